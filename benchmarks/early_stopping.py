@@ -1,0 +1,86 @@
+"""What early stopping saves on real questions, and that it changes no best answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from rich.progress import Progress
+
+from uniscale_integrations.models.catalog import load_model
+from uniscale_integrations.models.questions import questions
+from uniscale_integrations.search.beam import Schedule
+from uniscale_integrations.search.many import arun_many
+from uniscale_integrations.search.run import Answer, Request
+from uniscale_integrations.space import Configuration
+from uniscale_integrations.verifiers.load import load_prm
+
+SHAPES = ((2, 1, 1), (4, 1, 1), (8, 1, 1), (2, 4, 2), (4, 8, 4))
+"""The default space's searches with several trees; the last is the largest."""
+
+SCHEDULES: tuple[Schedule, ...] = ("lockstep", "leader")
+
+
+def measure(models: Sequence[str], count: int, progress: Progress) -> list[dict[str, Any]]:
+    """Run every question under every shape without early stopping and under both schedules.
+
+    Returns:
+        one row per configuration and schedule: the share of eFLOPs saved, how many best answers differ, accuracy with and without.
+    """
+    chosen = questions()[:count]
+    verifier = load_prm()
+    rows: list[dict[str, Any]] = []
+    task = progress.add_task("early stopping", total=len(models) * len(SHAPES) * 3 * len(chosen))
+    for name in models:
+        model = load_model(name)
+        for shape in SHAPES:
+            configuration = Configuration(name, *shape)
+            progress.update(task, description=f"early stopping {configuration}")
+
+            def search(early: bool, schedule: Schedule) -> list[Answer]:
+                requests = [
+                    Request(q.text, configuration, early_stopping=early, schedule=schedule)  # noqa: B023 - called in this pass
+                    for q in chosen
+                ]
+                return asyncio.run(arun_many(requests, model, verifier, done=lambda *_: progress.advance(task)))  # noqa: B023
+
+            full = search(False, "lockstep")
+            spent = sum(answer.ledger.eflops for answer in full)
+            for schedule in SCHEDULES:
+                stopped = search(True, schedule)
+                pairs = list(zip(full, stopped, strict=True))
+                rows.append(
+                    {
+                        "model": name,
+                        "qp": shape[0],
+                        "cp": shape[1],
+                        "bs": shape[2],
+                        "schedule": schedule,
+                        "eflops_saved": 1 - sum(answer.ledger.eflops for answer in stopped) / spent,
+                        "tokens_saved": 1 - sum(a.ledger.tokens[1] for a in stopped) / sum(a.ledger.tokens[1] for a in full),
+                        "different": sum((a.best_text, a.best_score) != (b.best_text, b.best_score) for a, b in pairs),
+                        "accuracy": sum(q.correct(a.answer) for q, a in zip(chosen, stopped, strict=True)) / len(chosen),
+                        "accuracy_without": sum(q.correct(a.answer) for q, a in zip(chosen, full, strict=True)) / len(chosen),
+                    }
+                )
+    progress.remove_task(task)
+    return rows
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Per schedule: savings averaged over the configurations, at the largest, and whether all best answers are equal."""
+    largest = SHAPES[-1]
+    summaries = []
+    for schedule in SCHEDULES:
+        mine = [row for row in rows if row["schedule"] == schedule]
+        top = [row["eflops_saved"] for row in mine if (row["qp"], row["cp"], row["bs"]) == largest]
+        summaries.append(
+            {
+                "schedule": schedule,
+                "eflops_saved": sum(row["eflops_saved"] for row in mine) / len(mine),
+                "eflops_saved_largest": sum(top) / len(top),
+                "answers_equal": all(row["different"] == 0 for row in mine),
+            }
+        )
+    return summaries

@@ -1,0 +1,220 @@
+"""What orchestration costs per model call, with a generator and a verifier that answer at once.
+
+Three ways of doing the same work in one run: this package, a bare asyncio loop, and its-hub where it is installed. Every candidate is one
+generator call and one verifier call, each a coroutine of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any
+
+from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.search.paths import Candidate, Expansion, Path
+from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.run import Request, arun
+from uniscale_integrations.space import Configuration
+
+KEPT, EACH, LEVELS, BEST_OF = 2, 4, 10, 8
+REPEATS = 300
+
+
+async def generate(depth: int, index: int) -> str:
+    """A model that answers at once, differently for every candidate."""
+    return f"step {depth}.{index}\n"
+
+
+async def verify(text: str) -> float:
+    """A verifier that answers at once."""
+    return (hash(text) % 1000) / 1000
+
+
+class InstantGenerator:
+    """`generate` behind the package's protocol; a path ends after `levels` steps."""
+
+    name = "instant"
+    together = False
+    shared = NOTHING
+    notes: Sequence[str] = ()
+
+    def __init__(self, levels: int) -> None:
+        self._levels = levels
+
+    def open(self, question: str, sampling: Sampling) -> InstantGenerator:
+        return self
+
+    def estimate(self, expansion: Expansion) -> Usage:
+        return NOTHING
+
+    def retain(self, paths: Collection[Path]) -> None:
+        """Nothing is kept."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
+        calls = [generate(wish.path.depth, index) for wish in expansions for index in range(wish.count)]
+        texts = iter(await asyncio.gather(*calls) if len(calls) > 1 else [await calls[0]])
+        return [
+            [Candidate((next(texts),), wish.path.depth + 1 >= self._levels) for _ in range(wish.count)] for wish in expansions
+        ]
+
+
+class InstantVerifier:
+    """`verify` behind the package's protocol."""
+
+    name = "instant"
+    upper = 1.0
+    path_local = True
+    shared = NOTHING
+
+    def open(self, question: str) -> InstantVerifier:
+        return self
+
+    def retain(self, paths: Collection[Path]) -> None:
+        """Nothing is kept."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    async def score(self, items: Sequence[tuple[Path, Candidate]]) -> list[tuple[tuple[float, ...] | None, Usage]]:
+        calls = [verify(candidate.steps[0]) for _, candidate in items]
+        scores = await asyncio.gather(*calls) if len(calls) > 1 else [await calls[0]]
+        return [((score,), NOTHING) for score in scores]
+
+
+async def bare_beam() -> int:
+    """The loop that a person would write for beam search; returns its model calls."""
+    beam: list[list[str]] = [[]]
+    calls = 0
+    for depth in range(LEVELS):
+        texts = await asyncio.gather(*(generate(depth, index) for _ in beam for index in range(EACH)))
+        paths = [[*path, texts[i * EACH + j]] for i, path in enumerate(beam) for j in range(EACH)]
+        scores = await asyncio.gather(*(verify(path[-1]) for path in paths))
+        order = sorted(range(len(paths)), key=lambda i: -scores[i])
+        beam = [paths[i] for i in order[:KEPT]]
+        calls += 2 * len(paths)
+    return calls
+
+
+async def bare_best_of() -> int:
+    """The loop that a person would write for best-of-N; returns its model calls."""
+    texts = await asyncio.gather(*(generate(0, index) for index in range(BEST_OF)))
+    scores = await asyncio.gather(*(verify(text) for text in texts))
+    max(range(BEST_OF), key=lambda i: scores[i])
+    return 2 * BEST_OF
+
+
+async def our_beam() -> int:
+    """The same beam search through this package."""
+    request = Request("q", Configuration("instant", 1, EACH, KEPT), Sampling(max_steps=LEVELS), early_stopping=False)
+    answer = await arun(request, InstantGenerator(LEVELS), InstantVerifier())
+    return 2 * len(answer.paths)
+
+
+async def our_best_of() -> int:
+    """The same best-of-N through this package."""
+    request = Request("q", Configuration("instant", BEST_OF), schedule="lockstep")
+    answer = await arun(request, InstantGenerator(1), InstantVerifier())
+    return 2 * len(answer.paths)
+
+
+def _its_hub() -> dict[str, Callable[[], Awaitable[int]]]:
+    """Beam search and best-of-N by its-hub over the same two coroutines; empty where it is not installed."""
+    try:
+        from its_hub.api import AbstractLanguageModel, AbstractOutcomeRewardModel, AbstractProcessRewardModel
+        from its_hub.core.algorithms.beam_search import BeamSearch
+        from its_hub.core.algorithms.bon import BestOfN
+        from its_hub.core.lms.step_generation import StepGeneration
+    except ImportError:
+        return {}
+    counted = {"calls": 0}
+
+    class LanguageModel(AbstractLanguageModel):  # type: ignore[misc]
+        async def agenerate(self, messages: Any, *args: Any, **kwargs: Any) -> Any:
+            many = isinstance(messages, list) and bool(messages) and isinstance(messages[0], list)
+            rows = messages if many else [messages]
+            counted["calls"] += len(rows)
+            texts = await asyncio.gather(*(generate(0, index) for index in range(len(rows))))
+            answers = [{"role": "assistant", "content": text} for text in texts]
+            return answers if many else answers[0]
+
+        async def agenerate_single(self, messages: Any, *args: Any, **kwargs: Any) -> Any:
+            counted["calls"] += 1
+            return {"role": "assistant", "content": await generate(0, counted["calls"])}
+
+    class StepReward(AbstractProcessRewardModel):  # type: ignore[misc]
+        async def ascore(self, prompt: Any, texts: Any) -> Any:
+            rows = texts if isinstance(texts, list) else [texts]
+            counted["calls"] += len(rows)
+            scores = await asyncio.gather(*(verify(row) for row in rows))
+            return scores if isinstance(texts, list) else scores[0]
+
+        def score(self, prompt: Any, texts: Any) -> Any:
+            return asyncio.run(self.ascore(prompt, texts))
+
+    class OutcomeReward(AbstractOutcomeRewardModel):  # type: ignore[misc]
+        async def ascore(self, conversations: Any, orchestrator: Any = None) -> Any:
+            counted["calls"] += len(conversations)
+            return await asyncio.gather(*(verify(row[-1].content) for row in conversations))
+
+        def score(self, conversations: Any, orchestrator: Any = None) -> Any:
+            return asyncio.run(self.ascore(conversations, orchestrator))
+
+    # A path of theirs stops once it holds max_steps steps before the new one.
+    beam = BeamSearch(StepGeneration(max_steps=LEVELS - 1, step_token="\n"), StepReward(), beam_width=KEPT)
+    best = BestOfN(OutcomeReward())
+
+    async def their_beam() -> int:
+        counted["calls"] = 0
+        await beam.ainfer(LanguageModel(), "q", budget=KEPT * EACH)
+        return counted["calls"]
+
+    async def their_best_of() -> int:
+        counted["calls"] = 0
+        await best.ainfer(LanguageModel(), "q", budget=BEST_OF)
+        return counted["calls"]
+
+    return {"beam": their_beam, "best_of": their_best_of}
+
+
+async def _timed(work: Callable[[], Awaitable[int]]) -> tuple[float, int]:
+    started = time.perf_counter()
+    calls = await work()
+    return time.perf_counter() - started, calls
+
+
+async def _measure() -> dict[str, Any]:
+    contenders: dict[str, dict[str, Callable[[], Awaitable[int]]]] = {
+        "uniscale": {"beam": our_beam, "best_of": our_best_of},
+        "bare asyncio": {"beam": bare_beam, "best_of": bare_best_of},
+    }
+    theirs = _its_hub()
+    if theirs:
+        contenders["its-hub"] = theirs
+    seconds: dict[tuple[str, str], list[float]] = {}
+    per_call: dict[tuple[str, str], list[float]] = {}
+    for round_number in range(REPEATS + 20):
+        for name, works in contenders.items():
+            for kind, work in works.items():
+                took, calls = await _timed(work)
+                if round_number >= 20:
+                    seconds.setdefault((name, kind), []).append(took)
+                    per_call.setdefault((name, kind), []).append(took / calls)
+    return {
+        "overhead_us_per_call": {
+            kind: {name: 1e6 * statistics.median(per_call[name, kind]) for name in contenders} for kind in ("beam", "best_of")
+        },
+        "best_of_8_ms": {name: 1e3 * statistics.median(seconds[name, "best_of"]) for name in contenders},
+    }
+
+
+def measure() -> dict[str, Any]:
+    """Microseconds per model call of all contenders, interleaved in one run; medians."""
+    result = asyncio.run(_measure())
+    for kind, figures in result["overhead_us_per_call"].items():
+        result[f"overhead_ratio_{kind}"] = figures["uniscale"] / figures["bare asyncio"]
+    return result

@@ -1,0 +1,69 @@
+"""The normalised cost `C~`."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from uniscale_integrations.cost import CostScale
+from uniscale_integrations.errors import ConfigurationError
+
+costs = st.floats(1e-12, 1e24)
+
+
+@given(st.lists(costs, min_size=1, max_size=30), costs)
+def test_position_lies_between_the_ends(known: list[float], cost: float) -> None:
+    scale = CostScale.spanning(known)
+    assert 0 <= scale.position(cost) <= 1
+    assert scale.position(min(known)) == 0
+    assert scale.position(max(known)) == (1 if max(known) > min(known) else 0)
+
+
+@given(st.lists(costs, min_size=2, max_size=30), costs, costs)
+def test_dearer_is_never_placed_lower(known: list[float], one: float, other: float) -> None:
+    scale = CostScale.spanning(known)
+    assert scale.position(min(one, other)) <= scale.position(max(one, other))
+
+
+@given(st.floats(1e-6, 1e6), st.floats(0, 10), st.floats(0, 10))
+def test_unit_of_the_costs_does_not_matter(unit: float, low: float, high: float) -> None:
+    plain, other = CostScale(1.0, 1e10), CostScale(unit, unit * 1e10)
+    cost = 10 ** ((low + high) / 2)
+    assert other.position(unit * cost) == pytest.approx(plain.position(cost), abs=1e-9)
+
+
+def test_equal_factors_are_equal_steps() -> None:
+    scale = CostScale(2.0, 2000.0)
+    assert [scale.position(cost) for cost in (2, 20, 200, 2000)] == pytest.approx([0, 1 / 3, 2 / 3, 1])
+
+
+def test_costs_beyond_the_ends_are_clipped() -> None:
+    scale = CostScale(10.0, 20.0)
+    assert (scale.position(1.0), scale.position(99.0)) == (0.0, 1.0)
+
+
+def test_single_cost_leaves_nothing_to_save() -> None:
+    scale = CostScale.spanning([5.0])
+    assert (scale.position(5.0), scale.position(6.0)) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
+def test_costs_without_a_logarithm_are_refused_by_value(value: float) -> None:
+    with pytest.raises(ConfigurationError, match=f"cheapest.*{value!r}"):
+        CostScale(value, 1.0)
+    with pytest.raises(ConfigurationError, match=f"dearest.*{value!r}"):
+        CostScale(1.0, value)
+    with pytest.raises(ConfigurationError, match=repr(value)):
+        CostScale(1.0, 2.0).position(value)
+    with pytest.raises(ConfigurationError, match=repr(value)):
+        CostScale.spanning([1.0, value])
+
+
+def test_ends_in_the_wrong_order_and_empty_spaces_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="swap them"):
+        CostScale(2.0, 1.0)
+    with pytest.raises(ConfigurationError, match="at least one configuration"):
+        CostScale.spanning([])

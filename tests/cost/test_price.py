@@ -1,0 +1,37 @@
+"""Prices of models behind an API."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from uniscale_integrations.cost import Price, Usage
+from uniscale_integrations.errors import ConfigurationError
+
+counts = st.integers(0, 10**7)
+
+
+def test_prices_are_per_million_tokens() -> None:
+    price = Price(prompt_per_million=3.0, completion_per_million=15.0)
+    assert price.usage(2_000_000, 100_000) == Usage(prompt_tokens=2e6, completion_tokens=1e5, usd=7.5)
+
+
+@given(counts, counts, counts, counts)
+def test_two_calls_cost_what_their_tokens_cost_together(first: int, said: int, second: int, answered: int) -> None:
+    price = Price(0.25, 1.25)
+    apart = price.usage(first, said).plus(price.usage(second, answered))
+    assert apart == pytest.approx(price.usage(first + second, said + answered))
+
+
+@pytest.mark.parametrize("value", [-0.01, math.nan, math.inf])
+@pytest.mark.parametrize("name", ["prompt_per_million", "completion_per_million"])
+def test_impossible_prices_are_refused_by_name_and_value(name: str, value: float) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name}.*{value!r}"):
+        Price(**({"prompt_per_million": 1.0, "completion_per_million": 1.0} | {name: value}))
+
+
+def test_free_models_are_allowed() -> None:
+    assert Price(0, 0).usage(10, 10).usd == 0

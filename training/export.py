@@ -1,0 +1,47 @@
+"""Stage 5, `python -m training.export`: the trained models into the package, in half precision, with a manifest."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, PreTrainedTokenizerFast
+from transformers.utils import logging
+
+from training.corpus import WORK
+from training.language_model import RECIPES
+from uniscale_integrations.models.catalog import FAMILY, PRM
+
+LIMIT = 16 * 2**20
+
+
+def export(name: str, kind: str) -> dict[str, object]:
+    """Write one model; returns its line of the manifest."""
+    loader = AutoModelForTokenClassification if kind == "process reward model" else AutoModelForCausalLM
+    model = loader.from_pretrained(WORK / name, dtype=torch.float16)
+    target = FAMILY / name
+    shutil.rmtree(target, ignore_errors=True)
+    model.save_pretrained(target)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(WORK / "tokenizer")
+    tokenizer.save_pretrained(target)
+    return {"name": name, "kind": kind, "parameters": sum(p.numel() for p in model.parameters())}
+
+
+def main() -> None:
+    logging.disable_progress_bar()
+    FAMILY.mkdir(exist_ok=True)
+    kinds = dict.fromkeys(RECIPES, "language model") | {PRM: "process reward model"}
+    manifest = [export(name, kind) for name, kind in kinds.items() if (WORK / name).is_dir()]
+    (FAMILY / "family.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    size = sum(file.stat().st_size for file in Path(FAMILY).rglob("*.safetensors"))
+    for line in manifest:
+        print(f"{line['name']:16} {line['parameters']:>9,} parameters")
+    print(f"weights: {size / 2**20:.2f} MiB")
+    if size > LIMIT:
+        raise SystemExit(f"the weights take {size} bytes, more than the {LIMIT} that the package may hold")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Choose the model and the amount of test-time search for every request, and learn from feedback (UniScale, arXiv 2605.30898).
+
+Public names load on first use: importing this package imports no framework, no torch and no numpy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uniscale_integrations.errors import UniScaleError
+    from uniscale_integrations.models.catalog import load_model
+    from uniscale_integrations.search.budget import Budget
+    from uniscale_integrations.search.ports import Sampling
+    from uniscale_integrations.search.run import Request, arun, run
+    from uniscale_integrations.space import Configuration, ConfigurationSpace
+    from uniscale_integrations.verifiers.load import load_prm
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Budget",
+    "Configuration",
+    "ConfigurationSpace",
+    "Request",
+    "Sampling",
+    "UniScaleError",
+    "__version__",
+    "arun",
+    "load_model",
+    "load_prm",
+    "run",
+]
+
+_MODULES = {
+    "Budget": "uniscale_integrations.search.budget",
+    "Configuration": "uniscale_integrations.space",
+    "ConfigurationSpace": "uniscale_integrations.space",
+    "Request": "uniscale_integrations.search.run",
+    "Sampling": "uniscale_integrations.search.ports",
+    "UniScaleError": "uniscale_integrations.errors",
+    "arun": "uniscale_integrations.search.run",
+    "load_model": "uniscale_integrations.models.catalog",
+    "load_prm": "uniscale_integrations.verifiers.load",
+    "run": "uniscale_integrations.search.run",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})

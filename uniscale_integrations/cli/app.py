@@ -1,0 +1,25 @@
+"""All commands under one name."""
+
+from __future__ import annotations
+
+import typer
+
+from uniscale_integrations.cli.ask import ask
+from uniscale_integrations.cli.calibrate import calibrate
+from uniscale_integrations.cli.demo import demo
+
+app = typer.Typer(
+    name="uniscale",
+    help="Answer questions with the model and the amount of test-time search that pay off.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(demo)
+app.command()(ask)
+app.command()(calibrate)
+
+
+@app.callback()
+def root() -> None:
+    """Keeps the commands named even while there is only one."""

@@ -1,0 +1,162 @@
+"""`uniscale ask`: one question, one configuration, everything that happened."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from uniscale_integrations.cli.console import err, out, print_json, quantity, told_plainly
+from uniscale_integrations.cli.trace import draw_paths
+from uniscale_integrations.cost.hardware import profile
+from uniscale_integrations.cost.ledger import Ledger
+from uniscale_integrations.search.aggregation import aggregation
+from uniscale_integrations.search.beam import BeamSearch, Schedule
+from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.ports import Sampling, Verifier
+from uniscale_integrations.search.run import Answer, Request, run
+from uniscale_integrations.space import Configuration
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="What to answer.")],
+    model: Annotated[str, typer.Option(help="Embedded model, model folder, .gguf file or hub name.")] = "uniscale-1m",
+    qp: Annotated[int, typer.Option(help="Question parallelism: independent trees.")] = 1,
+    cp: Annotated[int, typer.Option(help="Candidate parallelism: next steps sampled for each kept path.")] = 1,
+    bs: Annotated[int, typer.Option(help="Beam size: paths kept per tree.")] = 1,
+    verifier: Annotated[
+        str, typer.Option(help="auto, none, self-certainty, arithmetic, agreement, or a reward model (name, folder, hub).")
+    ] = "auto",
+    early_stopping: Annotated[bool, typer.Option(help="Stop paths that can no longer win.")] = True,
+    schedule: Annotated[str, typer.Option(help="lockstep: all trees at once; leader: the first tree first.")] = "leader",
+    aggregate: Annotated[str, typer.Option("--aggregation", help="mean, min, last or product of the step scores.")] = "mean",
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.8,
+    top_p: Annotated[float, typer.Option(help="Nucleus; 1 keeps everything.")] = 1.0,
+    max_steps: Annotated[int, typer.Option(help="Greatest depth of a path.")] = 12,
+    max_step_tokens: Annotated[int, typer.Option(help="Longest step, in tokens.")] = 64,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same paths.")] = 0,
+    budget_eflops: Annotated[float | None, typer.Option(help="Stop after this many equivalent FLOPs.")] = None,
+    budget_tokens: Annotated[float | None, typer.Option(help="Stop after this many tokens.")] = None,
+    budget_seconds: Annotated[float | None, typer.Option(help="Stop after this much time.")] = None,
+    hardware: Annotated[str, typer.Option(help="Profile that prices eFLOPs: h100, a100, cpu, local or a JSON file.")] = "h100",
+    trace: Annotated[bool, typer.Option(help="Draw the tree of paths.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
+) -> None:
+    """Answer QUESTION under one configuration (M, QP, CP, BS) and show what it took.
+
+    Ctrl-C gives the best answer so far.
+    """
+    with told_plainly(as_json):
+        configuration = Configuration(model, qp, cp, bs)
+        request = Request(
+            question,
+            configuration,
+            Sampling(temperature, top_p, max_step_tokens, max_steps, seed),
+            Budget(budget_eflops, None, budget_tokens, budget_seconds),
+            early_stopping,
+            _schedule(schedule),
+            aggregation(aggregate),
+            profile(hardware),
+        )
+        with err.status(f"loading {model}") as status:
+            from uniscale_integrations.models.catalog import load_model
+
+            loaded = load_model(model, notify=lambda message: status.update(message))
+            judge = _verifier(verifier, model)
+
+            def observe(search: BeamSearch) -> None:
+                depth = max((path.depth for path in search.paths), default=0)
+                best = "" if search.best is None or search.best.value is None else f", best V={search.best.value:.3f}"
+                status.update(f"{len(search.paths)} candidates, depth {depth}, {len(search.live())} paths alive{best}")
+
+            answer = run(request, loaded, judge, observe)
+        _show(question, answer, trace)
+        if as_json:
+            print_json(as_dict(question, answer, trace))
+
+
+def _schedule(name: str) -> Schedule:
+    return "lockstep" if name == "lockstep" else "leader" if name == "leader" else name  # type: ignore[return-value]
+
+
+def _verifier(name: str, model: str) -> Verifier | None:
+    """The verifier of that name; "auto" is the embedded reward model for the embedded family and self-certainty otherwise."""
+    from uniscale_integrations import verifiers
+    from uniscale_integrations.models.catalog import PRM, family
+
+    if name == "auto":
+        name = PRM if model in family() else "self-certainty"
+    if name == "none":
+        return None
+    if name == "self-certainty":
+        return verifiers.SelfCertainty()
+    if name == "agreement":
+        return verifiers.Agreement()
+    if name == "arithmetic":
+        return verifiers.MathVerifier()
+    from uniscale_integrations.verifiers.load import load_prm
+
+    return load_prm(name)
+
+
+def _show(question: str, answer: Answer, trace: bool) -> None:
+    if trace:
+        out.print(draw_paths(question, answer.paths, answer.text))
+    score = "not scored" if answer.score is None else f"V = {answer.score:.3f}"
+    title = f"{answer.answer if answer.answer is not None else 'no answer'}   ({score})"
+    out.print(Panel(Text(answer.text.strip()), title=Text(title), subtitle=Text(str(answer.configuration)), expand=False))
+    if answer.cut:
+        out.print(Text(f"cut: {answer.cut}", style="yellow"))
+    for note in dict.fromkeys(answer.notes):
+        out.print(Text(f"note: {note}", style="yellow"))
+    out.print(ledger_table(answer.ledger))
+
+
+def ledger_table(ledger: Ledger) -> Table:
+    """What was spent, by what became of it, with generator and verifier told apart."""
+    table = Table(title=f"ledger, priced for {ledger.profile.name}, {ledger.seconds:.2f} s", title_justify="left")
+    for column in ("spent by", "on paths that were", "tokens read", "tokens sampled", "eFLOPs"):
+        table.add_column(column, justify="left" if column in ("spent by", "on paths that were") else "right")
+    for charge in ledger.charges:
+        usage = charge.usage
+        if sum(usage) > 0:
+            eflops = quantity(ledger.profile.eflops(usage))
+            table.add_row(charge.model, charge.fate, f"{usage.prompt_tokens:.0f}", f"{usage.completion_tokens:.0f}", eflops)
+    read, sampled = ledger.tokens
+    table.add_section()
+    table.add_row("all", f"verifier {ledger.verifier_share:.0%}", f"{read:.0f}", f"{sampled:.0f}", quantity(ledger.eflops))
+    return table
+
+
+def as_dict(question: str, answer: Answer, trace: bool = False) -> dict[str, Any]:
+    """The answer as JSON-ready values."""
+    configuration = answer.configuration
+    values: dict[str, Any] = {
+        "question": question,
+        "configuration": {"model": configuration.model, "qp": configuration.qp, "cp": configuration.cp, "bs": configuration.bs},
+        "answer": answer.answer,
+        "text": answer.text,
+        "score": answer.score,
+        "best_score": answer.best_score,
+        "cut": answer.cut,
+        "notes": list(answer.notes),
+        "ledger": answer.ledger.as_dict(),
+    }
+    if trace:
+        values["paths"] = [
+            {
+                "tree": path.key.tree,
+                "lineage": list(path.key.lineage),
+                "steps": list(path.steps),
+                "scores": path.scores,
+                "value": path.value,
+                "fate": path.fate.value,
+                "reason": path.reason,
+                "count": path.count,
+            }
+            for path in answer.paths
+        ]
+    return values

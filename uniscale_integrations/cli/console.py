@@ -1,0 +1,49 @@
+"""What every command shares: where it prints, how it fails, and the JSON on its last line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from uniscale_integrations.errors import UniScaleError
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def print_json(values: Mapping[str, Any]) -> None:
+    """One JSON object on one line, as the last line of the output."""
+    sys.stdout.write(json.dumps(values, default=str) + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def told_plainly(as_json: bool) -> Iterator[None]:
+    """Errors of this package end the command with their message and exit code 2, without a traceback."""
+    try:
+        yield
+    except UniScaleError as error:
+        err.print(f"[bold red]{type(error).__name__}[/]: {error}", markup=True)
+        if as_json:
+            print_json({"error": type(error).__name__, "message": str(error)})
+        raise typer.Exit(2) from None
+
+
+def quantity(value: float) -> str:
+    """A large number in three digits.
+
+    >>> quantity(1234567.0), quantity(12.0), quantity(0.0)
+    ('1.23 M', '12.0', '0')
+    """
+    if value == 0:
+        return "0"
+    for power, unit in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= power:
+            return f"{value / power:.3g} {unit}"
+    return f"{value:.3g}" if value % 1 else f"{value:.1f}"

@@ -1,0 +1,167 @@
+"""What forward passes of a decoder-only model use: the two terms of eFLOPs, from the model's own shape.
+
+UniScale (arXiv 2605.30898) prices a configuration in equivalent FLOPs, a measure introduced by Kinetics (arXiv 2506.05333):
+
+    eFLOPs = C_comp + I * C_mem
+
+`C_comp` are floating point operations, `C_mem` bytes moved and `I` the hardware's arithmetic intensity. This module gives the
+first two; `HardwareProfile.eflops` puts them together. For a row that processes `n` new tokens after `c` cached ones in one pass,
+with `P` weights that multiply, `L` layers, `H` query and `K` key-value heads of width `d`, and `b` bytes per number:
+
+    C_comp  = 2 P n  +  4 L H d (n c + n (n + 1) / 2)       new token j sees c + j tokens, itself included
+    traffic = 2 L K d b_kv (c + n)                          the cache is read once, the new tokens are written to it
+    weights = P b_w                                         once per pass, whatever the number of rows
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from uniscale_integrations.cost.shape import ModelShape
+from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.errors import ConfigurationError
+
+__all__ = ["ModelShape", "decode_usage", "forward_usage", "row_usages"]
+
+
+def forward_usage(
+    shape: ModelShape,
+    new_tokens: Sequence[int],
+    contexts: Sequence[int],
+    *,
+    sampled: Sequence[int] | None = None,
+    prompt: Sequence[int] | None = None,
+) -> Usage:
+    """The usage of one batched forward pass.
+
+    Args:
+        shape: of the model.
+        new_tokens: per row, tokens that the pass processes; at least 1. Padding counts where it is computed.
+        contexts: per row, tokens already in its key-value cache.
+        sampled: per row, tokens drawn from the pass's output; none by default.
+        prompt: per row, those of the new tokens that the model did not write itself; none by default.
+
+    Returns:
+        The whole pass: operations, bytes, and `shape.layers` layers run one after the other.
+
+    Raises:
+        ConfigurationError: no rows, sequences of different lengths, or a count that cannot be.
+
+    Example:
+        >>> shape = ModelShape(
+        ...     parameters=1000, lookup_parameters=0, layers=2, hidden=8, heads=2, kv_heads=1, head_dim=4, vocabulary=16,
+        ...     bytes_per_weight=2, bytes_per_kv=2,
+        ... )
+        >>> forward_usage(shape, [1, 1], [10, 20], sampled=[1, 1])
+        Usage(prompt_tokens=0.0, completion_tokens=2.0, compute=6048.0, traffic=1024.0, weights=2000.0, weights_alone=4000.0, \
+passes=2.0, usd=0.0)
+    """
+    rows = _rows(new_tokens, contexts, sampled, prompt)
+    tokens = sum(new_tokens)
+    seen = sum(_seen(n, c) for n, c in zip(new_tokens, contexts, strict=True))
+    return Usage(
+        prompt_tokens=float(sum(prompt)) if prompt is not None else 0.0,
+        completion_tokens=float(sum(sampled)) if sampled is not None else 0.0,
+        compute=2.0 * shape.matmul_parameters * tokens + shape.attention_flops * seen,
+        traffic=shape.kv_bytes * (sum(contexts) + tokens),
+        weights=shape.weight_bytes,
+        weights_alone=shape.weight_bytes * rows,
+        passes=float(shape.layers),
+    )
+
+
+def row_usages(
+    shape: ModelShape,
+    new_tokens: Sequence[int],
+    contexts: Sequence[int],
+    *,
+    sampled: Sequence[int] | None = None,
+    prompt: Sequence[int] | None = None,
+) -> tuple[Usage, ...]:
+    """One batched forward pass split over its rows; the parts sum to `forward_usage` of the same arguments.
+
+    A row pays for its own operations and its own cache; reading the weights and launching the layers is shared equally.
+
+    Example:
+        >>> shape = ModelShape(
+        ...     parameters=1000, lookup_parameters=0, layers=2, hidden=8, heads=2, kv_heads=1, head_dim=4, vocabulary=16,
+        ...     bytes_per_weight=2, bytes_per_kv=2,
+        ... )
+        >>> [(row.compute, row.weights, row.passes) for row in row_usages(shape, [1, 1], [10, 20])]
+        [(2704.0, 1000.0, 1.0), (3344.0, 1000.0, 1.0)]
+    """
+    rows = _rows(new_tokens, contexts, sampled, prompt)
+    per_token, attention, kv_bytes = 2.0 * shape.matmul_parameters, shape.attention_flops, shape.kv_bytes
+    alone, weights, passes = shape.weight_bytes, shape.weight_bytes / rows, shape.layers / rows
+    nothing = (0,) * rows
+    return tuple(
+        Usage(float(read), float(drawn), per_token * n + attention * _seen(n, c), kv_bytes * (c + n), weights, alone, passes)
+        for n, c, drawn, read in zip(new_tokens, contexts, sampled or nothing, prompt or nothing, strict=True)
+    )
+
+
+def decode_usage(shape: ModelShape, context: int, steps: int, *, share: float | None = None, sampled: int | None = None) -> Usage:
+    """The usage of one row over `steps` passes of one new token each, in closed form.
+
+    Rows come and go while a batch decodes, so a row's part of a pass changes from pass to pass. Keep one running sum of
+    `1 / rows` over all passes, note it when a row joins, and the difference when it leaves is that row's `share`: constant work
+    per pass and per row, and the rows' shares add up to the number of passes. With `S = n c + n (n + 1) / 2`:
+
+        C_comp = 2 P n + 4 L H d S,    traffic = 2 L K d b_kv S,    weights = P b_w share,    passes = L share
+
+    Args:
+        shape: of the model.
+        context: tokens in the row's cache before its first pass.
+        steps: passes, each processing one token of this row.
+        share: sum over these passes of `1 / rows`; by default `steps`, a row that is alone.
+        sampled: tokens drawn; by default one for every pass.
+
+    Raises:
+        ConfigurationError: a negative count, or a share outside `[0, steps]`.
+
+    Example:
+        >>> shape = ModelShape(
+        ...     parameters=1000, lookup_parameters=0, layers=2, hidden=8, heads=2, kv_heads=1, head_dim=4, vocabulary=16,
+        ...     bytes_per_weight=2, bytes_per_kv=2,
+        ... )
+        >>> alone = decode_usage(shape, context=10, steps=3)
+        >>> four_rows_then_two = decode_usage(shape, context=10, steps=3, share=1 / 4 + 1 / 4 + 1 / 2)
+        >>> alone.weights, four_rows_then_two.weights, alone.compute == four_rows_then_two.compute
+        (6000.0, 2000.0, True)
+    """
+    if context < 0 or steps < 0 or (sampled is not None and sampled < 0):
+        raise ConfigurationError(f"token counts cannot be negative, got context={context}, steps={steps}, sampled={sampled}")
+    paid = float(steps) if share is None else share
+    # A share that is a difference of running sums may miss its bounds by rounding, so they are not taken to the last bit.
+    if not -1e-6 <= paid <= steps + 1e-6:
+        raise ConfigurationError(f"share must lie between 0 and the {steps} passes it is a part of, got {share!r}")
+    seen = _seen(steps, context)
+    return Usage(
+        completion_tokens=float(steps if sampled is None else sampled),
+        compute=2.0 * shape.matmul_parameters * steps + shape.attention_flops * seen,
+        traffic=shape.kv_bytes * seen,
+        weights=shape.weight_bytes * paid,
+        weights_alone=shape.weight_bytes * steps,
+        passes=shape.layers * paid,
+    )
+
+
+def _seen(new: int, context: int) -> int:
+    """Tokens that `new` tokens after `context` see in sum, each itself included."""
+    return new * context + new * (new + 1) // 2
+
+
+def _rows(new_tokens: Sequence[int], contexts: Sequence[int], sampled: Sequence[int] | None, prompt: Sequence[int] | None) -> int:
+    rows = len(new_tokens)
+    if rows == 0:
+        raise ConfigurationError("a forward pass needs at least one row, got none")
+    for name, counts in (("contexts", contexts), ("sampled", sampled), ("prompt", prompt)):
+        if counts is None:
+            continue
+        if len(counts) != rows:
+            raise ConfigurationError(f"new_tokens has {rows} rows but {name} has {len(counts)}; give every row one number")
+        if min(counts) < 0:
+            raise ConfigurationError(f"{name} holds {min(counts)}; a number of tokens cannot be negative")
+    if min(new_tokens) < 1:
+        raise ConfigurationError(f"new_tokens holds {min(new_tokens)}; leave out rows that process nothing")
+    return rows

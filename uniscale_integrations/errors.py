@@ -1,0 +1,51 @@
+"""The errors of this package. Each message says what was wrong, with which value, and what to do."""
+
+from __future__ import annotations
+
+
+class UniScaleError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class ConfigurationError(UniScaleError, ValueError):
+    """A configuration, setting or question that cannot be run."""
+
+
+class UnknownModelError(UniScaleError, LookupError):
+    """A model name that matches nothing; the message lists what is available."""
+
+
+class ContextLengthError(ConfigurationError):
+    """A question longer than the model's context; the message says by how many tokens."""
+
+
+class BudgetError(UniScaleError):
+    """A budget that does not cover even the first step of one sample."""
+
+
+class GenerationError(UniScaleError):
+    """A generator that failed or returned nothing usable."""
+
+
+class VerifierError(UniScaleError):
+    """A verifier that failed, or gave a score that is not a number in [0, 1]."""
+
+
+class SearchFailed(UniScaleError):
+    """Every candidate failed; `causes` holds what each of them said."""
+
+    def __init__(self, message: str, causes: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.causes = causes
+
+
+class CalibrationError(UniScaleError):
+    """A hardware profile that cannot be measured, read or used."""
+
+
+class MissingExtraError(UniScaleError, ImportError):
+    """An optional dependency is not installed; the message holds the pip command."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f'{feature} needs an optional dependency: pip install "uniscale-integrations[{extra}]"')
+        self.extra = extra

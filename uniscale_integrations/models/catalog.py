@@ -1,0 +1,115 @@
+"""Model names: the embedded family, folders, GGUF files and hub names, all loaded the same way."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from uniscale_integrations.errors import MissingExtraError, UnknownModelError
+
+try:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+except ImportError as error:
+    raise MissingExtraError("running models in this process", "local") from error
+
+from uniscale_integrations.models.gguf import Notify, converted
+from uniscale_integrations.models.transformers import TransformersModel
+
+FAMILY = Path(__file__).parent / "family"
+PRM = "uniscale-prm"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One member of the embedded family, as its manifest describes it."""
+
+    name: str
+    folder: Path
+    parameters: int
+    kind: str
+
+
+@lru_cache
+def family() -> Mapping[str, Entry]:
+    """The embedded family by name, smallest model first.
+
+    >>> list(family())
+    ['uniscale-0.3m', 'uniscale-1m', 'uniscale-3m', 'uniscale-prm']
+    """
+    manifest = json.loads((FAMILY / "family.json").read_text())
+    return {e["name"]: Entry(e["name"], FAMILY / e["name"], e["parameters"], e["kind"]) for e in manifest}
+
+
+def language_models() -> tuple[str, ...]:
+    """Names of the embedded language models, smallest first."""
+    return tuple(name for name, entry in family().items() if entry.kind == "language model")
+
+
+def locate(name: str, notify: Notify = lambda message: None) -> str:
+    """What to hand to `from_pretrained` for a name: a folder, or the name itself where it can only be a hub name.
+
+    Raises:
+        UnknownModelError: no such model; lists the embedded ones and says what else a name can be.
+    """
+    if name in family():
+        return str(family()[name].folder)
+    path = Path(name).expanduser()
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise UnknownModelError(f"no GGUF file at {name}")
+        return str(converted(path, notify))
+    if path.is_dir():
+        weights = [*path.glob("*.safetensors"), *path.glob("pytorch_model*.bin")]
+        if not (path / "config.json").is_file() or not weights:
+            held = ", ".join(sorted(child.name for child in path.iterdir())[:8]) or "nothing"
+            raise UnknownModelError(f"{name} is not a model folder: it needs config.json and *.safetensors, and holds {held}")
+        return str(path)
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        return name
+    raise UnknownModelError(
+        f"no model {name!r}; embedded are {', '.join(family())}; otherwise give a model folder, a .gguf file or a hub name (owner/name)"
+    )
+
+
+def pretrained(loader: Any, name: str, location: str, **options: Any) -> Any:
+    """`loader.from_pretrained`, with the errors of a missing model told in words."""
+    try:
+        return loader.from_pretrained(location, **options)
+    except OSError as error:
+        reason = str(error).splitlines()[0]
+        raise UnknownModelError(
+            f"{name!r} could not be loaded ({reason}); embedded are {', '.join(family())}; otherwise give a model folder, "
+            "a .gguf file or a hub name (owner/name) that can be reached"
+        ) from error
+
+
+def load_model(name: str, *, device: str | None = None, dtype: Any = None, notify: Notify = lambda message: None) -> TransformersModel:
+    """Load a causal language model.
+
+    Args:
+        name: an embedded model, a model folder, a .gguf file, or a hub name.
+        device: where to run; the GPU if there is one.
+        dtype: a torch dtype; float32 on a CPU, bfloat16 on a GPU by default.
+        notify: told what takes long.
+
+    Raises:
+        UnknownModelError: nothing of that name; lists what is available.
+
+    Example:
+        >>> load_model("uniscale-1m").name
+        'uniscale-1m'
+    """
+    location = locate(name, notify)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
+    tokenizer = pretrained(AutoTokenizer, name, location)
+    model: PreTrainedModel = pretrained(AutoModelForCausalLM, name, location, dtype=dtype).to(device)
+    if name in family():
+        return TransformersModel(model, tokenizer, name, instruction="")
+    return TransformersModel(model, tokenizer, name if os.sep not in name or not Path(name).exists() else Path(name).stem)

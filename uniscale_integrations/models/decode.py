@@ -1,0 +1,192 @@
+"""Sampling the candidates of any number of paths, of any number of questions, in one batch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from uniscale_integrations.cost.eflops import decode_usage
+from uniscale_integrations.cost.shape import ModelShape
+from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.models.draw import draw
+from uniscale_integrations.models.rows import Batch, RowState
+from uniscale_integrations.models.vocabulary import Vocabulary
+from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.streams import uniforms
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """What decoding needs to know of a model."""
+
+    model: PreTrainedModel
+    shape: ModelShape
+    vocabulary: Vocabulary
+    final_step: re.Pattern[str] | None
+    context: int
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """A candidate while it is being sampled.
+
+    Attributes:
+        tree: of its path.
+        index: among the candidates of its path.
+        sampling: temperature, lengths, seed.
+        whole: whether to sample to the end of the answer instead of one step.
+        depth: steps of its path.
+        text: of its path and the finished steps of this candidate.
+        answer: token ids of the same.
+        state: its path's cache.
+        logits: what follows its path, shape (vocabulary,).
+        stopped: set when the caller no longer wants it.
+        usage: spent so far.
+        after: its own cache once it is done, without its last token; `None` where it cannot go on.
+    """
+
+    tree: int
+    index: int
+    sampling: Sampling
+    whole: bool
+    depth: int
+    text: str
+    answer: list[int]
+    state: RowState
+    logits: Tensor
+    stopped: Event
+    usage: Usage = NOTHING
+    steps: list[str] = field(default_factory=list)
+    step: list[int] = field(default_factory=list)
+    numbers: list[float] = field(default_factory=list)
+    drawn: int = 0
+    log_probability: float = 0.0
+    spoke: bool = False
+    final: bool = False
+    error: str | None = None
+    after: RowState | None = None
+
+    def begin_step(self) -> None:
+        """Take up the random stream of the step to come."""
+        self.step, self.spoke = [], False
+        sampling = self.sampling
+        self.numbers = uniforms(sampling.seed, self.tree, self.text, self.index, sampling.max_step_tokens).tolist()
+
+    def take(self, token: int, log_probability: float, decoder: Decoder) -> bool:
+        """Add a drawn token; returns whether the candidate is done."""
+        vocabulary = decoder.vocabulary
+        self.drawn += 1
+        self.log_probability += log_probability
+        if token in vocabulary.ends:
+            self.final = True
+            return True
+        self.answer.append(token)
+        self.step.append(token)
+        self.spoke = self.spoke or bool(vocabulary.speaks[token])
+        broke = self.spoke and bool(vocabulary.breaks[token])
+        if not broke and len(self.step) < self.sampling.max_step_tokens:
+            return False
+        self.end_step(decoder)
+        if self.final or not self.whole or self.depth + len(self.steps) >= self.sampling.max_steps:
+            return True
+        self.begin_step()
+        return False
+
+    def end_step(self, decoder: Decoder) -> None:
+        """Turn the tokens since the last step's end into a step."""
+        text = decoder.vocabulary.text(self.answer)
+        added, self.step = text[len(self.text) :], []
+        if added.strip():
+            self.steps.append(added)
+            self.text = text
+            self.final = self.final or bool(decoder.final_step and decoder.final_step.search(added))
+
+    def restart(self, decoder: Decoder, share: float) -> None:
+        """Go back to the first token; what the lost attempt used stays on the bill."""
+        lost = decode_usage(decoder.shape, self.state.length, self.drawn, share=share * self.drawn)
+        self.usage = self.usage.plus(lost)
+        self.answer = self.answer[: len(self.answer) - self.drawn + self.final]
+        self.text = decoder.vocabulary.text(self.answer)
+        self.steps, self.drawn, self.log_probability, self.final = [], 0, 0.0, False
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on any device."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error).lower()
+
+
+def decode_in_parts(decoder: Decoder, rows: Sequence[Row], max_rows: int, note: Callable[[int, int], None]) -> int:
+    """Decode rows in batches of at most `max_rows`; a batch that does not fit is halved, a single row that does not fit fails.
+
+    Args:
+        note: told the rows of a batch that ran out of memory, and those of the next.
+
+    Returns:
+        the most rows that fit.
+    """
+    queue = [list(rows[i : i + max_rows]) for i in range(0, len(rows), max_rows)]
+    while queue:
+        part = queue.pop(0)
+        try:
+            decode(decoder, part)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            if len(part) == 1:
+                part[0].error = f"out of memory with a single row: {error}"
+                continue
+            half = len(part) // 2
+            max_rows = min(max_rows, half)
+            note(len(part), half)
+            for row in part:
+                row.restart(decoder, 1 / len(part))
+            queue[:0] = [part[:half], part[half:]]
+    return max_rows
+
+
+def decode(decoder: Decoder, rows: Sequence[Row]) -> None:
+    """Sample all rows to their ends; each token is one forward pass of the rows that still need one."""
+    batch = Batch.of(decoder.model, [row.state for row in rows], max(row.sampling.max_step_tokens for row in rows))
+    logits = torch.stack([row.logits for row in rows])
+    temperatures = torch.tensor([row.sampling.temperature for row in rows], dtype=torch.float64)
+    top_ps = torch.tensor([row.sampling.top_p for row in rows], dtype=torch.float64)
+    active = list(rows)
+    for row in active:
+        row.begin_step()
+    paid = 0.0
+    while True:
+        numbers = torch.tensor([row.numbers[len(row.step)] for row in active], dtype=torch.float64)
+        tokens, log_probabilities = draw(logits, numbers, temperatures, top_ps)
+        staying: list[int] = []
+        for i, (row, token, log_probability) in enumerate(zip(active, tokens.tolist(), log_probabilities.tolist(), strict=True)):
+            full = row.state.length + row.drawn + 2 > decoder.context
+            if row.take(token, log_probability, decoder) or full or row.stopped.is_set():
+                _leave(decoder, row, batch, i, paid)
+            else:
+                staying.append(i)
+        if not staying:
+            return
+        if len(staying) < len(active):
+            batch.keep(staying)
+            active = [active[i] for i in staying]
+            temperatures, top_ps = temperatures[staying], top_ps[staying]
+        paid += 1 / len(active)
+        logits = batch.forward(torch.tensor([[row.answer[-1]] for row in active]), logits_to_keep=1).logits[:, -1]
+
+
+def _leave(decoder: Decoder, row: Row, batch: Batch, place: int, paid: float) -> None:
+    """Account for a row that is done, and keep its cache if its path can go on."""
+    if row.step:
+        row.end_step(decoder)
+    fed = row.drawn - 1
+    row.usage = row.usage.plus(decode_usage(decoder.shape, row.state.length, fed, share=min(paid, fed), sampled=row.drawn))
+    if not row.text.strip():
+        row.error = "the model ended the text without saying anything"
+    elif not row.final:
+        row.after = batch.state(place)

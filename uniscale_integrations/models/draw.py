@@ -1,0 +1,40 @@
+"""Drawing the next token of every row from logits and that row's own uniform number."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def draw(logits: Tensor, uniforms: Tensor, temperatures: Tensor, top_ps: Tensor) -> tuple[Tensor, Tensor]:
+    """Sample by inverting the cumulative distribution, so that a row's token depends on its own number only.
+
+    Args:
+        logits: shape (rows, vocabulary).
+        uniforms: shape (rows,), float64, in [0, 1).
+        temperatures: shape (rows,), float64; 0 takes the most likely token.
+        top_ps: shape (rows,), float64; the smallest set of tokens with at least this probability is kept.
+
+    Returns:
+        token ids (rows,) int64, and their log-probabilities under the model itself, (rows,) float64.
+    """
+    logits = logits.double().cpu()
+    log_probabilities = torch.log_softmax(logits, dim=-1)
+    greedy = temperatures == 0
+    if bool(greedy.all()):
+        chosen = log_probabilities.argmax(dim=-1)
+    else:
+        weights = torch.softmax(logits / temperatures.masked_fill(greedy, 1.0)[:, None], dim=-1)
+        if bool((top_ps < 1).any()):
+            weights = _nucleus(weights, top_ps)
+        cumulative = weights.cumsum(dim=-1)
+        targets = uniforms[:, None] * cumulative[:, -1:]
+        chosen = torch.searchsorted(cumulative, targets, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
+        chosen = torch.where(greedy, log_probabilities.argmax(dim=-1), chosen)
+    return chosen, log_probabilities.gather(-1, chosen[:, None])[:, 0]
+
+
+def _nucleus(weights: Tensor, top_ps: Tensor) -> Tensor:
+    ordered, order = weights.sort(dim=-1, descending=True)
+    beyond = ordered.cumsum(dim=-1) - ordered >= top_ps[:, None]
+    return weights.scatter(-1, order, ordered.masked_fill(beyond, 0.0))

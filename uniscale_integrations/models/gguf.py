@@ -1,0 +1,64 @@
+"""GGUF files: dequantised once into a folder that loads in seconds afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from uniscale_integrations.cost.hardware import home
+from uniscale_integrations.errors import UnknownModelError
+
+Notify = Callable[[str], None]
+
+
+def converted(file: Path, notify: Notify = lambda message: None) -> Path:
+    """The folder with the weights of a GGUF file, made on first use.
+
+    The folder's name holds the file's size and time of change, so a changed file is converted again. The folder appears only when
+    it is complete.
+
+    Args:
+        file: path of the .gguf file.
+        notify: told when a conversion begins, since it takes a minute.
+
+    Raises:
+        UnknownModelError: the file cannot be read as a model; says why.
+    """
+    status = file.stat()
+    mark = blake2b(f"{file.resolve()}|{status.st_size}|{status.st_mtime_ns}".encode(), digest_size=8).hexdigest()
+    target = home() / "gguf" / f"{file.stem}-{mark}"
+    if (target / "config.json").exists():
+        return target
+    notify(f"converting {file.name} once; this takes a minute")
+    try:
+        model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    except (ValueError, KeyError, OSError, RuntimeError) as error:
+        raise UnknownModelError(f"{file} cannot be loaded as a GGUF model: {error}") from error
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    _save(model, partial)
+    tokenizer.save_pretrained(partial)
+    partial.replace(target)
+    return target
+
+
+def _save(model: PreTrainedModel, folder: Path) -> None:
+    """Weights and configuration by hand: a model loaded from GGUF counts as quantised and refuses to save itself."""
+    seen: dict[int, str] = {}
+    weights = {}
+    for name, tensor in model.state_dict().items():
+        if seen.setdefault(tensor.data_ptr(), name) == name:
+            weights[name] = tensor.contiguous()
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.config.save_pretrained(folder)
+    if model.generation_config is not None:
+        model.generation_config.save_pretrained(folder)

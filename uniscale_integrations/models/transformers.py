@@ -1,0 +1,215 @@
+"""A Hugging Face causal language model as a generator: all paths of all trees in one batch, no token computed twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from uniscale_integrations.cost.eflops import decode_usage, forward_usage, row_usages
+from uniscale_integrations.cost.shape import ModelShape
+from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.errors import ConfigurationError, ContextLengthError
+from uniscale_integrations.models.batching import SharedBatches
+from uniscale_integrations.models.decode import Decoder, Row, decode_in_parts
+from uniscale_integrations.models.rows import Batch, RowState, empty_state
+from uniscale_integrations.models.vocabulary import Vocabulary, prompt_ids
+from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
+from uniscale_integrations.search.ports import Sampling
+
+INSTRUCTION = "Solve it step by step, one short step per line. End with a last line 'Answer: ' and the answer alone."
+FINAL_STEP = r"^\s*\**Answer:"
+
+
+class TransformersModel:
+    """A local causal language model.
+
+    Concurrent searches share batches: what is asked while a batch runs goes into the next one together.
+
+    Args:
+        model: any transformers causal language model with attention layers.
+        tokenizer: its tokenizer; a chat template is applied where it has one.
+        name: M of its configurations.
+        instruction: how to answer, put after every question.
+        final_step: a step that matches this ends the answer, besides the end-of-text token; `None` for that token alone.
+        delimiter: the text that ends a step.
+        max_rows: most rows in one batch; halved by itself when memory runs out.
+
+    Example:
+        >>> from uniscale_integrations.models.catalog import load_model
+        >>> model = load_model("uniscale-0.3m")
+        >>> model.name, model.context
+        ('uniscale-0.3m', 1024)
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: Any,
+        name: str,
+        *,
+        instruction: str = INSTRUCTION,
+        final_step: str | None = FINAL_STEP,
+        delimiter: str = "\n",
+        max_rows: int = 256,
+    ) -> None:
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.name = name
+        self.instruction = instruction
+        self.max_rows = max_rows
+        config = model.config.get_text_config()
+        self.context = int(config.max_position_embeddings)
+        self.shape = ModelShape.from_config(
+            config,
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
+            bytes_per_weight=next(model.parameters()).element_size(),
+        )
+        more = model.generation_config.eos_token_id if model.generation_config else None
+        ends = more if isinstance(more, list) else [] if more is None else [more]
+        vocabulary = Vocabulary(tokenizer, int(config.vocab_size), delimiter, ends)
+        pattern = re.compile(final_step) if final_step else None
+        self.decoder = Decoder(self.model, self.shape, vocabulary, pattern, self.context)
+        self.batches = SharedBatches(self._serve)
+        self.root = empty_state(model)
+
+    def open(self, question: str, sampling: Sampling) -> TransformersSession:
+        """Begin a question.
+
+        Raises:
+            ConfigurationError: the question is empty.
+            ContextLengthError: it leaves no room for a step; says by how many tokens it is too long.
+        """
+        if not question.strip():
+            raise ConfigurationError("the question is empty; give it at least one word")
+        ids = prompt_ids(self.tokenizer, question, self.instruction)
+        room = self.context - min(sampling.max_step_tokens, self.context // 2)
+        if len(ids) > room:
+            raise ContextLengthError(
+                f"the question takes {len(ids)} tokens, {len(ids) - room} more than {self.name} can read and still answer "
+                f"(context {self.context}, a step of up to {sampling.max_step_tokens}); shorten it or use a longer context"
+            )
+        return TransformersSession(self, ids, sampling)
+
+    def _serve(self, requests: Sequence[tuple[TransformersSession, list[Expansion]]]) -> list[list[list[Candidate]]]:
+        """Answer the expansions of many sessions with one batch."""
+        with torch.inference_mode():
+            per_session = [session.rows(expansions) for session, expansions in requests]
+            rows = [row for rows in per_session for row in rows]
+
+            def note(tried: int, next_try: int) -> None:
+                for session, _ in requests:
+                    session.notes.append(f"out of memory with {tried} rows in a batch, going on with {next_try}")
+
+            self.max_rows = decode_in_parts(self.decoder, rows, self.max_rows, note)
+        return [
+            session.candidates(expansions, rows) for (session, expansions), rows in zip(requests, per_session, strict=True)
+        ]
+
+
+@dataclass(slots=True)
+class _Node:
+    """What a session keeps of a path: its cache, the last token, which is not in it yet, and all tokens of the answer."""
+
+    state: RowState
+    last: int
+    answer: list[int]
+
+
+class TransformersSession:
+    """One question at a `TransformersModel`; holds the caches of the paths that may still be continued."""
+
+    together = True
+
+    def __init__(self, owner: TransformersModel, prompt: list[int], sampling: Sampling) -> None:
+        self._owner, self._sampling, self._prompt = owner, sampling, prompt
+        self._stopped = Event()
+        self._nodes: dict[PathKey, _Node] = {}
+        self._root: tuple[RowState, Tensor] | None = None
+        self._tokens_per_step = 8.0
+        self.shared = NOTHING
+        self.notes: list[str] = []
+
+    def estimate(self, expansion: Expansion) -> Usage:
+        """The question where it is still unread, and a step of the usual length for each candidate."""
+        node = self._nodes.get(expansion.path.key)
+        context = node.state.length if node else len(self._prompt)
+        steps = self._sampling.max_steps // 2 if expansion.whole else 1
+        total = decode_usage(self._owner.shape, context, max(1, round(self._tokens_per_step * steps))).scaled(expansion.count)
+        if self._root is None:
+            return total.plus(forward_usage(self._owner.shape, [len(self._prompt)], [0], prompt=[len(self._prompt)]))
+        return total
+
+    async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
+        """Sample all candidates of all expansions in one batch, off the event loop."""
+        return await self._owner.batches.submit((self, list(expansions)))
+
+    def retain(self, paths: Collection[Path]) -> None:
+        """Free the caches of all paths but these."""
+        keys = {path.key for path in paths}
+        self._nodes = {key: node for key, node in self._nodes.items() if key in keys}
+
+    def close(self) -> None:
+        """Free every cache, and stop rows that are still running."""
+        self._stopped.set()
+        self._nodes = {}
+        self._root = None
+
+    def rows(self, expansions: Sequence[Expansion]) -> list[Row]:
+        """The rows to sample: each path read up to its last token once, then as often as it has candidates."""
+        rows: list[Row] = []
+        for expansion, (state, answer, ahead, usage) in zip(expansions, self._read(expansions), strict=True):
+            path, share = expansion.path, usage.scaled(1 / expansion.count)
+            rows.extend(
+                Row(
+                    path.key.tree, index, self._sampling, expansion.whole, path.depth, path.text, list(answer), state, ahead,
+                    self._stopped, share,
+                )  # fmt: skip
+                for index in range(expansion.count)
+            )
+        return rows
+
+    def candidates(self, expansions: Sequence[Expansion], rows: Sequence[Row]) -> list[list[Candidate]]:
+        """The sampled rows as candidates, with the caches of those that can go on kept."""
+        remaining = iter(rows)
+        return [[self._candidate(expansion.path, next(remaining)) for _ in range(expansion.count)] for expansion in expansions]
+
+    def _candidate(self, path: Path, row: Row) -> Candidate:
+        if row.after is not None:
+            self._nodes[path.key.child(row.index)] = _Node(row.after, row.answer[-1], row.answer)
+        if row.steps:
+            self._tokens_per_step += 0.1 * (row.drawn / len(row.steps) - self._tokens_per_step)
+        mean = row.log_probability / row.drawn if row.drawn else None
+        return Candidate(tuple(row.steps), row.final, row.usage, mean, row.error)
+
+    def _read(self, expansions: Sequence[Expansion]) -> list[tuple[RowState, list[int], Tensor, Usage]]:
+        """For each path: its cache with every token in it, its answer tokens, the logits that follow, and what that took."""
+        read: dict[PathKey, tuple[RowState, list[int], Tensor, Usage]] = {}
+        waiting = [expansion.path.key for expansion in expansions if expansion.path.key.lineage]
+        if len(waiting) < len(expansions):
+            state, ahead = self._read_question()
+            read.update({e.path.key: (state, [], ahead, NOTHING) for e in expansions if not e.path.key.lineage})
+        for first in range(0, len(waiting), self._owner.max_rows):
+            part = waiting[first : first + self._owner.max_rows]
+            nodes = [self._nodes[key] for key in part]
+            batch = Batch.of(self._owner.model, [node.state for node in nodes], 1)
+            output = batch.forward(torch.tensor([[node.last] for node in nodes]), logits_to_keep=1)
+            usages = row_usages(self._owner.shape, [1] * len(part), [node.state.length for node in nodes])
+            for i, (key, node, usage) in enumerate(zip(part, nodes, usages, strict=True)):
+                read[key] = (batch.state(i), node.answer, output.logits[i, -1], usage)
+        return [read[expansion.path.key] for expansion in expansions]
+
+    def _read_question(self) -> tuple[RowState, Tensor]:
+        if self._root is None:
+            batch = Batch.of(self._owner.model, [self._owner.root], len(self._prompt))
+            output = batch.forward(torch.tensor([self._prompt]), logits_to_keep=1)
+            count = [len(self._prompt)]
+            self.shared = self.shared.plus(forward_usage(self._owner.shape, count, [0], prompt=count))
+            self._root = (batch.state(0), output.logits[0, -1])
+        return self._root

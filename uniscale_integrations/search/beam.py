@@ -1,0 +1,238 @@
+"""The search as a state machine: it says what it wants sampled (`ask`), takes what came back (`tell`), and never does IO.
+
+One machine serves sync, async, batched, streamed and replayed runs, because nothing in it awaits, samples or scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.search.aggregation import Aggregation, aggregation
+from uniscale_integrations.search.early_stopping import hopeless
+from uniscale_integrations.search.paths import Expansion, Fate, Path, PathKey, Scored
+from uniscale_integrations.search.result import SearchResult, conclude, precedence
+from uniscale_integrations.space import Configuration
+
+Schedule = Literal["lockstep", "leader"]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """How to search, apart from how much.
+
+    Attributes:
+        max_steps: `H_max`, the greatest depth of a path.
+        early_stopping: whether to stop paths that can no longer win; exact, see `early_stopping`.
+        schedule: "lockstep" runs all trees side by side (lowest latency); "leader" runs the first tree to its end before the
+            others, so that they can be stopped from their first step on (lowest cost).
+        aggregation: how step scores become a path's value.
+        upper: `v_sup`, the greatest step score the verifier can give.
+    """
+
+    max_steps: int = 12
+    early_stopping: bool = True
+    schedule: Schedule = "lockstep"
+    aggregation: Aggregation = field(default_factory=lambda: aggregation("mean"))
+    upper: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.max_steps < 1:
+            raise ConfigurationError(f"max_steps must be at least 1, got {self.max_steps}")
+        if self.schedule not in ("lockstep", "leader"):
+            raise ConfigurationError(f"no schedule {self.schedule!r}; there are 'lockstep' and 'leader'")
+        if not 0.0 < self.upper <= 1.0:
+            raise ConfigurationError(f"the verifier's upper bound must lie in (0, 1], got {self.upper!r}")
+
+
+class _Tree:
+    """One of the QP trees: the paths to expand next, those being expanded, and what came back for this depth."""
+
+    __slots__ = ("frontier", "index", "level", "waiting")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.frontier: list[Path] = [Path(PathKey(index, ()))]
+        self.waiting: dict[PathKey, Path] = {}
+        self.level: list[Path] = []
+
+    @property
+    def done(self) -> bool:
+        return not self.frontier and not self.waiting
+
+
+class BeamSearch:
+    """Verifier-guided beam search over QP trees with path-aware early stopping.
+
+    Example:
+        >>> from uniscale_integrations.search.paths import Candidate
+        >>> search = BeamSearch(Configuration("m", cp=2))
+        >>> [wish] = search.ask()
+        >>> good, bad = Candidate(("Answer: 4",), True), Candidate(("Answer: 5",), True)
+        >>> search.tell(wish.path.key, [Scored(bad, (0.2,)), Scored(good, (0.9,))])
+        True
+        >>> search.ask(), search.result().answer
+        ([], '4')
+    """
+
+    def __init__(self, configuration: Configuration, settings: SearchSettings | None = None) -> None:
+        self.configuration = configuration
+        self.settings = settings or SearchSettings()
+        self.best: Path | None = None
+        self.paths: list[Path] = []
+        self.notes: list[str] = []
+        self._cut = ""
+        self._trees = [_Tree(index) for index in range(configuration.qp)]
+        self._expanded: set[PathKey] = set()
+        self._stepwise = configuration.cp > 1 or (self.settings.early_stopping and configuration.qp > 1)
+
+    def ask(self) -> list[Expansion]:
+        """The expansions wanted now, none twice; empty when the search waits for answers or is over."""
+        if self._cut:
+            return []
+        wishes: list[Expansion] = []
+        count = self.configuration.cp
+        leader = self.settings.schedule == "leader"
+        for tree in self._scheduled():
+            if not tree.frontier:
+                continue
+            whole = not self._stepwise or (count == 1 and leader and tree.index == 0)
+            for path in tree.frontier:
+                if self._stop(path):
+                    continue
+                tree.waiting[path.key] = path
+                wishes.append(Expansion(path, count, whole))
+            tree.frontier = []
+        return wishes
+
+    def tell(self, key: PathKey, candidates: Sequence[Scored]) -> bool:
+        """Hand back the candidates of one expansion; any order of expansions will do.
+
+        Fewer candidates than asked for are noted and taken. Returns whether they were taken: a second answer to the same wish,
+        or one for a path that was stopped meanwhile, is ignored.
+
+        Raises:
+            ConfigurationError: a key that was never asked about.
+        """
+        tree = self._trees[key.tree] if key.tree < len(self._trees) else None
+        path = tree.waiting.pop(key, None) if tree else None
+        if tree is None or path is None:
+            if key in self._expanded:
+                return False
+            raise ConfigurationError(f"no expansion of path {key} was asked for")
+        self._expanded.add(key)
+        path.fate = Fate.EXPANDED
+        if len(candidates) < self.configuration.cp and not self._cut:
+            self.notes.append(f"tree {key.tree}: {len(candidates)} of {self.configuration.cp} candidates came back")
+        self._branch(tree, path, candidates)
+        if not tree.waiting and not tree.frontier:
+            self._select(tree)
+        return True
+
+    def decline(self, key: PathKey, reason: str) -> None:
+        """Give up one expansion that was asked for: its path is cancelled, the rest of the search goes on."""
+        tree = self._trees[key.tree]
+        path = tree.waiting.pop(key)
+        self._expanded.add(key)
+        path.fate, path.reason = Fate.CANCELLED, reason
+        if not tree.waiting and not tree.frontier:
+            self._select(tree)
+
+    def cut(self, reason: str) -> None:
+        """End the search now; what is alive is cancelled, what has finished counts."""
+        if self._cut:
+            return
+        self._cut = reason
+        for tree in self._trees:
+            for path in (*tree.frontier, *tree.waiting.values()):
+                path.fate, path.reason = Fate.CANCELLED, reason
+            for path in tree.level:
+                if path.fate is Fate.ALIVE:
+                    path.fate, path.reason = Fate.CANCELLED, reason
+            self._expanded.update(tree.waiting)
+            tree.frontier, tree.waiting, tree.level = [], {}, []
+
+    def futile(self) -> list[PathKey]:
+        """Expansions still out whose path has become hopeless meanwhile; the driver may cancel them and `decline`."""
+        waiting = (path for tree in self._trees for path in tree.waiting.values())
+        return [path.key for path in waiting if self._hopeless(path)]
+
+    def live(self) -> list[Path]:
+        """The paths that may still be expanded; sessions can forget all others."""
+        groups = ((tree.frontier, tree.waiting.values(), tree.level) for tree in self._trees)
+        return [path for group in groups for part in group for path in part]
+
+    @property
+    def over(self) -> bool:
+        return bool(self._cut) or all(tree.done for tree in self._trees)
+
+    def result(self) -> SearchResult | None:
+        """What is best so far, at any time; `None` while not a single step exists."""
+        return conclude(self.paths, self._cut, self.notes)
+
+    def _scheduled(self) -> Iterable[_Tree]:
+        if self.settings.schedule == "leader" and not self._trees[0].done:
+            return self._trees[:1]
+        return self._trees
+
+    def _branch(self, tree: _Tree, parent: Path, candidates: Sequence[Scored]) -> None:
+        first: dict[tuple[tuple[str, ...], bool], Path] = {}
+        for index, (candidate, scores, verifier_usage) in enumerate(candidates):
+            steps = candidate.steps
+            child = Path(
+                parent.key.child(index),
+                parent.steps + steps,
+                None if scores is None or parent.scores is None else parent.scores + scores,
+                final=candidate.final,
+                usage=candidate.usage,
+                verifier_usage=verifier_usage,
+                log_probability=candidate.log_probability,
+            )
+            self.paths.append(child)
+            if candidate.error is not None:
+                child.fate, child.reason = Fate.FAILED, candidate.error
+                self.notes.append(f"tree {tree.index}: a candidate failed: {candidate.error}")
+                continue
+            if child.scores:
+                child.value = self.settings.aggregation.value(child.scores)
+            twin = first.setdefault((steps, child.final), child)
+            if twin is not child:
+                child.fate, child.reason = Fate.DUPLICATE, f"same as candidate {twin.key.lineage[-1]}"
+                twin.count += 1
+            elif child.final:
+                child.fate = Fate.FINISHED
+                if self.best is None or precedence(child) < precedence(self.best):
+                    self.best = child
+                tree.level.append(child)
+            elif not steps or len(child.steps) >= self.settings.max_steps:
+                child.fate, child.reason = Fate.TRUNCATED, f"no answer within {self.settings.max_steps} steps"
+            else:
+                tree.level.append(child)
+
+    def _select(self, tree: _Tree) -> None:
+        """Keep the BS best candidates of this depth; a finished one among them takes its place in the beam."""
+        ranked = sorted(tree.level, key=precedence) if len(tree.level) > 1 else tree.level
+        tree.level = []
+        for rank, path in enumerate(ranked):
+            if path.fate is not Fate.ALIVE:
+                continue
+            if rank < self.configuration.bs:
+                tree.frontier.append(path)
+            else:
+                path.fate, path.reason = Fate.OUTRANKED, f"rank {rank + 1} of {len(ranked)}, beam of {self.configuration.bs}"
+
+    def _hopeless(self, path: Path) -> str:
+        settings = self.settings
+        if not settings.early_stopping:
+            return ""
+        return hopeless(path, self.best, settings.aggregation, settings.max_steps, settings.upper)
+
+    def _stop(self, path: Path) -> bool:
+        reason = self._hopeless(path)
+        if reason:
+            path.fate, path.reason = Fate.PRUNED, reason
+            if not path.steps:
+                self.paths.append(path)
+        return bool(reason)

@@ -1,0 +1,81 @@
+"""What a request may spend, watched while it is spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isnan
+from time import monotonic
+
+from uniscale_integrations.cost.hardware import HardwareProfile
+from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Upper limits on one request; `None` is no limit.
+
+    Attributes:
+        eflops: equivalent FLOPs, generator and verifier together.
+        usd: currency.
+        tokens: prompt and completion tokens together.
+        seconds: wall time.
+    """
+
+    eflops: float | None = None
+    usd: float | None = None
+    tokens: float | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, limit in self.limits().items():
+            if isnan(limit) or limit <= 0:
+                raise ConfigurationError(f"a budget of {name} must be a number above 0, got {limit!r}")
+
+    def limits(self) -> dict[str, float]:
+        """The limits that are set."""
+        every = {"eflops": self.eflops, "usd": self.usd, "tokens": self.tokens, "seconds": self.seconds}
+        return {name: float(limit) for name, limit in every.items() if limit is not None}
+
+
+class Meter:
+    """Adds up usage and says when a budget is spent."""
+
+    def __init__(self, budget: Budget, profile: HardwareProfile) -> None:
+        self.budget = budget
+        self.profile = profile
+        self.usage = NOTHING
+        self._limits = budget.limits()
+        self._started = monotonic()
+
+    def charge(self, usage: Usage) -> None:
+        self.usage = self.usage.plus(usage)
+
+    @property
+    def limited(self) -> bool:
+        return bool(self._limits)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since the request began."""
+        return monotonic() - self._started
+
+    def remaining_seconds(self) -> float | None:
+        limit = self._limits.get("seconds")
+        return None if limit is None else max(0.0, limit - self.seconds)
+
+    def exceeded(self, planned: Usage = NOTHING) -> str:
+        """Which limit the usage so far plus `planned` would break, with both numbers; empty while within all."""
+        if not self._limits:
+            return ""
+        total = self.usage.plus(planned)
+        spent = {
+            "eflops": self.profile.eflops(total),
+            "usd": total.usd,
+            "tokens": total.prompt_tokens + total.completion_tokens,
+            "seconds": self.seconds,
+        }
+        for name, limit in self._limits.items():
+            if spent[name] > limit:
+                return f"budget of {limit:.4g} {name}, {spent[name]:.4g} needed to go on"
+        return ""

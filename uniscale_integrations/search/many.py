@@ -1,0 +1,41 @@
+"""Many requests side by side, for demonstrations, reports and tables."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from uniscale_integrations.search.ports import Generator, Verifier
+from uniscale_integrations.search.run import Answer, Request, arun
+
+
+async def arun_many(
+    requests: Sequence[Request],
+    generator: Generator,
+    verifier: Verifier | None,
+    *,
+    at_once: int = 32,
+    done: Callable[[int, Answer], None] = lambda index, answer: None,
+) -> list[Answer]:
+    """Answer all requests, at most `at_once` at a time; a local model serves those together in shared batches.
+
+    Args:
+        done: told each answer with its request's index, as it comes.
+
+    Returns:
+        the answers in the order of the requests.
+
+    Raises:
+        UniScaleError: the first request that failed; the others are cancelled.
+    """
+    gate = asyncio.Semaphore(at_once)
+
+    async def one(index: int, request: Request) -> Answer:
+        async with gate:
+            answer = await arun(request, generator, verifier)
+        done(index, answer)
+        return answer
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(index, request)) for index, request in enumerate(requests)]
+    return [task.result() for task in tasks]

@@ -1,0 +1,120 @@
+"""The data of a search: steps, paths, the expansions that a search asks for and the candidates that come back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from uniscale_integrations.cost.usage import NOTHING, Usage
+
+
+class PathKey(NamedTuple):
+    """Where a path stands: its tree, and the index of the candidate that was taken at each depth.
+
+    Keys order paths for ties: earlier trees first, then lexicographically by lineage.
+    """
+
+    tree: int
+    lineage: tuple[int, ...]
+
+    def child(self, index: int) -> PathKey:
+        return PathKey(self.tree, (*self.lineage, index))
+
+
+class Fate(StrEnum):
+    """What became of a path."""
+
+    ALIVE = "alive"
+    EXPANDED = "expanded"
+    FINISHED = "finished"
+    OUTRANKED = "outranked"
+    """Lost its place in the beam to better siblings."""
+    DUPLICATE = "duplicate"
+    """Said the same, word for word, as an earlier sibling."""
+    PRUNED = "pruned"
+    """Stopped early: it could no longer beat the best finished path."""
+    CANCELLED = "cancelled"
+    """Stopped by a budget, a deadline or the caller."""
+    TRUNCATED = "truncated"
+    """Reached the greatest depth without an answer."""
+    FAILED = "failed"
+
+
+class Candidate(NamedTuple):
+    """One sampled continuation of a path.
+
+    Attributes:
+        steps: the new steps, most often one; empty where the model ended the text without saying more.
+        final: whether the path is complete with it.
+        usage: what sampling it took.
+        log_probability: mean log-probability of its tokens, where the generator knows it.
+        error: why it failed; then the other fields say what was spent until then.
+    """
+
+    steps: tuple[str, ...]
+    final: bool
+    usage: Usage = NOTHING
+    log_probability: float | None = None
+    error: str | None = None
+
+
+class Scored(NamedTuple):
+    """A candidate with the verifier's score of each of its new steps; `None` where nothing can score it."""
+
+    candidate: Candidate
+    scores: tuple[float, ...] | None
+    usage: Usage = NOTHING
+
+
+@dataclass(slots=True, eq=False)
+class Path:
+    """A path in the tree of a search: its steps from the question to here.
+
+    Attributes:
+        key: tree and lineage.
+        steps: all steps so far.
+        scores: the verifier's score of each step, as long as `steps`; `None` where nothing scored them.
+        value: `V(p)`, the aggregated score; `None` without scores.
+        final: whether it holds a complete answer.
+        fate: what became of it.
+        reason: why, in words, where it was stopped.
+        usage: what sampling its last candidate took.
+        verifier_usage: what scoring it took.
+        log_probability: mean log-probability of its last candidate's tokens.
+        count: how many candidates said the same, duplicates included.
+    """
+
+    key: PathKey
+    steps: tuple[str, ...] = ()
+    scores: tuple[float, ...] | None = ()
+    value: float | None = None
+    final: bool = False
+    fate: Fate = Fate.ALIVE
+    reason: str = ""
+    usage: Usage = NOTHING
+    verifier_usage: Usage = NOTHING
+    log_probability: float | None = None
+    count: int = 1
+
+    @property
+    def depth(self) -> int:
+        return len(self.steps)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.steps)
+
+
+class Expansion(NamedTuple):
+    """A wish of the search: sample `count` next steps for the path.
+
+    Attributes:
+        path: the path to continue.
+        count: how many candidates.
+        whole: sample to the end of the answer instead of one step; set where nothing could be decided in between.
+    """
+
+    path: Path
+    count: int
+    whole: bool = False

@@ -1,0 +1,126 @@
+"""What a search needs from outside: a generator that continues paths and a verifier that scores their steps.
+
+Both are opened once per question. A session may keep state between calls (a key-value cache, a connection) and must drop what
+`retain` no longer names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.search.paths import Candidate, Expansion, Path
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a generator draws.
+
+    Attributes:
+        temperature: 0 is greedy.
+        top_p: nucleus; 1 keeps everything.
+        max_step_tokens: longest step.
+        max_steps: greatest depth, `H_max`.
+        seed: of the whole search; each path draws from its own stream, so that no path's draw depends on which others run.
+    """
+
+    temperature: float = 0.8
+    top_p: float = 1.0
+    max_step_tokens: int = 64
+    max_steps: int = 12
+    seed: int = 0
+
+
+class GeneratorSession(Protocol):
+    """One question, open at a generator."""
+
+    @property
+    def together(self) -> bool:
+        """Whether expansions of all trees are best handed over in one call (a local batch) or each tree on its own."""
+        ...
+
+    @property
+    def shared(self) -> Usage:
+        """What was spent so far on behalf of no candidate in particular: reading the question."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What went wrong so far without ending anything, for the user to read."""
+        ...
+
+    def estimate(self, expansion: Expansion) -> Usage:
+        """What the expansion will use at the least; a search asks before it spends."""
+        ...
+
+    async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
+        """Sample every expansion's candidates, in the order given.
+
+        Must return what did succeed when some candidates fail, each failure as a `Candidate` with an `error`, and must
+        report the usage of those too. Fewer candidates than asked are allowed.
+        """
+        ...
+
+    def retain(self, paths: Collection[Path]) -> None:
+        """Drop the state of all paths but these."""
+        ...
+
+    def close(self) -> None:
+        """Free everything."""
+        ...
+
+
+class Generator(Protocol):
+    """A base model."""
+
+    @property
+    def name(self) -> str: ...
+
+    def open(self, question: str, sampling: Sampling) -> GeneratorSession:
+        """Begin a question; raises `ConfigurationError` where it cannot be asked (empty, longer than the context)."""
+        ...
+
+
+class VerifierSession(Protocol):
+    """One question, open at a verifier."""
+
+    async def score(self, items: Sequence[tuple[Path, Candidate]]) -> Sequence[tuple[tuple[float, ...] | None, Usage]]:
+        """For each candidate after its path: scores in [0, 1] of its new steps (`None` for no opinion), and what that took.
+
+        A candidate without new steps (the model only ended the text) gets an empty tuple.
+        """
+        ...
+
+    @property
+    def shared(self) -> Usage:
+        """What was spent so far on behalf of no candidate in particular: reading the question."""
+        ...
+
+    def retain(self, paths: Collection[Path]) -> None:
+        """Drop the state of all paths but these."""
+        ...
+
+    def close(self) -> None:
+        """Free everything."""
+        ...
+
+
+class Verifier(Protocol):
+    """Scores steps; a score means the same on every path, whatever other paths exist, where `path_local` is true."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def upper(self) -> float:
+        """`v_sup`, the greatest score it can give; early stopping relies on it."""
+        ...
+
+    @property
+    def path_local(self) -> bool:
+        """Whether a path's scores are independent of all other paths; if not, early stopping would not be exact and is off."""
+        ...
+
+    def open(self, question: str) -> VerifierSession: ...

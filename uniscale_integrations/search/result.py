@@ -1,0 +1,68 @@
+"""What a search found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from uniscale_integrations.search.answers import extract_answer
+from uniscale_integrations.search.paths import Fate, Path
+from uniscale_integrations.search.voting import Ballot, vote
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The outcome of one search.
+
+    Attributes:
+        chosen: the path whose answer won the vote.
+        best: the path with the best value; early stopping never changes it.
+        answer: the answer read off `chosen`; `None` where nothing in it looks like one.
+        paths: every path of the search with its fate.
+        cut: why the search ended early, empty if it did not.
+        notes: what went wrong on the way without ending it.
+    """
+
+    chosen: Path
+    best: Path
+    answer: str | None
+    paths: tuple[Path, ...]
+    cut: str
+    notes: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return self.chosen.text
+
+    @property
+    def score(self) -> float | None:
+        return self.chosen.value
+
+
+def precedence(path: Path) -> tuple[float, tuple[int, tuple[int, ...]]]:
+    """Sort key, best first: by value, the earlier key on a tie; paths without a value come last."""
+    return (2.0 if path.value is None else -path.value, path.key)
+
+
+def conclude(paths: Iterable[Path], cut: str, notes: Iterable[str]) -> SearchResult | None:
+    """The result of the paths so far; `None` while not a single step exists.
+
+    Each tree has one ballot, its best finished path. Where no path finished, the best unfinished one stands in, and the result
+    is marked as cut.
+    """
+    everything = tuple(paths)
+    finished = [path for path in everything if path.fate is Fate.FINISHED]
+    if finished:
+        champions: dict[int, Path] = {}
+        for path in sorted(finished, key=precedence):
+            champions.setdefault(path.key.tree, path)
+        chosen = best = min(finished, key=precedence)
+        if len(champions) > 1:
+            by_key = {path.key: path for path in champions.values()}
+            chosen = by_key[vote([Ballot(extract_answer(p.text), p.value, p.key) for p in champions.values()]).key]
+        return SearchResult(chosen, best, extract_answer(chosen.text), everything, cut, tuple(notes))
+    partial = [path for path in everything if path.steps and path.fate is not Fate.FAILED]
+    if not partial:
+        return None
+    best = min(partial, key=lambda path: (-path.depth, *precedence(path)))
+    return SearchResult(best, best, extract_answer(best.text), everything, cut or "no path finished", tuple(notes))

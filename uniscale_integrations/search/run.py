@@ -1,0 +1,198 @@
+"""From a question and a configuration to an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from uniscale_integrations.cost.hardware import HardwareProfile, profile
+from uniscale_integrations.cost.ledger import Charge, Ledger
+from uniscale_integrations.errors import ConfigurationError, SearchFailed
+from uniscale_integrations.search.aggregation import Aggregation, aggregation
+from uniscale_integrations.search.beam import BeamSearch, Schedule, SearchSettings
+from uniscale_integrations.search.budget import Budget, Meter
+from uniscale_integrations.search.driver import Driver, Observer
+from uniscale_integrations.search.paths import Fate, Path
+from uniscale_integrations.search.ports import Generator, Sampling, Verifier
+from uniscale_integrations.space import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question with everything that decides how it is searched.
+
+    Attributes:
+        question: what to answer.
+        configuration: `(M, QP, CP, BS)`; its model name is the generator's.
+        sampling: temperature, step length, depth, seed.
+        budget: what may be spent.
+        early_stopping: whether to stop paths that can no longer win.
+        schedule: all trees at once ("lockstep") or the first one first ("leader").
+        aggregation: how step scores become a path's value.
+        hardware: the profile that prices compute and memory traffic.
+    """
+
+    question: str
+    configuration: Configuration
+    sampling: Sampling = field(default_factory=Sampling)
+    budget: Budget = field(default_factory=Budget)
+    early_stopping: bool = True
+    schedule: Schedule = "leader"
+    aggregation: Aggregation = field(default_factory=lambda: aggregation("mean"))
+    hardware: HardwareProfile = field(default_factory=lambda: profile("h100"))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a request.
+
+    Attributes:
+        text: the whole winning path.
+        answer: the answer read off it; `None` where nothing in it looks like one.
+        score: `V` of the winning path; `None` where nothing could score it.
+        best_text: the path with the best value, which early stopping never changes.
+        best_score: that value.
+        configuration: what was run.
+        ledger: everything that was spent.
+        paths: every path with its steps, scores and fate.
+        cut: why the search ended early, empty if it did not.
+        notes: what went wrong on the way without ending it.
+        decision_id: the decision that chose the configuration, where one did.
+    """
+
+    text: str
+    answer: str | None
+    score: float | None
+    best_text: str
+    best_score: float | None
+    configuration: Configuration
+    ledger: Ledger
+    paths: tuple[Path, ...]
+    cut: str = ""
+    notes: tuple[str, ...] = ()
+    decision_id: str | None = None
+
+
+def settings_for(request: Request, verifier: Verifier | None) -> tuple[SearchSettings, list[str]]:
+    """The search settings of a request, and notes on what the verifier does not allow.
+
+    Raises:
+        ConfigurationError: the configuration must choose between candidates and there is no verifier to choose by.
+    """
+    notes: list[str] = []
+    if verifier is None and request.configuration.cp > 1:
+        raise ConfigurationError(
+            f"{request.configuration} chooses between CP={request.configuration.cp} candidates, which needs a verifier; "
+            "name one, or use CP=1"
+        )
+    early = request.early_stopping and verifier is not None
+    if early and verifier is not None and not verifier.path_local:
+        early = False
+        notes.append(f"early stopping is off: {verifier.name} scores a path by comparing it with others")
+    return (
+        SearchSettings(
+            max_steps=request.sampling.max_steps,
+            early_stopping=early,
+            schedule=request.schedule if early else "lockstep",
+            aggregation=request.aggregation,
+            upper=1.0 if verifier is None else verifier.upper,
+        ),
+        notes,
+    )
+
+
+class Run:
+    """One request being run; `answer()` gives what is best so far, also after an interruption."""
+
+    def __init__(
+        self, request: Request, generator: Generator, verifier: Verifier | None = None, observe: Observer | None = None
+    ) -> None:
+        if not request.question.strip():
+            raise ConfigurationError("the question is empty; give it at least one word")
+        settings, notes = settings_for(request, verifier)
+        self.request = request
+        self.search = BeamSearch(request.configuration, settings)
+        self.search.notes.extend(notes)
+        self.meter = Meter(request.budget, request.hardware)
+        self._generator, self._verifier = generator, verifier
+        self._names = (generator.name, verifier.name if verifier else "")
+        self._generation = generator.open(request.question, request.sampling)
+        self._verification = verifier.open(request.question) if verifier else None
+        self._driver = Driver(self.search, self._generation, self._verification, self.meter, self._names[1], observe)
+
+    async def execute(self) -> Answer:
+        """Run to the end of the search or of the budget."""
+        try:
+            await self._driver.run()
+        finally:
+            self.close()
+        return self.answer()
+
+    def close(self) -> None:
+        self._generation.close()
+        if self._verification is not None:
+            self._verification.close()
+
+    def answer(self) -> Answer:
+        """The best answer so far.
+
+        Raises:
+            SearchFailed: every candidate failed, with what each said.
+        """
+        result = self.search.result()
+        if result is None:
+            causes = tuple(dict.fromkeys(path.reason for path in self.search.paths if path.reason))
+            why = "; ".join(causes or self.search.notes) or "nothing was sampled"
+            raise SearchFailed(f"{self.request.configuration} produced nothing: {why}", causes)
+        generator, verifier = self._names
+        prompts = [Charge("generator", generator, self._generation.shared)]
+        if self._verification is not None:
+            prompts.append(Charge("verifier", verifier, self._verification.shared))
+        prompts.append(Charge("generator", generator, self._driver.cancelled, Fate.CANCELLED))
+        ledger = Ledger.of(
+            self.search.paths,
+            profile=self.request.hardware,
+            generator=generator,
+            verifier=verifier,
+            prompts=prompts,
+            seconds=self.meter.seconds,
+        )
+        return Answer(
+            text=result.text,
+            answer=result.answer,
+            score=result.score,
+            best_text=result.best.text,
+            best_score=result.best.value,
+            configuration=self.request.configuration,
+            ledger=ledger,
+            paths=result.paths,
+            cut=result.cut,
+            notes=(*result.notes, *self._generation.notes),
+        )
+
+
+async def arun(request: Request, generator: Generator, verifier: Verifier | None = None, observe: Observer | None = None) -> Answer:
+    """Search for the answer to a request.
+
+    Raises:
+        ConfigurationError: the request cannot be run as it stands.
+        BudgetError: the budget does not cover the first step of one sample.
+        SearchFailed: every candidate failed.
+    """
+    return await Run(request, generator, verifier, observe).execute()
+
+
+def run(request: Request, generator: Generator, verifier: Verifier | None = None, observe: Observer | None = None) -> Answer:
+    """`arun` for callers without an event loop; Ctrl-C gives the best answer so far, marked as cut.
+
+    Raises:
+        KeyboardInterrupt: interrupted before anything was found.
+    """
+    current = Run(request, generator, verifier, observe)
+    try:
+        return asyncio.run(current.execute())
+    except KeyboardInterrupt:
+        current.search.cut("interrupted")
+        if current.search.result() is None:
+            raise
+        return current.answer()

@@ -1,0 +1,109 @@
+"""The verifier-weighted vote that merges the answers of all trees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import fsum, isfinite
+
+from uniscale_integrations.errors import ConfigurationError, VerifierError
+from uniscale_integrations.search.normal_form import normalise_answer
+from uniscale_integrations.search.paths import PathKey
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """What one finished path votes for.
+
+    Attributes:
+        answer: its answer as written; `None` where none could be extracted.
+        value: `V(p)`; `None` where nothing scored the path.
+        key: the path.
+        count: how many samples said the same, duplicates that were not pursued included.
+
+    Raises:
+        VerifierError: a value that is negative or not finite.
+    """
+
+    answer: str | None
+    value: float | None
+    key: PathKey
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if self.value is not None and not (isfinite(self.value) and self.value >= 0):
+            raise VerifierError(f"the path {self.key} has the value {self.value!r}; a vote needs finite values of at least 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The votes for one answer.
+
+    Attributes:
+        answer: in normal form; `None` for a path whose answer could not be extracted.
+        weight: the sum of the values behind it, or the number of votes where no path has a value.
+        votes: the number of samples behind it.
+        best: the ballot with the greatest value among them, the earliest of equals.
+    """
+
+    answer: str | None
+    weight: float
+    votes: int
+    best: Ballot
+
+
+def vote(ballots: Iterable[Ballot]) -> Ballot:
+    """The best ballot of the answer that most of the value stands behind.
+
+    The weight of an answer is the sum of `V(p)` over the paths that give it. An answer that could not be extracted agrees with no
+    other and stands for itself, with its own value. Ties fall to the best value, then to the earliest path. Where no ballot has a
+    value, each counts 1; where only some have, those without weigh nothing.
+
+    Raises:
+        ConfigurationError: there are no ballots.
+
+    Example:
+        >>> cast = [("12", 0.4), ("12.0", 0.5), ("7", 0.8)]
+        >>> vote(Ballot(answer, value, PathKey(tree, (0,))) for tree, (answer, value) in enumerate(cast)).key
+        PathKey(tree=1, lineage=(0,))
+    """
+    return tally(ballots)[0].best
+
+
+def tally(ballots: Iterable[Ballot]) -> tuple[Tally, ...]:
+    """The count behind `vote`, the winner first.
+
+    Raises:
+        ConfigurationError: there are no ballots.
+
+    Example:
+        >>> cast = [("12", 0.75), ("7", 0.5), ("7.", 0.5)]
+        >>> entries = tally(Ballot(answer, value, PathKey(tree, (0,))) for tree, (answer, value) in enumerate(cast))
+        >>> [(entry.answer, entry.weight, entry.votes) for entry in entries]
+        [('7', 1.0, 2), ('12', 0.75, 1)]
+    """
+    ballots = tuple(ballots)
+    if not ballots:
+        raise ConfigurationError("a vote needs at least one ballot; no path was finished")
+    counted = all(ballot.value is None for ballot in ballots)
+    groups: dict[str | PathKey, list[Ballot]] = {}
+    for ballot in ballots:
+        group = ballot.key if ballot.answer is None else normalise_answer(ballot.answer)
+        groups.setdefault(group, []).append(ballot)
+    return tuple(sorted((_count(group, counted) for group in groups.values()), key=_rank))
+
+
+def _count(group: list[Ballot], counted: bool) -> Tally:
+    best = min(group, key=_order)
+    votes = sum(ballot.count for ballot in group)
+    # fsum rounds once, so that the order of the ballots cannot change a tie.
+    weight = float(votes) if counted else fsum(ballot.count * (ballot.value or 0.0) for ballot in group)
+    return Tally(None if best.answer is None else normalise_answer(best.answer), weight, votes, best)
+
+
+def _order(ballot: Ballot) -> tuple[bool, float, PathKey]:
+    return ballot.value is None, -(ballot.value or 0.0), ballot.key
+
+
+def _rank(entry: Tally) -> tuple[float, tuple[bool, float, PathKey]]:
+    return -entry.weight, _order(entry.best)

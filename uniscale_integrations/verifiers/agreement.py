@@ -1,0 +1,83 @@
+"""Agreement between candidates as a verifier: what more of them say is more likely right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from statistics import fmean
+
+from uniscale_integrations.cost.usage import NOTHING
+from uniscale_integrations.search.answers import extract_answer, normalise_answer
+from uniscale_integrations.search.paths import Candidate, Path
+from uniscale_integrations.verifiers.session import Item, Reply, StatelessSession
+
+Statement = tuple[str | int, str]
+"""What a step says: its place among the new steps and its words, or that it is the end and the answer."""
+
+
+class Agreement:
+    """The share of the candidates, of those scored together at the same depth, that say the same.
+
+    Two steps say the same when they stand in the same place and differ at most in case, spacing and closing punctuation. Two
+    final steps say the same when the answers of their paths do, however they were reached. A candidate that is alone at its depth
+    has nothing to agree with: its steps get the mean of its path's scores, which leaves `V` where it was, or no opinion where the
+    path has no scores yet.
+
+    The score depends on which other candidates there are, so a search with it does not stop paths early (`path_local` is false).
+    It needs all the candidates that were sampled, repeated ones included.
+
+    Example:
+        >>> import asyncio
+        >>> from uniscale_integrations.search.paths import Candidate, Path, PathKey
+        >>> path = Path(PathKey(0, ()))
+        >>> items = [(path, Candidate((step,), True)) for step in ("3 + 4 is 7", "Answer: 7", "Answer: 8")]
+        >>> [round(scores[0], 2) for scores, usage in asyncio.run(Agreement().open("3 + 4?").score(items))]
+        [0.67, 0.67, 0.33]
+    """
+
+    name = "agreement"
+    upper = 1.0
+    path_local = False
+
+    def open(self, question: str) -> StatelessSession:
+        return StatelessSession(self._score)
+
+    async def _score(self, items: Sequence[Item]) -> Sequence[Reply]:
+        statements = [_statements(path, candidate) for path, candidate in items]
+        sizes = Counter(path.depth for path, candidate in items if candidate.error is None)
+        said = Counter(
+            (path.depth, each)
+            for (path, candidate), made in zip(items, statements, strict=True)
+            if candidate.error is None
+            for each in made
+        )
+        return [
+            (_shares(path, candidate, made, sizes, said), NOTHING)
+            for (path, candidate), made in zip(items, statements, strict=True)
+        ]
+
+
+def _shares(
+    path: Path, candidate: Candidate, made: tuple[Statement, ...], sizes: Counter[int], said: Counter[tuple[int, Statement]]
+) -> tuple[float, ...] | None:
+    if not candidate.steps:
+        return ()
+    if candidate.error is not None:
+        return None
+    if sizes[path.depth] > 1:
+        return tuple(said[path.depth, each] / sizes[path.depth] for each in made[: len(candidate.steps)])
+    return (fmean(path.scores),) * len(candidate.steps) if path.scores else None
+
+
+def _statements(path: Path, candidate: Candidate) -> tuple[Statement, ...]:
+    """One per new step; a candidate that only ends the text still states its path's answer."""
+    made: list[Statement] = [(place, _words(step)) for place, step in enumerate(candidate.steps)]
+    if candidate.final:
+        answer = extract_answer(path.text + "".join(candidate.steps))
+        words = made.pop()[1] if made else ""
+        made.append(("end", words) if answer is None else ("answer", normalise_answer(answer)))
+    return tuple(made)
+
+
+def _words(step: str) -> str:
+    return " ".join(step.casefold().split()).rstrip(" .,;:!")

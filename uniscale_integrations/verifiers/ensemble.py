@@ -1,0 +1,135 @@
+"""Several verifiers as one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
+from functools import reduce
+from math import fsum
+
+from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.errors import ConfigurationError, VerifierError
+from uniscale_integrations.search.paths import Path
+from uniscale_integrations.search.ports import Verifier, VerifierSession
+from uniscale_integrations.search.scores import check_scores
+from uniscale_integrations.verifiers.session import Item, Reply
+
+
+class Ensemble:
+    """The weighted mean of the verifiers that have an opinion: `sum(w_i * s_i) / sum(w_i)` over those members.
+
+    `upper` is the greatest `upper` of the members, not their weighted mean: where only the most generous member has an opinion,
+    its score is the ensemble's. A mean never exceeds its greatest term, so the bound always holds.
+
+    The members score at the same time; their usages are added. If one fails, the others are cancelled and its error is raised.
+
+    Args:
+        members: verifiers and their weights, which need not sum to 1.
+        name: for messages and the log; by default made of the members' names.
+
+    Raises:
+        ConfigurationError: no members, or a weight that is not above 0.
+
+    Example:
+        >>> from uniscale_integrations.search.paths import Candidate, PathKey
+        >>> from uniscale_integrations.verifiers import CallableVerifier, SelfCertainty
+        >>> wary = CallableVerifier(lambda question, path_text, step: 0.2, name="wary")
+        >>> session = Ensemble([(wary, 3), (SelfCertainty(), 1)]).open("3 + 4?")
+        >>> path = Path(PathKey(0, ()))
+        >>> items = [(path, Candidate(("7",), True, log_probability=0.0)), (path, Candidate(("7",), True))]
+        >>> [round(scores[0], 2) for scores, usage in asyncio.run(session.score(items))]
+        [0.4, 0.2]
+    """
+
+    def __init__(self, members: Sequence[tuple[Verifier, float]], *, name: str | None = None) -> None:
+        if not members:
+            raise ConfigurationError("an ensemble needs at least one verifier")
+        for verifier, weight in members:
+            if not 0.0 < weight < float("inf"):
+                raise ConfigurationError(f"the weight of {verifier.name!r} must be a number above 0, got {weight!r}")
+        self._members = tuple(members)
+        self.name = name or f"ensemble({', '.join(verifier.name for verifier, _ in members)})"
+
+    @property
+    def upper(self) -> float:
+        """The greatest `upper` of the members."""
+        return max(verifier.upper for verifier, _ in self._members)
+
+    @property
+    def path_local(self) -> bool:
+        """Whether all members are."""
+        return all(verifier.path_local for verifier, _ in self._members)
+
+    def open(self, question: str) -> EnsembleSession:
+        with ExitStack() as opened:
+            sessions: list[VerifierSession] = []
+            for verifier, _ in self._members:
+                sessions.append(verifier.open(question))
+                opened.callback(sessions[-1].close)
+            return EnsembleSession(self._members, sessions, opened.pop_all())
+
+
+class EnsembleSession:
+    """The members' sessions, opened, retained and closed together."""
+
+    def __init__(self, members: Sequence[tuple[Verifier, float]], sessions: Sequence[VerifierSession], opened: ExitStack) -> None:
+        self._members = members
+        self._sessions = sessions
+        self._opened = opened
+
+    async def score(self, items: Sequence[Item]) -> Sequence[Reply]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(_ask(session, items)) for session in self._sessions]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        opinions = [_checked(verifier, items, task.result()) for (verifier, _), task in zip(self._members, tasks, strict=True)]
+        weights = [weight for _, weight in self._members]
+        return [_merged(weights, [replies[position] for replies in opinions]) for position in range(len(items))]
+
+    @property
+    def shared(self) -> Usage:
+        """The sum over the members."""
+        return reduce(Usage.plus, (session.shared for session in self._sessions))
+
+    def retain(self, paths: Collection[Path]) -> None:
+        for session in self._sessions:
+            session.retain(paths)
+
+    def close(self) -> None:
+        """Close every member's session, also when closing one of them fails."""
+        self._opened.close()
+
+
+async def _ask(session: VerifierSession, items: Sequence[Item]) -> Sequence[Reply]:
+    return await session.score(items)
+
+
+def _checked(verifier: Verifier, items: Sequence[Item], replies: Sequence[Reply]) -> Sequence[Reply]:
+    if len(replies) != len(items):
+        raise VerifierError(f"verifier {verifier.name!r} gave {len(replies)} replies to {len(items)} candidates; give each one")
+    for (_, candidate), (scores, _) in zip(items, replies, strict=True):
+        if scores is not None:
+            check_scores(verifier.name, candidate.steps, scores, verifier.upper)
+    return replies
+
+
+def _merged(weights: Sequence[float], replies: Sequence[Reply]) -> Reply:
+    usage = NOTHING
+    opinions: list[tuple[float, tuple[float, ...]]] = []
+    for weight, (scores, used) in zip(weights, replies, strict=True):
+        usage = usage.plus(used)
+        if scores is not None:
+            opinions.append((weight, scores))
+    if not opinions:
+        return None, usage
+    total = fsum(weight for weight, _ in opinions)
+    steps = zip(*(scores for _, scores in opinions), strict=True)
+    return tuple(_mean([weight for weight, _ in opinions], scores, total) for scores in steps), usage
+
+
+def _mean(weights: Sequence[float], scores: Sequence[float], total: float) -> float:
+    mean = fsum(weight * score for weight, score in zip(weights, scores, strict=True)) / total
+    # Rounding may carry the mean of equal scores a little beyond them, and so beyond `upper`.
+    return min(max(mean, min(scores)), max(scores))

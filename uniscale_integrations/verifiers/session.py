@@ -1,0 +1,39 @@
+"""The session of a verifier that keeps nothing between calls."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+
+from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.search.paths import Candidate, Path
+
+Item = tuple[Path, Candidate]
+"""A candidate after the path that it continues."""
+
+Reply = tuple[tuple[float, ...] | None, Usage]
+"""The scores of a candidate's new steps (`None` for no opinion), and what scoring them took."""
+
+
+class StatelessSession:
+    """A `VerifierSession` around one function; there is nothing to retain and nothing to close.
+
+    Args:
+        score: gives every item its reply, in the order given.
+    """
+
+    def __init__(self, score: Callable[[Sequence[Item]], Awaitable[Sequence[Reply]]]) -> None:
+        self._score = score
+
+    async def score(self, items: Sequence[Item]) -> Sequence[Reply]:
+        return await self._score(items)
+
+    @property
+    def shared(self) -> Usage:
+        """Nothing: no question is read ahead."""
+        return NOTHING
+
+    def retain(self, paths: Collection[Path]) -> None:
+        """Nothing is kept."""
+
+    def close(self) -> None:
+        """Nothing is open."""
