@@ -21,7 +21,7 @@ from training.loop import batches, fit
 from uniscale_integrations.models.catalog import PRM
 
 BASE = "uniscale-3m"
-STEPS = 1400
+STEPS = 1000
 BATCH = 64
 LEARNING_RATE = 1e-3
 

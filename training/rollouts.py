@@ -79,15 +79,15 @@ def sample(
             yield Rollout(name, problem.family, problem.level, problem.question, steps, label(steps, problem.steps), given)
 
 
-def collect(split: Split, count: int, seed: int, target: Path) -> None:
-    """Sample every model on problems of the split and append the rollouts to a file, model by model."""
+def collect(split: Split, count: int, seed: int, target: Path, models: Sequence[str]) -> None:
+    """Sample the models on problems of the split and append the rollouts to a file, model by model."""
     torch.manual_seed(seed)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(WORK / "tokenizer")
     finished = set()
     if target.exists():
         finished = {json.loads(line)["model"] for line in target.open()}
     for position, name in enumerate(RECIPES):
-        if name in finished:
+        if name in finished or name not in models:
             continue
         rng = Random(f"{seed} {name}")
         problems = everything(1_000_003 * (position + 1) + seed, split, count)
@@ -102,13 +102,14 @@ def collect(split: Split, count: int, seed: int, target: Path) -> None:
 def main() -> None:
     logging.disable_progress_bar()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=700, help="problems of each family and level, for each model")
+    parser.add_argument("--count", type=int, default=400, help="problems of each family and level, for each model")
     parser.add_argument("--seed", type=int, default=77)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--models", nargs="+", choices=RECIPES, default=list(RECIPES), help="all by default")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    collect("train", arguments.count, arguments.seed, WORK / "rollouts.train.jsonl")
-    collect("test", max(1, arguments.count // 14), arguments.seed, WORK / "rollouts.test.jsonl")
+    collect("train", arguments.count, arguments.seed, WORK / "rollouts.train.jsonl", arguments.models)
+    collect("test", max(1, arguments.count // 10), arguments.seed, WORK / "rollouts.test.jsonl", arguments.models)
 
 
 if __name__ == "__main__":

@@ -220,5 +220,4 @@ def everything(seed: int, split: Split, count: int) -> list[Problem]:
     """`count` problems of every family and level, interleaved so that every prefix is balanced."""
     draw = partial(sample, seed=seed, split=split, count=count)
     columns = [draw(family, level) for family in FAMILIES for level in LEVELS]
-    rows = [column[i] for i in range(count) for column in columns if i < len(column)]
-    return rows
+    return [column[i] for i in range(count) for column in columns if i < len(column)]

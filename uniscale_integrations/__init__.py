@@ -46,11 +46,21 @@ _MODULES = {
     "run": "uniscale_integrations.search.run",
 }
 
+_LOCAL = {"accelerate", "gguf", "huggingface_hub", "safetensors", "tokenizers", "torch", "transformers"}
+
 
 def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(_MODULES[name]), name)
+    try:
+        module = import_module(_MODULES[name])
+    except ModuleNotFoundError as error:
+        if error.name not in _LOCAL:
+            raise
+        from uniscale_integrations.errors import MissingExtraError
+
+        raise MissingExtraError(f"{name} runs models in this process, which", "local") from error
+    value: object = getattr(module, name)
     globals()[name] = value
     return value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 from uniscale_integrations.errors import ConfigurationError
 
@@ -122,7 +123,13 @@ class ConfigurationSpace(Sequence[Configuration]):
     def __iter__(self) -> Iterator[Configuration]:
         return iter(self._configurations)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def,override]
+    @overload
+    def __getitem__(self, index: int) -> Configuration: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Configuration, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Configuration | tuple[Configuration, ...]:
         return self._configurations[index]
 
     def __repr__(self) -> str:

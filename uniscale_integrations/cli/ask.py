@@ -64,7 +64,7 @@ def ask(
         with err.status(f"loading {model}") as status:
             from uniscale_integrations.models.catalog import load_model
 
-            loaded = load_model(model, notify=lambda message: status.update(message))
+            loaded = load_model(model, notify=status.update)
             judge = _verifier(verifier, model)
 
             def observe(search: BeamSearch) -> None:

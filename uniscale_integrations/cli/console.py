@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from uniscale_integrations.errors import UniScaleError
 
@@ -29,7 +30,7 @@ def told_plainly(as_json: bool) -> Iterator[None]:
     try:
         yield
     except UniScaleError as error:
-        err.print(f"[bold red]{type(error).__name__}[/]: {error}", markup=True)
+        err.print(Text.assemble((type(error).__name__, "bold red"), f": {error}"), soft_wrap=True)
         if as_json:
             print_json({"error": type(error).__name__, "message": str(error)})
         raise typer.Exit(2) from None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,6 +15,9 @@ from uniscale_integrations.search.many import arun_many
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Answer, Request
 from uniscale_integrations.space import Configuration
+
+if TYPE_CHECKING:
+    from uniscale_integrations.models.questions import Question
 
 SHAPES = {
     "uniscale-0.3m": ((1, 1, 1), (4, 1, 1), (1, 8, 2), (4, 8, 4)),
@@ -30,7 +34,7 @@ def demo(
     """Answer embedded questions under several configurations and show what search buys, and what it costs."""
     with told_plainly(as_json):
         from uniscale_integrations.models.catalog import load_model
-        from uniscale_integrations.models.questions import Question, questions
+        from uniscale_integrations.models.questions import questions
         from uniscale_integrations.verifiers.load import load_prm
 
         chosen = questions()[:count]
@@ -58,7 +62,7 @@ def demo(
             print_json({"questions": len(chosen), "configurations": results})
 
 
-def _summary(configuration: Configuration, chosen: Any, answers: list[Answer]) -> dict[str, Any]:
+def _summary(configuration: Configuration, chosen: Sequence[Question], answers: list[Answer]) -> dict[str, Any]:
     right = [question.correct(answer.answer) for question, answer in zip(chosen, answers, strict=True)]
     scores = [answer.score for answer in answers if answer.score is not None]
     return {
@@ -90,7 +94,7 @@ def _table(results: list[dict[str, Any]], count: int) -> Table:
     return table
 
 
-def _example(chosen: Any, results: list[dict[str, Any]]) -> str:
+def _example(chosen: Sequence[Question], results: list[dict[str, Any]]) -> str:
     """A question that the smallest model gets right only by searching, with the command that shows how."""
     plain = next(r for r in results if (r["qp"], r["cp"], r["bs"]) == (1, 1, 1))
     searched = next(r for r in results if r["model"] == plain["model"] and (r["qp"], r["cp"], r["bs"]) == (1, 8, 2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -30,7 +31,8 @@ class SharedBatches(Generic[Question, Reply]):
     There is no worker to start or stop: whoever gets the lock serves everything that waits.
 
     Args:
-        serve: takes the waiting requests and returns their replies in order; an error it raises reaches each of them.
+        serve: takes the waiting requests and returns their replies in order; a reply that is an exception is raised to its own
+            caller, an error that `serve` itself raises reaches all of them.
 
     Example:
         >>> batches = SharedBatches(lambda numbers: [n * n for n in numbers])
@@ -40,7 +42,7 @@ class SharedBatches(Generic[Question, Reply]):
         [0, 1, 4, 9]
     """
 
-    def __init__(self, serve: Callable[[Sequence[Question]], Sequence[Reply]]) -> None:
+    def __init__(self, serve: Callable[[Sequence[Question]], Sequence[Reply | Exception]]) -> None:
         self._serve = serve
         self._waiting: deque[_Ticket[Question, Reply]] = deque()
         self._lock = Lock()
@@ -52,7 +54,7 @@ class SharedBatches(Generic[Question, Reply]):
         try:
             await asyncio.to_thread(self._take_turn, ticket)
         except asyncio.CancelledError:
-            if ticket in self._waiting:
+            with suppress(ValueError):
                 self._waiting.remove(ticket)
             raise
         if ticket.error is not None:
@@ -66,6 +68,8 @@ class SharedBatches(Generic[Question, Reply]):
             taken: list[_Ticket[Question, Reply]] = []
             while self._waiting:
                 taken.append(self._waiting.popleft())
+            if not taken:
+                return
             try:
                 replies = self._serve([one.question for one in taken])
             except Exception as error:
@@ -74,4 +78,8 @@ class SharedBatches(Generic[Question, Reply]):
                     one.error, one.done = error, True
                 return
             for one, reply in zip(taken, replies, strict=True):
-                one.reply, one.done = reply, True
+                if isinstance(reply, Exception):
+                    one.error = reply
+                else:
+                    one.reply = reply
+                one.done = True

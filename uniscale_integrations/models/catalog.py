@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +13,8 @@ from uniscale_integrations.errors import MissingExtraError, UnknownModelError
 
 try:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 except ImportError as error:
     raise MissingExtraError("running models in this process", "local") from error
 
@@ -23,6 +23,7 @@ from uniscale_integrations.models.transformers import TransformersModel
 
 FAMILY = Path(__file__).parent / "family"
 PRM = "uniscale-prm"
+WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ def language_models() -> tuple[str, ...]:
     return tuple(name for name, entry in family().items() if entry.kind == "language model")
 
 
+def known() -> str:
+    """What a model's name can be, for messages."""
+    return f"embedded are {', '.join(family())}; otherwise give a model folder, a .gguf file or a hub name (owner/name)"
+
+
 def locate(name: str, notify: Notify = lambda message: None) -> str:
     """What to hand to `from_pretrained` for a name: a folder, or the name itself where it can only be a hub name.
 
@@ -62,34 +68,46 @@ def locate(name: str, notify: Notify = lambda message: None) -> str:
     path = Path(name).expanduser()
     if path.suffix == ".gguf":
         if not path.is_file():
-            raise UnknownModelError(f"no GGUF file at {name}")
+            raise UnknownModelError(f"no GGUF file at {name}; give the path of one that exists")
         return str(converted(path, notify))
-    if path.is_dir():
-        weights = [*path.glob("*.safetensors"), *path.glob("pytorch_model*.bin")]
+    if name and path.is_dir():
+        weights = [file for pattern in WEIGHTS for file in path.glob(pattern)]
         if not (path / "config.json").is_file() or not weights:
             held = ", ".join(sorted(child.name for child in path.iterdir())[:8]) or "nothing"
             raise UnknownModelError(f"{name} is not a model folder: it needs config.json and *.safetensors, and holds {held}")
         return str(path)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return name
-    raise UnknownModelError(
-        f"no model {name!r}; embedded are {', '.join(family())}; otherwise give a model folder, a .gguf file or a hub name (owner/name)"
-    )
+    raise UnknownModelError(f"no model {name!r}; {known()}")
 
 
 def pretrained(loader: Any, name: str, location: str, **options: Any) -> Any:
-    """`loader.from_pretrained`, with the errors of a missing model told in words."""
+    """`loader.from_pretrained`, with the errors of a missing or unreadable model told in words."""
     try:
         return loader.from_pretrained(location, **options)
-    except OSError as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UnknownModelError(f"{name!r} could not be loaded ({str(error).splitlines()[0]}); {known()}") from error
+
+
+def complete(loader: Any, name: str, location: str, **options: Any) -> Any:
+    """A model with every weight of it found, where transformers would start those that are missing from random numbers.
+
+    Raises:
+        UnknownModelError: weights are missing; names them.
+    """
+    model, report = pretrained(loader, name, location, output_loading_info=True, **options)
+    missing = sorted(report["missing_keys"])
+    if missing:
         raise UnknownModelError(
-            f"{name!r} could not be loaded ({reason}); embedded are {', '.join(family())}; otherwise give a model folder, "
-            "a .gguf file or a hub name (owner/name) that can be reached"
-        ) from error
+            f"{name!r} is not a {type(model).__name__}: its weights lack {', '.join(missing[:3])}"
+            + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        )
+    return model
 
 
-def load_model(name: str, *, device: str | None = None, dtype: Any = None, notify: Notify = lambda message: None) -> TransformersModel:
+def load_model(
+    name: str, *, device: str | None = None, dtype: Any = None, notify: Notify = lambda message: None
+) -> TransformersModel:
     """Load a causal language model.
 
     Args:
@@ -99,17 +117,22 @@ def load_model(name: str, *, device: str | None = None, dtype: Any = None, notif
         notify: told what takes long.
 
     Raises:
-        UnknownModelError: nothing of that name; lists what is available.
+        UnknownModelError: nothing of that name, or not a language model; lists what is available.
 
     Example:
         >>> load_model("uniscale-1m").name
         'uniscale-1m'
     """
+    if name in family() and name not in language_models():
+        raise UnknownModelError(f"{name} is a {family()[name].kind}; embedded language models are {', '.join(language_models())}")
     location = locate(name, notify)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
     tokenizer = pretrained(AutoTokenizer, name, location)
-    model: PreTrainedModel = pretrained(AutoModelForCausalLM, name, location, dtype=dtype).to(device)
+    model = complete(AutoModelForCausalLM, name, location, dtype=dtype).to(device)
     if name in family():
         return TransformersModel(model, tokenizer, name, instruction="")
-    return TransformersModel(model, tokenizer, name if os.sep not in name or not Path(name).exists() else Path(name).stem)
+    path = Path(name).expanduser()
+    if path.suffix == ".gguf":
+        return TransformersModel(model, tokenizer, path.stem)
+    return TransformersModel(model, tokenizer, path.resolve().name if path.is_dir() else name)

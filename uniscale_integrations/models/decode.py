@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from uniscale_integrations.cost.eflops import decode_usage
 from uniscale_integrations.cost.shape import ModelShape
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.models.draw import draw
+from uniscale_integrations.models.halving import in_parts
 from uniscale_integrations.models.rows import Batch, RowState
 from uniscale_integrations.models.vocabulary import Vocabulary
 from uniscale_integrations.search.ports import Sampling
@@ -45,10 +47,12 @@ class Row:
         text: of its path and the finished steps of this candidate.
         answer: token ids of the same.
         state: its path's cache.
-        logits: what follows its path, shape (vocabulary,).
+        logits: what follows its path, shape (vocabulary,); `None` where its path could not be read.
         stopped: set when the caller no longer wants it.
         usage: spent so far.
         after: its own cache once it is done, without its last token; `None` where it cannot go on.
+        blank: tokens at its end that say nothing and are not part of any step.
+        done: whether it left its batch.
     """
 
     tree: int
@@ -59,7 +63,7 @@ class Row:
     text: str
     answer: list[int]
     state: RowState
-    logits: Tensor
+    logits: Tensor | None
     stopped: Event
     usage: Usage = NOTHING
     steps: list[str] = field(default_factory=list)
@@ -71,6 +75,8 @@ class Row:
     final: bool = False
     error: str | None = None
     after: RowState | None = None
+    blank: int = 0
+    done: bool = False
 
     def begin_step(self) -> None:
         """Take up the random stream of the step to come."""
@@ -89,36 +95,33 @@ class Row:
         self.answer.append(token)
         self.step.append(token)
         self.spoke = self.spoke or bool(vocabulary.speaks[token])
-        broke = self.spoke and bool(vocabulary.breaks[token])
+        broke = self.spoke and vocabulary.broke(self.step)
         if not broke and len(self.step) < self.sampling.max_step_tokens:
             return False
         self.end_step(decoder)
-        if self.final or not self.whole or self.depth + len(self.steps) >= self.sampling.max_steps:
+        if self.final or self.blank or not self.whole or self.depth + len(self.steps) >= self.sampling.max_steps:
             return True
         self.begin_step()
         return False
 
     def end_step(self, decoder: Decoder) -> None:
-        """Turn the tokens since the last step's end into a step."""
-        text = decoder.vocabulary.text(self.answer)
-        added, self.step = text[len(self.text) :], []
+        """Turn the tokens since the last step's end into a step; a character still incomplete is left to the next one."""
+        added = decoder.vocabulary.text(self.answer)[len(self.text) :].rstrip("\ufffd")
         if added.strip():
             self.steps.append(added)
-            self.text = text
+            self.text += added
             self.final = self.final or bool(decoder.final_step and decoder.final_step.search(added))
+        else:
+            self.blank = len(self.step)
+        self.step = []
 
     def restart(self, decoder: Decoder, share: float) -> None:
         """Go back to the first token; what the lost attempt used stays on the bill."""
         lost = decode_usage(decoder.shape, self.state.length, self.drawn, share=share * self.drawn)
         self.usage = self.usage.plus(lost)
-        self.answer = self.answer[: len(self.answer) - self.drawn + self.final]
-        self.text = decoder.vocabulary.text(self.answer)
-        self.steps, self.drawn, self.log_probability, self.final = [], 0, 0.0, False
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on any device."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error).lower()
+        self.answer = self.answer[: len(self.answer) - self.drawn]
+        self.text = self.text[: len(self.text) - sum(map(len, self.steps))]
+        self.steps, self.drawn, self.log_probability = [], 0, 0.0
 
 
 def decode_in_parts(decoder: Decoder, rows: Sequence[Row], max_rows: int, note: Callable[[int, int], None]) -> int:
@@ -130,30 +133,24 @@ def decode_in_parts(decoder: Decoder, rows: Sequence[Row], max_rows: int, note: 
     Returns:
         the most rows that fit.
     """
-    queue = [list(rows[i : i + max_rows]) for i in range(0, len(rows), max_rows)]
-    while queue:
-        part = queue.pop(0)
-        try:
-            decode(decoder, part)
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
-                raise
-            if len(part) == 1:
-                part[0].error = f"out of memory with a single row: {error}"
-                continue
-            half = len(part) // 2
-            max_rows = min(max_rows, half)
-            note(len(part), half)
-            for row in part:
-                row.restart(decoder, 1 / len(part))
-            queue[:0] = [part[:half], part[half:]]
-    return max_rows
+
+    def retry(part: list[Row]) -> list[Row]:
+        left = [row for row in part if not row.done]
+        for row in left:
+            row.restart(decoder, 1 / len(part))
+        return left
+
+    def fail(row: Row, error: str) -> None:
+        row.restart(decoder, 1.0)
+        row.error = error
+
+    return in_parts(rows, max_rows, lambda part: decode(decoder, part), retry=retry, fail=fail, note=note)
 
 
 def decode(decoder: Decoder, rows: Sequence[Row]) -> None:
     """Sample all rows to their ends; each token is one forward pass of the rows that still need one."""
     batch = Batch.of(decoder.model, [row.state for row in rows], max(row.sampling.max_step_tokens for row in rows))
-    logits = torch.stack([row.logits for row in rows])
+    logits = torch.stack([row.logits for row in rows if row.logits is not None])
     temperatures = torch.tensor([row.sampling.temperature for row in rows], dtype=torch.float64)
     top_ps = torch.tensor([row.sampling.top_p for row in rows], dtype=torch.float64)
     active = list(rows)
@@ -167,7 +164,7 @@ def decode(decoder: Decoder, rows: Sequence[Row]) -> None:
         for i, (row, token, log_probability) in enumerate(zip(active, tokens.tolist(), log_probabilities.tolist(), strict=True)):
             full = row.state.length + row.drawn + 2 > decoder.context
             if row.take(token, log_probability, decoder) or full or row.stopped.is_set():
-                _leave(decoder, row, batch, i, paid)
+                _leave(decoder, row, batch, i, paid, full)
             else:
                 staying.append(i)
         if not staying:
@@ -180,13 +177,20 @@ def decode(decoder: Decoder, rows: Sequence[Row]) -> None:
         logits = batch.forward(torch.tensor([[row.answer[-1]] for row in active]), logits_to_keep=1).logits[:, -1]
 
 
-def _leave(decoder: Decoder, row: Row, batch: Batch, place: int, paid: float) -> None:
+def _leave(decoder: Decoder, row: Row, batch: Batch, place: int, paid: float, full: bool) -> None:
     """Account for a row that is done, and keep its cache if its path can go on."""
     if row.step:
         row.end_step(decoder)
     fed = row.drawn - 1
     row.usage = row.usage.plus(decode_usage(decoder.shape, row.state.length, fed, share=min(paid, fed), sampled=row.drawn))
-    if not row.text.strip():
+    row.done = True
+    if math.isnan(row.log_probability):
+        row.error = "the model's output is not a number; load it with a wider dtype"
+    elif row.final and not row.text.strip():
         row.error = "the model ended the text without saying anything"
-    elif not row.final:
-        row.after = batch.state(place)
+    elif not row.final and not row.steps:
+        row.error = f"the model drew {row.drawn} tokens and none of them says anything"
+    elif not row.final and not full:
+        # What was drawn after the last step says nothing: whoever continues the path draws it again.
+        row.answer = row.answer[: len(row.answer) - row.blank]
+        row.after = batch.state(place, row.blank)

@@ -28,7 +28,9 @@ def draw(logits: Tensor, uniforms: Tensor, temperatures: Tensor, top_ps: Tensor)
         if bool((top_ps < 1).any()):
             weights = _nucleus(weights, top_ps)
         cumulative = weights.cumsum(dim=-1)
-        targets = uniforms[:, None] * cumulative[:, -1:]
+        total = cumulative[:, -1:]
+        # A product that rounds up to the total would point behind the last token that has any weight.
+        targets = (uniforms[:, None] * total).minimum(total.nextafter(torch.zeros_like(total)))
         chosen = torch.searchsorted(cumulative, targets, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
         chosen = torch.where(greedy, log_probabilities.argmax(dim=-1), chosen)
     return chosen, log_probabilities.gather(-1, chosen[:, None])[:, 0]
@@ -37,4 +39,5 @@ def draw(logits: Tensor, uniforms: Tensor, temperatures: Tensor, top_ps: Tensor)
 def _nucleus(weights: Tensor, top_ps: Tensor) -> Tensor:
     ordered, order = weights.sort(dim=-1, descending=True)
     beyond = ordered.cumsum(dim=-1) - ordered >= top_ps[:, None]
+    beyond[:, 0] = False
     return weights.scatter(-1, order, ordered.masked_fill(beyond, 0.0))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import struct
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
 import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from uniscale_integrations.cost.hardware import home
-from uniscale_integrations.errors import UnknownModelError
+from uniscale_integrations.errors import MissingExtraError, UnknownModelError
 
 Notify = Callable[[str], None]
 
@@ -29,6 +31,7 @@ def converted(file: Path, notify: Notify = lambda message: None) -> Path:
 
     Raises:
         UnknownModelError: the file cannot be read as a model; says why.
+        MissingExtraError: the package that reads such files is not installed.
     """
     status = file.stat()
     mark = blake2b(f"{file.resolve()}|{status.st_size}|{status.st_mtime_ns}".encode(), digest_size=8).hexdigest()
@@ -36,17 +39,30 @@ def converted(file: Path, notify: Notify = lambda message: None) -> Path:
     if (target / "config.json").exists():
         return target
     notify(f"converting {file.name} once; this takes a minute")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(mkdtemp(prefix=f"{target.name}.", suffix=".partial", dir=target.parent))
+    try:
+        _convert(file, partial)
+        partial.replace(target)
+    except OSError:
+        # Another process converted the same file meanwhile; both hold the same.
+        if not (target / "config.json").exists():
+            raise
+    finally:
+        rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _convert(file: Path, folder: Path) -> None:
     try:
         model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-    except (ValueError, KeyError, OSError, RuntimeError) as error:
+    except ImportError as error:
+        raise MissingExtraError("reading GGUF files", "local") from error
+    except (ValueError, KeyError, IndexError, OSError, RuntimeError, struct.error) as error:
         raise UnknownModelError(f"{file} cannot be loaded as a GGUF model: {error}") from error
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True, exist_ok=True)
-    _save(model, partial)
-    tokenizer.save_pretrained(partial)
-    partial.replace(target)
-    return target
+    _save(model, folder)
+    tokenizer.save_pretrained(folder)
 
 
 def _save(model: PreTrainedModel, folder: Path) -> None:

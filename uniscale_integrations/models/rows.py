@@ -1,7 +1,7 @@
 """Key-value caches of single paths, and one forward pass over many of them.
 
-A path's cache is a `RowState`. `Batch.of` lays the caches of any number of paths side by side, padded on the left, with room for the
-tokens to come, so that every new token is one forward pass for all rows and nothing that was computed once is computed again.
+A path's cache is a `RowState`. `Batch.of` lays the caches of any number of paths side by side, padded on the left, with room for
+the tokens to come, so that every new token is one forward pass for all rows and nothing that was computed once is computed again.
 Rows leave the batch as soon as they are done.
 """
 
@@ -41,7 +41,7 @@ class _BufferLayer(CacheLayerMixin):
     is_compileable = False
 
     def __init__(self, keys: Tensor, values: Tensor, length: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
         self.keys, self.values, self.length = keys, values, length
         self.is_initialized = True
 
@@ -50,7 +50,8 @@ class _BufferLayer(CacheLayerMixin):
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         end = self.length + key_states.shape[-2]
-        assert self.keys is not None and self.values is not None
+        assert self.keys is not None
+        assert self.values is not None
         self.keys[:, :, self.length : end] = key_states
         self.values[:, :, self.length : end] = value_states
         self.length = end
@@ -114,6 +115,10 @@ class Batch:
             mask &= positions[None, :] < self.length + lengths[:, None]
         layers = [_BufferLayer(k, v, self.length) for k, v in zip(self._keys, self._values, strict=True)]
         places = positions[None, self.length :] - self.starts[:, None]
+        if lengths is not None:
+            # Padding must not ask for positions beyond a context that its row does not exceed.
+            places = places.minimum((self.length + lengths - 1 - self.starts)[:, None])
+        places = places.clamp(min=0)
         device = self._keys.device
         output = self._model(
             input_ids=tokens.to(device),
@@ -157,15 +162,15 @@ def empty_state(model: PreTrainedModel) -> RowState:
     config = model.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     unknown = kinds - {"full_attention", "sliding_attention", "chunked_attention"}
-    if unknown:
+    if unknown or getattr(model, "_is_stateful", False):
+        kind = ", ".join(sorted(unknown)) or "recurrent"
         raise GenerationError(
-            f"{type(model).__name__} has layers of kind {', '.join(sorted(unknown))}, whose state cannot be kept per path; "
-            "use a model with attention layers only"
+            f"{type(model).__name__} has {kind} layers, whose state cannot be kept per path; use a model with attention alone"
         )
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    shape = (config.num_hidden_layers, heads, 0, width)
-    return RowState(torch.empty(shape, dtype=model.dtype, device=model.device), torch.empty(shape, dtype=model.dtype, device=model.device))
+    nothing = torch.empty((config.num_hidden_layers, heads, 0, width), dtype=model.dtype, device=model.device)
+    return RowState(nothing, nothing)
 
 
 def pad_right(rows: Sequence[Sequence[int]], value: int) -> tuple[Tensor, Tensor]:
@@ -175,3 +180,11 @@ def pad_right(rows: Sequence[Sequence[int]], value: int) -> tuple[Tensor, Tensor
     for i, row in enumerate(rows):
         matrix[i, : len(row)] = torch.tensor(row, dtype=torch.int64)
     return matrix, lengths
+
+
+def pad_left(rows: Sequence[Sequence[int]], value: int) -> tuple[Tensor, Tensor]:
+    """Token rows as one matrix (rows, longest) int64, and how much padding stands before each (rows,)."""
+    longest = max(len(row) for row in rows)
+    padding = [longest - len(row) for row in rows]
+    matrix = [[value] * before + list(row) for before, row in zip(padding, rows, strict=True)]
+    return torch.tensor(matrix, dtype=torch.int64), torch.tensor(padding)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any
 
 import torch
-from torch import Tensor
 from transformers import PreTrainedModel
 
-from uniscale_integrations.cost.eflops import decode_usage, forward_usage, row_usages
+from uniscale_integrations.cost.eflops import decode_usage, forward_usage
 from uniscale_integrations.cost.shape import ModelShape
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ConfigurationError, ContextLengthError
 from uniscale_integrations.models.batching import SharedBatches
 from uniscale_integrations.models.decode import Decoder, Row, decode_in_parts
-from uniscale_integrations.models.rows import Batch, RowState, empty_state
+from uniscale_integrations.models.read import Reading, read_in_parts
+from uniscale_integrations.models.rows import RowState, empty_state
 from uniscale_integrations.models.vocabulary import Vocabulary, prompt_ids
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
 from uniscale_integrations.search.ports import Sampling
@@ -41,6 +41,9 @@ class TransformersModel:
         delimiter: the text that ends a step.
         max_rows: most rows in one batch; halved by itself when memory runs out.
 
+    Raises:
+        GenerationError: a model whose state cannot be kept per path (recurrent layers).
+
     Example:
         >>> from uniscale_integrations.models.catalog import load_model
         >>> model = load_model("uniscale-0.3m")
@@ -59,6 +62,7 @@ class TransformersModel:
         delimiter: str = "\n",
         max_rows: int = 256,
     ) -> None:
+        self.root = empty_state(model)
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.name = name
@@ -77,7 +81,6 @@ class TransformersModel:
         pattern = re.compile(final_step) if final_step else None
         self.decoder = Decoder(self.model, self.shape, vocabulary, pattern, self.context)
         self.batches = SharedBatches(self._serve)
-        self.root = empty_state(model)
 
     def open(self, question: str, sampling: Sampling) -> TransformersSession:
         """Begin a question.
@@ -99,26 +102,26 @@ class TransformersModel:
 
     def _serve(self, requests: Sequence[tuple[TransformersSession, list[Expansion]]]) -> list[list[list[Candidate]]]:
         """Answer the expansions of many sessions with one batch."""
+
+        def note(tried: int, next_try: int) -> None:
+            for session, _ in requests:
+                session.notes.append(f"out of memory with {tried} rows in a batch, going on with {next_try}")
+
         with torch.inference_mode():
-            per_session = [session.rows(expansions) for session, expansions in requests]
-            rows = [row for rows in per_session for row in rows]
-
-            def note(tried: int, next_try: int) -> None:
-                for session, _ in requests:
-                    session.notes.append(f"out of memory with {tried} rows in a batch, going on with {next_try}")
-
-            self.max_rows = decode_in_parts(self.decoder, rows, self.max_rows, note)
-        return [
-            session.candidates(expansions, rows) for (session, expansions), rows in zip(requests, per_session, strict=True)
-        ]
+            readings = [session.readings(expansions) for session, expansions in requests]
+            everything = [reading for part in readings for reading in part]
+            self.max_rows = read_in_parts(self.model, self.shape, everything, self.max_rows, note)
+            rows = [session.rows(expansions, part) for (session, expansions), part in zip(requests, readings, strict=True)]
+            going = [row for part in rows for row in part if row.error is None]
+            self.max_rows = decode_in_parts(self.decoder, going, self.max_rows, note)
+        return [session.candidates(expansions, part) for (session, expansions), part in zip(requests, rows, strict=True)]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Node:
-    """What a session keeps of a path: its cache, the last token, which is not in it yet, and all tokens of the answer."""
+    """What a session keeps of a path: its cache without the last token, and the tokens of its answer."""
 
     state: RowState
-    last: int
     answer: list[int]
 
 
@@ -128,22 +131,27 @@ class TransformersSession:
     together = True
 
     def __init__(self, owner: TransformersModel, prompt: list[int], sampling: Sampling) -> None:
-        self._owner, self._sampling, self._prompt = owner, sampling, prompt
+        self._owner, self._sampling = owner, sampling
         self._stopped = Event()
         self._nodes: dict[PathKey, _Node] = {}
-        self._root: tuple[RowState, Tensor] | None = None
+        self._question = Reading(owner.root, prompt)
         self._tokens_per_step = 8.0
-        self.shared = NOTHING
         self.notes: list[str] = []
+
+    @property
+    def shared(self) -> Usage:
+        """What reading the question took."""
+        return self._question.usage
 
     def estimate(self, expansion: Expansion) -> Usage:
         """The question where it is still unread, and a step of the usual length for each candidate."""
         node = self._nodes.get(expansion.path.key)
-        context = node.state.length if node else len(self._prompt)
+        prompt = len(self._question.tokens)
+        context = node.state.length if node else prompt
         steps = self._sampling.max_steps // 2 if expansion.whole else 1
         total = decode_usage(self._owner.shape, context, max(1, round(self._tokens_per_step * steps))).scaled(expansion.count)
-        if self._root is None:
-            return total.plus(forward_usage(self._owner.shape, [len(self._prompt)], [0], prompt=[len(self._prompt)]))
+        if self._question.after is None:
+            return total.plus(forward_usage(self._owner.shape, [prompt], [0], prompt=[prompt]))
         return total
 
     async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
@@ -159,18 +167,42 @@ class TransformersSession:
         """Free every cache, and stop rows that are still running."""
         self._stopped.set()
         self._nodes = {}
-        self._root = None
+        self._question = replace(self._question, after=None, logits=None)
 
-    def rows(self, expansions: Sequence[Expansion]) -> list[Row]:
-        """The rows to sample: each path read up to its last token once, then as often as it has candidates."""
+    def readings(self, expansions: Sequence[Expansion]) -> list[Reading]:
+        """What has to be read before each path can be continued; paths without a step share the question."""
+        return [self._reading(expansion.path) for expansion in expansions]
+
+    def _reading(self, path: Path) -> Reading:
+        if not path.key.lineage:
+            return self._question
+        node = self._nodes.get(path.key)
+        if node is None:
+            why = "the session is closed" if self._stopped.is_set() else f"the context of {self._owner.context} tokens is full"
+            return Reading(self._owner.root, [], error=why)
+        return Reading(node.state, node.answer[-1:], node.answer)
+
+    def rows(self, expansions: Sequence[Expansion], readings: Sequence[Reading]) -> list[Row]:
+        """The rows to sample: each path as often as it has candidates."""
         rows: list[Row] = []
-        for expansion, (state, answer, ahead, usage) in zip(expansions, self._read(expansions), strict=True):
-            path, share = expansion.path, usage.scaled(1 / expansion.count)
+        for expansion, reading in zip(expansions, readings, strict=True):
+            path = expansion.path
+            share = reading.usage.scaled(1 / expansion.count) if path.key.lineage else NOTHING
             rows.extend(
                 Row(
-                    path.key.tree, index, self._sampling, expansion.whole, path.depth, path.text, list(answer), state, ahead,
-                    self._stopped, share,
-                )  # fmt: skip
+                    tree=path.key.tree,
+                    index=index,
+                    sampling=self._sampling,
+                    whole=expansion.whole,
+                    depth=path.depth,
+                    text=path.text,
+                    answer=list(reading.answer),
+                    state=reading.after or reading.state,
+                    logits=reading.logits,
+                    stopped=self._stopped,
+                    usage=share,
+                    error=reading.error,
+                )
                 for index in range(expansion.count)
             )
         return rows
@@ -181,35 +213,9 @@ class TransformersSession:
         return [[self._candidate(expansion.path, next(remaining)) for _ in range(expansion.count)] for expansion in expansions]
 
     def _candidate(self, path: Path, row: Row) -> Candidate:
-        if row.after is not None:
-            self._nodes[path.key.child(row.index)] = _Node(row.after, row.answer[-1], row.answer)
+        if row.after is not None and not self._stopped.is_set():
+            self._nodes[path.key.child(row.index)] = _Node(row.after, row.answer)
         if row.steps:
             self._tokens_per_step += 0.1 * (row.drawn / len(row.steps) - self._tokens_per_step)
         mean = row.log_probability / row.drawn if row.drawn else None
         return Candidate(tuple(row.steps), row.final, row.usage, mean, row.error)
-
-    def _read(self, expansions: Sequence[Expansion]) -> list[tuple[RowState, list[int], Tensor, Usage]]:
-        """For each path: its cache with every token in it, its answer tokens, the logits that follow, and what that took."""
-        read: dict[PathKey, tuple[RowState, list[int], Tensor, Usage]] = {}
-        waiting = [expansion.path.key for expansion in expansions if expansion.path.key.lineage]
-        if len(waiting) < len(expansions):
-            state, ahead = self._read_question()
-            read.update({e.path.key: (state, [], ahead, NOTHING) for e in expansions if not e.path.key.lineage})
-        for first in range(0, len(waiting), self._owner.max_rows):
-            part = waiting[first : first + self._owner.max_rows]
-            nodes = [self._nodes[key] for key in part]
-            batch = Batch.of(self._owner.model, [node.state for node in nodes], 1)
-            output = batch.forward(torch.tensor([[node.last] for node in nodes]), logits_to_keep=1)
-            usages = row_usages(self._owner.shape, [1] * len(part), [node.state.length for node in nodes])
-            for i, (key, node, usage) in enumerate(zip(part, nodes, usages, strict=True)):
-                read[key] = (batch.state(i), node.answer, output.logits[i, -1], usage)
-        return [read[expansion.path.key] for expansion in expansions]
-
-    def _read_question(self) -> tuple[RowState, Tensor]:
-        if self._root is None:
-            batch = Batch.of(self._owner.model, [self._owner.root], len(self._prompt))
-            output = batch.forward(torch.tensor([self._prompt]), logits_to_keep=1)
-            count = [len(self._prompt)]
-            self.shared = self.shared.plus(forward_usage(self._owner.shape, count, [0], prompt=count))
-            self._root = (batch.state(0), output.logits[0, -1])
-        return self._root

@@ -25,14 +25,21 @@ class Vocabulary:
     """
 
     def __init__(self, tokenizer: Any, size: int, delimiter: str = "\n", ends: Sequence[int] = ()) -> None:
-        self._tokenizer = tokenizer
+        self._tokenizer, self._delimiter = tokenizer, delimiter
         pieces = tokenizer.batch_decode([[i] for i in range(min(size, len(tokenizer)))], clean_up_tokenization_spaces=False)
         pieces += [""] * (size - len(pieces))
         special = set(tokenizer.all_special_ids)
         self.breaks: NDArray[np.bool_] = np.array([delimiter in p and i not in special for i, p in enumerate(pieces)])
+        self._ends_it: NDArray[np.bool_] = np.array([len(delimiter) > 1 and delimiter[-1] in p for p in pieces])
         self.speaks: NDArray[np.bool_] = np.array([bool(p.strip()) and i not in special for i, p in enumerate(pieces)])
         own = [] if tokenizer.eos_token_id is None else [int(tokenizer.eos_token_id)]
         self.ends = frozenset([*own, *ends])
+
+    def broke(self, step: Sequence[int]) -> bool:
+        """Whether the last of these tokens brought the delimiter to its end, alone or with those before it."""
+        if self.breaks[step[-1]]:
+            return True
+        return bool(self._ends_it[step[-1]]) and self._delimiter in self.text(step).lstrip()
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of answer tokens, special tokens left out."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import fsum, nextafter, prod
 
 from uniscale_integrations.errors import ConfigurationError
 
@@ -37,7 +37,14 @@ class Aggregation:
 
 
 def _mean(scores: Sequence[float]) -> float:
-    return sum(scores) / len(scores)
+    """The mean; rounding neither moves the mean of equal scores nor lifts another one onto its greatest score.
+
+    So a path reaches `upper` exactly where each of its steps does, which the ties of early stopping rest on.
+    """
+    greatest = max(scores)
+    if min(scores) == greatest:
+        return greatest
+    return min(fsum(scores) / len(scores), nextafter(greatest, 0.0))
 
 
 def _mean_bound(value: float, depth: int, horizon: int, upper: float) -> float:

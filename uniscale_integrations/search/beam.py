@@ -5,7 +5,7 @@ One machine serves sync, async, batched, streamed and replayed runs, because not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -84,6 +84,7 @@ class BeamSearch:
         self.paths: list[Path] = []
         self.notes: list[str] = []
         self._cut = ""
+        self._declined = ""
         self._trees = [_Tree(index) for index in range(configuration.qp)]
         self._expanded: set[PathKey] = set()
         self._stepwise = configuration.cp > 1 or (self.settings.early_stopping and configuration.qp > 1)
@@ -94,17 +95,19 @@ class BeamSearch:
             return []
         wishes: list[Expansion] = []
         count = self.configuration.cp
-        leader = self.settings.schedule == "leader"
-        for tree in self._scheduled():
-            if not tree.frontier:
-                continue
-            whole = not self._stepwise or (count == 1 and leader and tree.index == 0)
-            for path in tree.frontier:
-                if self._stop(path):
-                    continue
-                tree.waiting[path.key] = path
-                wishes.append(Expansion(path, count, whole))
-            tree.frontier = []
+        leader = self._trees[0] if self.settings.schedule == "leader" else None
+        for tree in self._trees:
+            if leader is not None and tree is not leader and not leader.done:
+                break
+            whole = not self._stepwise or (count == 1 and tree is leader)
+            frontier, tree.frontier = tree.frontier, []
+            for path in frontier:
+                reason = self._hopeless(path)
+                if reason:
+                    self._end(path, Fate.PRUNED, reason)
+                else:
+                    tree.waiting[path.key] = path
+                    wishes.append(Expansion(path, count, whole))
         return wishes
 
     def tell(self, key: PathKey, candidates: Sequence[Scored]) -> bool:
@@ -116,53 +119,54 @@ class BeamSearch:
         Raises:
             ConfigurationError: a key that was never asked about.
         """
-        tree = self._trees[key.tree] if key.tree < len(self._trees) else None
-        path = tree.waiting.pop(key, None) if tree else None
-        if tree is None or path is None:
-            if key in self._expanded:
-                return False
-            raise ConfigurationError(f"no expansion of path {key} was asked for")
-        self._expanded.add(key)
+        if key in self._expanded:
+            return False
+        tree, path = self._take(key)
         path.fate = Fate.EXPANDED
         if len(candidates) < self.configuration.cp and not self._cut:
             self.notes.append(f"tree {key.tree}: {len(candidates)} of {self.configuration.cp} candidates came back")
         self._branch(tree, path, candidates)
-        if not tree.waiting and not tree.frontier:
+        if not tree.waiting:
             self._select(tree)
         return True
 
     def decline(self, key: PathKey, reason: str) -> None:
-        """Give up one expansion that was asked for: its path is cancelled, the rest of the search goes on."""
-        tree = self._trees[key.tree]
-        path = tree.waiting.pop(key)
-        self._expanded.add(key)
-        path.fate, path.reason = Fate.CANCELLED, reason
-        if not tree.waiting and not tree.frontier:
-            self._select(tree)
+        """Give up one expansion that was asked for: its path is cancelled, the rest goes on, the result is marked as cut.
+
+        Raises:
+            ConfigurationError: a key that is not waiting for candidates.
+        """
+        self._declined = self._declined or reason
+        self._abandon(key, Fate.CANCELLED, reason)
+
+    def drop(self, key: PathKey) -> None:
+        """Stop a path while it is being expanded because it has become `futile`; the result stays what it would have been.
+
+        Raises:
+            ConfigurationError: a key that is not waiting for candidates.
+        """
+        self._abandon(key, Fate.PRUNED, "stopped while it was being sampled: it could no longer win")
 
     def cut(self, reason: str) -> None:
-        """End the search now; what is alive is cancelled, what has finished counts."""
-        if self._cut:
+        """End the search now; what is alive is cancelled, what has finished counts. Nothing happens if it is over."""
+        if self.over:
             return
         self._cut = reason
+        for path in self.live():
+            self._end(path, Fate.CANCELLED, reason)
         for tree in self._trees:
-            for path in (*tree.frontier, *tree.waiting.values()):
-                path.fate, path.reason = Fate.CANCELLED, reason
-            for path in tree.level:
-                if path.fate is Fate.ALIVE:
-                    path.fate, path.reason = Fate.CANCELLED, reason
             self._expanded.update(tree.waiting)
             tree.frontier, tree.waiting, tree.level = [], {}, []
 
     def futile(self) -> list[PathKey]:
-        """Expansions still out whose path has become hopeless meanwhile; the driver may cancel them and `decline`."""
+        """Expansions still out whose path has become hopeless meanwhile; the driver may cancel and `drop` them."""
         waiting = (path for tree in self._trees for path in tree.waiting.values())
         return [path.key for path in waiting if self._hopeless(path)]
 
     def live(self) -> list[Path]:
         """The paths that may still be expanded; sessions can forget all others."""
         groups = ((tree.frontier, tree.waiting.values(), tree.level) for tree in self._trees)
-        return [path for group in groups for part in group for path in part]
+        return [path for group in groups for part in group for path in part if path.fate is Fate.ALIVE]
 
     @property
     def over(self) -> bool:
@@ -170,12 +174,25 @@ class BeamSearch:
 
     def result(self) -> SearchResult | None:
         """What is best so far, at any time; `None` while not a single step exists."""
-        return conclude(self.paths, self._cut, self.notes)
+        return conclude(self.paths, self._cut or self._declined, self.notes)
 
-    def _scheduled(self) -> Iterable[_Tree]:
-        if self.settings.schedule == "leader" and not self._trees[0].done:
-            return self._trees[:1]
-        return self._trees
+    def _take(self, key: PathKey) -> tuple[_Tree, Path]:
+        for tree in self._trees[key.tree : key.tree + 1]:
+            if key in tree.waiting:
+                self._expanded.add(key)
+                return tree, tree.waiting.pop(key)
+        raise ConfigurationError(f"no expansion of path {key} is waiting for candidates; tell only what was asked for")
+
+    def _abandon(self, key: PathKey, fate: Fate, reason: str) -> None:
+        tree, path = self._take(key)
+        self._end(path, fate, reason)
+        if not tree.waiting:
+            self._select(tree)
+
+    def _end(self, path: Path, fate: Fate, reason: str) -> None:
+        path.fate, path.reason = fate, reason
+        if not path.key.lineage:
+            self.paths.append(path)
 
     def _branch(self, tree: _Tree, parent: Path, candidates: Sequence[Scored]) -> None:
         first: dict[tuple[tuple[str, ...], bool], Path] = {}
@@ -191,9 +208,12 @@ class BeamSearch:
                 log_probability=candidate.log_probability,
             )
             self.paths.append(child)
-            if candidate.error is not None:
-                child.fate, child.reason = Fate.FAILED, candidate.error
-                self.notes.append(f"tree {tree.index}: a candidate failed: {candidate.error}")
+            error = candidate.error
+            if error is None and not child.steps:
+                error = "the model ended the text before it said anything"
+            if error is not None:
+                child.fate, child.reason = Fate.FAILED, error
+                self.notes.append(f"tree {tree.index}: a candidate failed: {error}")
                 continue
             if child.scores:
                 child.value = self.settings.aggregation.value(child.scores)
@@ -206,7 +226,9 @@ class BeamSearch:
                 if self.best is None or precedence(child) < precedence(self.best):
                     self.best = child
                 tree.level.append(child)
-            elif not steps or len(child.steps) >= self.settings.max_steps:
+            elif not steps:
+                child.fate, child.reason = Fate.TRUNCATED, "nothing was added, and no answer given"
+            elif len(child.steps) >= self.settings.max_steps:
                 child.fate, child.reason = Fate.TRUNCATED, f"no answer within {self.settings.max_steps} steps"
             else:
                 tree.level.append(child)
@@ -228,11 +250,3 @@ class BeamSearch:
         if not settings.early_stopping:
             return ""
         return hopeless(path, self.best, settings.aggregation, settings.max_steps, settings.upper)
-
-    def _stop(self, path: Path) -> bool:
-        reason = self._hopeless(path)
-        if reason:
-            path.fate, path.reason = Fate.PRUNED, reason
-            if not path.steps:
-                self.paths.append(path)
-        return bool(reason)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import BudgetError, VerifierError
@@ -18,6 +18,23 @@ Observer = Callable[[BeamSearch], None]
 Told = list[tuple[PathKey, list[Scored]]]
 
 
+@dataclass(slots=True, eq=False)
+class Call:
+    """Expansions handed over together.
+
+    Attributes:
+        wishes: the expansions.
+        answers: what came back for each; set before they are scored, for scoring may still be cancelled.
+        told: the scored candidates, once the call has ended.
+        task: what runs it, unless it runs alone.
+    """
+
+    wishes: list[Expansion]
+    answers: Sequence[Sequence[Candidate]] | None = None
+    told: Told | None = None
+    task: asyncio.Task[None] | None = None
+
+
 class Driver:
     """Runs one search to its end.
 
@@ -25,9 +42,13 @@ class Driver:
         search: the state machine.
         generator: the open question at the base model.
         verifier: the open question at the verifier, if there is one.
-        meter: what may be spent; the driver charges it and ends the search when it is used up.
+        meter: what may be spent; where it has limits the driver charges it, and ends the search when it is used up.
         verifier_name: for messages.
+        as_one: whether the expansions of all trees go into one call; a verifier that compares paths must see them together.
         observe: called after every answer that the search took.
+
+    Attributes:
+        cancelled: what calls that were cancelled had used, generator and verifier apart, where they told, or their estimate.
     """
 
     def __init__(
@@ -37,14 +58,17 @@ class Driver:
         verifier: VerifierSession | None,
         meter: Meter,
         verifier_name: str = "",
+        *,
+        as_one: bool = False,
         observe: Observer | None = None,
     ) -> None:
         self.search = search
         self.generator = generator
         self.verifier = verifier
         self.meter = meter
-        self.cancelled = NOTHING
+        self.cancelled = (NOTHING, NOTHING)
         self._verifier_name = verifier_name
+        self._as_one = as_one
         self._observe = observe
 
     async def run(self) -> None:
@@ -54,30 +78,47 @@ class Driver:
             BudgetError: the budget does not cover the first step of a single path.
             asyncio.CancelledError: the caller cancelled; running calls are cancelled too and the search is cut.
         """
-        running: dict[asyncio.Task[Told], list[Expansion]] = {}
+        running: list[Call] = []
         try:
-            while True:
-                for group in self._groups(self._affordable(self.search.ask())):
-                    running[asyncio.create_task(self._expand(group))] = group
+            while not self.search.over:
+                calls = [Call(group) for group in self._groups(self._affordable(self.search.ask(), running))]
+                running += calls
                 if not running:
                     break
-                timeout = self.meter.remaining_seconds()
-                done, _ = await asyncio.wait(running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    del running[task]
-                    self._tell(task.result())
+                seconds = self.meter.remaining_seconds()
+                if len(running) == len(calls) == 1 and seconds is None:
+                    # Nothing has to be watched beside it, which spares a task and a wait per step.
+                    await self._expand(calls[0])
+                else:
+                    await self._wait(running, calls, seconds)
+                done = [call for call in running if call.told is not None]
                 if not done:
-                    self.search.cut(self.meter.exceeded() or f"deadline of {self.meter.budget.seconds} s")
-                    break
+                    self._out_of_budget(self.meter.exceeded() or f"deadline of {self.meter.budget.seconds} s")
+                for call in done:
+                    running.remove(call)
+                    self._tell(call.told or [])
+                if self.meter.limited:
+                    self._watch_budget()
                 await self._drop_futile(running)
-        except asyncio.CancelledError:
-            self.search.cut("cancelled")
+                if not running:
+                    self._retain()
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            self.search.cut("interrupted")
             raise
         finally:
             await self._cancel(running)
 
+    async def _wait(self, running: list[Call], fresh: list[Call], seconds: float | None) -> None:
+        """Start the fresh calls, and wait until one that runs has ended or the time is up."""
+        for call in fresh:
+            call.task = asyncio.create_task(self._expand(call))
+        tasks = [call.task for call in running if call.task is not None]
+        done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
     def _groups(self, wishes: list[Expansion]) -> list[list[Expansion]]:
-        if not wishes or self.generator.together:
+        if not wishes or self._as_one:
             return [wishes] if wishes else []
         trees: dict[int, list[Expansion]] = {}
         for wish in wishes:
@@ -87,99 +128,135 @@ class Driver:
     def _spent(self) -> Usage:
         return self.generator.shared if self.verifier is None else self.generator.shared.plus(self.verifier.shared)
 
-    def _affordable(self, wishes: list[Expansion]) -> list[Expansion]:
-        """The wishes the budget covers, in order; the rest is declined, and nothing at all is an error at the very start."""
+    def _affordable(self, wishes: list[Expansion], running: list[Call]) -> list[Expansion]:
+        """The wishes the budget covers next to what is running; the rest is declined, and the search over if that is all."""
         if not self.meter.limited or not wishes:
             return wishes
-        planned = self._spent()
+        planned = self._spent().plus(self._estimate(wish for call in running for wish in call.wishes))
         affordable: list[Expansion] = []
+        declined: list[tuple[PathKey, str]] = []
         for wish in wishes:
-            planned = planned.plus(self.generator.estimate(wish))
-            broken = self.meter.exceeded(planned)
-            if not broken:
-                affordable.append(wish)
-            elif not self.search.paths and not affordable:
-                raise BudgetError(f"{broken}; that is less than the first step of one sample, raise the budget")
-            elif affordable:
-                self.search.decline(wish.path.key, broken)
+            total = planned.plus(self.generator.estimate(wish))
+            broken = self.meter.exceeded(total)
+            if broken:
+                declined.append((wish.path.key, broken))
             else:
-                self.search.cut(broken)
-                break
+                affordable.append(wish)
+                planned = total
+        if not affordable and not running:
+            self._out_of_budget(declined[0][1])
+            return []
+        for key, broken in declined:
+            self.search.decline(key, broken)
         return affordable
 
-    async def _expand(self, group: list[Expansion]) -> Told:
-        try:
-            answers = await self.generator.expand(group)
-        except Exception as error:
-            # A generator may raise anything. It costs this group, never what has finished; the search reports it.
-            answers = [[Candidate((), False, error=f"{type(error).__name__}: {error}")]] * len(group)
-        if self.verifier is None:
-            return [
-                (wish.path.key, [Scored(c, None) for c in candidates]) for wish, candidates in zip(group, answers, strict=True)
-            ]
-        items = [(w.path, c) for w, candidates in zip(group, answers, strict=True) for c in candidates if c.error is None]
-        verdicts = iter(await self._verify(items))
-        return [
-            (wish.path.key, [next(verdicts) if c.error is None else Scored(c, None) for c in candidates])
-            for wish, candidates in zip(group, answers, strict=True)
+    def _out_of_budget(self, broken: str) -> None:
+        if not self.search.paths:
+            raise BudgetError(f"{broken}; that is less than the first step of one sample, raise the budget")
+        self.search.cut(broken)
+
+    def _estimate(self, wishes: Iterable[Expansion]) -> Usage:
+        return _sum(self.generator.estimate(wish) for wish in wishes)
+
+    async def _expand(self, call: Call) -> None:
+        group = call.wishes
+        answers = call.answers = await self._sample(group)
+        items = [(wish.path, c) for wish, made in zip(group, answers, strict=True) for c in made if c.error is None]
+        scored = iter(await self._score(items))
+        call.told = [
+            (wish.path.key, [next(scored) if c.error is None else Scored(c, None) for c in made])
+            for wish, made in zip(group, answers, strict=True)
         ]
 
-    async def _verify(self, items: Sequence[tuple[Path, Candidate]]) -> list[Scored]:
-        if not items or self.verifier is None:
-            return []
+    async def _sample(self, group: list[Expansion]) -> Sequence[Sequence[Candidate]]:
+        try:
+            answers = await self.generator.expand(group)
+            if len(answers) == len(group):
+                return answers
+            reason = f"the generator answered {len(answers)} of {len(group)} expansions; it must answer each one"
+        except (Exception, asyncio.CancelledError) as error:
+            # A generator may raise anything. It costs this group, never what has finished; the search reports it.
+            reason = _reason(error)
+        return [[Candidate((), False, error=reason)]] * len(group)
+
+    async def _score(self, items: Sequence[tuple[Path, Candidate]]) -> list[Scored]:
+        if self.verifier is None or not items:
+            return [Scored(candidate, None) for _, candidate in items]
         try:
             verdicts = await self.verifier.score(items)
-        except Exception as error:
+            if len(verdicts) == len(items):
+                return [self._checked(candidate, *verdict) for (_, candidate), verdict in zip(items, verdicts, strict=True)]
+            reason = f"{len(verdicts)} replies to {len(items)} candidates; it must give each one"
+        except (Exception, asyncio.CancelledError) as error:
             # As for the generator: an unscored candidate has failed, finished paths stay.
-            reason = f"verifier {self._verifier_name}: {type(error).__name__}: {error}"
-            return [Scored(candidate._replace(error=reason), None) for _, candidate in items]
-        upper = self.search.settings.upper
-        scored: list[Scored] = []
-        for (_, candidate), (scores, usage) in zip(items, verdicts, strict=True):
-            if scores is not None:
-                try:
-                    check_scores(self._verifier_name, candidate.steps, scores, upper)
-                except VerifierError as error:
-                    scored.append(Scored(candidate._replace(error=str(error)), None, usage))
-                    continue
-            scored.append(Scored(candidate, scores, usage))
-        return scored
+            reason = _reason(error)
+        return [Scored(candidate._replace(error=f"verifier {self._verifier_name}: {reason}"), None) for _, candidate in items]
+
+    def _checked(self, candidate: Candidate, scores: tuple[float, ...] | None, usage: Usage) -> Scored:
+        if scores is None:
+            return Scored(candidate, None, usage)
+        try:
+            checked = check_scores(self._verifier_name, candidate.steps, scores, self.search.settings.upper)
+        except VerifierError as error:
+            return Scored(candidate._replace(error=str(error)), None, usage)
+        return Scored(candidate, tuple(checked), usage)
 
     def _tell(self, told: Told) -> None:
+        if self.meter.limited:
+            # Adding up eight fields per candidate is a good part of what a search itself takes.
+            self.meter.charge(_sum(usage for _, made in told for s in made for usage in (s.candidate.usage, s.usage)))
         for key, candidates in told:
-            for scored in candidates:
-                self.meter.charge(scored.candidate.usage)
-                self.meter.charge(scored.usage)
             self.search.tell(key, candidates)
+        if self._observe is not None:
+            self._observe(self.search)
+
+    def _watch_budget(self) -> None:
+        broken = self.meter.exceeded(self._spent())
+        if broken:
+            self.search.cut(broken)
+
+    def _retain(self) -> None:
+        """Let the sessions forget; only while no call runs, whose new paths they hold but the search does not know yet."""
         live = self.search.live()
         self.generator.retain(live)
         if self.verifier is not None:
             self.verifier.retain(live)
-        if self.meter.limited and not self.search.over:
-            broken = self.meter.exceeded(self._spent())
-            if broken:
-                self.search.cut(broken)
-        if self._observe is not None:
-            self._observe(self.search)
 
-    async def _drop_futile(self, running: dict[asyncio.Task[Told], list[Expansion]]) -> None:
+    async def _drop_futile(self, running: list[Call]) -> None:
         """Cancel calls all of whose paths have become hopeless while they ran."""
         if not running:
             return
         futile = set(self.search.futile())
-        hopeless = {task: group for task, group in running.items() if all(wish.path.key in futile for wish in group)}
-        for task, group in hopeless.items():
-            del running[task]
-            for wish in group:
-                self.search.decline(wish.path.key, "stopped while it was being sampled: it could no longer win")
+        hopeless = [call for call in running if futile.issuperset(wish.path.key for wish in call.wishes)]
+        for call in hopeless:
+            running.remove(call)
+            for wish in call.wishes:
+                self.search.drop(wish.path.key)
         await self._cancel(hopeless)
 
-    async def _cancel(self, running: dict[asyncio.Task[Told], list[Expansion]]) -> None:
-        """Cancel calls and wait for them; what they had used is unknown, so their estimate is charged."""
-        for task, group in running.items():
+    async def _cancel(self, running: list[Call]) -> None:
+        """Cancel calls and wait for them; where what they used is not known, their estimate is charged."""
+        tasks = [call.task for call in running if call.task is not None]
+        for task in tasks:
             task.cancel()
-            for wish in group:
-                self.cancelled = self.cancelled.plus(self.generator.estimate(wish))
-        for task in running:
-            with suppress(asyncio.CancelledError):
-                await task
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for call in running:
+            generated = self._estimate(call.wishes)
+            if call.answers is not None:
+                generated = _sum(candidate.usage for made in call.answers for candidate in made)
+            verified = _sum(scored.usage for _, made in call.told or () for scored in made)
+            self.cancelled = (self.cancelled[0].plus(generated), self.cancelled[1].plus(verified))
+            self.meter.charge(generated.plus(verified))
+
+
+def _sum(usages: Iterable[Usage]) -> Usage:
+    return Usage(*map(sum, zip(NOTHING, *usages, strict=True)))
+
+
+def _reason(error: BaseException) -> str:
+    """What a call failed with; a cancellation that was asked for is not a failure and goes on."""
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        raise error
+    return f"{type(error).__name__}: {error}"

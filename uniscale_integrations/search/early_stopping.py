@@ -1,14 +1,16 @@
 """Path-aware early stopping: drop what can no longer win.
 
 A path is stopped when the most it can still reach lies below the best finished path of all trees (UniScale, arXiv 2605.30898,
-section 3.3). Two refinements keep the answer with the best value, ties included, exactly what it is without early stopping:
+section 3.3). Three refinements keep the answer with the best value, ties included, exactly what it is without early stopping:
 
 - values within rounding of each other are left alone (`MARGIN`), since a sum of floats is not the same in every order;
 - a finished path that has reached `upper` itself cannot be beaten, only equalled, and ties go to the earlier key; so it also
-  stops every path that would lose the tie. That is what ends a search at once after a flawless leader.
+  stops every path that would lose the tie. That is what ends a search at once after a flawless leader;
+- beside it, a path with a single lesser step cannot even tie, however small the difference (except under "last").
 
 Why dropping a path cannot let a worse one through: candidates compete at equal depth, where the bound grows with the value.
 Whatever a descendant of a dropped path would have outranked has a bound no greater than that descendant's, hence is dropped too.
+This asks of a generator that the candidates of one tree are equally long at every depth: one step each, unless CP is 1.
 """
 
 from __future__ import annotations
@@ -40,6 +42,10 @@ def hopeless(path: Path, best: Path | None, aggregation: Aggregation, horizon: i
         bound = aggregation.bound(path.value, depth, horizon, upper)
     if bound < best.value - MARGIN:
         return f"can reach {bound:.3f} at most, below the best finished {best.value:.3f}"
-    if best.value >= upper and best.key < path.key and (best.key.tree != path.key.tree or not aggregation.recovers):
+    if best.value < upper:
+        return ""
+    if path.value is not None and path.value < upper and not aggregation.recovers:
+        return f"can no longer equal the best finished {best.value:.3f}"
+    if best.key < path.key and (best.key.tree != path.key.tree or not aggregation.recovers):
         return f"can at most equal the best finished {best.value:.3f}"
     return ""

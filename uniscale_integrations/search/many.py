@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.ports import Generator, Verifier
 from uniscale_integrations.search.run import Answer, Request, arun
 
@@ -26,8 +27,12 @@ async def arun_many(
         the answers in the order of the requests.
 
     Raises:
-        UniScaleError: the first request that failed; the others are cancelled.
+        ConfigurationError: `at_once` is below 1.
+        Exception: what the first request that failed raised, a `UniScaleError` where it was raised on purpose; the others are
+            cancelled.
     """
+    if at_once < 1:
+        raise ConfigurationError(f"at_once must be at least 1, got {at_once}")
     gate = asyncio.Semaphore(at_once)
 
     async def one(index: int, request: Request) -> Answer:
@@ -36,6 +41,9 @@ async def arun_many(
         done(index, answer)
         return answer
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(index, request)) for index, request in enumerate(requests)]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(index, request)) for index, request in enumerate(requests)]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
     return [task.result() for task in tasks]

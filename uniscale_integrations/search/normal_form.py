@@ -33,9 +33,9 @@ _REWRITES = tuple(
 
 
 def normalise_answer(answer: str) -> str:
-    """Bring an answer into its normal form; applying it twice changes nothing.
+    r"""Bring an answer into its normal form; applying it twice changes nothing.
 
-    Ignored are case, spacing, a trailing full stop, `$...$`, Markdown emphasis, `\\text{}`, thousands separators, decimals that
+    Ignored are case, spacing, a trailing full stop, `$...$`, Markdown emphasis, `\text{}`, thousands separators, decimals that
     say nothing, and the quotes and brackets of a flat list. Units and fractions stay as they are. JSON objects, and lists that
     hold objects or lists, become JSON with sorted keys and keep their case.
 
@@ -46,7 +46,7 @@ def normalise_answer(answer: str) -> str:
         The normal form; empty for an answer of blanks only.
 
     Example:
-        >>> [normalise_answer(answer) for answer in ("$1,234.00$", "12\\\\text{ km}.", "1/2", "['1', '2']", "1,2,3")]
+        >>> [normalise_answer(answer) for answer in ("$1,234.00$", "12\\text{ km}.", "1/2", "['1', '2']", "1,2,3")]
         ['1234', '12 km', '1/2', '1, 2', '1, 2, 3']
         >>> normalise_answer('{"b": 12.0, "a": "Paris"}')
         '{"a":"Paris","b":12}'

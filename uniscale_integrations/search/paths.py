@@ -106,7 +106,8 @@ class Path:
         return "".join(self.steps)
 
 
-class Expansion(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Expansion:
     """A wish of the search: sample `count` next steps for the path.
 
     Attributes:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.paths import Candidate, Expansion, Path
 
 
@@ -24,6 +26,9 @@ class Sampling:
         max_step_tokens: longest step.
         max_steps: greatest depth, `H_max`.
         seed: of the whole search; each path draws from its own stream, so that no path's draw depends on which others run.
+
+    Raises:
+        ConfigurationError: a value that nothing can be drawn with.
     """
 
     temperature: float = 0.8
@@ -31,6 +36,15 @@ class Sampling:
     max_step_tokens: int = 64
     max_steps: int = 12
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < inf:
+            raise ConfigurationError(f"temperature must be a number of at least 0, got {self.temperature!r}; 0 is greedy")
+        if not 0 < self.top_p <= 1:
+            raise ConfigurationError(f"top_p must lie in (0, 1], got {self.top_p!r}; 1 keeps everything")
+        for name, value in (("max_step_tokens", self.max_step_tokens), ("max_steps", self.max_steps)):
+            if value < 1:
+                raise ConfigurationError(f"{name} must be at least 1, got {value!r}")
 
 
 class GeneratorSession(Protocol):

@@ -54,9 +54,10 @@ def conclude(paths: Iterable[Path], cut: str, notes: Iterable[str]) -> SearchRes
     finished = [path for path in everything if path.fate is Fate.FINISHED]
     if finished:
         champions: dict[int, Path] = {}
-        for path in sorted(finished, key=precedence):
+        finished.sort(key=precedence)
+        for path in finished:
             champions.setdefault(path.key.tree, path)
-        chosen = best = min(finished, key=precedence)
+        chosen = best = finished[0]
         if len(champions) > 1:
             by_key = {path.key: path for path in champions.values()}
             chosen = by_key[vote([Ballot(extract_answer(p.text), p.value, p.key) for p in champions.values()]).key]

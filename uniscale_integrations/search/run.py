@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from uniscale_integrations.cost.hardware import HardwareProfile, profile
@@ -116,9 +117,17 @@ class Run:
         self.meter = Meter(request.budget, request.hardware)
         self._generator, self._verifier = generator, verifier
         self._names = (generator.name, verifier.name if verifier else "")
-        self._generation = generator.open(request.question, request.sampling)
-        self._verification = verifier.open(request.question) if verifier else None
-        self._driver = Driver(self.search, self._generation, self._verification, self.meter, self._names[1], observe)
+        with ExitStack() as opened:
+            self._generation = generator.open(request.question, request.sampling)
+            opened.callback(self._generation.close)
+            self._verification = verifier.open(request.question) if verifier else None
+            if self._verification is not None:
+                opened.callback(self._verification.close)
+            self._opened = opened.pop_all()
+        as_one = self._generation.together or (verifier is not None and not verifier.path_local)
+        self._driver = Driver(
+            self.search, self._generation, self._verification, self.meter, self._names[1], as_one=as_one, observe=observe
+        )
 
     async def execute(self) -> Answer:
         """Run to the end of the search or of the budget."""
@@ -129,9 +138,8 @@ class Run:
         return self.answer()
 
     def close(self) -> None:
-        self._generation.close()
-        if self._verification is not None:
-            self._verification.close()
+        """Close both sessions, also when closing one of them fails."""
+        self._opened.close()
 
     def answer(self) -> Answer:
         """The best answer so far.
@@ -148,7 +156,9 @@ class Run:
         prompts = [Charge("generator", generator, self._generation.shared)]
         if self._verification is not None:
             prompts.append(Charge("verifier", verifier, self._verification.shared))
-        prompts.append(Charge("generator", generator, self._driver.cancelled, Fate.CANCELLED))
+        generated, verified = self._driver.cancelled
+        prompts.append(Charge("generator", generator, generated, Fate.CANCELLED))
+        prompts.append(Charge("verifier", verifier, verified, Fate.CANCELLED))
         ledger = Ledger.of(
             self.search.paths,
             profile=self.request.hardware,
@@ -171,7 +181,9 @@ class Run:
         )
 
 
-async def arun(request: Request, generator: Generator, verifier: Verifier | None = None, observe: Observer | None = None) -> Answer:
+async def arun(
+    request: Request, generator: Generator, verifier: Verifier | None = None, observe: Observer | None = None
+) -> Answer:
     """Search for the answer to a request.
 
     Raises:
@@ -192,7 +204,6 @@ def run(request: Request, generator: Generator, verifier: Verifier | None = None
     try:
         return asyncio.run(current.execute())
     except KeyboardInterrupt:
-        current.search.cut("interrupted")
         if current.search.result() is None:
             raise
         return current.answer()

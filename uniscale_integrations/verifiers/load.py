@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from safetensors import safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForTokenClassification, AutoTokenizer
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForTokenClassification, AutoTokenizer
 
 from uniscale_integrations.errors import UnknownModelError
-from uniscale_integrations.models.catalog import PRM, locate, pretrained
+from uniscale_integrations.models.catalog import PRM, complete, known, locate, pretrained
 from uniscale_integrations.verifiers.prm import PRMVerifier
-from uniscale_integrations.verifiers.reward_heads import ClassificationHead, Head, TokenHead, ValueHead
+from uniscale_integrations.verifiers.reward_heads import ClassificationHead, Head, HiddenHead, TokenHead
 
 QWEN_SYSTEM = "Please reason step by step, and put your final answer within \\boxed{}."
 QWEN_SEPARATOR = "<extra_0>"
-SHEPHERD_SEPARATOR = " ки\n"
-VALUE_HEAD = "v_head.summary"
+SHEPHERD_SEPARATOR = " ки"
+SKYWORK = "v_head.summary"
+QWEN = ("score.0", "score.2")
+DESCRIPTION = ("*.json", "*.jinja", "*.model", "*.txt")
 
 
 def load_prm(name: str = PRM, *, device: str | None = None, dtype: Any = None, head: Head | None = None) -> PRMVerifier:
     """Load a process reward model.
 
-    Without a `head`, it is told from the model: a `v_head` among its weights is Skywork's value head, `<extra_0>` in its vocabulary
-    is Qwen2.5-Math-PRM's separator, `ки` beside a language model's head is Math-Shepherd's, and a token classifier with one output
-    is read at each line's end, as the embedded one.
+    Without a `head`, it is told from the model. Among its weights, `v_head.summary` is Skywork-o1-Open-PRM's, and `score.0` with
+    `score.2` is Qwen2.5-Math-PRM's; no code that comes with a model is run. A language model with a token `ки` is read as
+    Math-Shepherd. A token classifier is read at `<extra_0>` where its vocabulary has that, and at each line's end otherwise, as the
+    embedded one.
 
     Args:
         name: the embedded reward model, a model folder, or a hub name.
@@ -36,45 +44,75 @@ def load_prm(name: str = PRM, *, device: str | None = None, dtype: Any = None, h
     Raises:
         UnknownModelError: nothing of that name, or a model whose scores nothing here can read.
     """
-    location = locate(name)
+    location = _folder(name)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
-    tokenizer = pretrained(AutoTokenizer, name, location)
-    config = pretrained(AutoConfig, name, location)
-    kind = " ".join(getattr(config, "architectures", None) or [])
-    separated = QWEN_SEPARATOR in tokenizer.get_vocab()
-    if isinstance(head, ValueHead) or (head is None and VALUE_HEAD in " ".join(_weights(location))):
-        head = head or _value_head(location)
-        model = pretrained(AutoModelForCausalLM, name, location, dtype=dtype)
-    elif isinstance(head, TokenHead) or (head is None and "CausalLM" in kind and not separated):
-        head = head or _shepherd(tokenizer, name)
-        model = pretrained(AutoModelForCausalLM, name, location, dtype=dtype)
-    else:
-        model = pretrained(AutoModelForTokenClassification, name, location, dtype=dtype)
-        head = head or (ClassificationHead(QWEN_SEPARATOR, QWEN_SYSTEM) if separated else ClassificationHead())
+    tokenizer = pretrained(AutoTokenizer, name, location, trust_remote_code=False)
+    head = head or _head(name, location, tokenizer)
+    loader = (
+        AutoModel
+        if isinstance(head, HiddenHead)
+        else AutoModelForCausalLM
+        if head.vocabulary_wide
+        else AutoModelForTokenClassification
+    )
+    model = complete(loader, name, location, dtype=dtype, trust_remote_code=False)
     return PRMVerifier(model.to(device), tokenizer, head, Path(name).name)
 
 
-def _weights(location: str) -> list[str]:
-    """Names of the weights in a folder; a hub name has no folder yet and gives none."""
-    names: list[str] = []
+def _folder(name: str) -> str:
+    """The folder of a model, downloaded where the name is one of the hub."""
+    location = locate(name)
+    if Path(location).is_dir():
+        return location
+    try:
+        folder = snapshot_download(location, allow_patterns=[*DESCRIPTION, "*.safetensors"])
+        if not any(Path(folder).glob("*.safetensors")):
+            folder = snapshot_download(location, allow_patterns=[*DESCRIPTION, "pytorch_model*.bin"])
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        raise UnknownModelError(f"{name!r} could not be downloaded ({str(error).splitlines()[0]}); {known()}") from error
+    return str(folder)
+
+
+def _head(name: str, location: str, tokenizer: Any) -> Head:
+    config = pretrained(AutoConfig, name, location, trust_remote_code=False)
+    kind = " ".join(getattr(config, "architectures", None) or []) or type(config).__name__
+    weights = _weights(location)
+    separated = QWEN_SEPARATOR in tokenizer.get_vocab()
+    if f"{SKYWORK}.weight" in weights:
+        return HiddenHead(_layers(weights, [SKYWORK]))
+    if separated and f"{QWEN[1]}.weight" in weights:
+        return HiddenHead(_layers(weights, QWEN), QWEN_SEPARATOR, chat=True, system=QWEN_SYSTEM)
+    if "TokenClassification" in kind:
+        return ClassificationHead(QWEN_SEPARATOR, QWEN_SYSTEM) if separated else ClassificationHead()
+    marks = [tokenizer(mark, add_special_tokens=False)["input_ids"] for mark in ("+", "-", SHEPHERD_SEPARATOR.strip())]
+    if "CausalLM" in kind and all(len(mark) == 1 for mark in marks):
+        return TokenHead(SHEPHERD_SEPARATOR, int(marks[0][0]), int(marks[1][0]))
+    raise UnknownModelError(
+        f"{name} is a {kind}, which is none of the reward models known here (Qwen2.5-Math-PRM, Skywork-o1-Open-PRM, "
+        "Math-Shepherd, a token classifier); say how to read its scores with head=, a HiddenHead, TokenHead or ClassificationHead"
+    )
+
+
+def _weights(location: str) -> Mapping[str, Path]:
+    """The file of each weight by name."""
+    names: dict[str, Path] = {}
     for file in sorted(Path(location).glob("*.safetensors")):
         with safe_open(file, "pt") as weights:
-            names.extend(weights.keys())
+            names.update(dict.fromkeys(weights.keys(), file))
+    for file in () if names else sorted(Path(location).glob("pytorch_model*.bin")):
+        names.update(dict.fromkeys(_tensors(file), file))
     return names
 
 
-def _value_head(location: str) -> ValueHead:
-    for file in sorted(Path(location).glob("*.safetensors")):
-        with safe_open(file, "pt") as weights:
-            if f"{VALUE_HEAD}.weight" in weights.keys():  # noqa: SIM118 - not a dict, has no __contains__
-                return ValueHead(weights.get_tensor(f"{VALUE_HEAD}.weight"), weights.get_tensor(f"{VALUE_HEAD}.bias"))
-    raise UnknownModelError(f"{location} holds no {VALUE_HEAD}.weight; give the head yourself with head=ValueHead(weight, bias)")
+def _tensors(file: Path) -> dict[str, Tensor]:
+    if file.suffix == ".safetensors":
+        return load_file(file)
+    tensors: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    return tensors
 
 
-def _shepherd(tokenizer: Any, name: str) -> TokenHead:
-    good, bad = (tokenizer(sign, add_special_tokens=False)["input_ids"][-1:] for sign in ("+", "-"))
-    marked = tokenizer("ки", add_special_tokens=False)["input_ids"]
-    if not good or not bad or good == bad or not marked:
-        raise UnknownModelError(f"{name} is a language model that cannot tell '+' from '-'; say how to read it with head=TokenHead(...)")
-    return TokenHead(SHEPHERD_SEPARATOR, int(good[0]), int(bad[0]))
+def _layers(weights: Mapping[str, Path], names: Collection[str]) -> tuple[tuple[Tensor, Tensor], ...]:
+    """Weight and bias of each of these linear layers."""
+    wanted = [(f"{name}.weight", f"{name}.bias") for name in names]
+    return tuple((_tensors(weights[w])[w], _tensors(weights[b])[b]) for w, b in wanted)

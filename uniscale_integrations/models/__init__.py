@@ -1,0 +1,1 @@
+"""Generators, and the embedded model family."""
