@@ -63,7 +63,7 @@ def test_branching_paths_get_the_log_probabilities_of_an_uncached_pass(kind: str
                 before = lengths.get((path.key.tree, *path.key.lineage), 0)
                 lengths[after.key.tree, *after.key.lineage] = len(answer)
                 expected = log_probabilities(model, prompt, answer)[before:].mean().item()
-                assert candidate.log_probability == pytest.approx(expected, abs=1e-4)
+                assert candidate.log_probabilities == pytest.approx((expected,), abs=1e-4)
                 following.append(after)
         paths = following[::2][:5]
         session.retain(paths)
@@ -145,8 +145,10 @@ def test_only_retained_paths_keep_their_cache() -> None:
     assert not answers(session)
 
 
-def candidates(answer: Answer) -> dict[tuple[int, tuple[str, ...]], tuple[bool, float]]:
-    return {(p.key.tree, p.steps): (p.final, round(p.log_probability or 0.0, 6)) for p in answer.paths if p.steps}
+def candidates(answer: Answer) -> dict[tuple[int, tuple[str, ...]], tuple[bool, tuple[float, ...]]]:
+    return {
+        (p.key.tree, p.steps): (p.final, tuple(round(each, 6) for each in p.log_probabilities or ())) for p in answer.paths if p.steps
+    }
 
 
 def test_a_path_draws_the_same_whatever_else_is_in_the_batch() -> None:
@@ -155,7 +157,8 @@ def test_a_path_draws_the_same_whatever_else_is_in_the_batch() -> None:
     session = model.open(QUESTION, WARM)
     crowd = expand(session, Expansion(root(0), 5), Expansion(root(2), 3), Expansion(root(1), 1, whole=True))[1]
     assert [c.steps for c in crowd] == [c.steps for c in alone]
-    assert [c.log_probability for c in crowd] == pytest.approx([c.log_probability for c in alone], abs=1e-6)
+    for far, near in zip(crowd, alone, strict=True):
+        assert far.log_probabilities == pytest.approx(near.log_probabilities, abs=1e-6)
     assert len({c.steps for c in crowd}) > 1
 
 

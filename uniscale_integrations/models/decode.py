@@ -50,6 +50,9 @@ class Row:
         logits: what follows its path, shape (vocabulary,); `None` where its path could not be read.
         stopped: set when the caller no longer wants it.
         usage: spent so far.
+        log_probabilities: mean log-probability of the tokens of each step.
+        step_log_probability: sum over the tokens of the step being drawn.
+        poisoned: whether the model's output was not a number.
         after: its own cache once it is done, without its last token; `None` where it cannot go on.
         blank: tokens at its end that say nothing and are not part of any step.
         done: whether it left its batch.
@@ -70,7 +73,9 @@ class Row:
     step: list[int] = field(default_factory=list)
     numbers: list[float] = field(default_factory=list)
     drawn: int = 0
-    log_probability: float = 0.0
+    log_probabilities: list[float] = field(default_factory=list)
+    step_log_probability: float = 0.0
+    poisoned: bool = False
     spoke: bool = False
     final: bool = False
     error: str | None = None
@@ -80,7 +85,7 @@ class Row:
 
     def begin_step(self) -> None:
         """Take up the random stream of the step to come."""
-        self.step, self.spoke = [], False
+        self.step, self.spoke, self.step_log_probability = [], False, 0.0
         sampling = self.sampling
         self.numbers = uniforms(sampling.seed, self.tree, self.text, self.index, sampling.max_step_tokens).tolist()
 
@@ -88,12 +93,13 @@ class Row:
         """Add a drawn token; returns whether the candidate is done."""
         vocabulary = decoder.vocabulary
         self.drawn += 1
-        self.log_probability += log_probability
+        self.poisoned = self.poisoned or math.isnan(log_probability)
         if token in vocabulary.ends:
             self.final = True
             return True
         self.answer.append(token)
         self.step.append(token)
+        self.step_log_probability += log_probability
         self.spoke = self.spoke or bool(vocabulary.speaks[token])
         broke = self.spoke and vocabulary.broke(self.step)
         if not broke and len(self.step) < self.sampling.max_step_tokens:
@@ -109,6 +115,7 @@ class Row:
         added = decoder.vocabulary.text(self.answer)[len(self.text) :].rstrip("\ufffd")
         if added.strip():
             self.steps.append(added)
+            self.log_probabilities.append(self.step_log_probability / len(self.step))
             self.text += added
             self.final = self.final or bool(decoder.final_step and decoder.final_step.search(added))
         else:
@@ -121,7 +128,7 @@ class Row:
         self.usage = self.usage.plus(lost)
         self.answer = self.answer[: len(self.answer) - self.drawn]
         self.text = self.text[: len(self.text) - sum(map(len, self.steps))]
-        self.steps, self.drawn, self.log_probability = [], 0, 0.0
+        self.steps, self.log_probabilities, self.drawn = [], [], 0
 
 
 def decode_in_parts(decoder: Decoder, rows: Sequence[Row], max_rows: int, note: Callable[[int, int], None]) -> int:
@@ -184,7 +191,7 @@ def _leave(decoder: Decoder, row: Row, batch: Batch, place: int, paid: float, fu
     fed = row.drawn - 1
     row.usage = row.usage.plus(decode_usage(decoder.shape, row.state.length, fed, share=min(paid, fed), sampled=row.drawn))
     row.done = True
-    if math.isnan(row.log_probability):
+    if row.poisoned:
         row.error = "the model's output is not a number; load it with a wider dtype"
     elif row.final and not row.text.strip():
         row.error = "the model ended the text without saying anything"

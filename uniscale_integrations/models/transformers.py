@@ -217,5 +217,4 @@ class TransformersSession:
             self._nodes[path.key.child(row.index)] = _Node(row.after, row.answer)
         if row.steps:
             self._tokens_per_step += 0.1 * (row.drawn / len(row.steps) - self._tokens_per_step)
-        mean = row.log_probability / row.drawn if row.drawn else None
-        return Candidate(tuple(row.steps), row.final, row.usage, mean, row.error)
+        return Candidate(tuple(row.steps), row.final, row.usage, tuple(row.log_probabilities), row.error)

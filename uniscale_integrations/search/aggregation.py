@@ -65,15 +65,12 @@ def _last_bound(value: float, depth: int, horizon: int, upper: float) -> float:
     return upper if depth < horizon else value
 
 
-AGGREGATIONS = {
-    a.name: a
-    for a in (
-        Aggregation("mean", _mean, _mean_bound),
-        Aggregation("min", min, _own_value),
-        Aggregation("last", _last, _last_bound, recovers=True),
-        Aggregation("product", prod, _own_value),
-    )
-}
+MEAN = Aggregation("mean", _mean, _mean_bound)
+MINIMUM = Aggregation("min", min, _own_value)
+LAST = Aggregation("last", _last, _last_bound, recovers=True)
+PRODUCT = Aggregation("product", prod, _own_value)
+
+AGGREGATIONS = {each.name: each for each in (MEAN, MINIMUM, LAST, PRODUCT)}
 
 
 def aggregation(name: str) -> Aggregation:

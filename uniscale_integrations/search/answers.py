@@ -61,6 +61,8 @@ def same_answer(left: str, right: str) -> bool:
 
 
 def _boxed(text: str) -> str | None:
+    if "boxed" not in text:
+        return None
     last, answer = -1, None
     opened: list[int] = []
     for token in _BRACE.finditer(text):
@@ -77,6 +79,8 @@ def _boxed(text: str) -> str | None:
 
 
 def _marked(text: str) -> str | None:
+    if "#" not in text and "answer" not in text.lower():
+        return None
     hashes, labelled = _last(_HASHES, text), _last(_LABELLED, text)
     if hashes is not None and (labelled is None or labelled.start() < hashes.end()):
         label = _LABELLED.search(hashes[1])
@@ -103,7 +107,7 @@ def _cleaned(answer: str) -> str | None:
 
 
 def _structured(text: str) -> str | None:
-    fenced = _last(_FENCED, text)
+    fenced = _last(_FENCED, text) if "```" in text else None
     for whole in (text.strip(), fenced[1] if fenced else ""):
         if parse_structure(whole) is not None:
             return whole

@@ -6,11 +6,11 @@ One machine serves sync, async, batched, streamed and replayed runs, because not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.search.aggregation import Aggregation, aggregation
+from uniscale_integrations.search.aggregation import MEAN, Aggregation
 from uniscale_integrations.search.early_stopping import hopeless
 from uniscale_integrations.search.paths import Expansion, Fate, Path, PathKey, Scored
 from uniscale_integrations.search.result import SearchResult, conclude, precedence
@@ -35,7 +35,7 @@ class SearchSettings:
     max_steps: int = 12
     early_stopping: bool = True
     schedule: Schedule = "lockstep"
-    aggregation: Aggregation = field(default_factory=lambda: aggregation("mean"))
+    aggregation: Aggregation = MEAN
     upper: float = 1.0
 
     def __post_init__(self) -> None:
@@ -205,7 +205,7 @@ class BeamSearch:
                 final=candidate.final,
                 usage=candidate.usage,
                 verifier_usage=verifier_usage,
-                log_probability=candidate.log_probability,
+                log_probabilities=candidate.log_probabilities,
             )
             self.paths.append(child)
             error = candidate.error

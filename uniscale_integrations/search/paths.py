@@ -48,14 +48,14 @@ class Candidate(NamedTuple):
         steps: the new steps, most often one; empty where the model ended the text without saying more.
         final: whether the path is complete with it.
         usage: what sampling it took.
-        log_probability: mean log-probability of its tokens, where the generator knows it.
+        log_probabilities: mean log-probability of the tokens of each new step, where the generator knows it.
         error: why it failed; then the other fields say what was spent until then.
     """
 
     steps: tuple[str, ...]
     final: bool
     usage: Usage = NOTHING
-    log_probability: float | None = None
+    log_probabilities: tuple[float, ...] | None = None
     error: str | None = None
 
 
@@ -81,7 +81,7 @@ class Path:
         reason: why, in words, where it was stopped.
         usage: what sampling its last candidate took.
         verifier_usage: what scoring it took.
-        log_probability: mean log-probability of its last candidate's tokens.
+        log_probabilities: mean log-probability of the tokens of each step of its last candidate.
         count: how many candidates said the same, duplicates included.
     """
 
@@ -94,7 +94,7 @@ class Path:
     reason: str = ""
     usage: Usage = NOTHING
     verifier_usage: Usage = NOTHING
-    log_probability: float | None = None
+    log_probabilities: tuple[float, ...] | None = None
     count: int = 1
 
     @property

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from uniscale_integrations.cost.hardware import HardwareProfile, profile
+from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.cost.ledger import Charge, Ledger
 from uniscale_integrations.errors import ConfigurationError, SearchFailed
-from uniscale_integrations.search.aggregation import Aggregation, aggregation
+from uniscale_integrations.search.aggregation import MEAN, Aggregation
 from uniscale_integrations.search.beam import BeamSearch, Schedule, SearchSettings
 from uniscale_integrations.search.budget import Budget, Meter
 from uniscale_integrations.search.driver import Driver, Observer
@@ -35,12 +35,12 @@ class Request:
 
     question: str
     configuration: Configuration
-    sampling: Sampling = field(default_factory=Sampling)
-    budget: Budget = field(default_factory=Budget)
+    sampling: Sampling = Sampling()
+    budget: Budget = Budget()
     early_stopping: bool = True
     schedule: Schedule = "leader"
-    aggregation: Aggregation = field(default_factory=lambda: aggregation("mean"))
-    hardware: HardwareProfile = field(default_factory=lambda: profile("h100"))
+    aggregation: Aggregation = MEAN
+    hardware: HardwareProfile = H100
 
 
 @dataclass(frozen=True, slots=True)

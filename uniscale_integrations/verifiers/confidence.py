@@ -12,12 +12,15 @@ from uniscale_integrations.verifiers.session import Item, Reply, StatelessSessio
 ROUNDING = 1e-3
 """How far above 0 a log-probability may lie by rounding in half precision."""
 
+DECIMALS = 4
+"""Above the rounding noise of floating point, which differs from batch to batch."""
+
 
 class SelfCertainty:
-    """The geometric mean of the candidate's token probabilities, `exp(mean log p / temperature)`.
+    """The geometric mean of the probabilities of a step's tokens, `exp(mean log p / temperature)`.
 
-    It needs no model of its own and costs nothing. Every new step of a candidate gets the same score. It has no opinion where the
-    generator gives no log-probabilities.
+    It needs no model of its own and costs nothing. It has no opinion where the generator gives no log-probabilities. Scores are
+    rounded, so that they are the same in whatever batch a step was sampled.
 
     Args:
         temperature: above 1 flattens the differences between candidates, below 1 sharpens them.
@@ -30,7 +33,7 @@ class SelfCertainty:
         >>> from uniscale_integrations.search.paths import Candidate, Path, PathKey
         >>> session = SelfCertainty().open("3 + 4?")
         >>> path = Path(PathKey(0, ()))
-        >>> sure, silent = Candidate(("7",), True, log_probability=0.0), Candidate(("7",), True)
+        >>> sure, silent = Candidate(("7",), True, log_probabilities=(0.0,)), Candidate(("7",), True)
         >>> [scores for scores, usage in asyncio.run(session.score([(path, sure), (path, silent)]))]
         [(1.0,), None]
     """
@@ -48,15 +51,14 @@ class SelfCertainty:
         return StatelessSession(self._score)
 
     async def _score(self, items: Sequence[Item]) -> Sequence[Reply]:
-        return [(self._scores(candidate.steps, candidate.log_probability), NOTHING) for _, candidate in items]
+        return [(self._scores(candidate.steps, candidate.log_probabilities), NOTHING) for _, candidate in items]
 
-    def _scores(self, steps: tuple[str, ...], log_probability: float | None) -> tuple[float, ...] | None:
+    def _scores(self, steps: tuple[str, ...], log_probabilities: tuple[float, ...] | None) -> tuple[float, ...] | None:
         if not steps:
             return ()
-        if log_probability is None:
+        if log_probabilities is None:
             return None
-        if not log_probability <= ROUNDING:
-            raise VerifierError(
-                f"the generator gave the mean log-probability {log_probability!r} to {steps[0]!r}; it must be at most 0"
-            )
-        return (exp(min(log_probability, 0.0) / self._temperature),) * len(steps)
+        for step, log_probability in zip(steps, log_probabilities, strict=True):
+            if not log_probability <= ROUNDING:
+                raise VerifierError(f"the generator gave the mean log-probability {log_probability!r} to {step!r}; it must be at most 0")
+        return tuple(round(exp(min(each, 0.0) / self._temperature), DECIMALS) for each in log_probabilities)

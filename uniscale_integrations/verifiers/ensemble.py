@@ -37,7 +37,7 @@ class Ensemble:
         >>> wary = CallableVerifier(lambda question, path_text, step: 0.2, name="wary")
         >>> session = Ensemble([(wary, 3), (SelfCertainty(), 1)]).open("3 + 4?")
         >>> path = Path(PathKey(0, ()))
-        >>> items = [(path, Candidate(("7",), True, log_probability=0.0)), (path, Candidate(("7",), True))]
+        >>> items = [(path, Candidate(("7",), True, log_probabilities=(0.0,))), (path, Candidate(("7",), True))]
         >>> [round(scores[0], 2) for scores, usage in asyncio.run(session.score(items))]
         [0.4, 0.2]
     """
