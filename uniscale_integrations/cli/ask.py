@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+from rich.console import Group
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from uniscale_integrations.cli.console import err, out, print_json, quantity, told_plainly
+from uniscale_integrations.cli.console import err, out, print_json, quantity, quiet_loading, told_plainly
 from uniscale_integrations.cli.trace import draw_paths
 from uniscale_integrations.cost.hardware import profile
 from uniscale_integrations.cost.ledger import Ledger
@@ -64,6 +65,7 @@ def ask(
         with err.status(f"loading {model}") as status:
             from uniscale_integrations.models.catalog import load_model
 
+            quiet_loading()
             loaded = load_model(model, notify=status.update)
             judge = _verifier(verifier, model)
 
@@ -107,7 +109,8 @@ def _show(question: str, answer: Answer, trace: bool) -> None:
         out.print(draw_paths(question, answer.paths, answer.text))
     score = "not scored" if answer.score is None else f"V = {answer.score:.3f}"
     title = f"{answer.answer if answer.answer is not None else 'no answer'}   ({score})"
-    out.print(Panel(Text(answer.text.strip()), title=Text(title), subtitle=Text(str(answer.configuration)), expand=False))
+    heading = Text(f"{answer.configuration}  {title}", style="bold")
+    out.print(Panel(Group(heading, Text(answer.text.strip())), expand=False))
     if answer.cut:
         out.print(Text(f"cut: {answer.cut}", style="yellow"))
     for note in dict.fromkeys(answer.notes):

@@ -36,6 +36,13 @@ def told_plainly(as_json: bool) -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
+def quiet_loading() -> None:
+    """Keep the model library's own progress bars out of ours."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
 def quantity(value: float) -> str:
     """A large number in three digits.
 

@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from uniscale_integrations.cli.console import err, out, print_json, quantity, told_plainly
+from uniscale_integrations.cli.console import err, out, print_json, quantity, quiet_loading, told_plainly
 from uniscale_integrations.search.many import arun_many
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Answer, Request
@@ -37,6 +37,7 @@ def demo(
         from uniscale_integrations.models.questions import questions
         from uniscale_integrations.verifiers.load import load_prm
 
+        quiet_loading()
         chosen = questions()[:count]
         with err.status("loading the embedded models"):
             verifier = load_prm()

@@ -30,6 +30,8 @@ class SearchSettings:
             others, so that they can be stopped from their first step on (lowest cost).
         aggregation: how step scores become a path's value.
         upper: `v_sup`, the greatest step score the verifier can give.
+        whole_answers: whether to ask for a whole answer at once where nothing could be decided between its steps. With a budget to
+            watch, something can.
     """
 
     max_steps: int = 12
@@ -37,6 +39,7 @@ class SearchSettings:
     schedule: Schedule = "lockstep"
     aggregation: Aggregation = MEAN
     upper: float = 1.0
+    whole_answers: bool = True
 
     def __post_init__(self) -> None:
         if self.max_steps < 1:
@@ -87,7 +90,8 @@ class BeamSearch:
         self._declined = ""
         self._trees = [_Tree(index) for index in range(configuration.qp)]
         self._expanded: set[PathKey] = set()
-        self._stepwise = configuration.cp > 1 or (self.settings.early_stopping and configuration.qp > 1)
+        self._wholesale = configuration.cp == 1 and self.settings.whole_answers
+        self._unwatched = not self.settings.early_stopping or configuration.qp == 1
 
     def ask(self) -> list[Expansion]:
         """The expansions wanted now, none twice; empty when the search waits for answers or is over."""
@@ -99,7 +103,7 @@ class BeamSearch:
         for tree in self._trees:
             if leader is not None and tree is not leader and not leader.done:
                 break
-            whole = not self._stepwise or (count == 1 and tree is leader)
+            whole = self._wholesale and (self._unwatched or tree is leader)
             frontier, tree.frontier = tree.frontier, []
             for path in frontier:
                 reason = self._hopeless(path)

@@ -97,6 +97,7 @@ def settings_for(request: Request, verifier: Verifier | None) -> tuple[SearchSet
             schedule=request.schedule if early else "lockstep",
             aggregation=request.aggregation,
             upper=1.0 if verifier is None else verifier.upper,
+            whole_answers=not request.budget.limits(),
         ),
         notes,
     )
