@@ -121,8 +121,10 @@ class Ledger:
 
         def spent() -> Iterator[Charge]:
             for path in paths:
-                yield Charge("generator", generator, path.usage, path.fate)
-                yield Charge("verifier", verifier, path.verifier_usage, path.fate)
+                if path.usage is not NOTHING:
+                    yield Charge("generator", generator, path.usage, path.fate)
+                if path.verifier_usage is not NOTHING:
+                    yield Charge("verifier", verifier, path.verifier_usage, path.fate)
             yield from prompts
 
         return cls(_summed(spent()), profile, seconds)

@@ -200,32 +200,30 @@ class BeamSearch:
 
     def _branch(self, tree: _Tree, parent: Path, candidates: Sequence[Scored]) -> None:
         first: dict[tuple[tuple[str, ...], bool], Path] = {}
-        for index, (candidate, scores, verifier_usage) in enumerate(candidates):
-            steps = candidate.steps
+        key, steps_before, scores_before = parent.key, parent.steps, parent.scores
+        for index, ((steps, final, usage, log_probabilities, failure), scores, verifier_usage) in enumerate(candidates):
             child = Path(
-                parent.key.child(index),
-                parent.steps + steps,
-                None if scores is None or parent.scores is None else parent.scores + scores,
-                final=candidate.final,
-                usage=candidate.usage,
+                key.child(index),
+                steps_before + steps,
+                None if scores is None or scores_before is None else scores_before + scores,
+                final=final,
+                usage=usage,
                 verifier_usage=verifier_usage,
-                log_probabilities=candidate.log_probabilities,
+                log_probabilities=log_probabilities,
             )
             self.paths.append(child)
-            error = candidate.error
-            if error is None and not child.steps:
-                error = "the model ended the text before it said anything"
+            error = failure if failure is not None or child.steps else "the model ended the text before it said anything"
             if error is not None:
                 child.fate, child.reason = Fate.FAILED, error
                 self.notes.append(f"tree {tree.index}: a candidate failed: {error}")
                 continue
             if child.scores:
                 child.value = self.settings.aggregation.value(child.scores)
-            twin = first.setdefault((steps, child.final), child)
+            twin = first.setdefault((steps, final), child)
             if twin is not child:
                 child.fate, child.reason = Fate.DUPLICATE, f"same as candidate {twin.key.lineage[-1]}"
                 twin.count += 1
-            elif child.final:
+            elif final:
                 child.fate = Fate.FINISHED
                 if self.best is None or precedence(child) < precedence(self.best):
                     self.best = child

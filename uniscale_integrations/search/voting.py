@@ -67,7 +67,8 @@ def vote(ballots: Iterable[Ballot]) -> Ballot:
         >>> vote(Ballot(answer, value, PathKey(tree, (0,))) for tree, (answer, value) in enumerate(cast)).key
         PathKey(tree=1, lineage=(0,))
     """
-    return tally(ballots)[0].best
+    groups, counted = _groups(ballots)
+    return min((_rank(group, counted) for group in groups), key=_position)[2]
 
 
 def tally(ballots: Iterable[Ballot]) -> tuple[Tally, ...]:
@@ -82,28 +83,40 @@ def tally(ballots: Iterable[Ballot]) -> tuple[Tally, ...]:
         >>> [(entry.answer, entry.weight, entry.votes) for entry in entries]
         [('7', 1.0, 2), ('12', 0.75, 1)]
     """
-    ballots = tuple(ballots)
-    if not ballots:
-        raise ConfigurationError("a vote needs at least one ballot; no path was finished")
-    counted = all(ballot.value is None for ballot in ballots)
+    groups, counted = _groups(ballots)
+    ranked = sorted(((_rank(group, counted), group) for group in groups), key=lambda entry: _position(entry[0]))
+    return tuple(
+        Tally(
+            None if best.answer is None else normalise_answer(best.answer), -rank, sum(ballot.count for ballot in group), best
+        )
+        for (rank, _, best), group in ranked
+    )
+
+
+def _groups(ballots: Iterable[Ballot]) -> tuple[Iterable[list[Ballot]], bool]:
+    """The ballots by answer, and whether they are only counted because none has a value."""
     groups: dict[str | PathKey, list[Ballot]] = {}
+    counted = True
     for ballot in ballots:
         group = ballot.key if ballot.answer is None else normalise_answer(ballot.answer)
         groups.setdefault(group, []).append(ballot)
-    return tuple(sorted((_count(group, counted) for group in groups.values()), key=_rank))
+        counted = counted and ballot.value is None
+    if not groups:
+        raise ConfigurationError("a vote needs at least one ballot; no path was finished")
+    return groups.values(), counted
 
 
-def _count(group: list[Ballot], counted: bool) -> Tally:
-    best = min(group, key=_order)
-    votes = sum(ballot.count for ballot in group)
+def _rank(group: list[Ballot], counted: bool) -> tuple[float, tuple[bool, float, PathKey], Ballot]:
+    """What answers are ordered by, first of all minus the weight; and the best ballot of this one."""
+    best = group[0] if len(group) == 1 else min(group, key=_order)
     # fsum rounds once, so that the order of the ballots cannot change a tie.
-    weight = float(votes) if counted else fsum(ballot.count * (ballot.value or 0.0) for ballot in group)
-    return Tally(None if best.answer is None else normalise_answer(best.answer), weight, votes, best)
+    weight = fsum(ballot.count * (1.0 if counted else ballot.value or 0.0) for ballot in group)
+    return -weight, _order(best), best
 
 
 def _order(ballot: Ballot) -> tuple[bool, float, PathKey]:
     return ballot.value is None, -(ballot.value or 0.0), ballot.key
 
 
-def _rank(entry: Tally) -> tuple[float, tuple[bool, float, PathKey]]:
-    return -entry.weight, _order(entry.best)
+def _position(rank: tuple[float, tuple[bool, float, PathKey], Ballot]) -> tuple[float, tuple[bool, float, PathKey]]:
+    return rank[0], rank[1]
