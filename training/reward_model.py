@@ -23,7 +23,8 @@ from uniscale_integrations.models.catalog import PRM
 BASE = "uniscale-3m"
 STEPS = 1000
 BATCH = 64
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 2e-3
+END_WEIGHT = 4.0
 
 
 def new_model(base: str = BASE) -> LlamaForTokenClassification:
@@ -36,32 +37,56 @@ def new_model(base: str = BASE) -> LlamaForTokenClassification:
     return model
 
 
+def token_labels(tokenizer: PreTrainedTokenizerFast, step: str, right: bool, expected: str) -> tuple[list[int], list[int]]:
+    """A step's token ids, line break included, and for each whether the solution is still right up to and with it.
+
+    Tokens of a wrong step count as right up to where it leaves the expected one. So every token says something about what is right,
+    not only the last of a line, and the model learns to check what it reads digit by digit.
+    """
+    encoded = tokenizer(f"{step}\n", add_special_tokens=False, return_offsets_mapping=True)
+    common = len(step) + 1
+    if not right:
+        common = next(
+            (i for i, (said, meant) in enumerate(zip(step, expected, strict=False)) if said != meant),
+            min(len(step), len(expected)),
+        )
+    return encoded["input_ids"], [int(end <= common) for _, end in encoded["offset_mapping"]]
+
+
 class Rollouts:
-    """Rollouts as token rows with the positions of step ends and their labels."""
+    """Rollouts as token rows with a label for every token of a solution and the positions of step ends."""
 
     def __init__(self, path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
         records = [json.loads(line) for line in path.open()]
         self.records = [record for record in records if record["steps"]]
         prompts = tokenizer([prompt_text(r["question"]) for r in self.records], add_special_tokens=False)["input_ids"]
-        solutions = tokenizer(["".join(f"{s}\n" for s in r["steps"]) for r in self.records], add_special_tokens=False)["input_ids"]
-        [newline] = tokenizer("\n", add_special_tokens=False)["input_ids"]
-        self.rows = [p + s for p, s in zip(prompts, solutions, strict=True)]
-        self.ends = [
-            [len(p) + i for i, token in enumerate(s) if token == newline] for p, s in zip(prompts, solutions, strict=True)
-        ]
+        self.rows: list[list[int]] = []
+        self.marks: list[list[int]] = []
+        self.ends: list[list[int]] = []
+        for prompt, record in zip(prompts, self.records, strict=True):
+            row, marks, ends = list(prompt), [0] * len(prompt), []
+            for i, (step, right) in enumerate(zip(record["steps"], record["labels"], strict=True)):
+                expected = record["expected"] if i == sum(record["labels"]) else ""
+                ids, still = token_labels(tokenizer, step, bool(right), expected)
+                row, marks = row + ids, marks + still
+                ends.append(len(row) - 1)
+            self.rows.append(row)
+            self.marks.append(marks)
+            self.ends.append(ends)
+        self.prompts = [len(prompt) for prompt in prompts]
         self.lengths: NDArray[np.int64] = np.array([len(row) for row in self.rows])
 
     def batch(self, chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
-        """Token ids (rows, longest) int64, a mask of step ends of the same shape, and the labels at those ends in order."""
+        """Token ids (rows, longest) int64, labels of the same shape, and weights: 1 for solution tokens, more for step ends."""
         ids = torch.zeros((len(chosen), int(self.lengths[chosen].max())), dtype=torch.int64)
-        mask = torch.zeros_like(ids, dtype=torch.bool)
-        labels: list[float] = []
+        labels, weights = torch.zeros(ids.shape), torch.zeros(ids.shape)
         for i, row in enumerate(chosen):
-            ids[i, : len(self.rows[row])] = torch.tensor(self.rows[row])
-            ends, marks = self.ends[row], self.records[row]["labels"]
-            mask[i, ends[: len(marks)]] = True
-            labels.extend(marks[: len(ends)])
-        return ids, mask, torch.tensor(labels, dtype=torch.float32)
+            length = len(self.rows[row])
+            ids[i, :length] = torch.tensor(self.rows[row])
+            labels[i, :length] = torch.tensor(self.marks[row], dtype=torch.float32)
+            weights[i, self.prompts[row] : length] = 1.0
+            weights[i, self.ends[row]] = END_WEIGHT
+        return ids, labels, weights
 
 
 def train(seed: int, threads: int, steps: int) -> Path:
@@ -73,11 +98,12 @@ def train(seed: int, threads: int, steps: int) -> Path:
     model = new_model()
 
     def loss(rows: NDArray[np.int64]) -> Tensor:
-        ids, mask, labels = data.batch(rows)
+        ids, labels, weights = data.batch(rows)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             hidden = model.model(input_ids=ids).last_hidden_state
-        logits = model.score(hidden[mask].float())[:, 0]
-        return torch.nn.functional.binary_cross_entropy_with_logits(logits, labels)
+        logits = model.score(hidden.float())[..., 0]
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, weights, reduction="sum")
+        return losses / weights.sum()
 
     fit(model, batches(data.lengths, BATCH, seed), loss, steps=steps, learning_rate=LEARNING_RATE, target=WORK / PRM)
     return WORK / PRM

@@ -28,7 +28,12 @@ MOST_TOKENS = 160
 
 @dataclass(frozen=True)
 class Rollout:
-    """A sampled solution with its labels; `given` of its steps were the exact solution's."""
+    """A sampled solution with its labels.
+
+    Attributes:
+        given: how many of its first steps are the exact solution's and were not sampled.
+        expected: the exact solution's step in place of the first wrong one; empty where there is none.
+    """
 
     model: str
     family: str
@@ -37,6 +42,7 @@ class Rollout:
     steps: list[str]
     labels: list[int]
     given: int
+    expected: str
 
 
 def label(steps: Sequence[str], exact: Sequence[str]) -> list[int]:
@@ -76,7 +82,10 @@ def sample(
         new = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         for (problem, given), text in zip(part, new, strict=True):
             steps = [*problem.steps[:given], *(line for line in text.split("\n") if line)][:16]
-            yield Rollout(name, problem.family, problem.level, problem.question, steps, label(steps, problem.steps), given)
+            labels = label(steps, problem.steps)
+            right = sum(labels)
+            expected = problem.steps[right] if right < min(len(steps), len(problem.steps)) else ""
+            yield Rollout(name, problem.family, problem.level, problem.question, steps, labels, given, expected)
 
 
 def collect(split: Split, count: int, seed: int, target: Path, models: Sequence[str]) -> None:
