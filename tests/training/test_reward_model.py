@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from transformers import AutoTokenizer
+from transformers import PreTrainedTokenizerFast
 
 from training.reward_model import token_labels
 from uniscale_integrations.models.catalog import family
@@ -23,7 +23,7 @@ from uniscale_integrations.models.catalog import family
 def test_tokens_count_as_right_up_to_where_a_step_leaves_the_expected_one(
     step: str, right: bool, expected: str, wrong_from: str | None
 ) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(family()["uniscale-3m"].folder)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(family()["uniscale-3m"].folder)
     ids, labels = token_labels(tokenizer, step, right, expected)
     assert tokenizer.decode(ids) == f"{step}\n"
     assert labels == sorted(labels, reverse=True)

@@ -40,7 +40,7 @@ def quiet_loading() -> None:
     """Keep the model library's own progress bars out of ours."""
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
 
 
 def quantity(value: float) -> str:
