@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import torch
@@ -17,13 +20,16 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaForTokenClassification, PreTrainedTokenizerFast
 
 from training.corpus import WORK, prompt_text
+from training.corruption import corrupt
 from training.loop import batches, fit
+from training.rollouts import label
 from uniscale_integrations.models.catalog import PRM
 
 BASE = "uniscale-3m"
-STEPS = 1000
+STEPS = 4000
 BATCH = 64
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 3e-3
+PRACTICE = 120_000
 END_WEIGHT = 4.0
 
 
@@ -53,20 +59,53 @@ def token_labels(tokenizer: PreTrainedTokenizerFast, step: str, right: bool, exp
     return encoded["input_ids"], [int(end <= common) for _, end in encoded["offset_mapping"]]
 
 
-class Rollouts:
-    """Rollouts as token rows with a label for every token of a solution and the positions of step ends."""
+@dataclass(frozen=True)
+class Marked:
+    """A solution with marks, whether sampled or made: 1 for every step up to the first wrong one, and what that should have been."""
 
-    def __init__(self, path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-        records = [json.loads(line) for line in path.open()]
-        self.records = [record for record in records if record["steps"]]
-        prompts = tokenizer([prompt_text(r["question"]) for r in self.records], add_special_tokens=False)["input_ids"]
+    question: str
+    steps: Sequence[str]
+    labels: Sequence[int]
+    expected: str
+
+
+def marked(question: str, steps: Sequence[str], exact: Sequence[str]) -> Marked:
+    """A solution held against the exact one."""
+    labels = label(steps, exact)
+    right = sum(labels)
+    return Marked(question, steps, labels, exact[right] if right < min(len(steps), len(exact)) else "")
+
+
+def sampled(path: Path) -> list[Marked]:
+    """The rollouts in a file."""
+    records = (json.loads(line) for line in path.open())
+    return [Marked(r["question"], r["steps"], r["labels"], r["expected"]) for r in records if r["steps"]]
+
+
+def practice(path: Path, count: int, seed: int) -> list[Marked]:
+    """Exact solutions from a file of training problems, three of four with a slip in them."""
+    rng = Random(f"practice {seed}")
+    lines = path.read_text().splitlines()
+    made = []
+    for line in rng.sample(lines, min(count, len(lines))):
+        *_, question, exact = json.loads(line)
+        steps = corrupt(exact, rng)[0] if rng.random() < 0.75 else exact
+        made.append(marked(question, steps, exact))
+    return made
+
+
+class Solutions:
+    """Marked solutions as token rows with a label for every token of a solution and the positions of step ends."""
+
+    def __init__(self, records: Sequence[Marked], tokenizer: PreTrainedTokenizerFast) -> None:
+        prompts = tokenizer([prompt_text(record.question) for record in records], add_special_tokens=False)["input_ids"]
         self.rows: list[list[int]] = []
         self.marks: list[list[int]] = []
         self.ends: list[list[int]] = []
-        for prompt, record in zip(prompts, self.records, strict=True):
+        for prompt, record in zip(prompts, records, strict=True):
             row, marks, ends = list(prompt), [0] * len(prompt), []
-            for i, (step, right) in enumerate(zip(record["steps"], record["labels"], strict=True)):
-                expected = record["expected"] if i == sum(record["labels"]) else ""
+            for i, (step, right) in enumerate(zip(record.steps, record.labels, strict=True)):
+                expected = record.expected if i == sum(record.labels) else ""
                 ids, still = token_labels(tokenizer, step, bool(right), expected)
                 row, marks = row + ids, marks + still
                 ends.append(len(row) - 1)
@@ -94,7 +133,8 @@ def train(seed: int, threads: int, steps: int) -> Path:
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(WORK / "tokenizer")
-    data = Rollouts(WORK / "rollouts.train.jsonl", tokenizer)
+    records = sampled(WORK / "rollouts.train.jsonl") + practice(WORK / "problems.jsonl", PRACTICE, seed)
+    data = Solutions(records, tokenizer)
     model = new_model()
 
     def loss(rows: NDArray[np.int64]) -> Tensor:

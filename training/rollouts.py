@@ -111,7 +111,7 @@ def collect(split: Split, count: int, seed: int, target: Path, models: Sequence[
 def main() -> None:
     logging.disable_progress_bar()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=400, help="problems of each family and level, for each model")
+    parser.add_argument("--count", type=int, default=800, help="problems of each family and level, for each model")
     parser.add_argument("--seed", type=int, default=77)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--models", nargs="+", choices=RECIPES, default=list(RECIPES), help="all by default")
