@@ -28,17 +28,28 @@ from uniscale_integrations.models.catalog import PRM
 BASE = "uniscale-3m"
 STEPS = 4000
 BATCH = 64
-LEARNING_RATE = 3e-3
+LEARNING_RATE = 1e-3
 PRACTICE = 120_000
 END_WEIGHT = 4.0
+MORE_LAYERS = 2
 
 
 def new_model(base: str = BASE) -> LlamaForTokenClassification:
-    """A token classifier with one output on the body of a trained language model."""
+    """A token classifier with one output on the body of a trained language model, and two layers on top that begin as nothing.
+
+    The body's last layer knows what the next token should be. The first new layer can hold that against what came instead, the second
+    can gather the verdicts of a line at its end.
+    """
     trained = LlamaForCausalLM.from_pretrained(WORK / base)
-    config = LlamaConfig.from_pretrained(WORK / base, num_labels=1, tie_word_embeddings=False, classifier_dropout=0.0)
+    layers = trained.config.num_hidden_layers
+    config = LlamaConfig.from_pretrained(
+        WORK / base, num_labels=1, tie_word_embeddings=False, classifier_dropout=0.0, num_hidden_layers=layers + MORE_LAYERS
+    )
     model = LlamaForTokenClassification(config)
-    model.model.load_state_dict(trained.model.state_dict())
+    model.model.load_state_dict(trained.model.state_dict(), strict=False)
+    for layer in model.model.layers[layers:]:
+        torch.nn.init.zeros_(layer.self_attn.o_proj.weight)
+        torch.nn.init.zeros_(layer.mlp.down_proj.weight)
     torch.nn.init.zeros_(model.score.weight)
     return model
 
