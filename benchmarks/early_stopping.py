@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.progress import Progress
 
 from uniscale_integrations.models.catalog import load_model
-from uniscale_integrations.models.questions import questions
+from uniscale_integrations.models.questions import Question, questions
 from uniscale_integrations.search.beam import Schedule
 from uniscale_integrations.search.many import arun_many
+from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.search.run import Answer, Request
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers.load import load_prm
@@ -32,40 +34,48 @@ def measure(models: Sequence[str], count: int, progress: Progress) -> list[dict[
     verifier = load_prm()
     rows: list[dict[str, Any]] = []
     task = progress.add_task("early stopping", total=len(models) * len(SHAPES) * 3 * len(chosen))
+
+    def answer(model: Generator, plan: Request) -> list[Answer]:
+        """All questions as the plan has it, whose own question is only a place to put them."""
+        requests = [replace(plan, question=question.text) for question in chosen]
+        return asyncio.run(arun_many(requests, model, verifier, done=lambda *_: progress.advance(task)))
+
     for name in models:
         model = load_model(name)
         for shape in SHAPES:
             configuration = Configuration(name, *shape)
             progress.update(task, description=f"early stopping {configuration}")
-
-            def search(early: bool, schedule: Schedule) -> list[Answer]:
-                requests = [
-                    Request(q.text, configuration, early_stopping=early, schedule=schedule)  # noqa: B023 - called in this pass
-                    for q in chosen
-                ]
-                return asyncio.run(arun_many(requests, model, verifier, done=lambda *_: progress.advance(task)))  # noqa: B023
-
-            full = search(False, "lockstep")
-            spent = sum(answer.ledger.eflops for answer in full)
+            full = answer(model, Request("", configuration, early_stopping=False))
             for schedule in SCHEDULES:
-                stopped = search(True, schedule)
-                pairs = list(zip(full, stopped, strict=True))
-                rows.append(
-                    {
-                        "model": name,
-                        "qp": shape[0],
-                        "cp": shape[1],
-                        "bs": shape[2],
-                        "schedule": schedule,
-                        "eflops_saved": 1 - sum(answer.ledger.eflops for answer in stopped) / spent,
-                        "tokens_saved": 1 - sum(a.ledger.tokens[1] for a in stopped) / sum(a.ledger.tokens[1] for a in full),
-                        "different": sum((a.best_text, a.best_score) != (b.best_text, b.best_score) for a, b in pairs),
-                        "accuracy": sum(q.correct(a.answer) for q, a in zip(chosen, stopped, strict=True)) / len(chosen),
-                        "accuracy_without": sum(q.correct(a.answer) for q, a in zip(chosen, full, strict=True)) / len(chosen),
-                    }
-                )
+                stopped = answer(model, Request("", configuration, schedule=schedule))
+                rows.append(_row(configuration, schedule, chosen, full, stopped))
     progress.remove_task(task)
     return rows
+
+
+def _row(
+    configuration: Configuration,
+    schedule: Schedule,
+    chosen: Sequence[Question],
+    full: Sequence[Answer],
+    stopped: Sequence[Answer],
+) -> dict[str, Any]:
+    return {
+        "model": configuration.model,
+        "qp": configuration.qp,
+        "cp": configuration.cp,
+        "bs": configuration.bs,
+        "schedule": schedule,
+        "eflops_saved": 1 - sum(a.ledger.eflops for a in stopped) / sum(a.ledger.eflops for a in full),
+        "tokens_saved": 1 - sum(a.ledger.tokens[1] for a in stopped) / sum(a.ledger.tokens[1] for a in full),
+        "different": sum((a.best_text, a.best_score) != (b.best_text, b.best_score) for a, b in zip(full, stopped, strict=True)),
+        "accuracy": _accuracy(chosen, stopped),
+        "accuracy_without": _accuracy(chosen, full),
+    }
+
+
+def _accuracy(chosen: Sequence[Question], answers: Sequence[Answer]) -> float:
+    return sum(question.correct(answer.answer) for question, answer in zip(chosen, answers, strict=True)) / len(chosen)
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.full_prefix import FullPrefixGenerator
+from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.models.catalog import language_models, load_model
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.search.paths import Candidate, Expansion
@@ -31,25 +32,38 @@ class Stopwatch:
 
 
 class Timed:
-    """A generator with a stopwatch around `expand`."""
+    """A generator whose sessions have a stopwatch around `expand`."""
 
     def __init__(self, generator: Generator, watch: Stopwatch) -> None:
         self.name = generator.name
         self._generator, self._watch = generator, watch
 
     def open(self, question: str, sampling: Sampling) -> GeneratorSession:
-        session = self._generator.open(question, sampling)
-        expand, watch = session.expand, self._watch
+        return TimedSession(self._generator.open(question, sampling), self._watch)
 
-        async def timed(expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
-            started = time.perf_counter()
-            candidates = await expand(expansions)
-            watch.seconds += time.perf_counter() - started
-            watch.tokens += sum(c.usage.completion_tokens for group in candidates for c in group)
-            return candidates
 
-        session.expand = timed  # type: ignore[method-assign]
-        return session
+class TimedSession:
+    """A session with a stopwatch around `expand`."""
+
+    def __init__(self, session: GeneratorSession, watch: Stopwatch) -> None:
+        self._session, self._watch = session, watch
+        self.together = session.together
+        self.estimate, self.retain, self.close = session.estimate, session.retain, session.close
+
+    @property
+    def shared(self) -> Usage:
+        return self._session.shared
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return self._session.notes
+
+    async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
+        started = time.perf_counter()
+        candidates = await self._session.expand(expansions)
+        self._watch.seconds += time.perf_counter() - started
+        self._watch.tokens += sum(c.usage.completion_tokens for group in candidates for c in group)
+        return candidates
 
 
 def measure(count: int = 12) -> dict[str, float]:

@@ -50,7 +50,7 @@ class Recipe:
 RECIPES = {
     "uniscale-0.3m": Recipe(hidden=96, layers=3, heads=3, mlp=240, steps=1500),
     "uniscale-1m": Recipe(hidden=144, layers=4, heads=4, mlp=384, steps=1600),
-    "uniscale-3m": Recipe(hidden=224, layers=5, heads=7, mlp=576, steps=2600),
+    "uniscale-3m": Recipe(hidden=192, layers=6, heads=6, mlp=512, steps=2600),
 }
 
 

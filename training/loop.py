@@ -30,10 +30,10 @@ def batches(lengths: NDArray[np.int64], size: int, seed: int) -> Iterator[NDArra
 
 
 def optimizers(model: torch.nn.Module, learning_rate: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the blocks, AdamW for embeddings, norms and heads."""
-    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and ".layers." in n]
-    chosen = {id(p) for p in matrices}
-    rest = [p for p in model.parameters() if id(p) not in chosen]
+    """Muon for the matrices inside the blocks, AdamW for embeddings, norms and heads; frozen parameters are left out."""
+    learning = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    matrices = [p for name, p in learning if p.ndim == 2 and ".layers." in name]
+    rest = [p for name, p in learning if p.ndim != 2 or ".layers." not in name]
     return [
         torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(rest, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True),

@@ -2,12 +2,17 @@
 
 It starts from the largest language model with a score head in place of the vocabulary, and reads a score at every step's end: the
 probability that all steps so far are right.
+
+A language model that can solve a question knows, one position before, what every token of a solution should be. Two layers on top of it
+learn to use that: the first holds a token against what was expected in its place, the second gathers the verdicts. They alone are
+trained, the body's knowledge stays untouched.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaForTokenClassification, PreTrainedTokenizerFast
+from transformers.models.llama.modeling_llama import LlamaAttention
 
 from training.corpus import WORK, prompt_text
 from training.corruption import corrupt
@@ -26,32 +32,74 @@ from training.rollouts import label
 from uniscale_integrations.models.catalog import PRM
 
 BASE = "uniscale-3m"
-STEPS = 4000
+STEPS = 900
+LEARNING_RATE = 4e-3
 BATCH = 64
-LEARNING_RATE = 1e-3
 PRACTICE = 120_000
 END_WEIGHT = 4.0
 MORE_LAYERS = 2
+SHARPNESS = 40.0
+RESIDUAL = 0.125
 
 
-def new_model(base: str = BASE) -> LlamaForTokenClassification:
-    """A token classifier with one output on the body of a trained language model, and two layers on top that begin as nothing.
+def new_model(trained: LlamaForCausalLM) -> LlamaForTokenClassification:
+    """A token classifier with one output on the body of a trained language model, and two layers on top.
 
-    The body's last layer knows what the next token should be. The first new layer can hold that against what came instead, the second
-    can gather the verdicts of a line at its end.
+    The first of them begins by looking at the token before, with the body's final norm in front of it, so that it sees what the language
+    model expected; where to look is the one thing that these few steps of training do not find by themselves.
     """
-    trained = LlamaForCausalLM.from_pretrained(WORK / base)
     layers = trained.config.num_hidden_layers
-    config = LlamaConfig.from_pretrained(
-        WORK / base, num_labels=1, tie_word_embeddings=False, classifier_dropout=0.0, num_hidden_layers=layers + MORE_LAYERS
-    )
+    changed = {
+        "num_labels": 1,
+        "tie_word_embeddings": False,
+        "classifier_dropout": 0.0,
+        "attention_bias": True,
+        "num_hidden_layers": layers + MORE_LAYERS,
+        "rms_norm_eps": trained.config.rms_norm_eps * RESIDUAL**2,
+    }
+    config = LlamaConfig.from_dict(trained.config.to_dict() | changed)
     model = LlamaForTokenClassification(config)
-    model.model.load_state_dict(trained.model.state_dict(), strict=False)
-    for layer in model.model.layers[layers:]:
-        torch.nn.init.zeros_(layer.self_attn.o_proj.weight)
-        torch.nn.init.zeros_(layer.mlp.down_proj.weight)
+    body = {name: value for name, value in trained.model.state_dict().items() if name != "norm.weight"}
+    model.model.load_state_dict(body, strict=False)
+    quieten(model, layers)
+    comparing = model.model.layers[layers]
+    comparing.input_layernorm.load_state_dict(trained.model.norm.state_dict())
+    look_back(comparing.self_attn, config)
     torch.nn.init.zeros_(model.score.weight)
     return model
+
+
+@torch.no_grad()
+def quieten(model: LlamaForTokenClassification, layers: int) -> None:
+    """Scale down all that the body writes into the residual stream, which changes nothing for the body, since every layer reads it normed.
+
+    A trained body's stream has grown far above the size that fresh layers write at: what they add would be lost in it.
+    """
+    model.model.embed_tokens.weight.mul_(RESIDUAL)
+    for layer in model.model.layers[:layers]:
+        layer.self_attn.o_proj.weight.mul_(RESIDUAL)
+        layer.mlp.down_proj.weight.mul_(RESIDUAL)
+
+
+@torch.no_grad()
+def look_back(attention: LlamaAttention, config: LlamaConfig) -> None:
+    """Let every head of a layer attend to the token before, whatever the tokens are, and pass on what it finds there.
+
+    Rotary embeddings turn the pair of features f of a key by `f * position`. With equal features as biases, the query's turned back by
+    one position, the score at distance D is the sum of `cos(f * (D - 1))`: largest at one.
+    """
+    width = config.hidden_size // config.num_attention_heads
+    theta = (config.rope_parameters or {})["rope_theta"]
+    frequencies = torch.tensor(theta) ** (-torch.arange(0, width, 2) / width)
+    key = torch.cat([torch.ones(width // 2), torch.zeros(width // 2)])
+    query = torch.cat([frequencies.cos(), -frequencies.sin()])
+    size = math.sqrt(SHARPNESS)
+    torch.nn.init.zeros_(attention.k_proj.weight)
+    torch.nn.init.zeros_(attention.q_proj.weight)
+    attention.k_proj.bias.copy_((size * key).repeat(config.num_attention_heads))
+    attention.q_proj.bias.copy_((size * query).repeat(config.num_attention_heads))
+    torch.nn.init.eye_(attention.v_proj.weight)
+    torch.nn.init.eye_(attention.o_proj.weight)
 
 
 def token_labels(tokenizer: PreTrainedTokenizerFast, step: str, right: bool, expected: str) -> tuple[list[int], list[int]]:
@@ -105,6 +153,23 @@ def practice(path: Path, count: int, seed: int) -> list[Marked]:
     return made
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Marked solutions as tensors of the shape (rows, longest).
+
+    Attributes:
+        ids: token ids, int64, right-padded.
+        labels: whether the solution is right up to and with each token.
+        weights: of each token in what the reward model is for: 1 for a solution's tokens, more for step ends, 0 elsewhere.
+        first: of each token in judging tokens one by one: 1 up to and with the first wrong one, 0 elsewhere.
+    """
+
+    ids: Tensor
+    labels: Tensor
+    weights: Tensor
+    first: Tensor
+
+
 class Solutions:
     """Marked solutions as token rows with a label for every token of a solution and the positions of step ends."""
 
@@ -126,17 +191,32 @@ class Solutions:
         self.prompts = [len(prompt) for prompt in prompts]
         self.lengths: NDArray[np.int64] = np.array([len(row) for row in self.rows])
 
-    def batch(self, chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
-        """Token ids (rows, longest) int64, labels of the same shape, and weights: 1 for solution tokens, more for step ends."""
+    def batch(self, chosen: NDArray[np.int64]) -> Batch:
         ids = torch.zeros((len(chosen), int(self.lengths[chosen].max())), dtype=torch.int64)
-        labels, weights = torch.zeros(ids.shape), torch.zeros(ids.shape)
+        labels, weights, first = torch.zeros(ids.shape), torch.zeros(ids.shape), torch.zeros(ids.shape)
         for i, row in enumerate(chosen):
-            length = len(self.rows[row])
+            length, prompt = len(self.rows[row]), self.prompts[row]
             ids[i, :length] = torch.tensor(self.rows[row])
             labels[i, :length] = torch.tensor(self.marks[row], dtype=torch.float32)
-            weights[i, self.prompts[row] : length] = 1.0
+            weights[i, prompt:length] = 1.0
             weights[i, self.ends[row]] = END_WEIGHT
-        return ids, labels, weights
+            first[i, prompt : min(length, prompt + sum(self.marks[row]) + 1)] = 1.0
+        return Batch(ids, labels, weights, first)
+
+
+def loss_of(model: LlamaForTokenClassification, batch: Batch) -> Tensor:
+    """Cross-entropy of the score at every token, and of the same head one layer earlier on whether the token itself is right."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        states = model.model(input_ids=batch.ids, output_hidden_states=True).hidden_states
+        single = model.model.norm(states[-2])
+    so_far = entropy(model.score(states[-1].float())[..., 0], batch.labels, batch.weights)
+    return so_far + entropy(model.score(single.float())[..., 0], batch.labels, batch.first)
+
+
+def entropy(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean of the binary cross-entropy."""
+    losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, weights, reduction="sum")
+    return losses / weights.sum()
 
 
 def train(seed: int, threads: int, steps: int) -> Path:
@@ -146,17 +226,16 @@ def train(seed: int, threads: int, steps: int) -> Path:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(WORK / "tokenizer")
     records = sampled(WORK / "rollouts.train.jsonl") + practice(WORK / "problems.jsonl", PRACTICE, seed)
     data = Solutions(records, tokenizer)
-    model = new_model()
+    model = new_model(LlamaForCausalLM.from_pretrained(WORK / BASE))
+    model.requires_grad_(False)
+    for part in (*model.model.layers[-MORE_LAYERS:], model.model.norm, model.score):
+        part.requires_grad_(True)
 
     def loss(rows: NDArray[np.int64]) -> Tensor:
-        ids, labels, weights = data.batch(rows)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            hidden = model.model(input_ids=ids).last_hidden_state
-        logits = model.score(hidden.float())[..., 0]
-        losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, weights, reduction="sum")
-        return losses / weights.sum()
+        return loss_of(model, data.batch(rows))
 
-    fit(model, batches(data.lengths, BATCH, seed), loss, steps=steps, learning_rate=LEARNING_RATE, target=WORK / PRM)
+    stream = batches(data.lengths, BATCH, seed)
+    fit(model, stream, loss, steps=steps, learning_rate=LEARNING_RATE, target=WORK / PRM)
     return WORK / PRM
 
 

@@ -7,8 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
 from uniscale_integrations.cost import HardwareProfile, ModelShape, forward_usage, profile
 from uniscale_integrations.cost.calibrate import BATCH, CONTEXT, SHAPE, calibrate, solve
@@ -42,7 +45,6 @@ def test_launch_time_is_never_negative() -> None:
 
 
 def test_this_machine_is_measured_within_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
     monkeypatch.setenv("UNISCALE_HOME", str(tmp_path))
     threads, random_state = torch.get_num_threads(), torch.get_rng_state()
     told: list[tuple[str, float]] = []
@@ -62,8 +64,6 @@ def test_this_machine_is_measured_within_reason(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_predicted_eflops_rank_small_models_and_batches_as_the_clock_does() -> None:
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
     hardware = calibrate(threads=1, seconds=1.0)
     threads = torch.get_num_threads()
     predicted, measured = [], []
@@ -93,17 +93,10 @@ def test_predicted_eflops_rank_small_models_and_batches_as_the_clock_does() -> N
                     predicted.append(hardware.eflops(forward_usage(shape, [1] * rows, [40] * rows)))
     finally:
         torch.set_num_threads(threads)
-    assert spearman(predicted, measured) >= 0.9
-
-
-def spearman(one: list[float], other: list[float]) -> float:
-    ranks = [{value: rank for rank, value in enumerate(sorted(values))} for values in (one, other)]
-    squares = sum((ranks[0][mine] - ranks[1][theirs]) ** 2 for mine, theirs in zip(one, other, strict=True))
-    return 1 - 6 * squares / (len(one) * (len(one) ** 2 - 1))
+    assert spearmanr(predicted, measured).statistic >= 0.9
 
 
 def test_machine_without_transformers_is_measured_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("torch")
     monkeypatch.setitem(sys.modules, "transformers", None)
     assert calibrate(threads=1, seconds=0.3).layer_seconds > 1e-6
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import torch
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,8 +45,6 @@ def summed(usages: list[Usage] | tuple[Usage, ...]) -> Usage:
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_operations_agree_with_those_of_a_real_model(tied: bool) -> None:
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
     from torch.utils.flop_counter import FlopCounterMode
 
     config = transformers.LlamaConfig(
@@ -55,9 +55,9 @@ def test_operations_agree_with_those_of_a_real_model(tied: bool) -> None:
         num_attention_heads=6,
         num_key_value_heads=2,
         tie_word_embeddings=tied,
-        attn_implementation="eager",  # the counter does not know the fused attention of a CPU
     )
     model = transformers.LlamaForCausalLM(config)
+    model.set_attn_implementation("eager")  # the counter does not know the fused attention of a CPU
     shape = ModelShape.from_config(config, parameters=model.num_parameters(), bytes_per_weight=4)
     with torch.inference_mode():
         cache = model(torch.zeros(5, 40, dtype=torch.long), use_cache=True).past_key_values
@@ -72,8 +72,6 @@ def test_operations_agree_with_those_of_a_real_model(tied: bool) -> None:
 
 
 def test_key_value_bytes_agree_with_the_cache_of_a_real_model() -> None:
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
     config = transformers.LlamaConfig(
         vocab_size=50, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2
     )

@@ -1,11 +1,12 @@
-"""Labels of the reward model, token by token."""
+"""Labels of the reward model, token by token, and what it is before training."""
 
 from __future__ import annotations
 
 import pytest
-from transformers import PreTrainedTokenizerFast
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from training.reward_model import token_labels
+from training.reward_model import MORE_LAYERS, RESIDUAL, new_model, token_labels
 from uniscale_integrations.models.catalog import family
 
 
@@ -28,3 +29,40 @@ def test_tokens_count_as_right_up_to_where_a_step_leaves_the_expected_one(
     assert tokenizer.decode(ids) == f"{step}\n"
     assert labels == sorted(labels, reverse=True)
     assert tokenizer.decode([token for token, mark in zip(ids, labels, strict=True) if not mark]) == (wrong_from or "")
+
+
+@pytest.fixture
+def trained() -> LlamaForCausalLM:
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=50,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        pad_token_id=0,
+    )
+    model = LlamaForCausalLM(config)
+    model.eval()
+    return model
+
+
+@torch.inference_mode()
+def test_the_body_computes_what_the_language_model_does_at_a_smaller_scale(trained: LlamaForCausalLM) -> None:
+    ids = torch.randint(1, 50, (3, 20))
+    before = trained.model(ids, output_hidden_states=True).hidden_states
+    after = new_model(trained).eval().model(ids, output_hidden_states=True).hidden_states
+    assert len(after) == len(before) + MORE_LAYERS
+    torch.testing.assert_close(after[1] / RESIDUAL, before[1], atol=1e-5, rtol=1e-4)
+    normed = trained.model.norm(after[2] / RESIDUAL)
+    torch.testing.assert_close(normed, before[2], atol=1e-4, rtol=1e-4)
+
+
+@torch.inference_mode()
+def test_the_comparing_layer_begins_by_looking_at_the_token_before(trained: LlamaForCausalLM) -> None:
+    model = new_model(trained).eval()
+    model.set_attn_implementation("eager")
+    attention = model.model(torch.randint(1, 50, (2, 30)), output_attentions=True).attentions[-MORE_LAYERS]
+    looked_at = attention[:, :, range(1, 30), range(29)]
+    assert looked_at.min() > 0.9

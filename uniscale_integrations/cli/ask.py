@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Group
@@ -58,7 +58,7 @@ def ask(
             Sampling(temperature, top_p, max_step_tokens, max_steps, seed),
             Budget(budget_eflops, None, budget_tokens, budget_seconds),
             early_stopping,
-            _schedule(schedule),
+            cast(Schedule, schedule),  # the search refuses any other, with the names there are
             aggregation(aggregate),
             profile(hardware),
         )
@@ -78,10 +78,6 @@ def ask(
         _show(question, answer, trace)
         if as_json:
             print_json(as_dict(question, answer, trace))
-
-
-def _schedule(name: str) -> Schedule:
-    return "lockstep" if name == "lockstep" else "leader" if name == "leader" else name  # type: ignore[return-value]
 
 
 def _verifier(name: str, model: str) -> Verifier | None:
