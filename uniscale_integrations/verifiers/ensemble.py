@@ -79,6 +79,7 @@ class EnsembleSession:
         self._opened = opened
 
     async def score(self, items: Sequence[Item]) -> Sequence[Reply]:
+        """Ask every member at the same time and merge what they say, candidate by candidate."""
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(_ask(session, items)) for session in self._sessions]
