@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import BPE
-from torch import Tensor
 from transformers import (
     Gemma2Config,
     Gemma3TextConfig,
@@ -153,9 +152,9 @@ def recite(model: TransformersModel, script: Sequence[int], after: int) -> None:
 
     def scripted(*args: Any, **kwargs: Any) -> Any:
         output = forward(*args, **kwargs)
-        for row, position in enumerate(kwargs["position_ids"][:, -1].tolist()):
+        positions = kwargs["position_ids"][:, -output.logits.shape[1] :]
+        for position, logits in zip(positions.flatten().tolist(), output.logits.flatten(0, 1), strict=True):
             place = min(max(position + 1 - after, 0), len(script) - 1)
-            logits: Tensor = output.logits[row, -1]
             logits[script[place]] = logits.max() + 1000.0
         return output
 

@@ -11,7 +11,7 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uniscale_integrations.cost import NOTHING, ModelShape, Usage, decode_usage, forward_usage, row_usages
+from uniscale_integrations.cost import NOTHING, ModelShape, Usage, decode_usage, forward_usage, row_usages, tokens_usage
 from uniscale_integrations.errors import ConfigurationError
 
 SHAPE = ModelShape(
@@ -130,18 +130,23 @@ def test_closed_form_equals_the_sum_of_single_passes(context: int, steps: int) -
     assert same(decode_usage(SHAPE, context, steps), one_by_one)
 
 
-@given(st.lists(st.tuples(st.integers(0, 500), st.integers(1, 30)), min_size=1, max_size=20))
-def test_closed_forms_of_rows_that_stop_early_sum_to_the_batches(drawn: list[tuple[int, int]]) -> None:
-    batches, clock, left_at = [], 0.0, [0.0] * len(drawn)
-    for now in range(max(steps for _, steps in drawn)):
-        running = [index for index, (_, steps) in enumerate(drawn) if steps > now]
+@given(st.lists(st.tuples(st.integers(0, 500), st.integers(1, 30), st.integers(1, 4)), min_size=1, max_size=20))
+def test_parts_of_candidates_that_share_tokens_and_stop_early_sum_to_the_passes(drawn: list[tuple[int, int, int]]) -> None:
+    passes = []
+    sums = [[0.0, 0.0, 0.0] for _ in drawn]
+    for now in range(max(steps for _, steps, _ in drawn)):
+        running = [index for index, (_, steps, _) in enumerate(drawn) if steps > now]
         contexts = [drawn[index][0] + now for index in running]
-        batches.append(forward_usage(SHAPE, [1] * len(running), contexts, sampled=[1] * len(running)))
-        clock += 1 / len(running)
-        for index in running:
-            left_at[index] = clock
-    parts = [decode_usage(SHAPE, context, steps, share=left) for (context, steps), left in zip(drawn, left_at, strict=True)]
-    assert same(summed(parts), summed(batches))
+        passes.append(forward_usage(SHAPE, [1] * len(running), contexts, sampled=[drawn[index][2] for index in running]))
+        for index, context in zip(running, contexts, strict=True):
+            share = 1 / drawn[index][2]
+            sums[index] = [a + b for a, b in zip(sums[index], (share, share * (context + 1), share / len(running)), strict=True)]
+    parts = [
+        tokens_usage(SHAPE, tokens, seen, part, sampled=steps)
+        for (_, steps, sharing), (tokens, seen, part) in zip(drawn, sums, strict=True)
+        for _ in range(sharing)
+    ]
+    assert same(summed(parts), summed(passes))
 
 
 @given(st.integers(1, 200), st.integers(0, 2000), st.integers(1, 200), st.integers(0, 2000))
@@ -177,9 +182,7 @@ def test_rows_that_do_not_fit_together_are_refused_by_name(count: Callable[..., 
 
 
 def test_impossible_decoding_is_refused_with_its_values() -> None:
-    with pytest.raises(ConfigurationError, match="steps=-1"):
+    with pytest.raises(ConfigurationError, match="tokens=-1"):
         decode_usage(SHAPE, 0, -1)
-    with pytest.raises(ConfigurationError, match=r"between 0 and the 3 passes.*4\.5"):
-        decode_usage(SHAPE, 0, 3, share=4.5)
-    with pytest.raises(ConfigurationError, match="nan"):
-        decode_usage(SHAPE, 0, 3, share=float("nan"))
+    with pytest.raises(ConfigurationError, match=r"passes=4\.5 for tokens=3"):
+        tokens_usage(SHAPE, 3, 6, 4.5, sampled=3)

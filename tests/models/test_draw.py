@@ -16,8 +16,14 @@ INFINITY = float("inf")
 
 
 def drawn(logits: list[float], uniforms: list[float], temperature: float = 1.0, top_p: float = 1.0) -> list[int]:
-    rows = len(uniforms)
-    ids, _ = draw(torch.tensor(logits).expand(rows, -1), *(_all(v, rows) for v in (uniforms, temperature, top_p)))
+    """Tokens that many candidates draw from one distribution."""
+    ids, _ = draw(
+        torch.tensor([logits]),
+        torch.zeros(len(uniforms), dtype=torch.int64),
+        _all(uniforms, 0),
+        _all(temperature, 1),
+        _all(top_p, 1),
+    )
     return [int(i) for i in ids]
 
 
@@ -59,7 +65,7 @@ def test_a_single_possible_token_is_drawn_whatever_the_number() -> None:
 
 def test_temperature_zero_takes_the_most_likely_also_beside_rows_that_sample() -> None:
     logits = torch.tensor([[0.0, 1.0, 0.9], [0.0, 1.0, 0.9]])
-    ids, log_probabilities = draw(logits, _all([LAST, LAST], 2), _all([0.0, 1.0], 2), _all(1.0, 2))
+    ids, log_probabilities = draw(logits, torch.arange(2), _all([LAST, LAST], 2), _all([0.0, 1.0], 2), _all(1.0, 2))
     assert ids.tolist() == [1, 2]
     expected = logits.double().log_softmax(-1)
     torch.testing.assert_close(log_probabilities, torch.stack([expected[0, 1], expected[1, 2]]))
@@ -67,8 +73,8 @@ def test_temperature_zero_takes_the_most_likely_also_beside_rows_that_sample() -
 
 def test_log_probabilities_are_the_models_own_whatever_the_temperature_and_nucleus() -> None:
     logits = torch.tensor([[2.0, 1.0, 0.0]])
-    _, plain = draw(logits, _all(0.0, 1), _all(1.0, 1), _all(1.0, 1))
-    _, hot = draw(logits, _all(0.0, 1), _all(2.0, 1), _all(0.4, 1))
+    _, plain = draw(logits, torch.arange(1), _all(0.0, 1), _all(1.0, 1), _all(1.0, 1))
+    _, hot = draw(logits, torch.arange(1), _all(0.0, 1), _all(2.0, 1), _all(0.4, 1))
     assert plain.item() == hot.item() == float(logits.double().log_softmax(-1)[0, 0])
 
 
@@ -85,13 +91,17 @@ def test_a_row_draws_the_same_whatever_stands_beside_it() -> None:
     torch.manual_seed(1)
     logits, numbers = torch.randn(8, 30), torch.rand(8, dtype=torch.float64)
     temperatures, top_ps = _all(0.9, 8), _all([1.0, 0.5] * 4, 8)
-    together, _ = draw(logits, numbers, temperatures, top_ps)
-    alone = [draw(logits[i : i + 1], numbers[i : i + 1], temperatures[:1], top_ps[i : i + 1])[0].item() for i in range(8)]
+    together, _ = draw(logits, torch.arange(8), numbers, temperatures, top_ps)
+    first = torch.zeros(1, dtype=torch.int64)
+    alone = [draw(logits[i : i + 1], first, numbers[i : i + 1], temperatures[:1], top_ps[i : i + 1])[0].item() for i in range(8)]
     assert together.tolist() == alone
+    shared, _ = draw(logits[:2], torch.tensor([1, 0, 1]), numbers[:3], temperatures[:2], top_ps[:2])
+    repeated, _ = draw(logits[[1, 0, 1]], torch.arange(3), numbers[:3], temperatures[:3], top_ps[[1, 0, 1]])
+    assert shared.tolist() == repeated.tolist()
 
 
 def test_logits_that_are_no_numbers_do_not_break_the_other_rows() -> None:
     logits = torch.tensor([[float("nan")] * 3, [0.0, 9.0, 0.0]])
-    ids, log_probabilities = draw(logits, _all(0.5, 2), _all(1.0, 2), _all(1.0, 2))
+    ids, log_probabilities = draw(logits, torch.arange(2), _all(0.5, 2), _all(1.0, 2), _all(1.0, 2))
     assert ids[1] == 1
     assert log_probabilities[0].isnan()

@@ -209,7 +209,7 @@ def smollm2() -> Path | None:
 def test_a_published_instruction_model_answers_through_its_chat_template() -> None:
     model = load_model(str(smollm2()))
     session = model.open("What is 2 + 2?", Sampling())
-    assert model.tokenizer.decode(session._question.tokens).endswith("<|im_end|>\n<|im_start|>assistant\n")
+    assert model.tokenizer.decode(session.question.tokens).endswith("<|im_end|>\n<|im_start|>assistant\n")
     request = Request("What is 2 + 2?", Configuration(model.name, 1, 4, 2), Sampling(max_step_tokens=16, max_steps=2))
     answer = run(request, model, SelfCertainty())
     assert "4" in answer.text

@@ -21,7 +21,7 @@ from uniscale_integrations.cost.shape import ModelShape
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
 
-__all__ = ["ModelShape", "decode_usage", "forward_usage", "row_usages"]
+__all__ = ["ModelShape", "decode_usage", "forward_usage", "row_usages", "tokens_usage"]
 
 
 def forward_usage(
@@ -100,24 +100,16 @@ def row_usages(
     )
 
 
-def decode_usage(shape: ModelShape, context: int, steps: int, *, share: float | None = None, sampled: int | None = None) -> Usage:
-    """The usage of one row over `steps` passes of one new token each, in closed form.
-
-    Rows come and go while a batch decodes, so a row's part of a pass changes from pass to pass. Keep one running sum of
-    `1 / rows` over all passes, note it when a row joins, and the difference when it leaves is that row's `share`: constant work
-    per pass and per row, and the rows' shares add up to the number of passes. With `S = n c + n (n + 1) / 2`:
-
-        C_comp = 2 P n + 4 L H d S,    traffic = 2 L K d b_kv S,    weights = P b_w share,    passes = L share
+def decode_usage(shape: ModelShape, context: int, steps: int) -> Usage:
+    """The usage of one row that decodes alone, `steps` passes of one new token each, in closed form.
 
     Args:
         shape: of the model.
         context: tokens in the row's cache before its first pass.
-        steps: passes, each processing one token of this row.
-        share: sum over these passes of `1 / rows`; by default `steps`, a row that is alone.
-        sampled: tokens drawn; by default one for every pass.
+        steps: passes, each with one token drawn.
 
     Raises:
-        ConfigurationError: a negative count, or a share outside `[0, steps]`.
+        ConfigurationError: a negative count.
 
     Example:
         >>> shape = ModelShape(
@@ -125,24 +117,51 @@ def decode_usage(shape: ModelShape, context: int, steps: int, *, share: float | 
         ...     bytes_per_weight=2, bytes_per_kv=2,
         ... )
         >>> alone = decode_usage(shape, context=10, steps=3)
-        >>> four_rows_then_two = decode_usage(shape, context=10, steps=3, share=1 / 4 + 1 / 4 + 1 / 2)
-        >>> alone.weights, four_rows_then_two.weights, alone.compute == four_rows_then_two.compute
-        (6000.0, 2000.0, True)
+        >>> alone.weights, alone.completion_tokens
+        (6000.0, 3.0)
     """
-    if context < 0 or steps < 0 or (sampled is not None and sampled < 0):
-        raise ConfigurationError(f"token counts cannot be negative, got context={context}, steps={steps}, sampled={sampled}")
-    paid = float(steps) if share is None else share
-    # A share that is a difference of running sums may miss its bounds by rounding, so they are not taken to the last bit.
-    if not -1e-6 <= paid <= steps + 1e-6:
-        raise ConfigurationError(f"share must lie between 0 and the {steps} passes it is a part of, got {share!r}")
-    seen = _seen(steps, context)
+    return tokens_usage(shape, steps, _seen(steps, context), steps, sampled=steps)
+
+
+def tokens_usage(shape: ModelShape, tokens: float, seen: float, passes: float, *, sampled: int) -> Usage:
+    """The usage of one candidate of a batch from running sums, since rows come, go and are shared while a batch decodes.
+
+    A token that `k` candidates have in common is computed once, and `1 / k` of it is each one's; a pass over `n` different tokens is
+    `1 / n` of each of them. Added up so, the parts of all candidates are what the passes did:
+
+        C_comp = 2 P tokens + 4 L H d seen,    traffic = 2 L K d b_kv seen,    weights = P b_w passes,    passes = L passes
+
+    Args:
+        shape: of the model.
+        tokens: computed, shares of tokens included.
+        seen: tokens that each of them saw, itself included, in sum.
+        passes: sum of the shares of the passes.
+        sampled: tokens drawn.
+
+    Raises:
+        ConfigurationError: a negative count, or more passes than tokens.
+
+    Example:
+        >>> shape = ModelShape(
+        ...     parameters=1000, lookup_parameters=0, layers=2, hidden=8, heads=2, kv_heads=1, head_dim=4, vocabulary=16,
+        ...     bytes_per_weight=2, bytes_per_kv=2,
+        ... )
+        >>> alone = tokens_usage(shape, 3, 36, 3, sampled=3)
+        >>> of_two_that_draw_the_same = tokens_usage(shape, 1.5, 18, 1.5, sampled=3)
+        >>> alone.compute / of_two_that_draw_the_same.compute, of_two_that_draw_the_same.completion_tokens
+        (2.0, 3.0)
+    """
+    if min(tokens, seen, passes, sampled) < 0:
+        raise ConfigurationError(f"counts cannot be negative, got {tokens=}, {seen=}, {passes=}, {sampled=}")
+    if passes > tokens + 1e-6:
+        raise ConfigurationError(f"a pass computes at least one token, got {passes=} for {tokens=}")
     return Usage(
-        completion_tokens=float(steps if sampled is None else sampled),
-        compute=2.0 * shape.matmul_parameters * steps + shape.attention_flops * seen,
+        completion_tokens=float(sampled),
+        compute=2.0 * shape.matmul_parameters * tokens + shape.attention_flops * seen,
         traffic=shape.kv_bytes * seen,
-        weights=shape.weight_bytes * paid,
-        weights_alone=shape.weight_bytes * steps,
-        passes=shape.layers * paid,
+        weights=shape.weight_bytes * passes,
+        weights_alone=shape.weight_bytes * tokens,
+        passes=shape.layers * passes,
     )
 
 

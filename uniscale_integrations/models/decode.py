@@ -1,23 +1,27 @@
-"""Sampling the candidates of any number of paths, of any number of questions, in one batch."""
+"""Sampling the candidates of any number of paths, of any number of questions, in one batch.
+
+Candidates of one path are the same text until they draw different tokens. As long as they are, they share one node of the batch and
+its forward pass; each draws with its own number, and where they differ the node branches.
+"""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event
 
 import torch
-from torch import Tensor
 from transformers import PreTrainedModel
 
-from uniscale_integrations.cost.eflops import decode_usage
+from uniscale_integrations.cost.eflops import tokens_usage
 from uniscale_integrations.cost.shape import ModelShape
 from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.models.batch import Batch, OpenBatch
 from uniscale_integrations.models.draw import draw
 from uniscale_integrations.models.halving import in_parts
-from uniscale_integrations.models.rows import Batch, RowState
+from uniscale_integrations.models.state import PathState
 from uniscale_integrations.models.vocabulary import Vocabulary
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.streams import uniforms
@@ -28,70 +32,80 @@ class Decoder:
     """What decoding needs to know of a model."""
 
     model: PreTrainedModel
+    open_batch: OpenBatch
     shape: ModelShape
     vocabulary: Vocabulary
     final_step: re.Pattern[str] | None
     context: int
 
 
-@dataclass(slots=True, eq=False)
-class Row:
-    """A candidate while it is being sampled.
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """Where candidates begin; those with the same start are the same text until they draw different tokens.
 
     Attributes:
-        tree: of its path.
-        index: among the candidates of its path.
-        sampling: temperature, lengths, seed.
+        state: the cache of the path without its last token.
+        last: that token, which is fed first.
+        answer: ids of all tokens after the question.
+        text: of the path.
+        depth: its steps.
         whole: whether to sample to the end of the answer instead of one step.
-        depth: steps of its path.
-        text: of its path and the finished steps of this candidate.
-        answer: token ids of the same.
-        state: its path's cache.
-        logits: what follows its path, shape (vocabulary,); `None` where its path could not be read.
+        sampling: temperature, lengths, seed.
         stopped: set when the caller no longer wants it.
-        usage: spent so far.
-        log_probabilities: mean log-probability of the tokens of each step.
-        step_log_probability: sum over the tokens of the step being drawn.
-        poisoned: whether the model's output was not a number.
-        after: its own cache once it is done, without its last token; `None` where it cannot go on.
-        blank: tokens at its end that say nothing and are not part of any step.
-        done: whether it left its batch.
     """
 
-    tree: int
-    index: int
-    sampling: Sampling
-    whole: bool
+    state: PathState
+    last: int
+    answer: Sequence[int]
+    text: str
     depth: int
+    whole: bool
+    sampling: Sampling
+    stopped: Event
+
+
+@dataclass(slots=True, eq=False)
+class Strand:
+    """What was drawn after a start, while candidates agree on it.
+
+    Attributes:
+        text: of the path and the finished steps.
+        answer: ids of the path and all that was drawn.
+        drawn: how many tokens were.
+        steps: the finished ones.
+        step: ids of the one being drawn.
+        log_probabilities: mean log-probability of the tokens of each step.
+        step_log_probability: sum over the tokens of the step being drawn.
+        spoke: whether that step says anything yet.
+        poisoned: whether the model's output was not a number.
+        blank: tokens at its end that say nothing and are not part of any step.
+    """
+
     text: str
     answer: list[int]
-    state: RowState
-    logits: Tensor | None
-    stopped: Event
-    usage: Usage = NOTHING
+    drawn: int = 0
     steps: list[str] = field(default_factory=list)
     step: list[int] = field(default_factory=list)
-    numbers: list[float] = field(default_factory=list)
-    drawn: int = 0
     log_probabilities: list[float] = field(default_factory=list)
     step_log_probability: float = 0.0
-    poisoned: bool = False
     spoke: bool = False
     final: bool = False
-    error: str | None = None
-    after: RowState | None = None
+    poisoned: bool = False
     blank: int = 0
-    done: bool = False
 
-    def begin_step(self) -> None:
-        """Take up the random stream of the step to come."""
-        self.step, self.spoke, self.step_log_probability = [], False, 0.0
-        sampling = self.sampling
-        self.numbers = uniforms(sampling.seed, self.tree, self.text, self.index, sampling.max_step_tokens).tolist()
+    def fork(self) -> Strand:
+        """The same again, to draw something else."""
+        return replace(
+            self,
+            answer=self.answer.copy(),
+            steps=self.steps.copy(),
+            step=self.step.copy(),
+            log_probabilities=self.log_probabilities.copy(),
+        )
 
-    def take(self, token: int, log_probability: float, decoder: Decoder) -> bool:
-        """Add a drawn token; returns whether the candidate is done."""
-        vocabulary = decoder.vocabulary
+    def take(self, token: int, log_probability: float, start: Start, decoder: Decoder) -> bool:
+        """Add a drawn token; returns whether nothing more is to be drawn."""
+        vocabulary, sampling = decoder.vocabulary, start.sampling
         self.drawn += 1
         self.poisoned = self.poisoned or math.isnan(log_probability)
         if token in vocabulary.ends:
@@ -102,13 +116,10 @@ class Row:
         self.step_log_probability += log_probability
         self.spoke = self.spoke or bool(vocabulary.speaks[token])
         broke = self.spoke and vocabulary.broke(self.step)
-        if not broke and len(self.step) < self.sampling.max_step_tokens:
+        if not broke and len(self.step) < sampling.max_step_tokens:
             return False
         self.end_step(decoder)
-        if self.final or self.blank or not self.whole or self.depth + len(self.steps) >= self.sampling.max_steps:
-            return True
-        self.begin_step()
-        return False
+        return self.final or bool(self.blank) or not start.whole or start.depth + len(self.steps) >= sampling.max_steps
 
     def end_step(self, decoder: Decoder) -> None:
         """Turn the tokens since the last step's end into a step; a character still incomplete is left to the next one."""
@@ -120,15 +131,70 @@ class Row:
             self.final = self.final or bool(decoder.final_step and decoder.final_step.search(added))
         else:
             self.blank = len(self.step)
-        self.step = []
+        self.step, self.spoke, self.step_log_probability = [], False, 0.0
 
-    def restart(self, decoder: Decoder, share: float) -> None:
-        """Go back to the first token; what the lost attempt used stays on the bill."""
-        lost = decode_usage(decoder.shape, self.state.length, self.drawn, share=share * self.drawn)
-        self.usage = self.usage.plus(lost)
-        self.answer = self.answer[: len(self.answer) - self.drawn]
-        self.text = self.text[: len(self.text) - sum(map(len, self.steps))]
-        self.steps, self.log_probabilities, self.drawn = [], [], 0
+    def complaint(self) -> str | None:
+        """Why this is not a candidate, where it is none."""
+        if self.poisoned:
+            return "the model's output is not a number; load it with a wider dtype"
+        if self.final and not self.text.strip():
+            return "the model ended the text without saying anything"
+        if not self.final and not self.steps:
+            return f"the model drew {self.drawn} tokens and none of them says anything"
+        return None
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """A candidate while it is being sampled.
+
+    Attributes:
+        start: where it begins; `None` where its path cannot be continued, see `error`.
+        tree: of its path.
+        index: among the candidates of its path.
+        usage: spent by attempts that were lost.
+        error: why it failed.
+        strand: what was drawn, once it is done.
+        after: its cache once it is done, without its last token; `None` where it cannot go on.
+        numbers: the uniform numbers of the step being drawn.
+        computed: tokens that were computed for it; one that k candidates share is 1 / k for each.
+        seen: tokens that those saw, in sum, shared likewise.
+        passes: its part of the passes: 1 / nodes of each, shared likewise.
+        drawn: tokens drawn so far.
+    """
+
+    start: Start | None
+    tree: int
+    index: int
+    usage: Usage = NOTHING
+    error: str | None = None
+    strand: Strand | None = None
+    after: PathState | None = None
+    numbers: Sequence[float] = ()
+    computed: float = 0.0
+    seen: float = 0.0
+    passes: float = 0.0
+    drawn: int = 0
+
+    def begin_step(self, sampling: Sampling, text: str) -> None:
+        """Take up the random stream of the step to come."""
+        self.numbers = uniforms(sampling.seed, self.tree, text, self.index, sampling.max_step_tokens).tolist()
+
+    def settle(self, shape: ModelShape) -> None:
+        """Put what was spent on the bill, and start counting anew."""
+        spent = tokens_usage(shape, self.computed, self.seen, self.passes, sampled=self.drawn)
+        self.usage = self.usage.plus(spent)
+        self.computed, self.seen, self.passes, self.drawn = 0.0, 0.0, 0.0, 0
+
+
+@dataclass(slots=True, eq=False)
+class _Node:
+    """Candidates that have drawn the same tokens so far, the last of which is to be fed next."""
+
+    start: Start
+    strand: Strand
+    token: int
+    rows: list[Row]
 
 
 def decode_in_parts(decoder: Decoder, rows: Sequence[Row], max_rows: int, note: Callable[[int, int], None]) -> int:
@@ -142,62 +208,102 @@ def decode_in_parts(decoder: Decoder, rows: Sequence[Row], max_rows: int, note: 
     """
 
     def retry(part: list[Row]) -> list[Row]:
-        left = [row for row in part if not row.done]
+        left = [row for row in part if row.strand is None]
         for row in left:
-            row.restart(decoder, 1 / len(part))
+            row.settle(decoder.shape)
         return left
 
     def fail(row: Row, error: str) -> None:
-        row.restart(decoder, 1.0)
+        row.settle(decoder.shape)
         row.error = error
 
     return in_parts(rows, max_rows, lambda part: decode(decoder, part), retry=retry, fail=fail, note=note)
 
 
 def decode(decoder: Decoder, rows: Sequence[Row]) -> None:
-    """Sample all rows to their ends; each token is one forward pass of the rows that still need one."""
-    batch = Batch.of(decoder.model, [row.state for row in rows], max(row.sampling.max_step_tokens for row in rows))
-    logits = torch.stack([row.logits for row in rows if row.logits is not None])
-    temperatures = torch.tensor([row.sampling.temperature for row in rows], dtype=torch.float64)
-    top_ps = torch.tensor([row.sampling.top_p for row in rows], dtype=torch.float64)
-    active = list(rows)
-    for row in active:
-        row.begin_step()
-    paid = 0.0
-    while True:
-        numbers = torch.tensor([row.numbers[len(row.step)] for row in active], dtype=torch.float64)
-        tokens, log_probabilities = draw(logits, numbers, temperatures, top_ps)
-        staying: list[int] = []
-        for i, (row, token, log_probability) in enumerate(zip(active, tokens.tolist(), log_probabilities.tolist(), strict=True)):
-            full = row.state.length + row.drawn + 2 > decoder.context
-            if row.take(token, log_probability, decoder) or full or row.stopped.is_set():
-                _leave(decoder, row, batch, i, paid, full)
-            else:
-                staying.append(i)
-        if not staying:
-            return
-        if len(staying) < len(active):
-            batch.keep(staying)
-            active = [active[i] for i in staying]
-            temperatures, top_ps = temperatures[staying], top_ps[staying]
-        paid += 1 / len(active)
-        logits = batch.forward(torch.tensor([[row.answer[-1]] for row in active]), logits_to_keep=1).logits[:, -1]
+    """Sample all rows to their ends; a token that several of them have drawn after the same text is one forward pass."""
+    nodes = _nodes(rows)
+    batch = decoder.open_batch(
+        decoder.model, [node.start.state for node in nodes], max(node.start.sampling.max_step_tokens for node in nodes)
+    )
+    while nodes:
+        logits = batch.step([node.token for node in nodes])
+        _pay(nodes)
+        places = torch.tensor([place for place, node in enumerate(nodes) for _ in node.rows])
+        tokens, log_probabilities = draw(
+            logits,
+            places,
+            torch.tensor([row.numbers[len(node.strand.step)] for node in nodes for row in node.rows], dtype=torch.float64),
+            torch.tensor([node.start.sampling.temperature for node in nodes], dtype=torch.float64),
+            torch.tensor([node.start.sampling.top_p for node in nodes], dtype=torch.float64),
+        )
+        drawn = iter(zip(tokens.tolist(), log_probabilities.tolist(), strict=True))
+        parents: list[int] = []
+        going: list[_Node] = []
+        for place, node in enumerate(nodes):
+            for child, log_probability in _branches(node, [next(drawn) for _ in node.rows]):
+                start, strand = child.start, child.strand
+                full = start.state.length + strand.drawn + 3 > decoder.context
+                if strand.take(child.token, log_probability, start, decoder) or full or start.stopped.is_set():
+                    _leave(decoder, child, batch, place, full)
+                    continue
+                if not strand.step:
+                    for row in child.rows:
+                        row.begin_step(start.sampling, strand.text)
+                parents.append(place)
+                going.append(child)
+        nodes = going
+        if nodes:
+            batch.branch(parents)
 
 
-def _leave(decoder: Decoder, row: Row, batch: Batch, place: int, paid: float, full: bool) -> None:
-    """Account for a row that is done, and keep its cache if its path can go on."""
-    if row.step:
-        row.end_step(decoder)
-    fed = row.drawn - 1
-    row.usage = row.usage.plus(decode_usage(decoder.shape, row.state.length, fed, share=min(paid, fed), sampled=row.drawn))
-    row.done = True
-    if row.poisoned:
-        row.error = "the model's output is not a number; load it with a wider dtype"
-    elif row.final and not row.text.strip():
-        row.error = "the model ended the text without saying anything"
-    elif not row.final and not row.steps:
-        row.error = f"the model drew {row.drawn} tokens and none of them says anything"
-    elif not row.final and not full:
+def _nodes(rows: Sequence[Row]) -> list[_Node]:
+    """The rows by their starts, each with its first random numbers."""
+    nodes: dict[int, _Node] = {}
+    for row in rows:
+        start = row.start
+        assert start is not None
+        if id(start) not in nodes:
+            nodes[id(start)] = _Node(start, Strand(start.text, list(start.answer)), start.last, [])
+        nodes[id(start)].rows.append(row)
+        row.begin_step(start.sampling, start.text)
+    return list(nodes.values())
+
+
+def _pay(nodes: Sequence[_Node]) -> None:
+    """Share out one pass: among its nodes, and a node's part among the candidates that it stands for."""
+    for node in nodes:
+        share = 1 / len(node.rows)
+        seen = share * (node.start.state.length + 1 + node.strand.drawn)
+        for row in node.rows:
+            row.computed += share
+            row.seen += seen
+            row.passes += share / len(nodes)
+            row.drawn += 1
+
+
+def _branches(node: _Node, drawn: Sequence[tuple[int, float]]) -> list[tuple[_Node, float]]:
+    """A node's candidates by the token that they drew, with its log-probability."""
+    groups: dict[int, tuple[list[Row], float]] = {}
+    for row, (token, log_probability) in zip(node.rows, drawn, strict=True):
+        groups.setdefault(token, ([], log_probability))[0].append(row)
+    strands = [node.strand, *(node.strand.fork() for _ in range(len(groups) - 1))]
+    return [
+        (_Node(node.start, strand, token, rows), log_probability)
+        for strand, (token, (rows, log_probability)) in zip(strands, groups.items(), strict=True)
+    ]
+
+
+def _leave(decoder: Decoder, node: _Node, batch: Batch, place: int, full: bool) -> None:
+    """Finish the candidates of a node, and keep its cache if their path can go on."""
+    strand = node.strand
+    if strand.step:
+        strand.end_step(decoder)
+    error, after = strand.complaint(), None
+    if error is None and not strand.final and not full:
         # What was drawn after the last step says nothing: whoever continues the path draws it again.
-        row.answer = row.answer[: len(row.answer) - row.blank]
-        row.after = batch.state(place, row.blank)
+        del strand.answer[len(strand.answer) - strand.blank :]
+        after = batch.state(place, strand.blank)
+    for row in node.rows:
+        row.settle(decoder.shape)
+        row.strand, row.after, row.error = strand, after, error

@@ -1,4 +1,4 @@
-"""Drawing the next token of every row from logits and that row's own uniform number."""
+"""Drawing tokens: several candidates may draw from the same distribution, each with a uniform number of its own."""
 
 from __future__ import annotations
 
@@ -6,34 +6,36 @@ import torch
 from torch import Tensor
 
 
-def draw(logits: Tensor, uniforms: Tensor, temperatures: Tensor, top_ps: Tensor) -> tuple[Tensor, Tensor]:
-    """Sample by inverting the cumulative distribution, so that a row's token depends on its own number only.
+def draw(logits: Tensor, nodes: Tensor, uniforms: Tensor, temperatures: Tensor, top_ps: Tensor) -> tuple[Tensor, Tensor]:
+    """Sample by inverting the cumulative distribution, so that a candidate's token depends on its own number only.
 
     Args:
-        logits: shape (rows, vocabulary).
-        uniforms: shape (rows,), float64, in [0, 1).
-        temperatures: shape (rows,), float64; 0 takes the most likely token.
-        top_ps: shape (rows,), float64; the smallest set of tokens with at least this probability is kept.
+        logits: shape (nodes, vocabulary).
+        nodes: shape (candidates,), int64, the distribution that each candidate draws from.
+        uniforms: shape (candidates,), float64, in [0, 1).
+        temperatures: shape (nodes,), float64; 0 takes the most likely token.
+        top_ps: shape (nodes,), float64; the smallest set of tokens with at least this probability is kept.
 
     Returns:
-        token ids (rows,) int64, and their log-probabilities under the model itself, (rows,) float64.
+        token ids (candidates,) int64, and their log-probabilities under the model itself, (candidates,) float64.
     """
     logits = logits.double().cpu()
     log_probabilities = torch.log_softmax(logits, dim=-1)
     greedy = temperatures == 0
     if bool(greedy.all()):
-        chosen = log_probabilities.argmax(dim=-1)
+        chosen = log_probabilities.argmax(dim=-1)[nodes]
     else:
         weights = torch.softmax(logits / temperatures.masked_fill(greedy, 1.0)[:, None], dim=-1)
         if bool((top_ps < 1).any()):
             weights = _nucleus(weights, top_ps)
-        cumulative = weights.cumsum(dim=-1)
+        cumulative = weights.cumsum(dim=-1)[nodes]
         total = cumulative[:, -1:]
         # A product that rounds up to the total would point behind the last token that has any weight.
         targets = (uniforms[:, None] * total).minimum(total.nextafter(torch.zeros_like(total)))
         chosen = torch.searchsorted(cumulative, targets, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
-        chosen = torch.where(greedy, log_probabilities.argmax(dim=-1), chosen)
-    return chosen, log_probabilities.gather(-1, chosen[:, None])[:, 0]
+        if bool(greedy.any()):
+            chosen = torch.where(greedy[nodes], log_probabilities.argmax(dim=-1)[nodes], chosen)
+    return chosen, log_probabilities[nodes, chosen]
 
 
 def _nucleus(weights: Tensor, top_ps: Tensor) -> Tensor:

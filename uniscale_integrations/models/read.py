@@ -1,39 +1,35 @@
-"""Reading a path up to its last token, which is where its candidates begin."""
+"""Reading questions, up to the last token, which is where candidates begin."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from torch import Tensor
 from transformers import PreTrainedModel
 
 from uniscale_integrations.cost.eflops import row_usages
 from uniscale_integrations.cost.shape import ModelShape
 from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.models.batch import OpenBatch
 from uniscale_integrations.models.halving import in_parts
-from uniscale_integrations.models.rows import Batch, RowState, pad_left
+from uniscale_integrations.models.state import PathState
 
 
 @dataclass(slots=True, eq=False)
 class Reading:
-    """Tokens to read after a path, and what came of it.
+    """A question to read, and what came of it.
 
     Attributes:
-        state: the path's cache before.
-        tokens: ids of the tokens to read: a whole question, or the last token of a path.
-        answer: ids of all tokens after the question, these included.
-        after: the cache with them in it.
-        logits: what follows them, shape (vocabulary,).
-        usage: what it took.
+        root: the cache before the first token.
+        tokens: ids of the question, the last one included, which is not read yet.
+        after: the cache with all but the last in it.
+        usage: what it took; the tokens of the question count as read, its last one too.
         error: why it failed.
     """
 
-    state: RowState
+    root: PathState
     tokens: list[int]
-    answer: list[int] = field(default_factory=list)
-    after: RowState | None = None
-    logits: Tensor | None = None
+    after: PathState | None = None
     usage: Usage = NOTHING
     error: str | None = None
 
@@ -42,34 +38,33 @@ class Reading:
 
 
 def read_in_parts(
-    model: PreTrainedModel, shape: ModelShape, readings: Sequence[Reading], max_rows: int, note: Callable[[int, int], None]
+    model: PreTrainedModel,
+    open_batch: OpenBatch,
+    shape: ModelShape,
+    readings: Sequence[Reading],
+    max_rows: int,
+    note: Callable[[int, int], None],
 ) -> int:
-    """Read what is unread: all questions side by side, then the last tokens of all paths.
+    """Read what is unread, all questions in one batch.
 
     Returns:
         the most rows that fit.
     """
+
+    def read(part: list[Reading]) -> None:
+        counts = [len(reading.tokens) - 1 for reading in part]
+        usages = row_usages(shape, counts, [0] * len(part), prompt=[len(reading.tokens) for reading in part])
+        for reading, usage in zip(part, usages, strict=True):
+            # Counted before the pass, which may fail and be tried again.
+            reading.usage = reading.usage.plus(usage)
+        batch = open_batch(model, [reading.root for reading in part], max(counts))
+        batch.read([reading.tokens[:-1] for reading in part], logits_to_keep=1)
+        for node, reading in enumerate(part):
+            reading.after = batch.state(node)
+
     unread = [reading for reading in dict.fromkeys(readings) if reading.after is None and reading.error is None]
-    for questions in (True, False):
-        group = [reading for reading in unread if (reading.state.length == 0) is questions]
-        max_rows = in_parts(
-            group, max_rows, lambda part: _read(model, shape, part), retry=lambda part: part, fail=Reading.fail, note=note
-        )
-    return max_rows
-
-
-def _read(model: PreTrainedModel, shape: ModelShape, readings: Sequence[Reading]) -> None:
-    """One pass: of questions, where nothing is cached, or of one token each."""
-    counts = [len(reading.tokens) for reading in readings]
-    contexts = [reading.state.length for reading in readings]
-    tokens, padding = pad_left([reading.tokens for reading in readings], 0)
-    questions = [0 if context else count for context, count in zip(contexts, counts, strict=True)]
-    usages = row_usages(shape, counts, contexts, prompt=questions)
-    for reading, usage in zip(readings, usages, strict=True):
-        # Counted before the pass, which may fail and be tried again.
-        reading.usage = reading.usage.plus(usage)
-    batch = Batch.of(model, [reading.state for reading in readings], tokens.shape[1])
-    batch.starts += padding
-    logits = batch.forward(tokens, logits_to_keep=1).logits[:, -1]
-    for row, reading in enumerate(readings):
-        reading.after, reading.logits = batch.state(row), logits[row]
+    for reading in unread:
+        if len(reading.tokens) == 1:
+            reading.after, reading.usage = reading.root, Usage(prompt_tokens=1.0)
+    longer = [reading for reading in unread if reading.after is None]
+    return in_parts(longer, max_rows, read, retry=lambda part: part, fail=Reading.fail, note=note)

@@ -13,12 +13,13 @@ from transformers import PreTrainedModel
 
 from uniscale_integrations.cost.eflops import decode_usage, forward_usage
 from uniscale_integrations.cost.shape import ModelShape
-from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError, ContextLengthError
 from uniscale_integrations.models.batching import SharedBatches
-from uniscale_integrations.models.decode import Decoder, Row, decode_in_parts
+from uniscale_integrations.models.decode import Decoder, Row, Start, decode_in_parts
+from uniscale_integrations.models.forest import batches_for
 from uniscale_integrations.models.read import Reading, read_in_parts
-from uniscale_integrations.models.rows import RowState, empty_state
+from uniscale_integrations.models.state import PathState, empty_state
 from uniscale_integrations.models.vocabulary import Vocabulary, prompt_ids
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
 from uniscale_integrations.search.ports import Sampling
@@ -79,7 +80,7 @@ class TransformersModel:
         ends = more if isinstance(more, list) else [] if more is None else [more]
         vocabulary = Vocabulary(tokenizer, int(config.vocab_size), delimiter, ends)
         pattern = re.compile(final_step) if final_step else None
-        self.decoder = Decoder(self.model, self.shape, vocabulary, pattern, self.context)
+        self.decoder = Decoder(self.model, batches_for(self.model), self.shape, vocabulary, pattern, self.context)
         self.batches = SharedBatches(self._serve)
 
     def open(self, question: str, sampling: Sampling) -> TransformersSession:
@@ -108,10 +109,9 @@ class TransformersModel:
                 session.notes.append(f"out of memory with {tried} rows in a batch, going on with {next_try}")
 
         with torch.inference_mode():
-            readings = [session.readings(expansions) for session, expansions in requests]
-            everything = [reading for part in readings for reading in part]
-            self.max_rows = read_in_parts(self.model, self.shape, everything, self.max_rows, note)
-            rows = [session.rows(expansions, part) for (session, expansions), part in zip(requests, readings, strict=True)]
+            readings = [session.question for session, expansions in requests if session.begins(expansions)]
+            self.max_rows = read_in_parts(self.model, self.decoder.open_batch, self.shape, readings, self.max_rows, note)
+            rows = [session.rows(expansions) for session, expansions in requests]
             going = [row for part in rows for row in part if row.error is None]
             self.max_rows = decode_in_parts(self.decoder, going, self.max_rows, note)
         return [session.candidates(expansions, part) for (session, expansions), part in zip(requests, rows, strict=True)]
@@ -121,12 +121,17 @@ class TransformersModel:
 class _Node:
     """What a session keeps of a path: its cache without the last token, and the tokens of its answer."""
 
-    state: RowState
+    state: PathState
     answer: list[int]
 
 
 class TransformersSession:
-    """One question at a `TransformersModel`; holds the caches of the paths that may still be continued."""
+    """One question at a `TransformersModel`; holds the caches of the paths that may still be continued.
+
+    Attributes:
+        question: read with the first expansion.
+        notes: what went wrong without ending anything.
+    """
 
     together = True
 
@@ -134,23 +139,23 @@ class TransformersSession:
         self._owner, self._sampling = owner, sampling
         self._stopped = Event()
         self._nodes: dict[PathKey, _Node] = {}
-        self._question = Reading(owner.root, prompt)
         self._tokens_per_step = 8.0
+        self.question = Reading(owner.root, prompt)
         self.notes: list[str] = []
 
     @property
     def shared(self) -> Usage:
         """What reading the question took."""
-        return self._question.usage
+        return self.question.usage
 
     def estimate(self, expansion: Expansion) -> Usage:
         """The question where it is still unread, and a step of the usual length for each candidate."""
         node = self._nodes.get(expansion.path.key)
-        prompt = len(self._question.tokens)
+        prompt = len(self.question.tokens)
         context = node.state.length if node else prompt
         steps = self._sampling.max_steps // 2 if expansion.whole else 1
         total = decode_usage(self._owner.shape, context, max(1, round(self._tokens_per_step * steps))).scaled(expansion.count)
-        if self._question.after is None:
+        if self.question.after is None:
             return total.plus(forward_usage(self._owner.shape, [prompt], [0], prompt=[prompt]))
         return total
 
@@ -167,45 +172,41 @@ class TransformersSession:
         """Free every cache, and stop rows that are still running."""
         self._stopped.set()
         self._nodes = {}
-        self._question = replace(self._question, after=None, logits=None)
+        self.question = replace(self.question, after=None)
 
-    def readings(self, expansions: Sequence[Expansion]) -> list[Reading]:
-        """What has to be read before each path can be continued; paths without a step share the question."""
-        return [self._reading(expansion.path) for expansion in expansions]
+    def begins(self, expansions: Sequence[Expansion]) -> bool:
+        """Whether any of the expansions needs the question."""
+        return any(not expansion.path.key.lineage for expansion in expansions)
 
-    def _reading(self, path: Path) -> Reading:
-        if not path.key.lineage:
-            return self._question
-        node = self._nodes.get(path.key)
-        if node is None:
-            why = "the session is closed" if self._stopped.is_set() else f"the context of {self._owner.context} tokens is full"
-            return Reading(self._owner.root, [], error=why)
-        return Reading(node.state, node.answer[-1:], node.answer)
-
-    def rows(self, expansions: Sequence[Expansion], readings: Sequence[Reading]) -> list[Row]:
-        """The rows to sample: each path as often as it has candidates."""
+    def rows(self, expansions: Sequence[Expansion]) -> list[Row]:
+        """The rows to sample: each path as often as it has candidates. Paths without a step yet have the same start."""
+        beginnings: dict[bool, Start | str] = {}
         rows: list[Row] = []
-        for expansion, reading in zip(expansions, readings, strict=True):
-            path = expansion.path
-            share = reading.usage.scaled(1 / expansion.count) if path.key.lineage else NOTHING
-            rows.extend(
-                Row(
-                    tree=path.key.tree,
-                    index=index,
-                    sampling=self._sampling,
-                    whole=expansion.whole,
-                    depth=path.depth,
-                    text=path.text,
-                    answer=list(reading.answer),
-                    state=reading.after or reading.state,
-                    logits=reading.logits,
-                    stopped=self._stopped,
-                    usage=share,
-                    error=reading.error,
-                )
-                for index in range(expansion.count)
-            )
+        for expansion in expansions:
+            key = expansion.path.key
+            if key.lineage:
+                start = self._start(expansion)
+            else:
+                start = beginnings.get(expansion.whole) or self._start(expansion)
+                beginnings[expansion.whole] = start
+            for index in range(expansion.count):
+                row = Row(None, key.tree, index, error=start) if isinstance(start, str) else Row(start, key.tree, index)
+                rows.append(row)
         return rows
+
+    def _start(self, expansion: Expansion) -> Start | str:
+        """Where an expansion's candidates begin, or why they cannot."""
+        path, question = expansion.path, self.question
+        node = self._nodes.get(path.key)
+        if not path.key.lineage:
+            if question.after is None:
+                return question.error or "the session is closed"
+            state, last, answer = question.after, question.tokens[-1], []
+        elif node is not None:
+            state, last, answer = node.state, node.answer[-1], node.answer
+        else:
+            return "the session is closed" if self._stopped.is_set() else f"the context of {self._owner.context} tokens is full"
+        return Start(state, last, answer, path.text, path.depth, expansion.whole, self._sampling, self._stopped)
 
     def candidates(self, expansions: Sequence[Expansion], rows: Sequence[Row]) -> list[list[Candidate]]:
         """The sampled rows as candidates, with the caches of those that can go on kept."""
@@ -213,8 +214,11 @@ class TransformersSession:
         return [[self._candidate(expansion.path, next(remaining)) for _ in range(expansion.count)] for expansion in expansions]
 
     def _candidate(self, path: Path, row: Row) -> Candidate:
+        strand = row.strand
+        if strand is None:
+            return Candidate((), False, row.usage, (), row.error)
         if row.after is not None and not self._stopped.is_set():
-            self._nodes[path.key.child(row.index)] = _Node(row.after, row.answer)
-        if row.steps:
-            self._tokens_per_step += 0.1 * (row.drawn / len(row.steps) - self._tokens_per_step)
-        return Candidate(tuple(row.steps), row.final, row.usage, tuple(row.log_probabilities), row.error)
+            self._nodes[path.key.child(row.index)] = _Node(row.after, strand.answer)
+        if strand.steps:
+            self._tokens_per_step += 0.1 * (strand.drawn / len(strand.steps) - self._tokens_per_step)
+        return Candidate(tuple(strand.steps), strand.final, row.usage, tuple(strand.log_probabilities), row.error)

@@ -14,8 +14,9 @@ from uniscale_integrations.cost.shape import ModelShape
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ContextLengthError, VerifierError
 from uniscale_integrations.models.batching import SharedBatches
+from uniscale_integrations.models.forest import batches_for
 from uniscale_integrations.models.halving import in_parts
-from uniscale_integrations.models.rows import Batch, RowState, empty_state, pad_right
+from uniscale_integrations.models.state import PathState, empty_state
 from uniscale_integrations.search.paths import Candidate, Path
 from uniscale_integrations.verifiers.reward_heads import Head
 
@@ -64,6 +65,7 @@ class PRMVerifier:
         )
         self.batches = SharedBatches(self.score)
         self.root = empty_state(model)
+        self.open_batch = batches_for(model)
 
     def open(self, question: str) -> PRMSession:
         """Begin a question.
@@ -105,13 +107,12 @@ class PRMVerifier:
         for reading, usage in zip(readings, usages, strict=True):
             # Counted before the pass, which may fail and be tried again.
             reading.usage = reading.usage.plus(usage)
-        matrix, lengths = pad_right([reading.tokens for reading in readings], 0)
-        batch = Batch.of(self.model, states, matrix.shape[1])
-        scores = self.head.scores(batch.forward(matrix, lengths, **self.head.options))
-        for row, reading in enumerate(readings):
-            reading.scores = tuple(round(value, DECIMALS) for value in scores[row, reading.places].tolist())
+        batch = self.open_batch(self.model, states, max(counts))
+        scores = batch.read([reading.tokens for reading in readings], self.head.scores, **self.head.options)
+        for node, reading in enumerate(readings):
+            reading.scores = tuple(round(value, DECIMALS) for value in scores[node][reading.places].tolist())
             if reading.wanted:
-                reading.after = batch.state(row, matrix.shape[1] - counts[row])
+                reading.after = batch.state(node)
 
 
 @dataclass(slots=True)
@@ -129,13 +130,13 @@ class Reading:
         error: why it failed.
     """
 
-    state: RowState
+    state: PathState
     tokens: list[int]
     places: list[int]
     wanted: bool
     scores: tuple[float, ...] = ()
     usage: Usage = NOTHING
-    after: RowState | None = None
+    after: PathState | None = None
     error: Exception | None = None
 
     def fail(self, error: str) -> None:
@@ -151,7 +152,7 @@ class PRMSession:
     def __init__(self, owner: PRMVerifier, prompt: list[int]) -> None:
         self._owner = owner
         self._prompt = prompt
-        self._states: dict[Steps, RowState] = {}
+        self._states: dict[Steps, PathState] = {}
         self._scores: dict[Steps, float] = {}
         self.shared = NOTHING
 
@@ -205,16 +206,16 @@ class PRMSession:
         tokens, places = self._owner.head.encode(self._owner.tokenizer, (*again, *candidate.steps))
         return Reading(state, tokens, places[len(again) :], not candidate.final)
 
-    def _question(self) -> RowState:
+    def _question(self) -> PathState:
         if () not in self._states:
             self._states[()] = self._read_question()
         return self._states[()]
 
-    def _read_question(self) -> RowState:
+    def _read_question(self) -> PathState:
         owner, read = self._owner, [len(self._prompt)]
         if not self._prompt:
             return owner.root
-        batch = Batch.of(owner.model, [owner.root], len(self._prompt))
-        batch.forward(torch.tensor([self._prompt]), **owner.head.options)
+        batch = owner.open_batch(owner.model, [owner.root], len(self._prompt))
+        batch.read([self._prompt], **owner.head.options)
         self.shared = self.shared.plus(forward_usage(owner.shape, read, [0], prompt=read))
         return batch.state(0)

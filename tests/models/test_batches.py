@@ -1,0 +1,223 @@
+"""Batches of texts with kept caches: every node sees what it would see alone, whatever shares its batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.models.bloom import BloomConfig, BloomForCausalLM
+from transformers.models.falcon_mamba import FalconMambaConfig, FalconMambaForCausalLM
+from transformers.models.mamba import MambaConfig, MambaForCausalLM
+
+from tests.tiny import CONFIGS, causal, counted, tokenizer
+from uniscale_integrations.errors import GenerationError
+from uniscale_integrations.models.attention import NAME
+from uniscale_integrations.models.batch import Batch, OpenBatch, pad_right
+from uniscale_integrations.models.forest import Forest, batches_for
+from uniscale_integrations.models.rows import Rows
+from uniscale_integrations.models.state import PathState, empty_state
+from uniscale_integrations.models.transformers import TransformersModel
+
+VOCABULARY = 64
+SHARING = ("llama", "qwen2", "qwen3", "gpt2")
+KINDS = [*((kind, Rows) for kind in CONFIGS), *((kind, Forest) for kind in SHARING)]
+EVERY = pytest.mark.parametrize(("name", "kind"), KINDS, ids=lambda value: getattr(value, "__name__", value))
+
+
+@pytest.fixture(autouse=True)
+def _inference() -> Iterator[None]:
+    with torch.inference_mode():
+        yield
+
+
+def prepared(name: str, kind: OpenBatch, **options: Any) -> PreTrainedModel:
+    model = causal(name, VOCABULARY, **options)
+    if kind is Forest:
+        assert batches_for(model) is Forest
+    return model
+
+
+def sequence(length: int, seed: int) -> list[int]:
+    return torch.randint(3, VOCABULARY, (length,), generator=torch.Generator().manual_seed(seed)).tolist()
+
+
+def full(model: PreTrainedModel, tokens: list[int]) -> Tensor:
+    """Logits after every token without any cache, shape (tokens, vocabulary)."""
+    logits: Tensor = model(input_ids=torch.tensor([tokens]), use_cache=False).logits[0]
+    return logits
+
+
+def read(model: PreTrainedModel, kind: OpenBatch, tokens: list[int]) -> PathState:
+    batch = kind(model, [empty_state(model)], len(tokens))
+    batch.read([tokens])
+    return batch.state(0)
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+@EVERY
+def test_nodes_of_all_lengths_that_branch_and_go_see_what_they_would_see_alone(name: str, kind: OpenBatch) -> None:
+    model = prepared(name, kind)
+    beginnings = [sequence(length, length) for length in (23, 5, 14)]
+    states = [read(model, kind, text) for text in beginnings]
+    starts = [0, 0, 1, 2]
+    batch = kind(model, [states[start] for start in starts], 1)
+    texts = [list(beginnings[start]) for start in starts]
+    for turn, nodes in enumerate(([0, 1, 2, 3], [0, 0, 1, 3], [3, 0, 1], [0, 0, 0, 1, 2], [4, 2], [1], [0, 0])):
+        if turn:
+            batch.branch(nodes)
+            texts = [list(texts[node]) for node in nodes]
+        new = [sequence(1, 100 * turn + place)[0] for place in range(len(texts))]
+        for text, token in zip(texts, new, strict=True):
+            text.append(token)
+        logits = batch.step(new)
+        for place, text in enumerate(texts):
+            close(logits[place], full(model, text)[-1])
+    assert [batch.state(node).length for node in range(2)] == [len(text) for text in texts]
+
+
+@EVERY
+def test_a_state_taken_out_of_a_batch_goes_on_in_another(name: str, kind: OpenBatch) -> None:
+    model = prepared(name, kind)
+    first, second, more = sequence(4, 1), sequence(17, 2), sequence(6, 3)
+    common = read(model, kind, first)
+    batch = kind(model, [common, read(model, kind, second), common], 3)
+    for token in more[:3]:
+        batch.step([token, token, 5])
+    taken = batch.state(0, without=1)
+    assert taken.length == len(first) + 2
+    again = kind(model, [read(model, kind, second), taken], 4)
+    _, found = again.read([more[2:], more[2:]], lambda output: output.logits)
+    close(found, full(model, first + more)[-4:])
+
+
+@EVERY
+def test_new_tokens_of_different_lengths_do_not_see_each_other(name: str, kind: OpenBatch) -> None:
+    model = prepared(name, kind, context=32)
+    olds, news = [sequence(3, 1), sequence(28, 2)], [sequence(20, 3), sequence(2, 4), sequence(7, 5)]
+    states = [read(model, kind, old) for old in olds]
+    batch = kind(model, [states[0], states[1], states[0]], 1)
+    found = batch.read(news, lambda output: output.logits)
+    for node, (old, new) in enumerate(zip([olds[0], olds[1], olds[0]], news, strict=True)):
+        close(found[node], full(model, old + new)[len(old) :])
+        assert batch.state(node).length == len(old) + len(new)
+
+
+@EVERY
+def test_the_buffer_grows_when_more_comes_than_there_was_room_for(name: str, kind: OpenBatch) -> None:
+    model = prepared(name, kind)
+    text = sequence(60, 7)
+    batch = kind(model, [read(model, kind, text[:3])], 1)
+    close(torch.stack([batch.step([token])[0] for token in text[3:]]), full(model, text)[3:])
+    assert batch.state(0).length == len(text)
+
+
+@given(st.data())
+@settings(max_examples=25, deadline=None)
+def test_any_history_of_a_forest_gives_what_rows_give(data: st.DataObject) -> None:
+    with torch.inference_mode():
+        model = prepared("llama", Forest)
+        beginnings = data.draw(st.lists(st.lists(st.integers(3, 63), min_size=1, max_size=6), min_size=1, max_size=3))
+        starts = data.draw(st.lists(st.integers(0, len(beginnings) - 1), min_size=1, max_size=5))
+        kinds: tuple[OpenBatch, ...] = (Forest, Rows)
+        batches: list[Batch] = []
+        for kind in kinds:
+            states = [read(model, kind, text) for text in beginnings]
+            batches.append(kind(model, [states[start] for start in starts], data.draw(st.integers(0, 3))))
+        count = len(starts)
+        for _ in range(data.draw(st.integers(1, 5))):
+            tokens = data.draw(st.lists(st.integers(3, 63), min_size=count, max_size=count))
+            forest, rows = (batch.step(tokens) for batch in batches)
+            close(forest, rows)
+            nodes = data.draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=5))
+            for batch in batches:
+                batch.branch(nodes)
+            count = len(nodes)
+        node, without = data.draw(st.integers(0, count - 1)), data.draw(st.integers(0, 1))
+        forest, rows = (
+            kind(model, [batch.state(node, without)], 1).step([7]) for kind, batch in zip(kinds, batches, strict=True)
+        )
+        close(forest, rows)
+
+
+def test_a_forest_computes_no_padding_and_branches_hold_the_same_memory() -> None:
+    model = prepared("llama", Forest)
+    common = read(model, Forest, sequence(30, 1))
+    batch = Forest(model, [common, common, empty_state(model)], 4)
+    with counted(model) as passes:
+        batch.step([3, 4, 5])
+        batch.branch([0, 2])
+        batch.step([6, 7])
+    assert passes.shapes == [(1, 3), (1, 2)]
+    left, right = Forest(model, [common, common], 1), batch.state(0)
+    left.step([3, 4])
+    assert left.state(0).segments[:-1] == right.segments[:-1] == common.segments
+
+
+def test_models_whose_layers_see_a_window_only_or_bring_their_own_attention_get_rows() -> None:
+    for name in CONFIGS:
+        assert batches_for(causal(name, VOCABULARY)) is (Forest if name in SHARING else Rows)
+    eager = causal("llama", VOCABULARY)
+    eager.set_attn_implementation("eager")
+    assert batches_for(eager) is Rows
+    bloom = BloomForCausalLM(BloomConfig(vocab_size=VOCABULARY, hidden_size=16, n_layer=1, n_head=2))
+    assert batches_for(bloom) is Rows
+
+
+def test_a_model_that_does_not_pass_the_groups_on_gets_rows_and_keeps_its_attention() -> None:
+    model = causal("llama", VOCABULARY)
+    forward = model.model.forward
+
+    def forgetful(*args: Any, grid: object = None, **kwargs: Any) -> Any:
+        return forward(*args, **kwargs)
+
+    model.model.forward = forgetful
+    assert batches_for(model) is Rows
+    assert model.config._attn_implementation == "sdpa"
+
+
+def test_outside_of_its_batches_a_model_answers_as_before() -> None:
+    model = causal("llama", VOCABULARY)
+    text = torch.tensor([sequence(9, 1)])
+    generate: Any = model.generate
+    before = generate(input_ids=text, attention_mask=torch.ones_like(text), do_sample=False, max_new_tokens=12)
+    assert batches_for(model) is Forest
+    assert model.config._attn_implementation == NAME
+    after = generate(input_ids=text, attention_mask=torch.ones_like(text), do_sample=False, max_new_tokens=12)
+    assert after.tolist() == before.tolist()
+
+
+def test_padding_stands_behind_the_tokens() -> None:
+    matrix, lengths = pad_right([[1, 2, 3], [4]], 0)
+    assert matrix.tolist() == [[1, 2, 3], [4, 0, 0]]
+    assert lengths.tolist() == [3, 1]
+
+
+@pytest.mark.parametrize("build", [MambaForCausalLM, FalconMambaForCausalLM])
+def test_a_recurrent_model_is_refused_with_the_reason(build: type[PreTrainedModel]) -> None:
+    config = {MambaForCausalLM: MambaConfig, FalconMambaForCausalLM: FalconMambaConfig}[build]
+    model = build(config(vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=1, state_size=4))
+    with pytest.raises(GenerationError, match=r"layers, whose state cannot be kept per path; use a model with attention alone"):
+        TransformersModel(model, tokenizer(), "mamba")
+
+
+def test_layers_of_an_unknown_kind_are_named() -> None:
+    model = causal("llama", VOCABULARY)
+    model.config.layer_types = ["full_attention", "linear_attention"]
+    with pytest.raises(GenerationError, match="LlamaForCausalLM has linear_attention layers"):
+        empty_state(model)
+
+
+def test_a_model_that_calls_itself_stateful_is_refused() -> None:
+    model = causal("llama", VOCABULARY)
+    model._is_stateful = True
+    with pytest.raises(GenerationError, match="LlamaForCausalLM has recurrent layers"):
+        empty_state(model)

@@ -1,0 +1,56 @@
+"""The key-value cache of one path, as a chain of pieces that paths share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from uniscale_integrations.errors import GenerationError
+
+
+class Segment(NamedTuple):
+    """Keys and values of consecutive tokens, each of the shape (layers, tokens, kv_heads, head_dim)."""
+
+    keys: Tensor
+    values: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PathState:
+    """The cache of one path. Paths that branch off the same one hold the same segments; nothing is copied.
+
+    Attributes:
+        segments: in the order of the text; the first is the empty one of the model.
+        length: tokens in all of them.
+    """
+
+    segments: tuple[Segment, ...]
+    length: int
+
+    def then(self, segment: Segment) -> PathState:
+        """This path continued."""
+        return PathState((*self.segments, segment), self.length + segment.keys.shape[1])
+
+
+def empty_state(model: PreTrainedModel) -> PathState:
+    """The state before the first token.
+
+    Raises:
+        GenerationError: the model keeps something else than keys and values (a recurrent state), which cannot be shared by paths.
+    """
+    config = model.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    unknown = kinds - {"full_attention", "sliding_attention", "chunked_attention"}
+    if unknown or getattr(model, "_is_stateful", False):
+        kind = ", ".join(sorted(unknown)) or "recurrent"
+        raise GenerationError(
+            f"{type(model).__name__} has {kind} layers, whose state cannot be kept per path; use a model with attention alone"
+        )
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    nothing = torch.empty((config.num_hidden_layers, 0, heads, width), dtype=model.dtype, device=model.device)
+    return PathState((Segment(nothing, nothing),), 0)
