@@ -1,7 +1,8 @@
 """What orchestration costs per model call, with a generator and a verifier that answer at once.
 
 Three ways of doing the same work in one run: this package, a bare asyncio loop, and its-hub where it is installed. Every candidate is one
-generator call and one verifier call, each a coroutine of its own.
+generator call and one verifier call, each a coroutine of its own. They take turns in blocks of several runs, as a process that serves
+requests would run one of them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from uniscale_integrations.search.run import Request, arun
 from uniscale_integrations.space import Configuration
 
 KEPT, EACH, LEVELS, BEST_OF = 2, 4, 10, 8
-REPEATS = 300
+ROUNDS, BLOCK = 40, 10
 
 
 async def generate(depth: int, index: int) -> str:
@@ -56,11 +57,10 @@ class InstantGenerator:
         """Nothing is open."""
 
     async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
-        calls = [generate(wish.path.depth, index) for wish in expansions for index in range(wish.count)]
+        wished = [(wish.path.depth, wish.count) for wish in expansions]
+        calls = [generate(depth, index) for depth, count in wished for index in range(count)]
         texts = iter(await asyncio.gather(*calls) if len(calls) > 1 else [await calls[0]])
-        return [
-            [Candidate((next(texts),), wish.path.depth + 1 >= self._levels) for _ in range(wish.count)] for wish in expansions
-        ]
+        return [[Candidate((next(texts),), depth + 1 >= self._levels) for _ in range(count)] for depth, count in wished]
 
 
 class InstantVerifier:
@@ -181,10 +181,15 @@ def _its_hub() -> dict[str, Callable[[], Awaitable[int]]]:
     return {"beam": their_beam, "best_of": their_best_of}
 
 
-async def _timed(work: Callable[[], Awaitable[int]]) -> tuple[float, int]:
-    started = time.perf_counter()
-    calls = await work()
-    return time.perf_counter() - started, calls
+async def _block(work: Callable[[], Awaitable[int]]) -> tuple[list[float], int]:
+    """Seconds of several runs in a row; the first, which finds the processor's caches as another contender left them, is left out."""
+    seconds: list[float] = []
+    calls = 0
+    for _ in range(BLOCK + 1):
+        started = time.perf_counter()
+        calls = await work()
+        seconds.append(time.perf_counter() - started)
+    return seconds[1:], calls
 
 
 async def _measure() -> dict[str, Any]:
@@ -197,13 +202,13 @@ async def _measure() -> dict[str, Any]:
         contenders["its-hub"] = theirs
     seconds: dict[tuple[str, str], list[float]] = {}
     per_call: dict[tuple[str, str], list[float]] = {}
-    for round_number in range(REPEATS + 20):
+    for round_number in range(ROUNDS + 2):
         for name, works in contenders.items():
             for kind, work in works.items():
-                took, calls = await _timed(work)
-                if round_number >= 20:
-                    seconds.setdefault((name, kind), []).append(took)
-                    per_call.setdefault((name, kind), []).append(took / calls)
+                took, calls = await _block(work)
+                if round_number >= 2:
+                    seconds.setdefault((name, kind), []).extend(took)
+                    per_call.setdefault((name, kind), []).extend(each / calls for each in took)
     return {
         "overhead_us_per_call": {
             kind: {name: 1e6 * statistics.median(per_call[name, kind]) for name in contenders} for kind in ("beam", "best_of")

@@ -112,4 +112,4 @@ def test_no_ballots_is_an_error() -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1])
 def test_poisoned_values_are_refused(value: float) -> None:
     with pytest.raises(VerifierError, match=repr(value)):
-        Ballot("7", value, PathKey(0, (0,)))
+        vote([Ballot("7", value, PathKey(0, (0,)))])

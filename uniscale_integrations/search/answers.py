@@ -94,8 +94,10 @@ def _marked(text: str) -> str | None:
 
 
 def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    matches = list(pattern.finditer(text))
-    return matches[-1] if matches else None
+    last = None
+    for match in pattern.finditer(text):
+        last = match
+    return last
 
 
 def _cleaned(answer: str) -> str | None:
@@ -107,11 +109,11 @@ def _cleaned(answer: str) -> str | None:
 
 
 def _structured(text: str) -> str | None:
+    whole = text.strip()
+    if parse_structure(whole) is not None:
+        return whole
     fenced = _last(_FENCED, text) if "```" in text else None
-    for whole in (text.strip(), fenced[1] if fenced else ""):
-        if parse_structure(whole) is not None:
-            return whole
-    return None
+    return fenced[1] if fenced and parse_structure(fenced[1]) is not None else None
 
 
 def _last_line(text: str) -> str | None:
@@ -119,7 +121,7 @@ def _last_line(text: str) -> str | None:
     if not lines:
         return None
     line = lines[-1].strip()
-    number = _last(_NUMBER, line)
-    if number is not None:
-        return number[0]
+    numbers = _NUMBER.findall(line)
+    if numbers:
+        return str(numbers[-1])
     return _cleaned(line) if len(line) <= LONGEST_BARE_ANSWER and re.search(r"\w", line) else None

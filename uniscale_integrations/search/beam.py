@@ -98,7 +98,7 @@ class BeamSearch:
         if self._cut:
             return []
         wishes: list[Expansion] = []
-        count = self.configuration.cp
+        count, may_stop = self.configuration.cp, self.best is not None
         leader = self._trees[0] if self.settings.schedule == "leader" else None
         for tree in self._trees:
             if leader is not None and tree is not leader and not leader.done:
@@ -106,7 +106,7 @@ class BeamSearch:
             whole = self._wholesale and (self._unwatched or tree is leader)
             frontier, tree.frontier = tree.frontier, []
             for path in frontier:
-                reason = self._hopeless(path)
+                reason = self._hopeless(path) if may_stop else ""
                 if reason:
                     self._end(path, Fate.PRUNED, reason)
                 else:
@@ -169,22 +169,31 @@ class BeamSearch:
 
     def live(self) -> list[Path]:
         """The paths that may still be expanded; sessions can forget all others."""
-        groups = ((tree.frontier, tree.waiting.values(), tree.level) for tree in self._trees)
-        return [path for group in groups for part in group for path in part if path.fate is Fate.ALIVE]
+        live: list[Path] = []
+        alive = Fate.ALIVE
+        for tree in self._trees:
+            live += tree.frontier
+            live += tree.waiting.values()
+            live += [path for path in tree.level if path.fate is alive]
+        return live
 
     @property
     def over(self) -> bool:
-        return bool(self._cut) or all(tree.done for tree in self._trees)
+        if self._cut:
+            return True
+        return not any(tree.frontier or tree.waiting for tree in self._trees)
 
     def result(self) -> SearchResult | None:
         """What is best so far, at any time; `None` while not a single step exists."""
         return conclude(self.paths, self._cut or self._declined, self.notes)
 
     def _take(self, key: PathKey) -> tuple[_Tree, Path]:
-        for tree in self._trees[key.tree : key.tree + 1]:
-            if key in tree.waiting:
+        if 0 <= key.tree < len(self._trees):
+            tree = self._trees[key.tree]
+            path = tree.waiting.pop(key, None)
+            if path is not None:
                 self._expanded.add(key)
-                return tree, tree.waiting.pop(key)
+                return tree, path
         raise ConfigurationError(f"no expansion of path {key} is waiting for candidates; tell only what was asked for")
 
     def _abandon(self, key: PathKey, fate: Fate, reason: str) -> None:
@@ -199,26 +208,24 @@ class BeamSearch:
             self.paths.append(path)
 
     def _branch(self, tree: _Tree, parent: Path, candidates: Sequence[Scored]) -> None:
+        # Written for speed: with a model that answers at once, this is most of what a search takes.
+        value_of, most_steps = self.settings.aggregation.value, self.settings.max_steps
+        (number, lineage), steps_before, scores_before = parent.key, parent.steps, parent.scores
         first: dict[tuple[tuple[str, ...], bool], Path] = {}
-        key, steps_before, scores_before = parent.key, parent.steps, parent.scores
+        alive = Fate.ALIVE
         for index, ((steps, final, usage, log_probabilities, failure), scores, verifier_usage) in enumerate(candidates):
-            child = Path(
-                key.child(index),
-                steps_before + steps,
-                None if scores is None or scores_before is None else scores_before + scores,
-                final=final,
-                usage=usage,
-                verifier_usage=verifier_usage,
-                log_probabilities=log_probabilities,
-            )
+            all_steps = steps_before + steps
+            all_scores = None if scores is None or scores_before is None else scores_before + scores
+            key = PathKey(number, (*lineage, index))
+            child = Path(key, all_steps, all_scores, None, final, alive, "", usage, verifier_usage, log_probabilities)
             self.paths.append(child)
-            error = failure if failure is not None or child.steps else "the model ended the text before it said anything"
-            if error is not None:
+            if failure is not None or not all_steps:
+                error = failure or "the model ended the text before it said anything"
                 child.fate, child.reason = Fate.FAILED, error
                 self.notes.append(f"tree {tree.index}: a candidate failed: {error}")
                 continue
-            if child.scores:
-                child.value = self.settings.aggregation.value(child.scores)
+            if all_scores:
+                child.value = value_of(all_scores)
             twin = first.setdefault((steps, final), child)
             if twin is not child:
                 child.fate, child.reason = Fate.DUPLICATE, f"same as candidate {twin.key.lineage[-1]}"
@@ -230,22 +237,24 @@ class BeamSearch:
                 tree.level.append(child)
             elif not steps:
                 child.fate, child.reason = Fate.TRUNCATED, "nothing was added, and no answer given"
-            elif len(child.steps) >= self.settings.max_steps:
-                child.fate, child.reason = Fate.TRUNCATED, f"no answer within {self.settings.max_steps} steps"
+            elif len(all_steps) >= most_steps:
+                child.fate, child.reason = Fate.TRUNCATED, f"no answer within {most_steps} steps"
             else:
                 tree.level.append(child)
 
     def _select(self, tree: _Tree) -> None:
         """Keep the BS best candidates of this depth; a finished one among them takes its place in the beam."""
-        ranked = sorted(tree.level, key=precedence) if len(tree.level) > 1 else tree.level
-        tree.level = []
-        for rank, path in enumerate(ranked):
-            if path.fate is not Fate.ALIVE:
-                continue
-            if rank < self.configuration.bs:
-                tree.frontier.append(path)
-            else:
-                path.fate, path.reason = Fate.OUTRANKED, f"rank {rank + 1} of {len(ranked)}, beam of {self.configuration.bs}"
+        ranked, tree.level = tree.level, []
+        if len(ranked) > 1:
+            ranked.sort(key=precedence)
+        width, alive, outranked = self.configuration.bs, Fate.ALIVE, Fate.OUTRANKED
+        reason = f"not among the best {width} of {len(ranked)}"
+        for rank, path in enumerate(ranked, 1):
+            if path.fate is alive:
+                if rank <= width:
+                    tree.frontier.append(path)
+                else:
+                    path.fate, path.reason = outranked, reason
 
     def _hopeless(self, path: Path) -> str:
         settings = self.settings

@@ -46,14 +46,11 @@ class Meter:
         self.profile = profile
         self.usage = NOTHING
         self._limits = budget.limits()
+        self.limited = bool(self._limits)
         self._started = monotonic()
 
     def charge(self, usage: Usage) -> None:
         self.usage = self.usage.plus(usage)
-
-    @property
-    def limited(self) -> bool:
-        return bool(self._limits)
 
     @property
     def seconds(self) -> float:
@@ -61,7 +58,7 @@ class Meter:
         return monotonic() - self._started
 
     def remaining_seconds(self) -> float | None:
-        limit = self._limits.get("seconds")
+        limit = self.budget.seconds
         return None if limit is None else max(0.0, limit - self.seconds)
 
     def exceeded(self, planned: Usage = NOTHING) -> str:

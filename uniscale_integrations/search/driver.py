@@ -11,7 +11,7 @@ from uniscale_integrations.errors import BudgetError, VerifierError
 from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.budget import Meter
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey, Scored
-from uniscale_integrations.search.ports import GeneratorSession, VerifierSession
+from uniscale_integrations.search.ports import GeneratorSession, Verdict, VerifierSession
 from uniscale_integrations.search.scores import check_scores
 
 Observer = Callable[[BeamSearch], None]
@@ -27,12 +27,14 @@ class Call:
         answers: what came back for each; set before they are scored, for scoring may still be cancelled.
         told: the scored candidates, once the call has ended.
         task: what runs it, unless it runs alone.
+        ended: wakes the driver when the first of the calls it waits for has ended, whether with an answer or an error.
     """
 
     wishes: list[Expansion]
     answers: Sequence[Sequence[Candidate]] | None = None
     told: Told | None = None
     task: asyncio.Task[None] | None = None
+    ended: asyncio.Future[None] | None = None
 
 
 class Driver:
@@ -68,7 +70,7 @@ class Driver:
         self.meter = meter
         self.cancelled = (NOTHING, NOTHING)
         self._verifier_name = verifier_name
-        self._as_one = as_one
+        self._as_one = as_one or search.configuration.qp == 1
         self._observe = observe
 
     async def run(self) -> None:
@@ -91,16 +93,17 @@ class Driver:
                     await self._expand(calls[0])
                 else:
                     await self._wait(running, calls, seconds)
-                done = [call for call in running if call.told is not None]
+                done = [call.told for call in running if call.told is not None]
+                running[:] = [call for call in running if call.told is None]
                 if not done:
                     self._out_of_budget(self.meter.exceeded() or f"deadline of {self.meter.budget.seconds} s")
-                for call in done:
-                    running.remove(call)
-                    self._tell(call.told or [])
+                for told in done:
+                    self._tell(told)
                 if self.meter.limited:
                     self._watch_budget()
-                await self._drop_futile(running)
-                if not running:
+                if running:
+                    await self._drop_futile(running)
+                if not running and not self.search.over:
                     self._retain()
         except (asyncio.CancelledError, KeyboardInterrupt):
             self.search.cut("interrupted")
@@ -109,13 +112,23 @@ class Driver:
             await self._cancel(running)
 
     async def _wait(self, running: list[Call], fresh: list[Call], seconds: float | None) -> None:
-        """Start the fresh calls, and wait until one that runs has ended or the time is up."""
+        """Start the fresh calls, and wait until one that runs has ended or the time is up.
+
+        One future that all of them can wake takes a third of the time of `asyncio.wait`, which adds a callback to each and removes it.
+        """
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+        for call in running:
+            call.ended = ended
         for call in fresh:
-            call.task = asyncio.create_task(self._expand(call))
-        tasks = [call.task for call in running if call.task is not None]
-        done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+            call.task = loop.create_task(self._expand(call))
+        if seconds is None:
+            await ended
+        else:
+            await asyncio.wait((ended,), timeout=seconds)
+        for call in running:
+            if call.told is None and call.task is not None and call.task.done():
+                call.task.result()
 
     def _groups(self, wishes: list[Expansion]) -> list[list[Expansion]]:
         if not wishes or self._as_one:
@@ -159,14 +172,22 @@ class Driver:
         return _sum(self.generator.estimate(wish) for wish in wishes)
 
     async def _expand(self, call: Call) -> None:
-        group = call.wishes
-        answers = call.answers = await self._sample(group)
-        items = [(wish.path, c) for wish, made in zip(group, answers, strict=True) for c in made if c.error is None]
-        scored = iter(await self._score(items))
-        call.told = [
-            (wish.path.key, [next(scored) if c.error is None else Scored(c, None) for c in made])
-            for wish, made in zip(group, answers, strict=True)
-        ]
+        try:
+            group = call.wishes
+            answers = call.answers = await self._sample(group)
+            items = [(wish.path, c) for wish, made in zip(group, answers, strict=True) for c in made if c.error is None]
+            scored = await self._score(items)
+            if len(group) == 1 and len(scored) == len(answers[0]):
+                call.told = [(group[0].path.key, scored)]
+                return
+            remaining = iter(scored)
+            call.told = [
+                (wish.path.key, [next(remaining) if c.error is None else Scored(c, None) for c in made])
+                for wish, made in zip(group, answers, strict=True)
+            ]
+        finally:
+            if call.ended is not None and not call.ended.done():
+                call.ended.set_result(None)
 
     async def _sample(self, group: list[Expansion]) -> Sequence[Sequence[Candidate]]:
         try:
@@ -185,21 +206,23 @@ class Driver:
         try:
             verdicts = await self.verifier.score(items)
             if len(verdicts) == len(items):
-                return [self._checked(candidate, *verdict) for (_, candidate), verdict in zip(items, verdicts, strict=True)]
+                return self._checked(items, verdicts)
             reason = f"{len(verdicts)} replies to {len(items)} candidates; it must give each one"
         except (Exception, asyncio.CancelledError) as error:
             # As for the generator: an unscored candidate has failed, finished paths stay.
             reason = _reason(error)
         return [Scored(candidate._replace(error=f"verifier {self._verifier_name}: {reason}"), None) for _, candidate in items]
 
-    def _checked(self, candidate: Candidate, scores: tuple[float, ...] | None, usage: Usage) -> Scored:
-        if scores is None:
-            return Scored(candidate, None, usage)
-        try:
-            checked = check_scores(self._verifier_name, candidate.steps, scores, self.search.settings.upper)
-        except VerifierError as error:
-            return Scored(candidate._replace(error=str(error)), None, usage)
-        return Scored(candidate, tuple(checked), usage)
+    def _checked(self, items: Sequence[tuple[Path, Candidate]], verdicts: Sequence[Verdict]) -> list[Scored]:
+        name, upper = self._verifier_name, self.search.settings.upper
+        checked: list[Scored] = []
+        for (_, candidate), (scores, usage) in zip(items, verdicts, strict=True):
+            try:
+                good = None if scores is None else tuple(check_scores(name, candidate.steps, scores, upper))
+                checked.append(Scored(candidate, good, usage))
+            except VerifierError as error:
+                checked.append(Scored(candidate._replace(error=str(error)), None, usage))
+        return checked
 
     def _tell(self, told: Told) -> None:
         if self.meter.limited:
@@ -224,8 +247,6 @@ class Driver:
 
     async def _drop_futile(self, running: list[Call]) -> None:
         """Cancel calls all of whose paths have become hopeless while they ran."""
-        if not running:
-            return
         futile = set(self.search.futile())
         hopeless = [call for call in running if futile.issuperset(wish.path.key for wish in call.wishes)]
         for call in hopeless:

@@ -106,7 +106,7 @@ class Path:
         return "".join(self.steps)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Expansion:
     """A wish of the search: sample `count` next steps for the path.
 

@@ -97,10 +97,14 @@ class Generator(Protocol):
         ...
 
 
+Verdict = tuple[tuple[float, ...] | None, Usage]
+"""Scores of a candidate's new steps, `None` for no opinion, and what that took."""
+
+
 class VerifierSession(Protocol):
     """One question, open at a verifier."""
 
-    async def score(self, items: Sequence[tuple[Path, Candidate]]) -> Sequence[tuple[tuple[float, ...] | None, Usage]]:
+    async def score(self, items: Sequence[tuple[Path, Candidate]]) -> Sequence[Verdict]:
         """For each candidate after its path: scores in [0, 1] of its new steps (`None` for no opinion), and what that took.
 
         A candidate without new steps (the model only ended the text) gets an empty tuple.

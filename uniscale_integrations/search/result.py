@@ -51,17 +51,16 @@ def conclude(paths: Iterable[Path], cut: str, notes: Iterable[str]) -> SearchRes
     is marked as cut.
     """
     everything = tuple(paths)
-    finished = [path for path in everything if path.fate is Fate.FINISHED]
+    done = Fate.FINISHED
+    finished = [path for path in everything if path.fate is done]
     if finished:
         champions: dict[int, Path] = {}
         finished.sort(key=precedence)
         for path in finished:
             champions.setdefault(path.key.tree, path)
-        chosen = best = finished[0]
-        if len(champions) > 1:
-            by_key = {path.key: path for path in champions.values()}
-            chosen = by_key[vote([Ballot(extract_answer(p.text), p.value, p.key) for p in champions.values()]).key]
-        return SearchResult(chosen, best, extract_answer(chosen.text), everything, cut, tuple(notes))
+        best = finished[0]
+        winner = vote([Ballot(extract_answer(path.text), path.value, path.key) for path in champions.values()])
+        return SearchResult(champions[winner.key.tree], best, winner.answer, everything, cut, tuple(notes))
     partial = [path for path in everything if path.steps and path.fate is not Fate.FAILED]
     if not partial:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
@@ -118,13 +117,12 @@ class Run:
         self.meter = Meter(request.budget, request.hardware)
         self._generator, self._verifier = generator, verifier
         self._names = (generator.name, verifier.name if verifier else "")
-        with ExitStack() as opened:
-            self._generation = generator.open(request.question, request.sampling)
-            opened.callback(self._generation.close)
+        self._generation = generator.open(request.question, request.sampling)
+        try:
             self._verification = verifier.open(request.question) if verifier else None
-            if self._verification is not None:
-                opened.callback(self._verification.close)
-            self._opened = opened.pop_all()
+        except BaseException:
+            self._generation.close()
+            raise
         as_one = self._generation.together or (verifier is not None and not verifier.path_local)
         self._driver = Driver(
             self.search, self._generation, self._verification, self.meter, self._names[1], as_one=as_one, observe=observe
@@ -140,7 +138,11 @@ class Run:
 
     def close(self) -> None:
         """Close both sessions, also when closing one of them fails."""
-        self._opened.close()
+        try:
+            if self._verification is not None:
+                self._verification.close()
+        finally:
+            self._generation.close()
 
     def answer(self) -> Answer:
         """The best answer so far.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import fsum, isfinite
+from math import fsum, inf
 
 from uniscale_integrations.errors import ConfigurationError, VerifierError
 from uniscale_integrations.search.normal_form import normalise_answer
 from uniscale_integrations.search.paths import PathKey
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ballot:
     """What one finished path votes for.
 
@@ -20,19 +20,12 @@ class Ballot:
         value: `V(p)`; `None` where nothing scored the path.
         key: the path.
         count: how many samples said the same, duplicates that were not pursued included.
-
-    Raises:
-        VerifierError: a value that is negative or not finite.
     """
 
     answer: str | None
     value: float | None
     key: PathKey
     count: int = 1
-
-    def __post_init__(self) -> None:
-        if self.value is not None and not (isfinite(self.value) and self.value >= 0):
-            raise VerifierError(f"the path {self.key} has the value {self.value!r}; a vote needs finite values of at least 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +54,7 @@ def vote(ballots: Iterable[Ballot]) -> Ballot:
 
     Raises:
         ConfigurationError: there are no ballots.
+        VerifierError: a value that is negative or not finite.
 
     Example:
         >>> cast = [("12", 0.4), ("12.0", 0.5), ("7", 0.8)]
@@ -76,6 +70,7 @@ def tally(ballots: Iterable[Ballot]) -> tuple[Tally, ...]:
 
     Raises:
         ConfigurationError: there are no ballots.
+        VerifierError: a value that is negative or not finite.
 
     Example:
         >>> cast = [("12", 0.75), ("7", 0.5), ("7.", 0.5)]
@@ -98,9 +93,12 @@ def _groups(ballots: Iterable[Ballot]) -> tuple[Iterable[list[Ballot]], bool]:
     groups: dict[str | PathKey, list[Ballot]] = {}
     counted = True
     for ballot in ballots:
-        group = ballot.key if ballot.answer is None else normalise_answer(ballot.answer)
-        groups.setdefault(group, []).append(ballot)
-        counted = counted and ballot.value is None
+        answer, value = ballot.answer, ballot.value
+        if value is not None:
+            counted = False
+            if not 0.0 <= value < inf:
+                raise VerifierError(f"the path {ballot.key} has the value {value!r}; a vote needs finite values of at least 0")
+        groups.setdefault(ballot.key if answer is None else normalise_answer(answer), []).append(ballot)
     if not groups:
         raise ConfigurationError("a vote needs at least one ballot; no path was finished")
     return groups.values(), counted
@@ -108,7 +106,10 @@ def _groups(ballots: Iterable[Ballot]) -> tuple[Iterable[list[Ballot]], bool]:
 
 def _rank(group: list[Ballot], counted: bool) -> tuple[float, tuple[bool, float, PathKey], Ballot]:
     """What answers are ordered by, first of all minus the weight; and the best ballot of this one."""
-    best = group[0] if len(group) == 1 else min(group, key=_order)
+    if len(group) == 1:
+        [best] = group
+        return -best.count * (1.0 if counted else best.value or 0.0), _order(best), best
+    best = min(group, key=_order)
     # fsum rounds once, so that the order of the ballots cannot change a tie.
     weight = fsum(ballot.count * (1.0 if counted else ballot.value or 0.0) for ballot in group)
     return -weight, _order(best), best
