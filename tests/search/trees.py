@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
 from random import Random
 
+from hypothesis import strategies as st
+
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.search.beam import BeamSearch
-from uniscale_integrations.search.paths import Candidate, Expansion, Path, Scored
+from uniscale_integrations.search.beam import BeamSearch, SearchSettings
+from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, Scored
 from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.run import Answer, Request, arun
+from uniscale_integrations.space import Configuration
 
 EIGHTHS = tuple(eighth / 8 for eighth in range(9))
 OFTEN_FLAWLESS = (1.0, 1.0, 1.0, 0.5, 0.9999999999999999)
@@ -251,3 +255,34 @@ class TreeVerifierSession:
 
     def close(self) -> None:
         self.closed += 1
+
+
+WORLD = World(11, ending=50, words=40)
+LOCKSTEP = Request("1 + 1?", Configuration("m", 3, 4, 2), Sampling(max_steps=6), early_stopping=False, schedule="lockstep")
+BEAM = replace(LOCKSTEP, configuration=Configuration("m", 1, 4, 2))
+PLAIN = replace(LOCKSTEP, configuration=Configuration("m", 4))
+
+ROOT = PathKey(0, ())
+WORLDS = st.builds(World, st.integers(0, 10_000), words=st.sampled_from([2, 6, 40]), ending=st.sampled_from([30, 64, 128]))
+
+
+def ask(
+    request: Request, generator: TreeGenerator, verifier: TreeVerifier | None, observe: Callable[[BeamSearch], None] | None = None
+) -> Answer:
+    """Run a request to its end."""
+    return asyncio.run(arun(request, generator, verifier, observe))
+
+
+def search(qp: int = 1, cp: int = 1, bs: int = 1, **settings: object) -> BeamSearch:
+    """A state machine."""
+    return BeamSearch(Configuration("m", qp, cp, bs), SearchSettings(**settings))  # type: ignore[arg-type]
+
+
+def step(text: str, score: float | None, final: bool = False) -> Scored:
+    """A candidate of one step as it comes back scored."""
+    return Scored(Candidate((text,), final), None if score is None else (score,))
+
+
+def fates(found: BeamSearch) -> dict[str, Fate]:
+    """What became of each text."""
+    return {path.text: path.fate for path in found.paths}

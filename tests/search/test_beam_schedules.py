@@ -1,0 +1,82 @@
+"""What the state machine asks for under both schedules, and what it drops."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.search.trees import ROOT, WORLDS, World, fates, play, search, step
+from uniscale_integrations.search.beam import BeamSearch, SearchSettings
+from uniscale_integrations.search.paths import Expansion, Fate, PathKey
+from uniscale_integrations.space import Configuration
+
+
+def test_an_expansion_becomes_futile_when_something_better_finishes_and_dropping_it_leaves_no_mark() -> None:
+    machine = search(qp=2, schedule="lockstep", max_steps=2)
+    machine.ask()
+    machine.tell(PathKey(1, ()), [step("low", 0.1)])
+    assert machine.futile() == []
+    [wish] = machine.ask()
+    machine.tell(ROOT, [step("done", 0.9, final=True)])
+    assert machine.futile() == [wish.path.key]
+    machine.drop(wish.path.key)
+    assert machine.over
+    result = machine.result()
+    assert result is not None
+    assert result.cut == ""
+    assert fates(machine) == {"low": Fate.PRUNED, "done": Fate.FINISHED}
+
+
+def test_the_leader_schedule_asks_the_first_tree_only_until_it_is_done() -> None:
+    world, machine = World(5, ending=40), search(qp=3, cp=2, bs=2, schedule="leader", max_steps=5)
+    leading = True
+    while wishes := machine.ask():
+        trees = {wish.path.key.tree for wish in wishes}
+        assert trees == {0} if leading else 0 not in trees
+        for wish in wishes:
+            machine.tell(wish.path.key, world.expand(wish, 5))
+        leading = any(path.key.tree == 0 and path.fate is Fate.ALIVE for path in machine.paths)
+    assert not leading
+
+
+def test_the_other_trees_start_when_the_rest_of_the_first_one_is_stopped_early() -> None:
+    machine = search(qp=2, cp=2, bs=2, schedule="leader", max_steps=2)
+    machine.ask()
+    machine.tell(ROOT, [step("done", 0.8, final=True), step("a", 0.1)])
+    assert [wish.path.key for wish in machine.ask()] == [PathKey(1, ())]
+    assert fates(machine)["a"] is Fate.PRUNED
+
+
+@pytest.mark.parametrize(
+    ("shape", "early", "schedule", "whole"),
+    [
+        ((1, 1, 1), True, "leader", [True]),
+        ((1, 1, 1), True, "lockstep", [True]),
+        ((3, 1, 1), False, "lockstep", [True, True, True]),
+        ((3, 1, 1), True, "lockstep", [False, False, False]),
+        ((3, 1, 1), True, "leader", [True]),
+        ((1, 2, 1), False, "lockstep", [False]),
+        ((2, 2, 1), True, "leader", [False]),
+    ],
+)
+def test_whole_answers_are_sampled_only_where_nothing_could_be_decided_in_between(
+    shape: tuple[int, int, int], early: bool, schedule: str, whole: list[bool]
+) -> None:
+    machine = BeamSearch(Configuration("m", *shape), SearchSettings(early_stopping=early, schedule=schedule))  # type: ignore[arg-type]
+    assert [wish.whole for wish in machine.ask()] == whole
+
+
+@settings(max_examples=60)
+@given(WORLDS, st.integers(1, 4), st.integers(1, 8))
+def test_whole_answers_and_single_steps_find_the_same(world: World, qp: int, max_steps: int) -> None:
+    configuration = Configuration("m", qp)
+    whole = play(BeamSearch(configuration, SearchSettings(max_steps, early_stopping=False)), world)
+    stepwise = BeamSearch(configuration, SearchSettings(max_steps, early_stopping=False))
+    while wishes := stepwise.ask():
+        for wish in wishes:
+            stepwise.tell(wish.path.key, world.expand(Expansion(wish.path, wish.count), max_steps))
+    ends = [
+        {(p.key.tree, p.text, p.value, p.fate) for p in found.paths if p.fate is not Fate.EXPANDED} for found in (whole, stepwise)
+    ]
+    assert ends[0] == ends[1]
