@@ -11,7 +11,7 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uniscale_integrations.cost import NOTHING, ModelShape, Usage, decode_usage, forward_usage, row_usages, tokens_usage
+from uniscale_integrations.cost import NOTHING, ModelShape, Share, Usage, decode_usage, forward_usage, row_usages, tokens_usage
 from uniscale_integrations.errors import ConfigurationError
 
 SHAPE = ModelShape(
@@ -141,12 +141,17 @@ def test_parts_of_candidates_that_share_tokens_and_stop_early_sum_to_the_passes(
         for index, context in zip(running, contexts, strict=True):
             share = 1 / drawn[index][2]
             sums[index] = [a + b for a, b in zip(sums[index], (share, share * (context + 1), share / len(running)), strict=True)]
+    alone = [decode_usage(SHAPE, context, steps) for context, steps, sharing in drawn for _ in range(sharing)]
     parts = [
-        tokens_usage(SHAPE, tokens, seen, part, sampled=steps)
-        for (_, steps, sharing), (tokens, seen, part) in zip(drawn, sums, strict=True)
+        tokens_usage(SHAPE, Share(*sums[index]), Share(steps, steps * context + steps * (steps + 1) // 2, steps), sampled=steps)
+        for index, (context, steps, sharing) in enumerate(drawn)
         for _ in range(sharing)
     ]
-    assert same(summed(parts), summed(passes))
+    added, together = summed(parts), summed(passes)
+    assert same(added._replace(weights=0, passes=0, compute_saved=0, traffic_saved=0), summed(alone)._replace(weights=0, passes=0))
+    assert added.compute - added.compute_saved == pytest.approx(together.compute)
+    assert added.traffic - added.traffic_saved == pytest.approx(together.traffic)
+    assert (added.weights, added.passes) == pytest.approx((together.weights, together.passes))
 
 
 @given(st.integers(1, 200), st.integers(0, 2000), st.integers(1, 200), st.integers(0, 2000))
@@ -184,5 +189,5 @@ def test_rows_that_do_not_fit_together_are_refused_by_name(count: Callable[..., 
 def test_impossible_decoding_is_refused_with_its_values() -> None:
     with pytest.raises(ConfigurationError, match="tokens=-1"):
         decode_usage(SHAPE, 0, -1)
-    with pytest.raises(ConfigurationError, match=r"passes=4\.5 for tokens=3"):
-        tokens_usage(SHAPE, 3, 6, 4.5, sampled=3)
+    with pytest.raises(ConfigurationError, match=r"Share\(tokens=3, seen=6, passes=4\.5\)"):
+        tokens_usage(SHAPE, Share(3, 6, 4.5), Share(3, 6, 3), sampled=3)

@@ -17,7 +17,7 @@ SERVER = HardwareProfile("server", peak_flops=1e12, bandwidth=1e10, serving_batc
 LAPTOP = HardwareProfile("laptop", peak_flops=1e11, bandwidth=1e10, layer_seconds=1e-4)
 
 amounts = st.floats(0, 1e15)
-usages = st.builds(Usage, *[amounts] * 8)
+usages = st.builds(Usage, *[amounts] * 10)
 positive = st.floats(1e-3, 1e18)
 profiles = st.builds(
     HardwareProfile,

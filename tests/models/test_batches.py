@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -17,6 +17,7 @@ from transformers.models.mamba import MambaConfig, MambaForCausalLM
 
 from tests.tiny import CONFIGS, causal, counted, tokenizer
 from uniscale_integrations.errors import GenerationError
+from uniscale_integrations.models import forest as module
 from uniscale_integrations.models.attention import NAME
 from uniscale_integrations.models.batch import Batch, OpenBatch, pad_right
 from uniscale_integrations.models.forest import Forest, batches_for
@@ -120,9 +121,11 @@ def test_the_buffer_grows_when_more_comes_than_there_was_room_for(name: str, kin
     assert batch.state(0).length == len(text)
 
 
+@pytest.mark.parametrize("crowded", [4, -1], ids=["patient", "regrouping at every branch"])
 @given(st.data())
-@settings(max_examples=25, deadline=None)
-def test_any_history_of_a_forest_gives_what_rows_give(data: st.DataObject) -> None:
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_history_of_a_forest_gives_what_rows_give(crowded: int, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
+    monkeypatch.setattr(module, "CROWDED", crowded)
     with torch.inference_mode():
         model = prepared("llama", Forest)
         beginnings = data.draw(st.lists(st.lists(st.integers(3, 63), min_size=1, max_size=6), min_size=1, max_size=3))
@@ -141,7 +144,7 @@ def test_any_history_of_a_forest_gives_what_rows_give(data: st.DataObject) -> No
             for batch in batches:
                 batch.branch(nodes)
             count = len(nodes)
-        node, without = data.draw(st.integers(0, count - 1)), data.draw(st.integers(0, 1))
+        node, without = data.draw(st.integers(0, count - 1)), data.draw(st.integers(0, 2))
         forest, rows = (
             kind(model, [batch.state(node, without)], 1).step([7]) for kind, batch in zip(kinds, batches, strict=True)
         )
@@ -160,6 +163,34 @@ def test_a_forest_computes_no_padding_and_branches_hold_the_same_memory() -> Non
     left, right = Forest(model, [common, common], 1), batch.state(0)
     left.step([3, 4])
     assert left.state(0).segments[:-1] == right.segments[:-1] == common.segments
+
+
+def test_nodes_that_have_long_gone_different_ways_get_groups_of_their_own() -> None:
+    model = prepared("llama", Forest)
+    common = read(model, Forest, sequence(10, 1))
+    batch = Forest(model, [common] * 4, 8)
+    widths = []
+    for turn in range(40):
+        batch.step([3 + (turn + node) % 8 for node in range(4)])
+        batch.branch(range(4))
+        widths.append(batch._keys.shape[1:3])
+    assert widths[0][0] == 1
+    assert widths[-1][0] == 4
+    assert max(capacity for _, capacity in widths) < 40 * 4
+    assert [batch.state(node).length for node in range(4)] == [50] * 4
+
+
+def test_a_state_loses_its_last_tokens_across_segments() -> None:
+    model = prepared("llama", Forest)
+    text = sequence(7, 2)
+    state = read(model, Forest, text[:5])
+    batch = Forest(model, [state], 2)
+    batch.step([text[5]])
+    batch.step([text[6]])
+    whole = batch.state(0)
+    for fewer in range(8):
+        assert whole.without(fewer).length == 7 - fewer
+    close(Forest(model, [whole.without(4)], 1).step([text[3]])[0], full(model, text[:4])[-1])
 
 
 def test_models_whose_layers_see_a_window_only_or_bring_their_own_attention_get_rows() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.tiny import CONFIGS, TEMPLATE, child, counted, generator, grow, root, tokenizer
+from uniscale_integrations.cost import PROFILES
 from uniscale_integrations.errors import ConfigurationError, ContextLengthError
 from uniscale_integrations.models.catalog import load_model
 from uniscale_integrations.models.questions import questions
@@ -119,15 +120,30 @@ def test_no_token_is_computed_twice_nor_for_two_candidates_that_have_drawn_it(ki
             for key, answer in tokens.items():
                 if key[:-1] in known:
                     new = answer[len(known[key[:-1]]) :]
-                    # Both trees begin with the question, hence with the same text.
-                    start = key[:-1] if len(key) > 2 else ()
-                    fed.setdefault(start, set()).update(tuple(new[:end]) for end in range(len(new)))
+                    # Both trees begin with the question, and may say the same for longer.
+                    fed.setdefault(tuple(known[key[:-1]]), set()).update(tuple(new[:end]) for end in range(len(new)))
             expected += sum(map(len, fed.values()))
             paths = [Path(PathKey(tree, tuple(lineage)), ("?",) * len(lineage)) for tree, *lineage in list(tokens)[:4]]
             session.retain(paths)
             known = answers(session)
     assert session.shared.prompt_tokens == len(QUESTION) + 1
     assert passes.tokens == expected
+
+
+def test_trees_that_say_the_same_share_every_pass_and_each_pays_its_part() -> None:
+    model = load_model("uniscale-0.3m")
+    question, greedy = questions()[3].text, Sampling(temperature=0.0)
+    verifier = CallableVerifier(lambda question, before, step: 0.5)
+    counts, answers = [], []
+    for qp in (1, 3):
+        request = Request(question, Configuration(model.name, qp, 2, 1), greedy, early_stopping=False, hardware=PROFILES["cpu"])
+        with counted(model.model) as passes:
+            answers.append(run(request, model, verifier))
+        counts.append(passes.tokens)
+    assert counts[0] == counts[1]
+    one, three = (answer.ledger for answer in answers)
+    assert three.eflops == pytest.approx(one.eflops)
+    assert three.tokens[1] == 3 * one.tokens[1]
 
 
 def test_the_bill_says_what_the_passes_did() -> None:

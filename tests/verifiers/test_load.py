@@ -19,9 +19,10 @@ from uniscale_integrations.errors import UnknownModelError
 from uniscale_integrations.search.paths import Candidate, PathKey
 from uniscale_integrations.search.paths import Path as SearchPath
 from uniscale_integrations.verifiers.load import load_prm
-from uniscale_integrations.verifiers.prm import PRMVerifier
+from uniscale_integrations.verifiers.prm import DECIMALS, PRMVerifier
 from uniscale_integrations.verifiers.reward_heads import ClassificationHead, HiddenHead, TokenHead
 
+ROUNDING = 0.5 * 10**-DECIMALS + 1e-4
 STEPS = ("1 + 2 = 3\n", "Answer: 3\n")
 
 
@@ -78,7 +79,7 @@ def test_a_token_classifier_with_one_output_is_read_at_line_ends(tmp_path: Path)
     text = words("1 + 2?\n" + "".join(STEPS))["input_ids"]
     logits = model(torch.tensor([text])).logits[0, :, 0].sigmoid()
     ends = [len(words("1 + 2?\n" + STEPS[0])["input_ids"]) - 1, len(text) - 1]
-    assert scores(prm) == pytest.approx([logits[end].item() for end in ends], abs=1e-3)
+    assert scores(prm) == pytest.approx([logits[end].item() for end in ends], abs=ROUNDING)
 
 
 def test_a_token_classifier_with_a_separator_is_read_there(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_a_token_classifier_with_a_separator_is_read_there(tmp_path: Path) -> No
     ids = prm.head.prompt(words, "1 + 2?") + words("1 + 2 = 3<extra_0>Answer: 3<extra_0>")["input_ids"]
     right = model(torch.tensor([ids])).logits[0].softmax(-1)[:, 1]
     expected = [right[place].item() for place, token in enumerate(ids) if token == 3]
-    assert scores(prm) == pytest.approx(expected, abs=1e-3)
+    assert scores(prm) == pytest.approx(expected, abs=ROUNDING)
 
 
 def test_qwen_math_prm_loads_without_the_code_it_ships_with(tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_qwen_math_prm_loads_without_the_code_it_ships_with(tmp_path: Path) -> N
     text = words.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
     ids = words(text + "1 + 2 = 3<extra_0>Answer: 3<extra_0>", add_special_tokens=False)["input_ids"]
     right = score(hidden(body.model, ids)).softmax(-1)[:, 1]
-    assert scores(prm) == pytest.approx([right[place].item() for place, token in enumerate(ids) if token == 3], abs=1e-3)
+    assert scores(prm) == pytest.approx([right[place].item() for place, token in enumerate(ids) if token == 3], abs=ROUNDING)
 
 
 @pytest.mark.parametrize("binary", [False, True])
@@ -132,7 +133,7 @@ def test_skywork_prm_is_read_through_its_value_head(tmp_path: Path, binary: bool
     prompt = words("<s>1 + 2?\n", add_special_tokens=False)["input_ids"]
     values = head(hidden(body.model, prompt + lines[0] + lines[1])).sigmoid()[:, 0]
     ends = [len(prompt) + len(lines[0]) - 1, len(prompt) + len(lines[0]) + len(lines[1]) - 1]
-    assert scores(prm) == pytest.approx([values[end].item() for end in ends], abs=1e-3)
+    assert scores(prm) == pytest.approx([values[end].item() for end in ends], abs=ROUNDING)
 
 
 def test_math_shepherd_is_read_off_its_two_tokens(tmp_path: Path) -> None:
@@ -145,7 +146,7 @@ def test_math_shepherd_is_read_off_its_two_tokens(tmp_path: Path) -> None:
     pair = model(torch.tensor([ids])).logits[0][:, [prm.head.good, prm.head.bad]].softmax(-1)[:, 0]
     expected = [pair[place].item() for place, token in enumerate(ids) if token == mark]
     assert words.convert_ids_to_tokens([prm.head.good, prm.head.bad]) == ["▁+", "▁-"]
-    assert scores(prm, "1 2", ("1 = 1\n", "2 = 2\n")) == pytest.approx(expected, abs=1e-3)
+    assert scores(prm, "1 2", ("1 = 1\n", "2 = 2\n")) == pytest.approx(expected, abs=ROUNDING)
 
 
 def test_a_language_model_without_the_mark_is_refused_instead_of_read_at_random(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ QUESTION = "1 + 2?"
 STEPS = ("1 + 2 = 3\n", "3 + 4 = 7\n", "Answer: 7\n")
 KINDS = [kind for kind in CONFIGS if kind in ("llama", "qwen2", "qwen3", "gpt2")]
 EMBEDDED = "uniscale-prm"
+ROUNDING = 0.5 * 10**-module.DECIMALS + 1e-4
 
 
 def verifier(kind: str = "llama", *, context: int = 256, **options: Any) -> PRMVerifier:
@@ -74,8 +75,8 @@ def test_rounded_scores_stay_within_their_rounding_and_the_bounds(kind: str) -> 
     prm = verifier(kind)
     [scores] = scored(prm.open(QUESTION), (path(), Candidate(STEPS, True)))
     assert scores is not None
-    assert scores == pytest.approx(uncached(prm, STEPS), abs=0.5e-3 + 1e-4)
-    assert all(0.0 <= score <= prm.upper and score == round(score, 3) for score in scores)
+    assert scores == pytest.approx(uncached(prm, STEPS), abs=ROUNDING)
+    assert all(0.0 <= score <= prm.upper and score == round(score, module.DECIMALS) for score in scores)
 
 
 def test_only_new_tokens_are_read_and_the_question_once() -> None:
@@ -127,7 +128,7 @@ def test_a_text_that_ends_on_one_path_and_goes_on_on_another_is_kept(final_first
     ends = [Candidate(STEPS[:1], final) for final in ((True, False) if final_first else (False, True))]
     assert len({*scored(session, *((path(), candidate) for candidate in ends))}) == 1
     [after] = scored(session, (path(STEPS[0]), Candidate((STEPS[1],), False)))
-    assert after == pytest.approx(uncached(prm, STEPS[:2])[1:], abs=0.6e-3)
+    assert after == pytest.approx(uncached(prm, STEPS[:2])[1:], abs=ROUNDING)
 
 
 def test_a_path_that_was_dropped_is_read_again() -> None:
@@ -137,7 +138,7 @@ def test_a_path_that_was_dropped_is_read_again() -> None:
     session.retain([])
     with counted(prm.model) as passes:
         [scores] = scored(session, (path(STEPS[0]), Candidate((STEPS[1],), False)))
-    assert scores == pytest.approx(uncached(prm, STEPS[:2])[1:], abs=0.6e-3)
+    assert scores == pytest.approx(uncached(prm, STEPS[:2])[1:], abs=ROUNDING)
     assert passes.shapes == [(1, len(STEPS[0]) + len(STEPS[1]))]
 
 

@@ -5,7 +5,7 @@ Measuring a machine lives in `uniscale_integrations.cost.calibrate`, the only mo
 
 from __future__ import annotations
 
-from uniscale_integrations.cost.eflops import decode_usage, forward_usage, row_usages, tokens_usage
+from uniscale_integrations.cost.eflops import Share, decode_usage, forward_usage, row_usages, tokens_usage
 from uniscale_integrations.cost.hardware import PROFILES, HardwareProfile, calibration_path, profile
 from uniscale_integrations.cost.ledger import Charge, Ledger
 from uniscale_integrations.cost.normalise import CostScale
@@ -22,6 +22,7 @@ __all__ = [
     "Ledger",
     "ModelShape",
     "Price",
+    "Share",
     "Usage",
     "calibration_path",
     "decode_usage",

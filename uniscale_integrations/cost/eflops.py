@@ -16,12 +16,13 @@ with `P` weights that multiply, `L` layers, `H` query and `K` key-value heads of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from uniscale_integrations.cost.shape import ModelShape
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
 
-__all__ = ["ModelShape", "decode_usage", "forward_usage", "row_usages", "tokens_usage"]
+__all__ = ["ModelShape", "Share", "decode_usage", "forward_usage", "row_usages", "tokens_usage"]
 
 
 def forward_usage(
@@ -54,7 +55,7 @@ def forward_usage(
         ... )
         >>> forward_usage(shape, [1, 1], [10, 20], sampled=[1, 1])
         Usage(prompt_tokens=0.0, completion_tokens=2.0, compute=6048.0, traffic=1024.0, weights=2000.0, weights_alone=4000.0, \
-passes=2.0, usd=0.0)
+passes=2.0, usd=0.0, compute_saved=0.0, traffic_saved=0.0)
     """
     rows = _rows(new_tokens, contexts, sampled, prompt)
     tokens = sum(new_tokens)
@@ -120,22 +121,40 @@ def decode_usage(shape: ModelShape, context: int, steps: int) -> Usage:
         >>> alone.weights, alone.completion_tokens
         (6000.0, 3.0)
     """
-    return tokens_usage(shape, steps, _seen(steps, context), steps, sampled=steps)
+    seen = _seen(steps, context)
+    return tokens_usage(shape, Share(steps, seen, steps), Share(steps, seen, steps), sampled=steps)
 
 
-def tokens_usage(shape: ModelShape, tokens: float, seen: float, passes: float, *, sampled: int) -> Usage:
-    """The usage of one candidate of a batch from running sums, since rows come, go and are shared while a batch decodes.
+class Share(NamedTuple):
+    """One candidate's part of the passes of a batch, as running sums, since rows come, go and are shared while a batch decodes.
 
-    A token that `k` candidates have in common is computed once, and `1 / k` of it is each one's; a pass over `n` different tokens is
-    `1 / n` of each of them. Added up so, the parts of all candidates are what the passes did:
+    Attributes:
+        tokens: computed; one that `k` candidates have in common is `1 / k` for each of them.
+        seen: tokens that those saw, themselves included, in sum.
+        passes: `1 / n` of every pass over `n` different tokens, shared likewise.
+    """
+
+    tokens: float = 0.0
+    seen: float = 0.0
+    passes: float = 0.0
+
+
+NO_SHARE = Share()
+
+
+def tokens_usage(shape: ModelShape, share: Share, alone: Share, *, sampled: int) -> Usage:
+    """The usage of one candidate of a batch that decodes.
+
+    With the sums of what it needs, or of what the passes did for it:
 
         C_comp = 2 P tokens + 4 L H d seen,    traffic = 2 L K d b_kv seen,    weights = P b_w passes,    passes = L passes
 
+    Added up over all candidates, usage minus what was saved is what the passes did.
+
     Args:
         shape: of the model.
-        tokens: computed, shares of tokens included.
-        seen: tokens that each of them saw, itself included, in sum.
-        passes: sum of the shares of the passes.
+        share: the candidate's part.
+        alone: what its part would be without any other.
         sampled: tokens drawn.
 
     Raises:
@@ -146,23 +165,30 @@ def tokens_usage(shape: ModelShape, tokens: float, seen: float, passes: float, *
         ...     parameters=1000, lookup_parameters=0, layers=2, hidden=8, heads=2, kv_heads=1, head_dim=4, vocabulary=16,
         ...     bytes_per_weight=2, bytes_per_kv=2,
         ... )
-        >>> alone = tokens_usage(shape, 3, 36, 3, sampled=3)
-        >>> of_two_that_draw_the_same = tokens_usage(shape, 1.5, 18, 1.5, sampled=3)
-        >>> alone.compute / of_two_that_draw_the_same.compute, of_two_that_draw_the_same.completion_tokens
-        (2.0, 3.0)
+        >>> alone = Share(tokens=3, seen=36, passes=3)
+        >>> of_two_that_draw_the_same = tokens_usage(shape, Share(tokens=1.5, seen=18, passes=1.5), alone, sampled=3)
+        >>> of_two_that_draw_the_same.compute, of_two_that_draw_the_same.compute_saved
+        (8304.0, 4152.0)
     """
-    if min(tokens, seen, passes, sampled) < 0:
-        raise ConfigurationError(f"counts cannot be negative, got {tokens=}, {seen=}, {passes=}, {sampled=}")
-    if passes > tokens + 1e-6:
-        raise ConfigurationError(f"a pass computes at least one token, got {passes=} for {tokens=}")
+    if min(*share, *alone, sampled) < 0:
+        raise ConfigurationError(f"counts cannot be negative, got {share}, {alone}, {sampled=}")
+    if share.passes > share.tokens + 1e-6:
+        raise ConfigurationError(f"a pass computes at least one token, got {share}")
+    compute = _compute(shape, alone)
     return Usage(
         completion_tokens=float(sampled),
-        compute=2.0 * shape.matmul_parameters * tokens + shape.attention_flops * seen,
-        traffic=shape.kv_bytes * seen,
-        weights=shape.weight_bytes * passes,
-        weights_alone=shape.weight_bytes * tokens,
-        passes=shape.layers * passes,
+        compute=compute,
+        traffic=shape.kv_bytes * alone.seen,
+        weights=shape.weight_bytes * share.passes,
+        weights_alone=shape.weight_bytes * alone.tokens,
+        passes=shape.layers * share.passes,
+        compute_saved=max(0.0, compute - _compute(shape, share)),
+        traffic_saved=max(0.0, shape.kv_bytes * (alone.seen - share.seen)),
     )
+
+
+def _compute(shape: ModelShape, share: Share) -> float:
+    return 2.0 * shape.matmul_parameters * share.tokens + shape.attention_flops * share.seen
 
 
 def _seen(new: int, context: int) -> int:

@@ -71,9 +71,10 @@ class HardwareProfile:
     def eflops(self, usage: Usage) -> float:
         """Equivalent FLOPs, `C_comp + I * C_mem` (Kinetics, arXiv 2506.05333; UniScale, arXiv 2605.30898).
 
-        `C_mem` is the key-value traffic plus the weights: this row's part of a server's batch where the profile has one,
-        otherwise what this process' passes read. In the second case each layer's launch adds the FLOPs that its time could have
-        held. It is linear in the usage, so parts sum to the whole.
+        `C_mem` is the key-value traffic plus the weights. With a serving batch this is what a busy server would spend: every
+        candidate computed by itself, and of each read of the weights one sequence's part. Without one it is what this process did:
+        what candidates share is counted once, the weights once a pass, and each layer's launch adds the FLOPs that its time could
+        have held. It is linear in the usage, so parts sum to the whole.
 
         Returns:
             FLOPs, 0 for models that are only known by their price.
@@ -85,7 +86,8 @@ class HardwareProfile:
         """
         if self.serving_batch is None:
             launch = self.layer_seconds * self.peak_flops * usage.passes
-            return usage.compute + self.intensity * (usage.traffic + usage.weights) + launch
+            moved = usage.traffic - usage.traffic_saved + usage.weights
+            return usage.compute - usage.compute_saved + self.intensity * moved + launch
         return usage.compute + self.intensity * (usage.traffic + usage.weights_alone / self.serving_batch)
 
     def save(self, path: str | os.PathLike[str] | None = None) -> Path:

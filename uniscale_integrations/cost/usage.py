@@ -8,9 +8,9 @@ from typing import NamedTuple
 class Usage(NamedTuple):
     """Raw consumption of one or more model calls; `plus` sums two of them.
 
-    Weights are counted twice, because who pays for reading them depends on where the model runs: `weights` is what this process
-    moved (a batch of rows reads them once a pass), `weights_alone` what it would be if every row had its own pass. A profile with a
-    serving batch divides the second; a profile of this machine takes the first.
+    What a call takes depends on where the model runs. A server computes every candidate by itself, in a batch with other callers': that
+    is `compute`, `traffic` and `weights_alone`. This process reads the weights once a pass for all its rows, which is `weights`, and
+    computes what candidates have in common once: `compute_saved` and `traffic_saved` are what that left undone.
 
     Attributes:
         prompt_tokens: tokens read that the model did not write itself.
@@ -21,6 +21,8 @@ class Usage(NamedTuple):
         weights_alone: bytes of weights moved if every row were its own batch.
         passes: layers run one after the other (a pass through a 5-layer model is 5), shared by the rows of a batch.
         usd: currency, for models behind a price list.
+        compute_saved: operations not done here, because candidates shared them.
+        traffic_saved: bytes of cache not moved here, because candidates shared them.
     """
 
     prompt_tokens: float = 0.0
@@ -31,6 +33,8 @@ class Usage(NamedTuple):
     weights_alone: float = 0.0
     passes: float = 0.0
     usd: float = 0.0
+    compute_saved: float = 0.0
+    traffic_saved: float = 0.0
 
     def plus(self, other: Usage) -> Usage:
         """The sum, field by field.

@@ -41,7 +41,7 @@ class Batch(Protocol):
         ...
 
     def state(self, node: int, without: int = 0) -> PathState:
-        """The cache of one node, without its last so many tokens, which must be among those fed here."""
+        """The cache of one node, without its last so many tokens."""
         ...
 
 

@@ -15,7 +15,7 @@ from threading import Event
 import torch
 from transformers import PreTrainedModel
 
-from uniscale_integrations.cost.eflops import tokens_usage
+from uniscale_integrations.cost.eflops import NO_SHARE, Share, tokens_usage
 from uniscale_integrations.cost.shape import ModelShape
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.models.batch import Batch, OpenBatch
@@ -157,10 +157,9 @@ class Row:
         strand: what was drawn, once it is done.
         after: its cache once it is done, without its last token; `None` where it cannot go on.
         numbers: the uniform numbers of the step being drawn.
-        computed: tokens that were computed for it; one that k candidates share is 1 / k for each.
-        seen: tokens that those saw, in sum, shared likewise.
-        passes: its part of the passes: 1 / nodes of each, shared likewise.
-        drawn: tokens drawn so far.
+        share: its part of the passes so far.
+        seen: tokens that all those it needed saw, in sum.
+        drawn: tokens drawn so far, one for every pass that it needed.
     """
 
     start: Start | None
@@ -171,9 +170,8 @@ class Row:
     strand: Strand | None = None
     after: PathState | None = None
     numbers: Sequence[float] = ()
-    computed: float = 0.0
-    seen: float = 0.0
-    passes: float = 0.0
+    share: Share = NO_SHARE
+    seen: int = 0
     drawn: int = 0
 
     def begin_step(self, sampling: Sampling, text: str) -> None:
@@ -182,9 +180,9 @@ class Row:
 
     def settle(self, shape: ModelShape) -> None:
         """Put what was spent on the bill, and start counting anew."""
-        spent = tokens_usage(shape, self.computed, self.seen, self.passes, sampled=self.drawn)
-        self.usage = self.usage.plus(spent)
-        self.computed, self.seen, self.passes, self.drawn = 0.0, 0.0, 0.0, 0
+        alone = Share(self.drawn, self.seen, self.drawn)
+        self.usage = self.usage.plus(tokens_usage(shape, self.share, alone, sampled=self.drawn))
+        self.share, self.seen, self.drawn = NO_SHARE, 0, 0
 
 
 @dataclass(slots=True, eq=False)
@@ -273,12 +271,12 @@ def _nodes(rows: Sequence[Row]) -> list[_Node]:
 def _pay(nodes: Sequence[_Node]) -> None:
     """Share out one pass: among its nodes, and a node's part among the candidates that it stands for."""
     for node in nodes:
-        share = 1 / len(node.rows)
-        seen = share * (node.start.state.length + 1 + node.strand.drawn)
+        part = 1 / len(node.rows)
+        seen = node.start.state.length + 1 + node.strand.drawn
         for row in node.rows:
-            row.computed += share
+            tokens, seen_before, passes = row.share
+            row.share = Share(tokens + part, seen_before + part * seen, passes + part / len(nodes))
             row.seen += seen
-            row.passes += share / len(nodes)
             row.drawn += 1
 
 

@@ -36,6 +36,13 @@ class _GroupLayer(BufferLayer):
         return self.keys[:, : self.length].transpose(1, 2), self.values[:, : self.length].transpose(1, 2)
 
 
+CROWDED = 4
+"""How often the beginning of a group fits into what its nodes have fed since before they are given groups of their own.
+
+Each node's attention runs over the whole group, so that nodes that have long gone different ways waste work on each other; sharing their
+beginning saves memory traffic instead, which costs a few times as much a token."""
+
+
 class Forest:
     """Nodes in groups, one for each different state that they start from.
 
@@ -46,14 +53,19 @@ class Forest:
     """
 
     def __init__(self, model: PreTrainedModel, states: Sequence[PathState], room: int) -> None:
+        self._model = model
+        self._lay_out(states, room)
+
+    def _lay_out(self, states: Sequence[PathState], room: int) -> None:
         numbers: dict[int, int] = {}
         self._groups = [numbers.setdefault(id(state), len(numbers)) for state in states]
-        self._model = model
+        self._positions = [state.length for state in states]
         self._prefixes = list({id(state): state for state in states}.values())
-        self._prefix = self._end = max(state.length for state in states)
-        capacity = self._end + room
+        self._prefix = self._end = max(self._positions)
         empty = states[0].segments[0]
-        self._keys, self._values = (part.new_zeros((len(part), len(self._prefixes), capacity, *part.shape[2:])) for part in empty)
+        self._keys, self._values = (
+            part.new_zeros((len(part), len(self._prefixes), self._end + room, *part.shape[2:])) for part in empty
+        )
         seen = torch.zeros((len(self._prefixes), self._end), dtype=torch.bool)
         for group, state in enumerate(self._prefixes):
             place = self._end - state.length
@@ -65,13 +77,17 @@ class Forest:
                 place = end
         self._seen = seen[self._groups]
         """What each node sees of its group's buffer, shape (nodes, end)."""
-        self._positions = [state.length for state in states]
 
     def step(self, tokens: Sequence[int]) -> Tensor:
         logits: Tensor = self._forward([[token] for token in tokens], {"logits_to_keep": 0}).logits[0]
         return logits
 
     def read(self, tokens: Sequence[Sequence[int]], score: Callable[[Any], Tensor] | None = None, **options: Any) -> list[Tensor]:
+        new = [0] * len(self._prefixes)
+        for row, group in zip(tokens, self._groups, strict=True):
+            new[group] += len(row)
+        if len(new) < len(tokens) and self._crowded(max(new)):
+            self._regroup(apart=True)
         output = self._forward(tokens, options)
         if score is None:
             return []
@@ -84,14 +100,27 @@ class Forest:
         live = sorted(set(self._groups))
         if 2 * len(live) <= len(self._prefixes):
             self._forget_all_but(live)
+        if len(live) < len(nodes) and self._crowded(self._end - self._prefix):
+            self._regroup(apart=False)
 
     def state(self, node: int, without: int = 0) -> PathState:
         group = self._groups[node]
-        places = self._seen[node, self._prefix :].nonzero()[:, 0] + self._prefix
-        places = places[: len(places) - without].to(self._keys.device)
-        return self._prefixes[group].then(
-            Segment(self._keys[:, group].index_select(1, places), self._values[:, group].index_select(1, places))
-        )
+        places = (self._seen[node, self._prefix :].nonzero()[:, 0] + self._prefix).to(self._keys.device)
+        new = Segment(self._keys[:, group].index_select(1, places), self._values[:, group].index_select(1, places))
+        return self._prefixes[group].then(new).without(without)
+
+    def _crowded(self, new: int) -> bool:
+        return new > CROWDED * max(self._prefix, 16)
+
+    def _regroup(self, *, apart: bool) -> None:
+        """Give every node a group of its own, or let those share one that see the same."""
+        states: dict[tuple[int, bytes], PathState] = {}
+        seen = [b"" if apart else row.numpy().tobytes() for row in self._seen]
+        keys = [(node if apart else self._groups[node], row) for node, row in enumerate(seen)]
+        for node, key in enumerate(keys):
+            if key not in states:
+                states[key] = self.state(node)
+        self._lay_out([states[key] for key in keys], self._end - self._prefix)
 
     def _forget_all_but(self, groups: list[int]) -> None:
         numbers = {group: number for number, group in enumerate(groups)}

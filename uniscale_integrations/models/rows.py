@@ -83,9 +83,9 @@ class Rows:
 
     def state(self, node: int, without: int = 0) -> PathState:
         prefix = self._prefixes[node]
-        new = slice(int(self._starts[node]) + prefix.length, self._ends[node] - without)
+        new = slice(int(self._starts[node]) + prefix.length, self._ends[node])
         keys, values = (buffer[:, node, :, new].transpose(1, 2).contiguous() for buffer in (self._keys, self._values))
-        return prefix.then(Segment(keys, values))
+        return prefix.then(Segment(keys, values)).without(without)
 
     def _forward(self, tokens: Tensor, lengths: Tensor | None, options: dict[str, Any]) -> Any:
         """One pass over tokens of the shape (rows, new), padded on the right to `lengths`; padding is seen by no one."""

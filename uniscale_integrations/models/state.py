@@ -35,6 +35,18 @@ class PathState:
         """This path continued."""
         return PathState((*self.segments, segment), self.length + segment.keys.shape[1])
 
+    def without(self, tokens: int) -> PathState:
+        """This path without its last so many tokens."""
+        segments = list(self.segments)
+        left = tokens
+        while left:
+            keys, values = segments.pop()
+            kept = max(0, keys.shape[1] - left)
+            left -= keys.shape[1] - kept
+            if kept or not segments:
+                segments.append(Segment(keys[:, :kept], values[:, :kept]))
+        return PathState(tuple(segments), self.length - tokens)
+
 
 def empty_state(model: PreTrainedModel) -> PathState:
     """The state before the first token.

@@ -117,9 +117,9 @@ class TransformersModel:
         return [session.candidates(expansions, part) for (session, expansions), part in zip(requests, rows, strict=True)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Node:
-    """What a session keeps of a path: its cache without the last token, and the tokens of its answer."""
+    """What a session keeps of a text: its cache without the last token, and the tokens of the answer so far."""
 
     state: PathState
     answer: list[int]
@@ -139,6 +139,7 @@ class TransformersSession:
         self._owner, self._sampling = owner, sampling
         self._stopped = Event()
         self._nodes: dict[PathKey, _Node] = {}
+        self._texts: dict[tuple[int, ...], _Node] = {}
         self._tokens_per_step = 8.0
         self.question = Reading(owner.root, prompt)
         self.notes: list[str] = []
@@ -167,11 +168,12 @@ class TransformersSession:
         """Free the caches of all paths but these."""
         keys = {path.key for path in paths}
         self._nodes = {key: node for key, node in self._nodes.items() if key in keys}
+        self._texts = {tuple(node.answer): node for node in self._nodes.values()}
 
     def close(self) -> None:
         """Free every cache, and stop rows that are still running."""
         self._stopped.set()
-        self._nodes = {}
+        self._nodes, self._texts = {}, {}
         self.question = replace(self.question, after=None)
 
     def begins(self, expansions: Sequence[Expansion]) -> bool:
@@ -179,19 +181,19 @@ class TransformersSession:
         return any(not expansion.path.key.lineage for expansion in expansions)
 
     def rows(self, expansions: Sequence[Expansion]) -> list[Row]:
-        """The rows to sample: each path as often as it has candidates. Paths without a step yet have the same start."""
-        beginnings: dict[bool, Start | str] = {}
+        """The rows to sample: each path as often as it has candidates. Trees that have said the same go on from the same start."""
+        starts: dict[tuple[_Node | None, tuple[str, ...], bool], Start | str] = {}
         rows: list[Row] = []
         for expansion in expansions:
-            key = expansion.path.key
-            if key.lineage:
-                start = self._start(expansion)
-            else:
-                start = beginnings.get(expansion.whole) or self._start(expansion)
-                beginnings[expansion.whole] = start
-            for index in range(expansion.count):
-                row = Row(None, key.tree, index, error=start) if isinstance(start, str) else Row(start, key.tree, index)
-                rows.append(row)
+            path, tree = expansion.path, expansion.path.key.tree
+            same = (self._nodes.get(path.key), path.steps, expansion.whole)
+            if same not in starts:
+                starts[same] = self._start(expansion)
+            start = starts[same]
+            rows.extend(
+                Row(None, tree, index, error=start) if isinstance(start, str) else Row(start, tree, index)
+                for index in range(expansion.count)
+            )
         return rows
 
     def _start(self, expansion: Expansion) -> Start | str:
@@ -218,7 +220,8 @@ class TransformersSession:
         if strand is None:
             return Candidate((), False, row.usage, (), row.error)
         if row.after is not None and not self._stopped.is_set():
-            self._nodes[path.key.child(row.index)] = _Node(row.after, strand.answer)
+            node = self._texts.setdefault(tuple(strand.answer), _Node(row.after, strand.answer))
+            self._nodes[path.key.child(row.index)] = node
         if strand.steps:
             self._tokens_per_step += 0.1 * (strand.drawn / len(strand.steps) - self._tokens_per_step)
         return Candidate(tuple(strand.steps), strand.final, row.usage, tuple(strand.log_probabilities), row.error)

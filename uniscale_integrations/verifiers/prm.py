@@ -24,9 +24,9 @@ Steps = tuple[str, ...]
 Item = tuple[Path, Candidate]
 Verdict = tuple[tuple[float, ...] | None, Usage]
 
-DECIMALS = 3
-"""Scores are rounded to this many decimals: finer differences are below any reward model's calibration, and above the rounding noise
-of floating point, which would otherwise make equal paths differ from batch to batch."""
+DECIMALS = 2
+"""Scores are rounded to this many decimals. Finer differences mean nothing: they are below any reward model's calibration. Rounded, equal
+paths do not differ from batch to batch by the noise of floating point, and a path without a flaw reaches `upper`, which ends a search."""
 
 
 class PRMVerifier:
