@@ -17,6 +17,7 @@ from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers import CallableVerifier
 
 END = 2
+ALL = 99
 PADDING = 0
 
 
@@ -24,7 +25,7 @@ def told(model: TransformersModel, script: list[int], *, whole: bool = True, **s
     """What a candidate becomes when the model draws these tokens."""
     recite(model, script, after=2)
     session = model.open("1", Sampling(**{"temperature": 0.0, "max_step_tokens": 16, "max_steps": 6} | sampling))
-    [[candidate]] = asyncio.run(session.expand([Expansion(root(), 1, whole=whole)]))
+    [[candidate]] = asyncio.run(session.expand([Expansion(root(), 1, steps=ALL if whole else 1)]))
     return candidate
 
 
@@ -113,8 +114,8 @@ def test_blanks_after_a_step_end_a_whole_answer_where_single_steps_would() -> No
     recite(model, ids(model, "1\n2\n "), after=2)
     sampling = Sampling(temperature=0.0, max_step_tokens=4, max_steps=20)
     session = model.open("1", sampling)
-    [[whole]] = asyncio.run(session.expand([Expansion(root(), 1, whole=True)]))
-    [[after]] = asyncio.run(session.expand([Expansion(child(root(), 0, whole), 1, whole=True)]))
+    [[whole]] = asyncio.run(session.expand([Expansion(root(), 1, steps=ALL)]))
+    [[after]] = asyncio.run(session.expand([Expansion(child(root(), 0, whole), 1, steps=ALL)]))
     assert whole.steps == ("1\n", "2\n")
     assert whole.usage.completion_tokens == 4 + 4
     assert after.error == "the model drew 4 tokens and none of them says anything"
@@ -140,7 +141,7 @@ def test_a_tokenizer_that_hides_the_first_space_joins_its_steps_to_the_whole_tex
     script = [*ids(model, "a a"), newline, *ids(model, "2 a"), newline, *ids(model, "aé")[:-1], *ids(model, "aé")[-1:], END]
     recite(model, script, after=len(model.open("1", Sampling()).question.tokens))
     session = model.open("1", Sampling(temperature=0.0, max_step_tokens=16))
-    [[whole]] = asyncio.run(session.expand([Expansion(root(), 1, whole=True)]))
+    [[whole]] = asyncio.run(session.expand([Expansion(root(), 1, steps=ALL)]))
     path = root()
     while not path.final:
         [[candidate]] = asyncio.run(session.expand([Expansion(path, 1)]))

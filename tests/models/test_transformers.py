@@ -24,6 +24,7 @@ from uniscale_integrations.verifiers import CallableVerifier
 
 FAMILY = ("uniscale-0.3m", "uniscale-1m", "uniscale-3m")
 QUESTION = "1 + 2?"
+ALL = 99
 WARM = Sampling(temperature=1.0, max_step_tokens=12, max_steps=5)
 
 
@@ -95,7 +96,7 @@ def test_greedy_steps_of_the_embedded_models_are_those_of_generate(name: str) ->
     model = load_model(name)
     question = questions()[3].text
     session = model.open(question, Sampling(temperature=0.0))
-    [[whole]] = expand(session, Expansion(root(), 1, whole=True))
+    [[whole]] = expand(session, Expansion(root(), 1, steps=ALL))
     ids = torch.tensor([prompt_ids(model.tokenizer, question, "")])
     with torch.inference_mode():
         output = model.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=400)
@@ -181,7 +182,7 @@ def test_a_path_draws_the_same_whatever_else_is_in_the_batch() -> None:
     model = generator(final_step=r"A")
     alone = expand(model.open(QUESTION, WARM), Expansion(root(2), 3))[0]
     session = model.open(QUESTION, WARM)
-    crowd = expand(session, Expansion(root(0), 5), Expansion(root(2), 3), Expansion(root(1), 1, whole=True))[1]
+    crowd = expand(session, Expansion(root(0), 5), Expansion(root(2), 3), Expansion(root(1), 1, steps=ALL))[1]
     assert [c.steps for c in crowd] == [c.steps for c in alone]
     for far, near in zip(crowd, alone, strict=True):
         assert far.log_probabilities == pytest.approx(near.log_probabilities, abs=1e-6)
@@ -194,7 +195,7 @@ def test_whole_answers_are_those_drawn_step_by_step(name: str, seed: int) -> Non
     model = load_model(name) if name in FAMILY else generator(name)
     question = questions()[seed].text if name in FAMILY else QUESTION
     sampling = Sampling(temperature=1.2, max_step_tokens=20, max_steps=6, seed=seed)
-    [[whole]] = expand(model.open(question, sampling), Expansion(root(1), 1, whole=True))
+    [[whole]] = expand(model.open(question, sampling), Expansion(root(1), 1, steps=ALL))
     session, path, final = model.open(question, sampling), root(1), False
     for _ in range(6):
         [[candidate]] = expand(session, Expansion(path, 1))
@@ -269,7 +270,7 @@ def test_a_path_that_fills_the_context_ends_there_with_the_reason(kind: str, who
     model.decoder.vocabulary.ends = frozenset()
     session, path = model.open("1" * 20, Sampling(temperature=1.0, max_step_tokens=8, max_steps=50)), root()
     for _ in range(50):
-        [[candidate]] = expand(session, Expansion(path, 1, whole=whole))
+        [[candidate]] = expand(session, Expansion(path, 1, steps=ALL if whole else 1))
         if candidate.error:
             break
         path = child(path, 0, candidate)
@@ -281,7 +282,7 @@ def test_a_full_path_leaves_the_others_going() -> None:
     model = generator("gpt2", context=40, final_step=None)
     model.decoder.vocabulary.ends = frozenset()
     long = model.open("1" * 26, Sampling(temperature=1.0, max_step_tokens=12))
-    [[full]] = expand(long, Expansion(root(), 1, whole=True))
+    [[full]] = expand(long, Expansion(root(), 1, steps=ALL))
     short = model.open("1", WARM)
 
     async def both() -> list[Sequence[Sequence[Candidate]]]:
@@ -307,7 +308,7 @@ def test_a_closed_session_stops_rows_that_still_run() -> None:
         return forward(*args, **kwargs)
 
     model.model.forward = closing
-    expand(endless, Expansion(root(), 3, whole=True))
+    expand(endless, Expansion(root(), 3, steps=ALL))
     assert made == 5
     assert not answers(endless)
     [[late]] = expand(endless, Expansion(Path(root().key.child(0), ("x",)), 1))
@@ -320,4 +321,4 @@ def test_the_estimate_counts_the_question_until_it_was_read() -> None:
     expand(session, Expansion(root(), 2))
     assert before.prompt_tokens == len(QUESTION) + 1
     assert session.estimate(Expansion(root(), 2)).prompt_tokens == 0
-    assert session.estimate(Expansion(root(), 2, whole=True)).completion_tokens > before.completion_tokens
+    assert session.estimate(Expansion(root(), 2, steps=ALL)).completion_tokens > before.completion_tokens

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.search.trees import EIGHTHS, OFTEN_FLAWLESS, World, play
 from uniscale_integrations.search.aggregation import AGGREGATIONS, aggregation
 from uniscale_integrations.search.beam import BeamSearch, Schedule, SearchSettings
-from uniscale_integrations.search.early_stopping import hopeless
+from uniscale_integrations.search.early_stopping import hopeless, patience
 from uniscale_integrations.search.paths import Fate, Path, PathKey
 from uniscale_integrations.space import Configuration
 
@@ -144,3 +144,32 @@ def test_the_first_tree_of_the_leader_schedule_spares_the_others() -> None:
     leader = searched(flawless, (4, 2, 1), SearchSettings(schedule="leader"))
     assert {p.key.tree for p in leader.paths if p.steps} == {0}
     assert len(leader.paths) < len(lockstep.paths)
+
+
+@given(
+    st.lists(st.floats(0, 1), max_size=6),
+    st.floats(0.01, 1),
+    st.integers(7, 12),
+    st.sampled_from(list(AGGREGATIONS)),
+    st.floats(0.05, 1),
+    st.lists(st.floats(0, 1), min_size=12, max_size=12),
+)
+def test_no_path_is_hopeless_before_patience_is_over(
+    scores: list[float], value: float, horizon: int, aggregate: str, upper: float, later: list[float]
+) -> None:
+    scores, later, leader = [s * upper for s in scores], [s * upper for s in later], path(0, min(value, upper))
+    rule, begun = aggregation(aggregate), path(1, *scores, aggregate=aggregate)
+    if hopeless(begun, leader, rule, horizon, upper):
+        return
+    steps = patience(begun, leader, rule, horizon, upper)
+    assert 1 <= steps <= horizon - len(scores)
+    for more in range(1, steps):
+        assert not hopeless(path(1, *scores, *later[:more], aggregate=aggregate), leader, rule, horizon, upper)
+    if steps < horizon - len(scores) and value < upper:
+        assert hopeless(path(1, *scores, *[0.0] * steps, aggregate=aggregate), leader, rule, horizon, upper)
+
+
+def test_best_of_n_with_a_weak_leader_samples_several_steps_at_once_and_with_a_strong_one_a_single_one() -> None:
+    weak, strong = path(0, 0.5, 0.4), path(0, 1.0, 0.9)
+    assert patience(path(1), weak, aggregation("mean"), horizon=10, upper=1.0) == 6
+    assert patience(path(1), strong, aggregation("mean"), horizon=10, upper=1.0) == 1

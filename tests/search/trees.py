@@ -58,14 +58,14 @@ class World:
         usage = Usage(prompt_tokens=1.0, completion_tokens=1.0 + size % 7, compute=float(size))
         return Candidate(() if final and bare < 32 and steps else (step,), final, usage)
 
-    def whole(self, tree: int, steps: tuple[str, ...], index: int, horizon: int) -> Candidate:
-        """The candidate sampled on to its end: what a chain of single candidates would have said."""
+    def several(self, tree: int, steps: tuple[str, ...], index: int, most: int) -> Candidate:
+        """The candidate sampled on for up to so many steps: what a chain of single candidates would have said."""
         said = steps
         usage = NOTHING
         while True:
             candidate = self.candidate(tree, said, index)
             said, usage, index = said + candidate.steps, usage.plus(candidate.usage), 0
-            if candidate.final or len(said) >= horizon:
+            if candidate.final or len(said) >= len(steps) + most:
                 return Candidate(said[len(steps) :], candidate.final, usage)
 
     def scores(self, steps: tuple[str, ...], new: tuple[str, ...]) -> tuple[float, ...]:
@@ -77,13 +77,10 @@ class World:
         part = self.palette[number % len(self.palette)] if self.palette else number / 2**64
         return min(self.upper, part * self.upper)
 
-    def expand(self, expansion: Expansion, horizon: int) -> list[Scored]:
+    def expand(self, expansion: Expansion) -> list[Scored]:
         """The scored candidates of an expansion."""
         tree, steps = expansion.path.key.tree, expansion.path.steps
-        made = [
-            self.whole(tree, steps, index, horizon) if expansion.whole else self.candidate(tree, steps, index)
-            for index in range(expansion.count)
-        ]
+        made = [self.several(tree, steps, index, expansion.steps) for index in range(expansion.count)]
         return [Scored(candidate, self.scores(steps, candidate.steps)) for candidate in made]
 
 
@@ -98,7 +95,7 @@ def play(search: BeamSearch, world: World, order: Random | None = None) -> BeamS
             order.shuffle(pending)
         batch, pending = (pending, []) if order is None else (pending[:1], pending[1:])
         for wish in batch:
-            assert search.tell(wish.path.key, world.expand(wish, search.settings.max_steps))
+            assert search.tell(wish.path.key, world.expand(wish))
 
 
 Tamper = Callable[[Path, int, Candidate], Awaitable[Candidate]]
@@ -170,9 +167,7 @@ class TreeGeneratorSession:
     async def _one(self, wish: Expansion, index: int) -> Candidate:
         tree, steps = wish.path.key.tree, wish.path.steps
         world = self._owner.world
-        candidate = (
-            world.whole(tree, steps, index, self._sampling.max_steps) if wish.whole else world.candidate(tree, steps, index)
-        )
+        candidate = world.several(tree, steps, index, wish.steps)
         try:
             return await self._owner.tamper(wish.path, index, candidate)
         except Exception as error:

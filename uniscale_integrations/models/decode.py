@@ -49,7 +49,7 @@ class Start:
         answer: ids of all tokens after the question.
         text: of the path.
         depth: its steps.
-        whole: whether to sample to the end of the answer instead of one step.
+        steps: most steps to sample.
         sampling: temperature, lengths, seed.
         stopped: set when the caller no longer wants it.
     """
@@ -59,7 +59,7 @@ class Start:
     answer: Sequence[int]
     text: str
     depth: int
-    whole: bool
+    steps: int
     sampling: Sampling
     stopped: Event
 
@@ -119,7 +119,7 @@ class Strand:
         if not broke and len(self.step) < sampling.max_step_tokens:
             return False
         self.end_step(decoder)
-        return self.final or bool(self.blank) or not start.whole or start.depth + len(self.steps) >= sampling.max_steps
+        return self.final or bool(self.blank) or len(self.steps) >= min(start.steps, sampling.max_steps - start.depth)
 
     def end_step(self, decoder: Decoder) -> None:
         """Turn the tokens since the last step's end into a step; a character still incomplete is left to the next one."""

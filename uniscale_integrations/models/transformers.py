@@ -154,7 +154,7 @@ class TransformersSession:
         node = self._nodes.get(expansion.path.key)
         prompt = len(self.question.tokens)
         context = node.state.length if node else prompt
-        steps = self._sampling.max_steps // 2 if expansion.whole else 1
+        steps = max(1, min(expansion.steps, self._sampling.max_steps // 2))
         total = decode_usage(self._owner.shape, context, max(1, round(self._tokens_per_step * steps))).scaled(expansion.count)
         if self.question.after is None:
             return total.plus(forward_usage(self._owner.shape, [prompt], [0], prompt=[prompt]))
@@ -182,11 +182,11 @@ class TransformersSession:
 
     def rows(self, expansions: Sequence[Expansion]) -> list[Row]:
         """The rows to sample: each path as often as it has candidates. Trees that have said the same go on from the same start."""
-        starts: dict[tuple[_Node | None, tuple[str, ...], bool], Start | str] = {}
+        starts: dict[tuple[_Node | None, tuple[str, ...], int], Start | str] = {}
         rows: list[Row] = []
         for expansion in expansions:
             path, tree = expansion.path, expansion.path.key.tree
-            same = (self._nodes.get(path.key), path.steps, expansion.whole)
+            same = (self._nodes.get(path.key), path.steps, expansion.steps)
             if same not in starts:
                 starts[same] = self._start(expansion)
             start = starts[same]
@@ -208,7 +208,7 @@ class TransformersSession:
             state, last, answer = node.state, node.answer[-1], node.answer
         else:
             return "the session is closed" if self._stopped.is_set() else f"the context of {self._owner.context} tokens is full"
-        return Start(state, last, answer, path.text, path.depth, expansion.whole, self._sampling, self._stopped)
+        return Start(state, last, answer, path.text, path.depth, expansion.steps, self._sampling, self._stopped)
 
     def candidates(self, expansions: Sequence[Expansion], rows: Sequence[Row]) -> list[list[Candidate]]:
         """The sampled rows as candidates, with the caches of those that can go on kept."""

@@ -23,6 +23,7 @@ class Aggregation:
         value: scores (at least one) -> `V(p)`.
         bound: (value, depth, horizon, upper) -> the greatest value that any continuation can end with.
         recovers: whether a low score can be made up for completely by later ones.
+        worst: (value, depth, more) -> the least value that so many further steps can lead to.
 
     Example:
         >>> mean = aggregation("mean")
@@ -34,6 +35,7 @@ class Aggregation:
     value: Callable[[Sequence[float]], float]
     bound: Callable[[float, int, int, float], float]
     recovers: bool = False
+    worst: Callable[[float, int, int], float] = lambda value, depth, more: 0.0
 
 
 def _mean(scores: Sequence[float]) -> float:
@@ -49,6 +51,10 @@ def _mean(scores: Sequence[float]) -> float:
     if min(scores) == greatest:
         return greatest
     return mean if mean < greatest else nextafter(greatest, 0.0)
+
+
+def _mean_worst(value: float, depth: int, more: int) -> float:
+    return depth * value / (depth + more)
 
 
 def _mean_bound(value: float, depth: int, horizon: int, upper: float) -> float:
@@ -69,7 +75,7 @@ def _last_bound(value: float, depth: int, horizon: int, upper: float) -> float:
     return upper if depth < horizon else value
 
 
-MEAN = Aggregation("mean", _mean, _mean_bound)
+MEAN = Aggregation("mean", _mean, _mean_bound, worst=_mean_worst)
 MINIMUM = Aggregation("min", min, _own_value)
 LAST = Aggregation("last", _last, _last_bound, recovers=True)
 PRODUCT = Aggregation("product", prod, _own_value)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.aggregation import MEAN, Aggregation
-from uniscale_integrations.search.early_stopping import hopeless
+from uniscale_integrations.search.early_stopping import hopeless, patience
 from uniscale_integrations.search.paths import Expansion, Fate, Path, PathKey, Scored
 from uniscale_integrations.search.result import SearchResult, conclude, precedence
 from uniscale_integrations.space import Configuration
@@ -30,8 +30,8 @@ class SearchSettings:
             others, so that they can be stopped from their first step on (lowest cost).
         aggregation: how step scores become a path's value.
         upper: `v_sup`, the greatest step score the verifier can give.
-        whole_answers: whether to ask for a whole answer at once where nothing could be decided between its steps. With a budget to
-            watch, something can.
+        whole_answers: whether to ask for several steps at once where nothing could be decided between them. With a budget to watch,
+            something can.
     """
 
     max_steps: int = 12
@@ -103,7 +103,7 @@ class BeamSearch:
         for tree in self._trees:
             if leader is not None and tree is not leader and not leader.done:
                 break
-            whole = self._wholesale and (self._unwatched or tree is leader)
+            watched = not self._unwatched and tree is not leader
             frontier, tree.frontier = tree.frontier, []
             for path in frontier:
                 reason = self._hopeless(path) if may_stop else ""
@@ -111,7 +111,7 @@ class BeamSearch:
                     self._end(path, Fate.PRUNED, reason)
                 else:
                     tree.waiting[path.key] = path
-                    wishes.append(Expansion(path, count, whole))
+                    wishes.append(Expansion(path, count, self._steps(path, watched) if self._wholesale else 1))
         return wishes
 
     def tell(self, key: PathKey, candidates: Sequence[Scored]) -> bool:
@@ -255,6 +255,15 @@ class BeamSearch:
                     tree.frontier.append(path)
                 else:
                     path.fate, path.reason = outranked, reason
+
+    def _steps(self, path: Path, watched: bool) -> int:
+        """How many steps to sample at once, where candidates do not compete: until early stopping could decide something."""
+        settings = self.settings
+        if not watched:
+            return settings.max_steps - path.depth
+        if self.best is None:
+            return 1
+        return patience(path, self.best, settings.aggregation, settings.max_steps, settings.upper)
 
     def _hopeless(self, path: Path) -> str:
         settings = self.settings

@@ -49,3 +49,20 @@ def hopeless(path: Path, best: Path | None, aggregation: Aggregation, horizon: i
     if best.key < path.key and (best.key.tree != path.key.tree or not aggregation.recovers):
         return f"can at most equal the best finished {best.value:.3f}"
     return ""
+
+
+def patience(path: Path, best: Path, aggregation: Aggregation, horizon: int, upper: float) -> int:
+    """After how many further steps of an unfinished path, at the least, it could be hopeless: 1 up to all that are left.
+
+    Until then there is no use in looking, so that they can be sampled and scored together.
+    """
+    depth = len(path.steps)
+    if best.value is None or (depth and path.value is None):
+        return horizon - depth
+    if best.value >= upper:
+        return 1
+    for more in range(1, horizon - depth):
+        worst = aggregation.worst(path.value or 0.0, depth, more)
+        if aggregation.bound(worst, depth + more, horizon, upper) < best.value - MARGIN:
+            return more
+    return horizon - depth

@@ -108,14 +108,14 @@ class Path:
 
 @dataclass(slots=True)
 class Expansion:
-    """A wish of the search: sample `count` next steps for the path.
+    """A wish of the search: sample `count` continuations of the path.
 
     Attributes:
         path: the path to continue.
         count: how many candidates.
-        whole: sample to the end of the answer instead of one step; set where nothing could be decided in between.
+        steps: most steps to sample at once, up to the end of the answer; more than one where nothing could be decided in between.
     """
 
     path: Path
     count: int
-    whole: bool = False
+    steps: int = 1
