@@ -50,8 +50,14 @@ class Recipe:
 RECIPES = {
     "uniscale-0.3m": Recipe(hidden=96, layers=3, heads=3, mlp=240, steps=1500),
     "uniscale-1m": Recipe(hidden=144, layers=4, heads=4, mlp=384, steps=1600),
-    "uniscale-3m": Recipe(hidden=192, layers=6, heads=6, mlp=512, steps=2600),
+    "uniscale-3m": Recipe(hidden=192, layers=6, heads=6, mlp=512, steps=2100),
 }
+
+BODY = "uniscale-prm-body"
+"""What the reward model is built on: the largest shape, trained until it can solve nearly everything. A verifier must know more than
+the models that it judges; it is not shipped as a language model."""
+
+STAGES = RECIPES | {BODY: Recipe(hidden=192, layers=6, heads=6, mlp=512, steps=2600)}
 
 
 def collate(corpus: Corpus, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
@@ -78,7 +84,7 @@ def train(name: str, seed: int, threads: int) -> Path:
     """Train one model of the family; returns its folder."""
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    recipe = RECIPES[name]
+    recipe = STAGES[name]
     corpus = Corpus.load(WORK / "corpus.npz")
     model = LlamaForCausalLM(recipe.config())
 
@@ -93,7 +99,7 @@ def train(name: str, seed: int, threads: int) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=RECIPES)
+    parser.add_argument("name", choices=STAGES)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()

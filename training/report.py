@@ -99,6 +99,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     parser.add_argument("--count", type=int, default=20, help="questions of each family and level (32 of these)")
     parser.add_argument("--seed", type=int, default=SEED, help="of the questions")
+    parser.add_argument("--models", nargs="+", choices=language_models(), default=language_models(), help="all by default")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -111,7 +112,7 @@ def main() -> None:
         search: list[dict[str, object]] = []
         scores: list[float] = []
         labels: list[int] = []
-        for name in language_models():
+        for name in arguments.models:
             model = load_model(name)
             greedy = bench.run(model, (1, 1, 1), Sampling(temperature=0))
             models.append(

@@ -1,7 +1,7 @@
 """Stage 4, `python -m training.reward_model`: the process reward model, resumable.
 
-It starts from the largest language model with a score head in place of the vocabulary, and reads a score at every step's end: the
-probability that all steps so far are right.
+It starts from a language model of its own, `training.language_model.BODY`, with a score head in place of the vocabulary, and reads a
+score at every step's end: the probability that all steps so far are right.
 
 A language model that can solve a question knows, one position before, what every token of a solution should be. Two layers on top of it
 learn to use that: the first holds a token against what was expected in its place, the second gathers the verdicts. They alone are
@@ -27,12 +27,12 @@ from transformers.models.llama.modeling_llama import LlamaAttention
 
 from training.corpus import WORK, prompt_text
 from training.corruption import corrupt
+from training.language_model import BODY
 from training.loop import batches, fit
 from training.rollouts import label
 from uniscale_integrations.models.catalog import PRM
 
-BASE = "uniscale-3m"
-STEPS = 900
+STEPS = 2000
 LEARNING_RATE = 4e-3
 BATCH = 64
 PRACTICE = 120_000
@@ -226,7 +226,7 @@ def train(seed: int, threads: int, steps: int) -> Path:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(WORK / "tokenizer")
     records = sampled(WORK / "rollouts.train.jsonl") + practice(WORK / "problems.jsonl", PRACTICE, seed)
     data = Solutions(records, tokenizer)
-    model = new_model(LlamaForCausalLM.from_pretrained(WORK / BASE))
+    model = new_model(LlamaForCausalLM.from_pretrained(WORK / BODY))
     model.requires_grad_(False)
     for part in (*model.model.layers[-MORE_LAYERS:], model.model.norm, model.score):
         part.requires_grad_(True)

@@ -252,3 +252,20 @@ def test_a_model_that_calls_itself_stateful_is_refused() -> None:
     model._is_stateful = True
     with pytest.raises(GenerationError, match="LlamaForCausalLM has recurrent layers"):
         empty_state(model)
+
+
+@pytest.mark.parametrize("kind", [Rows, Forest])
+def test_a_node_that_is_not_a_number_leaves_the_others_alone(kind: OpenBatch) -> None:
+    model = prepared("llama", kind)
+    common = read(model, kind, sequence(5, 1))
+    clean = kind(model, [common], 2)
+    expected = [clean.step([4]), clean.step([6])]
+    weights = model.get_input_embeddings().weight
+    weights[9] = float("nan")
+    model.lm_head.weight.data = model.lm_head.weight.nan_to_num()
+    batch = kind(model, [common, common], 2)
+    first = batch.step([9, 4])
+    second = batch.step([5, 6])
+    assert first[0].isnan().all()
+    close(first[1], expected[0][0])
+    close(second[1], expected[1][0])

@@ -206,3 +206,28 @@ def test_what_was_sampled_before_its_verifier_was_cancelled_is_charged_as_it_was
     session = generator.sessions[0]
     assert (session.cancelled, verifier.sessions[0].cancelled) == (0, 2)
     assert ledger.by_role()["generator"] == session.returned.plus(session.shared)
+
+
+def test_a_call_that_ends_while_a_futile_one_is_cleaned_up_is_not_waited_for_again() -> None:
+    flawless = World(3, palette=(1.0,), ending=256)
+    request = replace(LOCKSTEP, early_stopping=True, configuration=Configuration("m", 3))
+    generator = TreeGenerator(flawless)
+    current = Run(request, generator, TreeVerifier(flawless))
+    session = generator.sessions[0]
+    honest = session.expand
+
+    async def expand(expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
+        tree = expansions[0].path.key.tree
+        if tree == 2:
+            try:
+                await asyncio.sleep(5)
+            except asyncio.CancelledError:
+                await asyncio.sleep(0.1)
+                raise
+        if tree == 0:
+            await asyncio.sleep(0.05)
+        return await honest(expansions)
+
+    session.expand = expand  # type: ignore[method-assign]
+    answer = asyncio.run(asyncio.wait_for(current.execute(), 3))
+    assert answer.best_score == 1.0

@@ -31,8 +31,9 @@ class _GroupLayer(BufferLayer):
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         assert self.keys is not None
         assert self.values is not None
-        self.keys.flatten(0, 1).index_copy_(0, self._places, key_states[0].transpose(0, 1))
-        self.values.flatten(0, 1).index_copy_(0, self._places, value_states[0].transpose(0, 1))
+        for buffer, states in ((self.keys, key_states), (self.values, value_states)):
+            # What is not a number would reach every node of the group, since a weight of zero does not keep it out.
+            buffer.flatten(0, 1).index_copy_(0, self._places, states[0].transpose(0, 1).nan_to_num(0.0, 0.0, 0.0))
         return self.keys[:, : self.length].transpose(1, 2), self.values[:, : self.length].transpose(1, 2)
 
 

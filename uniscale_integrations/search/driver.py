@@ -122,7 +122,10 @@ class Driver:
             call.ended = ended
         for call in fresh:
             call.task = loop.create_task(self._expand(call))
-        if seconds is None:
+        if any(call.task is not None and call.task.done() for call in running):
+            # It ended while something else was awaited, and has nothing left to wake.
+            pass
+        elif seconds is None:
             await ended
         else:
             await asyncio.wait((ended,), timeout=seconds)
