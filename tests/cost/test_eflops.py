@@ -143,7 +143,7 @@ def test_parts_of_candidates_that_share_tokens_and_stop_early_sum_to_the_passes(
             sums[index] = [a + b for a, b in zip(sums[index], (share, share * (context + 1), share / len(running)), strict=True)]
     alone = [decode_usage(SHAPE, context, steps) for context, steps, sharing in drawn for _ in range(sharing)]
     parts = [
-        tokens_usage(SHAPE, Share(*sums[index]), Share(steps, steps * context + steps * (steps + 1) // 2, steps), sampled=steps)
+        tokens_usage(SHAPE, Share(*sums[index]), drawn=steps, seen=steps * context + steps * (steps + 1) // 2)
         for index, (context, steps, sharing) in enumerate(drawn)
         for _ in range(sharing)
     ]
@@ -190,4 +190,4 @@ def test_impossible_decoding_is_refused_with_its_values() -> None:
     with pytest.raises(ConfigurationError, match="tokens=-1"):
         decode_usage(SHAPE, 0, -1)
     with pytest.raises(ConfigurationError, match=r"Share\(tokens=3, seen=6, passes=4\.5\)"):
-        tokens_usage(SHAPE, Share(3, 6, 4.5), Share(3, 6, 3), sampled=3)
+        tokens_usage(SHAPE, Share(3, 6, 4.5), drawn=3, seen=6)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.models.bloom import BloomConfig, BloomForCausalLM
+from transformers.models.deepseek_v3 import DeepseekV3Config, DeepseekV3ForCausalLM
 from transformers.models.falcon_mamba import FalconMambaConfig, FalconMambaForCausalLM
 from transformers.models.mamba import MambaConfig, MambaForCausalLM
 
@@ -213,6 +214,28 @@ def test_a_model_that_does_not_pass_the_groups_on_gets_rows_and_keeps_its_attent
     model.model.forward = forgetful
     assert batches_for(model) is Rows
     assert model.config._attn_implementation == "sdpa"
+
+
+def test_a_model_whose_groups_give_other_numbers_gets_rows() -> None:
+    model = causal("llama", VOCABULARY)
+    forward = model.model.forward
+
+    def blind(*args: Any, attention_mask: Any = None, **kwargs: Any) -> Any:
+        return forward(*args, attention_mask=torch.zeros_like(attention_mask) if "grid" in kwargs else attention_mask, **kwargs)
+
+    model.model.forward = blind
+    assert batches_for(model) is Rows
+    assert model.config._attn_implementation == "sdpa"
+
+
+def test_keys_and_values_of_different_widths_are_refused_with_the_reason() -> None:
+    config = DeepseekV3Config(
+        vocab_size=VOCABULARY, hidden_size=16, intermediate_size=16, moe_intermediate_size=8, num_hidden_layers=1,
+        num_attention_heads=2, num_key_value_heads=2, n_routed_experts=4, n_group=1, topk_group=1, num_experts_per_tok=1,
+        kv_lora_rank=4, q_lora_rank=4, qk_rope_head_dim=4, qk_nope_head_dim=4, v_head_dim=4, first_k_dense_replace=1,
+    )  # fmt: skip
+    with pytest.raises(GenerationError, match="keys and values of DeepseekV3ForCausalLM cannot be kept per path"):
+        batches_for(DeepseekV3ForCausalLM(config).eval())
 
 
 def test_outside_of_its_batches_a_model_answers_as_before() -> None:

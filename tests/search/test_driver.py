@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.search.trees import BEAM, LOCKSTEP, WORLD, Judge, Tamper, TreeGenerator, TreeVerifier, Verdict, ask
+from tests.search.trees import BEAM, LOCKSTEP, WORLD, Judge, Tamper, TreeGenerator, TreeVerifier, ask
 from uniscale_integrations.errors import SearchFailed
 from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path
+from uniscale_integrations.search.ports import Verdict
 from uniscale_integrations.search.run import Run
 
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.search.trees import BEAM, LOCKSTEP, PLAIN, WORLD, TreeGenerator, TreeVerifier, Verdict, World, ask
+from tests.search.trees import BEAM, LOCKSTEP, PLAIN, WORLD, TreeGenerator, TreeVerifier, World, ask
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import BudgetError
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path
-from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.ports import Sampling, Verdict
 from uniscale_integrations.search.run import Run, arun
 from uniscale_integrations.space import Configuration
 

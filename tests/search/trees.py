@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.search.beam import BeamSearch, SearchSettings
 from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, Scored
-from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.ports import Sampling, Verdict
 from uniscale_integrations.search.run import Answer, Request, arun
 from uniscale_integrations.space import Configuration
 
@@ -182,7 +182,6 @@ class TreeGeneratorSession:
         self.closed += 1
 
 
-Verdict = tuple[tuple[float, ...] | None, Usage]
 Judge = Callable[[Sequence[tuple[Path, Candidate]], list[Verdict]], Awaitable[list[Verdict]]]
 """(items, the honest verdicts) -> what comes back instead; it may wait or raise."""
 

@@ -122,7 +122,7 @@ def decode_usage(shape: ModelShape, context: int, steps: int) -> Usage:
         (6000.0, 3.0)
     """
     seen = _seen(steps, context)
-    return tokens_usage(shape, Share(steps, seen, steps), Share(steps, seen, steps), sampled=steps)
+    return tokens_usage(shape, Share(steps, seen, steps), drawn=steps, seen=seen)
 
 
 class Share(NamedTuple):
@@ -142,20 +142,20 @@ class Share(NamedTuple):
 NO_SHARE = Share()
 
 
-def tokens_usage(shape: ModelShape, share: Share, alone: Share, *, sampled: int) -> Usage:
+def tokens_usage(shape: ModelShape, share: Share, *, drawn: int, seen: int) -> Usage:
     """The usage of one candidate of a batch that decodes.
 
     With the sums of what it needs, or of what the passes did for it:
 
         C_comp = 2 P tokens + 4 L H d seen,    traffic = 2 L K d b_kv seen,    weights = P b_w passes,    passes = L passes
 
-    Added up over all candidates, usage minus what was saved is what the passes did.
+    Added up over all candidates, usage minus what was saved is what the passes did, each cache read once for every text of the batch.
 
     Args:
         shape: of the model.
-        share: the candidate's part.
-        alone: what its part would be without any other.
-        sampled: tokens drawn.
+        share: the candidate's part of the passes.
+        drawn: its tokens, each of which takes a pass.
+        seen: tokens that those saw, themselves included, in sum.
 
     Raises:
         ConfigurationError: a negative count, or more passes than tokens.
@@ -165,30 +165,29 @@ def tokens_usage(shape: ModelShape, share: Share, alone: Share, *, sampled: int)
         ...     parameters=1000, lookup_parameters=0, layers=2, hidden=8, heads=2, kv_heads=1, head_dim=4, vocabulary=16,
         ...     bytes_per_weight=2, bytes_per_kv=2,
         ... )
-        >>> alone = Share(tokens=3, seen=36, passes=3)
-        >>> of_two_that_draw_the_same = tokens_usage(shape, Share(tokens=1.5, seen=18, passes=1.5), alone, sampled=3)
+        >>> of_two_that_draw_the_same = tokens_usage(shape, Share(tokens=1.5, seen=18, passes=1.5), drawn=3, seen=36)
         >>> of_two_that_draw_the_same.compute, of_two_that_draw_the_same.compute_saved
         (8304.0, 4152.0)
     """
-    if min(*share, *alone, sampled) < 0:
-        raise ConfigurationError(f"counts cannot be negative, got {share}, {alone}, {sampled=}")
+    if min(*share, drawn, seen) < 0:
+        raise ConfigurationError(f"counts cannot be negative, got {share}, {drawn=}, {seen=}")
     if share.passes > share.tokens + 1e-6:
         raise ConfigurationError(f"a pass computes at least one token, got {share}")
-    compute = _compute(shape, alone)
+    compute, traffic = _compute(shape, drawn, seen), shape.kv_bytes * seen
     return Usage(
-        completion_tokens=float(sampled),
+        completion_tokens=float(drawn),
         compute=compute,
-        traffic=shape.kv_bytes * alone.seen,
+        traffic=traffic,
         weights=shape.weight_bytes * share.passes,
-        weights_alone=shape.weight_bytes * alone.tokens,
+        weights_alone=shape.weight_bytes * drawn,
         passes=shape.layers * share.passes,
-        compute_saved=max(0.0, compute - _compute(shape, share)),
-        traffic_saved=max(0.0, shape.kv_bytes * (alone.seen - share.seen)),
+        compute_saved=max(0.0, compute - _compute(shape, share.tokens, share.seen)),
+        traffic_saved=max(0.0, traffic - shape.kv_bytes * share.seen),
     )
 
 
-def _compute(shape: ModelShape, share: Share) -> float:
-    return 2.0 * shape.matmul_parameters * share.tokens + shape.attention_flops * share.seen
+def _compute(shape: ModelShape, tokens: float, seen: float) -> float:
+    return 2.0 * shape.matmul_parameters * tokens + shape.attention_flops * seen
 
 
 def _seen(new: int, context: int) -> int:

@@ -180,8 +180,7 @@ class Row:
 
     def settle(self, shape: ModelShape) -> None:
         """Put what was spent on the bill, and start counting anew."""
-        alone = Share(self.drawn, self.seen, self.drawn)
-        self.usage = self.usage.plus(tokens_usage(shape, self.share, alone, sampled=self.drawn))
+        self.usage = self.usage.plus(tokens_usage(shape, self.share, drawn=self.drawn, seen=self.seen))
         self.share, self.seen, self.drawn = NO_SHARE, 0, 0
 
 

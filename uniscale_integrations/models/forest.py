@@ -1,8 +1,9 @@
-"""A batch whose nodes share what they have in common: no token that two of them begin with is kept, moved or computed twice.
+"""A batch whose nodes share what they have in common.
 
 Nodes that continue the same path form a group with one buffer of keys and values: first those of the path, then those of every token
 that was fed since, in the order of time. What a node sees of its group's buffer is a row of booleans, so that branching copies
-bookkeeping, not caches. All tokens of a pass stand in one row, whatever their group, and none of them is padding.
+bookkeeping, not caches, until a group has become crowded. All tokens of a pass stand in one row, whatever their group; only attention,
+which works group by group, pads them to the widest.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache
 
+from uniscale_integrations.errors import GenerationError
 from uniscale_integrations.models.attention import NAME, Grid, supports_groups
 from uniscale_integrations.models.batch import BufferLayer, OpenBatch
+from uniscale_integrations.models.halving import out_of_memory
 from uniscale_integrations.models.rows import Rows
 from uniscale_integrations.models.state import PathState, Segment, empty_state
 
@@ -38,7 +41,7 @@ class _GroupLayer(BufferLayer):
 
 
 CROWDED = 4
-"""How often the beginning of a group fits into what its nodes have fed since before they are given groups of their own.
+"""How many times the longest beginning the groups' buffers may grow by before their nodes are given groups of their own.
 
 Each node's attention runs over the whole group, so that nodes that have long gone different ways waste work on each other; sharing their
 beginning saves memory traffic instead, which costs a few times as much a token."""
@@ -88,7 +91,7 @@ class Forest:
         for row, group in zip(tokens, self._groups, strict=True):
             new[group] += len(row)
         if len(new) < len(tokens) and self._crowded(max(new)):
-            self._regroup(apart=True)
+            self._regroup(max(map(len, tokens)), apart=True)
         output = self._forward(tokens, options)
         if score is None:
             return []
@@ -102,7 +105,7 @@ class Forest:
         if 2 * len(live) <= len(self._prefixes):
             self._forget_all_but(live)
         if len(live) < len(nodes) and self._crowded(self._end - self._prefix):
-            self._regroup(apart=False)
+            self._regroup(self._end - self._prefix, apart=False)
 
     def state(self, node: int, without: int = 0) -> PathState:
         group = self._groups[node]
@@ -113,7 +116,7 @@ class Forest:
     def _crowded(self, new: int) -> bool:
         return new > CROWDED * max(self._prefix, 16)
 
-    def _regroup(self, *, apart: bool) -> None:
+    def _regroup(self, room: int, *, apart: bool) -> None:
         """Give every node a group of its own, or let those share one that see the same."""
         states: dict[tuple[int, bytes], PathState] = {}
         seen = [b"" if apart else row.numpy().tobytes() for row in self._seen]
@@ -121,7 +124,7 @@ class Forest:
         for node, key in enumerate(keys):
             if key not in states:
                 states[key] = self.state(node)
-        self._lay_out([states[key] for key in keys], self._end - self._prefix)
+        self._lay_out([states[key] for key in keys], room)
 
     def _forget_all_but(self, groups: list[int]) -> None:
         numbers = {group: number for number, group in enumerate(groups)}
@@ -190,19 +193,34 @@ def batches_for(model: PreTrainedModel) -> OpenBatch:
     """How batches of this model are to be made: as a `Forest` where that gives what `Rows` give, tried once on a few tokens.
 
     A model that qualifies has its attention set to one that does the same as before outside of such batches.
+
+    Raises:
+        GenerationError: not even `Rows` fit it.
     """
-    if not supports_groups(model):
-        return Rows
-    before = model.config.get_text_config()._attn_implementation
-    model.set_attn_implementation(NAME)
-    try:
-        with torch.inference_mode():
-            alike = torch.allclose(_probe(model, Forest), _probe(model, Rows), rtol=0, atol=TOLERANCE.get(model.dtype, 0.05))
-    except (TypeError, ValueError, RuntimeError):
-        # A model that does not hand extra arguments on to its attention, or builds something of its own from the mask.
+    with torch.inference_mode():
+        try:
+            expected = _probe(model, Rows)
+        except RuntimeError as error:
+            if out_of_memory(error):
+                raise
+            raise GenerationError(
+                f"the keys and values of {type(model).__name__} cannot be kept per path: {error}; use a model with plain attention"
+            ) from error
+        if not supports_groups(model):
+            return Rows
+        before = model.config.get_text_config()._attn_implementation
+        model.set_attn_implementation(NAME)
         alike = False
-    if not alike:
-        model.set_attn_implementation(before)
+        try:
+            alike = torch.allclose(_probe(model, Forest), expected, rtol=0, atol=TOLERANCE.get(model.dtype, 0.05))
+        except Exception as error:
+            # A model that does not hand extra arguments on to its attention, or makes something of its own of the mask, may raise
+            # anything; rows serve it. A lack of memory is not its fault.
+            if out_of_memory(error):
+                raise
+        finally:
+            if not alike:
+                model.set_attn_implementation(before)
     return Forest if alike else Rows
 
 

@@ -21,7 +21,7 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PathState:
-    """The cache of one path. Paths that branch off the same one hold the same segments; nothing is copied.
+    """The cache of one path. Paths that branch off the same one hold its segments, not copies of them.
 
     Attributes:
         segments: in the order of the text; the first is the empty one of the model.

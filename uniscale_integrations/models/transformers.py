@@ -150,7 +150,7 @@ class TransformersSession:
         return self.question.usage
 
     def estimate(self, expansion: Expansion) -> Usage:
-        """The question where it is still unread, and a step of the usual length for each candidate."""
+        """The question where it is still unread, and steps of the usual length for each candidate."""
         node = self._nodes.get(expansion.path.key)
         prompt = len(self.question.tokens)
         context = node.state.length if node else prompt

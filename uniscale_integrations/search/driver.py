@@ -120,12 +120,12 @@ class Driver:
         ended = loop.create_future()
         for call in running:
             call.ended = ended
+            if call.task is not None and call.task.done() and not ended.done():
+                # It ended while a hopeless one was being cancelled, and woke a future that nobody waits for any more.
+                ended.set_result(None)
         for call in fresh:
             call.task = loop.create_task(self._expand(call))
-        if any(call.task is not None and call.task.done() for call in running):
-            # It ended while something else was awaited, and has nothing left to wake.
-            pass
-        elif seconds is None:
+        if seconds is None:
             await ended
         else:
             await asyncio.wait((ended,), timeout=seconds)

@@ -9,7 +9,8 @@ from statistics import fmean
 from uniscale_integrations.cost.usage import NOTHING
 from uniscale_integrations.search.answers import extract_answer, normalise_answer
 from uniscale_integrations.search.paths import Candidate, Path
-from uniscale_integrations.verifiers.session import Item, Reply, StatelessSession
+from uniscale_integrations.search.ports import Verdict
+from uniscale_integrations.verifiers.session import Item, StatelessSession
 
 Statement = tuple[str | int, str]
 """What a step says: its place among the new steps and its words, or that it is the end and the answer."""
@@ -42,7 +43,7 @@ class Agreement:
     def open(self, question: str) -> StatelessSession:
         return StatelessSession(self._score)
 
-    async def _score(self, items: Sequence[Item]) -> Sequence[Reply]:
+    async def _score(self, items: Sequence[Item]) -> Sequence[Verdict]:
         statements = [_statements(path, candidate) for path, candidate in items]
         sizes = Counter(path.depth for path, candidate in items if candidate.error is None)
         said = Counter(

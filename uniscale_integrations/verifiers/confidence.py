@@ -7,7 +7,8 @@ from math import exp
 
 from uniscale_integrations.cost.usage import NOTHING
 from uniscale_integrations.errors import ConfigurationError, VerifierError
-from uniscale_integrations.verifiers.session import Item, Reply, StatelessSession
+from uniscale_integrations.search.ports import Verdict
+from uniscale_integrations.verifiers.session import Item, StatelessSession
 
 ROUNDING = 1e-3
 """How far above 0 a log-probability may lie by rounding in half precision."""
@@ -50,7 +51,7 @@ class SelfCertainty:
     def open(self, question: str) -> StatelessSession:
         return StatelessSession(self._score)
 
-    async def _score(self, items: Sequence[Item]) -> Sequence[Reply]:
+    async def _score(self, items: Sequence[Item]) -> Sequence[Verdict]:
         return [(self._scores(candidate.steps, candidate.log_probabilities), NOTHING) for _, candidate in items]
 
     def _scores(self, steps: tuple[str, ...], log_probabilities: tuple[float, ...] | None) -> tuple[float, ...] | None:

@@ -11,9 +11,9 @@ from math import fsum
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ConfigurationError, VerifierError
 from uniscale_integrations.search.paths import Path
-from uniscale_integrations.search.ports import Verifier, VerifierSession
+from uniscale_integrations.search.ports import Verdict, Verifier, VerifierSession
 from uniscale_integrations.search.scores import check_scores
-from uniscale_integrations.verifiers.session import Item, Reply
+from uniscale_integrations.verifiers.session import Item
 
 
 class Ensemble:
@@ -78,7 +78,7 @@ class EnsembleSession:
         self._sessions = sessions
         self._opened = opened
 
-    async def score(self, items: Sequence[Item]) -> Sequence[Reply]:
+    async def score(self, items: Sequence[Item]) -> Sequence[Verdict]:
         """Ask every member at the same time and merge what they say, candidate by candidate."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -103,11 +103,11 @@ class EnsembleSession:
         self._opened.close()
 
 
-async def _ask(session: VerifierSession, items: Sequence[Item]) -> Sequence[Reply]:
+async def _ask(session: VerifierSession, items: Sequence[Item]) -> Sequence[Verdict]:
     return await session.score(items)
 
 
-def _checked(verifier: Verifier, items: Sequence[Item], replies: Sequence[Reply]) -> Sequence[Reply]:
+def _checked(verifier: Verifier, items: Sequence[Item], replies: Sequence[Verdict]) -> Sequence[Verdict]:
     if len(replies) != len(items):
         raise VerifierError(f"verifier {verifier.name!r} gave {len(replies)} replies to {len(items)} candidates; give each one")
     for (_, candidate), (scores, _) in zip(items, replies, strict=True):
@@ -116,7 +116,7 @@ def _checked(verifier: Verifier, items: Sequence[Item], replies: Sequence[Reply]
     return replies
 
 
-def _merged(weights: Sequence[float], replies: Sequence[Reply]) -> Reply:
+def _merged(weights: Sequence[float], replies: Sequence[Verdict]) -> Verdict:
     usage = NOTHING
     opinions: list[tuple[float, tuple[float, ...]]] = []
     for weight, (scores, used) in zip(weights, replies, strict=True):

@@ -18,11 +18,11 @@ from uniscale_integrations.models.forest import batches_for
 from uniscale_integrations.models.halving import in_parts
 from uniscale_integrations.models.state import PathState, empty_state
 from uniscale_integrations.search.paths import Candidate, Path
+from uniscale_integrations.search.ports import Verdict
 from uniscale_integrations.verifiers.reward_heads import Head
 
 Steps = tuple[str, ...]
 Item = tuple[Path, Candidate]
-Verdict = tuple[tuple[float, ...] | None, Usage]
 
 DECIMALS = 2
 """Scores are rounded to this many decimals. Finer differences mean nothing: they are below any reward model's calibration. Rounded, equal

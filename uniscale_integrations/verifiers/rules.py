@@ -22,8 +22,9 @@ from uniscale_integrations.cost.usage import NOTHING
 from uniscale_integrations.errors import ConfigurationError, MissingExtraError, UniScaleError, VerifierError
 from uniscale_integrations.search.answers import extract_answer
 from uniscale_integrations.search.paths import Candidate, Path
+from uniscale_integrations.search.ports import Verdict
 from uniscale_integrations.search.scores import check_scores
-from uniscale_integrations.verifiers.session import Item, Reply, StatelessSession
+from uniscale_integrations.verifiers.session import Item, StatelessSession
 
 Judgement = float | bool | None
 """A score, whether the step is right, or `None` where the rule does not judge the step."""
@@ -62,7 +63,7 @@ class CallableVerifier:
         self._final_only = final_only
 
     def open(self, question: str) -> StatelessSession:
-        async def score(items: Sequence[Item]) -> Sequence[Reply]:
+        async def score(items: Sequence[Item]) -> Sequence[Verdict]:
             scores = await asyncio.gather(*(self._scores(question, path, candidate) for path, candidate in items))
             return [(each, NOTHING) for each in scores]
 

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.search.paths import Candidate, Path
+from uniscale_integrations.search.ports import Verdict
 
 Item = tuple[Path, Candidate]
 """A candidate after the path that it continues."""
 
-Reply = tuple[tuple[float, ...] | None, Usage]
 """The scores of a candidate's new steps (`None` for no opinion), and what scoring them took."""
 
 
@@ -21,10 +21,10 @@ class StatelessSession:
         score: gives every item its reply, in the order given.
     """
 
-    def __init__(self, score: Callable[[Sequence[Item]], Awaitable[Sequence[Reply]]]) -> None:
+    def __init__(self, score: Callable[[Sequence[Item]], Awaitable[Sequence[Verdict]]]) -> None:
         self._score = score
 
-    async def score(self, items: Sequence[Item]) -> Sequence[Reply]:
+    async def score(self, items: Sequence[Item]) -> Sequence[Verdict]:
         return await self._score(items)
 
     @property
