@@ -122,11 +122,11 @@ def test_the_buffer_grows_when_more_comes_than_there_was_room_for(name: str, kin
     assert batch.state(0).length == len(text)
 
 
-@pytest.mark.parametrize("crowded", [4, -1], ids=["patient", "regrouping at every branch"])
+@pytest.mark.parametrize("waste", [4, 1, 0], ids=["patient", "regrouping where anything is wasted", "apart at every branch"])
 @given(st.data())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_history_of_a_forest_gives_what_rows_give(crowded: int, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
-    monkeypatch.setattr(module, "CROWDED", crowded)
+def test_any_history_of_a_forest_gives_what_rows_give(waste: int, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
+    monkeypatch.setattr(module, "WASTE", waste)
     with torch.inference_mode():
         model = prepared("llama", Forest)
         beginnings = data.draw(st.lists(st.lists(st.integers(3, 63), min_size=1, max_size=6), min_size=1, max_size=3))
@@ -169,16 +169,52 @@ def test_a_forest_computes_no_padding_and_branches_hold_the_same_memory() -> Non
 def test_nodes_that_have_long_gone_different_ways_get_groups_of_their_own() -> None:
     model = prepared("llama", Forest)
     common = read(model, Forest, sequence(10, 1))
-    batch = Forest(model, [common] * 4, 8)
+    batch = Forest(model, [common] * 8, 8)
     widths = []
     for turn in range(40):
-        batch.step([3 + (turn + node) % 8 for node in range(4)])
-        batch.branch(range(4))
+        batch.step([3 + (turn + node) % 8 for node in range(8)])
+        batch.branch(range(8))
         widths.append(batch._keys.shape[1:3])
     assert widths[0][0] == 1
-    assert widths[-1][0] == 4
-    assert max(capacity for _, capacity in widths) < 40 * 4
-    assert [batch.state(node).length for node in range(4)] == [50] * 4
+    assert widths[-1][0] == 8
+    assert max(capacity for _, capacity in widths) < 40 * 8
+    assert [batch.state(node).length for node in range(8)] == [50] * 8
+
+
+def test_a_crowd_beside_single_nodes_pads_no_one_to_its_width() -> None:
+    model = prepared("llama", Forest)
+    crowded = read(model, Forest, sequence(10, 1))
+    states = [crowded] * 16 + [read(model, Forest, sequence(10, node)) for node in range(2, 10)]
+    news = [sequence(4, node) for node in range(len(states))]
+    batch = Forest(model, states, 4)
+    found = batch.read(news, lambda output: output.logits)
+    assert batch._keys.shape[1:3] == (24, 14)
+    for forest, rows in zip(found, Rows(model, states, 4).read(news, lambda output: output.logits), strict=True):
+        close(forest, rows)
+
+
+def test_after_regrouping_nodes_that_have_just_branched_still_share() -> None:
+    model = prepared("llama", Forest)
+    common = read(model, Forest, sequence(10, 1))
+    batch = Forest(model, [common] * 8, 8)
+    groups = []
+    for turn in range(40):
+        batch.step([3 + (turn + node) % 8 for node in range(8)])
+        batch.branch([0, 0, 2, 2, 4, 4, 6, 6])
+        groups.append(batch._keys.shape[1])
+    assert set(groups) == {1, 4}
+
+
+def test_groups_that_no_node_is_left_in_are_forgotten() -> None:
+    model = prepared("llama", Forest)
+    states = [read(model, Forest, sequence(6, node)) for node in range(4)]
+    batch = Forest(model, states, 4)
+    batch.step([3, 4, 5, 6])
+    batch.branch([3, 1, 3])
+    assert batch._keys.shape[1] == batch._values.shape[1] == 2
+    rows = Rows(model, [states[3], states[1], states[3]], 4)
+    rows.step([6, 4, 6])
+    close(batch.step([7, 8, 9]), rows.step([7, 8, 9]))
 
 
 def test_a_state_loses_its_last_tokens_across_segments() -> None:

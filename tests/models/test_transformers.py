@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+from transformers import PreTrainedModel
+from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from tests.tiny import CONFIGS, TEMPLATE, child, counted, generator, grow, root, tokenizer
 from uniscale_integrations.cost import PROFILES
@@ -261,6 +263,19 @@ def test_an_over_long_question_is_refused_with_the_excess() -> None:
     ):
         model.open("1" * 100, WARM)
     model.open("1" * 51, WARM)
+
+
+def test_embeddings_that_change_with_the_longest_text_of_a_batch_end_the_context_where_they_would() -> None:
+    words = tokenizer()
+    config = CONFIGS["llama"](len(words), 256)
+    factors = {"long_factor": [4.0] * 4, "short_factor": [1.0] * 4}
+    config.rope_parameters = {"rope_type": "longrope", "rope_theta": 1e4, "original_max_position_embeddings": 64} | factors
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(config).eval()
+    short, long = torch.tensor([[3, 4, 5]]), torch.tensor([[3, 4, 5] * 22])
+    with torch.inference_mode():
+        assert not torch.allclose(model(long).logits[:, :3], model(short).logits, atol=1e-4)
+        assert torch.allclose(model(long[:, :64]).logits[:, :3], model(short).logits, atol=1e-4)
+    assert TransformersModel(model, words, "long").context == 64
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])

@@ -8,6 +8,7 @@ which works group by group, pads them to the widest.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,11 +41,12 @@ class _GroupLayer(BufferLayer):
         return self.keys[:, : self.length].transpose(1, 2), self.values[:, : self.length].transpose(1, 2)
 
 
-CROWDED = 4
-"""How many times the longest beginning the groups' buffers may grow by before their nodes are given groups of their own.
+WASTE = 4
+"""How many times the attention of rows of their own the attention of groups may compute, before nodes are given groups of their own.
 
-Each node's attention runs over the whole group, so that nodes that have long gone different ways waste work on each other; sharing their
-beginning saves memory traffic instead, which costs a few times as much a token."""
+Each node's attention runs over all that its group has fed, and every group is padded to the widest: nodes that have long gone different
+ways, or a crowd beside single nodes, make for cells that nobody looks at. Sharing saves copies and memory traffic instead, which is
+worth a few times as much a cell."""
 
 
 class Forest:
@@ -87,11 +89,9 @@ class Forest:
         return logits
 
     def read(self, tokens: Sequence[Sequence[int]], score: Callable[[Any], Tensor] | None = None, **options: Any) -> list[Tensor]:
-        new = [0] * len(self._prefixes)
-        for row, group in zip(tokens, self._groups, strict=True):
-            new[group] += len(row)
-        if len(new) < len(tokens) and self._crowded(max(new)):
-            self._regroup(max(map(len, tokens)), apart=True)
+        new = list(map(len, tokens))
+        if self._wasteful(new):
+            self._regroup(range(len(new)), max(new))
         output = self._forward(tokens, options)
         if score is None:
             return []
@@ -104,8 +104,8 @@ class Forest:
         live = sorted(set(self._groups))
         if 2 * len(live) <= len(self._prefixes):
             self._forget_all_but(live)
-        if len(live) < len(nodes) and self._crowded(self._end - self._prefix):
-            self._regroup(self._end - self._prefix, apart=False)
+        if self._wasteful([1] * len(nodes)):
+            self._regroup(self._alike(), self._end - self._prefix)
 
     def state(self, node: int, without: int = 0) -> PathState:
         group = self._groups[node]
@@ -113,18 +113,31 @@ class Forest:
         new = Segment(self._keys[:, group].index_select(1, places), self._values[:, group].index_select(1, places))
         return self._prefixes[group].then(new).without(without)
 
-    def _crowded(self, new: int) -> bool:
-        return new > CROWDED * max(self._prefix, 16)
+    def _wasteful(self, new: Sequence[int]) -> bool:
+        """Whether feeding so many tokens to each node had better be done in rows of their own."""
+        nodes, groups = len(new), len(self._prefixes)
+        if groups == nodes:
+            return False
+        fed = [0] * groups
+        for tokens, group in zip(new, self._groups, strict=True):
+            fed[group] += tokens
+        width, most, longest = max(fed), max(new), max(self._positions)
+        return groups * width * (self._end + width) > WASTE * nodes * most * (longest + most)
 
-    def _regroup(self, room: int, *, apart: bool) -> None:
-        """Give every node a group of its own, or let those share one that see the same."""
-        states: dict[tuple[int, bytes], PathState] = {}
-        seen = [b"" if apart else row.numpy().tobytes() for row in self._seen]
-        keys = [(node if apart else self._groups[node], row) for node, row in enumerate(seen)]
-        for node, key in enumerate(keys):
-            if key not in states:
-                states[key] = self.state(node)
-        self._lay_out([states[key] for key in keys], room)
+    def _alike(self) -> list[int]:
+        """For each node the first that sees the same, with which it can share a group; itself where that would waste as much."""
+        first: dict[tuple[int, bytes], int] = {}
+        seen = [(group, row.numpy().tobytes()) for group, row in zip(self._groups, self._seen, strict=True)]
+        alike = [first.setdefault(key, node) for node, key in enumerate(seen)]
+        together = Counter(alike)
+        if len(together) * max(together.values()) > WASTE * len(alike):
+            return list(range(len(alike)))
+        return alike
+
+    def _regroup(self, alike: Sequence[int], room: int) -> None:
+        """Lay the nodes out anew, in one group those that are named alike, which must see the same."""
+        states = {node: self.state(node) for node in set(alike)}
+        self._lay_out([states[node] for node in alike], room)
 
     def _forget_all_but(self, groups: list[int]) -> None:
         numbers = {group: number for number, group in enumerate(groups)}

@@ -66,3 +66,18 @@ def empty_state(model: PreTrainedModel) -> PathState:
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     nothing = torch.empty((config.num_hidden_layers, 0, heads, width), dtype=model.dtype, device=model.device)
     return PathState((Segment(nothing, nothing),), 0)
+
+
+def context_length(model: PreTrainedModel) -> int:
+    """The most tokens that a path may have.
+
+    Rotary embeddings of the kinds "longrope" and "dynamic" turn other angles once any text of a batch is longer than what the model was
+    first trained on. Caches kept from before would no longer fit, nor would shorter texts of the batch, so that length is the limit.
+    """
+    config = model.config.get_text_config()
+    limit = int(config.max_position_embeddings)
+    parameters = getattr(config, "rope_parameters", None) or {}
+    for rope in (parameters, *(each for each in parameters.values() if isinstance(each, dict))):
+        if rope.get("rope_type") in ("longrope", "dynamic"):
+            limit = min(limit, int(rope.get("original_max_position_embeddings") or limit))
+    return limit

@@ -19,7 +19,7 @@ from uniscale_integrations.models.batching import SharedBatches
 from uniscale_integrations.models.decode import Decoder, Row, Start, decode_in_parts
 from uniscale_integrations.models.forest import batches_for
 from uniscale_integrations.models.read import Reading, read_in_parts
-from uniscale_integrations.models.state import PathState, empty_state
+from uniscale_integrations.models.state import PathState, context_length, empty_state
 from uniscale_integrations.models.vocabulary import Vocabulary, prompt_ids
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
 from uniscale_integrations.search.ports import Sampling
@@ -70,7 +70,7 @@ class TransformersModel:
         self.instruction = instruction
         self.max_rows = max_rows
         config = model.config.get_text_config()
-        self.context = int(config.max_position_embeddings)
+        self.context = context_length(model)
         self.shape = ModelShape.from_config(
             config,
             parameters=sum(parameter.numel() for parameter in model.parameters()),

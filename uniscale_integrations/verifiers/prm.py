@@ -16,7 +16,7 @@ from uniscale_integrations.errors import ContextLengthError, VerifierError
 from uniscale_integrations.models.batching import SharedBatches
 from uniscale_integrations.models.forest import batches_for
 from uniscale_integrations.models.halving import in_parts
-from uniscale_integrations.models.state import PathState, empty_state
+from uniscale_integrations.models.state import PathState, context_length, empty_state
 from uniscale_integrations.search.paths import Candidate, Path
 from uniscale_integrations.search.ports import Verdict
 from uniscale_integrations.verifiers.reward_heads import Head
@@ -56,7 +56,7 @@ class PRMVerifier:
         self.name = name
         self.max_rows = max_rows
         config = model.config.get_text_config()
-        self.context = int(config.max_position_embeddings)
+        self.context = context_length(model)
         self.shape = ModelShape.from_config(
             config,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
