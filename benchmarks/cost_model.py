@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from typing import Any
 
@@ -33,37 +32,33 @@ SHAPES = (
 
 
 def measure(threads: int, count: int, progress: Progress) -> dict[str, Any]:
-    """Calibrate this machine, then time every shape on every embedded model.
+    """Calibrate this machine, then answer questions of every family and level with every shape on every embedded model.
+
+    Configurations take turns question by question, so that whatever else slows the machine for a while slows all of them.
 
     Returns:
         the rank correlation over configurations of total eFLOPs under the calibrated profile and total wall time.
     """
     hardware = calibrate(threads)
     verifier = load_prm()
-    chosen = [question for question in questions() if question.level in (2, 3)][:count]
-    rows: list[dict[str, Any]] = []
-    task = progress.add_task("cost model", total=len(SHAPES) * len(language_models()) * len(chosen))
-    for name in language_models():
-        model = load_model(name)
-        run(Request(chosen[0].text, Configuration(name)), model, verifier)
-        for shape in SHAPES:
-            seconds: list[float] = []
-            eflops: list[float] = []
-            for question in chosen:
-                request = Request(question.text, Configuration(name, *shape), early_stopping=False, hardware=hardware)
-                started = time.perf_counter()
-                answer = run(request, model, verifier)
-                seconds.append(time.perf_counter() - started)
-                eflops.append(answer.ledger.eflops)
+    models = [load_model(name) for name in language_models()]
+    plans = [(model, Configuration(model.name, *shape)) for model in models for shape in SHAPES]
+    seconds, eflops = [0.0] * len(plans), [0.0] * len(plans)
+    task = progress.add_task("cost model", total=count * len(plans))
+    for number, question in enumerate([questions()[0], *questions()[:count]]):
+        for place, (model, configuration) in enumerate(plans):
+            request = Request(question.text, configuration, early_stopping=False, hardware=hardware)
+            started = time.perf_counter()
+            answer = run(request, model, verifier)
+            took = time.perf_counter() - started
+            if number:  # the first round only warms up
+                seconds[place] += took / count
+                eflops[place] += answer.ledger.eflops / count
                 progress.advance(task)
-            rows.append(
-                {
-                    "model": name,
-                    "shape": list(shape),
-                    "seconds": statistics.fmean(seconds),
-                    "eflops": statistics.fmean(eflops),
-                }
-            )
     progress.remove_task(task)
-    correlation = spearmanr([row["eflops"] for row in rows], [row["seconds"] for row in rows]).statistic
+    rows = [
+        {"model": configuration.model, "shape": [configuration.qp, configuration.cp, configuration.bs], "seconds": took, "eflops": spent}
+        for (_, configuration), took, spent in zip(plans, seconds, eflops, strict=True)
+    ]
+    correlation = spearmanr(eflops, seconds).statistic
     return {"cost_model_spearman": float(correlation), "configurations": len(rows), "rows": rows, "profile": hardware}

@@ -33,7 +33,7 @@ def main() -> None:
         if "kv" in parts:
             result |= kv_reuse.measure()
         if "cost" in parts:
-            measured = cost_model.measure(arguments.threads, 6, progress)
+            measured = cost_model.measure(arguments.threads, 32, progress)
             del measured["profile"]
             result |= {"cost_model_spearman": measured["cost_model_spearman"], "cost_model": measured}
         if "early" in parts:

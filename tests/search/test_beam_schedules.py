@@ -54,7 +54,7 @@ def test_the_other_trees_start_when_the_rest_of_the_first_one_is_stopped_early()
         ((1, 1, 1), True, "leader", [True]),
         ((1, 1, 1), True, "lockstep", [True]),
         ((3, 1, 1), False, "lockstep", [True, True, True]),
-        ((3, 1, 1), True, "lockstep", [False, False, False]),
+        ((3, 1, 1), True, "lockstep", [True, True, True]),
         ((3, 1, 1), True, "leader", [True]),
         ((1, 2, 1), False, "lockstep", [False]),
         ((2, 2, 1), True, "leader", [False]),

@@ -110,7 +110,7 @@ def test_a_deadline_before_the_first_step_is_an_error() -> None:
 def test_a_budget_that_breaks_in_one_tree_cancels_the_calls_of_the_others() -> None:
     async def tamper(path: Path, index: int, candidate: Candidate) -> Candidate:
         await asyncio.sleep(0.0 if path.key.tree == 0 else 5.0)
-        return candidate._replace(usage=Usage(completion_tokens=1000.0))
+        return replace(candidate, usage=Usage(completion_tokens=1000.0))
 
     generator = TreeGenerator(WORLD, tamper=tamper)
     answer = ask(replace(PLAIN, budget=Budget(tokens=500.0)), generator, None)

@@ -162,7 +162,7 @@ def test_the_ledger_is_what_generator_and_verifier_used(
 
     async def tamper(path: Path, index: int, candidate: Candidate) -> Candidate:
         failed = failing and (index + path.depth + path.key.tree) % failing == 1
-        return candidate._replace(steps=(), final=False, error="lost") if failed else candidate
+        return replace(candidate, steps=(), final=False, error="lost") if failed else candidate
 
     generator, verifier = TreeGenerator(world, together, tamper), TreeVerifier(world)
     request = Request("1 + 1?", Configuration("m", *shape), Sampling(max_steps=5), early_stopping=early)

@@ -173,7 +173,7 @@ class TreeGeneratorSession:
         except Exception as error:
             if self._owner.reckless:
                 raise
-            return candidate._replace(steps=(), final=False, error=f"{type(error).__name__}: {error}")
+            return replace(candidate, steps=(), final=False, error=f"{type(error).__name__}: {error}")
 
     def retain(self, paths: Collection[Path]) -> None:
         self.retained.append({path.text for path in paths})

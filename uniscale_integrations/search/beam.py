@@ -91,7 +91,6 @@ class BeamSearch:
         self._trees = [_Tree(index) for index in range(configuration.qp)]
         self._expanded: set[PathKey] = set()
         self._wholesale = configuration.cp == 1 and self.settings.whole_answers
-        self._unwatched = not self.settings.early_stopping or configuration.qp == 1
 
     def ask(self) -> list[Expansion]:
         """The expansions wanted now, none twice; empty when the search waits for answers or is over."""
@@ -103,7 +102,6 @@ class BeamSearch:
         for tree in self._trees:
             if leader is not None and tree is not leader and not leader.done:
                 break
-            watched = not self._unwatched and tree is not leader
             frontier, tree.frontier = tree.frontier, []
             for path in frontier:
                 reason = self._hopeless(path) if may_stop else ""
@@ -111,7 +109,7 @@ class BeamSearch:
                     self._end(path, Fate.PRUNED, reason)
                 else:
                     tree.waiting[path.key] = path
-                    wishes.append(Expansion(path, count, self._steps(path, watched) if self._wholesale else 1))
+                    wishes.append(Expansion(path, count, self._steps(path) if self._wholesale else 1))
         return wishes
 
     def tell(self, key: PathKey, candidates: Sequence[Scored]) -> bool:
@@ -179,9 +177,11 @@ class BeamSearch:
 
     @property
     def over(self) -> bool:
-        if self._cut:
-            return True
-        return not any(tree.frontier or tree.waiting for tree in self._trees)
+        if not self._cut:
+            for tree in self._trees:
+                if tree.frontier or tree.waiting:
+                    return False
+        return True
 
     def result(self) -> SearchResult | None:
         """What is best so far, at any time; `None` while not a single step exists."""
@@ -213,14 +213,16 @@ class BeamSearch:
         (number, lineage), steps_before, scores_before = parent.key, parent.steps, parent.scores
         first: dict[tuple[tuple[str, ...], bool], Path] = {}
         alive = Fate.ALIVE
-        for index, ((steps, final, usage, log_probabilities, failure), scores, verifier_usage) in enumerate(candidates):
+        for index, scored in enumerate(candidates):
+            made, scores = scored.candidate, scored.scores
+            steps, final = made.steps, made.final
             all_steps = steps_before + steps
             all_scores = None if scores is None or scores_before is None else scores_before + scores
             key = PathKey(number, (*lineage, index))
-            child = Path(key, all_steps, all_scores, None, final, alive, "", usage, verifier_usage, log_probabilities)
+            child = Path(key, all_steps, all_scores, None, final, alive, "", made.usage, scored.usage, made.log_probabilities)
             self.paths.append(child)
-            if failure is not None or not all_steps:
-                error = failure or "the model ended the text before it said anything"
+            if made.error is not None or not all_steps:
+                error = made.error or "the model ended the text before it said anything"
                 child.fate, child.reason = Fate.FAILED, error
                 self.notes.append(f"tree {tree.index}: a candidate failed: {error}")
                 continue
@@ -256,13 +258,15 @@ class BeamSearch:
                 else:
                     path.fate, path.reason = outranked, reason
 
-    def _steps(self, path: Path, watched: bool) -> int:
-        """How many steps to sample at once, where candidates do not compete: until early stopping could decide something."""
+    def _steps(self, path: Path) -> int:
+        """How many steps to sample at once, where candidates do not compete: until early stopping could decide something.
+
+        While nothing has finished that is the whole answer: trees that run side by side also end about together, so that looking at
+        every step, for which a reward model reads its cache again, takes more than the few steps that it spares.
+        """
         settings = self.settings
-        if not watched:
+        if self.best is None or not settings.early_stopping:
             return settings.max_steps - path.depth
-        if self.best is None:
-            return 1
         return patience(path, self.best, settings.aggregation, settings.max_steps, settings.upper)
 
     def _hopeless(self, path: Path) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import BudgetError, VerifierError
@@ -93,12 +94,12 @@ class Driver:
                     await self._expand(calls[0])
                 else:
                     await self._wait(running, calls, seconds)
-                done = [call.told for call in running if call.told is not None]
-                running[:] = [call for call in running if call.told is None]
+                done = [call for call in running if call.told is not None]
                 if not done:
                     self._out_of_budget(self.meter.exceeded() or f"deadline of {self.meter.budget.seconds} s")
-                for told in done:
-                    self._tell(told)
+                for call in done:
+                    running.remove(call)
+                    self._tell(call.told or [])
                 if self.meter.limited:
                     self._watch_budget()
                 if running:
@@ -179,15 +180,16 @@ class Driver:
             group = call.wishes
             answers = call.answers = await self._sample(group)
             items = [(wish.path, c) for wish, made in zip(group, answers, strict=True) for c in made if c.error is None]
-            scored = await self._score(items)
-            if len(group) == 1 and len(scored) == len(answers[0]):
-                call.told = [(group[0].path.key, scored)]
-                return
-            remaining = iter(scored)
-            call.told = [
-                (wish.path.key, [next(remaining) if c.error is None else Scored(c, None) for c in made])
-                for wish, made in zip(group, answers, strict=True)
-            ]
+            told: Told = []
+            remaining = iter(await self._score(items))
+            complete = len(items) == sum(map(len, answers))
+            for wish, made in zip(group, answers, strict=True):
+                if complete:
+                    part = list(islice(remaining, len(made)))
+                else:
+                    part = [next(remaining) if c.error is None else Scored(c, None) for c in made]
+                told.append((wish.path.key, part))
+            call.told = told
         finally:
             if call.ended is not None and not call.ended.done():
                 call.ended.set_result(None)
@@ -214,7 +216,7 @@ class Driver:
         except (Exception, asyncio.CancelledError) as error:
             # As for the generator: an unscored candidate has failed, finished paths stay.
             reason = _reason(error)
-        return [Scored(candidate._replace(error=f"verifier {self._verifier_name}: {reason}"), None) for _, candidate in items]
+        return [Scored(replace(candidate, error=f"verifier {self._verifier_name}: {reason}"), None) for _, candidate in items]
 
     def _checked(self, items: Sequence[tuple[Path, Candidate]], verdicts: Sequence[Verdict]) -> list[Scored]:
         name, upper = self._verifier_name, self.search.settings.upper
@@ -224,7 +226,7 @@ class Driver:
                 good = None if scores is None else tuple(check_scores(name, candidate.steps, scores, upper))
                 checked.append(Scored(candidate, good, usage))
             except VerifierError as error:
-                checked.append(Scored(candidate._replace(error=str(error)), None, usage))
+                checked.append(Scored(replace(candidate, error=str(error)), None, usage))
         return checked
 
     def _tell(self, told: Told) -> None:

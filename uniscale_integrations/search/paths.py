@@ -41,7 +41,8 @@ class Fate(StrEnum):
     FAILED = "failed"
 
 
-class Candidate(NamedTuple):
+@dataclass(slots=True)
+class Candidate:
     """One sampled continuation of a path.
 
     Attributes:
@@ -59,7 +60,8 @@ class Candidate(NamedTuple):
     error: str | None = None
 
 
-class Scored(NamedTuple):
+@dataclass(slots=True)
+class Scored:
     """A candidate with the verifier's score of each of its new steps; `None` where nothing can score it."""
 
     candidate: Candidate
