@@ -133,14 +133,15 @@ def test_closed_form_equals_the_sum_of_single_passes(context: int, steps: int) -
 @given(st.lists(st.tuples(st.integers(0, 500), st.integers(1, 30), st.integers(1, 4)), min_size=1, max_size=20))
 def test_parts_of_candidates_that_share_tokens_and_stop_early_sum_to_the_passes(drawn: list[tuple[int, int, int]]) -> None:
     passes = []
-    sums = [[0.0, 0.0, 0.0] for _ in drawn]
+    sums = [[0.0, 0.0, 0.0, 0.0] for _ in drawn]
     for now in range(max(steps for _, steps, _ in drawn)):
         running = [index for index, (_, steps, _) in enumerate(drawn) if steps > now]
         contexts = [drawn[index][0] + now for index in running]
         passes.append(forward_usage(SHAPE, [1] * len(running), contexts, sampled=[drawn[index][2] for index in running]))
         for index, context in zip(running, contexts, strict=True):
             share = 1 / drawn[index][2]
-            sums[index] = [a + b for a, b in zip(sums[index], (share, share * (context + 1), share / len(running)), strict=True)]
+            part = (share, share * (context + 1), share / len(running), share * (context + 1))
+            sums[index] = [a + b for a, b in zip(sums[index], part, strict=True)]
     alone = [decode_usage(SHAPE, context, steps) for context, steps, sharing in drawn for _ in range(sharing)]
     parts = [
         tokens_usage(SHAPE, Share(*sums[index]), drawn=steps, seen=steps * context + steps * (steps + 1) // 2)
@@ -152,6 +153,14 @@ def test_parts_of_candidates_that_share_tokens_and_stop_early_sum_to_the_passes(
     assert added.compute - added.compute_saved == pytest.approx(together.compute)
     assert added.traffic - added.traffic_saved == pytest.approx(together.traffic)
     assert (added.weights, added.passes) == pytest.approx((together.weights, together.passes))
+
+
+@given(st.integers(1, 50), st.integers(0, 500), st.integers(1, 10))
+def test_rows_that_read_one_cache_together_move_it_once(new: int, context: int, rows: int) -> None:
+    alone = summed(row_usages(SHAPE, [new] * rows, [context] * rows))
+    together = summed(row_usages(SHAPE, [new] * rows, [context] * rows, moved=[context / rows] * rows))
+    assert same(together._replace(traffic_saved=0), alone)
+    assert together.traffic - together.traffic_saved == pytest.approx(SHAPE.kv_bytes * (context + rows * new))
 
 
 @given(st.integers(1, 200), st.integers(0, 2000), st.integers(1, 200), st.integers(0, 2000))
@@ -189,5 +198,5 @@ def test_rows_that_do_not_fit_together_are_refused_by_name(count: Callable[..., 
 def test_impossible_decoding_is_refused_with_its_values() -> None:
     with pytest.raises(ConfigurationError, match="tokens=-1"):
         decode_usage(SHAPE, 0, -1)
-    with pytest.raises(ConfigurationError, match=r"Share\(tokens=3, seen=6, passes=4\.5\)"):
+    with pytest.raises(ConfigurationError, match=r"Share\(tokens=3, seen=6, passes=4\.5, moved=0\.0\)"):
         tokens_usage(SHAPE, Share(3, 6, 4.5), drawn=3, seen=6)

@@ -122,6 +122,18 @@ def test_the_buffer_grows_when_more_comes_than_there_was_room_for(name: str, kin
     assert batch.state(0).length == len(text)
 
 
+@EVERY
+def test_a_cache_that_nodes_share_is_moved_once_for_all_of_them(name: str, kind: OpenBatch) -> None:
+    model = prepared(name, kind)
+    common, other = read(model, kind, sequence(12, 1)), read(model, kind, sequence(5, 2))
+    batch = kind(model, [common, common, other], 4)
+    shared = kind is Forest
+    assert batch.moved() == ([6, 6, 5] if shared else [12, 12, 5])
+    batch.step([3, 4, 5])
+    batch.branch([0, 0, 1, 2])
+    assert batch.moved() == ([5, 5, 5, 6] if shared else [13, 13, 13, 6])
+
+
 @pytest.mark.parametrize("waste", [4, 1, 0], ids=["patient", "regrouping where anything is wasted", "apart at every branch"])
 @given(st.data())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -78,10 +78,12 @@ def row_usages(
     *,
     sampled: Sequence[int] | None = None,
     prompt: Sequence[int] | None = None,
+    moved: Sequence[float] | None = None,
 ) -> tuple[Usage, ...]:
     """One batched forward pass split over its rows; the parts sum to `forward_usage` of the same arguments.
 
-    A row pays for its own operations and its own cache; reading the weights and launching the layers is shared equally.
+    A row pays for its own operations and its own cache; reading the weights and launching the layers is shared equally. Where rows share
+    a cache, `moved` says how many of its tokens were read for each, and the rest of its context is traffic saved.
 
     Example:
         >>> shape = ModelShape(
@@ -96,8 +98,19 @@ def row_usages(
     alone, weights, passes = shape.weight_bytes, shape.weight_bytes / rows, shape.layers / rows
     nothing = (0,) * rows
     return tuple(
-        Usage(float(read), float(drawn), per_token * n + attention * _seen(n, c), kv_bytes * (c + n), weights, alone, passes)
-        for n, c, drawn, read in zip(new_tokens, contexts, sampled or nothing, prompt or nothing, strict=True)
+        Usage(
+            prompt_tokens=float(read),
+            completion_tokens=float(drawn),
+            compute=per_token * n + attention * _seen(n, c),
+            traffic=kv_bytes * (c + n),
+            weights=weights,
+            weights_alone=alone,
+            passes=passes,
+            traffic_saved=kv_bytes * max(0.0, c - cached),
+        )
+        for n, c, cached, drawn, read in zip(
+            new_tokens, contexts, moved or contexts, sampled or nothing, prompt or nothing, strict=True
+        )
     )
 
 
@@ -122,7 +135,7 @@ def decode_usage(shape: ModelShape, context: int, steps: int) -> Usage:
         (6000.0, 3.0)
     """
     seen = _seen(steps, context)
-    return tokens_usage(shape, Share(steps, seen, steps), drawn=steps, seen=seen)
+    return tokens_usage(shape, Share(steps, seen, steps, seen), drawn=steps, seen=seen)
 
 
 class Share(NamedTuple):
@@ -132,11 +145,13 @@ class Share(NamedTuple):
         tokens: computed; one that `k` candidates have in common is `1 / k` for each of them.
         seen: tokens that those saw, themselves included, in sum.
         passes: `1 / n` of every pass over `n` different tokens, shared likewise.
+        moved: tokens whose keys and values were read or written for it, its part of those that several texts share.
     """
 
     tokens: float = 0.0
     seen: float = 0.0
     passes: float = 0.0
+    moved: float = 0.0
 
 
 NO_SHARE = Share()
@@ -147,9 +162,9 @@ def tokens_usage(shape: ModelShape, share: Share, *, drawn: int, seen: int) -> U
 
     With the sums of what it needs, or of what the passes did for it:
 
-        C_comp = 2 P tokens + 4 L H d seen,    traffic = 2 L K d b_kv seen,    weights = P b_w passes,    passes = L passes
+        C_comp = 2 P tokens + 4 L H d seen,    traffic = 2 L K d b_kv moved,    weights = P b_w passes,    passes = L passes
 
-    Added up over all candidates, usage minus what was saved is what the passes did, each cache read once for every text of the batch.
+    A candidate by itself moves all that it sees. Added up over all candidates, usage minus what was saved is what the passes did.
 
     Args:
         shape: of the model.
@@ -165,7 +180,7 @@ def tokens_usage(shape: ModelShape, share: Share, *, drawn: int, seen: int) -> U
         ...     parameters=1000, lookup_parameters=0, layers=2, hidden=8, heads=2, kv_heads=1, head_dim=4, vocabulary=16,
         ...     bytes_per_weight=2, bytes_per_kv=2,
         ... )
-        >>> of_two_that_draw_the_same = tokens_usage(shape, Share(tokens=1.5, seen=18, passes=1.5), drawn=3, seen=36)
+        >>> of_two_that_draw_the_same = tokens_usage(shape, Share(tokens=1.5, seen=18, passes=1.5, moved=18), drawn=3, seen=36)
         >>> of_two_that_draw_the_same.compute, of_two_that_draw_the_same.compute_saved
         (8304.0, 4152.0)
     """
@@ -182,7 +197,7 @@ def tokens_usage(shape: ModelShape, share: Share, *, drawn: int, seen: int) -> U
         weights_alone=shape.weight_bytes * drawn,
         passes=shape.layers * share.passes,
         compute_saved=max(0.0, compute - _compute(shape, share.tokens, share.seen)),
-        traffic_saved=max(0.0, traffic - shape.kv_bytes * share.seen),
+        traffic_saved=max(0.0, traffic - shape.kv_bytes * share.moved),
     )
 
 

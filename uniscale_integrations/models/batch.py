@@ -44,6 +44,10 @@ class Batch(Protocol):
         """The cache of one node, without its last so many tokens."""
         ...
 
+    def moved(self) -> Sequence[float]:
+        """Tokens whose keys and values a pass reads for each node: those of its cache, a part only where nodes share them."""
+        ...
+
 
 class OpenBatch(Protocol):
     """Makes a batch: the model, the states of its nodes, and for how many steps to make room; more are possible."""

@@ -224,8 +224,9 @@ def decode(decoder: Decoder, rows: Sequence[Row]) -> None:
         decoder.model, [node.start.state for node in nodes], max(node.start.sampling.max_step_tokens for node in nodes)
     )
     while nodes:
+        moved = batch.moved()
         logits = batch.step([node.token for node in nodes])
-        _pay(nodes)
+        _pay(nodes, moved)
         places = torch.tensor([place for place, node in enumerate(nodes) for _ in node.rows])
         tokens, log_probabilities = draw(
             logits,
@@ -267,14 +268,16 @@ def _nodes(rows: Sequence[Row]) -> list[_Node]:
     return list(nodes.values())
 
 
-def _pay(nodes: Sequence[_Node]) -> None:
+def _pay(nodes: Sequence[_Node], moved: Sequence[float]) -> None:
     """Share out one pass: among its nodes, and a node's part among the candidates that it stands for."""
-    for node in nodes:
+    for node, cached in zip(nodes, moved, strict=True):
         part = 1 / len(node.rows)
         seen = node.start.state.length + 1 + node.strand.drawn
         for row in node.rows:
-            tokens, seen_before, passes = row.share
-            row.share = Share(tokens + part, seen_before + part * seen, passes + part / len(nodes))
+            share = row.share
+            row.share = Share(
+                share.tokens + part, share.seen + part * seen, share.passes + part / len(nodes), share.moved + part * (cached + 1)
+            )
             row.seen += seen
             row.drawn += 1
 

@@ -113,6 +113,14 @@ class Forest:
         new = Segment(self._keys[:, group].index_select(1, places), self._values[:, group].index_select(1, places))
         return self._prefixes[group].then(new).without(without)
 
+    def moved(self) -> Sequence[float]:
+        sharing = Counter(self._groups)
+        common = [prefix.length for prefix in self._prefixes]
+        return [
+            length - common[group] + common[group] / sharing[group]
+            for length, group in zip(self._positions, self._groups, strict=True)
+        ]
+
     def _wasteful(self, new: Sequence[int]) -> bool:
         """Whether feeding so many tokens to each node had better be done in rows of their own."""
         nodes, groups = len(new), len(self._prefixes)

@@ -103,11 +103,11 @@ class PRMVerifier:
         """One pass over the new tokens of these paths."""
         states = [reading.state for reading in readings]
         counts = [len(reading.tokens) for reading in readings]
-        usages = row_usages(self.shape, counts, [state.length for state in states], prompt=counts)
+        batch = self.open_batch(self.model, states, max(counts))
+        usages = row_usages(self.shape, counts, [state.length for state in states], prompt=counts, moved=batch.moved())
         for reading, usage in zip(readings, usages, strict=True):
             # Counted before the pass, which may fail and be tried again.
             reading.usage = reading.usage.plus(usage)
-        batch = self.open_batch(self.model, states, max(counts))
         scores = batch.read([reading.tokens for reading in readings], self.head.scores, **self.head.options)
         for node, reading in enumerate(readings):
             reading.scores = tuple(round(value, DECIMALS) for value in scores[node][reading.places].tolist())
