@@ -1,4 +1,4 @@
-"""Stage 5, `python -m training.export`: the trained models into the package, in half precision, with a manifest."""
+"""Stage 6, `python -m training.export`: the trained models into the package, in half precision, with a manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage 6, `python -m training.questions`: the held-out questions that the package ships."""
+"""Stage 7, `python -m training.questions`: the held-out questions that the package ships."""
 
 from __future__ import annotations
 

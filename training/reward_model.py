@@ -1,7 +1,7 @@
-"""Stage 4, `python -m training.reward_model`: the process reward model, resumable.
+"""Stage 5, `python -m training.reward_model`: the process reward model, resumable.
 
-It starts from a language model of its own, `training.language_model.BODY`, with a score head in place of the vocabulary, and reads a
-score at every step's end: the probability that all steps so far are right.
+It starts from a language model of its own, `training.recall.RECALLING`, with a score head in place of the vocabulary, and reads a score at
+every step's end: the probability that all steps so far are right.
 
 A language model that can solve a question knows, one position before, what every token of a solution should be. Two layers on top of it
 learn to use that: the first holds a token against what was expected in its place, the second gathers the verdicts. They alone are
@@ -27,26 +27,28 @@ from transformers.models.llama.modeling_llama import LlamaAttention
 
 from training.corpus import WORK, prompt_text
 from training.corruption import corrupt
-from training.language_model import BODY
 from training.loop import batches, fit
+from training.recall import RECALLING
 from training.rollouts import label
 from uniscale_integrations.models.catalog import PRM
 
-STEPS = 2000
+STEPS = 3000
 LEARNING_RATE = 4e-3
 BATCH = 64
 PRACTICE = 120_000
 END_WEIGHT = 4.0
 MORE_LAYERS = 2
+SAMPLE = 1024
 SHARPNESS = 40.0
 RESIDUAL = 0.125
 
 
-def new_model(trained: LlamaForCausalLM) -> LlamaForTokenClassification:
+def new_model(trained: LlamaForCausalLM, turn: Tensor) -> LlamaForTokenClassification:
     """A token classifier with one output on the body of a trained language model, and two layers on top.
 
     The first of them begins by looking at the token before, with the body's final norm in front of it, so that it sees what the language
-    model expected; where to look is the one thing that these few steps of training do not find by themselves.
+    model expected, turned by `turn`, shape (hidden, hidden), see `out_of_the_way`. Where to look is the one thing that these few steps of
+    training do not find by themselves.
     """
     layers = trained.config.num_hidden_layers
     changed = {
@@ -65,6 +67,8 @@ def new_model(trained: LlamaForCausalLM) -> LlamaForTokenClassification:
     comparing = model.model.layers[layers]
     comparing.input_layernorm.load_state_dict(trained.model.norm.state_dict())
     look_back(comparing.self_attn, config)
+    with torch.no_grad():
+        comparing.self_attn.o_proj.weight.copy_(turn)
     torch.nn.init.zeros_(model.score.weight)
     return model
 
@@ -99,7 +103,21 @@ def look_back(attention: LlamaAttention, config: LlamaConfig) -> None:
     attention.k_proj.bias.copy_((size * key).repeat(config.num_attention_heads))
     attention.q_proj.bias.copy_((size * query).repeat(config.num_attention_heads))
     torch.nn.init.eye_(attention.v_proj.weight)
-    torch.nn.init.eye_(attention.o_proj.weight)
+
+
+@torch.inference_mode()
+def out_of_the_way(trained: LlamaForCausalLM, batch: Batch) -> Tensor:
+    """A rotation, shape (hidden, hidden), of what the model expected to where it hides the least of a token's own state.
+
+    Both are states of the same model: added up as they are, what was expected before and what is expected next cannot be told apart.
+    So the directions along which the final states vary most are turned to those along which the states themselves vary least.
+    """
+    final = trained.model(input_ids=batch.ids).last_hidden_state[batch.weights > 0]
+    own = final / trained.model.norm.weight
+    most = torch.linalg.eigh(torch.cov(final.T)).eigenvectors.flip(1)
+    least = torch.linalg.eigh(torch.cov(own.T)).eigenvectors
+    rotation: Tensor = least @ most.T
+    return rotation
 
 
 def token_labels(tokenizer: PreTrainedTokenizerFast, step: str, right: bool, expected: str) -> tuple[list[int], list[int]]:
@@ -226,7 +244,8 @@ def train(seed: int, threads: int, steps: int) -> Path:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(WORK / "tokenizer")
     records = sampled(WORK / "rollouts.train.jsonl") + practice(WORK / "problems.jsonl", PRACTICE, seed)
     data = Solutions(records, tokenizer)
-    model = new_model(LlamaForCausalLM.from_pretrained(WORK / BODY))
+    trained = LlamaForCausalLM.from_pretrained(WORK / RECALLING)
+    model = new_model(trained, out_of_the_way(trained, data.batch(np.arange(SAMPLE))))
     model.requires_grad_(False)
     for part in (*model.model.layers[-MORE_LAYERS:], model.model.norm, model.score):
         part.requires_grad_(True)

@@ -28,16 +28,17 @@ def test_an_expansion_becomes_futile_when_something_better_finishes_and_dropping
     assert fates(machine) == {"low": Fate.PRUNED, "done": Fate.FINISHED}
 
 
-def test_the_leader_schedule_asks_the_first_tree_only_until_it_is_done() -> None:
-    world, machine = World(5, ending=40), search(qp=3, cp=2, bs=2, schedule="leader", max_steps=5)
-    leading = True
+def test_under_the_leader_schedule_trees_run_in_waves_of_one_one_two_and_four() -> None:
+    world, machine = World(5, ending=40), search(qp=7, cp=2, bs=2, schedule="leader", max_steps=5)
+    seen: list[set[int]] = []
     while wishes := machine.ask():
         trees = {wish.path.key.tree for wish in wishes}
-        assert trees == {0} if leading else 0 not in trees
+        if not seen or not trees <= seen[-1]:
+            seen.append(trees)
+            assert all(path.fate is not Fate.ALIVE for path in machine.paths)
         for wish in wishes:
             machine.tell(wish.path.key, world.expand(wish))
-        leading = any(path.key.tree == 0 and path.fate is Fate.ALIVE for path in machine.paths)
-    assert not leading
+    assert seen == [{0}, {1}, {2, 3}, {4, 5, 6}]
 
 
 def test_the_other_trees_start_when_the_rest_of_the_first_one_is_stopped_early() -> None:

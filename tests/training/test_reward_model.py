@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from training.reward_model import MORE_LAYERS, RESIDUAL, new_model, token_labels
+from training.reward_model import MORE_LAYERS, RESIDUAL, Batch, new_model, out_of_the_way, token_labels
 from uniscale_integrations.models.catalog import family
 
 
@@ -52,7 +52,7 @@ def trained() -> LlamaForCausalLM:
 def test_the_body_computes_what_the_language_model_does_at_a_smaller_scale(trained: LlamaForCausalLM) -> None:
     ids = torch.randint(1, 50, (3, 20))
     before = trained.model(ids, output_hidden_states=True).hidden_states
-    after = new_model(trained).eval().model(ids, output_hidden_states=True).hidden_states
+    after = new_model(trained, torch.eye(32)).eval().model(ids, output_hidden_states=True).hidden_states
     assert len(after) == len(before) + MORE_LAYERS
     torch.testing.assert_close(after[1] / RESIDUAL, before[1], atol=1e-5, rtol=1e-4)
     normed = trained.model.norm(after[2] / RESIDUAL)
@@ -61,8 +61,18 @@ def test_the_body_computes_what_the_language_model_does_at_a_smaller_scale(train
 
 @torch.inference_mode()
 def test_the_comparing_layer_begins_by_looking_at_the_token_before(trained: LlamaForCausalLM) -> None:
-    model = new_model(trained).eval()
+    model = new_model(trained, torch.eye(32)).eval()
     model.set_attn_implementation("eager")
     attention = model.model(torch.randint(1, 50, (2, 30)), output_attentions=True).attentions[-MORE_LAYERS]
     looked_at = attention[:, :, range(1, 30), range(29)]
     assert looked_at.min() > 0.9
+
+
+@torch.inference_mode()
+def test_what_was_expected_is_turned_to_where_the_states_vary_least(trained: LlamaForCausalLM) -> None:
+    ids = torch.randint(1, 50, (20, 30))
+    turn = out_of_the_way(trained, Batch(ids, torch.ones(20, 30), torch.ones(20, 30), torch.ones(20, 30)))
+    torch.testing.assert_close(turn @ turn.T, torch.eye(32), atol=1e-5, rtol=0)
+    states = trained.model(ids).last_hidden_state.flatten(0, 1)
+    strongest = torch.linalg.eigh(torch.cov(states.T)).eigenvectors[:, -1]
+    assert (states @ (turn @ strongest)).var() < (states @ strongest).var() / 10

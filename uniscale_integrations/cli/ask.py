@@ -32,7 +32,7 @@ def ask(
         str, typer.Option(help="auto, none, self-certainty, arithmetic, agreement, or a reward model (name, folder, hub).")
     ] = "auto",
     early_stopping: Annotated[bool, typer.Option(help="Stop paths that can no longer win.")] = True,
-    schedule: Annotated[str, typer.Option(help="lockstep: all trees at once; leader: the first tree first.")] = "leader",
+    schedule: Annotated[str, typer.Option(help="lockstep: all trees at once; leader: the first first, the others in waves.")] = "leader",
     aggregate: Annotated[str, typer.Option("--aggregation", help="mean, min, last or product of the step scores.")] = "mean",
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.8,
     top_p: Annotated[float, typer.Option(help="Nucleus; 1 keeps everything.")] = 1.0,

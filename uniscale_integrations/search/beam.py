@@ -27,7 +27,7 @@ class SearchSettings:
         max_steps: `H_max`, the greatest depth of a path.
         early_stopping: whether to stop paths that can no longer win; exact, see `early_stopping`.
         schedule: "lockstep" runs all trees side by side (lowest latency); "leader" runs the first tree to its end before the
-            others, so that they can be stopped from their first step on (lowest cost).
+            others, so that they can be stopped from their first step on, and of those one, then two, then four more (lowest cost).
         aggregation: how step scores become a path's value.
         upper: `v_sup`, the greatest step score the verifier can give.
         whole_answers: whether to ask for several steps at once where nothing could be decided between them. With a budget to watch,
@@ -98,9 +98,9 @@ class BeamSearch:
             return []
         wishes: list[Expansion] = []
         count, may_stop = self.configuration.cp, self.best is not None
-        leader = self._trees[0] if self.settings.schedule == "leader" else None
+        waves = self.settings.schedule == "leader"
         for tree in self._trees:
-            if leader is not None and tree is not leader and not leader.done:
+            if waves and not self._turn(tree.index):
                 break
             frontier, tree.frontier = tree.frontier, []
             for path in frontier:
@@ -257,6 +257,14 @@ class BeamSearch:
                     tree.frontier.append(path)
                 else:
                     path.fate, path.reason = outranked, reason
+
+    def _turn(self, index: int) -> bool:
+        """Whether a tree may run: they do in waves of 1, 1, 2, 4, ... trees, each after the end of all before it.
+
+        What a wave has found stops the next ones, and doubling keeps their number to the logarithm of the trees'.
+        """
+        begins_wave = index & (index - 1) == 0
+        return not begins_wave or all(earlier.done for earlier in self._trees[:index])
 
     def _steps(self, path: Path) -> int:
         """How many steps to sample at once, where candidates do not compete: until early stopping could decide something.

@@ -27,7 +27,7 @@ class Request:
         sampling: temperature, step length, depth, seed.
         budget: what may be spent.
         early_stopping: whether to stop paths that can no longer win.
-        schedule: all trees at once ("lockstep") or the first one first ("leader").
+        schedule: all trees at once ("lockstep"), or the first one first and the others in waves ("leader").
         aggregation: how step scores become a path's value.
         hardware: the profile that prices compute and memory traffic.
     """
