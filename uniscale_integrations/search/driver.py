@@ -82,9 +82,13 @@ class Driver:
             asyncio.CancelledError: the caller cancelled; running calls are cancelled too and the search is cut.
         """
         running: list[Call] = []
+        search, limited = self.search, self.meter.limited
         try:
-            while not self.search.over:
-                calls = [Call(group) for group in self._groups(self._affordable(self.search.ask(), running))]
+            while not search.over:
+                wishes = search.ask()
+                if limited:
+                    wishes = self._affordable(wishes, running)
+                calls = [Call(group) for group in self._groups(wishes)]
                 running += calls
                 if not running:
                     break
@@ -100,11 +104,11 @@ class Driver:
                 for call in done:
                     running.remove(call)
                     self._tell(call.told or [])
-                if self.meter.limited:
+                if limited:
                     self._watch_budget()
                 if running:
                     await self._drop_futile(running)
-                if not running and not self.search.over:
+                if not running and not search.over:
                     self._retain()
         except (asyncio.CancelledError, KeyboardInterrupt):
             self.search.cut("interrupted")
@@ -147,7 +151,7 @@ class Driver:
 
     def _affordable(self, wishes: list[Expansion], running: list[Call]) -> list[Expansion]:
         """The wishes the budget covers next to what is running; the rest is declined, and the search over if that is all."""
-        if not self.meter.limited or not wishes:
+        if not wishes:
             return wishes
         planned = self._spent().plus(self._estimate(wish for call in running for wish in call.wishes))
         affordable: list[Expansion] = []
@@ -180,16 +184,18 @@ class Driver:
             group = call.wishes
             answers = call.answers = await self._sample(group)
             items = [(wish.path, c) for wish, made in zip(group, answers, strict=True) for c in made if c.error is None]
-            told: Told = []
-            remaining = iter(await self._score(items))
-            complete = len(items) == sum(map(len, answers))
-            for wish, made in zip(group, answers, strict=True):
-                if complete:
-                    part = list(islice(remaining, len(made)))
-                else:
-                    part = [next(remaining) if c.error is None else Scored(c, None) for c in made]
-                told.append((wish.path.key, part))
-            call.told = told
+            scored = await self._score(items)
+            if len(group) == 1 and len(scored) == len(answers[0]):
+                call.told = [(group[0].path.key, scored)]
+                return
+            remaining = iter(scored)
+            if len(scored) == sum(map(len, answers)):
+                call.told = [(w.path.key, list(islice(remaining, len(made)))) for w, made in zip(group, answers, strict=True)]
+                return
+            call.told = [
+                (wish.path.key, [next(remaining) if c.error is None else Scored(c, None) for c in made])
+                for wish, made in zip(group, answers, strict=True)
+            ]
         finally:
             if call.ended is not None and not call.ended.done():
                 call.ended.set_result(None)
