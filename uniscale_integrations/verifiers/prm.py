@@ -146,7 +146,8 @@ class Reading:
 class PRMSession:
     """One question at a `PRMVerifier`.
 
-    Paths are known by their steps, so that what two trees have both said is read once.
+    Paths are known by their steps, so that what two trees have both said is scored once, also where the first has ended and its cache is
+    gone: it is read again only when the second goes on to say something new.
     """
 
     def __init__(self, owner: PRMVerifier, prompt: list[int]) -> None:
@@ -176,7 +177,7 @@ class PRMSession:
             steps = path.steps + candidate.steps
             if steps in unread:
                 unread[steps].wanted |= not candidate.final
-            elif candidate.steps and not (steps in self._scores and (candidate.final or steps in self._states)):
+            elif candidate.steps and steps not in self._scores:
                 unread[steps] = self._reading(path, candidate)
         return unread
 
@@ -198,11 +199,11 @@ class PRMSession:
         return scores, spent.pop(steps, NOTHING) if candidate.steps else NOTHING
 
     def _reading(self, path: Path, candidate: Candidate) -> Reading:
-        state = self._states.get(path.steps)
-        again: Steps = ()
-        if state is None:
-            # A path at its beginning, or one that was dropped: it is read from the question on.
-            state, again = self._question(), path.steps
+        # A path whose cache was dropped, or that only another tree has read, goes on from the longest beginning that is kept.
+        kept = len(path.steps)
+        while kept and path.steps[:kept] not in self._states:
+            kept -= 1
+        state, again = self._states[path.steps[:kept]] if kept else self._question(), path.steps[kept:]
         tokens, places = self._owner.head.encode(self._owner.tokenizer, (*again, *candidate.steps))
         return Reading(state, tokens, places[len(again) :], not candidate.final)
 
