@@ -104,6 +104,21 @@ def test_what_two_trees_have_both_said_is_read_and_charged_once() -> None:
     assert [usage.prompt_tokens for _, usage in verdicts] == [len(STEPS[0]), 0, 0]
 
 
+def test_a_tree_that_repeats_one_that_has_ended_reads_only_what_it_says_anew() -> None:
+    prm = verifier()
+    session = prm.open(QUESTION)
+    for depth in range(2):
+        scored(session, (path(*STEPS[:depth]), Candidate((STEPS[depth],), False)))
+    session.retain([path(STEPS[0])])
+    with counted(prm.model) as passes:
+        for depth in range(2):
+            scored(session, (path(*STEPS[:depth], tree=1), Candidate((STEPS[depth],), False)))
+        assert passes.shapes == []
+        [scores] = scored(session, (path(*STEPS[:2], tree=1), Candidate((STEPS[2],), True)))
+    assert passes.shapes == [(1, len(prm.tokenizer("".join(STEPS[1:]))["input_ids"]))]
+    assert scores == pytest.approx(uncached(prm, STEPS)[2:], abs=ROUNDING)
+
+
 def test_an_answer_drawn_whole_in_one_tree_and_by_steps_in_another_has_the_same_scores() -> None:
     session = verifier().open(QUESTION)
     [whole] = scored(session, (path(), Candidate(STEPS, True)))
