@@ -18,7 +18,7 @@ from uniscale_integrations.models.catalog import language_models
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    parser.add_argument("--questions", type=int, default=512, help="for early stopping")
+    parser.add_argument("--questions", type=int, default=512, help="for early stopping, dealt out to the models")
     parser.add_argument("--models", nargs="+", default=language_models(), help="for early stopping")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", choices=("kv", "early", "cost", "overhead"), help="one part alone")
