@@ -195,6 +195,13 @@ def test_rows_that_do_not_fit_together_are_refused_by_name(count: Callable[..., 
         count(SHAPE, [1, 0], [5, 3])
 
 
+def test_moved_tokens_that_do_not_fit_the_rows_are_refused_by_name() -> None:
+    with pytest.raises(ConfigurationError, match="moved has 1"):
+        row_usages(SHAPE, [1, 1], [3, 4], moved=[3.5])
+    with pytest.raises(ConfigurationError, match="moved holds -1"):
+        row_usages(SHAPE, [1, 1], [3, 4], moved=[3.5, -1.0])
+
+
 def test_impossible_decoding_is_refused_with_its_values() -> None:
     with pytest.raises(ConfigurationError, match="tokens=-1"):
         decode_usage(SHAPE, 0, -1)

@@ -93,7 +93,7 @@ def row_usages(
         >>> [(row.compute, row.weights, row.passes) for row in row_usages(shape, [1, 1], [10, 20])]
         [(2704.0, 1000.0, 1.0), (3344.0, 1000.0, 1.0)]
     """
-    rows = _rows(new_tokens, contexts, sampled, prompt)
+    rows = _rows(new_tokens, contexts, sampled, prompt, moved)
     per_token, attention, kv_bytes = 2.0 * shape.matmul_parameters, shape.attention_flops, shape.kv_bytes
     alone, weights, passes = shape.weight_bytes, shape.weight_bytes / rows, shape.layers / rows
     nothing = (0,) * rows
@@ -210,11 +210,17 @@ def _seen(new: int, context: int) -> int:
     return new * context + new * (new + 1) // 2
 
 
-def _rows(new_tokens: Sequence[int], contexts: Sequence[int], sampled: Sequence[int] | None, prompt: Sequence[int] | None) -> int:
+def _rows(
+    new_tokens: Sequence[int],
+    contexts: Sequence[int],
+    sampled: Sequence[int] | None,
+    prompt: Sequence[int] | None,
+    moved: Sequence[float] | None = None,
+) -> int:
     rows = len(new_tokens)
     if rows == 0:
         raise ConfigurationError("a forward pass needs at least one row, got none")
-    for name, counts in (("contexts", contexts), ("sampled", sampled), ("prompt", prompt)):
+    for name, counts in (("contexts", contexts), ("sampled", sampled), ("prompt", prompt), ("moved", moved)):
         if counts is None:
             continue
         if len(counts) != rows:
