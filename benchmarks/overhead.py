@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
@@ -57,10 +58,13 @@ class InstantGenerator:
         """Nothing is open."""
 
     async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
-        wished = [(wish.path.depth, wish.count) for wish in expansions]
-        calls = [generate(depth, index) for depth, count in wished for index in range(count)]
+        calls = [generate(wish.path.depth, index) for wish in expansions for index in range(wish.count)]
         texts = iter(await asyncio.gather(*calls) if len(calls) > 1 else [await calls[0]])
-        return [[Candidate((next(texts),), depth + 1 >= self._levels) for _ in range(count)] for depth, count in wished]
+        return [self._candidates(wish.path, islice(texts, wish.count)) for wish in expansions]
+
+    def _candidates(self, path: Path, texts: Iterable[str]) -> list[Candidate]:
+        final = path.depth + 1 >= self._levels
+        return [Candidate((text,), final) for text in texts]
 
 
 class InstantVerifier:

@@ -199,6 +199,8 @@ def test_a_crowd_beside_single_nodes_pads_no_one_to_its_width() -> None:
     states = [crowded] * 16 + [read(model, Forest, sequence(10, node)) for node in range(2, 10)]
     news = [sequence(4, node) for node in range(len(states))]
     batch = Forest(model, states, 4)
+    assert batch.moved() == [10 / 16] * 16 + [10] * 8
+    assert batch.moved([4] * 24) == [10] * 24, "what the next pass will not share is not counted as shared"
     found = batch.read(news, lambda output: output.logits)
     assert batch._keys.shape[1:3] == (24, 14)
     for forest, rows in zip(found, Rows(model, states, 4).read(news, lambda output: output.logits), strict=True):

@@ -44,8 +44,12 @@ class Batch(Protocol):
         """The cache of one node, without its last so many tokens."""
         ...
 
-    def moved(self) -> Sequence[float]:
-        """Tokens whose keys and values a pass reads for each node: those of its cache, a part only where nodes share them."""
+    def moved(self, new: Sequence[int] = ()) -> Sequence[float]:
+        """Tokens whose keys and values the next pass reads for each node: those of its cache, a part only where nodes share them.
+
+        Args:
+            new: how many tokens each node is about to `read`; nothing for a `step`.
+        """
         ...
 
 

@@ -113,7 +113,9 @@ class Forest:
         new = Segment(self._keys[:, group].index_select(1, places), self._values[:, group].index_select(1, places))
         return self._prefixes[group].then(new).without(without)
 
-    def moved(self) -> Sequence[float]:
+    def moved(self, new: Sequence[int] = ()) -> Sequence[float]:
+        if new and self._wasteful(new):
+            return [float(length) for length in self._positions]
         sharing = Counter(self._groups)
         common = [prefix.length for prefix in self._prefixes]
         return [

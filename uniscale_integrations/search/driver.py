@@ -229,10 +229,11 @@ class Driver:
         checked: list[Scored] = []
         for (_, candidate), (scores, usage) in zip(items, verdicts, strict=True):
             try:
-                good = None if scores is None else tuple(check_scores(name, candidate.steps, scores, upper))
-                checked.append(Scored(candidate, good, usage))
+                good = None if scores is None else check_scores(name, candidate.steps, scores, upper)
             except VerifierError as error:
                 checked.append(Scored(replace(candidate, error=str(error)), None, usage))
+            else:
+                checked.append(Scored(candidate, good, usage))
         return checked
 
     def _tell(self, told: Told) -> None:

@@ -31,7 +31,7 @@ def check_scores(verifier_name: str, steps: tuple[str, ...], scores: tuple[float
                 if not 0.0 <= score <= upper <= 1.0:
                     break
             else:
-                return scores
+                return scores if type(scores) is tuple else tuple(scores)
     except (TypeError, ValueError):
         pass
     raise VerifierError(_complaint(verifier_name, steps, scores, upper))
