@@ -43,6 +43,10 @@ class CalibrationError(UniScaleError):
     """A hardware profile that cannot be measured, read or used."""
 
 
+class TableError(UniScaleError, ValueError):
+    """An outcome table that cannot be read, or whose rows do not fit together; the message names file and query."""
+
+
 class MissingExtraError(UniScaleError, ImportError):
     """An optional dependency is not installed; the message holds the pip command."""
 

@@ -12,12 +12,13 @@ from rich.text import Text
 
 from uniscale_integrations.cli.console import err, out, print_json, quantity, quiet_loading, told_plainly
 from uniscale_integrations.cli.trace import draw_paths
+from uniscale_integrations.cli.verifier import named_verifier
 from uniscale_integrations.cost.hardware import profile
 from uniscale_integrations.cost.ledger import Ledger
 from uniscale_integrations.search.aggregation import aggregation
 from uniscale_integrations.search.beam import BeamSearch, Schedule
 from uniscale_integrations.search.budget import Budget
-from uniscale_integrations.search.ports import Sampling, Verifier
+from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Answer, Request, run
 from uniscale_integrations.space import Configuration
 
@@ -67,7 +68,7 @@ def ask(
 
             quiet_loading()
             loaded = load_model(model, notify=status.update)
-            judge = _verifier(verifier, model)
+            judge = named_verifier(verifier, model)
 
             def observe(search: BeamSearch) -> None:
                 depth = max((path.depth for path in search.paths), default=0)
@@ -78,26 +79,6 @@ def ask(
         _show(question, answer, trace)
         if as_json:
             print_json(as_dict(question, answer, trace))
-
-
-def _verifier(name: str, model: str) -> Verifier | None:
-    """The verifier of that name; "auto" is the embedded reward model for the embedded family and self-certainty otherwise."""
-    from uniscale_integrations import verifiers
-    from uniscale_integrations.models.catalog import PRM, family
-
-    if name == "auto":
-        name = PRM if model in family() else "self-certainty"
-    if name == "none":
-        return None
-    if name == "self-certainty":
-        return verifiers.SelfCertainty()
-    if name == "agreement":
-        return verifiers.Agreement()
-    if name == "arithmetic":
-        return verifiers.MathVerifier()
-    from uniscale_integrations.verifiers.load import load_prm
-
-    return load_prm(name)
 
 
 def _show(question: str, answer: Answer, trace: bool) -> None:

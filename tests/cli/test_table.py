@@ -1,0 +1,38 @@
+"""`uniscale table`, on the embedded models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from uniscale_integrations.cli.app import app
+from uniscale_integrations.replay.outcomes import read_outcomes
+
+
+def test_a_table_of_the_embedded_family(tmp_path: Path) -> None:
+    target = tmp_path / "table.jsonl.gz"
+    arguments = ["--model", "uniscale-0.3m", "--shape", "1,1,1", "--shape", "2,4,2", "--count", "3", "--samples", "2", "--json"]
+    result = CliRunner().invoke(app, ["table", str(target), *arguments])
+    assert result.exit_code == 0, result.output
+    values = json.loads(result.stdout.strip().splitlines()[-1])
+    table = list(read_outcomes(target))
+    assert values["rows"] == len(table) == 12
+    assert [(row["qp"], row["rows"]) for row in values["configurations"]] == [(1, 6), (2, 6)]
+    assert values["configurations"][0]["accuracy"] == sum(row.correct for row in table if row.configuration.plain) / 6
+    assert {row.extra["level"] for row in table} <= {1, 2, 3, 4}
+
+
+def test_what_cannot_be_run_is_told(tmp_path: Path) -> None:
+    for arguments, message in (
+        (["--shape", "2,4"], "--shape is three whole numbers"),
+        (["--count", "0"], "--count must be at least 1"),
+        (["--count", "99999"], "embedded questions"),
+        (["--questions", str(tmp_path / "none.jsonl")], "cannot read"),
+        (["--model", "no-such-model", "--count", "1"], "no model 'no-such-model'"),
+        (["--verifier", "none", "--count", "1"], "needs a verifier"),
+    ):
+        result = CliRunner().invoke(app, ["table", str(tmp_path / "table.jsonl"), *arguments])
+        assert result.exit_code == 2, result.output
+        assert message in result.output

@@ -1,0 +1,154 @@
+"""`uniscale table`: an outcome table, made by running every configuration on every question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, cast
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from uniscale_integrations.cli.console import err, out, print_json, quantity, quiet_loading, told_plainly
+from uniscale_integrations.cli.verifier import named_verifier
+from uniscale_integrations.cost.hardware import profile
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.replay.collect import Plan, Query, collect, read_queries
+from uniscale_integrations.replay.outcomes import Outcome, read_outcomes
+from uniscale_integrations.search.ports import Generator, Sampling
+from uniscale_integrations.search.run import Request
+from uniscale_integrations.space import DEFAULT_SHAPES, Configuration, ConfigurationSpace
+
+
+def table(
+    target: Annotated[Path, typer.Argument(help="Where to write the table: name.jsonl or name.jsonl.gz.")],
+    models: Annotated[
+        list[str] | None, typer.Option("--model", help="A model; give it several times. All embedded ones by default.")
+    ] = None,
+    shapes: Annotated[
+        list[str] | None, typer.Option("--shape", help="QP,CP,BS; give it several times. The default space by default.")
+    ] = None,
+    questions: Annotated[
+        Path | None, typer.Option(help="JSON Lines with `query` and `reference`; the embedded questions by default.")
+    ] = None,
+    count: Annotated[int | None, typer.Option(help="Only so many of the questions, the first ones.")] = None,
+    samples: Annotated[int, typer.Option(help="Repetitions of each configuration on each question.")] = 1,
+    verifier: Annotated[
+        str, typer.Option(help="auto, none, self-certainty, arithmetic, agreement, or a reward model (name, folder, hub).")
+    ] = "auto",
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.8,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same table.")] = 0,
+    hardware: Annotated[str, typer.Option(help="Profile that prices eFLOPs: h100, a100, cpu, local or a JSON file.")] = "h100",
+    at_once: Annotated[int, typer.Option(help="Searches side by side; a local model serves them in shared batches.")] = 32,
+    threads: Annotated[int | None, typer.Option(help="Torch threads; no more than there are idle cores.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
+) -> None:
+    """Run every configuration on every question and write the outcomes to TARGET, for `uniscale replay`.
+
+    Rows are kept beside it as they come: after Ctrl-C, or a crash, the same command goes on where it stopped.
+    """
+    with told_plainly(as_json):
+        from uniscale_integrations.models.catalog import language_models, load_model
+
+        quiet_loading()
+        if threads is not None:
+            import torch
+
+            torch.set_num_threads(threads)
+        names = models or list(language_models())
+        space = ConfigurationSpace.default(names, [_shape(shape) for shape in shapes] if shapes else DEFAULT_SHAPES)
+        request = Request("", space[0], Sampling(temperature, seed=seed), hardware=profile(hardware))
+        plan = Plan(_queries(questions, count), space, samples, request)
+        with _progress() as progress:
+            task = progress.add_task("loading", total=sum(map(work, space)) * len(plan.queries) * samples, rows=0, of=plan.rows)
+            rows = 0
+
+            def load(name: str) -> Generator:
+                progress.update(task, description=f"loading {name}")
+                return load_model(name)
+
+            def done(outcome: Outcome) -> None:
+                nonlocal rows
+                rows += 1
+                progress.update(task, description=str(outcome.configuration), advance=work(outcome.configuration), rows=rows)
+
+            try:
+                collect(plan, load, named_verifier(verifier, names[0]), target, at_once=at_once, done=done)
+            except KeyboardInterrupt:
+                err.print(f"stopped after {rows} of {plan.rows} rows; the same command goes on from there")
+                raise typer.Exit(130) from None
+        summary = summarise(list(read_outcomes(target)))
+        out.print(_show(target, summary))
+        if as_json:
+            print_json({"table": str(target), "rows": plan.rows, "questions": len(plan.queries), "configurations": summary})
+
+
+def work(configuration: Configuration) -> int:
+    """About how long a search takes, in plain samples; so that the time that is left can be told before it has come to the long ones."""
+    return configuration.most_paths
+
+
+def _progress() -> Progress:
+    rows = TextColumn("{task.fields[rows]}/{task.fields[of]} rows")
+    columns = (TextColumn("{task.description}"), BarColumn(), rows, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    return Progress(*columns, console=err, transient=True)
+
+
+def _queries(file: Path | None, count: int | None) -> list[Query]:
+    if count is not None and count < 1:
+        raise ConfigurationError(f"--count must be at least 1, got {count}")
+    if file is not None:
+        return read_queries(file)[:count]
+    from uniscale_integrations.models.questions import questions
+
+    # A question that was drawn twice is one.
+    distinct = {question.text: question for question in reversed(questions())}
+    queries = [Query(q.id, q.text, q.reference, {"source": q.family, "level": q.level}) for q in questions() if distinct[q.text] is q]
+    if count is not None and count > len(queries):
+        raise ConfigurationError(f"--count {count} is more than the {len(queries)} embedded questions; give a file with --questions")
+    return queries[:count]
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    try:
+        qp, cp, bs = map(int, text.split(","))
+    except ValueError:
+        raise ConfigurationError(f"--shape is three whole numbers, QP,CP,BS, for example 2,4,2; got {text!r}") from None
+    return qp, cp, bs
+
+
+def summarise(outcomes: Sequence[Outcome]) -> list[dict[str, object]]:
+    """Accuracy, score and cost of each configuration."""
+    groups: dict[Configuration, list[Outcome]] = {}
+    for outcome in outcomes:
+        groups.setdefault(outcome.configuration, []).append(outcome)
+    summary: list[dict[str, object]] = []
+    for configuration, rows in groups.items():
+        scores = [row.score for row in rows if row.score is not None]
+        qp, cp, bs = configuration.shape
+        summary.append(
+            {
+                "model": configuration.model,
+                "qp": qp,
+                "cp": cp,
+                "bs": bs,
+                "rows": len(rows),
+                "accuracy": fmean(row.correct for row in rows),
+                "score": fmean(scores) if scores else None,
+                "eflops": fmean(row.eflops or 0.0 for row in rows),
+            }
+        )
+    return summary
+
+
+def _show(target: Path, summary: Sequence[Mapping[str, object]]) -> Table:
+    shown = Table(title=str(target), title_justify="left")
+    for column in ("model", "QP", "CP", "BS", "rows", "right", "score", "eFLOPs a question"):
+        shown.add_column(column, justify="left" if column == "model" else "right")
+    for row in summary:
+        score = row["score"]
+        numbers = [str(row[name]) for name in ("model", "qp", "cp", "bs", "rows")]
+        shown.add_row(*numbers, f"{row['accuracy']:.1%}", "" if score is None else f"{score:.3f}", quantity(cast(float, row["eflops"])))
+    return shown

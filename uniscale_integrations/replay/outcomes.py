@@ -1,0 +1,194 @@
+"""Outcome tables as files: JSON Lines, gzipped or not, one object per query, configuration and sample."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from uniscale_integrations.errors import ConfigurationError, TableError
+from uniscale_integrations.space import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one sample of one configuration on one query.
+
+    Attributes:
+        query_id: stable name of the query.
+        query: its text.
+        configuration: what was run.
+        correct: how right the answer was, in [0, 1].
+        sample: counts repetitions of the same configuration on the same query, from 0.
+        reference: the right answer, where there is one.
+        answer: the answer given, where it was kept.
+        score: the verifier's value of it in [0, 1]; `None` where nothing scored it.
+        eflops: equivalent FLOPs, where known.
+        cost_usd: US dollars, where known.
+        prompt_tokens: tokens read, where known.
+        completion_tokens: tokens sampled, where known.
+        extra: all other fields of the row, as they were.
+
+    Example:
+        >>> row = {"query_id": "q", "query": "2+2?", "model": "small", "qp": 1, "cp": 1, "bs": 1, "correct": 1, "source": "toy"}
+        >>> outcome = Outcome.parse(row)
+        >>> outcome.configuration, outcome.correct, outcome.score, outcome.extra
+        (Configuration(model='small', qp=1, cp=1, bs=1), 1.0, None, {'source': 'toy'})
+        >>> Outcome.parse(row | {"correct": 7})
+        Traceback (most recent call last):
+        uniscale_integrations.errors.TableError: `correct` of query 'q' is 7; it must be a number in [0, 1]
+    """
+
+    query_id: str
+    query: str
+    configuration: Configuration
+    correct: float
+    sample: int = 0
+    reference: str | None = None
+    answer: str | None = None
+    score: float | None = None
+    eflops: float | None = None
+    cost_usd: float | None = None
+    prompt_tokens: float | None = None
+    completion_tokens: float | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, Configuration, int]:
+        """What no two rows of a table may share."""
+        return self.query_id, self.configuration, self.sample
+
+    @classmethod
+    def parse(cls, row: object) -> Outcome:
+        """The outcome that a JSON object describes.
+
+        Raises:
+            TableError: a field that is missing, of the wrong type or out of range; names it and the query.
+        """
+        if not isinstance(row, Mapping):
+            raise TableError(f"a row must be a JSON object, got {row!r:.80}")
+        missing = [name for name in ("query_id", "query", "model", "qp", "cp", "bs", "correct") if row.get(name) is None]
+        if missing:
+            raise TableError(f"a row lacks {', '.join(missing)}; it has {', '.join(map(str, row)) or 'nothing'}")
+        query_id, sample = str(row["query_id"]), row.get("sample", 0)
+        if isinstance(sample, bool) or not isinstance(sample, int) or sample < 0:
+            raise TableError(f"`sample` of query {query_id!r} is {sample!r}; it must be a whole number of at least 0")
+        try:
+            configuration = Configuration(str(row["model"]), row["qp"], row["cp"], row["bs"])
+        except ConfigurationError as error:
+            raise TableError(f"query {query_id!r}: {error}") from error
+        number = _Numbers(query_id, row)
+        correct = number("correct", 1.0)
+        return cls(
+            query_id,
+            str(row["query"]),
+            configuration,
+            cast(float, correct),
+            sample,
+            None if row.get("reference") is None else str(row["reference"]),
+            None if row.get("answer") is None else str(row["answer"]),
+            number("score", 1.0),
+            number("eflops"),
+            number("cost_usd"),
+            number("prompt_tokens"),
+            number("completion_tokens"),
+            {name: value for name, value in row.items() if name not in FIELDS},
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row as JSON-ready values, in the order of the format; fields that are not known are null, costs are left out."""
+        configuration = self.configuration
+        costs = {"eflops": self.eflops, "cost_usd": self.cost_usd}
+        return {
+            "query_id": self.query_id,
+            "query": self.query,
+            "reference": self.reference,
+            "model": configuration.model,
+            "qp": configuration.qp,
+            "cp": configuration.cp,
+            "bs": configuration.bs,
+            "sample": self.sample,
+            "answer": self.answer,
+            "correct": self.correct,
+            "score": self.score,
+            **{name: cost for name, cost in costs.items() if cost is not None},
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            **self.extra,
+        }
+
+
+FIELDS = frozenset(
+    (
+        *("query_id", "query", "reference", "model", "qp", "cp", "bs", "sample"),
+        *("answer", "correct", "score", "eflops", "cost_usd", "prompt_tokens", "completion_tokens"),
+    )
+)
+"""Names with a meaning of their own in a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """Reads the numbers of one row."""
+
+    query_id: str
+    row: Mapping[str, Any]
+
+    def __call__(self, name: str, most: float = math.inf) -> float | None:
+        value = self.row.get(name)
+        if value is None:
+            return None
+        if isinstance(value, int | float) and 0 <= value <= most and math.isfinite(value):
+            return float(value)
+        wanted = f"in [0, {most:g}]" if most < math.inf else "of at least 0"
+        raise TableError(f"`{name}` of query {self.query_id!r} is {value!r}; it must be a number {wanted}")
+
+
+def read_outcomes(path: str | Path) -> Iterator[Outcome]:
+    """The rows of a table, one at a time.
+
+    Raises:
+        TableError: a file that cannot be read, or a row that cannot be used; names file and line.
+    """
+    for where, row in read_objects(path):
+        try:
+            yield Outcome.parse(row)
+        except TableError as error:
+            raise TableError(f"{where}: {error}") from error
+
+
+def read_objects(path: str | Path) -> Iterator[tuple[str, Any]]:
+    """The values of a JSON Lines file, unpacked where its name ends in .gz, each with file and line for messages.
+
+    Raises:
+        TableError: a file that cannot be read, or a line that is not JSON.
+    """
+    where = f"{path}, line 1"
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if str(path).endswith(".gz") else open(path, encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                where = f"{path}, line {number}"
+                if line.strip():
+                    yield where, json.loads(line)
+    except ValueError as error:
+        raise TableError(f"{where}: not JSON ({error})") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise TableError(f"cannot read {path}: {error}") from error
+
+
+def write_outcomes(path: str | Path, outcomes: Iterable[Outcome]) -> None:
+    """Write a table, gzipped where the name ends in .gz; a reader never sees half a file, the same rows give the same bytes."""
+    target = Path(path)
+    partial = target.with_name(f"{target.name}.partial")
+    with partial.open("wb") as raw:
+        # No time stamp and no name in the header, which would make every file another.
+        compressed = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if target.suffix == ".gz" else raw
+        for outcome in outcomes:
+            compressed.write(json.dumps(outcome.as_dict(), ensure_ascii=False).encode() + b"\n")
+        compressed.close()
+    partial.replace(target)
