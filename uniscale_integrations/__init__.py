@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from uniscale_integrations.errors import UniScaleError
     from uniscale_integrations.models.catalog import load_model
+    from uniscale_integrations.policy.linucb import LinUCB
     from uniscale_integrations.search.budget import Budget
     from uniscale_integrations.search.ports import Sampling
     from uniscale_integrations.search.run import Request, arun, run
@@ -23,6 +24,7 @@ __all__ = [
     "Budget",
     "Configuration",
     "ConfigurationSpace",
+    "LinUCB",
     "Request",
     "Sampling",
     "UniScaleError",
@@ -37,6 +39,7 @@ _MODULES = {
     "Budget": "uniscale_integrations.search.budget",
     "Configuration": "uniscale_integrations.space",
     "ConfigurationSpace": "uniscale_integrations.space",
+    "LinUCB": "uniscale_integrations.policy.linucb",
     "Request": "uniscale_integrations.search.run",
     "Sampling": "uniscale_integrations.search.ports",
     "UniScaleError": "uniscale_integrations.errors",

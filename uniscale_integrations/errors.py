@@ -47,6 +47,10 @@ class TableError(UniScaleError, ValueError):
     """An outcome table that cannot be read, or whose rows do not fit together; the message names file and query."""
 
 
+class StateError(UniScaleError, ValueError):
+    """A learned state that cannot be loaded or has become unsound; the message names the array and the row."""
+
+
 class MissingExtraError(UniScaleError, ImportError):
     """An optional dependency is not installed; the message holds the pip command."""
 

@@ -1,0 +1,67 @@
+"""Matrix products of the sizes that a bandit needs, without waiting for threads.
+
+A product with a matrix of a few hundred rows takes microseconds. Spread over two threads of a busy machine it can take milliseconds,
+because a barrier waits for the one that is not running. To limit a process' threads is the user's to decide. So it is looked up once how
+many threads BLAS may take: with one, each product is one call; with more, it is cut into pieces that are too small to be spread.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.blas import dsymv
+from threadpoolctl import threadpool_info
+
+Array = NDArray[np.float64]
+
+MATRIX_VECTOR = 8192
+"""Elements of a matrix that is multiplied by a vector in one piece; OpenBLAS takes threads from 9216 on."""
+
+MATRIX_MATRIX = 200_000
+"""Multiplications of a product of two matrices done in one piece; OpenBLAS takes threads from 262144 on."""
+
+
+@cache
+def one_thread() -> bool:
+    """Whether BLAS was limited to one thread when this process first asked."""
+    return all(pool["num_threads"] == 1 for pool in threadpool_info() if pool["user_api"] == "blas")
+
+
+def symmetric_times_vector(matrix: Array, vector: Array) -> Array:
+    """`matrix @ vector` for a symmetric matrix, of the shapes (n, n) and (n,); half of it is read where that can be done at once."""
+    if one_thread():
+        found: Array = dsymv(1.0, matrix.T, vector, lower=1)
+        return found
+    return _by_rows(matrix, vector, MATRIX_VECTOR // len(vector))
+
+
+def times_vector(matrix: Array, vector: Array) -> Array:
+    """`matrix @ vector`, of the shapes (rows, n) and (n,); the matrix must be contiguous."""
+    if one_thread():
+        return matrix @ vector
+    return _by_rows(matrix, vector, MATRIX_VECTOR // len(vector))
+
+
+def times_matrix(left: Array, right: Array) -> Array:
+    """`left @ right`, of the shapes (rows, k) and (k, n); both must be contiguous."""
+    if one_thread():
+        return left @ right
+    return _by_rows(left, right, MATRIX_MATRIX // max(1, right.size))
+
+
+def _by_rows(left: Array, right: Array, most: int) -> Array:
+    rows = len(left)
+    if rows <= most:
+        return left @ right
+    piece = _piece(rows, max(1, most))
+    whole = rows - rows % piece
+    stacked = (left[:whole].reshape(-1, piece, left.shape[1]) @ right).reshape(whole, *right.shape[1:])
+    return stacked if whole == rows else np.concatenate([stacked, left[whole:] @ right])
+
+
+@lru_cache
+def _piece(rows: int, most: int) -> int:
+    """Rows of a piece: as many as allowed, or not many fewer where those leave no rest."""
+    return next((piece for piece in range(most, most // 2, -1) if rows % piece == 0), most)

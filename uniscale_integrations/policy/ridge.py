@@ -1,0 +1,288 @@
+"""Ridge regression that learns one observation at a time, on several targets at once, and can forget.
+
+    A = ridge I + sum of x x^T        b = sum of r x        theta = A^-1 b
+
+`A^-1` is kept by Sherman and Morrison (1950): observing `x` takes `u u^T / (1 + x^T u)` off it, where `u = A^-1 x`. These rank-one terms
+are kept apart and taken off together, because one matrix product is several times faster than as many rank-one updates. A burst of
+observations is folded in one pass (Woodbury).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite, log, sqrt
+
+import numpy as np
+from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dpotrf, dpotri
+
+from uniscale_integrations.errors import ConfigurationError, StateError
+from uniscale_integrations.policy.kernels import Array, symmetric_times_vector, times_matrix, times_vector
+
+DELAYED = 8
+"""Observations whose terms are kept apart from the inverse."""
+
+COLLECTED = 64
+"""Observations that are kept apart from `A`, which nothing needs until the inverse is computed anew."""
+
+REFACTOR = 1024
+"""After so many observations the inverse is computed anew, which ends whatever rounding has added up to."""
+
+
+class RidgeRegression:
+    """`A`, its inverse, and `theta` for every target, all learned from the same observations.
+
+    With a discount below 1, what was observed `t` observations ago counts `discount ** t`, and so does the ridge. Left alone that
+    would take the ridge to nothing, and with it the inverse to infinity wherever nothing new is seen. So each time that half of it is
+    gone, and after `REFACTOR` observations at the latest, the ridge is made whole and the inverse computed from `A` (Cholesky).
+
+    Args:
+        dim: length d of an observation.
+        targets: how many values are learned from each observation.
+        ridge: what `A` begins with on its diagonal, above 0.
+        discount: of every earlier observation at each new one, in (0, 1].
+
+    Attributes:
+        theta: coefficients, shape (targets, d); 0 before anything was observed.
+
+    Raises:
+        ConfigurationError: a parameter out of its range.
+
+    Example:
+        >>> ridge = RidgeRegression(2)
+        >>> ridge.observe(np.array([1.0, 0.0]), np.array([0.5]))
+        >>> ridge.theta, ridge.inverse
+        (array([[0.25, 0.  ]]), array([[0.5, 0. ], [0. , 1. ]]))
+    """
+
+    def __init__(self, dim: int, targets: int = 1, ridge: float = 1.0, discount: float = 1.0) -> None:
+        for name, value in (("dim", dim), ("targets", targets)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}")
+        if not 0.0 < ridge < float("inf"):
+            raise ConfigurationError(f"ridge must be a number above 0, got {ridge!r}")
+        if not 0.0 < discount <= 1.0:
+            raise ConfigurationError(f"discount must lie in (0, 1], got {discount!r}; 1 forgets nothing")
+        self.dim, self.targets, self.ridge, self.discount = dim, targets, float(ridge), float(discount)
+        self.theta = np.zeros((targets, dim))
+        # The weight is what forgetting multiplies A and b by: both are `_weight` times what is stored.
+        self._weight = 1.0
+        self._stored, self._sums = ridge * np.eye(dim), np.zeros((targets, dim))
+        self._inverse = np.eye(dim) / ridge
+        self._terms, self._pending = np.empty((DELAYED, dim)), 0
+        self._rows, self._collected = np.empty((COLLECTED, dim)), 0
+        self._since = 0
+        self._period = REFACTOR if discount == 1.0 else max(1, min(REFACTOR, int(log(0.5) / log(discount))))
+
+    @property
+    def matrix(self) -> Array:
+        """`A`, shape (d, d)."""
+        self._add_up()
+        return self._weight * self._stored
+
+    @property
+    def sums(self) -> Array:
+        """`b` of every target, shape (targets, d)."""
+        return self._weight * self._sums
+
+    @property
+    def inverse(self) -> Array:
+        """`A^-1`, shape (d, d)."""
+        self._settle()
+        return self._inverse / self._weight
+
+    def observe(self, x: Array, values: Array) -> None:
+        """Learn from one observation, in O(d^2).
+
+        Args:
+            x: shape (d,).
+            values: one per target, shape (targets,); where one is NaN it was not observed, and its `theta` stays as it is.
+
+        Raises:
+            ConfigurationError: a wrong shape, or a value that is infinite.
+        """
+        self._require(x, (self.dim,), "x")
+        row = x
+        if self.discount < 1.0:
+            self._weight *= self.discount
+            scale = 1.0 / sqrt(self._weight)
+            row, values = x * scale, values * scale
+        term = self._solve(row)
+        spread = 1.0 + float(row @ term)
+        expected = self.theta @ row
+        errors = values - expected
+        if not isfinite(errors @ errors):
+            errors, values = _known(errors), np.where(np.isnan(values), expected, values)
+        self.theta += (errors / spread)[:, None] * term
+        self._sums += values[:, None] * row
+        self._rows[self._collected] = row
+        np.multiply(term, 1.0 / sqrt(spread), out=self._terms[self._pending])
+        self._count(1)
+
+    def observe_many(self, rows: Array, values: Array) -> None:
+        """Learn from many observations in one pass, as from one after the other.
+
+        Args:
+            rows: shape (n, d), oldest first.
+            values: shape (n, targets), NaN where not observed.
+        """
+        self._require(rows, (len(rows), self.dim), "rows")
+        start = 0
+        while start < len(rows):
+            self._settle()
+            # A block ends where the ridge is due, as it would from one after the other.
+            end = start + min(DELAYED, self._period - self._since, COLLECTED - self._collected)
+            block, observed = rows[start:end], values[start:end]
+            start = end
+            missing = np.isnan(observed)
+            if missing.any():
+                # What is imputed depends on what was learned just before.
+                for row, value in zip(block, observed, strict=True):
+                    self.observe(row, value)
+                continue
+            weights = self._weight * self.discount ** np.arange(1, len(block) + 1)
+            scales = 1.0 / np.sqrt(weights)[:, None]
+            scaled, targets = block * scales, observed * scales
+            lifted = times_matrix(scaled, self._inverse)
+            spread = np.linalg.cholesky(np.eye(len(block)) + lifted @ scaled.T)
+            terms = solve_triangular(spread, lifted, lower=True)
+            errors = targets - scaled @ self.theta.T
+            self.theta += solve_triangular(spread, errors, lower=True).T @ terms
+            self._sums += targets.T @ scaled
+            self._weight = float(weights[-1])
+            self._terms[: len(block)] = terms
+            self._rows[self._collected : self._collected + len(block)] = scaled
+            self._count(len(block))
+
+    def revise(self, x: Array, changes: Array, weight: float = 1.0) -> None:
+        """Change what was once observed at `x`: only `b` changes, and `theta` with it.
+
+        Args:
+            x: shape (d,), as it was observed.
+            changes: new minus old value per target, shape (targets,).
+            weight: what the observation still counts, `discount ** age`.
+        """
+        self._require(x, (self.dim,), "x")
+        moved = np.multiply.outer(changes * (weight / self._weight), x)
+        self._sums += moved
+        self.theta += np.multiply.outer(changes * (weight / self._weight), self._solve(x))
+
+    def widths(self, rows: Array) -> Array:
+        """`sqrt(x^T A^-1 x)` for each row, shape (n,), of rows of the shape (n, d)."""
+        self._settle()
+        squares = np.einsum("nd,nd->n", times_matrix(rows, self._inverse), rows)
+        found: Array = np.sqrt(np.maximum(squares, 0.0) / self._weight)
+        return found
+
+    def contract(self, query: Array) -> Array:
+        """`A^-1` between products that share their right factor: `(a (x) q)^T A^-1 (b (x) q) = a^T M b`.
+
+        Args:
+            query: q, shape (n,), where d is a multiple m n of n.
+
+        Returns:
+            M, shape (m, m).
+        """
+        n = len(query)
+        m = self.dim // n
+        once = times_vector(self._inverse.reshape(-1, n), query).reshape(m, n, m)
+        both = np.asarray(query @ once)
+        if self._pending:
+            terms = self._terms[: self._pending].reshape(-1, n) @ query
+            terms = terms.reshape(self._pending, m)
+            both -= terms.T @ terms
+        contracted: Array = both / self._weight
+        return contracted
+
+    def state(self) -> dict[str, Array]:
+        """Everything that was learned, as arrays."""
+        settings = [self.ridge, self.discount, self._weight, float(self._since)]
+        return {"A": self.matrix, "b": self.sums, "settings": np.array(settings)}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Array]) -> RidgeRegression:
+        """What `state` gave.
+
+        Raises:
+            StateError: arrays that do not fit together, or that hold a value which is not finite; names the array and the row.
+        """
+        matrix, sums, settings = (np.asarray(state[name], dtype=np.float64) for name in ("A", "b", "settings"))
+        if matrix.ndim != 2 or sums.ndim != 2 or matrix.shape != (sums.shape[1],) * 2 or settings.shape != (4,):
+            raise StateError(f"A has the shape {matrix.shape}, b {sums.shape}; they must be (d, d) and (targets, d)")
+        for name, array in (("A", matrix), ("b", sums)):
+            poisoned = np.flatnonzero(~np.isfinite(array).all(axis=1))
+            if len(poisoned):
+                raise StateError(f"{name} holds a value that is not finite in row {poisoned[0]}; rebuild the state from its log")
+        found = cls(len(matrix), len(sums), float(settings[0]), float(settings[1]))
+        found._weight, found._since = float(settings[2]), int(settings[3])
+        found._stored, found._sums = matrix / found._weight, sums / found._weight
+        found._invert()
+        return found
+
+    def _solve(self, x: Array) -> Array:
+        """The stored inverse times `x`, its pending terms taken off."""
+        found = symmetric_times_vector(self._inverse, x)
+        if self._pending:
+            terms = self._terms[: self._pending]
+            found -= (terms @ x) @ terms
+        return found
+
+    def _count(self, new: int) -> None:
+        self._pending += new
+        self._collected += new
+        self._since += new
+        if self._since >= self._period:
+            self._refactor()
+            return
+        if self._pending >= DELAYED:
+            self._settle()
+        if self._collected >= COLLECTED:
+            self._add_up()
+
+    def _settle(self) -> None:
+        """Take the pending terms off the inverse."""
+        if self._pending:
+            terms, self._pending = self._terms[: self._pending], 0
+            self._inverse -= times_matrix(np.ascontiguousarray(terms.T), terms)
+
+    def _add_up(self) -> None:
+        """Add the collected observations to `A`."""
+        if self._collected:
+            rows, self._collected = self._rows[: self._collected], 0
+            self._stored += times_matrix(np.ascontiguousarray(rows.T), rows)
+
+    def _refactor(self) -> None:
+        """Make the ridge whole and compute the inverse from `A`."""
+        self._add_up()
+        self._pending = 0
+        self._stored *= self._weight
+        self._stored.flat[:: self.dim + 1] += (1.0 - self._weight) * self.ridge
+        self._sums *= self._weight
+        self._weight, self._since = 1.0, 0
+        self._invert()
+
+    def _invert(self) -> None:
+        factor, failed = dpotrf(self._stored, lower=1)
+        if failed:
+            raise StateError(
+                f"A is not positive definite from row {failed - 1} on: its values lie too far apart ("
+                f"{np.diag(self._stored).min():.3g} to {np.diag(self._stored).max():.3g}); scale the features"
+            )
+        lower, _ = dpotri(factor, lower=1)
+        lower = np.tril(lower)
+        self._inverse = np.ascontiguousarray(lower + np.tril(lower, -1).T)
+        self.theta = times_matrix(self._sums, self._inverse)
+
+    def _require(self, x: Array, shape: tuple[int, ...], name: str) -> None:
+        if x.shape != shape:
+            raise ConfigurationError(f"{name} must have the shape {shape}, got {x.shape}")
+        # Squares add up to something finite only where every value is.
+        if not isfinite(np.vdot(x, x)):
+            raise ConfigurationError(f"{name} holds a value that is not finite, or too large to square: {x[~(np.abs(x) < 1e150)][0]!r}")
+
+
+def _known(errors: Array) -> Array:
+    """The errors with those of unobserved targets at 0."""
+    if np.isinf(errors).any():
+        raise ConfigurationError("a value to learn is infinite; give finite numbers, or NaN for one that was not observed")
+    return np.nan_to_num(errors, nan=0.0)
