@@ -1,0 +1,63 @@
+"""Three ridge heads over the same features: correctness, score and cost; a request's weights make them one reward.
+
+Score and cost are observed at once and share one `A`; correctness has its own, which grows only when feedback comes. With everything
+observed both are the same, and the weighted heads are the scalar LinUCB of the paper.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.product import Products
+from uniscale_integrations.policy.ridge import RidgeRegression
+
+NAN = float("nan")
+
+
+class Components:
+    """What is expected of every action on a query, component by component.
+
+    Args:
+        products: actions and length of a query.
+        prior: expected components of every action before anything was observed, shape (3, K): correctness, score, cost.
+        ridge: prior precision.
+        discount: of all earlier observations at each new one.
+
+    Attributes:
+        judged: the head of correctness.
+        observed: the heads of score and cost.
+        feedback: how often correctness was observed.
+    """
+
+    def __init__(self, products: Products, prior: Array, ridge: float = 1.0, discount: float = 1.0) -> None:
+        self.products = products
+        self.prior = np.array(prior, dtype=np.float64)
+        self.judged = RidgeRegression(products.dim, 1, ridge, discount)
+        self.observed = RidgeRegression(products.dim, 2, ridge, discount)
+        self.feedback = 0
+
+    def means(self, query: Array) -> Array:
+        """Expected correctness, score and cost, shape (3, K)."""
+        theta = np.concatenate([self.judged.theta, self.observed.theta])
+        return self.prior + self.products.means(theta, query)
+
+    def widths(self, query: Array) -> Array:
+        """`sqrt(x^T A^-1 x)` under the two matrices, of correctness and of the rest, shape (2, K)."""
+        return np.stack([self.products.widths(ridge, query) for ridge in (self.judged, self.observed)])
+
+    def scores(self, query: Array, weights: Weights) -> tuple[Array, Array]:
+        """Expected reward and its width for every action, two arrays of the shape (K,)."""
+        judged, observed = self.widths(query)
+        return weights.rewards(self.means(query)), weights.correct * judged + (weights.score + weights.cost) * observed
+
+    def outcome(self, action: int, query: Array, score: float | None, cost: float) -> None:
+        """Learn what is known at once: the verifier's score, where something scored the answer, and `C~`."""
+        values = np.array([NAN if score is None else score, cost]) - self.prior[1:, action]
+        self.observed.observe(self.products.features(action, query), values)
+
+    def judge(self, action: int, query: Array, correct: float) -> None:
+        """Learn correctness, when feedback comes."""
+        self.judged.observe(self.products.features(action, query), np.array([correct - self.prior[0, action]]))
+        self.feedback += 1

@@ -1,0 +1,136 @@
+"""Outcome tables as arrays, ready to replay policies on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uniscale_integrations.errors import TableError
+from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.replay.outcomes import Outcome, read_outcomes
+from uniscale_integrations.space import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeTable:
+    """What came of every configuration on every query: Q queries, K configurations, up to S samples.
+
+    Attributes:
+        name: for messages and plots.
+        query_ids: stable names, Q of them.
+        queries: their texts.
+        configurations: K of them, in order of first appearance.
+        correct: shape (Q, K, S); places beyond `samples` hold a repetition of those before.
+        score: likewise; NaN where nothing scored the answer.
+        cost: likewise, eFLOPs or US dollars.
+        samples: how many of the S are there, shape (Q, K), int64.
+        unit: of the cost, "eflops" or "usd".
+
+    Example:
+        >>> from uniscale_integrations.space import Configuration
+        >>> rows = [
+        ...     Outcome("q", "2 + 2?", Configuration(model), correct, eflops=cost)
+        ...     for model, correct, cost in (("small", 0.0, 1e9), ("large", 1.0, 4e9))
+        ... ]
+        >>> table = OutcomeTable.of(rows, "toy")
+        >>> table.correct[0, :, 0], table.scored
+        (array([0., 1.]), False)
+    """
+
+    name: str
+    query_ids: tuple[str, ...]
+    queries: tuple[str, ...]
+    configurations: tuple[Configuration, ...]
+    correct: Array
+    score: Array
+    cost: Array
+    samples: NDArray[np.int64]
+    unit: str
+
+    @property
+    def scored(self) -> bool:
+        """Whether any answer has a score."""
+        return bool(np.isfinite(self.score).any())
+
+    @classmethod
+    def of(cls, outcomes: Iterable[Outcome], name: str) -> OutcomeTable:
+        """The table of these rows, in any order.
+
+        Raises:
+            TableError: no rows, a configuration that a query lacks, a row that comes twice, or costs that are missing or in two
+                units; names the query.
+        """
+        rows = list(outcomes)
+        if not rows:
+            raise TableError(f"{name} holds no rows")
+        queries = {row.query_id: row.query for row in reversed(rows)}
+        ids = tuple(dict.fromkeys(row.query_id for row in rows))
+        configurations = tuple(dict.fromkeys(row.configuration for row in rows))
+        unit = _unit(rows, name)
+        place, arm = {q: i for i, q in enumerate(ids)}, {c: i for i, c in enumerate(configurations)}
+        cells: dict[tuple[int, int], dict[int, Outcome]] = {}
+        for row in rows:
+            cell = cells.setdefault((place[row.query_id], arm[row.configuration]), {})
+            if cell.setdefault(row.sample, row) is not row:
+                raise TableError(f"{name}: query {row.query_id!r} has {row.configuration} sample {row.sample} twice")
+        shape = len(ids), len(configurations)
+        if len(cells) < shape[0] * shape[1]:
+            query, lacking = next((i, k) for i in range(shape[0]) for k in range(shape[1]) if (i, k) not in cells)
+            raise TableError(
+                f"{name}: query {ids[query]!r} has no row for {configurations[lacking]}; every query needs every configuration"
+            )
+        most = max(map(len, cells.values()))
+        values = np.empty((3, *shape, most))
+        samples = np.empty(shape, dtype=np.int64)
+        for (i, k), cell in cells.items():
+            found = [cell[sample] for sample in sorted(cell)]
+            samples[i, k] = len(found)
+            for s in range(most):
+                row = found[s % len(found)]
+                spent = row.eflops if unit == "eflops" else row.cost_usd
+                values[:, i, k, s] = row.correct, np.nan if row.score is None else row.score, spent
+        return cls(name, ids, tuple(queries[q] for q in ids), configurations, values[0], values[1], values[2], samples, unit)
+
+    @classmethod
+    def read(cls, path: str | Path) -> OutcomeTable:
+        """The table in a file.
+
+        Raises:
+            TableError: as `of` and `read_outcomes`.
+        """
+        return cls.of(read_outcomes(path), Path(path).name)
+
+    def only(self, configurations: Sequence[Configuration]) -> OutcomeTable:
+        """The table of some of its configurations, in the order given.
+
+        Raises:
+            TableError: a configuration that the table does not have.
+        """
+        lacking = [configuration for configuration in configurations if configuration not in self.configurations]
+        if lacking:
+            raise TableError(f"{self.name} has no {lacking[0]}; it has {', '.join(map(str, self.configurations))}")
+        arms = [self.configurations.index(configuration) for configuration in configurations]
+        return replace(
+            self,
+            configurations=tuple(configurations),
+            correct=self.correct[:, arms],
+            score=self.score[:, arms],
+            cost=self.cost[:, arms],
+            samples=self.samples[:, arms],
+        )
+
+
+def _unit(rows: Sequence[Outcome], name: str) -> str:
+    """What all rows give their cost in; eFLOPs where they give both."""
+    for unit, costs in (("eflops", [row.eflops for row in rows]), ("usd", [row.cost_usd for row in rows])):
+        if None not in costs:
+            return unit
+    first = next(row for row in rows if row.eflops is None or row.cost_usd is None)
+    raise TableError(
+        f"{name}: query {first.query_id!r} with {first.configuration} lacks a cost that other rows have; "
+        "give `eflops` in every row, or `cost_usd` in every row"
+    )
