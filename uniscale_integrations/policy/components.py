@@ -7,6 +7,7 @@ observed both are the same, and the weighted heads are the scalar LinUCB of the 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Weights
@@ -22,7 +23,7 @@ class Components:
     Args:
         products: actions and length of a query.
         prior: expected components of every action before anything was observed, shape (3, K): correctness, score, cost.
-        ridge: prior precision.
+        ridge: prior precision of the coefficients: one number, or one per feature, shape (d,).
         discount: of all earlier observations at each new one.
 
     Attributes:
@@ -31,7 +32,7 @@ class Components:
         feedback: how often correctness was observed.
     """
 
-    def __init__(self, products: Products, prior: Array, ridge: float = 1.0, discount: float = 1.0) -> None:
+    def __init__(self, products: Products, prior: Array, ridge: float | ArrayLike = 1.0, discount: float = 1.0) -> None:
         self.products = products
         self.prior = np.array(prior, dtype=np.float64)
         self.judged = RidgeRegression(products.dim, 1, ridge, discount)

@@ -24,7 +24,7 @@ class LinUCB:
     Args:
         dim: number of features d.
         alpha: how much a width is worth, at least 0.
-        ridge: prior precision of every coefficient, above 0.
+        ridge: prior precision of the coefficients, above 0: one number, or one per feature, shape (d,).
         discount: of all earlier rewards at each new one, in (0, 1]; below 1 it follows rewards that drift.
         prior_mean: what to expect before anything was observed. A number is the reward expected of every action: above what most
             can give it is optimistic, and each gets its chance. An array of the shape (d,) is a prior `theta`.
@@ -51,7 +51,7 @@ class LinUCB:
         self,
         dim: int,
         alpha: float = 1.0,
-        ridge: float = 1.0,
+        ridge: float | ArrayLike = 1.0,
         discount: float = 1.0,
         prior_mean: float | ArrayLike = 0.0,
     ) -> None:
@@ -136,7 +136,7 @@ class LinUCB:
         self.regression.revise(np.asarray(x, dtype=np.float64), np.array([change]), weight)
 
     def state(self) -> dict[str, Array]:
-        """Everything that was learned, as arrays for `np.savez`: A (d, d), b (d,), prior (d,), settings."""
+        """Everything that was learned, as arrays for `np.savez`: A (d, d), b (d,), ridge (d,), prior (d,), settings."""
         return _packed(self.regression.state(), self.prior, (self.alpha, self.level))
 
     @classmethod
@@ -156,15 +156,15 @@ class LinUCB:
 
 
 def _packed(state: dict[str, Array], prior: Array, settings: tuple[float, ...]) -> dict[str, Array]:
-    return {"A": state["A"], "b": state["b"][0], "prior": prior.copy(), "settings": np.array([*settings, *state["settings"]])}
+    return state | {"b": state["b"][0], "prior": prior.copy(), "settings": np.array([*settings, *state["settings"]])}
 
 
 def _unpacked(state: Mapping[str, Array], own: int) -> tuple[RidgeRegression, Array, list[float]]:
-    missing = [name for name in ("A", "b", "prior", "settings") if name not in state]
+    missing = [name for name in ("b", "prior", "settings") if name not in state]
     if missing:
         raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
     prior, settings = np.asarray(state["prior"]), np.asarray(state["settings"])
-    ridge = RidgeRegression.from_state({"A": state["A"], "b": np.atleast_2d(state["b"]), "settings": settings[own:]})
+    ridge = RidgeRegression.from_state({**state, "b": np.atleast_2d(state["b"]), "settings": settings[own:]})
     if prior.shape != (ridge.dim,) or not np.isfinite(prior).all() or not np.isfinite(settings).all():
         raise StateError(f"the prior must be {ridge.dim} finite numbers and the settings finite, got {prior!r} and {settings!r}")
     return ridge, prior, settings[:own].tolist()

@@ -91,7 +91,7 @@ class ProductLinUCB:
         actions: ArrayLike,
         query_dim: int,
         alpha: float = 1.0,
-        ridge: float = 1.0,
+        ridge: float | ArrayLike = 1.0,
         discount: float = 1.0,
         prior_mean: float | ArrayLike = 0.0,
     ) -> None:

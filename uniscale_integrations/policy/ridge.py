@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from math import isfinite, log, sqrt
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import solve_triangular
 from scipy.linalg.lapack import dpotrf, dpotri
 
@@ -39,7 +40,8 @@ class RidgeRegression:
     Args:
         dim: length d of an observation.
         targets: how many values are learned from each observation.
-        ridge: what `A` begins with on its diagonal, above 0.
+        ridge: what `A` begins with on its diagonal, above 0: one number, or one per feature, shape (d,). The greater, the more has to
+            be seen before a coefficient leaves 0.
         discount: of every earlier observation at each new one, in (0, 1].
 
     Attributes:
@@ -55,20 +57,22 @@ class RidgeRegression:
         (array([[0.25, 0.  ]]), array([[0.5, 0. ], [0. , 1. ]]))
     """
 
-    def __init__(self, dim: int, targets: int = 1, ridge: float = 1.0, discount: float = 1.0) -> None:
+    def __init__(self, dim: int, targets: int = 1, ridge: float | ArrayLike = 1.0, discount: float = 1.0) -> None:
         for name, value in (("dim", dim), ("targets", targets)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}")
-        if not 0.0 < ridge < float("inf"):
-            raise ConfigurationError(f"ridge must be a number above 0, got {ridge!r}")
+        diagonal = np.array(ridge, dtype=np.float64)
+        if diagonal.shape not in ((), (dim,)) or not (np.isfinite(diagonal) & (diagonal > 0)).all():
+            raise ConfigurationError(f"ridge must be a number above 0, or {dim} of them, got {ridge!r}")
         if not 0.0 < discount <= 1.0:
             raise ConfigurationError(f"discount must lie in (0, 1], got {discount!r}; 1 forgets nothing")
-        self.dim, self.targets, self.ridge, self.discount = dim, targets, float(ridge), float(discount)
+        self.dim, self.targets, self.discount = dim, targets, float(discount)
+        self.ridge = np.broadcast_to(diagonal, (dim,))
         self.theta = np.zeros((targets, dim))
         # The weight is what forgetting multiplies A and b by: both are `_weight` times what is stored.
         self._weight = 1.0
-        self._stored, self._sums = ridge * np.eye(dim), np.zeros((targets, dim))
-        self._inverse = np.eye(dim) / ridge
+        self._stored, self._sums = np.diag(self.ridge), np.zeros((targets, dim))
+        self._inverse = np.diag(1.0 / self.ridge)
         self._terms, self._pending = np.empty((DELAYED, dim)), 0
         self._rows, self._collected = np.empty((COLLECTED, dim)), 0
         self._since = 0
@@ -196,25 +200,32 @@ class RidgeRegression:
 
     def state(self) -> dict[str, Array]:
         """Everything that was learned, as arrays."""
-        settings = [self.ridge, self.discount, self._weight, float(self._since)]
-        return {"A": self.matrix, "b": self.sums, "settings": np.array(settings)}
+        settings = [self.discount, self._weight, float(self._since)]
+        return {"A": self.matrix, "b": self.sums, "ridge": np.array(self.ridge), "settings": np.array(settings)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Array]) -> RidgeRegression:
         """What `state` gave.
 
         Raises:
-            StateError: arrays that do not fit together, or that hold a value which is not finite; names the array and the row.
+            StateError: arrays that are missing or do not fit together, or that hold a value which is not finite; names the array and the row.
         """
-        matrix, sums, settings = (np.asarray(state[name], dtype=np.float64) for name in ("A", "b", "settings"))
-        if matrix.ndim != 2 or sums.ndim != 2 or matrix.shape != (sums.shape[1],) * 2 or settings.shape != (4,):
-            raise StateError(f"A has the shape {matrix.shape}, b {sums.shape}; they must be (d, d) and (targets, d)")
-        for name, array in (("A", matrix), ("b", sums)):
-            poisoned = np.flatnonzero(~np.isfinite(array).all(axis=1))
+        missing = [name for name in ("A", "b", "ridge", "settings") if name not in state]
+        if missing:
+            raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
+        arrays = {name: np.asarray(state[name], dtype=np.float64) for name in ("A", "b", "ridge", "settings")}
+        matrix, sums, ridge, settings = arrays.values()
+        square = (sums.shape[-1],) * 2
+        if sums.ndim != 2 or matrix.shape != square or ridge.shape != square[:1] or settings.shape != (3,):
+            shapes = f"A has the shape {matrix.shape}, b {sums.shape}, ridge {ridge.shape}"
+            raise StateError(f"{shapes}; they must be (d, d), (targets, d) and (d,)")
+        for name, array in arrays.items():
+            poisoned = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
             if len(poisoned):
-                raise StateError(f"{name} holds a value that is not finite in row {poisoned[0]}; rebuild the state from its log")
-        found = cls(len(matrix), len(sums), float(settings[0]), float(settings[1]))
-        found._weight, found._since = float(settings[2]), int(settings[3])
+                row = poisoned[0]
+                raise StateError(f"{name} holds a value that is not finite in row {row}; rebuild the state from its log")
+        found = cls(len(matrix), len(sums), ridge, float(settings[0]))
+        found._weight, found._since = float(settings[1]), int(settings[2])
         found._stored, found._sums = matrix / found._weight, sums / found._weight
         found._invert()
         return found
@@ -256,7 +267,7 @@ class RidgeRegression:
         self._add_up()
         self._pending = 0
         self._stored *= self._weight
-        self._stored.flat[:: self.dim + 1] += (1.0 - self._weight) * self.ridge
+        self._stored[np.diag_indices(self.dim)] += (1.0 - self._weight) * self.ridge
         self._sums *= self._weight
         self._weight, self._since = 1.0, 0
         self._invert()
