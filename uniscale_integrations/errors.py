@@ -51,6 +51,14 @@ class StateError(UniScaleError, ValueError):
     """A learned state that cannot be loaded or has become unsound; the message names the array and the row."""
 
 
+class LogError(UniScaleError):
+    """A log that cannot be opened, read or written; the message says what was lost, if anything."""
+
+
+class UnknownDecisionError(LogError, LookupError):
+    """Feedback for a decision that the log does not hold."""
+
+
 class MissingExtraError(UniScaleError, ImportError):
     """An optional dependency is not installed; the message holds the pip command."""
 

@@ -208,7 +208,7 @@ class RidgeRegression:
         """What `state` gave.
 
         Raises:
-            StateError: arrays that are missing or do not fit together, or that hold a value which is not finite; names the array and the row.
+            StateError: arrays that are missing or do not fit together, or hold a value that is not finite; names array and row.
         """
         missing = [name for name in ("A", "b", "ridge", "settings") if name not in state]
         if missing:

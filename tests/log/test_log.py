@@ -1,0 +1,263 @@
+"""The append-only log, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, event, text
+
+from uniscale_integrations.errors import ConfigurationError, LogError, UnknownDecisionError
+from uniscale_integrations.log.events import Decision, Event, Feedback, Outcome
+from uniscale_integrations.log.log import BEGINNING, Log, Position
+from uniscale_integrations.space import Configuration
+
+
+def decision(decision_id: str = "d", **changes: object) -> Decision:
+    values: dict[str, object] = {"weights": (0.4, 0.3, 0.3), "at": 1.5, "extra": {"session": "s"}, **changes}
+    return Decision(decision_id, Configuration("small", 2, 4, 2), (1.0, -0.25), "lexical", **values)  # type: ignore[arg-type]
+
+
+EVENTS: tuple[Event, ...] = (
+    decision(propensity=0.5, request_id="r", round=1, query_hash="h", query="Wie heißt das?"),
+    Outcome("d", 0.75, 1e9, 0.001, 0.5, "", {"tokens": [3, 4]}, at=2.0),
+    Outcome("d", None, failed="out of memory", at=2.0),
+    Feedback("d", 1.0, "exact-match", "answer", "well done", at=3.0),
+)
+
+
+def test_what_was_appended_is_read_in_order(log: Log) -> None:
+    log.append(*EVENTS[:2])
+    log.append(*EVENTS[2:])
+    entries = log.since()
+    assert tuple(entry.event for entry in entries) == EVENTS
+    assert [entry.position for entry in entries] == sorted({entry.position for entry in entries})
+    assert [entry.event for entry in log.since(entries[1].position)] == list(EVENTS[2:])
+    assert log.since(entries[-1].position) == []
+    assert [entry.event for entry in log.since(BEGINNING, most=2)] == list(EVENTS[:2])
+    assert log.counts() == {"decision": 1, "feedback": 1, "outcome": 2}
+
+
+def test_it_is_there_after_closing(address: str) -> None:
+    first = Log(address)
+    first.append(*EVENTS)
+    first.close()
+    second = Log(address)
+    assert tuple(entry.event for entry in second.since()) == EVENTS
+    second.close()
+
+
+def test_feedback_is_written_once_and_may_be_revised(log: Log) -> None:
+    log.append(decision())
+    assert log.give_feedback(Feedback("d", 1.0, "a"))
+    assert not log.give_feedback(Feedback("d", 1.0, "a"))
+    assert log.give_feedback(Feedback("d", 0.0, "a"))
+    assert log.give_feedback(Feedback("d", 1.0, "a")), "changing one's mind back is a revision too"
+    assert log.give_feedback(Feedback("d", 1.0, "b"))
+    assert log.give_feedback(Feedback("d", 1.0, "a", key="tone"))
+    assert log.counts() == {"decision": 1, "feedback": 5}
+
+
+def test_feedback_for_an_unknown_decision_says_so(log: Log) -> None:
+    log.append(decision(), Outcome("other", 0.5))
+    for unknown in ("nobody", "other"):
+        with pytest.raises(UnknownDecisionError, match=f"the log has no decision '{unknown}'"):
+            log.give_feedback(Feedback(unknown, 1.0))
+
+
+def test_feedback_may_come_from_another_process(log: Log, address: str) -> None:
+    log.append(decision())
+    code = (
+        "import sys\n"
+        "from uniscale_integrations.log.log import Log\n"
+        "from uniscale_integrations.log.events import Feedback\n"
+        "Log(sys.argv[1]).give_feedback(Feedback('d', 0.25, source='human'))\n"
+    )
+    subprocess.run([sys.executable, "-c", code, address], check=True)
+    found = log.since()[-1].event
+    assert isinstance(found, Feedback)
+    assert (found.correct, found.source) == (0.25, "human")
+
+
+def test_events_of_some_decisions(log: Log) -> None:
+    log.append(*(decision(f"d{number}") for number in range(4)))
+    log.append(*(Outcome(f"d{number}", 0.5) for number in range(3)))
+    assert [e.event.decision_id for e in log.of_decisions(["d2", "d0", "d2", "none", *(f"x{i}" for i in range(1_000))])] == [
+        "d0",
+        "d2",
+        "d0",
+        "d2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Feedback("d", float("nan")), r"correct must be a number in \[0, 1\], got nan"),
+        (lambda: Feedback("d", 1.5), "correct must be a number in"),
+        (
+            lambda: Feedback("d", "yes"),  # type: ignore[arg-type]
+            "correct must be a number in",
+        ),
+        (lambda: Feedback("d", 1.0, source=""), "feedback needs a source"),
+        (lambda: Outcome("d", -0.1), "score must be a number in"),
+        (lambda: Outcome("d", 0.5, eflops=float("inf")), "eflops must be a finite number"),
+    ],
+)
+def test_poisoned_values_are_refused_before_they_are_written(make: object, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        make()  # type: ignore[operator]
+
+
+def test_many_threads_lose_nothing(log: Log) -> None:
+    def work(worker: int) -> None:
+        for number in range(25):
+            log.append(decision(f"{worker}-{number}"), Outcome(f"{worker}-{number}", 0.5))
+            log.give_feedback(Feedback(f"{worker}-{number}", 1.0))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert log.counts() == {"decision": 200, "outcome": 200, "feedback": 200}
+
+
+def test_a_reader_that_follows_the_log_misses_nothing_whatever_the_writers_do(log: Log, address: str) -> None:
+    over = threading.Event()
+
+    def write(worker: int) -> None:
+        chance = random.Random(worker)
+        engine = create_engine(address.replace("postgresql://", "postgresql+psycopg://"))
+        for number in range(30):
+            with engine.begin() as connection:
+                statement = text("INSERT INTO uniscale_events (kind, decision_id, at, body) VALUES ('feedback', :id, 0, :body)")
+                body = '{"correct":1.0,"source":"s","key":"k","comment":""}'
+                connection.execute(statement, {"id": f"{worker}-{number}", "body": body})
+                if address.startswith("postgresql"):
+                    # A transaction that commits long after it took its serial number.
+                    time.sleep(chance.random() * 0.02)
+        engine.dispose()
+
+    def follow() -> list[str]:
+        seen, position = list[str](), BEGINNING
+        while True:
+            last = over.is_set()
+            for entry in log.since(position, most=7):
+                assert entry.position > position
+                position = entry.position
+                seen.append(entry.event.decision_id)
+            if last and not log.since(position):
+                return seen
+
+    with ThreadPoolExecutor(7) as pool:
+        reader = pool.submit(follow)
+        list(pool.map(write, range(6)))
+        over.set()
+        seen = reader.result()
+    assert sorted(seen) == sorted(f"{worker}-{number}" for worker in range(6) for number in range(30))
+
+
+KILLED = """
+import sys
+from uniscale_integrations.log.log import Log
+from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.space import Configuration
+log = Log(sys.argv[1])
+for number in range(100_000):
+    name = f"{sys.argv[2]}-{number}"
+    log.append(Decision(name, Configuration("m"), (1.0,), "e", (1.0, 0.0, 0.0)), Outcome(name, 0.5))
+    print(name, flush=True)
+    log.give_feedback(Feedback(name, 1.0))
+    print("feedback", name, flush=True)
+"""
+
+
+def test_what_was_acknowledged_survives_a_kill(log: Log, address: str, tmp_path: Path) -> None:
+    chance = random.Random(0)
+    said: list[str] = []
+    for turn in range(4):
+        worker = subprocess.Popen([sys.executable, "-c", KILLED, address, str(turn)], stdout=subprocess.PIPE, text=True)
+        assert worker.stdout is not None
+        said += [worker.stdout.readline().strip() for _ in range(chance.randrange(1, 60))]
+        worker.send_signal(signal.SIGKILL)
+        said += worker.stdout.read().split("\n")[:-1]
+        worker.wait()
+        worker.stdout.close()
+    kinds = [(entry.event.kind, entry.event.decision_id) for entry in log.since(most=10**6)]
+    acknowledged = [line for line in said if line]
+    for line in acknowledged:
+        if line.startswith("feedback "):
+            assert ("feedback", line.split()[1]) in kinds
+        else:
+            assert ("decision", line) in kinds
+            assert ("outcome", line) in kinds
+    assert len(kinds) == len(set(kinds))
+
+
+def test_a_log_of_a_later_version_is_refused(log: Log, address: str) -> None:
+    engine = create_engine(address.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE uniscale_meta SET value = '99'"))
+    engine.dispose()
+    with pytest.raises(LogError, match="schema version 99, this package knows 1 at most; install a newer one"):
+        Log(address)
+
+
+def test_a_row_that_cannot_be_read_is_named(log: Log, address: str) -> None:
+    engine = create_engine(address.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO uniscale_events (kind, decision_id, at, body) VALUES ('dream', 'd7', 0, '{}')"))
+    engine.dispose()
+    with pytest.raises(LogError, match="'dream' of decision 'd7' cannot be read"):
+        log.since()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://root@host/db", "a log is kept in SQLite or PostgreSQL"),
+        ("uniscale.db", "is no address of a log"),
+        ("sqlite:////no/such/folder/log.db", "cannot open the log .*unable to open database file"),
+        ("postgresql://nobody@127.0.0.1:1/none", "cannot open the log postgresql"),
+    ],
+)
+def test_an_address_that_leads_nowhere_says_so(url: str, message: str) -> None:
+    with pytest.raises(LogError, match=message):
+        Log(url)
+
+
+def test_a_full_disk_is_an_error_in_words_and_the_log_goes_on_after_it(tmp_path: Path) -> None:
+    log = Log(f"sqlite:///{tmp_path / 'log.db'}")
+    log.append(decision())
+
+    def fill(connection: Any, record: object) -> None:
+        connection.execute("PRAGMA max_page_count = 12")
+
+    event.listen(log._engine, "connect", fill)
+    log.close()
+    with pytest.raises(LogError, match=r"cannot write to the log .*database or disk is full"):
+        log.append(*(decision(f"d{number}", query="x" * 1_000) for number in range(200)))
+    event.remove(log._engine, "connect", fill)
+    log.close()
+    log.append(decision("after"))
+    assert [entry.event.decision_id for entry in log.since()] == ["d", "after"]
+    log.close()
+
+
+def test_a_file_that_can_only_be_read_is_an_error_in_words(tmp_path: Path) -> None:
+    file = tmp_path / "log.db"
+    log = Log(f"sqlite:///{file}")
+    log.append(decision())
+    with pytest.raises(LogError, match=r"cannot open the log .*readonly database"):
+        Log(f"sqlite:///file:{file}?mode=ro&uri=true")
+    log.close()
+
+
+def test_positions_are_ordered_as_the_log_is() -> None:
+    assert Position(3, 1) > Position(2, 9) > Position(2, 8) > BEGINNING

@@ -1,0 +1,180 @@
+"""What the log holds: a decision, what came of it at once, and what was said of it later."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+from uuid import uuid4
+
+from uniscale_integrations.errors import ConfigurationError, LogError
+from uniscale_integrations.space import Configuration
+
+
+def new_id() -> str:
+    """An id that no other worker makes."""
+    return uuid4().hex
+
+
+def _number(name: str, value: object, most: float = float("inf")) -> float:
+    if isinstance(value, bool | int | float) and 0 <= value <= most and isfinite(value):
+        return float(value)
+    wanted = f"a number in [0, {most:g}]" if most < float("inf") else "a finite number of at least 0"
+    raise ConfigurationError(f"{name} must be {wanted}, got {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One choice of a configuration.
+
+    Attributes:
+        decision_id: what feedback refers to.
+        configuration: what was chosen.
+        features: of the query, as the policy saw them.
+        encoder: what made the features; those of different ones cannot be learned from together.
+        weights: of correctness, score and cost.
+        propensity: the probability with which the policy chose this configuration.
+        request_id: the request; decisions of several rounds share it.
+        round: counts decisions of one request, from 0.
+        query_hash: of the query's text, to find repetitions.
+        query: its text, where storing it was asked for.
+        extra: what else is to be known later, such as the session.
+        at: Unix time.
+    """
+
+    decision_id: str
+    configuration: Configuration
+    features: tuple[float, ...]
+    encoder: str
+    weights: tuple[float, float, float]
+    propensity: float = 1.0
+    request_id: str = ""
+    round: int = 0
+    query_hash: str = ""
+    query: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    at: float = field(default_factory=time.time)
+
+    kind = "decision"
+
+    def body(self) -> dict[str, Any]:
+        configuration = self.configuration
+        return {
+            "configuration": [configuration.model, *configuration.shape],
+            "features": list(self.features),
+            "encoder": self.encoder,
+            "weights": list(self.weights),
+            "propensity": self.propensity,
+            "request_id": self.request_id,
+            "round": self.round,
+            "query_hash": self.query_hash,
+            "query": self.query,
+            "extra": dict(self.extra),
+        }
+
+    @classmethod
+    def of(cls, decision_id: str, body: Mapping[str, Any], at: float) -> Decision:
+        model, qp, cp, bs = body["configuration"]
+        rest = {name: body[name] for name in ("encoder", "propensity", "request_id", "round", "query_hash", "query", "extra")}
+        features, (correct, score, cost) = tuple(body["features"]), body["weights"]
+        return cls(decision_id, Configuration(model, qp, cp, bs), features, weights=(correct, score, cost), at=at, **rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is known of a decision at once.
+
+    Attributes:
+        decision_id: the decision.
+        score: the verifier's value of the answer in [0, 1]; `None` where nothing scored it.
+        eflops: equivalent FLOPs, generator and verifier together.
+        usd: US dollars; 0 where no price is known.
+        seconds: wall time.
+        failed: why there is no answer, empty where there is one.
+        extra: what else is to be known later, such as tokens.
+        at: Unix time.
+
+    Raises:
+        ConfigurationError: a number out of its range.
+    """
+
+    decision_id: str
+    score: float | None
+    eflops: float = 0.0
+    usd: float = 0.0
+    seconds: float = 0.0
+    failed: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    at: float = field(default_factory=time.time)
+
+    kind = "outcome"
+
+    def __post_init__(self) -> None:
+        if self.score is not None:
+            _number("score", self.score, 1.0)
+        for name in ("eflops", "usd", "seconds"):
+            _number(name, getattr(self, name))
+
+    def body(self) -> dict[str, Any]:
+        names = ("score", "eflops", "usd", "seconds", "failed")
+        return {name: getattr(self, name) for name in names} | {"extra": dict(self.extra)}
+
+    @classmethod
+    def of(cls, decision_id: str, body: Mapping[str, Any], at: float) -> Outcome:
+        return cls(decision_id, at=at, **body)
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What somebody said of a decision, later.
+
+    Attributes:
+        decision_id: the decision.
+        correct: how right the answer was, in [0, 1].
+        source: who says so; each source counts once, with the last thing it said.
+        key: what about, where one source judges several things.
+        comment: free text.
+        at: Unix time.
+
+    Raises:
+        ConfigurationError: `correct` out of [0, 1], or no source.
+    """
+
+    decision_id: str
+    correct: float
+    source: str = "feedback"
+    key: str = "correct"
+    comment: str = ""
+    at: float = field(default_factory=time.time)
+
+    kind = "feedback"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "correct", _number("correct", self.correct, 1.0))
+        if not self.source:
+            raise ConfigurationError("feedback needs a source, got an empty one; name who judged, for example 'exact-match'")
+
+    def body(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("correct", "source", "key", "comment")}
+
+    @classmethod
+    def of(cls, decision_id: str, body: Mapping[str, Any], at: float) -> Feedback:
+        return cls(decision_id, at=at, **body)
+
+
+Event = Decision | Outcome | Feedback
+KINDS: Mapping[str, type[Decision] | type[Outcome] | type[Feedback]] = {kind.kind: kind for kind in (Decision, Outcome, Feedback)}
+
+
+def event_of(kind: str, decision_id: str, body: Mapping[str, Any], at: float) -> Event:
+    """The event of a stored row.
+
+    Raises:
+        LogError: a row that this version cannot read.
+    """
+    try:
+        return KINDS[kind].of(decision_id, body, at)
+    except (KeyError, TypeError, ValueError) as error:
+        raise LogError(f"the log's {kind!r} of decision {decision_id!r} cannot be read: {error!r}") from error
