@@ -86,9 +86,16 @@ def test_products_are_contracted_as_they_are_multiplied_out(stream: tuple[int, i
     fast = RidgeRegression(m * n, targets, ridge, discount)
     for _ in range(count):
         fast.observe(rng.standard_normal(m * n), rng.random(targets))
-    query = rng.standard_normal(n)
-    lift = np.kron(np.eye(m), query[:, None])
-    np.testing.assert_allclose(fast.contract(query), lift.T @ fast.inverse @ lift, atol=1e-9)
+    query, rest = rng.standard_normal(n), int(rng.integers(0, m))
+    used = m - rest
+    lift = np.zeros((m * n, used + rest * n))
+    lift[: used * n, :used] = np.kron(np.eye(used), query[:, None])
+    lift[used * n :, used:] = np.eye(rest * n)
+    whole = lift.T @ fast.inverse @ lift
+    raw = fast.contract(query, used * n)
+    np.testing.assert_allclose(raw.both, whole[:used, :used], atol=1e-9)
+    np.testing.assert_allclose(raw.across, whole[:used, used:], atol=1e-9)
+    np.testing.assert_allclose(raw.squares, whole.diagonal()[used:], atol=1e-9)
 
 
 @given(streams)

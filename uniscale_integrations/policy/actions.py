@@ -19,20 +19,18 @@ class ActionFeatures:
 
     `[1, size, log QP, log CP, log BS, one code per model]`, where size is the logarithm of a model's parameters or price, centred and
     scaled over the models; the rest in powers of two, halved. What all actions have in common is learned from all of them, what is
-    a model's own from that model.
+    a model's own from that model. Amounts that are the same for all configurations tell nothing and are left out.
 
     Attributes:
         sizes: parameters or price of each model by name, above 0; models that are not named are taken to be of middling size.
-        shared: how large the bias is, next to the codes of 1.
 
     Example:
         >>> features = ActionFeatures({"small": 1e6, "large": 4e6})
         >>> features([Configuration("small"), Configuration("large", 4, 2, 1)]).tolist()
-        [[1.0, -1.0, 0.0, 0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.5, 0.0, 0.0, 1.0]]
+        [[1.0, -1.0, 0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.5, 0.0, 1.0]]
     """
 
     sizes: Mapping[str, float]
-    shared: float = 1.0
 
     def __call__(self, configurations: Sequence[Configuration]) -> Array:
         """Features of each configuration, shape (K, m)."""
@@ -40,10 +38,12 @@ class ActionFeatures:
         size = dict(zip(models, self._sizes(models), strict=True))
         rows = np.zeros((len(configurations), 5 + len(models)))
         for row, configuration in zip(rows, configurations, strict=True):
-            row[:2] = self.shared, size[configuration.model]
+            row[:2] = 1.0, size[configuration.model]
             row[2:5] = [log2(number) / 2 for number in configuration.shape]
             row[5 + models.index(configuration.model)] = 1.0
-        return rows
+        told = np.ptp(rows, axis=0) > 0
+        told[0] = told[5:] = True
+        return rows[:, told]
 
     def _sizes(self, models: Sequence[str]) -> Array:
         known = {model: self.sizes[model] for model in models if model in self.sizes}

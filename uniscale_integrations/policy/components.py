@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.product import Products
-from uniscale_integrations.policy.ridge import RidgeRegression
+from uniscale_integrations.policy.ridge import RidgeRegression, Surprise
 
 NAN = float("nan")
 
@@ -53,12 +53,17 @@ class Components:
         judged, observed = self.widths(query)
         return weights.rewards(self.means(query)), weights.correct * judged + (weights.score + weights.cost) * observed
 
+    def forget(self, left: float) -> None:
+        """Keep of the weight of everything observed only a share, in (0, 1]; the prior is what is believed of the rest."""
+        self.judged.forget(left)
+        self.observed.forget(left)
+
     def outcome(self, action: int, query: Array, score: float | None, cost: float) -> None:
         """Learn what is known at once: the verifier's score, where something scored the answer, and `C~`."""
         values = np.array([NAN if score is None else score, cost]) - self.prior[1:, action]
         self.observed.observe(self.products.features(action, query), values)
 
-    def judge(self, action: int, query: Array, correct: float) -> None:
-        """Learn correctness, when feedback comes."""
-        self.judged.observe(self.products.features(action, query), np.array([correct - self.prior[0, action]]))
+    def judge(self, action: int, query: Array, correct: float) -> Surprise:
+        """Learn correctness, when feedback comes; returns how it differed from what was expected."""
         self.feedback += 1
+        return self.judged.observe(self.products.features(action, query), np.array([correct - self.prior[0, action]]))

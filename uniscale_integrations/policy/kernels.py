@@ -51,6 +51,15 @@ def times_matrix(left: Array, right: Array) -> Array:
     return _by_rows(left, right, MATRIX_MATRIX // max(1, right.size))
 
 
+def vector_times_stack(vector: Array, stack: Array) -> Array:
+    """`vector @ matrix` for each matrix of a stack, of the shapes (n,) and (m, n, k); returns (m, k)."""
+    width = MATRIX_VECTOR // len(vector)
+    if one_thread() or stack.shape[2] <= width:
+        return np.asarray(vector @ stack)
+    pieces = [vector @ stack[:, :, start : start + width] for start in range(0, stack.shape[2], width)]
+    return np.concatenate(pieces, axis=1)
+
+
 def _by_rows(left: Array, right: Array, most: int) -> Array:
     rows = len(left)
     if rows <= most:

@@ -32,6 +32,11 @@ class Weights:
     score: float
     cost: float
 
+    @property
+    def parts(self) -> tuple[float, float, float]:
+        """Correctness, score and cost."""
+        return self.correct, self.score, self.cost
+
     def reward(self, correct: float, score: float, cost: float) -> float:
         """`r` of one outcome, each component in [0, 1]."""
         return self.correct * correct + self.score * score + self.cost * (1.0 - cost)

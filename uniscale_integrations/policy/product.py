@@ -20,22 +20,29 @@ from uniscale_integrations.policy.ridge import RidgeRegression
 
 
 class Products:
-    """Fixed actions `a` whose features with a query `q` are the products `a (x) q`, of length d = m n.
+    """Fixed actions whose features with a query `q` are the products `a (x) q`, and, if wanted, an indicator of the action itself.
+
+    The product says how actions alike in something do on queries alike in something; the indicator how an action does beside that.
 
     Args:
         actions: shape (K, m).
         query_dim: n.
+        own: whether each action has an indicator.
+
+    Attributes:
+        dim: length d of the features, m n, or m n + K.
 
     Raises:
         ConfigurationError: no actions, or a value that is not finite.
     """
 
-    def __init__(self, actions: ArrayLike, query_dim: int) -> None:
+    def __init__(self, actions: ArrayLike, query_dim: int, *, own: bool = False) -> None:
         rows = np.array(actions, dtype=np.float64)
         if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
             raise ConfigurationError(f"actions must be finite numbers of the shape (K, m), got {rows.shape}")
-        self.actions, self.query_dim = rows, query_dim
-        self.dim = rows.shape[1] * query_dim
+        self.actions, self.query_dim, self.own = rows, query_dim, own
+        self._product = rows.shape[1] * query_dim
+        self.dim = self._product + (len(rows) if own else 0)
         # a^T M a = sum over i <= j of M_ij a_i a_j (twice off the diagonal): the products are the same for every query.
         self._upper = np.triu_indices(rows.shape[1])
         self._squares = rows[:, self._upper[0]] * rows[:, self._upper[1]] * np.where(self._upper[0] == self._upper[1], 1.0, 2.0)
@@ -44,12 +51,15 @@ class Products:
         return len(self.actions)
 
     def features(self, action: int, query: Array) -> Array:
-        """`a (x) q`, shape (d,)."""
-        product: Array = self.actions[action][:, None] * query
-        return product.ravel()
+        """The features of an action with a query, shape (d,)."""
+        found = np.zeros(self.dim)
+        np.multiply(self.actions[action][:, None], query, out=found[: self._product].reshape(-1, self.query_dim))
+        if self.own:
+            found[self._product + action] = 1.0
+        return found
 
     def means(self, theta: Array, query: Array) -> Array:
-        """`theta^T (a (x) q)` of every action.
+        """`theta^T x` of every action.
 
         Args:
             theta: shape (d,), or (targets, d).
@@ -58,12 +68,17 @@ class Products:
         Returns:
             shape (K,), or (targets, K).
         """
-        found: Array = (theta.reshape(*theta.shape[:-1], -1, self.query_dim) @ query) @ self.actions.T
-        return found
+        product, indicators = theta[..., : self._product], theta[..., self._product :]
+        found: Array = (product.reshape(*theta.shape[:-1], -1, self.query_dim) @ query) @ self.actions.T
+        return found + indicators if self.own else found
 
     def widths(self, ridge: RidgeRegression, query: Array) -> Array:
         """`sqrt(x^T A^-1 x)` of every action, shape (K,)."""
-        return np.sqrt(np.maximum(self._squares @ ridge.contract(query)[self._upper], 0.0))
+        both, across, squares = ridge.contract(query, self._product)
+        found = self._squares @ both[self._upper]
+        if self.own:
+            found += 2.0 * np.einsum("km,mk->k", self.actions, across) + squares
+        return np.sqrt(np.maximum(found, 0.0))
 
 
 class ProductLinUCB:

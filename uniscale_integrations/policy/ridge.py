@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite, log, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +19,7 @@ from scipy.linalg import solve_triangular
 from scipy.linalg.lapack import dpotrf, dpotri
 
 from uniscale_integrations.errors import ConfigurationError, StateError
-from uniscale_integrations.policy.kernels import Array, symmetric_times_vector, times_matrix, times_vector
+from uniscale_integrations.policy.kernels import Array, symmetric_times_vector, times_matrix, times_vector, vector_times_stack
 
 DELAYED = 8
 """Observations whose terms are kept apart from the inverse."""
@@ -28,6 +29,32 @@ COLLECTED = 64
 
 REFACTOR = 1024
 """After so many observations the inverse is computed anew, which ends whatever rounding has added up to."""
+
+
+class Contraction(NamedTuple):
+    """What is left of `A^-1` once a query is known.
+
+    Attributes:
+        both: M, shape (m, m).
+        across: V, shape (m, d - m n).
+        squares: the diagonal of W, shape (d - m n,).
+    """
+
+    both: Array
+    across: Array
+    squares: Array
+
+
+class Surprise(NamedTuple):
+    """What an observation said beyond what was expected.
+
+    Attributes:
+        errors: observed minus expected, shape (targets,); 0 where nothing was observed.
+        leverage: `x^T A^-1 x` before it, of the size 1 where little was known and 0 where much.
+    """
+
+    errors: Array
+    leverage: float
 
 
 class RidgeRegression:
@@ -53,6 +80,7 @@ class RidgeRegression:
     Example:
         >>> ridge = RidgeRegression(2)
         >>> ridge.observe(np.array([1.0, 0.0]), np.array([0.5]))
+        Surprise(errors=array([0.5]), leverage=1.0)
         >>> ridge.theta, ridge.inverse
         (array([[0.25, 0.  ]]), array([[0.5, 0. ], [0. , 1. ]]))
     """
@@ -95,12 +123,15 @@ class RidgeRegression:
         self._settle()
         return self._inverse / self._weight
 
-    def observe(self, x: Array, values: Array) -> None:
+    def observe(self, x: Array, values: Array) -> Surprise:
         """Learn from one observation, in O(d^2).
 
         Args:
             x: shape (d,).
             values: one per target, shape (targets,); where one is NaN it was not observed, and its `theta` stays as it is.
+
+        Returns:
+            how it differed from what was expected.
 
         Raises:
             ConfigurationError: a wrong shape, or a value that is infinite.
@@ -121,7 +152,9 @@ class RidgeRegression:
         self._sums += values[:, None] * row
         self._rows[self._collected] = row
         np.multiply(term, 1.0 / sqrt(spread), out=self._terms[self._pending])
+        surprise = Surprise(errors * sqrt(self._weight), spread - 1.0)
         self._count(1)
+        return surprise
 
     def observe_many(self, rows: Array, values: Array) -> None:
         """Learn from many observations in one pass, as from one after the other.
@@ -171,6 +204,17 @@ class RidgeRegression:
         self._sums += moved
         self.theta += np.multiply.outer(changes * (weight / self._weight), self._solve(x))
 
+    def forget(self, left: float) -> None:
+        """Keep of the weight of all observations only a share; the ridge is made whole.
+
+        Raises:
+            ConfigurationError: a share that does not lie in (0, 1].
+        """
+        if not 0.0 < left <= 1.0:
+            raise ConfigurationError(f"what is left must be a share in (0, 1], got {left!r}")
+        self._weight *= left
+        self._refactor()
+
     def widths(self, rows: Array) -> Array:
         """`sqrt(x^T A^-1 x)` for each row, shape (n,), of rows of the shape (n, d)."""
         self._settle()
@@ -178,25 +222,30 @@ class RidgeRegression:
         found: Array = np.sqrt(np.maximum(squares, 0.0) / self._weight)
         return found
 
-    def contract(self, query: Array) -> Array:
-        """`A^-1` between products that share their right factor: `(a (x) q)^T A^-1 (b (x) q) = a^T M b`.
+    def contract(self, query: Array, dim: int) -> Contraction:
+        """`A^-1` between features that begin with a product and share its right factor, `x = [a (x) q ; o]`.
+
+            x^T A^-1 x = a^T M a + 2 a^T V o + o^T W o
 
         Args:
-            query: q, shape (n,), where d is a multiple m n of n.
-
-        Returns:
-            M, shape (m, m).
+            query: q, shape (n,).
+            dim: length m n of the product.
         """
-        n = len(query)
-        m = self.dim // n
-        once = times_vector(self._inverse.reshape(-1, n), query).reshape(m, n, m)
-        both = np.asarray(query @ once)
+        n, inverse = len(query), self._inverse
+        m = dim // n
+        if dim == self.dim:
+            once = times_vector(inverse.reshape(-1, n), query).reshape(m, n, m)
+            both, across = np.asarray(query @ once), np.zeros((m, 0))
+        else:
+            once = vector_times_stack(query, inverse[:dim].reshape(m, n, self.dim))
+            both, across = once[:, :dim].reshape(m, m, n) @ query, once[:, dim:]
+        squares = inverse.diagonal()[dim:]
         if self._pending:
-            terms = self._terms[: self._pending].reshape(-1, n) @ query
-            terms = terms.reshape(self._pending, m)
-            both -= terms.T @ terms
-        contracted: Array = both / self._weight
-        return contracted
+            terms = self._terms[: self._pending]
+            first, rest = terms[:, :dim].reshape(-1, m, n) @ query, terms[:, dim:]
+            both = both - first.T @ first
+            across, squares = across - first.T @ rest, squares - np.square(rest).sum(axis=0)
+        return Contraction(both / self._weight, across / self._weight, squares / self._weight)
 
     def state(self) -> dict[str, Array]:
         """Everything that was learned, as arrays."""

@@ -1,0 +1,164 @@
+"""The policy: what it expects of every configuration on a question, what it tries, and what it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.policy.change import ChangeDetector
+from uniscale_integrations.policy.components import Components
+from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.priors import Precisions
+from uniscale_integrations.policy.product import Products
+
+KNOWN = 0.1
+"""`x^T A^-1 x` below which a configuration is known well enough on a question to be surprised by: about ten observations."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerSettings:
+    """How to explore and what to believe.
+
+    Attributes:
+        alpha: how much a width is worth.
+        exploration: share of `alpha` that goes for correctness, score and cost. What a configuration costs is nearly known, so that
+            trying it for the sake of its cost does not pay. With (1, 1, 1), and every component observed, this is the LinUCB of the paper.
+        optimism: correctness and score expected of a configuration nothing is known of.
+        discount: of all earlier observations at each new one; 1 forgets nothing.
+        forget: what is left of the weight of all observations when the world has changed.
+        noise: standard deviation of correctness around what is expected, for noticing changes.
+        precisions: prior precisions.
+    """
+
+    alpha: float = 0.4
+    exploration: tuple[float, float, float] = (1.0, 1.0, 0.0)
+    optimism: float = 0.85
+    discount: float = 1.0
+    forget: float = 0.02
+    noise: float = 0.45
+    precisions: Precisions = field(default_factory=Precisions)
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What the policy thinks of every configuration on a question; arrays of the length K.
+
+    Attributes:
+        correct: expected correctness.
+        score: expected score.
+        cost: expected `C~`.
+        reward: expected reward under the request's weights.
+        bonus: what not knowing better is worth.
+        eligible: whether it may be chosen.
+    """
+
+    correct: Array
+    score: Array
+    cost: Array
+    reward: Array
+    bonus: Array
+    eligible: NDArray[np.bool_]
+
+    @property
+    def best(self) -> int:
+        """The configuration to take, the first of equals.
+
+        Raises:
+            ConfigurationError: none is eligible.
+        """
+        if not self.eligible.any():
+            raise ConfigurationError("no configuration can serve this request")
+        return int(np.where(self.eligible, self.reward + self.bonus, -np.inf).argmax())
+
+
+class Learner:
+    """LinUCB over components, with a prior that suits configurations of models and search, and an eye on change.
+
+    Query features are centred on the average question so far. So what is learned of an action's level is about the average question, and
+    what is learned for all actions together can only tell questions apart, never actions.
+
+    Args:
+        actions: features of the configurations, shape (K, m), the first of which is the same for all.
+        models: the number of each configuration's model, shape (K,), int.
+        kinds: for each query feature after the first whether it is a kind, shape (n - 1,), bool.
+        costs: `C~` expected of each configuration, shape (K,).
+        scored: whether scores can be observed at all.
+        settings: how to explore and what to believe.
+    """
+
+    def __init__(
+        self,
+        actions: Array,
+        models: Sequence[int],
+        kinds: Sequence[bool],
+        costs: Array,
+        *,
+        scored: bool = True,
+        settings: LearnerSettings | None = None,
+    ) -> None:
+        self.settings = settings or LearnerSettings()
+        self.scored = scored
+        self.models = tuple(models)
+        if not len(actions) == len(self.models) == len(costs):
+            raise ConfigurationError(f"{len(actions)} actions, {len(self.models)} models and {len(costs)} costs do not fit together")
+        # Where every configuration has a model of its own, the model's code already is its indicator.
+        several = len(set(self.models)) < len(self.models)
+        products = Products(actions, len(kinds) + 1, own=several)
+        precision = self.settings.precisions.diagonal(actions.shape[1], np.asarray(kinds, dtype=bool), len(actions) if several else 0)
+        hope = np.full(len(actions), self.settings.optimism)
+        self.components = Components(products, np.stack([hope, hope, costs]), precision, self.settings.discount)
+        self.changes = 0
+        self._detector = ChangeDetector(max(self.models) + 1)
+        self._seen, self._average = 0, np.zeros(len(kinds) + 1)
+
+    def see(self, query: Array) -> None:
+        """Take a question's features into the average, once per decision."""
+        self._seen += 1
+        self._average += (query - self._average) / self._seen
+
+    def assess(self, query: Array, weights: Weights, eligible: NDArray[np.bool_] | None = None) -> Assessment:
+        """What is expected of every configuration.
+
+        Args:
+            query: features of the question, shape (n,), as they come from the encoder.
+            weights: of the request.
+            eligible: which configurations can serve it; all by default.
+        """
+        centred = self._centred(query)
+        means = self.components.means(centred)
+        judged, observed = self.components.widths(centred)
+        weights = self._observable(weights)
+        settings = self.settings
+        correct, score, cost = (share * weight for share, weight in zip(settings.exploration, weights.parts, strict=True))
+        bonus = settings.alpha * (correct * judged + (score + cost) * observed)
+        if eligible is None:
+            eligible = np.ones(len(judged), dtype=bool)
+        return Assessment(means[0], means[1], means[2], weights.rewards(means), bonus, eligible)
+
+    def outcome(self, action: int, query: Array, score: float | None, cost: float) -> None:
+        """Learn what is known at once."""
+        self.components.outcome(action, self._centred(query), score, cost)
+
+    def judge(self, action: int, query: Array, correct: float) -> None:
+        """Learn correctness; where it shows that the world has changed, forget nearly all."""
+        [error], leverage = self.components.judge(action, self._centred(query), correct)
+        # The hope for what is little known is no expectation to be disappointed.
+        if leverage < KNOWN and self._detector.observe(self.models[action], error / (self.settings.noise * sqrt(1.0 + leverage))):
+            self.changes += 1
+            self.components.forget(self.settings.forget)
+
+    def _observable(self, weights: Weights) -> Weights:
+        if not self.scored:
+            return weights.without(score=True)
+        return weights if self.components.feedback else weights.score_for_correct()
+
+    def _centred(self, query: Array) -> Array:
+        centred = query - self._average
+        centred[0] = 1.0
+        return centred

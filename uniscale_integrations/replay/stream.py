@@ -1,0 +1,190 @@
+"""Outcome tables as a stream of decisions: one table after the other, each question once for every sample, in the order of a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uniscale_integrations.errors import ConfigurationError, TableError
+from uniscale_integrations.policy.actions import ActionFeatures
+from uniscale_integrations.policy.cost_scale import CostScale
+from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.policy.kinds import TextFeatures
+from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.replay.table import OutcomeTable
+from uniscale_integrations.space import Configuration
+
+DRIFTS = ("none", "permute")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Tables made ready to be replayed: everything of them that does not depend on the order.
+
+    Attributes:
+        configurations: K.
+        actions: their features, shape (K, m).
+        models: the number of each one's model, K of them.
+        queries: features of all questions of all tables, shape (Q, n).
+        parts: correctness, score (NaN where none) and `C~`, shape (3, Q, K, S).
+        samples: how many of the S there are, shape (Q, K).
+        tables: how many questions each table has.
+        costs: `C~` of the mean cost of each configuration, which a policy knows beforehand, as one knows a price list; shape (K,).
+        scored: whether there are scores.
+    """
+
+    configurations: tuple[Configuration, ...]
+    actions: Array
+    models: tuple[int, ...]
+    queries: Array
+    parts: Array
+    samples: NDArray[np.int64]
+    tables: tuple[int, ...]
+    costs: Array
+    scored: bool
+
+    @classmethod
+    def of(cls, tables: Sequence[OutcomeTable]) -> World:
+        """The world of some tables, arms matched by configuration.
+
+        Raises:
+            TableError: tables of different configurations, of different units of cost, or with fewer than two configurations.
+        """
+        first = tables[0]
+        if len(first.configurations) < 2:
+            raise TableError(f"{first.name} has one configuration only; there is nothing to choose")
+        same = [first]
+        for table in tables[1:]:
+            if set(table.configurations) != set(first.configurations):
+                odd = sorted(set(table.configurations) ^ set(first.configurations))[0]
+                raise TableError(f"{table.name} and {first.name} do not have the same configurations: only one has {odd}")
+            if table.unit != first.unit:
+                raise TableError(f"{first.name} gives its costs in {first.unit}, {table.name} in {table.unit}; give one unit")
+            same.append(table.only(first.configurations))
+        most = max(table.correct.shape[2] for table in same)
+        correct, score, cost = (np.concatenate([_padded(part, most) for part in parts]) for parts in _parts(same))
+        mean = cost.mean(axis=(0, 2))
+        scale = CostScale.over(mean)
+        positions = np.vectorize(scale.position, otypes=[np.float64])(cost)
+        names = tuple(dict.fromkeys(c.model for c in first.configurations))
+        encode = TextFeatures()
+        return cls(
+            first.configurations,
+            ActionFeatures({})(first.configurations),
+            tuple(names.index(c.model) for c in first.configurations),
+            np.stack([encode(query) for table in same for query in table.queries]),
+            np.stack([correct, score, positions]),
+            np.concatenate([table.samples for table in same]),
+            tuple(len(table.queries) for table in same),
+            np.array([scale.position(each) for each in mean]),
+            any(table.scored for table in same),
+        )
+
+    def only(self, arms: Sequence[int]) -> World:
+        """The same with some of its configurations."""
+        chosen = list(arms)
+        configurations = tuple(self.configurations[arm] for arm in chosen)
+        names = tuple(dict.fromkeys(configuration.model for configuration in configurations))
+        return World(
+            configurations,
+            ActionFeatures({})(configurations),
+            tuple(names.index(configuration.model) for configuration in configurations),
+            self.queries,
+            self.parts[:, :, chosen],
+            self.samples[:, chosen],
+            self.tables,
+            self.costs[chosen],
+            self.scored,
+        )
+
+    def weights(self, weights: Weights) -> Weights:
+        """The weights, without that of a component that can never be observed."""
+        return weights if self.scored else weights.without(score=True)
+
+    def rewards(self, weights: Weights) -> Array:
+        """`r` of everything, shape (Q, K, S); an answer without a score counts by the others."""
+        weights = self.weights(weights)
+        whole = weights.rewards(np.nan_to_num(self.parts))
+        if not self.scored:
+            return whole
+        missing = np.isnan(self.parts[1])
+        return np.where(missing, weights.without(score=True).rewards(np.nan_to_num(self.parts)), whole) if missing.any() else whole
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One order of decisions.
+
+    Attributes:
+        queries: the question of each decision, shape (T,).
+        samples: the sample of each configuration at each decision, shape (T, K).
+        quality_of: whose correctness and score each configuration has at each decision, shape (T, K); itself where nothing drifts.
+    """
+
+    queries: NDArray[np.int64]
+    samples: NDArray[np.int64]
+    quality_of: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    @classmethod
+    def of(cls, world: World, seed: int, drift: str = "none") -> Stream:
+        """The stream of a seed: table after table, in each every question once for each of its samples, shuffled.
+
+        Args:
+            world: the tables.
+            seed: of the order.
+            drift: "permute" gives, from the middle on, every model the quality of the next one, and of the first to the last; what
+                they cost stays.
+
+        Raises:
+            ConfigurationError: no such drift.
+        """
+        if drift not in DRIFTS:
+            raise ConfigurationError(f"no drift {drift!r}; there are {', '.join(DRIFTS)}")
+        rng = np.random.default_rng(seed)
+        order, rounds, start = [], [], 0
+        for count in world.tables:
+            most = int(world.samples[start : start + count].max())
+            pairs = np.array([(query, sample) for sample in range(most) for query in range(start, start + count)])
+            pairs = pairs[rng.permutation(len(pairs))]
+            order.append(pairs[:, 0])
+            rounds.append(pairs[:, 1])
+            start += count
+        queries = np.concatenate(order)
+        samples = np.concatenate(rounds)[:, None] % world.samples[queries]
+        quality = np.tile(np.arange(len(world.configurations)), (len(queries), 1))
+        if drift == "permute":
+            quality[len(queries) // 2 :] = _permuted(world)
+        return cls(queries, samples, quality)
+
+    def parts(self, world: World) -> Array:
+        """Correctness, score and `C~` of every configuration at every decision, shape (3, T, K)."""
+        rows = self.queries[:, None]
+        arms = np.arange(len(world.configurations))
+        quality = world.parts[:2, rows, self.quality_of, self.samples]
+        return np.concatenate([quality, world.parts[2:, rows, arms, self.samples]])
+
+
+def _permuted(world: World) -> list[int]:
+    """For each configuration the one with its search on the next model, where there is one."""
+    names = tuple(dict.fromkeys(configuration.model for configuration in world.configurations))
+    following = dict(zip(names, (*names[1:], names[0]), strict=True))
+    place = {configuration: arm for arm, configuration in enumerate(world.configurations)}
+    return [
+        place.get(Configuration(following[configuration.model], *configuration.shape), arm)
+        for arm, configuration in enumerate(world.configurations)
+    ]
+
+
+def _parts(tables: Sequence[OutcomeTable]) -> tuple[list[Array], list[Array], list[Array]]:
+    return [t.correct for t in tables], [t.score for t in tables], [t.cost for t in tables]
+
+
+def _padded(part: Array, most: int) -> Array:
+    """With as many samples as `most`, by repetition."""
+    return part[:, :, np.arange(most) % part.shape[2]]
