@@ -7,6 +7,7 @@ import typer
 from uniscale_integrations.cli.ask import ask
 from uniscale_integrations.cli.calibrate import calibrate
 from uniscale_integrations.cli.demo import demo
+from uniscale_integrations.cli.replay import replay
 from uniscale_integrations.cli.table import table
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app.command()(demo)
 app.command()(ask)
 app.command()(calibrate)
 app.command()(table)
+app.command()(replay)
 
 
 @app.callback()

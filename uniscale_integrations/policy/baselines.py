@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
+from uniscale_integrations.policy.budget_pacer import BudgetPacer
+from uniscale_integrations.policy.cost_scale import CostScale
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.learner import Learner
 from uniscale_integrations.policy.objective import Weights
@@ -44,17 +46,36 @@ class Policy(Protocol):
 
 
 class LinUCBPolicy:
-    """The `Learner` under fixed weights."""
+    """The `Learner` under fixed weights, and within a budget where there is one.
 
-    def __init__(self, learner: Learner, weights: Weights) -> None:
+    Args:
+        learner: what expects and learns.
+        weights: what counts.
+        pacer: of the budget.
+        scale: of the costs, where there is a budget.
+    """
+
+    def __init__(
+        self, learner: Learner, weights: Weights, pacer: BudgetPacer | None = None, scale: CostScale | None = None
+    ) -> None:
         self.learner, self.weights = learner, weights
+        self._paced = None if pacer is None or scale is None else (pacer, scale)
 
     def choose(self, query: Array) -> int:
         self.learner.see(query)
-        return self.learner.assess(query, self.weights).best
+        assessment = self.learner.assess(query, self.weights)
+        if self._paced is None:
+            return assessment.best
+        pacer, scale = self._paced
+        costs = np.array([scale.cost(position) for position in np.clip(assessment.cost, 0.0, 1.0)])
+        paced = replace(assessment, reward=assessment.reward - pacer.surcharge(costs), eligible=pacer.affordable(costs))
+        return paced.best
 
     def came(self, action: int, query: Array, result: Result) -> None:
         self.learner.outcome(action, query, result.score, result.cost)
+        if self._paced is not None:
+            pacer, scale = self._paced
+            pacer.spend(scale.cost(result.cost))
 
     def judged(self, action: int, query: Array, result: Result) -> None:
         self.learner.judge(action, query, result.correct)

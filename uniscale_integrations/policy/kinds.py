@@ -91,6 +91,9 @@ EXAMPLES: dict[str, str] = {
 }
 """Short names of the kinds, and what a question of each looks like."""
 
+KINDS = (False,) * (len(NAMES) - 1) + (True,) * len(EXAMPLES)
+"""For each of `TextFeatures` after the first whether it is a kind."""
+
 SOFTNESS = 3.0
 """Squared distance by which a further example counts e times less than the nearest."""
 

@@ -34,6 +34,9 @@ class World:
         tables: how many questions each table has.
         costs: `C~` of the mean cost of each configuration, which a policy knows beforehand, as one knows a price list; shape (K,).
         scored: whether there are scores.
+        spent: costs in the tables' unit, shape (Q, K, S).
+        scale: from those to `C~`.
+        unit: "eflops" or "usd".
     """
 
     configurations: tuple[Configuration, ...]
@@ -45,6 +48,9 @@ class World:
     tables: tuple[int, ...]
     costs: Array
     scored: bool
+    spent: Array
+    scale: CostScale
+    unit: str
 
     @classmethod
     def of(cls, tables: Sequence[OutcomeTable]) -> World:
@@ -81,10 +87,15 @@ class World:
             tuple(len(table.queries) for table in same),
             np.array([scale.position(each) for each in mean]),
             any(table.scored for table in same),
+            cost,
+            scale,
+            first.unit,
         )
 
     def only(self, arms: Sequence[int]) -> World:
         """The same with some of its configurations."""
+        if list(arms) == list(range(len(self.configurations))):
+            return self
         chosen = list(arms)
         configurations = tuple(self.configurations[arm] for arm in chosen)
         names = tuple(dict.fromkeys(configuration.model for configuration in configurations))
@@ -98,20 +109,21 @@ class World:
             self.tables,
             self.costs[chosen],
             self.scored,
+            self.spent[:, chosen],
+            self.scale,
+            self.unit,
         )
 
     def weights(self, weights: Weights) -> Weights:
         """The weights, without that of a component that can never be observed."""
         return weights if self.scored else weights.without(score=True)
 
-    def rewards(self, weights: Weights) -> Array:
-        """`r` of everything, shape (Q, K, S); an answer without a score counts by the others."""
-        weights = self.weights(weights)
-        whole = weights.rewards(np.nan_to_num(self.parts))
-        if not self.scored:
-            return whole
-        missing = np.isnan(self.parts[1])
-        return np.where(missing, weights.without(score=True).rewards(np.nan_to_num(self.parts)), whole) if missing.any() else whole
+    def rewards(self, weights: Weights, parts: Array) -> Array:
+        """`r` of correctness, score and `C~`, shape (3, ...); an answer without a score counts by the others."""
+        missing, filled = np.isnan(parts[1]), np.nan_to_num(parts)
+        if not missing.any():
+            return weights.rewards(filled)
+        return np.where(missing, weights.without(score=True).rewards(filled), weights.rewards(filled))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +173,10 @@ class Stream:
         if drift == "permute":
             quality[len(queries) // 2 :] = _permuted(world)
         return cls(queries, samples, quality)
+
+    def costs(self, world: World) -> Array:
+        """What every configuration costs at every decision, in the tables' unit, shape (T, K)."""
+        return world.spent[self.queries[:, None], np.arange(len(world.configurations)), self.samples]
 
     def parts(self, world: World) -> Array:
         """Correctness, score and `C~` of every configuration at every decision, shape (3, T, K)."""

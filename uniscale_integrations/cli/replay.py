@@ -1,0 +1,96 @@
+"""`uniscale replay`: policies compared on outcome tables."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from uniscale_integrations.cli.console import err, out, print_json, quantity, told_plainly
+from uniscale_integrations.errors import ConfigurationError
+
+
+def replay(
+    tables: Annotated[list[Path], typer.Argument(help="Outcome tables (.jsonl, .jsonl.gz); several are one stream, in that order.")],
+    mode: Annotated[str, typer.Option(help="cost-sensitive, balanced or quality-first.")] = "balanced",
+    weights: Annotated[str | None, typer.Option(help="Of correctness, score and cost, instead of a mode: 0.5,0.2,0.3.")] = None,
+    policies: Annotated[str, typer.Option(help="Which to compare, separated by commas.")] = "uis,tts,routing,random,greedy,knn",
+    seeds: Annotated[int, typer.Option(help="How many orders of the questions.")] = 10,
+    delay: Annotated[int, typer.Option(help="Decisions until the correctness of one is told.")] = 0,
+    budget_per_query: Annotated[
+        float | None, typer.Option(help="Mean cost per question that uis has to keep to, in the tables' unit.")
+    ] = None,
+    drift: Annotated[str, typer.Option(help="none, or permute: from the middle on every model has the quality of the next.")] = "none",
+    without: Annotated[str, typer.Option(help="An ablation: verification or cost, which the policies then do not know.")] = "",
+    processes: Annotated[int, typer.Option(help="Orders side by side; no more than there are idle cores.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
+) -> None:
+    """Replay policies on outcome TABLES and compare the reward that they earn, exploration included.
+
+    uis is UniScale's policy over all configurations, routing over the plain samples of all models, tts over the searches of the one model
+    that is best in hindsight. The best fixed configuration and the oracle, which knows the best for each question, are bounds.
+    """
+    with told_plainly(as_json):
+        from uniscale_integrations.policy.objective import Mode
+        from uniscale_integrations.policy.objective import weights as weights_of
+        from uniscale_integrations.replay.experiment import Setup, best_fixed, best_single, experiment, standings
+        from uniscale_integrations.replay.stream import World
+        from uniscale_integrations.replay.table import OutcomeTable
+
+        chosen: Mode = mode if weights is None else _numbers(weights)
+        names = tuple(name.strip() for name in policies.split(",") if name.strip())
+        setup = Setup(weights_of(chosen), names, seeds, delay, drift, without, budget_per_query)
+        if processes < 1:
+            raise ConfigurationError(f"--processes must be at least 1, got {processes}")
+        with err.status("reading the tables"):
+            world = World.of([OutcomeTable.read(path) for path in tables])
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=err, transient=True) as progress:
+            task = progress.add_task("replaying orders", total=seeds)
+            episodes = experiment(world, setup, processes, done=lambda: progress.advance(task))
+        arm, reward, second_half = best_fixed(episodes)
+        found = standings(episodes)
+        oracle = sum(each.oracle for each in episodes) / len(episodes)
+        decisions = len(next(iter(episodes[0].runs.values())).reward) if episodes[0].runs else 0
+        configuration = world.configurations[arm]
+        result: dict[str, Any] = {
+            "mode": mode if weights is None else None,
+            "weights": list(setup.weights.parts),
+            "decisions": decisions,
+            "seeds": seeds,
+            "best_fixed": {"configuration": str(configuration), "reward": reward, "second_half": second_half},
+            "oracle": {"reward": oracle},
+            "policies": {name: asdict(standing) for name, standing in found.items()},
+        }
+        unit = "eFLOPs" if world.unit == "eflops" else "USD"
+        shown = Table(title=f"{decisions} decisions, {seeds} orders, weights {setup.weights.parts}", title_justify="left")
+        for column in ("policy", "reward", "±", "to best fixed", "second half", "right", f"{unit} a question"):
+            shown.add_column(column, justify="left" if column == "policy" else "right")
+        for name, standing in found.items():
+            label = f"tts ({best_single(episodes).removeprefix('tts:')})" if name == "tts" else name
+            shown.add_row(
+                label,
+                f"{standing.reward:.4f}",
+                f"{standing.reward_ci95:.4f}",
+                f"{standing.reward / reward - 1:+.2%}" if reward else "",
+                f"{standing.second_half / second_half - 1:+.2%}" if second_half else "",
+                f"{standing.accuracy:.1%}",
+                quantity(standing.cost) if unit == "eFLOPs" else f"{standing.cost:.3g}",
+            )
+        shown.add_section()
+        shown.add_row(f"best fixed {configuration}", f"{reward:.4f}", "", "", "", "", "")
+        shown.add_row("oracle", f"{oracle:.4f}", "", f"{oracle / reward - 1:+.2%}" if reward else "", "", "", "")
+        out.print(shown)
+        if as_json:
+            print_json(result)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise ConfigurationError(f"--weights is three numbers, such as 0.5,0.2,0.3; got {text!r}") from None
