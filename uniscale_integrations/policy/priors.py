@@ -30,7 +30,7 @@ class Precisions:
         own: of what a configuration has beside its model and its amounts of search.
     """
 
-    level: float = 6.0
+    level: float = 12.0
     lexical: float = 1000.0
     kind: float = 60.0
     shared_lexical: float = 3.0

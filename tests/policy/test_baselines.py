@@ -1,0 +1,102 @@
+"""Baselines, the detector of change and the pacer of a budget."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.policy.baselines import Fixed, Greedy, NearestNeighbours, Policy, Random, Result, reward
+from uniscale_integrations.policy.budget_pacer import BudgetPacer
+from uniscale_integrations.policy.change import ChangeDetector
+from uniscale_integrations.policy.objective import weights
+
+RIGHT, WRONG = Result(1.0, None, 0.0), Result(0.0, None, 0.0)
+HERE, THERE = np.array([1.0, 0.0]), np.array([1.0, 9.0])
+
+
+def play(policy: Policy, world: dict[int, list[Result]], turns: int) -> list[int]:
+    chosen = []
+    for turn in range(turns):
+        place = turn % len(world)
+        query = (HERE, THERE)[place]
+        arm = policy.choose(query)
+        policy.came(arm, query, world[place][arm])
+        policy.judged(arm, query, world[place][arm])
+        chosen.append(arm)
+    return chosen
+
+
+def test_greedy_tries_each_once_and_keeps_to_the_best_mean() -> None:
+    assert play(Greedy(3, weights("balanced")), {0: [WRONG, RIGHT, WRONG]}, 6) == [0, 1, 2, 1, 1, 1]
+
+
+def test_nearest_neighbours_tell_questions_apart() -> None:
+    policy = NearestNeighbours(2, 2, weights("balanced"), seed=0, neighbours=3)
+    chosen = play(policy, {0: [RIGHT, WRONG], 1: [WRONG, RIGHT]}, 400)
+    assert np.mean([arm == turn % 2 for turn, arm in enumerate(chosen)][200:]) > 0.9
+
+
+def test_chance_takes_every_configuration_and_the_same_with_the_same_seed() -> None:
+    chosen = play(Random(4, seed=1), {0: [WRONG] * 4}, 200)
+    assert set(chosen) == {0, 1, 2, 3}
+    assert chosen == play(Random(4, seed=1), {0: [WRONG] * 4}, 200)
+    assert play(Fixed(2), {0: [WRONG] * 4}, 5) == [2] * 5
+
+
+def test_feedback_that_is_still_out_leaves_greedy_with_what_it_knows() -> None:
+    policy = Greedy(2, weights("balanced"))
+    assert [policy.choose(HERE) for _ in range(2)] == [0, 1]
+    policy.judged(1, HERE, WRONG)
+    assert policy.choose(HERE) == 1
+
+
+def test_an_answer_without_a_score_is_rewarded_by_the_other_components() -> None:
+    assert reward(Result(1.0, 0.5, 0.25), weights("balanced")) == pytest.approx(0.4 + 0.15 + 0.225)
+    assert reward(Result(1.0, None, 0.25), weights("balanced")) == pytest.approx((0.4 + 0.225) / 0.7)
+
+
+def test_chance_is_rarely_taken_for_a_change() -> None:
+    rng, alarms = np.random.default_rng(0), 0
+    detector = ChangeDetector(1)
+    for error in (rng.random(60_000) < 0.7) - 0.7:
+        alarms += detector.observe(0, error / 0.45)
+    assert alarms <= 6
+
+
+@given(st.sampled_from([-0.3, 0.3]), st.integers(0, 2**32))
+@settings(max_examples=30)
+def test_a_change_is_noticed_soon_on_the_stream_it_is_on(shift: float, seed: int) -> None:
+    rng, detector = np.random.default_rng(seed), ChangeDetector(2)
+    noticed = next(t for t in range(400) if detector.observe(1, (float(rng.random() < 0.5 + shift) - 0.5) / 0.5))
+    assert noticed < 150
+    assert not detector.sums.any()
+    detector.observe(0, -3.0)
+    stored = ChangeDetector(2)
+    stored.load(detector.state())
+    assert stored.sums.tolist() == detector.sums.tolist()
+
+
+@given(st.floats(1.2, 400.0), st.integers(0, 2**32))
+@settings(max_examples=30)
+def test_a_budget_is_kept_whatever_the_dear_configuration_brings(dear: float, seed: int) -> None:
+    rng, pacer = np.random.default_rng(seed), BudgetPacer(1.0)
+    costs, total, turns = np.array([0.2, dear]), 0.0, 2_000
+    for _ in range(turns):
+        value = np.array([0.5, 0.9]) - pacer.surcharge(costs)
+        cost = float(costs[np.where(pacer.affordable(costs), value, -np.inf).argmax()] * rng.uniform(0.8, 1.2))
+        pacer.spend(cost)
+        total += cost
+    # A request may cost a fifth more than was expected of it, which is known only afterwards.
+    assert total <= turns + pacer.slack + 1 + 0.2 * dear
+    assert dear > 20 or total / turns > 0.5, "what the budget allows is used"
+
+
+@pytest.mark.parametrize("budget", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_budget_that_is_none_is_refused(budget: float) -> None:
+    with pytest.raises(ConfigurationError, match="a budget per request must be a finite number above 0"):
+        BudgetPacer(budget)
+    with pytest.raises(ConfigurationError, match="streams must be at least 1"):
+        ChangeDetector(0)

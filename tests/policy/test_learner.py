@@ -1,0 +1,171 @@
+"""The policy over components: the paper's LinUCB where everything is observed, and what it does beyond."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.policy.actions import ActionFeatures
+from uniscale_integrations.policy.components import Components
+from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.policy.kinds import KINDS, TextFeatures
+from uniscale_integrations.policy.learner import Learner, LearnerSettings
+from uniscale_integrations.policy.linucb import LinUCB
+from uniscale_integrations.policy.objective import Weights, weights
+from uniscale_integrations.policy.priors import Precisions
+from uniscale_integrations.policy.product import Products
+from uniscale_integrations.space import Configuration, ConfigurationSpace
+
+UNIT = st.floats(0, 1)
+SHORT, CODE = "Who won the cup in 1998?", "Write a function that sorts a list of strings by their length."
+
+
+@given(
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.integers(2, 6),
+    st.booleans(),
+    st.integers(0, 60),
+    st.tuples(UNIT, UNIT, UNIT),
+    st.integers(0, 2**32),
+)
+@settings(max_examples=60)
+def test_with_everything_observed_the_weighted_heads_are_the_scalar_linucb(
+    m: int, n: int, arms: int, own: bool, count: int, numbers: tuple[float, float, float], seed: int
+) -> None:
+    if sum(numbers) < 1e-3:
+        numbers = (1.0, 0.0, 0.0)
+    rng, chosen = np.random.default_rng(seed), weights(numbers)
+    products = Products(rng.standard_normal((arms, m)), n, own=own)
+    prior = rng.random((3, arms))
+    heads, scalar = Components(products, prior, 2.0, 0.99), LinUCB(products.dim, ridge=2.0, discount=0.99)
+    centre = chosen.rewards(prior)
+    for _ in range(count):
+        query, arm = rng.standard_normal(n), int(rng.integers(arms))
+        correct, score, cost = rng.random(3)
+        heads.outcome(arm, query, float(score), float(cost))
+        heads.judge(arm, query, float(correct))
+        scalar.update(products.features(arm, query), chosen.reward(float(correct), float(score), float(cost)) - centre[arm])
+    query = rng.standard_normal(n)
+    means, widths = heads.scores(query, chosen)
+    rows = np.stack([products.features(arm, query) for arm in range(arms)])
+    expected, spread = scalar.scores(rows)
+    np.testing.assert_allclose(means, centre + expected, atol=1e-9)
+    np.testing.assert_allclose(widths, spread, atol=1e-9)
+
+
+def learner(space: ConfigurationSpace, costs: Array | None = None, scored: bool = True, **changes: object) -> Learner:
+    models = [space.models.index(configuration.model) for configuration in space]
+    positions = np.linspace(0, 1, len(space)) if costs is None else costs
+    chosen = replace(LearnerSettings(), **changes)  # type: ignore[arg-type]
+    return Learner(ActionFeatures({})(space), models, KINDS, positions, scored=scored, settings=chosen)
+
+
+def teach(policy: Learner, world: dict[str, list[float]], turns: int, weighting: Weights, seed: int = 0) -> list[int]:
+    """Let it decide on the questions in turn; returns what it chose."""
+    rng, encode, chosen = np.random.default_rng(seed), TextFeatures(), []
+    for turn in range(turns):
+        text = list(world)[turn % len(world)]
+        query = encode(text)
+        policy.see(query)
+        arm = policy.assess(query, weighting).best
+        correct = float(rng.random() < world[text][arm])
+        policy.outcome(arm, query, None, float(policy.components.prior[2, arm]))
+        policy.judge(arm, query, correct)
+        chosen.append(arm)
+    return chosen
+
+
+SPACE = ConfigurationSpace.default(["a", "b", "c"], [(1, 1, 1)])
+
+
+def test_the_best_configuration_changes_with_the_question() -> None:
+    policy = learner(SPACE, np.full(3, 0.5), scored=False)
+    world = {SHORT: [0.9, 0.2, 0.5], CODE: [0.2, 0.9, 0.5]}
+    chosen = teach(policy, world, 600, weights("quality-first"))
+    assert np.mean(np.array(chosen[400::2]) == 0) > 0.8
+    assert np.mean(np.array(chosen[401::2]) == 1) > 0.8
+
+
+def test_a_first_arm_that_does_well_does_not_keep_the_others_from_being_tried() -> None:
+    policy = learner(SPACE, np.full(3, 0.5), scored=False)
+    assert teach(policy, {SHORT: [0.8, 0.8, 0.97]}, 400, weights("quality-first"))[-100:].count(2) > 90
+
+
+def test_a_request_carries_its_own_weights_without_relearning() -> None:
+    policy = learner(SPACE, scored=False)
+    teach(policy, {SHORT: [0.5, 0.6, 0.95]}, 300, weights([1, 0, 0]))
+    query = TextFeatures()(SHORT)
+    assert policy.assess(query, weights([1, 0, 0])).best == 2
+    assert policy.assess(query, weights([0.01, 0, 0.99])).best == 0
+
+
+def test_until_feedback_comes_the_score_stands_in() -> None:
+    policy = learner(SPACE, np.full(3, 0.5))
+    query = TextFeatures()(SHORT)
+    policy.see(query)
+    for _ in range(60):
+        for arm, score in enumerate((0.2, 0.9, 0.4)):
+            policy.outcome(arm, query, score, 0.5)
+    assert policy.assess(query, weights("balanced")).best == 1
+    assert policy.components.feedback == 0
+
+
+def test_an_answer_that_nothing_scored_leaves_the_score_as_it_is() -> None:
+    policy = learner(SPACE)
+    query = TextFeatures()(SHORT)
+    policy.see(query)
+    policy.outcome(0, query, 0.3, 0.1)
+    before = policy.assess(query, weights("balanced"))
+    policy.outcome(0, query, None, 0.7)
+    after = policy.assess(query, weights("balanced"))
+    assert after.score[0] == pytest.approx(before.score[0], abs=1e-12)
+    assert after.cost[0] > before.cost[0]
+
+
+def test_what_is_not_eligible_is_not_chosen() -> None:
+    policy = learner(SPACE)
+    query = TextFeatures()(SHORT)
+    assert policy.assess(query, weights("balanced"), np.array([False, False, True])).best == 2
+    with pytest.raises(ConfigurationError, match="no configuration can serve this request"):
+        _ = policy.assess(query, weights("balanced"), np.zeros(3, dtype=bool)).best
+
+
+def test_it_notices_when_the_models_change_and_finds_the_new_best() -> None:
+    policy = learner(SPACE, np.full(3, 0.5), scored=False)
+    teach(policy, {SHORT: [0.5, 0.9, 0.4]}, 700, weights("quality-first"))
+    assert policy.changes == 0
+    chosen = teach(policy, {SHORT: [0.9, 0.4, 0.5]}, 400, weights("quality-first"), seed=1)
+    assert policy.changes >= 1
+    assert chosen[300:].count(0) > 90
+
+
+def test_searches_of_several_models_have_a_level_of_their_own_beside_their_model_and_amounts() -> None:
+    space = ConfigurationSpace.default(["a", "b"], [(1, 1, 1), (2, 1, 1), (1, 4, 2)])
+    policy = learner(space, np.full(6, 0.5), scored=False)
+    # Good only together: neither the model nor the search by itself tells.
+    chosen = teach(policy, {SHORT: [0.5, 0.5, 0.2, 0.2, 0.2, 0.95]}, 900, weights("quality-first"))
+    assert chosen[-200:].count(5) > 170
+
+
+def test_what_does_not_fit_together_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="3 actions, 2 models and 3 costs do not fit together"):
+        Learner(ActionFeatures({})(SPACE), [0, 1], KINDS, np.zeros(3))
+
+
+def test_precisions_hold_the_common_level_fixed() -> None:
+    found = Precisions().diagonal(3, np.array([False, True]), own=2)
+    assert found.tolist() == [1e4, 3, 15, 12, 1000, 60, 12, 1000, 60, 12, 12]
+
+
+def test_action_features_leave_out_what_is_the_same_for_all() -> None:
+    features = ActionFeatures({"a": 1e6, "b": 1e8})
+    assert features([Configuration("a"), Configuration("b")]).shape == (2, 1 + 1 + 2)
+    assert features([Configuration("a", 1), Configuration("a", 4)]).shape == (2, 1 + 1 + 1)
+    with pytest.raises(ConfigurationError, match="the size of model 'a' must be a finite number above 0"):
+        ActionFeatures({"a": 0.0})([Configuration("a")])
