@@ -11,6 +11,7 @@ import pytest
 from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.policy.objective import weights
 from uniscale_integrations.replay.experiment import Setup, best_fixed, best_single, experiment, interval, standings
+from uniscale_integrations.replay.hindsight import best_linear
 from uniscale_integrations.replay.outcomes import Outcome
 from uniscale_integrations.replay.stream import Stream, World
 from uniscale_integrations.replay.table import OutcomeTable
@@ -66,6 +67,12 @@ def test_the_same_orders_give_the_same_rewards_also_in_other_processes() -> None
     for left, right in zip(one, two, strict=True):
         for name in ("uis", "random"):
             np.testing.assert_array_equal(left.runs[name].chosen, right.runs[name].chosen)
+
+
+def test_what_context_is_worth_is_told_without_learning_online() -> None:
+    told, chance = world(rows(by_kind)), world(rows(lambda q, c: float((q * 7919 + len(str(c))) % 2)))
+    assert best_linear(told, weights([1, 0, 0])) > 0.98
+    assert best_linear(chance, weights([1, 0, 0])) < 0.62
 
 
 def test_every_question_comes_once_for_each_sample() -> None:

@@ -32,12 +32,14 @@ def replay(
     """Replay policies on outcome TABLES and compare the reward that they earn, exploration included.
 
     uis is UniScale's policy over all configurations, routing over the plain samples of all models, tts over the searches of the one model
-    that is best in hindsight. The best fixed configuration and the oracle, which knows the best for each question, are bounds.
+    that is best in hindsight. Bounds are the best fixed configuration; a linear policy that knows every reward on all other questions,
+    which tells what the question is worth knowing; and the oracle, which knows the best for each question.
     """
     with told_plainly(as_json):
         from uniscale_integrations.policy.objective import Mode
         from uniscale_integrations.policy.objective import weights as weights_of
         from uniscale_integrations.replay.experiment import Setup, best_fixed, best_single, experiment, standings
+        from uniscale_integrations.replay.hindsight import best_linear
         from uniscale_integrations.replay.stream import World
         from uniscale_integrations.replay.table import OutcomeTable
 
@@ -55,6 +57,7 @@ def replay(
         arm, reward, second_half = best_fixed(episodes)
         found = standings(episodes)
         oracle = sum(each.oracle for each in episodes) / len(episodes)
+        linear = best_linear(world, setup.weights) if drift == "none" else None
         decisions = len(next(iter(episodes[0].runs.values())).reward) if episodes[0].runs else 0
         configuration = world.configurations[arm]
         result: dict[str, Any] = {
@@ -63,6 +66,7 @@ def replay(
             "decisions": decisions,
             "seeds": seeds,
             "best_fixed": {"configuration": str(configuration), "reward": reward, "second_half": second_half},
+            "linear": {"reward": linear},
             "oracle": {"reward": oracle},
             "policies": {name: asdict(standing) for name, standing in found.items()},
         }
@@ -83,7 +87,9 @@ def replay(
             )
         shown.add_section()
         shown.add_row(f"best fixed {configuration}", f"{reward:.4f}", "", "", "", "", "")
-        shown.add_row("oracle", f"{oracle:.4f}", "", f"{oracle / reward - 1:+.2%}" if reward else "", "", "", "")
+        for name, bound in (("linear, knowing all others", linear), ("oracle", oracle)):
+            if bound is not None:
+                shown.add_row(name, f"{bound:.4f}", "", f"{bound / reward - 1:+.2%}" if reward else "", "", "", "")
         out.print(shown)
         if as_json:
             print_json(result)

@@ -1,0 +1,84 @@
+"""`uniscale replay`, on a small table and, where they are there, on the real ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from uniscale_integrations.cli.app import app
+from uniscale_integrations.replay.outcomes import Outcome, write_outcomes
+from uniscale_integrations.space import Configuration
+
+REAL = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    costs = {Configuration("small"): 1e9, Configuration("large"): 8e9, Configuration("small", 4): 3e9}
+    outcomes = [
+        Outcome(f"q{q}", f"What is {q} + 2?", c, float((q + len(c.model)) % 3 > 0), eflops=cost)
+        for q in range(40)
+        for c, cost in costs.items()
+    ]
+    write_outcomes(tmp_path / "table.jsonl.gz", outcomes)
+    return tmp_path / "table.jsonl.gz"
+
+
+def replay(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["replay", *map(str, arguments), "--json"])
+
+
+def last_line(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.output
+    values: dict[str, Any] = json.loads(result.stdout.strip().splitlines()[-1])
+    return values
+
+
+def test_the_last_line_holds_every_policy_and_the_bounds(table: Path) -> None:
+    values = last_line(replay(table, "--seeds", 2, "--mode", "cost-sensitive"))
+    assert set(values) == {"mode", "weights", "decisions", "seeds", "best_fixed", "linear", "oracle", "policies"}
+    assert (values["mode"], values["weights"], values["decisions"], values["seeds"]) == ("cost-sensitive", [0.2, 0.2, 0.6], 40, 2)
+    assert set(values["best_fixed"]) == {"configuration", "reward", "second_half"}
+    assert set(values["policies"]) == {"uis", "tts", "routing", "random", "greedy", "knn"}
+    for standing in values["policies"].values():
+        assert set(standing) == {"reward", "reward_ci95", "second_half", "accuracy", "cost"}
+        assert 0 <= standing["reward"] <= values["oracle"]["reward"] + 1e-12
+        assert 1e9 <= standing["cost"] <= 8e9
+
+
+def test_own_weights_take_the_place_of_a_mode(table: Path) -> None:
+    values = last_line(replay(table, "--seeds", 1, "--weights", "3,0,1", "--policies", "random,greedy"))
+    assert (values["mode"], values["weights"]) == (None, [0.75, 0.0, 0.25])
+    assert set(values["policies"]) == {"random", "greedy"}
+
+
+def test_two_tables_are_one_stream(table: Path) -> None:
+    assert last_line(replay(table, table, "--seeds", 1, "--policies", "uis"))["decisions"] == 80
+
+
+def test_what_cannot_be_replayed_is_told(table: Path, tmp_path: Path) -> None:
+    for arguments, message in (
+        ((tmp_path / "none.jsonl",), "cannot read"),
+        ((table, "--mode", "cheap"), "no mode 'cheap'"),
+        ((table, "--weights", "1,2"), "weights are three numbers"),
+        ((table, "--weights", "a,b,c"), "--weights is three numbers"),
+        ((table, "--policies", "magic"), "no policy 'magic'"),
+        ((table, "--drift", "sideways"), "no drift 'sideways'"),
+        ((table, "--processes", "0"), "--processes must be at least 1"),
+    ):
+        result = replay(*arguments)
+        assert result.exit_code == 2, result.output
+        assert message in result.output
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the real outcome tables are not beside the checkout")
+def test_a_real_table_is_learned() -> None:
+    values = last_line(replay(REAL / "gsm8k_outcomes.jsonl.gz", "--seeds", 3, "--policies", "uis", "--mode", "quality-first"))
+    uis, best = values["policies"]["uis"], values["best_fixed"]
+    assert best["configuration"] == "(gpt-4-1106,1,1,1)"
+    assert uis["reward"] > 0.97 * best["reward"]
+    assert uis["second_half"] > 0.985 * best["second_half"]
