@@ -67,3 +67,9 @@ def test_ends_in_the_wrong_order_and_empty_spaces_are_refused() -> None:
         CostScale(2.0, 1.0)
     with pytest.raises(ConfigurationError, match="at least one configuration"):
         CostScale.spanning([])
+
+
+@given(st.floats(1e-9, 1e15), st.floats(1.01, 1e9), st.floats(0, 1))
+def test_a_position_leads_back_to_its_cost(cheapest: float, spread: float, position: float) -> None:
+    scale = CostScale(cheapest, cheapest * spread)
+    assert scale.position(scale.cost(position)) == pytest.approx(position, abs=1e-6)

@@ -1,4 +1,4 @@
-"""Weights, modes and the cost scale."""
+"""Weights and modes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.policy.cost_scale import CostScale
 from uniscale_integrations.policy.objective import MODES, Weights, weights
 
 UNIT = st.floats(0, 1)
@@ -49,23 +48,3 @@ def test_what_is_no_mode_is_refused(mode: object) -> None:
         ConfigurationError, match=r"no mode 'cheap'; there are cost-sensitive|weights are three numbers of at least 0"
     ):
         weights(mode)  # type: ignore[arg-type]
-
-
-@given(st.floats(1e-9, 1e15), st.floats(1, 1e9), UNIT, UNIT)
-def test_positions_grow_with_cost_between_the_cheapest_and_the_dearest(
-    cheapest: float, spread: float, low: float, high: float
-) -> None:
-    scale = CostScale(cheapest, cheapest * spread)
-    low, high = sorted((low, high))
-    assert 0 <= scale.position(scale.cost(low)) <= scale.position(scale.cost(high)) <= 1
-    assert scale.position(cheapest / 2) == 0
-    assert spread <= 1.001 or scale.position(scale.cost(low)) == pytest.approx(low, abs=1e-6)
-    assert scale.position(scale.dearest * 2) == 1 or spread == 1
-
-
-def test_free_configurations_do_not_stretch_the_scale() -> None:
-    assert CostScale.over([0.0, 1.0, 100.0]) == CostScale(1.0, 100.0)
-    assert CostScale.over([0.0, 0.0]).position(0.0) == 0
-    for costs in ([], [float("nan")], [-1.0, 2.0], [1.0, float("inf")]):
-        with pytest.raises(ConfigurationError, match="a cost scale needs finite costs"):
-            CostScale.over(costs)

@@ -140,6 +140,12 @@ def test_an_answer_without_a_score_counts_by_the_others() -> None:
     np.testing.assert_allclose(found, [[1.0, 0.7, 1.0]] * 4)
 
 
+def test_what_is_free_is_as_cheap_as_can_be() -> None:
+    free = [replace(row, eflops=0.0) if row.configuration == SMALL else row for row in rows(by_kind, count=4)]
+    assert world(free).parts[2, 0, :, 0].tolist() == pytest.approx([0, 1, 0])
+    assert world([replace(row, eflops=0.0) for row in free]).parts[2].max() == 0
+
+
 def test_tables_that_cannot_be_replayed_say_why() -> None:
     with pytest.raises(TableError, match="table 0 has one configuration only"):
         world(rows(by_kind, (SMALL,)))

@@ -68,6 +68,14 @@ class CostScale:
         lowest = math.log(self.cheapest)
         return min(1.0, (math.log(cost) - lowest) / (math.log(self.dearest) - lowest))
 
+    def cost(self, position: float) -> float:
+        """The cost at a position in [0, 1], the inverse of `position`.
+
+        >>> CostScale(1.0, 100.0).cost(0.5)
+        10.0
+        """
+        return float(self.cheapest * (self.dearest / self.cheapest) ** position)
+
 
 def _require_cost(name: str, value: float) -> None:
     if not (math.isfinite(value) and value > 0):

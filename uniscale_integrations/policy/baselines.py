@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.policy.budget_pacer import BudgetPacer
-from uniscale_integrations.policy.cost_scale import CostScale
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.learner import Learner
 from uniscale_integrations.policy.objective import Weights

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.policy.actions import ActionFeatures
-from uniscale_integrations.policy.cost_scale import CostScale
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.kinds import TextFeatures
 from uniscale_integrations.policy.objective import Weights
@@ -73,8 +73,10 @@ class World:
         most = max(table.correct.shape[2] for table in same)
         correct, score, cost = (np.concatenate([_padded(part, most) for part in parts]) for parts in _parts(same))
         mean = cost.mean(axis=(0, 2))
-        scale = CostScale.over(mean)
-        positions = np.vectorize(scale.position, otypes=[np.float64])(cost)
+        # What costs nothing is not on a logarithmic scale; it is as cheap as can be.
+        scale = CostScale.spanning(mean[mean > 0]) if (mean > 0).any() else CostScale(1.0, 1.0)
+        place = np.vectorize(lambda spent: scale.position(spent) if spent > 0 else 0.0, otypes=[np.float64])
+        positions = place(cost)
         names = tuple(dict.fromkeys(c.model for c in first.configurations))
         encode = TextFeatures()
         return cls(
@@ -85,7 +87,7 @@ class World:
             np.stack([correct, score, positions]),
             np.concatenate([table.samples for table in same]),
             tuple(len(table.queries) for table in same),
-            np.array([scale.position(each) for each in mean]),
+            place(mean),
             any(table.scored for table in same),
             cost,
             scale,
