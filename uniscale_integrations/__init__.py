@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from uniscale_integrations.engine import UniScale
     from uniscale_integrations.errors import UniScaleError
     from uniscale_integrations.models.catalog import load_model
     from uniscale_integrations.policy.linucb import LinUCB
@@ -27,6 +28,7 @@ __all__ = [
     "LinUCB",
     "Request",
     "Sampling",
+    "UniScale",
     "UniScaleError",
     "__version__",
     "arun",
@@ -42,6 +44,7 @@ _MODULES = {
     "LinUCB": "uniscale_integrations.policy.linucb",
     "Request": "uniscale_integrations.search.run",
     "Sampling": "uniscale_integrations.search.ports",
+    "UniScale": "uniscale_integrations.engine",
     "UniScaleError": "uniscale_integrations.errors",
     "arun": "uniscale_integrations.search.run",
     "load_model": "uniscale_integrations.models.catalog",

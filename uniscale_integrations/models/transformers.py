@@ -83,6 +83,11 @@ class TransformersModel:
         self.decoder = Decoder(self.model, batches_for(self.model), self.shape, vocabulary, pattern, self.context)
         self.batches = SharedBatches(self._serve)
 
+    def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
+        """What one sample of `answer_tokens` after a prompt of `prompt_tokens` takes."""
+        read = forward_usage(self.shape, [prompt_tokens], [0], prompt=[prompt_tokens])
+        return read.plus(decode_usage(self.shape, prompt_tokens, answer_tokens))
+
     def open(self, question: str, sampling: Sampling) -> TransformersSession:
         """Begin a question.
 

@@ -117,6 +117,15 @@ class Learner:
         self._detector = ChangeDetector(max(self.models) + 1)
         self._seen, self._average = 0, np.zeros(len(kinds) + 1)
 
+    @property
+    def query_dim(self) -> int:
+        """Length n of a question's features."""
+        return len(self._average)
+
+    def revise(self, action: int, query: Array, change: float) -> None:
+        """Change a correctness that was learned; `A` stays as it is."""
+        self.components.judged.revise(self.components.products.features(action, self._centred(query)), np.array([change]))
+
     def see(self, query: Array) -> None:
         """Take a question's features into the average, once per decision."""
         self._seen += 1

@@ -1,0 +1,304 @@
+"""The engine, on generators and verifiers that answer at once and on the embedded family."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path as File
+
+import numpy as np
+import pytest
+from sqlalchemy import event
+
+from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.engine import Decision, UniScale
+from uniscale_integrations.errors import ConfigurationError, SearchFailed, UnknownDecisionError
+from uniscale_integrations.log.events import Decision as Decided
+from uniscale_integrations.log.events import Outcome
+from uniscale_integrations.policy.learner import LearnerSettings
+from uniscale_integrations.search.paths import Candidate, Expansion, Path
+from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.space import Configuration, ConfigurationSpace
+
+QUESTIONS = ("Who won the cup in 1998?", "Write a function that sorts a list of strings by their length.")
+
+
+class Saying:
+    """A model that says one thing, at a price, and fails where told to."""
+
+    together = False
+    shared = NOTHING
+    notes: Sequence[str] = ()
+
+    def __init__(self, name: str, compute: float, says: str = "Answer: 4", fails: bool = False) -> None:
+        self.name, self.compute, self.says, self.fails = name, compute, says, fails
+
+    def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
+        return Usage(compute=self.compute)
+
+    def open(self, question: str, sampling: Sampling) -> Saying:
+        return self
+
+    def estimate(self, expansion: Expansion) -> Usage:
+        return NOTHING
+
+    def retain(self, paths: Collection[Path]) -> None:
+        """Nothing is kept."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
+        if self.fails:
+            raise RuntimeError("out of order")
+        return [[Candidate((self.says,), True, Usage(compute=self.compute))] * wish.count for wish in expansions]
+
+
+class Half:
+    """A verifier that gives everything a half."""
+
+    name, upper, path_local, shared = "half", 1.0, True, NOTHING
+
+    def open(self, question: str) -> Half:
+        return self
+
+    def retain(self, paths: Collection[Path]) -> None:
+        """Nothing is kept."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    async def score(self, items: Sequence[tuple[Path, Candidate]]) -> list[tuple[tuple[float, ...] | None, Usage]]:
+        return [((0.5,), NOTHING) for _ in items]
+
+
+def engine(*, log: str = "sqlite://", shapes: Sequence[tuple[int, int, int]] = ((1, 1, 1),), **changes: object) -> UniScale:
+    models = [Saying("small", 1e6, "Answer: 4"), Saying("large", 1e8, "Answer: 5")]
+    space = ConfigurationSpace.default(["small", "large"], shapes)
+    return UniScale(models, Half(), space, log=log, **changes)  # type: ignore[arg-type]
+
+
+def test_it_learns_which_model_is_right_for_which_question() -> None:
+    made = engine(mode=[1, 0, 0])
+    chosen: dict[str, list[str]] = {question: [] for question in QUESTIONS}
+    for turn in range(160):
+        question = QUESTIONS[turn % 2]
+        answer = made.run(question)
+        assert answer.decision_id is not None
+        made.feedback(answer, float((answer.answer == "4") == (question == QUESTIONS[0])))
+        chosen[question].append(answer.configuration.model)
+    assert chosen[QUESTIONS[0]][-20:].count("small") > 17
+    assert chosen[QUESTIONS[1]][-20:].count("large") > 17
+
+
+def test_decision_outcome_and_feedback_are_logged_in_that_order() -> None:
+    made = engine()
+    answer = made.run(QUESTIONS[0])
+    assert made.feedback(answer, 1.0, source="exact-match")
+    assert not made.feedback(answer.decision_id or "", 1.0, source="exact-match")
+    decided, came, judged = (entry.event for entry in made.log.since())
+    assert isinstance(decided, Decided)
+    assert isinstance(came, Outcome)
+    assert {decided.decision_id, came.decision_id, judged.decision_id} == {answer.decision_id}
+    assert decided.configuration == answer.configuration
+    assert (decided.query, len(decided.query_hash)) == (None, 32), "questions are not kept unless asked for"
+    assert came.score == answer.score == 0.5
+    assert came.eflops == answer.ledger.eflops > 0
+
+
+def test_a_decision_alone_is_logged_and_explained() -> None:
+    made = engine(shapes=((1, 1, 1), (2, 2, 1)), mode="cost-sensitive", store_queries=True)
+    decision = made.decide(QUESTIONS[0])
+    assert isinstance(decision, Decision)
+    [entry] = made.log.since()
+    assert isinstance(entry.event, Decided)
+    assert (entry.event.decision_id, entry.event.query) == (decision.id, QUESTIONS[0])
+    explanation = decision.explain()
+    assert explanation.chosen.configuration == decision.configuration
+    assert explanation.chosen.reward == decision.expected["reward"]
+    assert {candidate.configuration for candidate in explanation.candidates} == set(made.space)
+    for candidate in explanation.candidates[1:]:
+        if candidate.flips_at is not None:
+            rest = 1 - candidate.flips_at
+            again = made.decide(QUESTIONS[0], mode=[rest / 2, rest / 2, candidate.flips_at])
+            worth = {each.configuration: each.reward + each.bonus for each in again.explain().candidates}
+            # The bonus follows the weights too, a little.
+            assert worth[candidate.configuration] == pytest.approx(worth[decision.configuration], abs=0.2)
+
+
+def test_a_request_may_bring_its_own_weights() -> None:
+    made = engine(mode=[1, 0, 0])
+    for _ in range(40):
+        answer = made.run(QUESTIONS[0])
+        made.feedback(answer, float(answer.answer == "5"))
+    assert made.decide(QUESTIONS[0]).configuration.model == "large"
+    assert made.decide(QUESTIONS[0], mode=[0.01, 0, 0.99]).configuration.model == "small"
+    assert made.decide(QUESTIONS[0]).weights.parts == (1, 0, 0)
+
+
+def test_where_a_model_fails_the_next_one_answers_and_both_are_logged() -> None:
+    models = [Saying("broken", 1e6, fails=True), Saying("sound", 1e8, "Answer: 5")]
+    made = UniScale(models, Half(), ConfigurationSpace.default(["broken", "sound"], [(1, 1, 1)]), mode=[0, 0, 1])
+    answer = made.run(QUESTIONS[0])
+    assert answer.configuration.model == "sound"
+    assert "(broken,1,1,1) failed" in answer.notes[-1]
+    events = [entry.event for entry in made.log.since()]
+    decided = [each for each in events if isinstance(each, Decided)]
+    assert [each.round for each in decided] == [0, 1]
+    assert len({each.request_id for each in decided}) == 1
+    assert [bool(each.failed) for each in events if isinstance(each, Outcome)] == [True, False]
+
+
+def test_where_all_models_fail_the_error_is_theirs() -> None:
+    made = UniScale([Saying("broken", 1e6, fails=True)], Half(), ConfigurationSpace([Configuration("broken")]))
+    with pytest.raises(SearchFailed, match="out of order"):
+        made.run(QUESTIONS[0])
+
+
+def test_a_log_that_is_full_does_not_cost_the_answer(tmp_path: File) -> None:
+    made = engine(log=f"sqlite:///{tmp_path / 'log.db'}")
+
+    def fill(connection: object, record: object) -> None:
+        connection.execute("PRAGMA max_page_count = 1")  # type: ignore[attr-defined]
+
+    event.listen(made.log._engine, "connect", fill)
+    made.log.close()
+    answers = [made.run(QUESTIONS[0]) for _ in range(60)]
+    assert all(answer.answer in ("4", "5") for answer in answers)
+    assert "not logged, so feedback on it cannot be learned from" in answers[-1].notes[-1]
+    with pytest.raises(UnknownDecisionError):
+        made.feedback(answers[-1], 1.0)
+    event.remove(made.log._engine, "connect", fill)
+    made.log.close()
+    assert not made.run(QUESTIONS[0]).notes
+    made.close()
+
+
+def test_many_requests_at_once_are_all_logged(tmp_path: File) -> None:
+    made = engine(log=f"sqlite:///{tmp_path / 'log.db'}")
+
+    async def many() -> list[str]:
+        answers = await asyncio.gather(*(made.arun(QUESTIONS[turn % 2]) for turn in range(60)))
+        return [answer.decision_id or "" for answer in answers]
+
+    ids = asyncio.run(many())
+    assert len(set(ids)) == 60
+    assert made.log.counts() == {"decision": 60, "outcome": 60}
+    made.close()
+
+
+def test_it_can_be_asked_without_awaiting_inside_a_running_loop() -> None:
+    made = engine()
+
+    async def inside() -> str | None:
+        return made.run(QUESTIONS[0]).answer
+
+    assert asyncio.run(inside()) in ("4", "5")
+
+
+WORKER = """
+import sys
+from tests.test_engine import QUESTIONS, engine
+made = engine(log=sys.argv[1], sync_interval=0.05)
+for turn in range(40):
+    answer = made.run(QUESTIONS[turn % 2])
+    made.feedback(answer, float(turn % 3 == 0), source=sys.argv[2])
+"""
+
+
+def state(made: UniScale) -> list[np.ndarray]:
+    components = made._fold.learner.components
+    arrays = [array for ridge in (components.judged, components.observed) for array in (ridge.matrix, ridge.sums)]
+    return [*arrays, made._fold.learner._average]
+
+
+def test_workers_on_one_log_come_to_the_same_state(tmp_path: File) -> None:
+    log = f"sqlite:///{tmp_path / 'log.db'}"
+    first = engine(log=log)
+    root = File(__file__).parents[1]
+    workers = [subprocess.Popen([sys.executable, "-c", WORKER, log, f"worker {number}"], cwd=root) for number in range(3)]
+    assert [worker.wait() for worker in workers] == [0, 0, 0]
+    first.sync()
+    second = engine(log=log)
+    assert first.log.counts() == {"decision": 120, "feedback": 120, "outcome": 120}
+    assert first._fold.learner.components.feedback == 120
+    for left, right in zip(state(first), state(second), strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-8)
+    first.close()
+    second.close()
+
+
+def test_feedback_of_another_worker_is_seen_within_the_interval(tmp_path: File) -> None:
+    log = f"sqlite:///{tmp_path / 'log.db'}"
+    one, other = engine(log=log, sync_interval=0.0), engine(log=log, sync_interval=0.0)
+    answer = one.run(QUESTIONS[0])
+    other.feedback(answer, 1.0)
+    one.decide(QUESTIONS[0])
+    assert one._fold.learner.components.feedback == 1
+    one.close()
+    other.close()
+
+
+def test_several_sources_are_averaged_and_a_revision_takes_the_place_of_what_it_revises() -> None:
+    made, right = engine(), engine()
+    answer = made.run(QUESTIONS[0])
+    for source, correct in (("judge", 1.0), ("human", 0.0), ("judge", 0.5)):
+        made.feedback(answer, correct, source=source)
+    made.sync()
+    said = right.log
+    for entry in made.log.since()[:2]:
+        said.append(entry.event)
+    right.feedback(answer, 0.25)
+    right.sync()
+    for left, expected in zip(state(made), state(right), strict=True):
+        np.testing.assert_allclose(left, expected, atol=1e-12)
+
+
+def test_configurations_that_cannot_serve_are_masked_with_the_reason() -> None:
+    models = [Saying("small", 1e6), Saying("large", 1e9)]
+    space = ConfigurationSpace.default(["small", "large"], [(1, 1, 1), (1, 4, 2)])
+    made = UniScale(models, None, space, max_cost=1e8)
+    decision = made.decide(QUESTIONS[0])
+    assert decision.configuration == Configuration("small")
+    reasons = {candidate.configuration: candidate.masked for candidate in decision.explain().candidates}
+    assert "needs a verifier" in reasons[Configuration("small", 1, 4, 2)]
+    assert "more than max_cost=1e+08" in reasons[Configuration("large")]
+    with pytest.raises(ConfigurationError, match="no configuration can serve this request: it is expected to cost"):
+        UniScale(models, None, ConfigurationSpace([Configuration("large")]), max_cost=1.0).decide(QUESTIONS[0])
+
+
+def test_what_cannot_be_is_refused() -> None:
+    small = Saying("small", 1e6)
+    with pytest.raises(ConfigurationError, match="needs at least one model"):
+        UniScale([])
+    with pytest.raises(ConfigurationError, match="two models are named 'small'"):
+        UniScale([small, small])
+    with pytest.raises(ConfigurationError, match=r"the space has \(other,1,1,1\), but the models are small"):
+        UniScale([small], Half(), ConfigurationSpace([Configuration("other")]))
+    with pytest.raises(ConfigurationError, match="no mode 'cheap'"):
+        UniScale([small], Half(), mode="cheap")
+    with pytest.raises(ConfigurationError, match="max_cost must be a number above 0"):
+        UniScale([small], Half(), max_cost=0.0)
+    made = engine()
+    with pytest.raises(ConfigurationError, match="the question is empty"):
+        made.run("  ")
+    with pytest.raises(ConfigurationError, match="this answer belongs to no decision"):
+        made.feedback(replace(made.run(QUESTIONS[0]), decision_id=None), 1.0)
+    with pytest.raises(UnknownDecisionError, match="the log has no decision 'nobody'"):
+        made.feedback("nobody", 1.0)
+    with pytest.raises(ConfigurationError, match=r"correct must be a number in \[0, 1\]"):
+        made.feedback(made.run(QUESTIONS[0]), 2.0)
+
+
+def test_the_embedded_family_needs_nothing_but_its_name() -> None:
+    made = UniScale(["uniscale-0.3m", "uniscale-1m"], settings=LearnerSettings())
+    answer = made.run("What is 12 + 30 - 7?")
+    assert answer.answer is not None
+    assert answer.score is not None
+    assert made.feedback(answer, answer.answer == "35")
+    plain, searched = (made.space[0], made.space[-1])
+    costs = dict(zip(made.space, made._costs, strict=True))
+    assert costs[plain] < costs[searched]

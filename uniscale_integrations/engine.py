@@ -1,0 +1,388 @@
+"""`UniScale`: decides a configuration for each request, runs it, logs it, and learns from feedback that comes later."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from threading import RLock
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+
+from uniscale_integrations.cost.hardware import H100, HardwareProfile
+from uniscale_integrations.cost.normalise import CostScale
+from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.errors import ConfigurationError, LogError, SearchFailed
+from uniscale_integrations.log.events import Decision as Decided
+from uniscale_integrations.log.events import Event, Feedback, Outcome, new_id
+from uniscale_integrations.log.fold import Fold
+from uniscale_integrations.log.log import Log
+from uniscale_integrations.policy.actions import ActionFeatures
+from uniscale_integrations.policy.explain import Explanation, explain
+from uniscale_integrations.policy.kinds import KINDS, TextFeatures
+from uniscale_integrations.policy.learner import Assessment, Learner, LearnerSettings
+from uniscale_integrations.policy.objective import Mode, Weights, weights
+from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.ports import Generator, Sampling, Verifier
+from uniscale_integrations.search.run import Answer, Request, arun
+from uniscale_integrations.space import Configuration, ConfigurationSpace
+
+TYPICAL_PROMPT, TYPICAL_ANSWER = 40, 60
+"""Tokens of a question and of an answer, for what a configuration is expected to cost before it was ever run."""
+
+SEARCH_SHARE = 0.5
+"""What a further path of a search costs, in plain samples: many end early, and a verifier reads them too."""
+
+Result = TypeVar("Result")
+
+
+@runtime_checkable
+class KnowsItsCost(Protocol):
+    """A generator that can tell what a plain sample takes."""
+
+    def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
+        """The usage of one sample of that many tokens after a prompt of that many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One choice of a configuration.
+
+    Attributes:
+        id: what feedback refers to.
+        configuration: what was chosen.
+        expected: expected `correct`, `score`, `cost` (`C~`) and `reward` of it.
+        width: what not knowing it better was worth.
+        weights: of the request.
+        request_id: the request; it may take several decisions.
+        round: counts them, from 0.
+    """
+
+    id: str
+    configuration: Configuration
+    expected: dict[str, float]
+    width: float
+    weights: Weights
+    request_id: str
+    round: int
+    features: tuple[float, ...] = field(repr=False)
+    assessment: Assessment = field(repr=False)
+    space: ConfigurationSpace = field(repr=False)
+    masked: dict[Configuration, str] = field(repr=False)
+
+    def explain(self) -> Explanation:
+        """Every configuration with what was expected of it, why it was not eligible, and at which weight it would have been chosen."""
+        return explain(self.space, self.assessment, self.weights, self.masked)
+
+
+class UniScale:
+    """Chooses, for every request, the model and the amount of search, and learns from feedback which choice pays off.
+
+    Args:
+        models: names, folders or hub names of local models, or generators; the embedded family by default.
+        verifier: what scores the steps: a verifier, or "auto" for the embedded reward model with the embedded family and
+            self-certainty otherwise; `None` for none, which leaves plain samples and votes by count.
+        space: the configurations to choose from; every model with the default searches by default.
+        mode: "cost-sensitive", "balanced", "quality-first", or three weights; a request may bring its own.
+        log: address of the log, or an open one; "sqlite://" keeps it in memory.
+        sampling: how to draw.
+        hardware: the profile that prices compute.
+        settings: of the policy.
+        max_cost: most that exploration may spend on one request, in eFLOPs (or dollars for models with a price): configurations
+            expected to cost more are not eligible.
+        sync_interval: seconds after which other workers' events are looked for, at the latest.
+        store_queries: whether the log keeps the text of questions; otherwise it keeps features and a hash.
+
+    Raises:
+        ConfigurationError: a space of models that are not there, or settings that cannot be.
+        LogError: the log cannot be opened.
+
+    Example:
+        >>> engine = UniScale(models=["uniscale-0.3m"])
+        >>> answer = engine.run("What is 12 + 30 - 7?")
+        >>> engine.feedback(answer.decision_id, correct=answer.answer == "35", source="exact-match")
+        True
+    """
+
+    def __init__(
+        self,
+        models: Sequence[str | Generator] | None = None,
+        verifier: Verifier | str | None = "auto",
+        space: ConfigurationSpace | None = None,
+        mode: Mode = "balanced",
+        log: str | Log = "sqlite://",
+        *,
+        sampling: Sampling | None = None,
+        hardware: HardwareProfile = H100,
+        settings: LearnerSettings | None = None,
+        max_cost: float | None = None,
+        sync_interval: float = 1.0,
+        store_queries: bool = False,
+    ) -> None:
+        self.weights = weights(mode)
+        self._models = _loaded(models)
+        self._verifier = _verifier(verifier, list(self._models))
+        self.space = space or ConfigurationSpace.default(self._models)
+        unknown = [configuration for configuration in self.space if configuration.model not in self._models]
+        if unknown:
+            raise ConfigurationError(f"the space has {unknown[0]}, but the models are {', '.join(self._models)}")
+        if max_cost is not None and not max_cost > 0:
+            raise ConfigurationError(f"max_cost must be a number above 0, got {max_cost!r}")
+        self._sampling, self._hardware = sampling or Sampling(), hardware
+        self._max_cost, self._interval, self._store = max_cost, sync_interval, store_queries
+        self._encode = TextFeatures()
+        self._costs = np.array([_expected_cost(self._models[c.model], c, hardware) for c in self.space])
+        self._scale = CostScale.spanning(self._costs[self._costs > 0]) if (self._costs > 0).any() else CostScale(1.0, 1.0)
+        self.log = Log(log) if isinstance(log, str) else log
+        models_of = [self.space.models.index(configuration.model) for configuration in self.space]
+        positions = np.array([self._position(cost) for cost in self._costs])
+        learner = Learner(
+            ActionFeatures({})(self.space), models_of, KINDS, positions, scored=self._verifier is not None, settings=settings
+        )
+        self._fold = Fold(self.log, learner, self.space, self._encode.name, self._cost_of)
+        self._lock = RLock()
+        self._stale = True
+        self._synced = 0.0
+        self.sync()
+
+    def decide(self, query: str, *, mode: Mode | None = None) -> Decision:
+        """Choose a configuration for a question and log the choice.
+
+        Args:
+            query: the question's text.
+            mode: weights of this request.
+
+        Raises:
+            ConfigurationError: no configuration can serve it.
+            LogError: the choice could not be logged.
+        """
+        decision = self._decide(query, self.weights if mode is None else weights(mode), new_id(), 0, {})
+        self._append(self._event(decision, query))
+        return decision
+
+    def run(self, question: str, *, mode: Mode | None = None, budget: Budget | None = None, sampling: Sampling | None = None) -> Answer:
+        """`arun` for callers that do not await; works inside a running event loop too."""
+        return _finish(self.arun(question, mode=mode, budget=budget, sampling=sampling))
+
+    async def arun(
+        self, question: str, *, mode: Mode | None = None, budget: Budget | None = None, sampling: Sampling | None = None
+    ) -> Answer:
+        """Choose a configuration, run it, log choice and outcome, and give the answer with the decision's id.
+
+        Where every candidate of the chosen model fails, the next best model gets its turn.
+
+        Args:
+            question: what to answer.
+            mode: weights of this request.
+            budget: what the search may spend.
+            sampling: how to draw, instead of the engine's.
+
+        Raises:
+            ConfigurationError: no configuration can serve it.
+            SearchFailed: every model failed.
+        """
+        chosen, request_id = self.weights if mode is None else weights(mode), new_id()
+        failed: dict[Configuration, str] = {}
+        notes: list[str] = []
+        while True:
+            decision = self._decide(question, chosen, request_id, len(notes), failed)
+            configuration = decision.configuration
+            request = Request(question, configuration, sampling or self._sampling, budget or Budget(), hardware=self._hardware)
+            try:
+                answer = await arun(request, self._models[configuration.model], self._verifier)
+            except SearchFailed as error:
+                await self._keep(self._event(decision, question), Outcome(decision.id, None, failed=str(error)))
+                notes.append(f"{configuration} failed: {error}")
+                failed |= {each: str(error) for each in self.space if each.model == configuration.model}
+                if len(failed) == len(self.space):
+                    raise
+                continue
+            ledger = answer.ledger
+            read, sampled = ledger.tokens
+            extra = {"tokens": [read, sampled], "cut": answer.cut}
+            outcome = Outcome(decision.id, answer.score, ledger.eflops, ledger.usd, ledger.seconds, extra=extra)
+            notes += await self._keep(self._event(decision, question), outcome)
+            return replace(answer, decision_id=decision.id, notes=(*answer.notes, *notes))
+
+    def feedback(
+        self, decision: str | Decision | Answer, correct: float, *, source: str = "feedback", key: str = "correct", comment: str = ""
+    ) -> bool:
+        """Say how right the answer of a decision was; any worker on the log may, any time later.
+
+        Args:
+            decision: its id, or what `decide` or `run` gave.
+            correct: in [0, 1].
+            source: who says so. Each counts once, with the last it said; several are averaged.
+            key: what about, where one source judges several things.
+            comment: free text.
+
+        Returns:
+            whether that was new.
+
+        Raises:
+            UnknownDecisionError: no such decision in the log.
+            ConfigurationError: `correct` is no number in [0, 1].
+        """
+        decision_id = _id_of(decision)
+        new = self.log.give_feedback(Feedback(decision_id, correct, source, key, comment))
+        self._stale = self._stale or new
+        return new
+
+    def sync(self) -> int:
+        """Learn now what any worker has logged since; returns how many events that were."""
+        with self._lock:
+            self._stale = False
+            self._synced = time.monotonic()
+            return self._fold.sync()
+
+    def close(self) -> None:
+        """Close the log."""
+        self.log.close()
+
+    def _decide(
+        self, query: str, chosen: Weights, request_id: str, attempt: int, failed: dict[Configuration, str]
+    ) -> Decision:
+        if not query.strip():
+            raise ConfigurationError("the question is empty; give it at least one word")
+        features = self._encode(query)
+        with self._lock:
+            if self._stale or time.monotonic() - self._synced > self._interval:
+                self.sync()
+            learner = self._fold.learner
+            masked = self._masked() | failed
+            eligible = np.array([configuration not in masked for configuration in self.space])
+            assessment = learner.assess(features, chosen, eligible)
+        if not eligible.any():
+            raise ConfigurationError(f"no configuration can serve this request: {next(iter(masked.values()))}")
+        best = assessment.best
+        expected = {name: float(getattr(assessment, name)[best]) for name in ("correct", "score", "cost", "reward")}
+        bonus = float(assessment.bonus[best])
+        return Decision(
+            new_id(),
+            self.space[best],
+            expected,
+            bonus,
+            chosen,
+            request_id,
+            attempt,
+            tuple(features.tolist()),
+            assessment,
+            self.space,
+            masked,
+        )
+
+    def _masked(self) -> dict[Configuration, str]:
+        """Which configurations cannot serve a request, and why."""
+        masked: dict[Configuration, str] = {}
+        for configuration, cost in zip(self.space, self._costs, strict=True):
+            if self._verifier is None and configuration.cp > 1:
+                masked[configuration] = "it chooses between candidates, which needs a verifier"
+            elif self._max_cost is not None and cost > self._max_cost:
+                masked[configuration] = f"it is expected to cost {cost:.3g}, more than max_cost={self._max_cost:.3g}"
+        return masked
+
+    def _event(self, decision: Decision, query: str) -> Decided:
+        return Decided(
+            decision.id,
+            decision.configuration,
+            decision.features,
+            self._encode.name,
+            decision.weights.parts,
+            request_id=decision.request_id,
+            round=decision.round,
+            query_hash=blake2b(query.encode(), digest_size=16).hexdigest(),
+            query=query if self._store else None,
+        )
+
+    def _append(self, *new: Event) -> None:
+        self.log.append(*new)
+        self._stale = True
+
+    async def _keep(self, *new: Event) -> list[str]:
+        """Log what happened; a log that fails never costs the user the answer, who is told of it instead."""
+        try:
+            await asyncio.to_thread(self._append, *new)
+        except LogError as error:
+            return [f"not logged, so feedback on it cannot be learned from: {error}"]
+        return []
+
+    def _position(self, cost: float) -> float:
+        return self._scale.position(cost) if cost > 0 else 0.0
+
+    def _cost_of(self, outcome: Outcome) -> float:
+        return self._position(outcome.eflops or outcome.usd)
+
+
+def _loaded(models: Sequence[str | Generator] | None) -> dict[str, Generator]:
+    if models is None:
+        from uniscale_integrations.models.catalog import language_models
+
+        models = language_models()
+    if not models:
+        raise ConfigurationError("an engine needs at least one model, got none")
+    found: dict[str, Generator] = {}
+    for model in models:
+        generator = _load(model) if isinstance(model, str) else model
+        if generator.name in found:
+            raise ConfigurationError(f"two models are named {generator.name!r}; give each its own name")
+        found[generator.name] = generator
+    return found
+
+
+def _load(name: str) -> Generator:
+    from uniscale_integrations.models.catalog import load_model
+
+    return load_model(name)
+
+
+def _verifier(verifier: Verifier | str | None, models: Sequence[str]) -> Verifier | None:
+    if not isinstance(verifier, str):
+        return verifier
+    if verifier != "auto":
+        from uniscale_integrations.verifiers.load import load_prm
+
+        return load_prm(verifier)
+    try:
+        from uniscale_integrations.models.catalog import family
+        from uniscale_integrations.verifiers.load import load_prm
+    except ImportError:
+        # Without local models there is no embedded family either.
+        pass
+    else:
+        if all(model in family() for model in models):
+            return load_prm()
+    from uniscale_integrations.verifiers import SelfCertainty
+
+    return SelfCertainty()
+
+
+def _expected_cost(generator: Generator, configuration: Configuration, hardware: HardwareProfile) -> float:
+    """What a configuration is expected to cost, in eFLOPs, or dollars where only a price is known; 1 a sample where nothing is."""
+    usage = generator.plain_usage(TYPICAL_PROMPT, TYPICAL_ANSWER) if isinstance(generator, KnowsItsCost) else Usage(compute=1.0)
+    plain = hardware.eflops(usage) or usage.usd
+    return plain * (1.0 + SEARCH_SHARE * (configuration.most_paths - 1))
+
+
+def _id_of(decision: str | Decision | Answer) -> str:
+    if isinstance(decision, Decision):
+        return decision.id
+    if isinstance(decision, Answer):
+        if decision.decision_id is None:
+            raise ConfigurationError("this answer belongs to no decision; give feedback on one that an engine's `run` gave")
+        return decision.decision_id
+    return decision
+
+
+def _finish(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine to its end, on a thread of its own where this one already runs an event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

@@ -1,0 +1,120 @@
+"""The policy's state as a fold over the log: the same rows in the same order give the same state, in every worker."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from statistics import fmean
+
+import numpy as np
+
+from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.log import BEGINNING, Entry, Log, Position
+from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.policy.learner import Learner
+from uniscale_integrations.space import Configuration
+
+REMEMBERED = 20_000
+"""Decisions kept at hand, whose features feedback needs; older ones are read from the log again."""
+
+CostOf = Callable[[Outcome], float]
+"""`C~` of an outcome."""
+
+
+class Fold:
+    """Applies the log's events to a learner.
+
+    Decisions of configurations that the learner does not have, or whose features another encoder made, are passed over.
+
+    Args:
+        log: what is folded.
+        learner: what learns; nobody else may teach it.
+        configurations: the learner's, in its order.
+        encoder: the name of what makes the features.
+        cost_of: from an outcome to `C~`.
+
+    Attributes:
+        position: up to where the log has been folded.
+        events: how many events that were.
+    """
+
+    def __init__(
+        self, log: Log, learner: Learner, configurations: Sequence[Configuration], encoder: str, cost_of: CostOf
+    ) -> None:
+        self.log, self.learner = log, learner
+        self.position: Position = BEGINNING
+        self.events = 0
+        self._arms = {configuration: arm for arm, configuration in enumerate(configurations)}
+        self._encoder, self._cost_of = encoder, cost_of
+        self._decisions: OrderedDict[str, tuple[int, Array] | None] = OrderedDict()
+        self._said: dict[str, dict[tuple[str, str], float]] = {}
+
+    def sync(self) -> int:
+        """Fold what has come since; returns how many events that were."""
+        before = self.events
+        while True:
+            entries = self.log.since(self.position)
+            if not entries:
+                return self.events - before
+            self.apply(entries)
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Fold entries that follow the position."""
+        self._recall(entries)
+        for entry in entries:
+            event = entry.event
+            if isinstance(event, Decision):
+                self._decided(event)
+            elif isinstance(event, Outcome):
+                self._came(event)
+            else:
+                self._judged(event)
+            self.position = entry.position
+            self.events += 1
+
+    def _decided(self, decision: Decision) -> None:
+        known = self._understood(decision)
+        self._decisions[decision.decision_id] = known
+        if known is not None:
+            self.learner.see(known[1])
+        while len(self._decisions) > REMEMBERED:
+            forgotten, _ = self._decisions.popitem(last=False)
+            self._said.pop(forgotten, None)
+
+    def _came(self, outcome: Outcome) -> None:
+        known = self._decisions.get(outcome.decision_id)
+        if known is not None and not outcome.failed:
+            arm, features = known
+            self.learner.outcome(arm, features, outcome.score, self._cost_of(outcome))
+
+    def _judged(self, feedback: Feedback) -> None:
+        known = self._decisions.get(feedback.decision_id)
+        if known is None:
+            return
+        said = self._said.setdefault(feedback.decision_id, {})
+        before = fmean(said.values()) if said else None
+        said[feedback.source, feedback.key] = feedback.correct
+        after = fmean(said.values())
+        if before is None:
+            self.learner.judge(*known, after)
+        elif after != before:
+            self.learner.revise(*known, after - before)
+
+    def _understood(self, decision: Decision) -> tuple[int, Array] | None:
+        arm = self._arms.get(decision.configuration)
+        if arm is None or decision.encoder != self._encoder or len(decision.features) != self.learner.query_dim:
+            return None
+        return arm, np.array(decision.features)
+
+    def _recall(self, entries: Sequence[Entry]) -> None:
+        """Read again the decisions that these entries refer to and that are no longer at hand, with what was said of them before."""
+        new = {entry.event.decision_id for entry in entries if isinstance(entry.event, Decision)}
+        lacking = {entry.event.decision_id for entry in entries} - new - self._decisions.keys()
+        if not lacking:
+            return
+        for entry in self.log.of_decisions(lacking):
+            event = entry.event
+            if isinstance(event, Decision):
+                self._decisions[event.decision_id] = self._understood(event)
+            elif isinstance(event, Feedback) and entry.position <= self.position:
+                self._said.setdefault(event.decision_id, {})[event.source, event.key] = event.correct

@@ -1,0 +1,92 @@
+"""Why a configuration was chosen: every one with its expectations, and the weight at which it would have been chosen instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from uniscale_integrations.policy.learner import Assessment
+from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.space import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One configuration in an explanation.
+
+    Attributes:
+        configuration: which.
+        correct: expected correctness.
+        score: expected score.
+        cost: expected `C~`.
+        reward: expected reward.
+        bonus: what not knowing it better is worth.
+        masked: why it was not eligible, empty if it was.
+        flips_at: the weight of cost from which on, or down to which, it would be chosen over the one that was, the other two keeping
+            their proportion; `None` where no weight would do.
+    """
+
+    configuration: Configuration
+    correct: float
+    score: float
+    cost: float
+    reward: float
+    bonus: float
+    masked: str
+    flips_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All configurations, the chosen one first, then by what they promised.
+
+    Attributes:
+        candidates: see `Candidate`.
+        weights: of the request.
+    """
+
+    candidates: tuple[Candidate, ...]
+    weights: Weights
+
+    @property
+    def chosen(self) -> Candidate:
+        return self.candidates[0]
+
+
+def explain(
+    space: Sequence[Configuration], assessment: Assessment, weights: Weights, masked: Mapping[Configuration, str]
+) -> Explanation:
+    """The explanation of an assessment."""
+    best = assessment.best
+    found = [
+        Candidate(
+            configuration,
+            float(assessment.correct[arm]),
+            float(assessment.score[arm]),
+            float(assessment.cost[arm]),
+            float(assessment.reward[arm]),
+            float(assessment.bonus[arm]),
+            masked.get(configuration, ""),
+            None if arm == best or configuration in masked else _flip(assessment, weights, best, arm),
+        )
+        for arm, configuration in enumerate(space)
+    ]
+    order = sorted(range(len(found)), key=lambda arm: (arm != best, bool(found[arm].masked), -found[arm].reward - found[arm].bonus))
+    return Explanation(tuple(found[arm] for arm in order), weights)
+
+
+def _flip(assessment: Assessment, weights: Weights, best: int, other: int) -> float | None:
+    """The weight w of cost at which both are worth the same: `(1 - w) quality + w (1 - cost)`, with the bonus as it is."""
+    quality = weights.correct + weights.score
+    shares = (weights.correct / quality, weights.score / quality) if quality > 0 else (1.0, 0.0)
+
+    def worth(arm: int) -> tuple[float, float]:
+        good = shares[0] * float(assessment.correct[arm]) + shares[1] * float(assessment.score[arm])
+        return good + float(assessment.bonus[arm]), 1.0 - float(assessment.cost[arm]) + float(assessment.bonus[arm])
+
+    (good, cheap), (other_good, other_cheap) = worth(best), worth(other)
+    gain = (other_cheap - cheap) - (other_good - good)
+    if gain == 0.0:
+        return None
+    weight = (good - other_good) / gain
+    return weight if 0.0 <= weight <= 1.0 else None
