@@ -24,6 +24,7 @@ demo: .venv/local.stamp
 
 bench: .venv/bench.stamp
 	.venv/bin/python -m benchmarks.search
+	.venv/bin/python -m benchmarks.bandit
 
 clean:
 	rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -66,15 +66,21 @@ def test_chance_is_rarely_taken_for_a_change() -> None:
     assert alarms <= 6
 
 
-@given(st.sampled_from([-0.3, 0.3]), st.integers(0, 2**32))
-@settings(max_examples=30)
-def test_a_change_is_noticed_soon_on_the_stream_it_is_on(shift: float, seed: int) -> None:
-    rng, detector = np.random.default_rng(seed), ChangeDetector(2)
-    noticed = next(t for t in range(400) if detector.observe(1, (float(rng.random() < 0.5 + shift) - 0.5) / 0.5))
-    assert noticed < 150
-    assert not detector.sums.any()
+@pytest.mark.parametrize("shift", [-0.3, 0.3])
+def test_a_change_is_noticed_soon(shift: float) -> None:
+    delays = []
+    for seed in range(300):
+        rng, detector = np.random.default_rng(seed), ChangeDetector(2)
+        delays.append(next(t for t in range(2_000) if detector.observe(1, (float(rng.random() < 0.5 + shift) - 0.5) / 0.5)))
+        assert not detector.sums.any()
+    assert np.mean(delays) < 60
+    assert np.quantile(delays, 0.95) < 120
+
+
+def test_streams_have_sums_of_their_own_which_survive_being_stored() -> None:
+    detector, stored = ChangeDetector(2), ChangeDetector(2)
     detector.observe(0, -3.0)
-    stored = ChangeDetector(2)
+    assert detector.sums.tolist() == [[2.75, 0.0], [0.0, 0.0]]
     stored.load(detector.state())
     assert stored.sums.tolist() == detector.sums.tolist()
 

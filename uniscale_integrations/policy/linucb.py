@@ -63,12 +63,13 @@ class LinUCB:
         if prior.shape not in ((), (dim,)) or not np.isfinite(prior).all():
             raise ConfigurationError(f"prior_mean must be a finite number, or an array of the shape ({dim},), got {prior_mean!r}")
         self.level, self.prior = (float(prior), np.zeros(dim)) if prior.ndim == 0 else (0.0, prior.copy())
+        self._has_prior = bool(self.prior.any())
 
     @property
     def theta(self) -> Array:
         """Coefficients, shape (d,); with a number as the prior mean they tell the difference to it."""
-        found: Array = self.prior + self.regression.theta[0]
-        return found
+        learned: Array = self.regression.theta[0]
+        return self.prior + learned if self._has_prior else learned.copy()
 
     def select(self, actions: Array) -> int:
         """The index of the action to take, the first of equals.
@@ -152,7 +153,7 @@ class LinUCB:
         return bandit
 
     def _expected(self, row: Array) -> float:
-        return self.level + float(row @ self.prior) if row.shape == self.prior.shape else 0.0
+        return self.level + float(row @ self.prior) if self._has_prior and row.shape == self.prior.shape else self.level
 
 
 def _packed(state: dict[str, Array], prior: Array, settings: tuple[float, ...]) -> dict[str, Array]:

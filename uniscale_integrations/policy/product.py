@@ -44,8 +44,9 @@ class Products:
         self._product = rows.shape[1] * query_dim
         self.dim = self._product + (len(rows) if own else 0)
         # a^T M a = sum over i <= j of M_ij a_i a_j (twice off the diagonal): the products are the same for every query.
-        self._upper = np.triu_indices(rows.shape[1])
-        self._squares = rows[:, self._upper[0]] * rows[:, self._upper[1]] * np.where(self._upper[0] == self._upper[1], 1.0, 2.0)
+        first, second = np.triu_indices(rows.shape[1])
+        self._upper = first * rows.shape[1] + second
+        self._squares = rows[:, first] * rows[:, second] * np.where(first == second, 1.0, 2.0)
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -75,10 +76,12 @@ class Products:
     def widths(self, ridge: RidgeRegression, query: Array) -> Array:
         """`sqrt(x^T A^-1 x)` of every action, shape (K,)."""
         both, across, squares = ridge.contract(query, self._product)
-        found = self._squares @ both[self._upper]
+        found: Array = self._squares @ both.take(self._upper)
         if self.own:
             found += 2.0 * np.einsum("km,mk->k", self.actions, across) + squares
-        return np.sqrt(np.maximum(found, 0.0))
+        np.maximum(found, 0.0, out=found)
+        np.sqrt(found, out=found)
+        return found
 
 
 class ProductLinUCB:
@@ -120,7 +123,9 @@ class ProductLinUCB:
             query: features, shape (n,).
         """
         means, widths = self.scores(query)
-        return int((means + self.bandit.alpha * widths).argmax())
+        widths *= self.bandit.alpha
+        widths += means
+        return int(widths.argmax())
 
     def scores(self, query: ArrayLike) -> tuple[Array, Array]:
         """Expected rewards and widths of every action, two arrays of the shape (K,)."""

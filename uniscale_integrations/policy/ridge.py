@@ -45,6 +45,9 @@ class Contraction(NamedTuple):
     squares: Array
 
 
+NOTHING = np.zeros(0)
+
+
 class Surprise(NamedTuple):
     """What an observation said beyond what was expected.
 
@@ -231,21 +234,31 @@ class RidgeRegression:
             query: q, shape (n,).
             dim: length m n of the product.
         """
+        if dim == self.dim:
+            both = self._contract_all(query)
+            return Contraction(both, np.empty((len(both), 0)), NOTHING)
         n, inverse = len(query), self._inverse
         m = dim // n
-        if dim == self.dim:
-            once = times_vector(inverse.reshape(-1, n), query).reshape(m, n, m)
-            both, across = np.asarray(query @ once), np.zeros((m, 0))
-        else:
-            once = vector_times_stack(query, inverse[:dim].reshape(m, n, self.dim))
-            both, across = once[:, :dim].reshape(m, m, n) @ query, once[:, dim:]
-        squares = inverse.diagonal()[dim:]
+        once = vector_times_stack(query, inverse[:dim].reshape(m, n, self.dim))
+        both, across, squares = once[:, :dim].reshape(m, m, n) @ query, once[:, dim:], inverse.diagonal()[dim:]
         if self._pending:
             terms = self._terms[: self._pending]
             first, rest = terms[:, :dim].reshape(-1, m, n) @ query, terms[:, dim:]
             both = both - first.T @ first
             across, squares = across - first.T @ rest, squares - np.square(rest).sum(axis=0)
         return Contraction(both / self._weight, across / self._weight, squares / self._weight)
+
+    def _contract_all(self, query: Array) -> Array:
+        """M where all of a feature is a product; written for speed, as with little else most of a decision is spent here."""
+        n = len(query)
+        m = self.dim // n
+        both: Array = query @ times_vector(self._inverse.reshape(-1, n), query).reshape(m, n, m)
+        if self._pending:
+            first = (self._terms[: self._pending].reshape(-1, n) @ query).reshape(-1, m)
+            both -= first.T @ first
+        if self._weight != 1.0:
+            both /= self._weight
+        return both
 
     def state(self) -> dict[str, Array]:
         """Everything that was learned, as arrays."""
