@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Engine,
-    RowMapping,
+    Integer,
     Select,
     and_,
+    bindparam,
     create_engine,
     event,
     func,
@@ -34,6 +35,16 @@ BUSY_MILLISECONDS = 30_000
 """How long a SQLite writer waits for another one."""
 
 READING = "uniscale_reading"
+
+# Made once, so that their SQL is too.
+INSERT = insert(events)
+ORDERED = select(*(events.c[name] for name in ("tx", "seq", "kind", "decision_id", "at", "body"))).order_by(events.c.tx, events.c.seq)
+OF_ONE = ORDERED.where(events.c.decision_id == bindparam("decision_id"))
+OF_SEVERAL = ORDERED.where(events.c.decision_id.in_(bindparam("decision_ids", expanding=True)))
+LATER = ORDERED.where(
+    or_(events.c.tx > bindparam("tx"), and_(events.c.tx == bindparam("tx"), events.c.seq > bindparam("seq")))
+).limit(bindparam("most", type_=Integer))
+SETTLED = LATER.where(events.c.tx < text("pg_snapshot_xmin(pg_current_snapshot())::text::bigint"))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -94,7 +105,7 @@ class Log:
             LogError: nothing of it was written.
         """
         with self._told("write to"), self._engine.begin() as connection:
-            connection.execute(insert(events), [_row(each) for each in new])
+            connection.execute(INSERT, [_row(each) for each in new])
 
     def give_feedback(self, feedback: Feedback) -> bool:
         """Write feedback, unless the same was said before.
@@ -107,7 +118,7 @@ class Log:
             LogError: nothing of it was written.
         """
         with self._told("write to"), self._engine.begin() as connection:
-            known = _entries(connection, _ordered().where(events.c.decision_id == feedback.decision_id))
+            known = _entries(connection, OF_ONE, {"decision_id": feedback.decision_id})
             if not any(isinstance(entry.event, Decision) for entry in known):
                 raise UnknownDecisionError(
                     f"the log has no decision {feedback.decision_id!r}; give the id of a decision that was logged to {self.name}"
@@ -116,7 +127,7 @@ class Log:
             mine = [each for each in said if (each.source, each.key) == (feedback.source, feedback.key)]
             if mine and (mine[-1].correct, mine[-1].comment) == (feedback.correct, feedback.comment):
                 return False
-            connection.execute(insert(events), [_row(feedback)])
+            connection.execute(INSERT, [_row(feedback)])
         return True
 
     def since(self, position: Position = BEGINNING, most: int = 10_000) -> list[Entry]:
@@ -125,12 +136,9 @@ class Log:
         On PostgreSQL those are of transactions before the oldest that still runs: one that is older may yet add events in front of
         younger ones. Another transaction that is left open on the server holds them up, and loses none.
         """
-        later = or_(events.c.tx > position.tx, and_(events.c.tx == position.tx, events.c.seq > position.seq))
-        query = _ordered().where(later).limit(most)
-        if self._postgres:
-            query = query.where(events.c.tx < text("pg_snapshot_xmin(pg_current_snapshot())::text::bigint"))
+        query = SETTLED if self._postgres else LATER
         with self._reading() as connection:
-            return _entries(connection, query)
+            return _entries(connection, query, {"tx": position.tx, "seq": position.seq, "most": most})
 
     def of_decisions(self, decision_ids: Iterable[str]) -> list[Entry]:
         """All events of these decisions, in the log's order."""
@@ -138,7 +146,7 @@ class Log:
         found: list[Entry] = []
         with self._reading() as connection:
             for start in range(0, len(wanted), 500):
-                found += _entries(connection, _ordered().where(events.c.decision_id.in_(wanted[start : start + 500])))
+                found += _entries(connection, OF_SEVERAL, {"decision_ids": wanted[start : start + 500]})
         return sorted(found, key=lambda entry: entry.position)
 
     def counts(self) -> dict[str, int]:
@@ -213,13 +221,8 @@ def _row(new: Event) -> dict[str, Any]:
     return {"kind": new.kind, "decision_id": new.decision_id, "at": new.at, "body": body}
 
 
-def _ordered() -> Select[Any]:
-    return select(events).order_by(events.c.tx, events.c.seq)
-
-
-def _entries(connection: Connection, query: Select[Any]) -> list[Entry]:
-    rows: Sequence[RowMapping] = connection.execute(query).mappings().all()
+def _entries(connection: Connection, query: Select[Any], values: dict[str, Any]) -> list[Entry]:
     return [
-        Entry(Position(row["tx"], row["seq"]), event_of(row["kind"], row["decision_id"], json.loads(row["body"]), row["at"]))
-        for row in rows
+        Entry(Position(tx, seq), event_of(kind, decision_id, json.loads(body), at))
+        for tx, seq, kind, decision_id, at, body in connection.execute(query, values)
     ]
