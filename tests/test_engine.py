@@ -15,7 +15,7 @@ from sqlalchemy import event
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.engine import Decision, UniScale
-from uniscale_integrations.errors import ConfigurationError, SearchFailed, UnknownDecisionError
+from uniscale_integrations.errors import ConfigurationError, SearchFailed, StateError, UnknownDecisionError
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.policy.learner import LearnerSettings
@@ -302,3 +302,46 @@ def test_the_embedded_family_needs_nothing_but_its_name() -> None:
     plain, searched = (made.space[0], made.space[-1])
     costs = dict(zip(made.space, made._costs, strict=True))
     assert costs[plain] < costs[searched]
+
+
+def test_a_snapshot_is_a_shortcut_and_nothing_else(tmp_path: File) -> None:
+    log = f"sqlite:///{tmp_path / 'log.db'}"
+    made = engine(log=log)
+    answers = [made.run(QUESTIONS[turn % 2]) for turn in range(30)]
+    for answer in answers[:20]:
+        made.feedback(answer, float(answer.answer == "4"))
+    made.snapshot()
+    for answer in answers[10:]:
+        made.feedback(answer, 0.5, source="another")
+    made.sync()
+    resumed, anew = engine(log=log), engine(log=log, sync_interval=5.0)
+    assert resumed._fold.events == 20, "only what came after the snapshot"
+    anew.log._engine.dispose()
+    with anew.log._engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM uniscale_snapshots")
+    anew = engine(log=log)
+    assert anew._fold.events == 100
+    for other in (resumed, anew):
+        for left, right in zip(state(other), state(made), strict=True):
+            np.testing.assert_allclose(left, right, atol=1e-9)
+    for each in (made, resumed, anew):
+        each.close()
+
+
+def test_a_snapshot_of_other_settings_is_not_taken(tmp_path: File) -> None:
+    log = f"sqlite:///{tmp_path / 'log.db'}"
+    made = engine(log=log)
+    made.run(QUESTIONS[0])
+    made.snapshot()
+    assert engine(log=log, settings=LearnerSettings(alpha=0.1))._fold.events == 2
+    assert engine(log=log)._fold.events == 0
+
+
+def test_a_poisoned_snapshot_is_refused_with_what_is_wrong(tmp_path: File) -> None:
+    log = f"sqlite:///{tmp_path / 'log.db'}"
+    made = engine(log=log)
+    made.run(QUESTIONS[0])
+    made._fold.learner.components.judged._stored[3, 4] = np.nan
+    made.snapshot()
+    with pytest.raises(StateError, match="A holds a value that is not finite in row 3; rebuild the state from its log"):
+        engine(log=log)

@@ -148,6 +148,7 @@ class UniScale:
         self._lock = RLock()
         self._stale = True
         self._synced = 0.0
+        self._fold.resume()
         self.sync()
 
     def decide(self, query: str, *, mode: Mode | None = None) -> Decision:
@@ -238,7 +239,22 @@ class UniScale:
         with self._lock:
             self._stale = False
             self._synced = time.monotonic()
-            return self._fold.sync()
+            new = self._fold.sync()
+            if self._fold.worth_keeping:
+                self._fold.snapshot()
+            return new
+
+    def snapshot(self) -> None:
+        """Keep what was learned in the log, so that a worker that opens it later need not fold it from its beginning.
+
+        An engine does so by itself now and then. The log alone is what counts: without snapshots nothing is lost but time.
+
+        Raises:
+            LogError: it could not be written.
+        """
+        with self._lock:
+            self._fold.sync()
+            self._fold.snapshot()
 
     def close(self) -> None:
         """Close the log."""

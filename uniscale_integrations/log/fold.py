@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from io import BytesIO
 from statistics import fmean
 
 import numpy as np
@@ -16,6 +19,12 @@ from uniscale_integrations.space import Configuration
 
 REMEMBERED = 20_000
 """Decisions kept at hand, whose features feedback needs; older ones are read from the log again."""
+
+KEEP_AFTER = 2_000
+"""Events after which another snapshot is worth its writing."""
+
+VERSION = 1
+"""Of how events become state; another one reads no snapshots of this one."""
 
 CostOf = Callable[[Outcome], float]
 """`C~` of an outcome."""
@@ -43,11 +52,50 @@ class Fold:
     ) -> None:
         self.log, self.learner = log, learner
         self.position: Position = BEGINNING
-        self.events = 0
+        self.events = self._kept = 0
         self._arms = {configuration: arm for arm, configuration in enumerate(configurations)}
         self._encoder, self._cost_of = encoder, cost_of
         self._decisions: OrderedDict[str, tuple[int, Array] | None] = OrderedDict()
         self._said: dict[str, dict[tuple[str, str], float]] = {}
+
+    @property
+    def name(self) -> str:
+        """What tells this fold from others on the log: whatever the state depends on beside the events."""
+        learner = self.learner
+        told = [[str(configuration) for configuration in self._arms], self._encoder, repr(learner.settings), learner.scored]
+        costs = learner.components.prior[2].round(9).tolist()
+        return blake2b(json.dumps([VERSION, *told, costs]).encode(), digest_size=16).hexdigest()
+
+    def snapshot(self) -> None:
+        """Keep the state in the log, as a shortcut for who opens it later.
+
+        Raises:
+            LogError: it could not be written.
+        """
+        file = BytesIO()
+        np.savez(file, **self.learner.state())  # type: ignore[arg-type]
+        self.log.save_snapshot(self.name, self.position, file.getvalue())
+        self._kept = self.events
+
+    def resume(self) -> bool:
+        """Begin at the last snapshot, where there is one of this very fold; returns whether there was.
+
+        Raises:
+            StateError: a snapshot that is unsound; names what is.
+        """
+        found = self.log.load_snapshot(self.name)
+        if found is None:
+            return False
+        position, state = found
+        with np.load(BytesIO(state), allow_pickle=False) as arrays:
+            self.learner.load(dict(arrays))
+        self.position = position
+        return True
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether so much has come since the last snapshot that another one pays."""
+        return self.events - self._kept >= KEEP_AFTER
 
     def sync(self) -> int:
         """Fold what has come since; returns how many events that were."""

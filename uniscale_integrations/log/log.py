@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     create_engine,
+    delete,
     event,
     func,
     insert,
@@ -29,7 +31,7 @@ from sqlalchemy.pool import QueuePool
 
 from uniscale_integrations.errors import LogError, MissingExtraError, UnknownDecisionError
 from uniscale_integrations.log.events import Decision, Event, Feedback, event_of
-from uniscale_integrations.log.schema import events, prepare
+from uniscale_integrations.log.schema import events, prepare, snapshots
 
 BUSY_MILLISECONDS = 30_000
 """How long a SQLite writer waits for another one."""
@@ -148,6 +150,32 @@ class Log:
             for start in range(0, len(wanted), 500):
                 found += _entries(connection, OF_SEVERAL, {"decision_ids": wanted[start : start + 500]})
         return sorted(found, key=lambda entry: entry.position)
+
+    def save_snapshot(self, fold: str, position: Position, state: bytes) -> None:
+        """Keep the state of a fold up to a position, in the place of an earlier one; a later one stays.
+
+        Args:
+            fold: what tells this fold from others on the log.
+            position: up to where the log was folded.
+            state: as `load_snapshot` shall give it.
+        """
+        with self._told("write to"), self._engine.begin() as connection:
+            if self._postgres:
+                connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('uniscale_snapshots'))"))
+            found = connection.execute(select(snapshots.c.tx, snapshots.c.seq).where(snapshots.c.fold == fold)).first()
+            if found is not None:
+                if Position(*found) >= position:
+                    return
+                connection.execute(delete(snapshots).where(snapshots.c.fold == fold))
+            values = {"fold": fold, "tx": position.tx, "seq": position.seq, "at": time.time(), "state": state}
+            connection.execute(insert(snapshots).values(values))
+
+    def load_snapshot(self, fold: str) -> tuple[Position, bytes] | None:
+        """The last snapshot of a fold, if there is one."""
+        with self._reading() as connection:
+            query = select(snapshots.c.tx, snapshots.c.seq, snapshots.c.state).where(snapshots.c.fold == fold)
+            found = connection.execute(query).first()
+        return None if found is None else (Position(found.tx, found.seq), found.state)
 
     def counts(self) -> dict[str, int]:
         """How many events there are, by kind."""

@@ -6,9 +6,12 @@ observed both are the same, and the weighted heads are the scalar LinUCB of the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike
 
+from uniscale_integrations.errors import StateError
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.product import Products
@@ -52,6 +55,27 @@ class Components:
         """Expected reward and its width for every action, two arrays of the shape (K,)."""
         judged, observed = self.widths(query)
         return weights.rewards(self.means(query)), weights.correct * judged + (weights.score + weights.cost) * observed
+
+    def state(self) -> dict[str, Array]:
+        """Everything that was learned, as arrays."""
+        parts = {"judged": self.judged.state(), "observed": self.observed.state()}
+        return {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()} | {
+            "feedback": np.array(self.feedback)
+        }
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Take over what `state` gave.
+
+        Raises:
+            StateError: arrays that do not fit these actions, or that hold a value which is not finite; names array and row.
+        """
+        for part, targets in (("judged", 1), ("observed", 2)):
+            arrays = {name: state[f"{part}.{name}"] for name in ("A", "b", "ridge", "settings") if f"{part}.{name}" in state}
+            found = RidgeRegression.from_state(arrays)
+            if (found.dim, found.targets) != (self.products.dim, targets):
+                raise StateError(f"the {part} head has {found.dim} coefficients, these configurations need {self.products.dim}")
+            setattr(self, part, found)
+        self.feedback = int(state["feedback"])
 
     def forget(self, left: float) -> None:
         """Keep of the weight of everything observed only a share, in (0, 1]; the prior is what is believed of the rest."""

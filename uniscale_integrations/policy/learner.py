@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.policy.change import ChangeDetector
 from uniscale_integrations.policy.components import Components
 from uniscale_integrations.policy.kernels import Array
@@ -161,6 +161,27 @@ class Learner:
         if leverage < KNOWN and self._detector.observe(self.models[action], error / (self.settings.noise * sqrt(1.0 + leverage))):
             self.changes += 1
             self.components.forget(self.settings.forget)
+
+    def state(self) -> dict[str, Array]:
+        """Everything that was learned, as arrays for `np.savez`."""
+        own = {"seen": np.array(self._seen), "average": self._average.copy(), "changes": np.array(self.changes)}
+        return self.components.state() | self._detector.state() | own
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Take over what `state` gave, of a learner of the same configurations and settings.
+
+        Raises:
+            StateError: arrays that are missing or do not fit; nothing is taken over then.
+        """
+        missing = [name for name in ("seen", "average", "changes", "sums", "feedback") if name not in state]
+        if missing:
+            raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
+        average = np.asarray(state["average"], dtype=np.float64)
+        if average.shape != self._average.shape or not np.isfinite(average).all():
+            raise StateError(f"the average question must be {len(self._average)} finite numbers, got {average!r:.80}")
+        self.components.load(state)
+        self._detector.load(state)
+        self._seen, self._average, self.changes = int(state["seen"]), average.copy(), int(state["changes"])
 
     def _observable(self, weights: Weights) -> Weights:
         if not self.scored:
