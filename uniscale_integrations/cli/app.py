@@ -7,6 +7,7 @@ import typer
 from uniscale_integrations.cli.ask import ask
 from uniscale_integrations.cli.calibrate import calibrate
 from uniscale_integrations.cli.demo import demo
+from uniscale_integrations.cli.log import app as log
 from uniscale_integrations.cli.replay import replay
 from uniscale_integrations.cli.table import table
 
@@ -22,6 +23,7 @@ app.command()(ask)
 app.command()(calibrate)
 app.command()(table)
 app.command()(replay)
+app.add_typer(log)
 
 
 @app.callback()

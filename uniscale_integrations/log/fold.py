@@ -100,11 +100,9 @@ class Fold:
     def sync(self) -> int:
         """Fold what has come since; returns how many events that were."""
         before = self.events
-        while True:
-            entries = self.log.since(self.position)
-            if not entries:
-                return self.events - before
+        while entries := self.log.since(self.position):
             self.apply(entries)
+        return self.events - before
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Fold entries that follow the position."""

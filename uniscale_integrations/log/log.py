@@ -21,6 +21,7 @@ from sqlalchemy import (
     event,
     func,
     insert,
+    inspect,
     make_url,
     or_,
     select,
@@ -31,7 +32,7 @@ from sqlalchemy.pool import QueuePool
 
 from uniscale_integrations.errors import LogError, MissingExtraError, UnknownDecisionError
 from uniscale_integrations.log.events import Decision, Event, Feedback, event_of
-from uniscale_integrations.log.schema import events, prepare, snapshots
+from uniscale_integrations.log.schema import events, meta, prepare, snapshots
 
 BUSY_MILLISECONDS = 30_000
 """How long a SQLite writer waits for another one."""
@@ -73,6 +74,7 @@ class Log:
 
     Args:
         url: as SQLAlchemy has it, "sqlite:///uniscale.db" or "postgresql://user@host/database"; "sqlite://" is in memory.
+        create: whether to make one where there is none; otherwise that is an error.
 
     Raises:
         LogError: it cannot be opened, or was written by a later version.
@@ -89,12 +91,14 @@ class Log:
         ['decision', 'feedback']
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, create: bool = True) -> None:
         self.url = url
         self._engine = _engine(url)
         self._postgres = self._engine.dialect.name == "postgresql"
         try:
             with self._told("open"), self._engine.begin() as connection:
+                if not create and not inspect(connection).has_table(meta.name):
+                    raise LogError(f"there is no log at {self.name}")
                 prepare(connection)
         except LogError:
             self._engine.dispose()
@@ -176,6 +180,18 @@ class Log:
             query = select(snapshots.c.tx, snapshots.c.seq, snapshots.c.state).where(snapshots.c.fold == fold)
             found = connection.execute(query).first()
         return None if found is None else (Position(found.tx, found.seq), found.state)
+
+    def forget_snapshots(self) -> int:
+        """Drop all snapshots, so that states are folded from the log again; returns how many there were."""
+        with self._told("write to"), self._engine.begin() as connection:
+            return connection.execute(delete(snapshots)).rowcount
+
+    def everything(self) -> Iterator[Entry]:
+        """All events that are there for good, in the log's order, a part at a time."""
+        position = BEGINNING
+        while entries := self.since(position):
+            yield from entries
+            position = entries[-1].position
 
     def counts(self) -> dict[str, int]:
         """How many events there are, by kind."""

@@ -28,7 +28,7 @@ class ChangeDetector:
         [False, False, False, False, True]
     """
 
-    def __init__(self, streams: int, tolerated: float = 0.25, threshold: float = 16.0) -> None:
+    def __init__(self, streams: int, tolerated: float = 0.25, threshold: float = 20.0) -> None:
         if streams < 1 or tolerated < 0 or threshold <= 0:
             given = f"{streams}, {tolerated}, {threshold}"
             raise ConfigurationError(f"streams must be at least 1, tolerated at least 0 and threshold above 0, got {given}")

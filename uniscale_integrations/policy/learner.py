@@ -36,7 +36,7 @@ class LearnerSettings:
         precisions: prior precisions.
     """
 
-    alpha: float = 0.4
+    alpha: float = 0.25
     exploration: tuple[float, float, float] = (1.0, 1.0, 0.0)
     optimism: float = 0.85
     discount: float = 1.0

@@ -1,0 +1,80 @@
+"""`uniscale log`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from uniscale_integrations.cli.app import app
+from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.log import BEGINNING, Log
+from uniscale_integrations.space import Configuration
+
+
+def decision(decision_id: str, model: str) -> Decision:
+    return Decision(decision_id, Configuration(model), (1.0,), "lexical", (0.4, 0.3, 0.3), query="Zoë?", at=1_700_000_000.0)
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    log = Log(f"sqlite:///{tmp_path / 'log.db'}")
+    log.append(decision("a", "small"), Outcome("a", 0.5), decision("b", "small"), Outcome("b", None), decision("c", "large"))
+    for feedback in (Feedback("a", 1.0, "judge"), Feedback("a", 0.0, "human"), Feedback("c", 1.0)):
+        log.give_feedback(feedback)
+    log.save_snapshot("some fold", BEGINNING, b"state")
+    log.close()
+    return log.url
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["log", *arguments])
+
+
+def last_line(result: Result) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(result.stdout.strip().splitlines()[-1])
+    return values
+
+
+def test_info_tells_how_the_configurations_have_done(address: str) -> None:
+    values = last_line(run("info", address, "--json"))
+    assert values["events"] == {"decision": 3, "feedback": 3, "outcome": 2}
+    assert values["configurations"] == [
+        {"configuration": "(small,1,1,1)", "decisions": 2, "score": 0.5, "judged": 1, "correct": 0.5},
+        {"configuration": "(large,1,1,1)", "decisions": 1, "score": None, "judged": 1, "correct": 1.0},
+    ]
+    assert "2023-11-14T22:13:20+00:00" in run("info", address).output
+
+
+def test_verify_finds_what_belongs_to_no_decision(address: str) -> None:
+    assert run("verify", address).exit_code == 0
+    log = Log(address)
+    log.append(Outcome("nobody", 0.5), decision("a", "small"))
+    log.close()
+    result = run("verify", address, "--json")
+    assert result.exit_code == 1
+    assert last_line(result) == {"events": 10, "decisions": 3, "lost": ["nobody"], "twice": ["a"]}
+
+
+def test_rebuild_drops_the_snapshots(address: str) -> None:
+    assert last_line(run("rebuild", address, "--json")) == {"dropped": 1}
+    assert last_line(run("rebuild", address, "--json")) == {"dropped": 0}
+
+
+def test_export_writes_every_event_in_order(address: str, tmp_path: Path) -> None:
+    lines = run("export", address).stdout.splitlines()
+    assert [json.loads(line)["kind"] for line in lines] == ["decision", "outcome", "decision", "outcome", "decision", *["feedback"] * 3]
+    assert json.loads(lines[0])["query"] == "Zoë?"
+    assert run("export", address, "--target", str(tmp_path / "events.jsonl")).exit_code == 0
+    assert (tmp_path / "events.jsonl").read_text().splitlines() == lines
+    assert "cannot write" in run("export", address, "--target", str(tmp_path / "no" / "events.jsonl")).output
+
+
+def test_a_log_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    for command in ("info", "verify", "rebuild", "export"):
+        result = run(command, f"sqlite:///{tmp_path / 'none.db'}")
+        assert result.exit_code == 2
+        assert "there is no log at" in result.output

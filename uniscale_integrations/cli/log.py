@@ -1,0 +1,125 @@
+"""`uniscale log`: what a log holds, whether it is sound, and its events as JSON Lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from contextlib import closing, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from uniscale_integrations.cli.console import out, print_json, told_plainly
+from uniscale_integrations.errors import LogError
+from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.log import Log
+
+app = typer.Typer(name="log", help="Look at the log of decisions, outcomes and feedback.", no_args_is_help=True)
+
+Address = Annotated[str, typer.Argument(help="sqlite:///file.db, or postgresql://user@host/database.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")]
+
+
+@app.command()
+def info(address: Address, as_json: AsJson = False) -> None:
+    """What the log holds, and how the configurations have done."""
+    with told_plainly(as_json), closing(Log(address, create=False)) as log:
+        arms: dict[str, str] = {}
+        chosen: Counter[str] = Counter()
+        scores: dict[str, list[float]] = {}
+        said: dict[str, dict[tuple[str, str], float]] = {}
+        first = last = 0.0
+        for entry in log.everything():
+            event = entry.event
+            first, last = first or event.at, event.at
+            if isinstance(event, Decision):
+                arms[event.decision_id] = str(event.configuration)
+                chosen[str(event.configuration)] += 1
+            elif isinstance(event, Outcome) and event.score is not None:
+                scores.setdefault(arms.get(event.decision_id, ""), []).append(event.score)
+            elif isinstance(event, Feedback):
+                said.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
+        judged: dict[str, list[float]] = {}
+        for decision_id, values in said.items():
+            judged.setdefault(arms.get(decision_id, ""), []).append(fmean(values.values()))
+        counts = log.counts()
+        rows = [
+            {
+                "configuration": name,
+                "decisions": count,
+                "score": fmean(scores[name]) if name in scores else None,
+                "judged": len(judged.get(name, ())),
+                "correct": fmean(judged[name]) if name in judged else None,
+            }
+            for name, count in chosen.most_common()
+        ]
+        table = Table(title=f"{log.name}: {sum(counts.values())} events", title_justify="left")
+        for column in ("configuration", "decisions", "score", "judged", "correct"):
+            table.add_column(column, justify="left" if column == "configuration" else "right")
+        for row in rows:
+            score, correct = (("" if row[name] is None else f"{row[name]:.3f}") for name in ("score", "correct"))
+            table.add_row(str(row["configuration"]), str(row["decisions"]), score, str(row["judged"]), correct)
+        out.print(table)
+        if last:
+            span = " to ".join(datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") for at in (first, last))
+            out.print(f"{span}; {', '.join(f'{count} of kind {kind}' for kind, count in counts.items())}")
+        if as_json:
+            print_json({"events": counts, "first": first or None, "last": last or None, "configurations": rows})
+
+
+@app.command()
+def verify(address: Address, as_json: AsJson = False) -> None:
+    """Read every event and check that it belongs to a decision; exit code 1 where one does not."""
+    with told_plainly(as_json), closing(Log(address, create=False)) as log:
+        known: set[str] = set()
+        lost: list[str] = []
+        twice: list[str] = []
+        count = 0
+        for entry in log.everything():
+            count += 1
+            decision_id = entry.event.decision_id
+            if isinstance(entry.event, Decision):
+                if decision_id in known:
+                    twice.append(decision_id)
+                known.add(decision_id)
+            elif decision_id not in known:
+                lost.append(decision_id)
+        out.print(f"{count} events of {len(known)} decisions can be read")
+        for what, ids in (("refer to a decision that is not before them", lost), ("are decisions that come twice", twice)):
+            if ids:
+                out.print(f"{len(ids)} {what}, the first is {ids[0]}")
+        if as_json:
+            print_json({"events": count, "decisions": len(known), "lost": lost[:100], "twice": twice[:100]})
+        if lost or twice:
+            raise typer.Exit(1)
+
+
+@app.command()
+def rebuild(address: Address, as_json: AsJson = False) -> None:
+    """Drop the snapshots, so that every engine folds its state from the events again."""
+    with told_plainly(as_json), closing(Log(address, create=False)) as log:
+        dropped = log.forget_snapshots()
+        out.print(f"dropped {dropped} snapshots; the next engine that opens the log folds its {sum(log.counts().values())} events")
+        if as_json:
+            print_json({"dropped": dropped})
+
+
+@app.command()
+def export(
+    address: Address, target: Annotated[Path | None, typer.Option(help="A file to write; standard output by default.")] = None
+) -> None:
+    """Write all events as JSON Lines, in the log's order."""
+    with told_plainly(False), closing(Log(address, create=False)) as log:
+        try:
+            with nullcontext(sys.stdout) if target is None else target.open("w", encoding="utf-8") as file:
+                for entry in log.everything():
+                    event = entry.event
+                    values = {"kind": event.kind, "decision_id": event.decision_id, "at": event.at, **event.body()}
+                    file.write(json.dumps(values, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise LogError(f"cannot write {target}: {error}") from error
