@@ -123,6 +123,7 @@ class Fold:
         self._decisions[decision.decision_id] = known
         if known is not None:
             self.learner.see(known[1])
+            self.learner.took(decision.decision_id, known[0])
         while len(self._decisions) > REMEMBERED:
             forgotten, _ = self._decisions.popitem(last=False)
             self._said.pop(forgotten, None)
@@ -142,7 +143,7 @@ class Fold:
         said[feedback.source, feedback.key] = feedback.correct
         after = fmean(said.values())
         if before is None:
-            self.learner.judge(*known, after)
+            self.learner.judge(*known, after, feedback.decision_id)
         elif after != before:
             self.learner.revise(*known, after - before)
 

@@ -10,7 +10,7 @@ import numpy as np
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.policy.budget_pacer import BudgetPacer
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.learner import Learner
+from uniscale_integrations.policy.learner import Assessment, Learner
 from uniscale_integrations.policy.objective import Weights
 
 
@@ -60,10 +60,16 @@ class LinUCBPolicy:
     ) -> None:
         self.learner, self.weights = learner, weights
         self._paced = None if pacer is None or scale is None else (pacer, scale)
+        self._taken = self._told = 0
 
     def choose(self, query: Array) -> int:
         self.learner.see(query)
-        assessment = self.learner.assess(query, self.weights)
+        action = self._best(self.learner.assess(query, self.weights))
+        self.learner.took(str(self._taken), action)
+        self._taken += 1
+        return action
+
+    def _best(self, assessment: Assessment) -> int:
         if self._paced is None:
             return assessment.best
         pacer, scale = self._paced
@@ -78,7 +84,9 @@ class LinUCBPolicy:
             pacer.spend(scale.cost(result.cost))
 
     def judged(self, action: int, query: Array, result: Result) -> None:
-        self.learner.judge(action, query, result.correct)
+        # What is told first was taken first.
+        self.learner.judge(action, query, result.correct, str(self._told))
+        self._told += 1
 
 
 class Fixed:

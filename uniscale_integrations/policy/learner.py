@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,9 @@ from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.priors import Precisions
 from uniscale_integrations.policy.product import Products
+
+PATIENCE = 1000
+"""Decisions for which another one's correctness is waited for; most feedback never comes."""
 
 KNOWN = 0.1
 """`x^T A^-1 x` below which a configuration is known well enough on a question to be surprised by: about ten observations."""
@@ -116,6 +121,9 @@ class Learner:
         self.changes = 0
         self._detector = ChangeDetector(max(self.models) + 1)
         self._seen, self._average = 0, np.zeros(len(kinds) + 1)
+        self._waiting: OrderedDict[str, int] = OrderedDict()
+        self._waited = np.zeros(len(actions))
+        self._right = 0.0
 
     @property
     def query_dim(self) -> int:
@@ -131,6 +139,14 @@ class Learner:
         self._seen += 1
         self._average += (query - self._average) / self._seen
 
+    def took(self, decision: str, action: int) -> None:
+        """Count a decision whose correctness has not been told yet; each is waited for over the next `PATIENCE` decisions."""
+        self._waiting[decision] = action
+        self._waited[action] += 1
+        if len(self._waiting) > PATIENCE:
+            _, given_up = self._waiting.popitem(last=False)
+            self._waited[given_up] -= 1
+
     def assess(self, query: Array, weights: Weights, eligible: NDArray[np.bool_] | None = None) -> Assessment:
         """What is expected of every configuration.
 
@@ -142,6 +158,8 @@ class Learner:
         centred = self._centred(query)
         means = self.components.means(centred)
         judged, observed = self.components.widths(centred)
+        if self._waiting:
+            means[0], judged = self._as_if_told(means[0], judged)
         weights = self._observable(weights)
         settings = self.settings
         correct, score, cost = (share * weight for share, weight in zip(settings.exploration, weights.parts, strict=True))
@@ -154,26 +172,45 @@ class Learner:
         """Learn what is known at once."""
         self.components.outcome(action, self._centred(query), score, cost)
 
-    def judge(self, action: int, query: Array, correct: float) -> None:
-        """Learn correctness; where it shows that the world has changed, forget nearly all."""
+    def judge(self, action: int, query: Array, correct: float, decision: str = "") -> None:
+        """Learn correctness; where it shows that the world has changed, forget nearly all.
+
+        Args:
+            action: the configuration.
+            query: features of the question.
+            correct: in [0, 1].
+            decision: as it was given to `took`, if it was.
+        """
+        waited = self._waiting.pop(decision, None)
+        if waited is not None:
+            self._waited[waited] -= 1
+        self._right += correct
         [error], leverage = self.components.judge(action, self._centred(query), correct)
         # The hope for what is little known is no expectation to be disappointed.
         if leverage < KNOWN and self._detector.observe(self.models[action], error / (self.settings.noise * sqrt(1.0 + leverage))):
             self.changes += 1
             self.components.forget(self.settings.forget)
 
-    def state(self) -> dict[str, Array]:
+    def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was learned, as arrays for `np.savez`."""
-        own = {"seen": np.array(self._seen), "average": self._average.copy(), "changes": np.array(self.changes)}
+        own = {
+            "seen": np.array(self._seen),
+            "average": self._average.copy(),
+            "changes": np.array(self.changes),
+            "right": np.array(self._right),
+            "waiting": np.array(list(self._waiting), dtype=np.str_),
+            "waited": np.array(list(self._waiting.values()), dtype=np.int64),
+        }
         return self.components.state() | self._detector.state() | own
 
-    def load(self, state: Mapping[str, Array]) -> None:
+    def load(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state` gave, of a learner of the same configurations and settings.
 
         Raises:
             StateError: arrays that are missing or do not fit; nothing is taken over then.
         """
-        missing = [name for name in ("seen", "average", "changes", "sums", "feedback") if name not in state]
+        needed = ("seen", "average", "changes", "right", "waiting", "waited", "sums", "feedback")
+        missing = [name for name in needed if name not in state]
         if missing:
             raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
         average = np.asarray(state["average"], dtype=np.float64)
@@ -182,6 +219,20 @@ class Learner:
         self.components.load(state)
         self._detector.load(state)
         self._seen, self._average, self.changes = int(state["seen"]), average.copy(), int(state["changes"])
+        self._right = float(state["right"])
+        self._waiting = OrderedDict(zip(map(str, state["waiting"]), map(int, state["waited"]), strict=True))
+        self._waited = np.bincount(np.asarray(state["waited"], dtype=np.int64), minlength=len(self.models)).astype(np.float64)
+
+    def _as_if_told(self, correct: Array, widths: Array) -> tuple[Array, Array]:
+        """Expectation and width as they will be when what is waited for turns out to be of the usual quality.
+
+        Without this a configuration that looks promising would be chosen again and again until the first word comes, and the next
+        promising one after that. As many observations of a value y at the same features move the mean by `p v / (1 + p v)` of the way
+        to y, where v is the squared width.
+        """
+        usual = self._right / self.components.feedback if self.components.feedback else 0.5
+        weight = self._waited * np.square(widths)
+        return correct + (usual - correct) * weight / (1.0 + weight), widths / np.sqrt(1.0 + weight)
 
     def _observable(self, weights: Weights) -> Weights:
         if not self.scored:
