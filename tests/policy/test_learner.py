@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.components import Components
 from uniscale_integrations.policy.kernels import Array
@@ -169,3 +169,43 @@ def test_action_features_leave_out_what_is_the_same_for_all() -> None:
     assert features([Configuration("a", 1), Configuration("a", 4)]).shape == (2, 1 + 1 + 1)
     with pytest.raises(ConfigurationError, match="the size of model 'a' must be a finite number above 0"):
         ActionFeatures({"a": 0.0})([Configuration("a")])
+
+
+def test_while_nothing_is_told_it_tries_them_all_and_not_the_first_again_and_again() -> None:
+    policy, query = learner(SPACE, np.full(3, 0.5), scored=False), TextFeatures()(SHORT)
+    chosen = []
+    for turn in range(30):
+        policy.see(query)
+        chosen.append(policy.assess(query, weights("quality-first")).best)
+        policy.took(str(turn), chosen[-1])
+    assert sorted(chosen) == [arm for arm in range(3) for _ in range(10)]
+
+
+def test_what_is_waited_for_says_nothing_of_a_configuration_that_is_known() -> None:
+    policy, query = learner(SPACE, np.full(3, 0.5), scored=False), TextFeatures()(SHORT)
+    teach(policy, {SHORT: [0.3, 0.9, 0.4]}, 600, weights("quality-first"))
+    before = policy.assess(query, weights("quality-first")).correct
+    for turn in range(100):
+        policy.took(f"late {turn}", 1)
+    after = policy.assess(query, weights("quality-first"))
+    assert after.best == 1
+    assert before[1] - 0.01 < after.correct[1] <= before[1]
+
+
+def test_a_state_goes_on_with_what_it_waits_for() -> None:
+    policy, query = learner(SPACE, scored=False), TextFeatures()(SHORT)
+    teach(policy, {SHORT: [0.3, 0.9, 0.4], CODE: [0.8, 0.2, 0.4]}, 200, weights("balanced"))
+    for turn in range(7):
+        policy.took(f"late {turn}", turn % 3)
+    stored = learner(SPACE, scored=False)
+    stored.load(policy.state())
+    for each in (policy, stored):
+        each.judge(0, query, 1.0, "late 3")
+        each.see(query)
+    for name in ("correct", "score", "cost", "reward", "bonus"):
+        found, expected = (getattr(each.assess(query, weights("balanced")), name) for each in (stored, policy))
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+    with pytest.raises(StateError, match="the state lacks seen"):
+        stored.load({})
+    with pytest.raises(StateError, match="the average question must be 52 finite numbers"):
+        stored.load(policy.state() | {"average": np.zeros(3)})

@@ -122,7 +122,7 @@ class Learner:
         self._detector = ChangeDetector(max(self.models) + 1)
         self._seen, self._average = 0, np.zeros(len(kinds) + 1)
         self._waiting: OrderedDict[str, int] = OrderedDict()
-        self._waited = np.zeros(len(actions))
+        self._waited, self._told = np.zeros(len(actions)), np.zeros(len(actions))
         self._right = 0.0
 
     @property
@@ -159,7 +159,7 @@ class Learner:
         means = self.components.means(centred)
         judged, observed = self.components.widths(centred)
         if self._waiting:
-            means[0], judged = self._as_if_told(means[0], judged)
+            means[0] -= self._hope_to_lose()
         weights = self._observable(weights)
         settings = self.settings
         correct, score, cost = (share * weight for share, weight in zip(settings.exploration, weights.parts, strict=True))
@@ -185,11 +185,13 @@ class Learner:
         if waited is not None:
             self._waited[waited] -= 1
         self._right += correct
+        self._told[action] += 1
         [error], leverage = self.components.judge(action, self._centred(query), correct)
         # The hope for what is little known is no expectation to be disappointed.
         if leverage < KNOWN and self._detector.observe(self.models[action], error / (self.settings.noise * sqrt(1.0 + leverage))):
             self.changes += 1
             self.components.forget(self.settings.forget)
+            self._told *= self.settings.forget
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was learned, as arrays for `np.savez`."""
@@ -198,6 +200,7 @@ class Learner:
             "average": self._average.copy(),
             "changes": np.array(self.changes),
             "right": np.array(self._right),
+            "told": self._told.copy(),
             "waiting": np.array(list(self._waiting), dtype=np.str_),
             "waited": np.array(list(self._waiting.values()), dtype=np.int64),
         }
@@ -209,7 +212,7 @@ class Learner:
         Raises:
             StateError: arrays that are missing or do not fit; nothing is taken over then.
         """
-        needed = ("seen", "average", "changes", "right", "waiting", "waited", "sums", "feedback")
+        needed = ("seen", "average", "changes", "right", "told", "waiting", "waited", "sums", "feedback")
         missing = [name for name in needed if name not in state]
         if missing:
             raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
@@ -219,20 +222,21 @@ class Learner:
         self.components.load(state)
         self._detector.load(state)
         self._seen, self._average, self.changes = int(state["seen"]), average.copy(), int(state["changes"])
-        self._right = float(state["right"])
+        self._right, self._told = float(state["right"]), np.array(state["told"], dtype=np.float64)
         self._waiting = OrderedDict(zip(map(str, state["waiting"]), map(int, state["waited"]), strict=True))
         self._waited = np.bincount(np.asarray(state["waited"], dtype=np.int64), minlength=len(self.models)).astype(np.float64)
 
-    def _as_if_told(self, correct: Array, widths: Array) -> tuple[Array, Array]:
-        """Expectation and width as they will be when what is waited for turns out to be of the usual quality.
+    def _hope_to_lose(self) -> Array:
+        """By how much the correctness expected of each configuration is going to fall when what is waited for turns out as it usually does.
 
         Without this a configuration that looks promising would be chosen again and again until the first word comes, and the next
-        promising one after that. As many observations of a value y at the same features move the mean by `p v / (1 + p v)` of the way
-        to y, where v is the squared width.
+        promising one after that. After n observations the prior, with its hope, still makes up `k / (k + n)` of what is expected, where
+        k is its precision; p further ones take `p / (k + n + p)` of that away.
         """
         usual = self._right / self.components.feedback if self.components.feedback else 0.5
-        weight = self._waited * np.square(widths)
-        return correct + (usual - correct) * weight / (1.0 + weight), widths / np.sqrt(1.0 + weight)
+        prior = self.settings.precisions.level
+        known = prior + self._told
+        return max(0.0, self.settings.optimism - usual) * (prior / known) * self._waited / (known + self._waited)
 
     def _observable(self, weights: Weights) -> Weights:
         if not self.scored:
