@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--libraries", nargs="+", help="some of them; all by default")
     parser.add_argument("--dimensions", nargs="+", type=int, default=DIMENSIONS)
     parser.add_argument("--arms", nargs="+", type=int, default=ARMS)
+    parser.add_argument("--updates", type=int, default=1_000_000, help="of the test that rounding adds up to nothing; 0 for none")
     parser.add_argument("--one", nargs=3, metavar=("LIBRARY", "D", "K"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -60,6 +61,7 @@ def main() -> None:
         else:
             rows.append(row)
     yardsticks = apart("yardstick", 384, 1)
+    sound = apart("soundness", 24, arguments.updates) if arguments.updates else {}
     table = Table(title="one BLAS thread; microseconds, medians", title_justify="left")
     for column in ("library", "learns", "d", "K", "select", "update", "MB"):
         table.add_column(column, justify="left" if column in ("library", "learns") else "right")
@@ -73,10 +75,13 @@ def main() -> None:
     if {("uniscale product", 384, k) for k in ARMS} <= measured:
         for name, value in ratios(rows).items():
             out.print(f"{name.replace('_', ' ')}: {value:.2f}")
+    if sound:
+        out.print(f"after {sound['updates']:,} updates with discount 0.999, badly scaled: off by {sound['largest_error']:.1e} at most")
     for note in dict.fromkeys(notes):
         out.print(note)
     if arguments.json:
-        sys.stdout.write(json.dumps({"rows": rows, **yardsticks, "blas_threads": 1, "notes": list(dict.fromkeys(notes))}) + "\n")
+        extra = {"blas_threads": 1, "soundness": sound, "notes": list(dict.fromkeys(notes))}
+        sys.stdout.write(json.dumps({"rows": rows, **yardsticks, **extra}) + "\n")
 
 
 def apart(library: str, d: int, k: int) -> dict[str, Any]:
@@ -95,6 +100,8 @@ def measure(library: str, d: int, k: int) -> dict[str, Any]:
 
     if library == "yardstick":
         return yardstick(d)
+    if library == "soundness":
+        return soundness(d, k)
     from benchmarks.peers import CONTENDERS
 
     form, make = CONTENDERS[library]
@@ -142,6 +149,35 @@ def yardstick(d: int) -> dict[str, float]:
         dsyr(1e-12, vector, a=matrix, lower=1, overwrite_a=1)
 
     return {"dgemv_us": _microseconds(lambda: dgemv(1.0, matrix, vector)), "dsymv_dsyr_us": _microseconds(both)}
+
+
+def soundness(d: int, updates: int) -> dict[str, float]:
+    """How far `theta` and the widths are from those of a plain solve after many discounted updates, looked at a hundred times on the way.
+
+    The features span eight orders of magnitude, and a third of them is not seen at a time, so that forgetting has time to act. Errors are
+    of expectations and widths at the features' own scale, relative where they exceed 1.
+    """
+    import numpy as np
+
+    from uniscale_integrations.policy.linucb import LinUCB
+
+    rng, scales = np.random.default_rng(0), np.logspace(-4, 4, d)
+    truth, bandit, largest = rng.standard_normal(d) / scales, LinUCB(d, discount=0.999), 0.0
+    each = max(1, updates // 100)
+    for turn in range(100):
+        rows = rng.standard_normal((each, d)) * scales
+        rows[:, turn % 3 :: 3] = 0.0
+        for row, reward in zip(rows, rows @ truth + 0.1 * rng.standard_normal(each), strict=True):
+            bandit.update(row, float(reward))
+        matrix, sums = bandit.regression.matrix, bandit.regression.sums[0]
+        questions = rng.standard_normal((8, d)) * scales
+        # Solved in the features' own scale, in which the plain solve is exact enough to compare with.
+        scaled, turned = matrix / np.outer(scales, scales), questions / scales
+        means = turned @ np.linalg.solve(scaled, sums / scales)
+        widths = np.sqrt(np.einsum("kd,kd->k", turned, np.linalg.solve(scaled, turned.T).T))
+        for found, expected in zip(bandit.scores(questions), (means, widths), strict=True):
+            largest = max(largest, float((np.abs(found - expected) / np.maximum(1.0, np.abs(expected))).max()))
+    return {"updates": 100 * each, "largest_error": largest}
 
 
 def _microseconds(work: Callable[[], object]) -> float:
