@@ -18,6 +18,7 @@ from uniscale_integrations.engine import Decision, UniScale
 from uniscale_integrations.errors import ConfigurationError, SearchFailed, StateError, UnknownDecisionError
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Outcome
+from uniscale_integrations.log.log import Entry, Position
 from uniscale_integrations.policy.learner import LearnerSettings
 from uniscale_integrations.search.paths import Candidate, Expansion, Path
 from uniscale_integrations.search.ports import Sampling
@@ -345,3 +346,31 @@ def test_a_poisoned_snapshot_is_refused_with_what_is_wrong(tmp_path: File) -> No
     made.snapshot()
     with pytest.raises(StateError, match="A holds a value that is not finite in row 3; rebuild the state from its log"):
         engine(log=log)
+
+
+def test_what_it_logged_itself_is_not_read_again_unless_others_wrote_in_between(
+    tmp_path: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = f"sqlite:///{tmp_path / 'log.db'}"
+    made, other = engine(log=log, sync_interval=60.0), engine(log=log)
+    reads: list[Position] = []
+    since = made.log.since
+
+    def counted(position: Position) -> list[Entry]:
+        reads.append(position)
+        return since(position)
+
+    monkeypatch.setattr(made.log, "since", counted)
+    for _ in range(5):
+        made.feedback(made.run(QUESTIONS[0]), 1.0)
+    assert (reads, made._fold.events) == ([], 15)
+    other.feedback(other.run(QUESTIONS[1]), 0.0)
+    made.run(QUESTIONS[0])
+    made.decide(QUESTIONS[0])
+    assert reads
+    assert made._fold.events == 21
+    other.sync()
+    for left, right in zip(state(made), state(other), strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-12)
+    made.close()
+    other.close()

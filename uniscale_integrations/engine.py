@@ -20,7 +20,7 @@ from uniscale_integrations.errors import ConfigurationError, LogError, SearchFai
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Event, Feedback, Outcome, new_id
 from uniscale_integrations.log.fold import Fold
-from uniscale_integrations.log.log import Log
+from uniscale_integrations.log.log import Entry, Log
 from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.explain import Explanation, explain
 from uniscale_integrations.policy.kinds import KINDS, TextFeatures
@@ -230,9 +230,11 @@ class UniScale:
             ConfigurationError: `correct` is no number in [0, 1].
         """
         decision_id = _id_of(decision)
-        new = self.log.give_feedback(Feedback(decision_id, correct, source, key, comment))
-        self._stale = self._stale or new
-        return new
+        written = self.log.add_feedback(Feedback(decision_id, correct, source, key, comment))
+        if written is None:
+            return False
+        self._follow(written)
+        return True
 
     def sync(self) -> int:
         """Learn now what any worker has logged since; returns how many events that were."""
@@ -316,8 +318,13 @@ class UniScale:
         )
 
     def _append(self, *new: Event) -> None:
-        self.log.append(*new)
-        self._stale = True
+        self._follow(self.log.append(*new))
+
+    def _follow(self, written: Sequence[Entry]) -> None:
+        """Learn from what this engine has just logged, or later with what others have, where that came in between."""
+        with self._lock:
+            if not self._fold.follow(written):
+                self._stale = True
 
     async def _keep(self, *new: Event) -> list[str]:
         """Log what happened; a log that fails never costs the user the answer, who is told of it instead."""

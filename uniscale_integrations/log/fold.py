@@ -104,6 +104,16 @@ class Fold:
             self.apply(entries)
         return self.events - before
 
+    def follow(self, entries: Sequence[Entry]) -> bool:
+        """Fold entries that were just written, if none can be between the position and them; returns whether that was so.
+
+        Numbers of SQLite's rows follow each other, so that a gap means that somebody else has written.
+        """
+        if not entries or entries[0].position != Position(0, max(0, self.position.seq) + 1):
+            return False
+        self.apply(entries)
+        return True
+
     def apply(self, entries: Sequence[Entry]) -> None:
         """Fold entries that follow the position."""
         self._recall(entries)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -104,20 +104,33 @@ class Log:
             self._engine.dispose()
             raise
 
-    def append(self, *new: Event) -> None:
+    def append(self, *new: Event) -> list[Entry]:
         """Write events in one transaction; when this returns they are there to stay.
+
+        Returns:
+            the events with their places, where those are known: on SQLite, which has one writer at a time.
 
         Raises:
             LogError: nothing of it was written.
         """
         with self._told("write to"), self._engine.begin() as connection:
             connection.execute(INSERT, [_row(each) for each in new])
+            return self._placed(connection, new)
 
     def give_feedback(self, feedback: Feedback) -> bool:
+        """Write feedback, unless the same was said before; returns whether it said anything new.
+
+        Raises:
+            UnknownDecisionError: no such decision.
+            LogError: nothing of it was written.
+        """
+        return self.add_feedback(feedback) is not None
+
+    def add_feedback(self, feedback: Feedback) -> list[Entry] | None:
         """Write feedback, unless the same was said before.
 
         Returns:
-            whether it said anything new.
+            as `append`, or `None` where it said nothing new.
 
         Raises:
             UnknownDecisionError: no such decision.
@@ -132,9 +145,9 @@ class Log:
             said = [entry.event for entry in known if isinstance(entry.event, Feedback)]
             mine = [each for each in said if (each.source, each.key) == (feedback.source, feedback.key)]
             if mine and (mine[-1].correct, mine[-1].comment) == (feedback.correct, feedback.comment):
-                return False
+                return None
             connection.execute(INSERT, [_row(feedback)])
-        return True
+            return self._placed(connection, [feedback])
 
     def since(self, position: Position = BEGINNING, most: int = 10_000) -> list[Entry]:
         """The events after a position that are there for good, in the log's order.
@@ -207,6 +220,14 @@ class Log:
     def name(self) -> str:
         """The address without its password."""
         return self._engine.url.render_as_string(hide_password=True)
+
+    def _placed(self, connection: Connection, new: Sequence[Event]) -> list[Entry]:
+        """The events just written, with their places; within the transaction that wrote them."""
+        if self._postgres:
+            return []
+        last = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
+        first = last - len(new) + 1
+        return [Entry(Position(0, first + place), event) for place, event in enumerate(new)]
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
