@@ -20,6 +20,7 @@ from uniscale_integrations.errors import ConfigurationError, LogError, SearchFai
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Event, Feedback, Outcome, new_id
 from uniscale_integrations.log.fold import Fold
+from uniscale_integrations.log.group import GroupCommit
 from uniscale_integrations.log.log import Entry, Log
 from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.explain import Explanation, explain
@@ -146,6 +147,7 @@ class UniScale:
         )
         self._fold = Fold(self.log, learner, self.space, self._encode.name, self._cost_of)
         self._lock = RLock()
+        self._group = GroupCommit(lambda events: self._append(*events))
         self._stale = True
         self._synced = 0.0
         self._fold.resume()
@@ -259,7 +261,8 @@ class UniScale:
             self._fold.snapshot()
 
     def close(self) -> None:
-        """Close the log."""
+        """Write what is waiting and close the log."""
+        self._group.close()
         self.log.close()
 
     def _decide(
@@ -329,7 +332,7 @@ class UniScale:
     async def _keep(self, *new: Event) -> list[str]:
         """Log what happened; a log that fails never costs the user the answer, who is told of it instead."""
         try:
-            await asyncio.to_thread(self._append, *new)
+            await asyncio.wrap_future(self._group.submit(*new))
         except LogError as error:
             return [f"not logged, so feedback on it cannot be learned from: {error}"]
         return []

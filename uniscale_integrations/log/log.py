@@ -84,7 +84,7 @@ class Log:
         >>> from uniscale_integrations.log.events import Decision, Feedback
         >>> from uniscale_integrations.space import Configuration
         >>> log = Log("sqlite://")
-        >>> log.append(Decision("d1", Configuration("small"), (1.0,), "lexical", (0.4, 0.3, 0.3)))
+        >>> _ = log.append(Decision("d1", Configuration("small"), (1.0,), "lexical", (0.4, 0.3, 0.3)))
         >>> log.give_feedback(Feedback("d1", 1.0, source="exact-match"))
         True
         >>> [entry.event.kind for entry in log.since()]

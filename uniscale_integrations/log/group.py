@@ -1,0 +1,96 @@
+"""Many small writes as few transactions: what comes while one is being written waits for the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
+
+from uniscale_integrations.errors import LogError
+from uniscale_integrations.log.events import Event
+
+
+class GroupCommit:
+    """Writes events on a thread of its own, together with all that came since it last did.
+
+    A commit waits for the disk, which takes as long for one event as for hundreds.
+
+    Args:
+        write: writes events in one transaction.
+
+    Example:
+        >>> from uniscale_integrations.log.events import Outcome
+        >>> written = []
+        >>> group = GroupCommit(lambda events: written.append(len(events)))
+        >>> group.submit(Outcome("a", 0.5), Outcome("b", 0.5)).result()
+        >>> group.close()
+        >>> written
+        [2]
+    """
+
+    def __init__(self, write: Callable[[Sequence[Event]], object]) -> None:
+        self._write = write
+        self._lock = Lock()
+        self._waiting: list[tuple[Sequence[Event], Future[None]]] = []
+        self._writing = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="uniscale-log")
+
+    def submit(self, *events: Event) -> Future[None]:
+        """Have events written, in one transaction with each other; the future is done when they are there to stay.
+
+        Raises (from the future):
+            LogError: they could not be written.
+        """
+        future: Future[None] = Future()
+        with self._lock:
+            self._waiting.append((events, future))
+            if not self._writing:
+                self._writing = True
+                self._thread.submit(self._drain)
+        return future
+
+    def close(self) -> None:
+        """Write what is waiting and end the thread."""
+        self._thread.shutdown()
+
+    def _drain(self) -> None:
+        while True:
+            with self._lock:
+                batch, self._waiting = self._waiting, []
+                if not batch:
+                    self._writing = False
+                    return
+            # Who was cancelled while waiting is told nothing any more; what happened is written all the same.
+            told = [(events, future if future.set_running_or_notify_cancel() else None) for events, future in batch]
+            try:
+                self._write([event for events, _ in told for event in events])
+            except LogError as error:
+                # One that cannot be written, for its size, must not take the others with it.
+                if len(told) == 1:
+                    _tell(told[0][1], error)
+                else:
+                    self._one_by_one(told)
+            except BaseException as error:
+                for _, future in told:
+                    _tell(future, error)
+            else:
+                for _, future in told:
+                    _tell(future)
+
+    def _one_by_one(self, batch: Sequence[tuple[Sequence[Event], Future[None] | None]]) -> None:
+        for events, future in batch:
+            try:
+                self._write(events)
+            except BaseException as error:
+                _tell(future, error)
+            else:
+                _tell(future)
+
+
+def _tell(future: Future[None] | None, error: BaseException | None = None) -> None:
+    if future is None:
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
