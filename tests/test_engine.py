@@ -15,7 +15,7 @@ from sqlalchemy import event
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.engine import Decision, UniScale
-from uniscale_integrations.errors import ConfigurationError, SearchFailed, StateError, UnknownDecisionError
+from uniscale_integrations.errors import ConfigurationError, ContextLengthError, SearchFailed, StateError, UnknownDecisionError
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.log.log import Entry, Position
@@ -151,6 +151,16 @@ def test_where_a_model_fails_the_next_one_answers_and_both_are_logged() -> None:
     assert [each.round for each in decided] == [0, 1]
     assert len({each.request_id for each in decided}) == 1
     assert [bool(each.failed) for each in events if isinstance(each, Outcome)] == [True, False]
+
+
+def test_a_question_too_long_for_one_model_goes_to_the_next() -> None:
+    made = UniScale(["uniscale-0.3m", Saying("patient", 1e12)], None, mode=[0, 0, 1])
+    answer = made.run("What is 1 + 1? " * 400)
+    assert answer.configuration.model == "patient"
+    assert any("shorten it or use a longer context" in note for note in answer.notes)
+    alone = UniScale(["uniscale-0.3m"], None)
+    with pytest.raises(ContextLengthError, match="shorten it"):
+        alone.run("What is 1 + 1? " * 400)
 
 
 def test_where_all_models_fail_the_error_is_theirs() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from itertools import count
 from threading import RLock
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -16,7 +17,7 @@ import numpy as np
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.cost.usage import Usage
-from uniscale_integrations.errors import ConfigurationError, LogError, SearchFailed
+from uniscale_integrations.errors import ConfigurationError, ContextLengthError, LogError, SearchFailed
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Event, Feedback, Outcome, new_id
 from uniscale_integrations.log.fold import Fold
@@ -31,6 +32,7 @@ from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier
 from uniscale_integrations.search.run import Answer, Request, arun
 from uniscale_integrations.space import Configuration, ConfigurationSpace
+from uniscale_integrations.verifiers.named import named_verifier
 
 TYPICAL_PROMPT, TYPICAL_ANSWER = 40, 60
 """Tokens of a question and of an answer, for what a configuration is expected to cost before it was ever run."""
@@ -127,7 +129,7 @@ class UniScale:
     ) -> None:
         self.weights = weights(mode)
         self._models = _loaded(models)
-        self._verifier = _verifier(verifier, list(self._models))
+        self._verifier = named_verifier(verifier, list(self._models)) if isinstance(verifier, str) else verifier
         self.space = space or ConfigurationSpace.default(self._models)
         unknown = [configuration for configuration in self.space if configuration.model not in self._models]
         if unknown:
@@ -150,8 +152,12 @@ class UniScale:
         self._group = GroupCommit(lambda events: self._append(*events))
         self._stale = True
         self._synced = 0.0
-        self._fold.resume()
-        self.sync()
+        try:
+            self._fold.resume()
+            self.sync()
+        except BaseException:
+            self.close()
+            raise
 
     def decide(self, query: str, *, mode: Mode | None = None) -> Decision:
         """Choose a configuration for a question and log the choice.
@@ -177,7 +183,7 @@ class UniScale:
     ) -> Answer:
         """Choose a configuration, run it, log choice and outcome, and give the answer with the decision's id.
 
-        Where every candidate of the chosen model fails, the next best model gets its turn.
+        Where every candidate of the chosen model fails, or the question is too long for it, the next best model gets its turn.
 
         Args:
             question: what to answer.
@@ -188,18 +194,19 @@ class UniScale:
         Raises:
             ConfigurationError: no configuration can serve it.
             SearchFailed: every model failed.
+            ContextLengthError: the question is too long for the last one that was left.
         """
         chosen, request_id = self.weights if mode is None else weights(mode), new_id()
         failed: dict[Configuration, str] = {}
         notes: list[str] = []
-        while True:
-            decision = self._decide(question, chosen, request_id, len(notes), failed)
+        for attempt in count():
+            decision = self._decide(question, chosen, request_id, attempt, failed)
             configuration = decision.configuration
             request = Request(question, configuration, sampling or self._sampling, budget or Budget(), hardware=self._hardware)
             try:
                 answer = await arun(request, self._models[configuration.model], self._verifier)
-            except SearchFailed as error:
-                await self._keep(self._event(decision, question), Outcome(decision.id, None, failed=str(error)))
+            except (SearchFailed, ContextLengthError) as error:
+                notes += await self._keep(self._event(decision, question), Outcome(decision.id, None, failed=str(error)))
                 notes.append(f"{configuration} failed: {error}")
                 failed |= {each: str(error) for each in self.space if each.model == configuration.model}
                 if len(failed) == len(self.space):
@@ -211,6 +218,7 @@ class UniScale:
             outcome = Outcome(decision.id, answer.score, ledger.eflops, ledger.usd, ledger.seconds, extra=extra)
             notes += await self._keep(self._event(decision, question), outcome)
             return replace(answer, decision_id=decision.id, notes=(*answer.notes, *notes))
+        raise AssertionError("a request ends with an answer or an error")
 
     def feedback(
         self, decision: str | Decision | Answer, correct: float, *, source: str = "feedback", key: str = "correct", comment: str = ""
@@ -364,27 +372,6 @@ def _load(name: str) -> Generator:
     from uniscale_integrations.models.catalog import load_model
 
     return load_model(name)
-
-
-def _verifier(verifier: Verifier | str | None, models: Sequence[str]) -> Verifier | None:
-    if not isinstance(verifier, str):
-        return verifier
-    if verifier != "auto":
-        from uniscale_integrations.verifiers.load import load_prm
-
-        return load_prm(verifier)
-    try:
-        from uniscale_integrations.models.catalog import family
-        from uniscale_integrations.verifiers.load import load_prm
-    except ImportError:
-        # Without local models there is no embedded family either.
-        pass
-    else:
-        if all(model in family() for model in models):
-            return load_prm()
-    from uniscale_integrations.verifiers import SelfCertainty
-
-    return SelfCertainty()
 
 
 def _expected_cost(generator: Generator, configuration: Configuration, hardware: HardwareProfile) -> float:

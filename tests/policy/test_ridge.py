@@ -153,7 +153,7 @@ def test_forgetting_never_widens_beyond_half_the_ridge() -> None:
 
 
 def test_what_cannot_be_learned_is_refused_and_changes_nothing() -> None:
-    fast = RidgeRegression(2, 2)
+    fast = RidgeRegression(2, 2, discount=0.9)
     fast.observe(np.ones(2), np.ones(2))
     before = fast.state()
     for x, values, message in (
@@ -164,6 +164,8 @@ def test_what_cannot_be_learned_is_refused_and_changes_nothing() -> None:
     ):
         with pytest.raises(ConfigurationError, match=message):
             fast.observe(x, values)
+        with pytest.raises(ConfigurationError):
+            fast.observe_many(x[None], values[None])
     for name, array in fast.state().items():
         np.testing.assert_array_equal(array, before[name])
 

@@ -12,7 +12,6 @@ from rich.text import Text
 
 from uniscale_integrations.cli.console import err, out, print_json, quantity, quiet_loading, told_plainly
 from uniscale_integrations.cli.trace import draw_paths
-from uniscale_integrations.cli.verifier import named_verifier
 from uniscale_integrations.cost.hardware import profile
 from uniscale_integrations.cost.ledger import Ledger
 from uniscale_integrations.search.aggregation import aggregation
@@ -21,6 +20,7 @@ from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Answer, Request, run
 from uniscale_integrations.space import Configuration
+from uniscale_integrations.verifiers.named import named_verifier
 
 
 def ask(
@@ -68,7 +68,7 @@ def ask(
 
             quiet_loading()
             loaded = load_model(model, notify=status.update)
-            judge = named_verifier(verifier, model)
+            judge = named_verifier(verifier, [model])
 
             def observe(search: BeamSearch) -> None:
                 depth = max((path.depth for path in search.paths), default=0)

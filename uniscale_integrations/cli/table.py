@@ -12,7 +12,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from uniscale_integrations.cli.console import err, out, print_json, quantity, quiet_loading, told_plainly
-from uniscale_integrations.cli.verifier import named_verifier
 from uniscale_integrations.cost.hardware import profile
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.replay.collect import Plan, Query, collect, read_queries
@@ -20,6 +19,7 @@ from uniscale_integrations.replay.outcomes import Outcome, read_outcomes
 from uniscale_integrations.search.ports import Generator, Sampling
 from uniscale_integrations.search.run import Request
 from uniscale_integrations.space import DEFAULT_SHAPES, Configuration, ConfigurationSpace
+from uniscale_integrations.verifiers.named import named_verifier
 
 
 def table(
@@ -75,7 +75,7 @@ def table(
                 progress.update(task, description=str(outcome.configuration), advance=work(outcome.configuration), rows=rows)
 
             try:
-                collect(plan, load, named_verifier(verifier, names[0]), target, at_once=at_once, done=done)
+                collect(plan, load, named_verifier(verifier, names), target, at_once=at_once, done=done)
             except KeyboardInterrupt:
                 err.print(f"stopped after {rows} of {plan.rows} rows; the same command goes on from there")
                 raise typer.Exit(130) from None

@@ -69,12 +69,14 @@ class Components:
         Raises:
             StateError: arrays that do not fit these actions, or that hold a value which is not finite; names array and row.
         """
+        heads: list[RidgeRegression] = []
         for part, targets in (("judged", 1), ("observed", 2)):
             arrays = {name: state[f"{part}.{name}"] for name in ("A", "b", "ridge", "settings") if f"{part}.{name}" in state}
             found = RidgeRegression.from_state(arrays)
             if (found.dim, found.targets) != (self.products.dim, targets):
                 raise StateError(f"the {part} head has {found.dim} coefficients, these configurations need {self.products.dim}")
-            setattr(self, part, found)
+            heads.append(found)
+        self.judged, self.observed = heads
         self.feedback = int(state["feedback"])
 
     def forget(self, left: float) -> None:

@@ -140,6 +140,9 @@ class RidgeRegression:
             ConfigurationError: a wrong shape, or a value that is infinite.
         """
         self._require(x, (self.dim,), "x")
+        complete = isfinite(values @ values)
+        if not complete:
+            _require_no_infinity(values)
         row = x
         if self.discount < 1.0:
             self._weight *= self.discount
@@ -149,8 +152,9 @@ class RidgeRegression:
         spread = 1.0 + float(row @ term)
         expected = self.theta @ row
         errors = values - expected
-        if not isfinite(errors @ errors):
-            errors, values = _known(errors), np.where(np.isnan(values), expected, values)
+        if not complete:
+            missing = np.isnan(values)
+            errors, values = np.where(missing, 0.0, errors), np.where(missing, expected, values)
         self.theta += (errors / spread)[:, None] * term
         self._sums += values[:, None] * row
         self._rows[self._collected] = row
@@ -167,6 +171,7 @@ class RidgeRegression:
             values: shape (n, targets), NaN where not observed.
         """
         self._require(rows, (len(rows), self.dim), "rows")
+        _require_no_infinity(values)
         start = 0
         while start < len(rows):
             self._settle()
@@ -354,8 +359,6 @@ class RidgeRegression:
             raise ConfigurationError(f"{name} holds a value that is not finite, or too large to square: {x[~(np.abs(x) < 1e150)][0]!r}")
 
 
-def _known(errors: Array) -> Array:
-    """The errors with those of unobserved targets at 0."""
-    if np.isinf(errors).any():
+def _require_no_infinity(values: Array) -> None:
+    if np.isinf(values).any():
         raise ConfigurationError("a value to learn is infinite; give finite numbers, or NaN for one that was not observed")
-    return np.nan_to_num(errors, nan=0.0)

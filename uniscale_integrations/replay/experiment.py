@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -108,18 +108,16 @@ def experiment(world: World, setup: Setup, processes: int = 1, done: Callable[[]
         done: told of each order that is done.
     """
     work = partial(episode, world, setup)
-    episodes: list[Episode] = []
     if processes == 1:
-        results: Iterator[Episode] = map(work, range(setup.seeds))
-    else:
-        pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread)
-        results = pool.map(work, range(setup.seeds))
-    for result in results:
-        episodes.append(result)
+        return list(_told(map(work, range(setup.seeds)), done))
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+        return list(_told(pool.map(work, range(setup.seeds)), done))
+
+
+def _told(episodes: Iterable[Episode], done: Callable[[], None]) -> Iterator[Episode]:
+    for each in episodes:
         done()
-    if processes > 1:
-        pool.shutdown()
-    return episodes
+        yield each
 
 
 def episode(world: World, setup: Setup, seed: int) -> Episode:

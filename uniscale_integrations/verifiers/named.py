@@ -1,0 +1,43 @@
+"""Verifiers by name, for commands and the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from uniscale_integrations.search.ports import Verifier
+
+
+def named_verifier(name: str, models: Sequence[str]) -> Verifier | None:
+    """The verifier of that name.
+
+    Args:
+        name: "none", "self-certainty", "agreement", "arithmetic", the name of a reward model, or "auto": the embedded reward model where
+            all models are of the embedded family, and self-certainty otherwise.
+        models: whose steps it is to score.
+
+    Raises:
+        UnknownModelError: no reward model of that name.
+    """
+    from uniscale_integrations import verifiers
+
+    if name == "none":
+        return None
+    if name == "agreement":
+        return verifiers.Agreement()
+    if name == "arithmetic":
+        return verifiers.MathVerifier()
+    if name == "self-certainty" or (name == "auto" and not _embedded(models)):
+        return verifiers.SelfCertainty()
+    from uniscale_integrations.models.catalog import PRM
+    from uniscale_integrations.verifiers.load import load_prm
+
+    return load_prm(PRM if name == "auto" else name)
+
+
+def _embedded(models: Sequence[str]) -> bool:
+    """Whether all models are of the embedded family, which none is where local models cannot run."""
+    try:
+        from uniscale_integrations.models.catalog import family
+    except ImportError:
+        return False
+    return all(model in family() for model in models)
