@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.policy.baselines import Fixed, Greedy, NearestNeighbours, Policy, Random, Result, reward
+from uniscale_integrations.policy.baselines import Fixed, Greedy, NearestNeighbours, Random
 from uniscale_integrations.policy.budget_pacer import BudgetPacer
 from uniscale_integrations.policy.change import ChangeDetector
 from uniscale_integrations.policy.objective import weights
+from uniscale_integrations.policy.policy import Policy, Result, reward
 
 RIGHT, WRONG = Result(1.0, None, 0.0), Result(0.0, None, 0.0)
 HERE, THERE = np.array([1.0, 0.0]), np.array([1.0, 9.0])

@@ -200,7 +200,8 @@ def test_kernels_multiply() -> None:
     rng = np.random.default_rng(0)
     for rows in (1, 3, 17, 40, 97):
         matrix, vector, other = rng.standard_normal((rows, 5)), rng.standard_normal(5), rng.standard_normal((5, 4))
-        np.testing.assert_allclose(kernels.times_vector(matrix, vector), matrix @ vector)
+        stack = rng.standard_normal((2, 5, rows))
+        np.testing.assert_allclose(kernels.vector_times_stack(vector, stack), [vector @ stack[0], vector @ stack[1]])
         np.testing.assert_allclose(kernels.times_matrix(matrix, other), matrix @ other)
         square = matrix @ matrix.T
         np.testing.assert_allclose(kernels.symmetric_times_vector(square, matrix[:, 0].copy()), square @ matrix[:, 0])

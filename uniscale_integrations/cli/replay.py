@@ -70,29 +70,39 @@ def replay(
             "oracle": {"reward": oracle},
             "policies": {name: asdict(standing) for name, standing in found.items()},
         }
-        unit = "eFLOPs" if world.unit == "eflops" else "USD"
-        shown = Table(title=f"{decisions} decisions, {seeds} orders, weights {setup.weights.parts}", title_justify="left")
-        for column in ("policy", "reward", "±", "to best fixed", "second half", "right", f"{unit} a question"):
-            shown.add_column(column, justify="left" if column == "policy" else "right")
-        for name, standing in found.items():
-            label = f"tts ({best_single(episodes).removeprefix('tts:')})" if name == "tts" else name
-            shown.add_row(
-                label,
-                f"{standing.reward:.4f}",
-                f"{standing.reward_ci95:.4f}",
-                f"{standing.reward / reward - 1:+.2%}" if reward else "",
-                f"{standing.second_half / second_half - 1:+.2%}" if second_half else "",
-                f"{standing.accuracy:.1%}",
-                quantity(standing.cost) if unit == "eFLOPs" else f"{standing.cost:.3g}",
-            )
-        shown.add_section()
-        shown.add_row(f"best fixed {configuration}", f"{reward:.4f}", "", "", "", "", "")
-        for name, bound in (("linear, knowing all others", linear), ("oracle", oracle)):
-            if bound is not None:
-                shown.add_row(name, f"{bound:.4f}", "", f"{bound / reward - 1:+.2%}" if reward else "", "", "", "")
-        out.print(shown)
+        best = f"tts ({best_single(episodes).removeprefix('tts:')})" if "tts" in found else ""
+        out.print(_shown(result, "eFLOPs" if world.unit == "eflops" else "USD", {"tts": best}))
         if as_json:
             print_json(result)
+
+
+def _shown(result: dict[str, Any], unit: str, labels: dict[str, str]) -> Table:
+    """The result as a table; policies under other names where `labels` has one."""
+    best, reward = result["best_fixed"], result["best_fixed"]["reward"]
+    shown = Table(title=f"{result['decisions']} decisions, {result['seeds']} orders, weights {result['weights']}", title_justify="left")
+    for column in ("policy", "reward", "±", "to best fixed", "second half", "right", f"{unit} a question"):
+        shown.add_column(column, justify="left" if column == "policy" else "right")
+    for name, standing in result["policies"].items():
+        shown.add_row(
+            labels.get(name, name),
+            f"{standing['reward']:.4f}",
+            f"{standing['reward_ci95']:.4f}",
+            _against(standing["reward"], reward),
+            _against(standing["second_half"], best["second_half"]),
+            f"{standing['accuracy']:.1%}",
+            quantity(standing["cost"]) if unit == "eFLOPs" else f"{standing['cost']:.3g}",
+        )
+    shown.add_section()
+    shown.add_row(f"best fixed {best['configuration']}", f"{reward:.4f}")
+    for label, name in (("linear, knowing all others", "linear"), ("oracle", "oracle")):
+        bound = result[name]["reward"]
+        if bound is not None:
+            shown.add_row(label, f"{bound:.4f}", "", _against(bound, reward))
+    return shown
+
+
+def _against(value: float, base: float) -> str:
+    return f"{value / base - 1:+.2%}" if base else ""
 
 
 def _numbers(text: str) -> tuple[float, ...]:

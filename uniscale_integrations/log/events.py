@@ -60,6 +60,7 @@ class Decision:
     kind = "decision"
 
     def body(self) -> dict[str, Any]:
+        """All but id and time, as JSON-ready values; `of` reads them back."""
         configuration = self.configuration
         return {
             "configuration": [configuration.model, *configuration.shape],
@@ -118,6 +119,7 @@ class Outcome:
             _number(name, getattr(self, name))
 
     def body(self) -> dict[str, Any]:
+        """All but id and time, as JSON-ready values; `of` reads them back."""
         names = ("score", "eflops", "usd", "seconds", "failed")
         return {name: getattr(self, name) for name in names} | {"extra": dict(self.extra)}
 
@@ -157,6 +159,7 @@ class Feedback:
             raise ConfigurationError("feedback needs a source, got an empty one; name who judged, for example 'exact-match'")
 
     def body(self) -> dict[str, Any]:
+        """All but id and time, as JSON-ready values; `of` reads them back."""
         return {name: getattr(self, name) for name in ("correct", "source", "key", "comment")}
 
     @classmethod

@@ -37,13 +37,6 @@ def symmetric_times_vector(matrix: Array, vector: Array) -> Array:
     return _by_rows(matrix, vector, MATRIX_VECTOR // len(vector))
 
 
-def times_vector(matrix: Array, vector: Array) -> Array:
-    """`matrix @ vector`, of the shapes (rows, n) and (n,); the matrix must be contiguous."""
-    if one_thread():
-        return matrix @ vector
-    return _by_rows(matrix, vector, MATRIX_VECTOR // len(vector))
-
-
 def times_matrix(left: Array, right: Array) -> Array:
     """`left @ right`, of the shapes (rows, k) and (k, n); both must be contiguous."""
     if one_thread():

@@ -138,7 +138,9 @@ class LinUCB:
 
     def state(self) -> dict[str, Array]:
         """Everything that was learned, as arrays for `np.savez`: A (d, d), b (d,), ridge (d,), prior (d,), settings."""
-        return _packed(self.regression.state(), self.prior, (self.alpha, self.level))
+        state = self.regression.state()
+        own = {"b": state["b"][0], "prior": self.prior.copy()}
+        return state | own | {"settings": np.array([self.alpha, self.level, *state["settings"]])}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Array]) -> LinUCB:
@@ -147,25 +149,16 @@ class LinUCB:
         Raises:
             StateError: arrays that are missing, do not fit together, or hold a value that is not finite; names array and row.
         """
-        ridge, prior, (alpha, level) = _unpacked(state, 2)
+        missing = [name for name in ("b", "prior", "settings") if name not in state]
+        if missing:
+            raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
+        prior, (alpha, level, *settings) = np.asarray(state["prior"]), np.asarray(state["settings"]).tolist()
+        ridge = RidgeRegression.from_state({**state, "b": np.atleast_2d(state["b"]), "settings": np.array(settings)})
+        if prior.shape != (ridge.dim,) or not np.isfinite([*prior, alpha, level]).all():
+            raise StateError(f"the prior must be {ridge.dim} finite numbers, alpha and level finite; got {prior!r}, {alpha!r}, {level!r}")
         bandit = cls(ridge.dim, alpha, ridge.ridge, ridge.discount, prior)
         bandit.regression, bandit.level = ridge, level
         return bandit
 
     def _expected(self, row: Array) -> float:
         return self.level + float(row @ self.prior) if self._has_prior and row.shape == self.prior.shape else self.level
-
-
-def _packed(state: dict[str, Array], prior: Array, settings: tuple[float, ...]) -> dict[str, Array]:
-    return state | {"b": state["b"][0], "prior": prior.copy(), "settings": np.array([*settings, *state["settings"]])}
-
-
-def _unpacked(state: Mapping[str, Array], own: int) -> tuple[RidgeRegression, Array, list[float]]:
-    missing = [name for name in ("b", "prior", "settings") if name not in state]
-    if missing:
-        raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
-    prior, settings = np.asarray(state["prior"]), np.asarray(state["settings"])
-    ridge = RidgeRegression.from_state({**state, "b": np.atleast_2d(state["b"]), "settings": settings[own:]})
-    if prior.shape != (ridge.dim,) or not np.isfinite(prior).all() or not np.isfinite(settings).all():
-        raise StateError(f"the prior must be {ridge.dim} finite numbers and the settings finite, got {prior!r} and {settings!r}")
-    return ridge, prior, settings[:own].tolist()

@@ -19,7 +19,7 @@ from scipy.linalg import solve_triangular
 from scipy.linalg.lapack import dpotrf, dpotri
 
 from uniscale_integrations.errors import ConfigurationError, StateError
-from uniscale_integrations.policy.kernels import Array, symmetric_times_vector, times_matrix, times_vector, vector_times_stack
+from uniscale_integrations.policy.kernels import Array, symmetric_times_vector, times_matrix, vector_times_stack
 
 DELAYED = 8
 """Observations whose terms are kept apart from the inverse."""
@@ -43,9 +43,6 @@ class Contraction(NamedTuple):
     both: Array
     across: Array
     squares: Array
-
-
-NOTHING = np.zeros(0)
 
 
 class Surprise(NamedTuple):
@@ -239,31 +236,20 @@ class RidgeRegression:
             query: q, shape (n,).
             dim: length m n of the product.
         """
-        if dim == self.dim:
-            both = self._contract_all(query)
-            return Contraction(both, np.empty((len(both), 0)), NOTHING)
-        n, inverse = len(query), self._inverse
+        n = len(query)
         m = dim // n
-        once = vector_times_stack(query, inverse[:dim].reshape(m, n, self.dim))
-        both, across, squares = once[:, :dim].reshape(m, m, n) @ query, once[:, dim:], inverse.diagonal()[dim:]
+        once = vector_times_stack(query, self._inverse[:dim].reshape(m, n, self.dim))
+        both: Array = once[:, :dim].reshape(m, m, n) @ query
+        across, squares = once[:, dim:], self._inverse.diagonal()[dim:]
         if self._pending:
             terms = self._terms[: self._pending]
             first, rest = terms[:, :dim].reshape(-1, m, n) @ query, terms[:, dim:]
-            both = both - first.T @ first
-            across, squares = across - first.T @ rest, squares - np.square(rest).sum(axis=0)
-        return Contraction(both / self._weight, across / self._weight, squares / self._weight)
-
-    def _contract_all(self, query: Array) -> Array:
-        """M where all of a feature is a product; written for speed, as with little else most of a decision is spent here."""
-        n = len(query)
-        m = self.dim // n
-        both: Array = query @ times_vector(self._inverse.reshape(-1, n), query).reshape(m, n, m)
-        if self._pending:
-            first = (self._terms[: self._pending].reshape(-1, n) @ query).reshape(-1, m)
             both -= first.T @ first
+            if rest.size:
+                across, squares = across - first.T @ rest, squares - np.square(rest).sum(axis=0)
         if self._weight != 1.0:
-            both /= self._weight
-        return both
+            both, across, squares = both / self._weight, across / self._weight, squares / self._weight
+        return Contraction(both, across, squares)
 
     def state(self) -> dict[str, Array]:
         """Everything that was learned, as arrays."""

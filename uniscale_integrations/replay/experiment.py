@@ -14,12 +14,13 @@ from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.policy.baselines import Fixed, Greedy, LinUCBPolicy, NearestNeighbours, Policy, Random
+from uniscale_integrations.policy.baselines import Fixed, Greedy, NearestNeighbours, Random
 from uniscale_integrations.policy.budget_pacer import BudgetPacer
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.kinds import KINDS
 from uniscale_integrations.policy.learner import Learner, LearnerSettings
 from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.policy import LinUCBPolicy, Policy
 from uniscale_integrations.replay.replay import replay
 from uniscale_integrations.replay.stream import Stream, World
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uniscale_integrations.policy.baselines import Policy, Result
 from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.policy.policy import Policy, Result
 from uniscale_integrations.replay.stream import World
 
 

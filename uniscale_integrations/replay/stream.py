@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,19 +101,15 @@ class World:
         chosen = list(arms)
         configurations = tuple(self.configurations[arm] for arm in chosen)
         names = tuple(dict.fromkeys(configuration.model for configuration in configurations))
-        return World(
-            configurations,
-            ActionFeatures({})(configurations),
-            tuple(names.index(configuration.model) for configuration in configurations),
-            self.queries,
-            self.parts[:, :, chosen],
-            self.samples[:, chosen],
-            self.tables,
-            self.costs[chosen],
-            self.scored,
-            self.spent[:, chosen],
-            self.scale,
-            self.unit,
+        return replace(
+            self,
+            configurations=configurations,
+            actions=ActionFeatures({})(configurations),
+            models=tuple(names.index(configuration.model) for configuration in configurations),
+            parts=self.parts[:, :, chosen],
+            samples=self.samples[:, chosen],
+            costs=self.costs[chosen],
+            spent=self.spent[:, chosen],
         )
 
     def weights(self, weights: Weights) -> Weights:
