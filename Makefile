@@ -25,6 +25,7 @@ demo: .venv/local.stamp
 bench: .venv/bench.stamp
 	.venv/bin/python -m benchmarks.search
 	.venv/bin/python -m benchmarks.bandit
+	.venv/bin/python -m benchmarks.durability
 
 clean:
 	rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -13,6 +13,7 @@ from threading import RLock
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.cost.normalise import CostScale
@@ -267,6 +268,11 @@ class UniScale:
         with self._lock:
             self._fold.sync()
             self._fold.snapshot()
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that was learned so far, as arrays: among others `A` and `b` of correctness and of what is observed at once."""
+        with self._lock:
+            return self._fold.learner.state()
 
     def close(self) -> None:
         """Write what is waiting and close the log."""
