@@ -142,6 +142,8 @@ class UniScale:
         self._encode = TextFeatures()
         self._costs = np.array([_expected_cost(self._models[c.model], c, hardware) for c in self.space])
         self._scale = CostScale.spanning(self._costs[self._costs > 0]) if (self._costs > 0).any() else CostScale(1.0, 1.0)
+        self._masked = self._unservable()
+        self._eligible = np.array([configuration not in self._masked for configuration in self.space])
         self.log = Log(log) if isinstance(log, str) else log
         models_of = [self.space.models.index(configuration.model) for configuration in self.space]
         positions = np.array([self._position(cost) for cost in self._costs])
@@ -288,10 +290,11 @@ class UniScale:
         with self._lock:
             if self._stale or time.monotonic() - self._synced > self._interval:
                 self.sync()
-            learner = self._fold.learner
-            masked = self._masked() | failed
-            eligible = np.array([configuration not in masked for configuration in self.space])
-            assessment = learner.assess(features, chosen, eligible)
+            masked, eligible = self._masked, self._eligible
+            if failed:
+                masked = masked | failed
+                eligible = np.array([configuration not in masked for configuration in self.space])
+            assessment = self._fold.learner.assess(features, chosen, eligible)
         if not eligible.any():
             raise ConfigurationError(f"no configuration can serve this request: {next(iter(masked.values()))}")
         best = assessment.best
@@ -311,8 +314,8 @@ class UniScale:
             masked,
         )
 
-    def _masked(self) -> dict[Configuration, str]:
-        """Which configurations cannot serve a request, and why."""
+    def _unservable(self) -> dict[Configuration, str]:
+        """Which configurations can serve no request, and why."""
         masked: dict[Configuration, str] = {}
         for configuration, cost in zip(self.space, self._costs, strict=True):
             if self._verifier is None and configuration.cp > 1:

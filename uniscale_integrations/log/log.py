@@ -5,49 +5,31 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    Integer,
-    Select,
-    and_,
-    bindparam,
-    create_engine,
-    delete,
-    event,
-    func,
-    insert,
-    inspect,
-    make_url,
-    or_,
-    select,
-    text,
-)
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import Connection, Integer, Select, and_, bindparam, delete, func, insert, inspect, or_, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
-from uniscale_integrations.errors import LogError, MissingExtraError, UnknownDecisionError
+from uniscale_integrations.errors import LogError, UnknownDecisionError
+from uniscale_integrations.log.connect import READING, connected
 from uniscale_integrations.log.events import Decision, Event, Feedback, event_of
 from uniscale_integrations.log.schema import events, meta, prepare, snapshots
 
-BUSY_MILLISECONDS = 30_000
-"""How long a SQLite writer waits for another one."""
-
-READING = "uniscale_reading"
+# The statements of every request. SQLAlchemy would take as long to say them as SQLite takes to carry them out.
+INSERT = "INSERT INTO uniscale_events (kind, decision_id, at, body) VALUES (?, ?, ?, ?)"
+KNOWN = "SELECT kind, body FROM uniscale_events WHERE decision_id = ? AND kind <> 'outcome' ORDER BY tx, seq"
 
 # Made once, so that their SQL is too.
-INSERT = insert(events)
 ORDERED = select(*(events.c[name] for name in ("tx", "seq", "kind", "decision_id", "at", "body"))).order_by(events.c.tx, events.c.seq)
-OF_ONE = ORDERED.where(events.c.decision_id == bindparam("decision_id"))
 OF_SEVERAL = ORDERED.where(events.c.decision_id.in_(bindparam("decision_ids", expanding=True)))
-LATER = ORDERED.where(
-    or_(events.c.tx > bindparam("tx"), and_(events.c.tx == bindparam("tx"), events.c.seq > bindparam("seq")))
-).limit(bindparam("most", type_=Integer))
-SETTLED = LATER.where(events.c.tx < text("pg_snapshot_xmin(pg_current_snapshot())::text::bigint"))
+MOST = bindparam("most", type_=Integer)
+LATER = ORDERED.where(events.c.seq > bindparam("seq")).order_by(None).order_by(events.c.seq).limit(MOST)
+SETTLED = ORDERED.where(
+    or_(events.c.tx > bindparam("tx"), and_(events.c.tx == bindparam("tx"), events.c.seq > bindparam("seq"))),
+    events.c.tx < text("pg_snapshot_xmin(pg_current_snapshot())::text::bigint"),
+).limit(MOST)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -59,6 +41,9 @@ class Position:
 
 
 BEGINNING = Position()
+
+Row = tuple[str, str, float, str]
+"""An event as its columns: kind, decision, time and body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +78,12 @@ class Log:
 
     def __init__(self, url: str, *, create: bool = True) -> None:
         self.url = url
-        self._engine = _engine(url)
+        self._engine = connected(url)
         self._postgres = self._engine.dialect.name == "postgresql"
+        driver = self._engine.dialect.loaded_dbapi
+        self._error: type[Exception] = driver.Error
+        mark = "?" if driver.paramstyle == "qmark" else "%s"
+        self._insert, self._known = INSERT.replace("?", mark), KNOWN.replace("?", mark)
         try:
             with self._told("open"), self._engine.begin() as connection:
                 if not create and not inspect(connection).has_table(meta.name):
@@ -113,9 +102,9 @@ class Log:
         Raises:
             LogError: nothing of it was written.
         """
-        with self._told("write to"), self._engine.begin() as connection:
-            connection.execute(INSERT, [_row(each) for each in new])
-            return self._placed(connection, new)
+        rows = [_row(each) for each in new]
+        with self._writing() as cursor:
+            return self._written(cursor, new, rows)
 
     def give_feedback(self, feedback: Feedback) -> bool:
         """Write feedback, unless the same was said before; returns whether it said anything new.
@@ -136,18 +125,19 @@ class Log:
             UnknownDecisionError: no such decision.
             LogError: nothing of it was written.
         """
-        with self._told("write to"), self._engine.begin() as connection:
-            known = _entries(connection, OF_ONE, {"decision_id": feedback.decision_id})
-            if not any(isinstance(entry.event, Decision) for entry in known):
+        row = _row(feedback)
+        with self._writing() as cursor:
+            cursor.execute(self._known, (feedback.decision_id,))
+            known = [(kind, body) for kind, body in cursor.fetchall()]
+            if not any(kind == Decision.kind for kind, _ in known):
                 raise UnknownDecisionError(
                     f"the log has no decision {feedback.decision_id!r}; give the id of a decision that was logged to {self.name}"
                 )
-            said = [entry.event for entry in known if isinstance(entry.event, Feedback)]
+            said = [Feedback.of(feedback.decision_id, json.loads(body), 0.0) for kind, body in known if kind == Feedback.kind]
             mine = [each for each in said if (each.source, each.key) == (feedback.source, feedback.key)]
             if mine and (mine[-1].correct, mine[-1].comment) == (feedback.correct, feedback.comment):
                 return None
-            connection.execute(INSERT, [_row(feedback)])
-            return self._placed(connection, [feedback])
+            return self._written(cursor, [feedback], [row])
 
     def since(self, position: Position = BEGINNING, most: int = 10_000) -> list[Entry]:
         """The events after a position that are there for good, in the log's order.
@@ -157,7 +147,8 @@ class Log:
         """
         query = SETTLED if self._postgres else LATER
         with self._reading() as connection:
-            return _entries(connection, query, {"tx": position.tx, "seq": position.seq, "most": most})
+            place = {"tx": position.tx, "seq": position.seq} if self._postgres else {"seq": position.seq}
+            return _entries(connection, query, {**place, "most": most})
 
     def of_decisions(self, decision_ids: Iterable[str]) -> list[Entry]:
         """All events of these decisions, in the log's order."""
@@ -221,13 +212,30 @@ class Log:
         """The address without its password."""
         return self._engine.url.render_as_string(hide_password=True)
 
-    def _placed(self, connection: Connection, new: Sequence[Event]) -> list[Entry]:
-        """The events just written, with their places; within the transaction that wrote them."""
+    def _written(self, cursor: Any, new: Sequence[Event], rows: Sequence[Row]) -> list[Entry]:
+        """Write events; on SQLite returns them with their places."""
         if self._postgres:
+            cursor.executemany(self._insert, rows)
             return []
-        last = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
-        first = last - len(new) + 1
-        return [Entry(Position(0, first + place), event) for place, event in enumerate(new)]
+        placed = []
+        for each, row in zip(new, rows, strict=True):
+            cursor.execute(self._insert, row)
+            placed.append(Entry(Position(0, cursor.lastrowid), each))
+        return placed
+
+    @contextmanager
+    def _writing(self) -> Iterator[Any]:
+        """A cursor of the driver, in a transaction that is committed where the block ends without an error."""
+        with self._told("write to"), closing(self._engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            if not self._postgres:
+                cursor.execute("BEGIN IMMEDIATE")
+            try:
+                yield cursor
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -238,52 +246,13 @@ class Log:
     def _told(self, what: str) -> Iterator[None]:
         try:
             yield
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, self._error) as error:
             cause = getattr(error, "orig", None) or error
             raise LogError(f"cannot {what} the log {self.name}: {str(cause).strip().splitlines()[0]}") from error
 
 
-def _engine(url: str) -> Engine:
-    try:
-        address = make_url(url)
-        if address.drivername == "postgresql":
-            address = address.set(drivername="postgresql+psycopg")
-        if address.get_backend_name() not in ("sqlite", "postgresql"):
-            raise LogError(f"a log is kept in SQLite or PostgreSQL, got {url!r}; give sqlite:///file.db or postgresql://...")
-        if address.get_backend_name() == "postgresql":
-            return create_engine(address, pool_pre_ping=True)
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise LogError(f"{url!r} is no address of a log ({error}); give sqlite:///file.db or postgresql://user@host/database") from error
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("a log in PostgreSQL", "postgres") from error
-    in_memory = address.database in (None, "", ":memory:")
-    # In memory there is a database for each connection, so all share one.
-    pool: dict[str, Any] = {"pool_size": 1, "max_overflow": 0} if in_memory else {}
-    engine = create_engine(address, poolclass=QueuePool, connect_args={"check_same_thread": False}, **pool)
-    event.listen(engine, "connect", _set_up)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _set_up(connection: Any, record: object) -> None:
-    # The driver would begin transactions by itself, and without taking the write lock; `_begin` does it.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    # What was acknowledged survives a power cut, not only a crash of this process.
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    # A writer that only took the lock at its first write could find that another one had written since it began to read.
-    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(READING) else "BEGIN IMMEDIATE")
-
-
-def _row(new: Event) -> dict[str, Any]:
-    body = json.dumps(new.body(), ensure_ascii=False, separators=(",", ":"))
-    return {"kind": new.kind, "decision_id": new.decision_id, "at": new.at, "body": body}
+def _row(new: Event) -> Row:
+    return new.kind, new.decision_id, new.at, json.dumps(new.body(), ensure_ascii=False, separators=(",", ":"))
 
 
 def _entries(connection: Connection, query: Select[Any], values: dict[str, Any]) -> list[Entry]:

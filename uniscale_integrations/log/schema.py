@@ -42,9 +42,8 @@ events = Table(
     Column("decision_id", String(64), nullable=False),
     Column("at", Float(53), nullable=False),
     Column("body", Text, nullable=False),
-    Index("uniscale_events_order", "tx", "seq"),
+    Index("uniscale_events_order", "tx", "seq").ddl_if(dialect="postgresql"),
     Index("uniscale_events_decision", "decision_id", "kind"),
-    sqlite_autoincrement=True,
 )
 
 snapshots = Table(
