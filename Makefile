@@ -25,6 +25,7 @@ demo: .venv/local.stamp
 bench: .venv/bench.stamp
 	.venv/bin/python -m benchmarks.search
 	.venv/bin/python -m benchmarks.bandit
+	.venv/bin/python -m benchmarks.engine
 	.venv/bin/python -m benchmarks.durability
 
 clean:
