@@ -53,9 +53,9 @@ def request(folder: Path) -> dict[str, Any]:
     space = ConfigurationSpace.default(list(MODELS), SHAPES)
     seconds: dict[str, list[float]] = {}
 
-    def timed(name: str, work: Callable[[], Any]) -> Any:
+    def timed(name: str, work: Callable[..., Any], *given: Any) -> Any:
         started = time.perf_counter()
-        found = work()
+        found = work(*given)
         seconds.setdefault(name, []).append(time.perf_counter() - started)
         return found
 
@@ -68,9 +68,9 @@ def request(folder: Path) -> dict[str, Any]:
         bare.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, name TEXT, body TEXT)")
         for number in range(WARM + REQUESTS):
             question = f"What is {number} + {number % 7}?" if number % 2 else f"Write {number} lines about the sea."
-            decision = timed("decide", lambda question=question: engine.decide(question))
-            timed("feedback", lambda decision=decision: engine.feedback(decision, 1.0))
-            timed("insert", lambda number=number: bare.execute("INSERT INTO rows (name, body) VALUES (?, ?)", (str(number), BODY)))
+            decision = timed("decide", engine.decide, question)
+            timed("feedback", engine.feedback, decision, 1.0)
+            timed("insert", bare.execute, "INSERT INTO rows (name, body) VALUES (?, ?)", (str(number), BODY))
     micros = {f"{name}_us": 1e6 * median(taken[WARM:]) for name, taken in seconds.items()}
     whole = median([decide + feedback for decide, feedback in zip(seconds["decide"][WARM:], seconds["feedback"][WARM:], strict=True)])
     return {"configurations": len(space), **micros, "inserts_per_request": whole / median(seconds["insert"][WARM:])}
