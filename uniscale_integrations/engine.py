@@ -29,6 +29,7 @@ from uniscale_integrations.policy.explain import Explanation, explain
 from uniscale_integrations.policy.kinds import KINDS, TextFeatures
 from uniscale_integrations.policy.learner import Assessment, Learner, LearnerSettings
 from uniscale_integrations.policy.objective import Mode, Weights, weights
+from uniscale_integrations.recalibration import Recalibration
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier
 from uniscale_integrations.search.run import Answer, Request, arun
@@ -100,6 +101,7 @@ class UniScale:
         max_cost: most that exploration may spend on one request, in eFLOPs (or dollars for models with a price): configurations
             expected to cost more are not eligible.
         sync_interval: seconds after which other workers' events are looked for, at the latest.
+        recalibrate: whether the verifier's scores are calibrated to the feedback that comes, before they are learned from.
         store_queries: whether the log keeps the text of questions; otherwise it keeps features and a hash.
 
     Raises:
@@ -126,6 +128,7 @@ class UniScale:
         settings: LearnerSettings | None = None,
         max_cost: float | None = None,
         sync_interval: float = 1.0,
+        recalibrate: bool = False,
         store_queries: bool = False,
     ) -> None:
         self.weights = weights(mode)
@@ -155,6 +158,7 @@ class UniScale:
         self._group = GroupCommit(lambda events: self._append(*events))
         self._stale = True
         self._synced = 0.0
+        self._recalibration = Recalibration(self.log, self._verifier.name) if recalibrate and self._verifier is not None else None
         try:
             self._fold.resume()
             self.sync()
@@ -215,11 +219,7 @@ class UniScale:
                 if len(failed) == len(self.space):
                     raise
                 continue
-            ledger = answer.ledger
-            read, sampled = ledger.tokens
-            extra = {"tokens": [read, sampled], "cut": answer.cut}
-            outcome = Outcome(decision.id, answer.score, ledger.eflops, ledger.usd, ledger.seconds, extra=extra)
-            notes += await self._keep(self._event(decision, question), outcome)
+            notes += await self._keep(self._event(decision, question), self._outcome(decision, answer))
             return replace(answer, decision_id=decision.id, notes=(*answer.notes, *notes))
         raise AssertionError("a request ends with an answer or an error")
 
@@ -257,6 +257,8 @@ class UniScale:
             new = self._fold.sync()
             if self._fold.worth_keeping:
                 self._fold.snapshot()
+            if self._recalibration is not None:
+                self._recalibration.refresh(self._fold.learner.components.feedback)
             return new
 
     def snapshot(self) -> None:
@@ -336,6 +338,17 @@ class UniScale:
             query_hash=blake2b(query.encode(), digest_size=16).hexdigest(),
             query=query if self._store else None,
         )
+
+    def _outcome(self, decision: Decision, answer: Answer) -> Outcome:
+        ledger = answer.ledger
+        extra: dict[str, Any] = {"tokens": list(ledger.tokens), "cut": answer.cut}
+        score = answer.score
+        if score is not None and self._verifier is not None:
+            extra["verifier"] = self._verifier.name
+            if self._recalibration is not None:
+                extra |= {"raw": score, "calibration": self._recalibration.version}
+                score = self._recalibration(score)
+        return Outcome(decision.id, score, ledger.eflops, ledger.usd, ledger.seconds, extra=extra)
 
     def _append(self, *new: Event) -> None:
         self._follow(self.log.append(*new))

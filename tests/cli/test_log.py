@@ -49,6 +49,21 @@ def test_info_tells_how_the_configurations_have_done(address: str) -> None:
     assert "2023-11-14T22:13:20+00:00" in run("info", address).output
 
 
+def test_info_tells_how_far_a_verifier_can_be_trusted(address: str) -> None:
+    log = Log(address)
+    for number in range(60):
+        log.append(decision(f"n{number}", "small"), Outcome(f"n{number}", 0.9, extra={"verifier": "too sure"}))
+        log.give_feedback(Feedback(f"n{number}", float(number % 2)))
+    log.close()
+    unnamed, found = last_line(run("info", address, "--json"))["verifiers"]
+    assert (unnamed["pairs"], unnamed["brier"], unnamed["brier_recalibrated"]) == (1, 0.0, None)
+    assert (found["verifier"], found["pairs"], found["version"]) == ("too sure", 60, 0)
+    assert found["brier"] == pytest.approx(0.41)
+    assert found["brier_recalibrated"] == pytest.approx(0.25, abs=0.01)
+    assert [(part["right"], part["count"]) for part in found["reliability"]] == [(0.5, 60)]
+    assert "Brier score 0.4100, 0.25" in run("info", address).output
+
+
 def test_verify_finds_what_belongs_to_no_decision(address: str) -> None:
     assert run("verify", address).exit_code == 0
     log = Log(address)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing, nullcontext
+from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -18,8 +21,13 @@ from uniscale_integrations.cli.console import out, print_json, told_plainly
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.events import Decision, Feedback, Outcome
 from uniscale_integrations.log.log import Log
+from uniscale_integrations.recalibration import Pair, pairs
+from uniscale_integrations.verifiers.calibration import brier, held_out, reliability
 
 app = typer.Typer(name="log", help="Look at the log of decisions, outcomes and feedback.", no_args_is_help=True)
+
+TRUSTED = 10_000
+"""Judged answers that a verifier's reliability is told of, the newest ones."""
 
 Address = Annotated[str, typer.Argument(help="sqlite:///file.db, or postgresql://user@host/database.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")]
@@ -27,7 +35,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object as the las
 
 @app.command()
 def info(address: Address, as_json: AsJson = False) -> None:
-    """What the log holds, and how the configurations have done."""
+    """What the log holds, how the configurations have done, and how far the verifiers can be trusted."""
     with told_plainly(as_json), closing(Log(address, create=False)) as log:
         arms: dict[str, str] = {}
         chosen: Counter[str] = Counter()
@@ -68,8 +76,52 @@ def info(address: Address, as_json: AsJson = False) -> None:
         if last:
             span = " to ".join(datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") for at in (first, last))
             out.print(f"{span}; {', '.join(f'{count} of kind {kind}' for kind, count in counts.items())}")
+        verifiers = [_trust(log, name, group) for name, group in _by_verifier(pairs(log, TRUSTED)).items()]
+        for each in verifiers:
+            out.print(_reliability(each))
         if as_json:
-            print_json({"events": counts, "first": first or None, "last": last or None, "configurations": rows})
+            known = {"configurations": rows, "verifiers": verifiers}
+            print_json({"events": counts, "first": first or None, "last": last or None, **known})
+
+
+def _by_verifier(found: Sequence[Pair]) -> dict[str, list[Pair]]:
+    groups: dict[str, list[Pair]] = {}
+    for pair in found:
+        groups.setdefault(pair.verifier, []).append(pair)
+    return groups
+
+
+def _trust(log: Log, verifier: str, found: Sequence[Pair]) -> dict[str, Any]:
+    """How far a verifier can be trusted as it is, and how far after recalibration, on pairs that the map was not fitted to."""
+    raw, correct = [pair.raw for pair in found], [pair.correct for pair in found]
+    mended, version = held_out(raw, correct), log.load_calibration(verifier)
+    return {
+        "verifier": verifier,
+        "pairs": len(found),
+        "version": version[0] if version else 0,
+        "brier": brier(raw, correct),
+        "brier_recalibrated": None if mended is None else brier(mended, correct),
+        "reliability": [asdict(part) for part in reliability(raw, correct)],
+        "reliability_recalibrated": None if mended is None else [asdict(part) for part in reliability(mended, correct)],
+    }
+
+
+def _reliability(trust: dict[str, Any]) -> Table:
+    """The reliability curve of a verifier, before and after."""
+    after = trust["brier_recalibrated"]
+    mended = "too few pairs to recalibrate it" if after is None else f"{after:.4f} recalibrated"
+    version = f", version {trust['version']} of its calibration in use" if trust["version"] else ""
+    title = f"{trust['verifier'] or 'verifier'}: Brier score {trust['brier']:.4f}, {mended}{version}; {trust['pairs']} judged answers"
+    table = Table(title=title, title_justify="left")
+    curves = [trust["reliability"], trust["reliability_recalibrated"] or []]
+    for column in ("score", "right", "answers") * (2 if curves[1] else 1):
+        table.add_column(column, justify="right")
+    for parts in zip_longest(*curves[: 2 if curves[1] else 1]):
+        cells = []
+        for part in parts:
+            cells += ["", "", ""] if part is None else [f"{part['score']:.2f}", f"{part['right']:.2f}", str(part["count"])]
+        table.add_row(*cells)
+    return table
 
 
 @app.command()

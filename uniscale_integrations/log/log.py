@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Integer, Select, and_, bindparam, delete, func, insert, inspect, or_, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from uniscale_integrations.errors import LogError, UnknownDecisionError
 from uniscale_integrations.log.connect import READING, connected
 from uniscale_integrations.log.events import Decision, Event, Feedback, event_of
-from uniscale_integrations.log.schema import events, meta, prepare, snapshots
+from uniscale_integrations.log.schema import calibrations, events, meta, prepare, snapshots
 
 # The statements of every request. SQLAlchemy would take as long to say them as SQLite takes to carry them out.
 INSERT = "INSERT INTO uniscale_events (kind, decision_id, at, body) VALUES (?, ?, ?, ?)"
@@ -189,6 +189,32 @@ class Log:
         """Drop all snapshots, so that states are folded from the log again; returns how many there were."""
         with self._told("write to"), self._engine.begin() as connection:
             return connection.execute(delete(snapshots)).rowcount
+
+    def last_judged(self, most: int) -> list[str]:
+        """Ids of the decisions that the last pieces of feedback are about, the last first."""
+        query = select(events.c.decision_id).where(events.c.kind == Feedback.kind)
+        with self._reading() as connection:
+            found = connection.execute(query.order_by(events.c.tx.desc(), events.c.seq.desc()).limit(most)).scalars()
+            return list(dict.fromkeys(found))
+
+    def save_calibration(self, verifier: str, version: int, body: Mapping[str, Any]) -> bool:
+        """Keep a version of a verifier's calibration; returns whether there was none of that number."""
+        values = {"verifier": verifier, "version": version, "at": time.time(), "body": json.dumps(body)}
+        try:
+            with self._told("write to"), self._engine.begin() as connection:
+                connection.execute(insert(calibrations).values(values))
+        except LogError as error:
+            if isinstance(error.__cause__, IntegrityError):
+                return False
+            raise
+        return True
+
+    def load_calibration(self, verifier: str) -> tuple[int, dict[str, Any]] | None:
+        """Number and body of the last version of a verifier's calibration, if there is one."""
+        with self._reading() as connection:
+            query = select(calibrations.c.version, calibrations.c.body).where(calibrations.c.verifier == verifier)
+            found = connection.execute(query.order_by(calibrations.c.version.desc()).limit(1)).first()
+        return None if found is None else (found.version, json.loads(found.body))
 
     def everything(self) -> Iterator[Entry]:
         """All events that are there for good, in the log's order, a part at a time."""

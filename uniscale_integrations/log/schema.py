@@ -56,6 +56,15 @@ snapshots = Table(
     Column("state", LargeBinary, nullable=False),
 )
 
+calibrations = Table(
+    "uniscale_calibrations",
+    metadata,
+    Column("verifier", String(200), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float(53), nullable=False),
+    Column("body", Text, nullable=False),
+)
+
 TRANSACTION = text("(pg_current_xact_id()::text::bigint)")
 """The default of `tx` on PostgreSQL, where a transaction has a number."""
 

@@ -1,0 +1,113 @@
+"""A verifier's scores calibrated to the feedback that comes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path as File
+
+import numpy as np
+import pytest
+
+from tests.test_engine import Saying
+from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.engine import UniScale
+from uniscale_integrations.errors import StateError
+from uniscale_integrations.log.log import Log
+from uniscale_integrations.recalibration import Recalibration, pairs
+from uniscale_integrations.search.paths import Candidate, Path
+from uniscale_integrations.space import ConfigurationSpace
+from uniscale_integrations.verifiers.calibration import brier
+
+
+class Knowing:
+    """A verifier that knows which answers are right, and says so as it likes."""
+
+    upper, path_local, shared = 1.0, True, NOTHING
+
+    def __init__(self, right: float, wrong: float, name: str = "knowing") -> None:
+        self.right, self.wrong, self.name = right, wrong, name
+        self._score = 0.0
+
+    def open(self, question: str) -> Knowing:
+        self._score = self.right if right(question) else self.wrong
+        return self
+
+    def retain(self, paths: Collection[Path]) -> None:
+        """Nothing is kept."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    async def score(self, items: Sequence[tuple[Path, Candidate]]) -> list[tuple[tuple[float, ...] | None, Usage]]:
+        return [((self._score,), NOTHING) for _ in items]
+
+
+def right(question: str) -> bool:
+    return int(question.split()[2]) % 3 != 0
+
+
+def engine(verifier: Knowing, address: str = "sqlite://", recalibrate: bool = True) -> UniScale:
+    models, space = [Saying("small", 1e6), Saying("large", 1e8)], ConfigurationSpace.default(["small", "large"], ((1, 1, 1),))
+    return UniScale(models, verifier, space, log=address, recalibrate=recalibrate, sync_interval=0.0)
+
+
+def serve(made: UniScale, first: int, count: int) -> float:
+    """Ask and judge, and give the Brier score of the scores that were learned from."""
+    for number in range(first, first + count):
+        question = f"What is {number} + 1?"
+        made.feedback(made.run(question), float(right(question)))
+    newest = pairs(made.log, count)
+    return brier([pair.score for pair in newest], [pair.correct for pair in newest])
+
+
+def test_after_a_verifier_was_swapped_it_recovers() -> None:
+    verifier = Knowing(0.9, 0.1)
+    made = engine(verifier)
+    serve(made, 0, 200)
+    before = serve(made, 200, 100)
+    assert before < 0.01
+    # The new one is sure of everything, by the same name.
+    verifier.right, verifier.wrong = 0.99, 0.95
+    shocked = serve(made, 300, 20)
+    assert shocked > 0.2
+    serve(made, 320, 1000)
+    assert serve(made, 1320, 100) < 0.01
+
+
+def test_without_being_asked_for_scores_stay_as_they_are() -> None:
+    made = engine(Knowing(0.99, 0.95), recalibrate=False)
+    assert serve(made, 0, 150) == pytest.approx(0.3, abs=0.02)
+    assert made.log.load_calibration("knowing") is None
+    assert all(pair.raw == pair.score for pair in pairs(made.log))
+
+
+def test_workers_share_the_versions(tmp_path: File) -> None:
+    address = f"sqlite:///{tmp_path / 'log.db'}"
+    one, other = engine(Knowing(0.99, 0.95), address), engine(Knowing(0.99, 0.95), address)
+    serve(one, 0, 120)
+    version, body = one.log.load_calibration("knowing") or (0, {})
+    assert version >= 1
+    assert body["method"] == "platt"
+    assert serve(other, 500, 30) < 0.2
+
+
+def test_a_verifier_of_another_name_begins_anew(tmp_path: File) -> None:
+    address = f"sqlite:///{tmp_path / 'log.db'}"
+    serve(engine(Knowing(0.99, 0.95), address), 0, 120)
+    assert Recalibration(Log(address), "knowing").version >= 1
+    assert Recalibration(Log(address), "another").version == 0
+    made = engine(Knowing(0.8, 0.2, "another"), address)
+    serve(made, 200, 10)
+    assert {(pair.verifier, pair.raw == pair.score) for pair in pairs(made.log, 10)} == {("another", True)}
+
+
+def test_a_version_that_another_worker_was_first_to_write_is_taken_over(tmp_path: File) -> None:
+    log = Log(f"sqlite:///{tmp_path / 'log.db'}")
+    body = {"scores": [0.0, 1.0], "values": [0.2, 0.7], "pairs": 30, "method": "platt"}
+    assert log.save_calibration("knowing", 1, body)
+    assert not log.save_calibration("knowing", 1, body)
+    found = Recalibration(log, "knowing")
+    assert [found(score) for score in (0.0, 0.5, 1.0)] == pytest.approx([0.2, 0.45, 0.7])
+    log.save_calibration("knowing", 2, {"scores": [0.0, 1.0], "values": [0.9, np.nan], "pairs": 30, "method": "platt"})
+    with pytest.raises(StateError, match="ascending"):
+        found.refresh(0)

@@ -1,0 +1,112 @@
+"""Keeps a verifier honest: its calibration is fitted to the log's newest feedback, versioned there, and shared by all workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+
+from uniscale_integrations.errors import StateError
+from uniscale_integrations.log.events import Feedback, Outcome
+from uniscale_integrations.log.log import Log
+from uniscale_integrations.verifiers.calibration import FEWEST, Calibration
+
+WINDOW = 1_000
+"""Pairs that a calibration is fitted to, the newest ones; a verifier that has changed is known anew after as many at the latest."""
+
+REFIT = 50
+"""Pieces of feedback after which another version is worth its fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What a verifier said of an answer, and how right that was.
+
+    Attributes:
+        verifier: its name; empty in old logs.
+        raw: the score as the verifier gave it.
+        score: as it was learned from, calibrated or not.
+        correct: the mean of what was said.
+    """
+
+    verifier: str
+    raw: float
+    score: float
+    correct: float
+
+
+def pairs(log: Log, most: int = WINDOW) -> list[Pair]:
+    """What is known of the decisions that were judged last, oldest first."""
+    judged = log.last_judged(most)
+    outcomes: dict[str, Outcome] = {}
+    said: dict[str, dict[tuple[str, str], float]] = {}
+    for entry in log.of_decisions(judged):
+        event = entry.event
+        if isinstance(event, Outcome) and event.score is not None:
+            outcomes[event.decision_id] = event
+        elif isinstance(event, Feedback):
+            said.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
+    return [_pair(outcomes[each], fmean(said[each].values())) for each in reversed(judged) if each in outcomes]
+
+
+def _pair(outcome: Outcome, correct: float) -> Pair:
+    assert outcome.score is not None
+    return Pair(str(outcome.extra.get("verifier", "")), float(outcome.extra.get("raw", outcome.score)), outcome.score, correct)
+
+
+class Recalibration:
+    """The calibration of one verifier, as the log has it.
+
+    Args:
+        log: where feedback and versions are.
+        verifier: its name; another one begins anew.
+
+    Attributes:
+        version: of the calibration in use; 0 is none.
+    """
+
+    def __init__(self, log: Log, verifier: str) -> None:
+        self.version = 0
+        self._log, self._verifier = log, verifier
+        self._calibration: Calibration | None = None
+        self._fitted_after = 0
+        self._load()
+
+    def __call__(self, score: float) -> float:
+        """A score, calibrated as far as is known."""
+        return score if self._calibration is None else self._calibration(score)
+
+    def refresh(self, feedback: int) -> None:
+        """Take over what another worker has fitted, or fit anew where enough feedback has come since.
+
+        Args:
+            feedback: how much there has been in all.
+
+        Raises:
+            LogError: the log cannot be read or written.
+            StateError: the log holds a calibration that is none.
+        """
+        if self._load():
+            self._fitted_after = feedback
+        elif feedback - self._fitted_after >= REFIT:
+            self._fitted_after = feedback
+            known = [pair for pair in pairs(self._log) if pair.verifier == self._verifier]
+            if len(known) < FEWEST:
+                return
+            fitted = Calibration.fit([pair.raw for pair in known], [pair.correct for pair in known])
+            # Where another worker was first, its fit is as good.
+            if not self._log.save_calibration(self._verifier, self.version + 1, fitted.body()):
+                self._load()
+                return
+            self._calibration, self.version = fitted, self.version + 1
+
+    def _load(self) -> bool:
+        """Take over the last version in the log; returns whether that is a newer one."""
+        found = self._log.load_calibration(self._verifier)
+        if found is None or found[0] <= self.version:
+            return False
+        try:
+            self._calibration = Calibration.of(found[1])
+        except (KeyError, TypeError, ValueError) as error:
+            raise StateError(f"version {found[0]} of the calibration of {self._verifier!r} cannot be read: {error!r}") from error
+        self.version = found[0]
+        return True
