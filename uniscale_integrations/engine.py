@@ -24,7 +24,7 @@ from uniscale_integrations.log.events import Event, Feedback, Outcome, new_id
 from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.group import GroupCommit
 from uniscale_integrations.log.log import Entry, Log
-from uniscale_integrations.policy.actions import ActionFeatures
+from uniscale_integrations.policy.actions import ActionFeatures, doublings
 from uniscale_integrations.policy.explain import Explanation, explain
 from uniscale_integrations.policy.kinds import KINDS, TextFeatures
 from uniscale_integrations.policy.learner import Assessment, Learner, LearnerSettings
@@ -151,7 +151,13 @@ class UniScale:
         models_of = [self.space.models.index(configuration.model) for configuration in self.space]
         positions = np.array([self._position(cost) for cost in self._costs])
         learner = Learner(
-            ActionFeatures({})(self.space), models_of, KINDS, positions, scored=self._verifier is not None, settings=settings
+            ActionFeatures({})(self.space),
+            models_of,
+            KINDS,
+            positions,
+            doublings(list(self.space)),
+            scored=self._verifier is not None,
+            settings=settings,
         )
         self._fold = Fold(self.log, learner, self.space, self._encode.name, self._cost_of)
         self._lock = RLock()

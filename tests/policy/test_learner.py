@@ -158,9 +158,27 @@ def test_what_does_not_fit_together_is_refused() -> None:
         Learner(ActionFeatures({})(SPACE), [0, 1], KINDS, np.zeros(3))
 
 
-def test_precisions_hold_the_common_level_fixed() -> None:
-    found = Precisions().diagonal(3, np.array([False, True]), own=2)
-    assert found.tolist() == [1e4, 3, 15, 12, 1000, 60, 12, 1000, 60, 12, 12]
+def test_precisions_are_by_kind_of_coefficient() -> None:
+    found = Precisions().diagonal(np.array([False, True, False]), np.array([False, True]), own=2)
+    assert found.tolist() == [100, 3, 15, 60, 1000, 50, 16, 1000, 50, 30, 30]
+
+
+def test_what_was_never_tried_is_hoped_for_less_after_others_have_disappointed() -> None:
+    def hope(common: float) -> float:
+        policy = learner(SPACE, np.full(3, 0.5), scored=False, precisions=Precisions(common=common))
+        query = TextFeatures()(SHORT)
+        policy.see(query)
+        for number in range(200):
+            policy.judge(0, query, float(number % 4 == 0))
+        return float(policy.assess(query, weights([1, 0, 0])).correct[2])
+
+    assert 0.25 < hope(4.0) < hope(16.0) < hope(64.0) < hope(1e9) < 0.86
+
+
+def test_more_is_hoped_for_with_more_search() -> None:
+    settings = LearnerSettings(optimism=0.8, rise=0.05)
+    made = Learner(np.eye(3), [0, 1, 2], KINDS, np.zeros(3), [0.0, 2.0, 9.0], settings=settings)
+    assert made.components.prior[:2].tolist() == [[0.8, 0.9, 1.0]] * 2
 
 
 def test_action_features_leave_out_what_is_the_same_for_all() -> None:
@@ -207,5 +225,5 @@ def test_a_state_goes_on_with_what_it_waits_for() -> None:
         np.testing.assert_allclose(found, expected, atol=1e-9)
     with pytest.raises(StateError, match="the state lacks seen"):
         stored.load({})
-    with pytest.raises(StateError, match="the average question must be 52 finite numbers"):
+    with pytest.raises(StateError, match="the average question must be 30 finite numbers"):
         stored.load(policy.state() | {"average": np.zeros(3)})

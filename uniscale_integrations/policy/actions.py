@@ -13,6 +13,16 @@ from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.space import Configuration
 
 
+def doublings(configurations: Sequence[Configuration]) -> Array:
+    """log2 of the paths that each configuration samples at a depth, shape (K,).
+
+    Example:
+        >>> doublings([Configuration("small"), Configuration("small", 2, 4, 2)]).tolist()
+        [0.0, 4.0]
+    """
+    return np.log2([configuration.most_paths for configuration in configurations])
+
+
 @dataclass(frozen=True, slots=True)
 class ActionFeatures:
     """Features of configurations.

@@ -1,4 +1,4 @@
-"""What kind of question a text is: how much it looks like each of some examples.
+"""What kind of question a text is: how much it looks like some examples of each.
 
 Models differ by kind of task more than by anything that varies within one. A linear score of lexical features cannot say "better at code,
 worse at trivia" where both are short; memberships of kinds can, and every kind needs few observations. The examples are taken from
@@ -15,81 +15,96 @@ import numpy as np
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.lexical import NAMES, lexical_features
 
-EXAMPLES: dict[str, str] = {
-    "who did it": "who wrote the song at the end of the film",
-    "when was it": "when did the first world war start",
-    "which one": "Which country won the football World Cup in 1998?",
-    "what is it": "What is the capital of Australia?",
-    "everyday life": "Where would you put a plate after washing it?",
-    "everyday choice": "If you want to keep food fresh for longer, what should you use?",
-    "to be completed": "A plant growing in a dark room will most likely",
-    "best explanation": "Which of the following best explains why the Moon appears to change its shape over a month?",
-    "science": "Which process in the water cycle turns liquid water into vapor?",
-    "small sum": "Tom has 12 apples. He gives 5 of them to his sister and buys 8 more. How many apples does Tom have now?",
-    "word problem": (
-        "A shop sells notebooks for $3 each and pens for $1.50 each. Maria buys 4 notebooks and twice as many "
-        "pens. She pays with a $50 bill. How much change does she get?"
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "facts": (
+        "who wrote the song at the end of the film",
+        "when did the first world war start",
+        "Which country won the football World Cup in 1998?",
+        "What is the capital of Australia?",
     ),
-    "equation": "What is the value of $x$ if $3x + 7 = 22$?",
-    "mathematics in LaTeX": (
-        "Let $f(x) = x^2 - 4x + 3$. Find the sum of all real numbers $a$ such that $f(a) = f(2a)$. Express your "
-        "answer as a common fraction."
+    "common sense and science": (
+        "Where would you put a plate after washing it?",
+        "If you want to keep food fresh for longer, what should you use?",
+        "A plant growing in a dark room will most likely",
+        "Which of the following best explains why the Moon appears to change its shape over a month?",
+        "Which process in the water cycle turns liquid water into vapor?",
     ),
-    "arithmetic": "Compute 12 * (7 - 3) + 18 / 6 =",
-    "function": "Write a function to find the longest common prefix of a list of strings.",
-    "program": "Write a python program that reads a file and prints the ten most frequent words.",
-    "code to complete": (
-        'def add(numbers: list[int]) -> int:\n    """ Return the sum of all numbers that are even.\n    >>> add([1, '
-        '2, 4])\n    6\n    """\n'
+    "mathematics": (
+        "Tom has 12 apples. He gives 5 of them to his sister and buys 8 more. How many apples does Tom have now?",
+        (
+            "A shop sells notebooks for $3 each and pens for $1.50 each. Maria buys 4 notebooks and twice as many "
+            "pens. She pays with a $50 bill. How much change does she get?"
+        ),
+        "What is the value of $x$ if $3x + 7 = 22$?",
+        (
+            "Let $f(x) = x^2 - 4x + 3$. Find the sum of all real numbers $a$ such that $f(a) = f(2a)$. Express your "
+            "answer as a common fraction."
+        ),
+        "Compute 12 * (7 - 3) + 18 / 6 =",
     ),
-    "code to mend": (
-        "Fix the following code:\n```python\nfor i in range(len(xs)):\n    print(xs[i + 1])\n```\nIt fails with "
-        "IndexError: list index out of range."
+    "code": (
+        "Write a function to find the longest common prefix of a list of strings.",
+        "Write a python program that reads a file and prints the ten most frequent words.",
+        (
+            'def add(numbers: list[int]) -> int:\n    """ Return the sum of all numbers that are even.\n    >>> add([1, '
+            '2, 4])\n    6\n    """\n'
+        ),
+        (
+            "Fix the following code:\n```python\nfor i in range(len(xs)):\n    print(xs[i + 1])\n```\nIt fails with "
+            "IndexError: list index out of range."
+        ),
     ),
-    "list of words": "apple, river, dance, blue, window, train, music, paper, stone, garden",
+    "list of words": ("apple, river, dance, blue, window, train, music, paper, stone, garden",),
     "puzzle": (
-        "There are four people in a row, numbered 1 to 4 from left to right. Each has a different drink: tea, "
-        "coffee, milk, water. Each has a different pet: a cat, a dog, a bird, a fish. 1. The one who drinks tea "
-        "lives next to the one who has a cat. 2. The one with the dog drinks milk. 3. The one in place 3 has a "
-        "bird. Who drinks water?"
+        (
+            "There are four people in a row, numbered 1 to 4 from left to right. Each has a different drink: tea, "
+            "coffee, milk, water. Each has a different pet: a cat, a dog, a bird, a fish. 1. The one who drinks tea "
+            "lives next to the one who has a cat. 2. The one with the dog drinks milk. 3. The one in place 3 has a "
+            "bird. Who drinks water?"
+        ),
     ),
     "passage": (
-        "The committee met on Tuesday to discuss the plans for the new library. After a long debate, the members "
-        "agreed that the building should be finished within two years. Several residents wrote letters in which "
-        "they said that the costs were too high. The mayor answered that the money had been set aside long ago, "
-        "and that the town needed a place for its young people to read and to learn. A second meeting will be held"
-        " in spring. What did the mayor say about the costs?"
+        (
+            "The committee met on Tuesday to discuss the plans for the new library. After a long debate, the members "
+            "agreed that the building should be finished within two years. Several residents wrote letters in which "
+            "they said that the costs were too high. The mayor answered that the money had been set aside long ago, "
+            "and that the town needed a place for its young people to read and to learn. A second meeting will be held"
+            " in spring. What did the mayor say about the costs?"
+        ),
     ),
-    "physics": (
-        "A 2.0 kg block slides down a frictionless incline of 30 degrees from a height of 1.5 m. At the bottom it "
-        "meets a spring of constant 400 N/m. By how much is the spring compressed, and what is the maximum "
-        "acceleration of the block?"
+    "physics and chemistry": (
+        (
+            "A 2.0 kg block slides down a frictionless incline of 30 degrees from a height of 1.5 m. At the bottom it "
+            "meets a spring of constant 400 N/m. By how much is the spring compressed, and what is the maximum "
+            "acceleration of the block?"
+        ),
+        (
+            "A compound with the molecular formula C8H10O shows a broad absorption at 3350 cm-1 in its IR spectrum. "
+            "Its 1H NMR spectrum has signals at 7.3 (5H, m), 3.8 (2H, t) and 2.8 ppm (2H, t). Which structure is "
+            "consistent with these data?"
+        ),
     ),
-    "chemistry": (
-        "A compound with the molecular formula C8H10O shows a broad absorption at 3350 cm-1 in its IR spectrum. "
-        "Its 1H NMR spectrum has signals at 7.3 (5H, m), 3.8 (2H, t) and 2.8 ppm (2H, t). Which structure is "
-        "consistent with these data?"
+    "writing": (
+        "Summarize the following email in two sentences and list the open questions.",
+        "Translate into French: The meeting has been moved to next Friday.",
+        "Explain how vaccines work to a ten year old.",
+        "Hi! Can you help me plan a weekend trip with my kids? We like hiking and good food.",
+        ("Extract the name, the date and the amount from this invoice and return JSON with the keys name, date and amount."),
     ),
-    "summary": "Summarize the following email in two sentences and list the open questions.",
-    "translation": "Translate into French: The meeting has been moved to next Friday.",
-    "explanation": "Explain how vaccines work to a ten year old.",
-    "multiple choice": (
-        "You are a helpful assistant. Answer the question with the letter of the right option.\nQuestion: Which "
-        "planet is closest to the Sun?\nA. Venus\nB. Mercury\nC. Mars\nD. Earth\nAnswer:"
+    "options": (
+        (
+            "You are a helpful assistant. Answer the question with the letter of the right option.\nQuestion: Which "
+            "planet is closest to the Sun?\nA. Venus\nB. Mercury\nC. Mars\nD. Earth\nAnswer:"
+        ),
+        'Is the following sentence plausible? "The goalkeeper hit a home run."',
+        (
+            "Q: The concert was planned for 3 March 2021 and took place two days later. What is its date in "
+            "MM/DD/YYYY?\nOptions:\n(A) 03/01/2021\n(B) 03/05/2021\n(C) 05/03/2021"
+        ),
+        "Maria lent the bicycle to Anna because _ had missed the bus.",
     ),
-    "chat": "Hi! Can you help me plan a weekend trip with my kids? We like hiking and good food.",
-    "plausible or not": 'Is the following sentence plausible? "The goalkeeper hit a home run."',
-    "extraction": (
-        "Extract the name, the date and the amount from this invoice and return JSON with the keys name, date and "
-        "amount."
-    ),
-    "date with options": (
-        "Q: The concert was planned for 3 March 2021 and took place two days later. What is its date in "
-        "MM/DD/YYYY?\nOptions:\n(A) 03/01/2021\n(B) 03/05/2021\n(C) 05/03/2021"
-    ),
-    "blank to fill": "Maria lent the bicycle to Anna because _ had missed the bus.",
 }
-"""Short names of the kinds, and what a question of each looks like."""
+"""The kinds, and what questions of each look like."""
 
 KINDS = (False,) * (len(NAMES) - 1) + (True,) * len(EXAMPLES)
 """For each of `TextFeatures` after the first whether it is a kind."""
@@ -100,8 +115,14 @@ SOFTNESS = 3.0
 
 @cache
 def _examples() -> Array:
-    """Lexical features of the examples without the bias, shape (kinds, features)."""
-    return np.array([lexical_features(example)[1:] for example in EXAMPLES.values()])
+    """Lexical features of the examples without the bias, shape (examples, features)."""
+    return np.array([lexical_features(example)[1:] for examples in EXAMPLES.values() for example in examples])
+
+
+@cache
+def _starts() -> list[int]:
+    """The place of each kind's first example among all."""
+    return [0, *np.cumsum([len(examples) for examples in EXAMPLES.values()])[:-1].tolist()]
 
 
 def kind_features(lexical: Array) -> Array:
@@ -113,12 +134,12 @@ def kind_features(lexical: Array) -> Array:
     Example:
         >>> found = kind_features(lexical_features("Write a function that reverses the words of a sentence."))
         >>> max(zip(found, EXAMPLES))[1]
-        'function'
+        'code'
     """
     distances = np.square(_examples() - lexical[1:]).sum(axis=1)
-    near = np.exp((distances.min() - distances) / SOFTNESS)
-    membership: Array = near / np.sqrt(near @ near)
-    return membership
+    near = np.square(np.exp((distances.min() - distances) / SOFTNESS))
+    kinds: Array = np.sqrt(np.add.reduceat(near, _starts()) / near.sum())
+    return kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +156,7 @@ class TextFeatures:
         True
     """
 
-    name: str = "lexical-kinds-1"
+    name: str = "lexical-kinds-2"
     names: tuple[str, ...] = (*NAMES, *EXAMPLES)
 
     @property

@@ -9,7 +9,7 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.policy.change import ChangeDetector
@@ -35,6 +35,7 @@ class LearnerSettings:
         exploration: share of `alpha` that goes for correctness, score and cost. What a configuration costs is nearly known, so that
             trying it for the sake of its cost does not pay. With (1, 1, 1), and every component observed, this is the LinUCB of the paper.
         optimism: correctness and score expected of a configuration nothing is known of.
+        rise: how much more is hoped for with every doubling of the paths that a search samples, up to 1; more of them seldom do harm.
         discount: of all earlier observations at each new one; 1 forgets nothing.
         forget: what is left of the weight of all observations when the world has changed.
         noise: standard deviation of correctness around what is expected, for noticing changes.
@@ -44,6 +45,7 @@ class LearnerSettings:
     alpha: float = 0.25
     exploration: tuple[float, float, float] = (1.0, 1.0, 0.0)
     optimism: float = 0.85
+    rise: float = 0.02
     discount: float = 1.0
     forget: float = 0.02
     noise: float = 0.45
@@ -93,6 +95,7 @@ class Learner:
         models: the number of each configuration's model, shape (K,), int.
         kinds: for each query feature after the first whether it is a kind, shape (n - 1,), bool.
         costs: `C~` expected of each configuration, shape (K,).
+        doublings: log2 of the paths that each samples, shape (K,); 0 by default.
         scored: whether scores can be observed at all.
         settings: how to explore and what to believe.
     """
@@ -103,6 +106,7 @@ class Learner:
         models: Sequence[int],
         kinds: Sequence[bool],
         costs: Array,
+        doublings: ArrayLike = 0.0,
         *,
         scored: bool = True,
         settings: LearnerSettings | None = None,
@@ -115,8 +119,9 @@ class Learner:
         # Where every configuration has a model of its own, the model's code already is its indicator.
         several = len(set(self.models)) < len(self.models)
         products = Products(actions, len(kinds) + 1, own=several)
-        precision = self.settings.precisions.diagonal(actions.shape[1], np.asarray(kinds, dtype=bool), len(actions) if several else 0)
-        hope = np.full(len(actions), self.settings.optimism)
+        search = _within_models(actions, np.asarray(self.models))
+        precision = self.settings.precisions.diagonal(search, np.asarray(kinds, dtype=bool), len(actions) if several else 0)
+        hope = np.minimum(1.0, self.settings.optimism + self.settings.rise * np.broadcast_to(doublings, len(actions)))
         self.components = Components(products, np.stack([hope, hope, costs]), precision, self.settings.discount)
         self.changes = 0
         self._detector = ChangeDetector(max(self.models) + 1)
@@ -247,3 +252,9 @@ class Learner:
         centred = query - self._average
         centred[0] = 1.0
         return centred
+
+
+def _within_models(actions: Array, models: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """For each action feature whether it differs between configurations of one model, as only amounts of search do, shape (m,)."""
+    found: NDArray[np.bool_] = np.any([np.ptp(actions[models == model], axis=0) > 0 for model in np.unique(models)], axis=0)
+    return found

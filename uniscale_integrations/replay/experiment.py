@@ -14,6 +14,7 @@ from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
 from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.policy.actions import doublings
 from uniscale_integrations.policy.baselines import Fixed, Greedy, NearestNeighbours, Random
 from uniscale_integrations.policy.budget_pacer import BudgetPacer
 from uniscale_integrations.policy.kernels import Array
@@ -169,7 +170,8 @@ def _linucb(world: World, arms: list[int], setup: Setup, weights: Weights) -> Po
 
 def _learner(world: World, setup: Setup) -> Learner:
     scored = world.scored and setup.without != "verification"
-    return Learner(world.actions, world.models, KINDS, world.costs, scored=scored, settings=setup.settings)
+    paths = doublings(world.configurations)
+    return Learner(world.actions, world.models, KINDS, world.costs, paths, scored=scored, settings=setup.settings)
 
 
 def _shown(world: World, setup: Setup) -> Weights:
