@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def last_line(result: Result) -> dict[str, Any]:
 
 def test_the_last_line_holds_every_policy_and_the_bounds(table: Path) -> None:
     values = last_line(replay(table, "--seeds", 2, "--mode", "cost-sensitive"))
-    assert set(values) == {"mode", "weights", "decisions", "seeds", "best_fixed", "linear", "oracle", "policies"}
+    assert set(values) == {"mode", "weights", "decisions", "seeds", "best_fixed", "linear", "oracle", "policies", "uis_ahead"}
     assert (values["mode"], values["weights"], values["decisions"], values["seeds"]) == ("cost-sensitive", [0.2, 0.2, 0.6], 40, 2)
     assert set(values["best_fixed"]) == {"configuration", "reward", "second_half"}
     assert set(values["policies"]) == {"uis", "tts", "routing", "random", "greedy", "knn"}
@@ -48,6 +49,32 @@ def test_the_last_line_holds_every_policy_and_the_bounds(table: Path) -> None:
         assert set(standing) == {"reward", "reward_ci95", "second_half", "accuracy", "cost"}
         assert 0 <= standing["reward"] <= values["oracle"]["reward"] + 1e-12
         assert 1e9 <= standing["cost"] <= 8e9
+
+
+def test_uis_is_compared_with_each_other_policy_order_by_order(table: Path) -> None:
+    values = last_line(replay(table, "--seeds", 3))
+    assert set(values["uis_ahead"]) == {"tts", "routing", "random", "greedy", "knn"}
+    for name, difference in values["uis_ahead"].items():
+        expected = values["policies"]["uis"]["reward"] - values["policies"][name]["reward"]
+        assert difference["reward"] == pytest.approx(expected, abs=1e-12)
+        assert difference["ci95"] >= 0
+    assert last_line(replay(table, "--seeds", 1, "--policies", "random"))["uis_ahead"] == {}
+
+
+def test_pictures_are_drawn(table: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "pictures"
+    result = replay(table, "--seeds", 2, "--plots", folder)
+    assert result.exit_code == 0, result.output
+    assert sorted(file.name for file in folder.iterdir()) == ["front.png", "learning.png", "shares.png"]
+    for file in folder.iterdir():
+        assert file.read_bytes().startswith(b"\x89PNG")
+
+
+def test_pictures_need_what_draws_them(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    result = replay(table, "--seeds", 1, "--plots", tmp_path / "pictures")
+    assert result.exit_code == 2
+    assert 'pip install "uniscale-integrations[plots]"' in result.output.replace("\n", " ")
 
 
 def test_own_weights_take_the_place_of_a_mode(table: Path) -> None:

@@ -26,6 +26,7 @@ def replay(
     ] = None,
     drift: Annotated[str, typer.Option(help="none, or permute: from the middle on every model has the quality of the next.")] = "none",
     without: Annotated[str, typer.Option(help="An ablation: verification or cost, which the policies then do not know.")] = "",
+    plots: Annotated[Path | None, typer.Option(help="A folder for pictures: learning curves, quality and cost, shares over time.")] = None,
     processes: Annotated[int, typer.Option(help="Orders side by side; no more than there are idle cores.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
@@ -38,7 +39,7 @@ def replay(
     with told_plainly(as_json):
         from uniscale_integrations.policy.objective import Mode
         from uniscale_integrations.policy.objective import weights as weights_of
-        from uniscale_integrations.replay.experiment import Setup, best_fixed, best_single, experiment, standings
+        from uniscale_integrations.replay.experiment import Setup, ahead, best_fixed, best_single, experiment, standings
         from uniscale_integrations.replay.hindsight import best_linear
         from uniscale_integrations.replay.stream import World
         from uniscale_integrations.replay.table import OutcomeTable
@@ -69,9 +70,14 @@ def replay(
             "linear": {"reward": linear},
             "oracle": {"reward": oracle},
             "policies": {name: asdict(standing) for name, standing in found.items()},
+            "uis_ahead": {name: {"reward": mean, "ci95": half} for name, (mean, half) in ahead(episodes).items()},
         }
         best = f"tts ({best_single(episodes).removeprefix('tts:')})" if "tts" in found else ""
         out.print(_shown(result, "eFLOPs" if world.unit == "eflops" else "USD", {"tts": best}))
+        if plots is not None:
+            from uniscale_integrations.replay.plots import draw
+
+            out.print(f"drawn: {', '.join(map(str, draw(plots, world, episodes)))}")
         if as_json:
             print_json(result)
 
@@ -80,7 +86,7 @@ def _shown(result: dict[str, Any], unit: str, labels: dict[str, str]) -> Table:
     """The result as a table; policies under other names where `labels` has one."""
     best, reward = result["best_fixed"], result["best_fixed"]["reward"]
     shown = Table(title=f"{result['decisions']} decisions, {result['seeds']} orders, weights {result['weights']}", title_justify="left")
-    for column in ("policy", "reward", "±", "to best fixed", "second half", "right", f"{unit} a question"):
+    for column in ("policy", "reward", "±", "to best fixed", "second half", "uis ahead by", "right", f"{unit} a question"):
         shown.add_column(column, justify="left" if column == "policy" else "right")
     for name, standing in result["policies"].items():
         shown.add_row(
@@ -89,6 +95,7 @@ def _shown(result: dict[str, Any], unit: str, labels: dict[str, str]) -> Table:
             f"{standing['reward_ci95']:.4f}",
             _against(standing["reward"], reward),
             _against(standing["second_half"], best["second_half"]),
+            _ahead(result["uis_ahead"].get(name)),
             f"{standing['accuracy']:.1%}",
             quantity(standing["cost"]) if unit == "eFLOPs" else f"{standing['cost']:.3g}",
         )
@@ -99,6 +106,10 @@ def _shown(result: dict[str, Any], unit: str, labels: dict[str, str]) -> Table:
         if bound is not None:
             shown.add_row(label, f"{bound:.4f}", "", _against(bound, reward))
     return shown
+
+
+def _ahead(difference: dict[str, float] | None) -> str:
+    return "" if difference is None else f"{difference['reward']:+.4f} ± {difference['ci95']:.4f}"
 
 
 def _against(value: float, base: float) -> str:
