@@ -25,8 +25,8 @@ from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.group import GroupCommit
 from uniscale_integrations.log.log import Entry, Log
 from uniscale_integrations.policy.actions import ActionFeatures, doublings
+from uniscale_integrations.policy.encoders import query_encoder
 from uniscale_integrations.policy.explain import Explanation, explain
-from uniscale_integrations.policy.kinds import KINDS, TextFeatures
 from uniscale_integrations.policy.learner import Assessment, Learner, LearnerSettings
 from uniscale_integrations.policy.objective import Mode, Weights, weights
 from uniscale_integrations.recalibration import Recalibration
@@ -96,6 +96,8 @@ class UniScale:
         mode: "cost-sensitive", "balanced", "quality-first", or three weights; a request may bring its own.
         log: address of the log, or an open one; "sqlite://" keeps it in memory.
         sampling: how to draw.
+        features: what the policy sees of a question: by default its text alone; or an embedding of it, by a transformer's name or
+            folder, a LangChain `Embeddings` or a LlamaIndex `BaseEmbedding`; or an encoder of your own.
         hardware: the profile that prices compute.
         settings: of the policy.
         max_cost: most that exploration may spend on one request, in eFLOPs (or dollars for models with a price): configurations
@@ -124,6 +126,7 @@ class UniScale:
         log: str | Log = "sqlite://",
         *,
         sampling: Sampling | None = None,
+        features: object = None,
         hardware: HardwareProfile = H100,
         settings: LearnerSettings | None = None,
         max_cost: float | None = None,
@@ -142,7 +145,7 @@ class UniScale:
             raise ConfigurationError(f"max_cost must be a number above 0, got {max_cost!r}")
         self._sampling, self._hardware = sampling or Sampling(), hardware
         self._max_cost, self._interval, self._store = max_cost, sync_interval, store_queries
-        self._encode = TextFeatures()
+        self._encode = query_encoder(features)
         self._costs = np.array([_expected_cost(self._models[c.model], c, hardware) for c in self.space])
         self._scale = CostScale.spanning(self._costs[self._costs > 0]) if (self._costs > 0).any() else CostScale(1.0, 1.0)
         self._masked = self._unservable()
@@ -153,7 +156,7 @@ class UniScale:
         learner = Learner(
             ActionFeatures({})(self.space),
             models_of,
-            KINDS,
+            self._encode.kinds,
             positions,
             doublings(list(self.space)),
             scored=self._verifier is not None,

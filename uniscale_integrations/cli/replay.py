@@ -26,6 +26,9 @@ def replay(
     ] = None,
     drift: Annotated[str, typer.Option(help="none, or permute: from the middle on every model has the quality of the next.")] = "none",
     without: Annotated[str, typer.Option(help="An ablation: verification or cost, which the policies then do not know.")] = "",
+    features: Annotated[
+        str | None, typer.Option(help="A transformer whose embeddings tell the kinds of questions; their text by default.")
+    ] = None,
     plots: Annotated[Path | None, typer.Option(help="A folder for pictures: learning curves, quality and cost, shares over time.")] = None,
     processes: Annotated[int, typer.Option(help="Orders side by side; no more than there are idle cores.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
@@ -37,6 +40,7 @@ def replay(
     which tells what the question is worth knowing; and the oracle, which knows the best for each question.
     """
     with told_plainly(as_json):
+        from uniscale_integrations.policy.encoders import query_encoder
         from uniscale_integrations.policy.objective import Mode
         from uniscale_integrations.policy.objective import weights as weights_of
         from uniscale_integrations.replay.experiment import Setup, ahead, best_fixed, best_single, experiment, standings
@@ -50,7 +54,7 @@ def replay(
         if processes < 1:
             raise ConfigurationError(f"--processes must be at least 1, got {processes}")
         with err.status("reading the tables"):
-            world = World.of([OutcomeTable.read(path) for path in tables])
+            world = World.of([OutcomeTable.read(path) for path in tables], query_encoder(features))
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=err, transient=True) as progress:
             task = progress.add_task("replaying orders", total=seeds)

@@ -110,7 +110,7 @@ KINDS = (False,) * (len(NAMES) - 1) + (True,) * len(EXAMPLES)
 """For each of `TextFeatures` after the first whether it is a kind."""
 
 SOFTNESS = 3.0
-"""Squared distance by which a further example counts e times less than the nearest."""
+"""Squared distance of lexical features by which a further example counts e times less than the nearest."""
 
 
 @cache
@@ -136,8 +136,17 @@ def kind_features(lexical: Array) -> Array:
         >>> max(zip(found, EXAMPLES))[1]
         'code'
     """
-    distances = np.square(_examples() - lexical[1:]).sum(axis=1)
-    near = np.square(np.exp((distances.min() - distances) / SOFTNESS))
+    return memberships(np.square(_examples() - lexical[1:]).sum(axis=1), SOFTNESS)
+
+
+def memberships(distances: Array, softness: float) -> Array:
+    """How much something is of each kind, of length 1, shape (len(EXAMPLES),).
+
+    Args:
+        distances: squared distances to all examples, shape (examples,).
+        softness: squared distance by which an example counts e times less.
+    """
+    near = np.square(np.exp((distances.min() - distances) / softness))
     kinds: Array = np.sqrt(np.add.reduceat(near, _starts()) / near.sum())
     return kinds
 
@@ -162,6 +171,11 @@ class TextFeatures:
     @property
     def dim(self) -> int:
         return len(self.names)
+
+    @property
+    def kinds(self) -> tuple[bool, ...]:
+        """For each feature after the first whether it is a kind."""
+        return KINDS
 
     def __call__(self, text: str) -> Array:
         """The features of a text, shape (dim,)."""

@@ -18,7 +18,6 @@ from uniscale_integrations.policy.actions import doublings
 from uniscale_integrations.policy.baselines import Fixed, Greedy, NearestNeighbours, Random
 from uniscale_integrations.policy.budget_pacer import BudgetPacer
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.kinds import KINDS
 from uniscale_integrations.policy.learner import Learner, LearnerSettings
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import LinUCBPolicy, Policy
@@ -171,7 +170,7 @@ def _linucb(world: World, arms: list[int], setup: Setup, weights: Weights) -> Po
 def _learner(world: World, setup: Setup) -> Learner:
     scored = world.scored and setup.without != "verification"
     paths = doublings(world.configurations)
-    return Learner(world.actions, world.models, KINDS, world.costs, paths, scored=scored, settings=setup.settings)
+    return Learner(world.actions, world.models, world.kinds, world.costs, paths, scored=scored, settings=setup.settings)
 
 
 def _shown(world: World, setup: Setup) -> Weights:

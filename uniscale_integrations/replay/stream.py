@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.policy.actions import ActionFeatures
+from uniscale_integrations.policy.encoders import QueryEncoder
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.kinds import TextFeatures
 from uniscale_integrations.policy.objective import Weights
@@ -29,6 +30,7 @@ class World:
         actions: their features, shape (K, m).
         models: the number of each one's model, K of them.
         queries: features of all questions of all tables, shape (Q, n).
+        kinds: for each feature after the first whether it says what kind of question it is.
         parts: correctness, score (NaN where none) and `C~`, shape (3, Q, K, S).
         samples: how many of the S there are, shape (Q, K).
         tables: how many questions each table has.
@@ -43,6 +45,7 @@ class World:
     actions: Array
     models: tuple[int, ...]
     queries: Array
+    kinds: tuple[bool, ...]
     parts: Array
     samples: NDArray[np.int64]
     tables: tuple[int, ...]
@@ -53,8 +56,12 @@ class World:
     unit: str
 
     @classmethod
-    def of(cls, tables: Sequence[OutcomeTable]) -> World:
+    def of(cls, tables: Sequence[OutcomeTable], encode: QueryEncoder | None = None) -> World:
         """The world of some tables, arms matched by configuration.
+
+        Args:
+            tables: in the order of the stream.
+            encode: makes the features of the questions; of their text alone by default.
 
         Raises:
             TableError: tables of different configurations, of different units of cost, or with fewer than two configurations.
@@ -78,12 +85,13 @@ class World:
         place = np.vectorize(lambda spent: scale.position(spent) if spent > 0 else 0.0, otypes=[np.float64])
         positions = place(cost)
         names = tuple(dict.fromkeys(c.model for c in first.configurations))
-        encode = TextFeatures()
+        encode = encode or TextFeatures()
         return cls(
             first.configurations,
             ActionFeatures({})(first.configurations),
             tuple(names.index(c.model) for c in first.configurations),
             np.stack([encode(query) for table in same for query in table.queries]),
+            tuple(encode.kinds),
             np.stack([correct, score, positions]),
             np.concatenate([table.samples for table in same]),
             tuple(len(table.queries) for table in same),

@@ -1,0 +1,180 @@
+"""What a question looks like to the policy: by its text alone, by an embedding, or, as in the paper, together with each configuration.
+
+An embedding has hundreds of dimensions, and a policy that learns from one answer at a time could not tell which of them matter. So it is
+projected on few: how near a question is to the examples of each kind. Nothing is fitted, and every worker computes the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.policy.actions import ActionFeatures
+from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.policy.kinds import EXAMPLES, TextFeatures, memberships
+from uniscale_integrations.policy.lexical import lexical_features
+from uniscale_integrations.space import Configuration
+
+Embed = Callable[[str], Sequence[float]]
+"""Gives the embedding of a text."""
+
+
+@runtime_checkable
+class QueryEncoder(Protocol):
+    """Turns a question into a few numbers, the first of which is 1."""
+
+    @property
+    def name(self) -> str:
+        """Tells it from others; what was learned with one says nothing about the features of another."""
+        ...
+
+    @property
+    def kinds(self) -> Sequence[bool]:
+        """For each feature after the first whether it says what kind of question it is; of the others less is expected."""
+        ...
+
+    def __call__(self, text: str) -> Array:
+        """The features, shape (len(kinds) + 1,)."""
+        ...
+
+
+class EmbeddedFeatures:
+    """The features of `TextFeatures`, the kinds told by an embedding instead of by the text's surface.
+
+    Args:
+        embed: gives the embedding of a text; any length.
+        name: of the embedding.
+
+    Raises:
+        ConfigurationError: embeddings that are not finite, or differ in length.
+
+    Example:
+        >>> by_length = EmbeddedFeatures(lambda text: [len(text), 1.0], "length")
+        >>> by_length("What is 2 + 2?").shape
+        (30,)
+    """
+
+    def __init__(self, embed: Embed, name: str) -> None:
+        self.name = f"embedded-kinds-1 {name}"
+        self.kinds = TextFeatures().kinds
+        self._embed = embed
+        self._examples = np.stack([self._direction(example) for examples in EXAMPLES.values() for example in examples])
+        apart = self._distances(self._examples)
+        np.fill_diagonal(apart, np.inf)
+        # Examples of one kind and of the next lie about as far apart as neighbours do.
+        self._softness = max(float(np.median(apart.min(axis=1))) / 2.0, 1e-9)
+
+    def __call__(self, text: str) -> Array:
+        distances = self._distances(self._direction(text)[None])[0]
+        return np.concatenate([lexical_features(text), memberships(distances, self._softness)])
+
+    def _distances(self, directions: Array) -> Array:
+        """Squared distances to the examples, shape (n, examples)."""
+        found: Array = np.maximum(2.0 - 2.0 * directions @ self._examples.T, 0.0)
+        return found
+
+    def _direction(self, text: str) -> Array:
+        found = np.asarray(self._embed(text), dtype=np.float64).ravel()
+        length = float(np.sqrt(found @ found))
+        if not (0.0 < length < float("inf")):
+            raise ConfigurationError(f"{self.name}: the embedding of {text[:40]!r} must be finite numbers, not all 0, got {found!r:.80}")
+        return found / length
+
+
+def query_encoder(source: object = None) -> QueryEncoder:
+    """What makes the features of questions.
+
+    Args:
+        source: `None` for the text alone; a name, folder or hub name of a transformer; a LangChain `Embeddings`; a LlamaIndex
+            `BaseEmbedding`; or an encoder, which is given back.
+
+    Raises:
+        ConfigurationError: none of these.
+        UnknownModelError: no transformer of that name.
+        MissingExtraError: what runs transformers is not installed.
+    """
+    if source is None:
+        return TextFeatures()
+    if isinstance(source, str):
+        from uniscale_integrations.models.embed import load_embedding
+
+        return EmbeddedFeatures(load_embedding(source), source)
+    if isinstance(source, QueryEncoder):
+        return source
+    # By their methods, so that neither framework need be installed.
+    for method in ("embed_query", "get_text_embedding"):
+        embed = getattr(source, method, None)
+        if embed is not None:
+            return EmbeddedFeatures(embed, _named(source))
+    wanted = "a transformer's name, a LangChain Embeddings, a LlamaIndex BaseEmbedding or an encoder"
+    raise ConfigurationError(f"features must come from {wanted}, got {source!r:.80}")
+
+
+def _named(source: Any) -> str:
+    model = getattr(source, "model_name", None) or getattr(source, "model", None)
+    return f"{type(source).__name__} {model}" if isinstance(model, str) else type(source).__name__
+
+
+class ContextEncoder(Protocol):
+    """Turns a question and configurations into the features of a plain `LinUCB`."""
+
+    def __call__(self, query: str, configurations: Sequence[Configuration]) -> Array:
+        """One row for each configuration, shape (K, d)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProductContext:
+    """`x = a (x) q`: what is known of a configuration times what is known of a question.
+
+    Attributes:
+        queries: makes the features of questions.
+        actions: makes those of configurations.
+
+    Example:
+        >>> encode = ProductContext(TextFeatures(), ActionFeatures({}))
+        >>> encode("What is 2 + 2?", [Configuration("small"), Configuration("large")]).shape
+        (2, 90)
+    """
+
+    queries: QueryEncoder
+    actions: ActionFeatures
+
+    def __call__(self, query: str, configurations: Sequence[Configuration]) -> Array:
+        rows: Array = np.einsum("km,n->kmn", self.actions(configurations), self.queries(query)).reshape(len(configurations), -1)
+        return rows
+
+
+class JointContext:
+    """The encoder of the paper: a transformer reads the question and the configuration as one text.
+
+    It can tell a learner more than a product can, costs one embedding for every configuration, and needs a small ridge, since texts that
+    differ in a number only lie close together. What all texts have in common is taken off.
+
+    Args:
+        embed: gives the embedding of a text, such as `load_embedding("uniscale-3m")`.
+    """
+
+    def __init__(self, embed: Embed) -> None:
+        self._embed = embed
+        self._common = np.mean([self._read(example) for examples in EXAMPLES.values() for example in examples], axis=0)
+
+    def __call__(self, query: str, configurations: Sequence[Configuration]) -> Array:
+        rows = np.stack([self._read(self.text(query, each)) for each in configurations]) - self._common
+        found: Array = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        return found
+
+    def text(self, query: str, configuration: Configuration) -> str:
+        """What is read."""
+        model, (qp, cp, bs) = configuration.model, configuration.shape
+        return f"model {model}, {qp} searches, {cp} candidates a step, {bs} paths kept: {query}"
+
+    def _read(self, text: str) -> Array:
+        found = np.asarray(self._embed(text), dtype=np.float64).ravel()
+        if not np.isfinite(found).all():
+            raise ConfigurationError(f"the embedding of {text[:40]!r} holds a value that is not finite")
+        return found
