@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from uniscale_integrations.cli.app import app
-from uniscale_integrations.replay.outcomes import Outcome, write_outcomes
+from uniscale_integrations.replay.outcomes import Outcome, read_outcomes, write_outcomes
 from uniscale_integrations.space import Configuration
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
@@ -75,6 +76,27 @@ def test_pictures_need_what_draws_them(table: Path, tmp_path: Path, monkeypatch:
     result = replay(table, "--seeds", 1, "--plots", tmp_path / "pictures")
     assert result.exit_code == 2
     assert 'pip install "uniscale-integrations[plots]"' in result.output.replace("\n", " ")
+
+
+def test_without_early_stopping_searches_cost_what_they_would_have_cost(table: Path, tmp_path: Path) -> None:
+    search = Configuration("small", 4)
+    full = [replace(row, eflops=5e9) for row in read_outcomes(table) if row.configuration == search]
+    write_outcomes(tmp_path / "full.jsonl", full)
+    policies = ("--seeds", 1, "--policies", "random")
+    before = last_line(replay(table, *policies))["policies"]["random"]
+    ablation = ("--without", "early-stopping", "--full-costs")
+    after = last_line(replay(table, *policies, *ablation, tmp_path / "full.jsonl"))["policies"]["random"]
+    assert after["accuracy"] == before["accuracy"]
+    assert before["cost"] < after["cost"] < before["cost"] + 2e9
+    assert after["reward"] < before["reward"]
+    write_outcomes(tmp_path / "part.jsonl", full[1:])
+    for arguments, message in (
+        (("--without", "early-stopping"), "name it with --full-costs"),
+        ((*ablation, tmp_path / "part.jsonl"), "part.jsonl has no query 'q0'"),
+    ):
+        result = replay(table, *policies, *arguments)
+        assert result.exit_code == 2
+        assert message in " ".join(result.output.split())
 
 
 def test_own_weights_take_the_place_of_a_mode(table: Path) -> None:

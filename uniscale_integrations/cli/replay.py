@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,6 +13,10 @@ from rich.table import Table
 
 from uniscale_integrations.cli.console import err, out, print_json, quantity, told_plainly
 from uniscale_integrations.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from uniscale_integrations.policy.encoders import QueryEncoder
+    from uniscale_integrations.replay.stream import World
 
 
 def replay(
@@ -25,7 +30,10 @@ def replay(
         float | None, typer.Option(help="Mean cost per question that uis has to keep to, in the tables' unit.")
     ] = None,
     drift: Annotated[str, typer.Option(help="none, or permute: from the middle on every model has the quality of the next.")] = "none",
-    without: Annotated[str, typer.Option(help="An ablation: verification or cost, which the policies then do not know.")] = "",
+    without: Annotated[str, typer.Option(help="An ablation: verification, cost (both not known then), or early-stopping.")] = "",
+    full_costs: Annotated[
+        Path | None, typer.Option(help="For --without early-stopping: the table made with `uniscale table --no-early-stopping`.")
+    ] = None,
     features: Annotated[
         str | None, typer.Option(help="A transformer whose embeddings tell the kinds of questions; their text by default.")
     ] = None,
@@ -45,16 +53,19 @@ def replay(
         from uniscale_integrations.policy.objective import weights as weights_of
         from uniscale_integrations.replay.experiment import Setup, ahead, best_fixed, best_single, experiment, standings
         from uniscale_integrations.replay.hindsight import best_linear
-        from uniscale_integrations.replay.stream import World
-        from uniscale_integrations.replay.table import OutcomeTable
 
         chosen: Mode = mode if weights is None else _numbers(weights)
         names = tuple(name.strip() for name in policies.split(",") if name.strip())
         setup = Setup(weights_of(chosen), names, seeds, delay, drift, without, budget_per_query)
+        if without == "early-stopping" and full_costs is None:
+            raise ConfigurationError(
+                "--without early-stopping needs what the searches cost without it: make the same table with "
+                "`uniscale table --no-early-stopping` and name it with --full-costs"
+            )
         if processes < 1:
             raise ConfigurationError(f"--processes must be at least 1, got {processes}")
         with err.status("reading the tables"):
-            world = World.of([OutcomeTable.read(path) for path in tables], query_encoder(features))
+            world = _world(tables, query_encoder(features), full_costs if without == "early-stopping" else None)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=err, transient=True) as progress:
             task = progress.add_task("replaying orders", total=seeds)
@@ -84,6 +95,19 @@ def replay(
             out.print(f"drawn: {', '.join(map(str, draw(plots, world, episodes)))}")
         if as_json:
             print_json(result)
+
+
+def _world(tables: Sequence[Path], encode: QueryEncoder, full_costs: Path | None) -> World:
+    """The tables' world; at the costs of another table, on the scale of their own, where one is given."""
+    from uniscale_integrations.replay.stream import World
+    from uniscale_integrations.replay.table import OutcomeTable
+
+    read = [OutcomeTable.read(path) for path in tables]
+    world = World.of(read, encode)
+    if full_costs is None:
+        return world
+    full = OutcomeTable.read(full_costs)
+    return World.of([table.charged(full) for table in read], encode, world.scale)
 
 
 def _shown(result: dict[str, Any], unit: str, labels: dict[str, str]) -> Table:

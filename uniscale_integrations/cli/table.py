@@ -40,6 +40,9 @@ def table(
     ] = "auto",
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.8,
     seed: Annotated[int, typer.Option(help="The same seed gives the same table.")] = 0,
+    early_stopping: Annotated[
+        bool, typer.Option(help="Without it every path is sampled to its end; `uniscale replay --full-costs` takes such a table.")
+    ] = True,
     hardware: Annotated[str, typer.Option(help="Profile that prices eFLOPs: h100, a100, cpu, local or a JSON file.")] = "h100",
     at_once: Annotated[int, typer.Option(help="Searches side by side; a local model serves them in shared batches.")] = 32,
     threads: Annotated[int | None, typer.Option(help="Torch threads; no more than there are idle cores.")] = None,
@@ -59,7 +62,7 @@ def table(
             torch.set_num_threads(threads)
         names = models or list(language_models())
         space = ConfigurationSpace.default(names, [_shape(shape) for shape in shapes] if shapes else DEFAULT_SHAPES)
-        request = Request("", space[0], Sampling(temperature, seed=seed), hardware=profile(hardware))
+        request = Request("", space[0], Sampling(temperature, seed=seed), early_stopping=early_stopping, hardware=profile(hardware))
         plan = Plan(_queries(questions, count), space, samples, request)
         with _progress() as progress:
             task = progress.add_task("loading", total=sum(map(work, space)) * len(plan.queries) * samples, rows=0, of=plan.rows)

@@ -25,7 +25,7 @@ from uniscale_integrations.replay.replay import replay
 from uniscale_integrations.replay.stream import Stream, World
 
 POLICIES = ("uis", "tts", "routing", "random", "greedy", "knn")
-ABLATIONS = ("verification", "cost")
+ABLATIONS = ("verification", "cost", "early-stopping")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class Setup:
         seeds: how many orders.
         delay: decisions until correctness is told.
         drift: see `Stream.of`.
-        without: what the policies go without, of `ABLATIONS`; rewards are counted as ever.
+        without: what the policies go without, of `ABLATIONS`; rewards are counted as ever. Early stopping is no matter of policies, but of
+            the costs in the world.
         budget: mean cost per question that "uis" has to keep to, in the table's unit; `None` is none.
         settings: of the learner.
     """

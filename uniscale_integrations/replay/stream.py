@@ -56,12 +56,13 @@ class World:
     unit: str
 
     @classmethod
-    def of(cls, tables: Sequence[OutcomeTable], encode: QueryEncoder | None = None) -> World:
+    def of(cls, tables: Sequence[OutcomeTable], encode: QueryEncoder | None = None, scale: CostScale | None = None) -> World:
         """The world of some tables, arms matched by configuration.
 
         Args:
             tables: in the order of the stream.
             encode: makes the features of the questions; of their text alone by default.
+            scale: from costs to `C~`; that of the tables by default.
 
         Raises:
             TableError: tables of different configurations, of different units of cost, or with fewer than two configurations.
@@ -81,7 +82,7 @@ class World:
         correct, score, cost = (np.concatenate([_padded(part, most) for part in parts]) for parts in _parts(same))
         mean = cost.mean(axis=(0, 2))
         # What costs nothing is not on a logarithmic scale; it is as cheap as can be.
-        scale = CostScale.spanning(mean[mean > 0]) if (mean > 0).any() else CostScale(1.0, 1.0)
+        scale = scale or (CostScale.spanning(mean[mean > 0]) if (mean > 0).any() else CostScale(1.0, 1.0))
         place = np.vectorize(lambda spent: scale.position(spent) if spent > 0 else 0.0, otypes=[np.float64])
         positions = place(cost)
         names = tuple(dict.fromkeys(c.model for c in first.configurations))

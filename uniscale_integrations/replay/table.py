@@ -104,6 +104,31 @@ class OutcomeTable:
         """
         return cls.of(read_outcomes(path), Path(path).name)
 
+    def charged(self, full: OutcomeTable) -> OutcomeTable:
+        """The same outcomes at the costs of another table, made of the same searches without early stopping.
+
+        Plain samples, which nothing can stop, may be missing there.
+
+        Raises:
+            TableError: another unit of cost, or a search that is missing; names it.
+        """
+        if full.unit != self.unit:
+            raise TableError(f"{self.name} gives its costs in {self.unit}, {full.name} in {full.unit}; give one unit")
+        arms = {configuration: arm for arm, configuration in enumerate(full.configurations)}
+        places = {query: place for place, query in enumerate(full.query_ids)}
+        cost = self.cost.copy()
+        lacking = [query for query in self.query_ids if query not in places]
+        missing = [configuration for configuration in self.configurations if configuration not in arms and not configuration.plain]
+        if lacking or missing:
+            what = f"query {lacking[0]!r}" if lacking else str(missing[0])
+            raise TableError(f"{full.name} has no {what}, which {self.name} has; make it of the same questions and searches")
+        rows = [places[query] for query in self.query_ids]
+        for arm, configuration in enumerate(self.configurations):
+            if configuration in arms:
+                theirs = full.cost[rows, arms[configuration]]
+                cost[:, arm] = theirs[:, np.arange(cost.shape[2]) % theirs.shape[1]]
+        return replace(self, cost=cost)
+
     def only(self, configurations: Sequence[Configuration]) -> OutcomeTable:
         """The table of some of its configurations, in the order given.
 
