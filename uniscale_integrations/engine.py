@@ -8,16 +8,16 @@ from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from itertools import count
+from itertools import count, islice
+from pathlib import Path
 from threading import RLock
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.cost.normalise import CostScale
-from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError, ContextLengthError, LogError, SearchFailed
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Event, Feedback, Outcome, new_id
@@ -30,28 +30,18 @@ from uniscale_integrations.policy.explain import Explanation, explain
 from uniscale_integrations.policy.learner import Assessment, Learner, LearnerSettings
 from uniscale_integrations.policy.objective import Mode, Weights, weights
 from uniscale_integrations.recalibration import Recalibration
+from uniscale_integrations.roster import expected_cost, loaded
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier
 from uniscale_integrations.search.run import Answer, Request, arun
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 from uniscale_integrations.verifiers.named import named_verifier
+from uniscale_integrations.warm_start import Known, batched, known_decisions
 
-TYPICAL_PROMPT, TYPICAL_ANSWER = 40, 60
-"""Tokens of a question and of an answer, for what a configuration is expected to cost before it was ever run."""
-
-SEARCH_SHARE = 0.5
-"""What a further path of a search costs, in plain samples: many end early, and a verifier reads them too."""
+WARM_BATCH = 500
+"""Decisions that a warm start writes in one transaction."""
 
 Result = TypeVar("Result")
-
-
-@runtime_checkable
-class KnowsItsCost(Protocol):
-    """A generator that can tell what a plain sample takes."""
-
-    def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
-        """The usage of one sample of that many tokens after a prompt of that many."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +125,7 @@ class UniScale:
         store_queries: bool = False,
     ) -> None:
         self.weights = weights(mode)
-        self._models = _loaded(models)
+        self._models = loaded(models)
         self._verifier = named_verifier(verifier, list(self._models)) if isinstance(verifier, str) else verifier
         self.space = space or ConfigurationSpace.default(self._models)
         unknown = [configuration for configuration in self.space if configuration.model not in self._models]
@@ -146,7 +136,7 @@ class UniScale:
         self._sampling, self._hardware = sampling or Sampling(), hardware
         self._max_cost, self._interval, self._store = max_cost, sync_interval, store_queries
         self._encode = query_encoder(features)
-        self._costs = np.array([_expected_cost(self._models[c.model], c, hardware) for c in self.space])
+        self._costs = np.array([expected_cost(self._models[c.model], c, hardware) for c in self.space])
         self._scale = CostScale.spanning(self._costs[self._costs > 0]) if (self._costs > 0).any() else CostScale(1.0, 1.0)
         self._masked = self._unservable()
         self._eligible = np.array([configuration not in self._masked for configuration in self.space])
@@ -270,6 +260,34 @@ class UniScale:
                 self._recalibration.refresh(self._fold.learner.components.feedback)
             return new
 
+    def warm_start(self, source: str | Path | Log, most: int | None = None) -> int:
+        """Begin with what is known: an outcome table, or the log of another engine.
+
+        What it says is written to this log, as decisions with their outcomes and feedback, so that every worker learns it and nothing is
+        learned twice however often this is called. Configurations that this engine does not have are passed over, and so are a log's
+        decisions whose features another encoder made.
+
+        Args:
+            source: path of a table, address of a log, or an open log.
+            most: only so many of its decisions, the first ones.
+
+        Returns:
+            how many decisions were new.
+
+        Raises:
+            TableError: no sound table.
+            LogError: a log that cannot be read, or this one cannot be written.
+        """
+        known = known_decisions(source, self.space, self._encode)
+        return sum(self._take_over(part) for part in batched(islice(known, most), WARM_BATCH))
+
+    def _take_over(self, part: Sequence[Known]) -> int:
+        held = {entry.event.decision_id for entry in self.log.of_decisions(each[0].decision_id for each in part)}
+        new = [each for each in part if each[0].decision_id not in held]
+        if new:
+            self._append(*(event for each in new for event in each))
+        return len(new)
+
     def snapshot(self) -> None:
         """Keep what was learned in the log, so that a worker that opens it later need not fold it from its beginning.
 
@@ -381,35 +399,6 @@ class UniScale:
 
     def _cost_of(self, outcome: Outcome) -> float:
         return self._position(outcome.eflops or outcome.usd)
-
-
-def _loaded(models: Sequence[str | Generator] | None) -> dict[str, Generator]:
-    if models is None:
-        from uniscale_integrations.models.catalog import language_models
-
-        models = language_models()
-    if not models:
-        raise ConfigurationError("an engine needs at least one model, got none")
-    found: dict[str, Generator] = {}
-    for model in models:
-        generator = _load(model) if isinstance(model, str) else model
-        if generator.name in found:
-            raise ConfigurationError(f"two models are named {generator.name!r}; give each its own name")
-        found[generator.name] = generator
-    return found
-
-
-def _load(name: str) -> Generator:
-    from uniscale_integrations.models.catalog import load_model
-
-    return load_model(name)
-
-
-def _expected_cost(generator: Generator, configuration: Configuration, hardware: HardwareProfile) -> float:
-    """What a configuration is expected to cost, in eFLOPs, or dollars where only a price is known; 1 a sample where nothing is."""
-    usage = generator.plain_usage(TYPICAL_PROMPT, TYPICAL_ANSWER) if isinstance(generator, KnowsItsCost) else Usage(compute=1.0)
-    plain = hardware.eflops(usage) or usage.usd
-    return plain * (1.0 + SEARCH_SHARE * (configuration.most_paths - 1))
 
 
 def _id_of(decision: str | Decision | Answer) -> str:

@@ -1,0 +1,62 @@
+"""The models that an engine chooses from, and what a configuration of theirs is expected to cost before it was ever run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from uniscale_integrations.cost.hardware import HardwareProfile
+from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.search.ports import Generator
+from uniscale_integrations.space import Configuration
+
+TYPICAL_PROMPT, TYPICAL_ANSWER = 40, 60
+"""Tokens of a question and of an answer, for what a configuration is expected to cost before it was ever run."""
+
+SEARCH_SHARE = 0.5
+"""What a further path of a search costs, in plain samples: many end early, and a verifier reads them too."""
+
+
+@runtime_checkable
+class KnowsItsCost(Protocol):
+    """A generator that can tell what a plain sample takes."""
+
+    def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
+        """The usage of one sample of that many tokens after a prompt of that many."""
+        ...
+
+
+def loaded(models: Sequence[str | Generator] | None) -> dict[str, Generator]:
+    """The models by name; names are loaded, and without any given it is the embedded family.
+
+    Raises:
+        ConfigurationError: none, or two of one name.
+        UnknownModelError: no model of a name.
+    """
+    if models is None:
+        from uniscale_integrations.models.catalog import language_models
+
+        models = language_models()
+    if not models:
+        raise ConfigurationError("an engine needs at least one model, got none")
+    found: dict[str, Generator] = {}
+    for model in models:
+        generator = _load(model) if isinstance(model, str) else model
+        if generator.name in found:
+            raise ConfigurationError(f"two models are named {generator.name!r}; give each its own name")
+        found[generator.name] = generator
+    return found
+
+
+def _load(name: str) -> Generator:
+    from uniscale_integrations.models.catalog import load_model
+
+    return load_model(name)
+
+
+def expected_cost(generator: Generator, configuration: Configuration, hardware: HardwareProfile) -> float:
+    """What a configuration is expected to cost, in eFLOPs, or dollars where only a price is known; 1 a sample where nothing is."""
+    usage = generator.plain_usage(TYPICAL_PROMPT, TYPICAL_ANSWER) if isinstance(generator, KnowsItsCost) else Usage(compute=1.0)
+    plain = hardware.eflops(usage) or usage.usd
+    return plain * (1.0 + SEARCH_SHARE * (configuration.most_paths - 1))

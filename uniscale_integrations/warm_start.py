@@ -1,0 +1,86 @@
+"""What is known before the first request: an outcome table, or an older log, as events of this log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from uniscale_integrations.log.events import Decision, Event, Feedback, Outcome
+from uniscale_integrations.log.log import Log
+from uniscale_integrations.policy.encoders import QueryEncoder
+from uniscale_integrations.replay.outcomes import Outcome as Row
+from uniscale_integrations.replay.outcomes import read_outcomes
+from uniscale_integrations.space import ConfigurationSpace
+
+SOURCE = "warm start"
+"""Who says how right a table's answer was."""
+
+UNWEIGHTED = (1 / 3, 1 / 3, 1 / 3)
+"""The weights of decisions that nobody took."""
+
+Known = tuple[Event, ...]
+"""A decision and everything that is known of it, the decision first."""
+
+Item = TypeVar("Item")
+
+
+def known_decisions(source: str | Path | Log, space: ConfigurationSpace, encode: QueryEncoder) -> Iterator[Known]:
+    """Decisions of the configurations of a space, with ids that are the same whenever they are read again.
+
+    Args:
+        source: path of a table, address of a log (with `://`), or an open log.
+        space: what is of interest.
+        encode: makes the features of a table's questions; a log's must come from it.
+    """
+    if isinstance(source, Log):
+        return _of_log(source, space, encode)
+    if "://" in str(source):
+        return _of_address(str(source), space, encode)
+    return _of_table(source, space, encode)
+
+
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of so many items, the last one of what is left."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _of_table(path: str | Path, space: ConfigurationSpace, encode: QueryEncoder) -> Iterator[Known]:
+    features = lru_cache(maxsize=None)(lambda text: tuple(encode(text).tolist()))
+    for row in read_outcomes(path):
+        if row.configuration in space:
+            key = f"{row.query_id}|{row.query}|{row.configuration}|{row.sample}|{row.correct}|{encode.name}"
+            yield _of_row(row, _id(key), features(row.query), encode.name)
+
+
+def _of_row(row: Row, decision_id: str, features: tuple[float, ...], encoder: str) -> Known:
+    decision = Decision(decision_id, row.configuration, features, encoder, UNWEIGHTED, request_id=decision_id)
+    outcome = Outcome(decision_id, row.score, row.eflops or 0.0, row.cost_usd or 0.0)
+    return decision, outcome, Feedback(decision_id, row.correct, SOURCE)
+
+
+def _of_address(address: str, space: ConfigurationSpace, encode: QueryEncoder) -> Iterator[Known]:
+    with closing(Log(address, create=False)) as log:
+        yield from _of_log(log, space, encode)
+
+
+def _of_log(log: Log, space: ConfigurationSpace, encode: QueryEncoder) -> Iterator[Known]:
+    decisions = (entry.event for entry in log.everything() if isinstance(entry.event, Decision))
+    wanted = (each for each in decisions if each.configuration in space and each.encoder == encode.name)
+    for part in batched(wanted, 500):
+        found: Mapping[str, list[Event]] = {decision.decision_id: [] for decision in part}
+        for entry in log.of_decisions(found):
+            found[entry.event.decision_id].append(entry.event)
+        for events in found.values():
+            yield tuple(replace(event, decision_id=_id(event.decision_id)) for event in events)
+
+
+def _id(key: str) -> str:
+    return f"warm-{blake2b(key.encode(), digest_size=16).hexdigest()}"
