@@ -8,6 +8,7 @@ import sys
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path as File
+from threading import Event
 
 import numpy as np
 import pytest
@@ -15,13 +16,21 @@ from sqlalchemy import event
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.engine import Decision, UniScale
-from uniscale_integrations.errors import ConfigurationError, ContextLengthError, SearchFailed, StateError, UnknownDecisionError
+from uniscale_integrations.errors import (
+    ConfigurationError,
+    ContextLengthError,
+    LogError,
+    SearchFailed,
+    StateError,
+    UnknownDecisionError,
+)
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.log.log import Entry, Position
 from uniscale_integrations.policy.learner import LearnerSettings
 from uniscale_integrations.search.paths import Candidate, Expansion, Path
 from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 QUESTIONS = ("Who won the cup in 1998?", "Write a function that sorts a list of strings by their length.")
@@ -384,3 +393,40 @@ def test_what_it_logged_itself_is_not_read_again_unless_others_wrote_in_between(
         np.testing.assert_allclose(left, right, atol=1e-12)
     made.close()
     other.close()
+
+
+def test_while_the_log_is_read_other_requests_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = engine(sync_interval=0.05)
+    made.run(QUESTIONS[0])
+    reading, may_go_on = Event(), Event()
+    since = made.log.since
+
+    def slow(position: Position) -> list[Entry]:
+        reading.set()
+        assert may_go_on.wait(20), "whoever was to let it go on was kept waiting by it"
+        return since(position)
+
+    monkeypatch.setattr(made.log, "since", slow)
+
+    async def both() -> list[Answer]:
+        await asyncio.sleep(0.1)
+        first = asyncio.create_task(made.arun(QUESTIONS[0]))
+        while not reading.is_set():
+            await asyncio.sleep(0.001)
+        second = await made.arun(QUESTIONS[1])
+        may_go_on.set()
+        return [await first, second]
+
+    assert all(answer.decision_id for answer in asyncio.run(both()))
+
+
+def test_a_log_that_cannot_be_read_does_not_cost_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = engine(sync_interval=0.0)
+
+    def broken(position: Position) -> list[Entry]:
+        raise LogError("cannot read the log")
+
+    monkeypatch.setattr(made.log, "since", broken)
+    answer = made.run(QUESTIONS[0])
+    assert answer.answer is not None
+    assert "decided without what others have logged of late: cannot read the log" in answer.notes

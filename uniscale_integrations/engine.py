@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import count, islice
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -153,7 +153,7 @@ class UniScale:
             settings=settings,
         )
         self._fold = Fold(self.log, learner, self.space, self._encode.name, self._cost_of)
-        self._lock = RLock()
+        self._lock, self._syncing = Lock(), RLock()
         self._group = GroupCommit(lambda events: self._append(*events))
         self._stale = True
         self._synced = 0.0
@@ -176,6 +176,8 @@ class UniScale:
             ConfigurationError: no configuration can serve it.
             LogError: the choice could not be logged.
         """
+        if self._due:
+            self.sync()
         decision = self._decide(query, self.weights if mode is None else weights(mode), new_id(), 0, {})
         self._append(self._event(decision, query))
         return decision
@@ -205,6 +207,13 @@ class UniScale:
         chosen, request_id = self.weights if mode is None else weights(mode), new_id()
         failed: dict[Configuration, str] = {}
         notes: list[str] = []
+        if self._due:
+            # Whoever asks next meanwhile need not wait for the log, too.
+            self._stale, self._synced = False, time.monotonic()
+            try:
+                await asyncio.to_thread(self.sync)
+            except LogError as error:
+                notes.append(f"decided without what others have logged of late: {error}")
         for attempt in count():
             decision = self._decide(question, chosen, request_id, attempt, failed)
             configuration = decision.configuration
@@ -250,15 +259,23 @@ class UniScale:
 
     def sync(self) -> int:
         """Learn now what any worker has logged since; returns how many events that were."""
-        with self._lock:
+        with self._syncing:
             self._stale = False
             self._synced = time.monotonic()
-            new = self._fold.sync()
+            new = 0
+            # Decisions go on while the log is read.
+            while entries := self.log.since(self._fold.position):
+                with self._lock:
+                    new += self._fold.apply_new(entries)
             if self._fold.worth_keeping:
-                self._fold.snapshot()
+                self._keep_snapshot()
             if self._recalibration is not None:
                 self._recalibration.refresh(self._fold.learner.components.feedback)
             return new
+
+    @property
+    def _due(self) -> bool:
+        return self._stale or time.monotonic() - self._synced > self._interval
 
     def warm_start(self, source: str | Path | Log, most: int | None = None) -> int:
         """Begin with what is known: an outcome table, or the log of another engine.
@@ -296,9 +313,14 @@ class UniScale:
         Raises:
             LogError: it could not be written.
         """
+        self.sync()
+        with self._syncing:
+            self._keep_snapshot()
+
+    def _keep_snapshot(self) -> None:
         with self._lock:
-            self._fold.sync()
-            self._fold.snapshot()
+            name, position, state = self._fold.snapshot()
+        self.log.save_snapshot(name, position, state)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was learned so far, as arrays: among others `A` and `b` of correctness and of what is observed at once."""
@@ -317,8 +339,6 @@ class UniScale:
             raise ConfigurationError("the question is empty; give it at least one word")
         features = self._encode(query)
         with self._lock:
-            if self._stale or time.monotonic() - self._synced > self._interval:
-                self.sync()
             masked, eligible = self._masked, self._eligible
             if failed:
                 masked = masked | failed

@@ -66,16 +66,12 @@ class Fold:
         costs = learner.components.prior[2].round(9).tolist()
         return blake2b(json.dumps([VERSION, *told, costs]).encode(), digest_size=16).hexdigest()
 
-    def snapshot(self) -> None:
-        """Keep the state in the log, as a shortcut for who opens it later.
-
-        Raises:
-            LogError: it could not be written.
-        """
+    def snapshot(self) -> tuple[str, Position, bytes]:
+        """The name of this fold, up to where it has come, and its state, for `Log.save_snapshot`: a shortcut for who opens it later."""
         file = BytesIO()
         np.savez(file, **self.learner.state())  # type: ignore[arg-type]
-        self.log.save_snapshot(self.name, self.position, file.getvalue())
         self._kept = self.events
+        return self.name, self.position, file.getvalue()
 
     def resume(self) -> bool:
         """Begin at the last snapshot, where there is one of this very fold; returns whether there was.
@@ -97,12 +93,11 @@ class Fold:
         """Whether so much has come since the last snapshot that another one pays."""
         return self.events - self._kept >= KEEP_AFTER
 
-    def sync(self) -> int:
-        """Fold what has come since; returns how many events that were."""
-        before = self.events
-        while entries := self.log.since(self.position):
-            self.apply(entries)
-        return self.events - before
+    def apply_new(self, entries: Sequence[Entry]) -> int:
+        """Fold those of the entries that were not folded since they were read; returns how many."""
+        new = [entry for entry in entries if entry.position > self.position]
+        self.apply(new)
+        return len(new)
 
     def follow(self, entries: Sequence[Entry]) -> bool:
         """Fold entries that were just written, if none can be between the position and them; returns whether that was so.
