@@ -87,8 +87,8 @@ def replay(
             "policies": {name: asdict(standing) for name, standing in found.items()},
             "uis_ahead": {name: {"reward": mean, "ci95": half} for name, (mean, half) in ahead(episodes).items()},
         }
-        best = f"tts ({best_single(episodes).removeprefix('tts:')})" if "tts" in found else ""
-        out.print(_shown(result, "eFLOPs" if world.unit == "eflops" else "USD", {"tts": best}))
+        out.print(_shown(result, "eFLOPs" if world.unit == "eflops" else "USD"))
+        out.print(_bounds(result, best_single(episodes).removeprefix("tts:") if "tts" in found else ""))
         if plots is not None:
             from uniscale_integrations.replay.plots import draw
 
@@ -110,34 +110,41 @@ def _world(tables: Sequence[Path], encode: QueryEncoder, full_costs: Path | None
     return World.of([table.charged(full) for table in read], encode, world.scale)
 
 
-def _shown(result: dict[str, Any], unit: str, labels: dict[str, str]) -> Table:
-    """The result as a table; policies under other names where `labels` has one."""
+def _shown(result: dict[str, Any], unit: str) -> Table:
+    """The policies as a table."""
     best, reward = result["best_fixed"], result["best_fixed"]["reward"]
-    shown = Table(title=f"{result['decisions']} decisions, {result['seeds']} orders, weights {result['weights']}", title_justify="left")
-    for column in ("policy", "reward", "±", "to best fixed", "second half", "uis ahead by", "right", f"{unit} a question"):
-        shown.add_column(column, justify="left" if column == "policy" else "right")
+    weights = ", ".join(f"{weight:g}" for weight in result["weights"])
+    shown = Table(title=f"{result['decisions']} decisions, {result['seeds']} orders, weights {weights}", title_justify="left")
+    for column in ("policy", "reward", "to best fixed", "second half", "uis ahead by", "right", f"{unit} each"):
+        # The widest cells first: a narrow terminal shall rather break the headings.
+        wide = 15 if column == "uis ahead by" else None
+        shown.add_column(column, justify="left" if column == "policy" else "right", min_width=wide)
     for name, standing in result["policies"].items():
         shown.add_row(
-            labels.get(name, name),
+            name,
             f"{standing['reward']:.4f}",
-            f"{standing['reward_ci95']:.4f}",
             _against(standing["reward"], reward),
             _against(standing["second_half"], best["second_half"]),
-            _ahead(result["uis_ahead"].get(name)),
+            _ahead(result["uis_ahead"].get(name), reward),
             f"{standing['accuracy']:.1%}",
             quantity(standing["cost"]) if unit == "eFLOPs" else f"{standing['cost']:.3g}",
         )
-    shown.add_section()
-    shown.add_row(f"best fixed {best['configuration']}", f"{reward:.4f}")
-    for label, name in (("linear, knowing all others", "linear"), ("oracle", "oracle")):
-        bound = result[name]["reward"]
-        if bound is not None:
-            shown.add_row(label, f"{bound:.4f}", "", _against(bound, reward))
     return shown
 
 
-def _ahead(difference: dict[str, float] | None) -> str:
-    return "" if difference is None else f"{difference['reward']:+.4f} ± {difference['ci95']:.4f}"
+def _bounds(result: dict[str, Any], single: str) -> str:
+    """What the policies are measured against, in words."""
+    best = result["best_fixed"]
+    told = [f"best fixed {best['configuration']}: {best['reward']:.4f}"]
+    for label, name in (("linear, knowing all other rewards", "linear"), ("oracle", "oracle")):
+        bound = result[name]["reward"]
+        if bound is not None:
+            told.append(f"{label}: {bound:.4f} ({_against(bound, best['reward'])})")
+    return "; ".join(told + ([f"tts has {single}"] if single else []))
+
+
+def _ahead(difference: dict[str, float] | None, base: float) -> str:
+    return f"{difference['reward'] / base:+.2%} ± {difference['ci95'] / base * 100:.2f}" if difference and base else ""
 
 
 def _against(value: float, base: float) -> str:
