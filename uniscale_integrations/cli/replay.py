@@ -114,11 +114,10 @@ def _shown(result: dict[str, Any], unit: str) -> Table:
     """The policies as a table."""
     best, reward = result["best_fixed"], result["best_fixed"]["reward"]
     weights = ", ".join(f"{weight:g}" for weight in result["weights"])
-    shown = Table(title=f"{result['decisions']} decisions, {result['seeds']} orders, weights {weights}", title_justify="left")
-    for column in ("policy", "reward", "to best fixed", "second half", "uis ahead by", "right", f"{unit} each"):
-        # The widest cells first: a narrow terminal shall rather break the headings.
-        wide = 15 if column == "uis ahead by" else None
-        shown.add_column(column, justify="left" if column == "policy" else "right", min_width=wide)
+    title = f"{result['decisions']} decisions, {result['seeds']} orders, weights {weights}; cost of a question in {unit}"
+    shown = Table(title=title, title_justify="left")
+    for column in ("policy", "reward", "to best", "2nd half", "uis ahead by", "right", "cost"):
+        shown.add_column(column, justify="left" if column == "policy" else "right")
     for name, standing in result["policies"].items():
         shown.add_row(
             name,
