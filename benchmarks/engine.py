@@ -29,7 +29,7 @@ MODELS = {f"model-{number}": 1e6 * 4**number for number in range(4)}
 SHAPES = tuple((qp, cp, bs) for qp in (1, 2, 4, 8, 16) for cp, bs in ((1, 1), (2, 1), (4, 2), (8, 2), (8, 4)))
 REQUESTS, WARM = 400, 50
 AT_ONCE, SECONDS = 1000, 0.05
-BODY = "x" * 1200
+BODY = "x" * 700
 """As long as what the log keeps of a decision."""
 
 

@@ -230,9 +230,9 @@ for turn in range(40):
 
 
 def state(made: UniScale) -> list[np.ndarray]:
-    components = made._fold.learner.components
+    components = made._replica.fold.learner.components
     arrays = [array for ridge in (components.judged, components.observed) for array in (ridge.matrix, ridge.sums)]
-    return [*arrays, made._fold.learner._average]
+    return [*arrays, made._replica.fold.learner._average]
 
 
 def test_workers_on_one_log_come_to_the_same_state(tmp_path: File) -> None:
@@ -244,7 +244,7 @@ def test_workers_on_one_log_come_to_the_same_state(tmp_path: File) -> None:
     first.sync()
     second = engine(log=log)
     assert first.log.counts() == {"decision": 120, "feedback": 120, "outcome": 120}
-    assert first._fold.learner.components.feedback == 120
+    assert first._replica.fold.learner.components.feedback == 120
     for left, right in zip(state(first), state(second), strict=True):
         np.testing.assert_allclose(left, right, atol=1e-8)
     first.close()
@@ -257,7 +257,7 @@ def test_feedback_of_another_worker_is_seen_within_the_interval(tmp_path: File) 
     answer = one.run(QUESTIONS[0])
     other.feedback(answer, 1.0)
     one.decide(QUESTIONS[0])
-    assert one._fold.learner.components.feedback == 1
+    assert one._replica.fold.learner.components.feedback == 1
     one.close()
     other.close()
 
@@ -335,12 +335,12 @@ def test_a_snapshot_is_a_shortcut_and_nothing_else(tmp_path: File) -> None:
         made.feedback(answer, 0.5, source="another")
     made.sync()
     resumed, anew = engine(log=log), engine(log=log, sync_interval=5.0)
-    assert resumed._fold.events == 20, "only what came after the snapshot"
+    assert resumed._replica.fold.events == 20, "only what came after the snapshot"
     anew.log._engine.dispose()
     with anew.log._engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM uniscale_snapshots")
     anew = engine(log=log)
-    assert anew._fold.events == 100
+    assert anew._replica.fold.events == 100
     for other in (resumed, anew):
         for left, right in zip(state(other), state(made), strict=True):
             np.testing.assert_allclose(left, right, atol=1e-9)
@@ -353,15 +353,15 @@ def test_a_snapshot_of_other_settings_is_not_taken(tmp_path: File) -> None:
     made = engine(log=log)
     made.run(QUESTIONS[0])
     made.snapshot()
-    assert engine(log=log, settings=LearnerSettings(alpha=0.1))._fold.events == 2
-    assert engine(log=log)._fold.events == 0
+    assert engine(log=log, settings=LearnerSettings(alpha=0.1))._replica.fold.events == 2
+    assert engine(log=log)._replica.fold.events == 0
 
 
 def test_a_poisoned_snapshot_is_refused_with_what_is_wrong(tmp_path: File) -> None:
     log = f"sqlite:///{tmp_path / 'log.db'}"
     made = engine(log=log)
     made.run(QUESTIONS[0])
-    made._fold.learner.components.judged._stored[3, 4] = np.nan
+    made._replica.fold.learner.components.judged._stored[3, 4] = np.nan
     made.snapshot()
     with pytest.raises(StateError, match="A holds a value that is not finite in row 3; rebuild the state from its log"):
         engine(log=log)
@@ -382,12 +382,12 @@ def test_what_it_logged_itself_is_not_read_again_unless_others_wrote_in_between(
     monkeypatch.setattr(made.log, "since", counted)
     for _ in range(5):
         made.feedback(made.run(QUESTIONS[0]), 1.0)
-    assert (reads, made._fold.events) == ([], 15)
+    assert (reads, made._replica.fold.events) == ([], 15)
     other.feedback(other.run(QUESTIONS[1]), 0.0)
     made.run(QUESTIONS[0])
     made.decide(QUESTIONS[0])
     assert reads
-    assert made._fold.events == 21
+    assert made._replica.fold.events == 21
     other.sync()
     for left, right in zip(state(made), state(other), strict=True):
         np.testing.assert_allclose(left, right, atol=1e-12)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import count, islice
 from pathlib import Path
-from threading import Lock, RLock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,13 +21,14 @@ from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Event, Feedback, Outcome, new_id
 from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.group import GroupCommit
-from uniscale_integrations.log.log import Entry, Log
+from uniscale_integrations.log.log import Log
 from uniscale_integrations.policy.actions import ActionFeatures, doublings
 from uniscale_integrations.policy.encoders import query_encoder
 from uniscale_integrations.policy.explain import Explanation, explain
 from uniscale_integrations.policy.learner import Assessment, Learner, LearnerSettings
 from uniscale_integrations.policy.objective import Mode, Weights, weights
 from uniscale_integrations.recalibration import Recalibration
+from uniscale_integrations.replica import Replica
 from uniscale_integrations.roster import expected_cost, loaded
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier
@@ -134,7 +133,7 @@ class UniScale:
         if max_cost is not None and not max_cost > 0:
             raise ConfigurationError(f"max_cost must be a number above 0, got {max_cost!r}")
         self._sampling, self._hardware = sampling or Sampling(), hardware
-        self._max_cost, self._interval, self._store = max_cost, sync_interval, store_queries
+        self._max_cost, self._store = max_cost, store_queries
         self._encode = query_encoder(features)
         self._costs = np.array([expected_cost(self._models[c.model], c, hardware) for c in self.space])
         self._scale = CostScale.spanning(self._costs[self._costs > 0]) if (self._costs > 0).any() else CostScale(1.0, 1.0)
@@ -152,14 +151,12 @@ class UniScale:
             scored=self._verifier is not None,
             settings=settings,
         )
-        self._fold = Fold(self.log, learner, self.space, self._encode.name, self._cost_of)
-        self._lock, self._syncing = Lock(), RLock()
-        self._group = GroupCommit(lambda events: self._append(*events))
-        self._stale = True
-        self._synced = 0.0
         self._recalibration = Recalibration(self.log, self._verifier.name) if recalibrate and self._verifier is not None else None
+        fold = Fold(self.log, learner, self.space, self._encode.name, self._cost_of)
+        self._replica = Replica(fold, sync_interval, self._recalibration)
+        self._group = GroupCommit(lambda events: self._append(*events))
         try:
-            self._fold.resume()
+            fold.resume()
             self.sync()
         except BaseException:
             self.close()
@@ -176,8 +173,7 @@ class UniScale:
             ConfigurationError: no configuration can serve it.
             LogError: the choice could not be logged.
         """
-        if self._due:
-            self.sync()
+        self._replica.sync_if_due()
         decision = self._decide(query, self.weights if mode is None else weights(mode), new_id(), 0, {})
         self._append(self._event(decision, query))
         return decision
@@ -206,14 +202,7 @@ class UniScale:
         """
         chosen, request_id = self.weights if mode is None else weights(mode), new_id()
         failed: dict[Configuration, str] = {}
-        notes: list[str] = []
-        if self._due:
-            # Whoever asks next meanwhile need not wait for the log, too.
-            self._stale, self._synced = False, time.monotonic()
-            try:
-                await asyncio.to_thread(self.sync)
-            except LogError as error:
-                notes.append(f"decided without what others have logged of late: {error}")
+        notes = await self._replica.async_if_due()
         for attempt in count():
             decision = self._decide(question, chosen, request_id, attempt, failed)
             configuration = decision.configuration
@@ -254,28 +243,12 @@ class UniScale:
         written = self.log.add_feedback(Feedback(decision_id, correct, source, key, comment))
         if written is None:
             return False
-        self._follow(written)
+        self._replica.follow(written)
         return True
 
     def sync(self) -> int:
         """Learn now what any worker has logged since; returns how many events that were."""
-        with self._syncing:
-            self._stale = False
-            self._synced = time.monotonic()
-            new = 0
-            # Decisions go on while the log is read.
-            while entries := self.log.since(self._fold.position):
-                with self._lock:
-                    new += self._fold.apply_new(entries)
-            if self._fold.worth_keeping:
-                self._keep_snapshot()
-            if self._recalibration is not None:
-                self._recalibration.refresh(self._fold.learner.components.feedback)
-            return new
-
-    @property
-    def _due(self) -> bool:
-        return self._stale or time.monotonic() - self._synced > self._interval
+        return self._replica.sync()
 
     def warm_start(self, source: str | Path | Log, most: int | None = None) -> int:
         """Begin with what is known: an outcome table, or the log of another engine.
@@ -313,19 +286,11 @@ class UniScale:
         Raises:
             LogError: it could not be written.
         """
-        self.sync()
-        with self._syncing:
-            self._keep_snapshot()
-
-    def _keep_snapshot(self) -> None:
-        with self._lock:
-            name, position, state = self._fold.snapshot()
-        self.log.save_snapshot(name, position, state)
+        self._replica.snapshot()
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was learned so far, as arrays: among others `A` and `b` of correctness and of what is observed at once."""
-        with self._lock:
-            return self._fold.learner.state()
+        return self._replica.state()
 
     def close(self) -> None:
         """Write what is waiting and close the log."""
@@ -338,14 +303,13 @@ class UniScale:
         if not query.strip():
             raise ConfigurationError("the question is empty; give it at least one word")
         features = self._encode(query)
-        with self._lock:
-            masked, eligible = self._masked, self._eligible
-            if failed:
-                masked = masked | failed
-                eligible = np.array([configuration not in masked for configuration in self.space])
-            assessment = self._fold.learner.assess(features, chosen, eligible)
+        masked, eligible = self._masked, self._eligible
+        if failed:
+            masked = masked | failed
+            eligible = np.array([configuration not in masked for configuration in self.space])
         if not eligible.any():
             raise ConfigurationError(f"no configuration can serve this request: {next(iter(masked.values()))}")
+        assessment = self._replica.assess(features, chosen, eligible)
         best = assessment.best
         expected = {name: float(getattr(assessment, name)[best]) for name in ("correct", "score", "cost", "reward")}
         bonus = float(assessment.bonus[best])
@@ -398,13 +362,7 @@ class UniScale:
         return Outcome(decision.id, score, ledger.eflops, ledger.usd, ledger.seconds, extra=extra)
 
     def _append(self, *new: Event) -> None:
-        self._follow(self.log.append(*new))
-
-    def _follow(self, written: Sequence[Entry]) -> None:
-        """Learn from what this engine has just logged, or later with what others have, where that came in between."""
-        with self._lock:
-            if not self._fold.follow(written):
-                self._stale = True
+        self._replica.follow(self.log.append(*new))
 
     async def _keep(self, *new: Event) -> list[str]:
         """Log what happened; a log that fails never costs the user the answer, who is told of it instead."""
