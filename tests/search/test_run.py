@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -113,6 +114,14 @@ def test_the_verifier_is_closed_also_when_closing_the_generator_fails() -> None:
     with pytest.raises(RuntimeError, match="stuck"):
         run(REQUEST, generator, verifier)
     assert verifier.sessions[0].closed == 1
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_interrupts() -> Iterator[None]:
+    """As in a terminal; a process that was started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def interrupting(how: str, depth: int) -> Tamper:
