@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path as File
 from threading import Event
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from sqlalchemy import event
 
+from benchmarks.instant import InstantGenerator, InstantVerifier
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.engine import Decision, UniScale
 from uniscale_integrations.errors import (
@@ -29,37 +30,18 @@ from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.log.log import Entry, Position
 from uniscale_integrations.policy.learner import LearnerSettings
 from uniscale_integrations.search.paths import Candidate, Expansion, Path
-from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 QUESTIONS = ("Who won the cup in 1998?", "Write a function that sorts a list of strings by their length.")
 
 
-class Saying:
+class Saying(InstantGenerator):
     """A model that says one thing, at a price, and fails where told to."""
 
-    together = False
-    shared = NOTHING
-    notes: Sequence[str] = ()
-
     def __init__(self, name: str, compute: float, says: str = "Answer: 4", fails: bool = False) -> None:
-        self.name, self.compute, self.says, self.fails = name, compute, says, fails
-
-    def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
-        return Usage(compute=self.compute)
-
-    def open(self, question: str, sampling: Sampling) -> Saying:
-        return self
-
-    def estimate(self, expansion: Expansion) -> Usage:
-        return NOTHING
-
-    def retain(self, paths: Collection[Path]) -> None:
-        """Nothing is kept."""
-
-    def close(self) -> None:
-        """Nothing is open."""
+        super().__init__(1, name, compute)
+        self.compute, self.says, self.fails = compute, says, fails
 
     async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
         if self.fails:
@@ -67,19 +49,10 @@ class Saying:
         return [[Candidate((self.says,), True, Usage(compute=self.compute))] * wish.count for wish in expansions]
 
 
-class Half:
+class Half(InstantVerifier):
     """A verifier that gives everything a half."""
 
-    name, upper, path_local, shared = "half", 1.0, True, NOTHING
-
-    def open(self, question: str) -> Half:
-        return self
-
-    def retain(self, paths: Collection[Path]) -> None:
-        """Nothing is kept."""
-
-    def close(self) -> None:
-        """Nothing is open."""
+    name = "half"
 
     async def score(self, items: Sequence[tuple[Path, Candidate]]) -> list[tuple[tuple[float, ...] | None, Usage]]:
         return [((0.5,), NOTHING) for _ in items]

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import psycopg
 import pytest
 
+from benchmarks.durability import new_database
 from uniscale_integrations.log.log import Log
-
-NewLog = Callable[[], str]
-"""Makes an empty database and gives its address."""
 
 
 @pytest.fixture(scope="session")
@@ -42,10 +38,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'log.db'}"
     server: str = request.getfixturevalue("postgres")
-    name = f"log_{uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return server.replace("/postgres?", f"/{name}?")
+    return new_database(server)
 
 
 @pytest.fixture

@@ -57,15 +57,15 @@ def replay(
         chosen: Mode = mode if weights is None else _numbers(weights)
         names = tuple(name.strip() for name in policies.split(",") if name.strip())
         setup = Setup(weights_of(chosen), names, seeds, delay, drift, without, budget_per_query)
-        if without == "early-stopping" and full_costs is None:
+        if (without == "early-stopping") != (full_costs is not None):
             raise ConfigurationError(
-                "--without early-stopping needs what the searches cost without it: make the same table with "
+                "--without early-stopping and --full-costs go together: make the same table with "
                 "`uniscale table --no-early-stopping` and name it with --full-costs"
             )
         if processes < 1:
             raise ConfigurationError(f"--processes must be at least 1, got {processes}")
         with err.status("reading the tables"):
-            world = _world(tables, query_encoder(features), full_costs if without == "early-stopping" else None)
+            world = _world(tables, query_encoder(features), full_costs)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=err, transient=True) as progress:
             task = progress.add_task("replaying orders", total=seeds)
