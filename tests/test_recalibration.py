@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path as File
 
 import numpy as np
 import pytest
 
+from benchmarks.instant import InstantVerifier
 from tests.test_engine import Saying
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.engine import UniScale
@@ -19,10 +20,8 @@ from uniscale_integrations.space import ConfigurationSpace
 from uniscale_integrations.verifiers.calibration import brier
 
 
-class Knowing:
+class Knowing(InstantVerifier):
     """A verifier that knows which answers are right, and says so as it likes."""
-
-    upper, path_local, shared = 1.0, True, NOTHING
 
     def __init__(self, right: float, wrong: float, name: str = "knowing") -> None:
         self.right, self.wrong, self.name = right, wrong, name
@@ -31,12 +30,6 @@ class Knowing:
     def open(self, question: str) -> Knowing:
         self._score = self.right if right(question) else self.wrong
         return self
-
-    def retain(self, paths: Collection[Path]) -> None:
-        """Nothing is kept."""
-
-    def close(self) -> None:
-        """Nothing is open."""
 
     async def score(self, items: Sequence[tuple[Path, Candidate]]) -> list[tuple[tuple[float, ...] | None, Usage]]:
         return [((self._score,), NOTHING) for _ in items]
@@ -111,3 +104,8 @@ def test_a_version_that_another_worker_was_first_to_write_is_taken_over(tmp_path
     log.save_calibration("knowing", 2, {"scores": [0.0, 1.0], "values": [0.9, np.nan], "pairs": 30, "method": "platt"})
     with pytest.raises(StateError, match="ascending"):
         found.refresh(0)
+    log.close()
+    with pytest.raises(StateError, match="ascending"):
+        engine(Knowing(0.99, 0.95), log.url)
+    # The last one to close a log takes its journal away.
+    assert [file.name for file in tmp_path.iterdir()] == ["log.db"]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.test_engine import QUESTIONS, engine
 from uniscale_integrations.errors import LogError, TableError
-from uniscale_integrations.replay.outcomes import Outcome, write_outcomes
+from uniscale_integrations.outcomes import Outcome, write_outcomes
 from uniscale_integrations.space import Configuration
 
 SMALL, LARGE = Configuration("small"), Configuration("large")

@@ -151,11 +151,11 @@ class UniScale:
             scored=self._verifier is not None,
             settings=settings,
         )
-        self._recalibration = Recalibration(self.log, self._verifier.name) if recalibrate and self._verifier is not None else None
-        fold = Fold(self.log, learner, self.space, self._encode.name, self._cost_of)
-        self._replica = Replica(fold, sync_interval, self._recalibration)
         self._group = GroupCommit(lambda events: self._append(*events))
         try:
+            self._recalibration = Recalibration(self.log, self._verifier.name) if recalibrate and self._verifier is not None else None
+            fold = Fold(self.log, learner, self.space, self._encode.name, self._cost_of)
+            self._replica = Replica(fold, sync_interval, self._recalibration)
             fold.resume()
             self.sync()
         except BaseException:

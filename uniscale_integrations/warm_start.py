@@ -13,9 +13,9 @@ from typing import TypeVar
 
 from uniscale_integrations.log.events import Decision, Event, Feedback, Outcome
 from uniscale_integrations.log.log import Log
+from uniscale_integrations.outcomes import Outcome as Row
+from uniscale_integrations.outcomes import read_outcomes
 from uniscale_integrations.policy.encoders import QueryEncoder
-from uniscale_integrations.replay.outcomes import Outcome as Row
-from uniscale_integrations.replay.outcomes import read_outcomes
 from uniscale_integrations.space import ConfigurationSpace
 
 SOURCE = "warm start"

@@ -93,3 +93,4 @@ def test_a_log_that_is_not_there_is_not_made(tmp_path: Path) -> None:
         result = run(command, f"sqlite:///{tmp_path / 'none.db'}")
         assert result.exit_code == 2
         assert "there is no log at" in result.output
+    assert not list(tmp_path.iterdir())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from uniscale_integrations.cli.app import app
-from uniscale_integrations.replay.outcomes import read_outcomes
+from uniscale_integrations.outcomes import read_outcomes
 
 
 def test_a_table_of_the_embedded_family(tmp_path: Path) -> None:

@@ -196,6 +196,19 @@ def test_a_poisoned_state_is_refused_with_its_row() -> None:
         RidgeRegression.from_state(state)
 
 
+def test_a_state_stored_by_columns_learns_on() -> None:
+    rng = np.random.default_rng(0)
+    whole = RidgeRegression(5)
+    rows, values = rng.standard_normal((100, 5)), rng.standard_normal((100, 1))
+    whole.observe_many(rows[:50], values[:50])
+    later = RidgeRegression.from_state({name: np.asfortranarray(array) for name, array in whole.state().items()})
+    for half in (whole, later):
+        half.observe_many(rows[50:], values[50:])
+    np.testing.assert_allclose(later.matrix, np.eye(5) + rows.T @ rows)
+    np.testing.assert_allclose(later.theta, whole.theta)
+    np.testing.assert_allclose(later.inverse, np.linalg.inv(later.matrix))
+
+
 def test_kernels_multiply() -> None:
     rng = np.random.default_rng(0)
     for rows in (1, 3, 17, 40, 97):
@@ -204,6 +217,9 @@ def test_kernels_multiply() -> None:
         np.testing.assert_allclose(kernels.vector_times_stack(vector, stack), [vector @ stack[0], vector @ stack[1]])
         np.testing.assert_allclose(kernels.times_matrix(matrix, other), matrix @ other)
         square = matrix @ matrix.T
+        less = square.copy()
+        kernels.add_products(less, np.ascontiguousarray(matrix.T), -1.0)
+        np.testing.assert_allclose(less, np.zeros((rows, rows)), atol=1e-12)
         np.testing.assert_allclose(kernels.symmetric_times_vector(square, matrix[:, 0].copy()), square @ matrix[:, 0])
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from uniscale_integrations.errors import ConfigurationError, TableError
+from uniscale_integrations.outcomes import Outcome
 from uniscale_integrations.policy.objective import weights
 from uniscale_integrations.replay.experiment import Setup, best_fixed, best_single, experiment, interval, standings
 from uniscale_integrations.replay.hindsight import best_linear
-from uniscale_integrations.replay.outcomes import Outcome
 from uniscale_integrations.replay.stream import Stream, World
 from uniscale_integrations.replay.table import OutcomeTable
 from uniscale_integrations.space import Configuration
@@ -93,6 +93,16 @@ def test_several_tables_are_one_stream_in_their_order() -> None:
     assert made.configurations == (SMALL, LARGE, SEARCH)
 
 
+def test_every_pass_has_all_questions_in_another_order() -> None:
+    made = world(rows(by_kind, samples=2))
+    once, thrice = (Stream.of(made, 5, passes=passes) for passes in (1, 3))
+    parts = np.split(thrice.queries, 3)
+    for part in parts:
+        assert sorted(part) == sorted(once.queries)
+    assert not np.array_equal(parts[0], parts[1])
+    assert len(experiment(made, Setup(weights("balanced"), ("random",), seeds=1, passes=3))[0].runs["random"].reward) == len(thrice)
+
+
 def test_with_drift_the_models_change_places_but_keep_their_costs() -> None:
     made = world(rows(lambda q, c: float(c == LARGE), (SMALL, LARGE)))
     stream = Stream.of(made, 0, "permute")
@@ -171,6 +181,7 @@ def test_tables_that_cannot_be_replayed_say_why() -> None:
         ({"without": "luck"}, "nothing to go without is called 'luck'"),
         ({"seeds": 0}, "seeds must be at least 1"),
         ({"delay": -1}, "delay must be at least 0"),
+        ({"passes": 0}, "passes must be at least 1"),
         ({"budget": 0.0}, "a budget per query must be a number above 0"),
     ],
 )

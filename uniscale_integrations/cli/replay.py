@@ -16,6 +16,7 @@ from uniscale_integrations.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from uniscale_integrations.policy.encoders import QueryEncoder
+    from uniscale_integrations.replay.experiment import Episode, Setup
     from uniscale_integrations.replay.stream import World
 
 
@@ -29,6 +30,7 @@ def replay(
     budget_per_query: Annotated[
         float | None, typer.Option(help="Mean cost per question that uis has to keep to, in the tables' unit.")
     ] = None,
+    passes: Annotated[int, typer.Option(help="How often each table is gone through, in another order each time.")] = 1,
     drift: Annotated[str, typer.Option(help="none, or permute: from the middle on every model has the quality of the next.")] = "none",
     without: Annotated[str, typer.Option(help="An ablation: verification, cost (both not known then), or early-stopping.")] = "",
     full_costs: Annotated[
@@ -51,12 +53,11 @@ def replay(
         from uniscale_integrations.policy.encoders import query_encoder
         from uniscale_integrations.policy.objective import Mode
         from uniscale_integrations.policy.objective import weights as weights_of
-        from uniscale_integrations.replay.experiment import Setup, ahead, best_fixed, best_single, experiment, standings
-        from uniscale_integrations.replay.hindsight import best_linear
+        from uniscale_integrations.replay.experiment import Setup, best_single, experiment
 
         chosen: Mode = mode if weights is None else _numbers(weights)
         names = tuple(name.strip() for name in policies.split(",") if name.strip())
-        setup = Setup(weights_of(chosen), names, seeds, delay, drift, without, budget_per_query)
+        setup = Setup(weights_of(chosen), names, seeds, delay, drift, without, passes, budget_per_query)
         if (without == "early-stopping") != (full_costs is not None):
             raise ConfigurationError(
                 "--without early-stopping and --full-costs go together: make the same table with "
@@ -70,25 +71,9 @@ def replay(
         with Progress(*columns, console=err, transient=True) as progress:
             task = progress.add_task("replaying orders", total=seeds)
             episodes = experiment(world, setup, processes, done=lambda: progress.advance(task))
-        arm, reward, second_half = best_fixed(episodes)
-        found = standings(episodes)
-        oracle = sum(each.oracle for each in episodes) / len(episodes)
-        linear = best_linear(world, setup.weights) if drift == "none" else None
-        decisions = len(next(iter(episodes[0].runs.values())).reward) if episodes[0].runs else 0
-        configuration = world.configurations[arm]
-        result: dict[str, Any] = {
-            "mode": mode if weights is None else None,
-            "weights": list(setup.weights.parts),
-            "decisions": decisions,
-            "seeds": seeds,
-            "best_fixed": {"configuration": str(configuration), "reward": reward, "second_half": second_half},
-            "linear": {"reward": linear},
-            "oracle": {"reward": oracle},
-            "policies": {name: asdict(standing) for name, standing in found.items()},
-            "uis_ahead": {name: {"reward": mean, "ci95": half} for name, (mean, half) in ahead(episodes).items()},
-        }
+        result = {"mode": mode if weights is None else None, **_result(world, setup, episodes)}
         out.print(_shown(result, "eFLOPs" if world.unit == "eflops" else "USD"))
-        out.print(_bounds(result, best_single(episodes).removeprefix("tts:") if "tts" in found else ""))
+        out.print(_bounds(result, best_single(episodes).removeprefix("tts:") if "tts" in result["policies"] else ""))
         if plots is not None:
             from uniscale_integrations.replay.plots import draw
 
@@ -108,6 +93,24 @@ def _world(tables: Sequence[Path], encode: QueryEncoder, full_costs: Path | None
         return world
     full = OutcomeTable.read(full_costs)
     return World.of([table.charged(full) for table in read], encode, world.scale)
+
+
+def _result(world: World, setup: Setup, episodes: Sequence[Episode]) -> dict[str, Any]:
+    """What `--json` prints, apart from the mode's name."""
+    from uniscale_integrations.replay.experiment import ahead, best_fixed, standings
+    from uniscale_integrations.replay.hindsight import best_linear
+
+    arm, reward, second_half = best_fixed(episodes)
+    return {
+        "weights": list(setup.weights.parts),
+        "decisions": len(next(iter(episodes[0].runs.values())).reward) if episodes[0].runs else 0,
+        "seeds": setup.seeds,
+        "best_fixed": {"configuration": str(world.configurations[arm]), "reward": reward, "second_half": second_half},
+        "linear": {"reward": best_linear(world, setup.weights) if setup.drift == "none" else None},
+        "oracle": {"reward": sum(each.oracle for each in episodes) / len(episodes)},
+        "policies": {name: asdict(standing) for name, standing in standings(episodes).items()},
+        "uis_ahead": {name: {"reward": mean, "ci95": half} for name, (mean, half) in ahead(episodes).items()},
+    }
 
 
 def _shown(result: dict[str, Any], unit: str) -> Table:

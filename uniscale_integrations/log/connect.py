@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -17,11 +18,15 @@ READING = "uniscale_reading"
 """The execution option of a transaction that only reads."""
 
 
-def connected(url: str) -> Engine:
+def connected(url: str, create: bool = True) -> Engine:
     """An engine for the database behind an address.
 
+    Args:
+        url: the address.
+        create: whether a file that is not there is made.
+
     Raises:
-        LogError: that is no address of a log.
+        LogError: that is no address of a log, or there is none and none is to be made.
         MissingExtraError: the driver is not installed.
     """
     try:
@@ -37,6 +42,9 @@ def connected(url: str) -> Engine:
     except ModuleNotFoundError as error:
         raise MissingExtraError("a log in PostgreSQL", "postgres") from error
     in_memory = address.database in (None, "", ":memory:")
+    if not create and not in_memory and not Path(str(address.database)).exists():
+        # SQLite would leave an empty file behind.
+        raise LogError(f"there is no log at {url}")
     # In memory there is a database for each connection, so all share one.
     pool: dict[str, Any] = {"pool_size": 1, "max_overflow": 0} if in_memory else {}
     engine = create_engine(address, poolclass=QueuePool, connect_args={"check_same_thread": False}, **pool)

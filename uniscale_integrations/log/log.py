@@ -78,7 +78,7 @@ class Log:
 
     def __init__(self, url: str, *, create: bool = True) -> None:
         self.url = url
-        self._engine = connected(url)
+        self._engine = connected(url, create)
         self._postgres = self._engine.dialect.name == "postgresql"
         driver = self._engine.dialect.loaded_dbapi
         self._error: type[Exception] = driver.Error

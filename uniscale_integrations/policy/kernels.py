@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dsymv
+from scipy.linalg.blas import dgemm, dsymv
 from threadpoolctl import threadpool_info
 
 Array = NDArray[np.float64]
@@ -42,6 +42,14 @@ def times_matrix(left: Array, right: Array) -> Array:
     if one_thread():
         return left @ right
     return _by_rows(left, right, MATRIX_MATRIX // max(1, right.size))
+
+
+def add_products(matrix: Array, rows: Array, sign: float = 1.0) -> None:
+    """Add `sign * rows.T @ rows` to a symmetric matrix where it stands, of the shapes (n, n) and (k, n); both must be contiguous."""
+    if one_thread():
+        dgemm(sign, rows.T, rows.T, beta=1.0, c=matrix.T, trans_b=True, overwrite_c=True)
+        return
+    matrix += _by_rows(np.ascontiguousarray(sign * rows.T), rows, MATRIX_MATRIX // max(1, rows.size))
 
 
 def vector_times_stack(vector: Array, stack: Array) -> Array:

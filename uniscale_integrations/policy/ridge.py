@@ -19,7 +19,7 @@ from scipy.linalg import solve_triangular
 from scipy.linalg.lapack import dpotrf, dpotri
 
 from uniscale_integrations.errors import ConfigurationError, StateError
-from uniscale_integrations.policy.kernels import Array, symmetric_times_vector, times_matrix, vector_times_stack
+from uniscale_integrations.policy.kernels import Array, add_products, symmetric_times_vector, times_matrix, vector_times_stack
 
 DELAYED = 8
 """Observations whose terms are kept apart from the inverse."""
@@ -279,7 +279,8 @@ class RidgeRegression:
                 raise StateError(f"{name} holds a value that is not finite in row {row}; rebuild the state from its log")
         found = cls(len(matrix), len(sums), ridge, float(settings[0]))
         found._weight, found._since = float(settings[1]), int(settings[2])
-        found._stored, found._sums = matrix / found._weight, sums / found._weight
+        # In row order, since sums are added up where they stand.
+        found._stored, found._sums = np.ascontiguousarray(matrix / found._weight), sums / found._weight
         found._invert()
         return found
 
@@ -307,13 +308,13 @@ class RidgeRegression:
         """Take the pending terms off the inverse."""
         if self._pending:
             terms, self._pending = self._terms[: self._pending], 0
-            self._inverse -= times_matrix(np.ascontiguousarray(terms.T), terms)
+            add_products(self._inverse, terms, -1.0)
 
     def _add_up(self) -> None:
         """Add the collected observations to `A`."""
         if self._collected:
             rows, self._collected = self._rows[: self._collected], 0
-            self._stored += times_matrix(np.ascontiguousarray(rows.T), rows)
+            add_products(self._stored, rows)
 
     def _refactor(self) -> None:
         """Make the ridge whole and compute the inverse from `A`."""

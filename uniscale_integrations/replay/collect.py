@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from uniscale_integrations.errors import ConfigurationError, TableError
-from uniscale_integrations.replay.outcomes import FIELDS, Outcome, read_objects, write_outcomes
+from uniscale_integrations.outcomes import FIELDS, Outcome, read_objects, write_outcomes
 from uniscale_integrations.search.answers import same_answer
 from uniscale_integrations.search.many import arun_many
 from uniscale_integrations.search.ports import Generator, Verifier

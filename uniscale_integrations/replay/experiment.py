@@ -40,6 +40,7 @@ class Setup:
         drift: see `Stream.of`.
         without: what the policies go without, of `ABLATIONS`; rewards are counted as ever. Early stopping is no matter of policies, but of
             the costs in the world.
+        passes: how often each table is gone through.
         budget: mean cost per question that "uis" has to keep to, in the table's unit; `None` is none.
         settings: of the learner.
     """
@@ -50,6 +51,7 @@ class Setup:
     delay: int = 0
     drift: str = "none"
     without: str = ""
+    passes: int = 1
     budget: float | None = None
     settings: LearnerSettings | None = None
 
@@ -59,7 +61,7 @@ class Setup:
                 raise ConfigurationError(f"no policy {name!r}; there are {', '.join(POLICIES)}")
         if self.without and self.without not in ABLATIONS:
             raise ConfigurationError(f"nothing to go without is called {self.without!r}; there are {', '.join(ABLATIONS)}")
-        for name, value, least in (("seeds", self.seeds, 1), ("delay", self.delay, 0)):
+        for name, value, least in (("seeds", self.seeds, 1), ("delay", self.delay, 0), ("passes", self.passes, 1)):
             if value < least:
                 raise ConfigurationError(f"{name} must be at least {least}, got {value}")
         if self.budget is not None and not 0 < self.budget < float("inf"):
@@ -124,7 +126,7 @@ def _told(episodes: Iterable[Episode], done: Callable[[], None]) -> Iterator[Epi
 
 def episode(world: World, setup: Setup, seed: int) -> Episode:
     """All policies on the order of one seed."""
-    stream = Stream.of(world, seed, setup.drift)
+    stream = Stream.of(world, seed, setup.drift, setup.passes)
     parts, costs = stream.parts(world), stream.costs(world)
     rewards = world.rewards(setup.weights, parts)
     times, half = np.arange(len(stream)), len(stream) // 2

@@ -151,7 +151,7 @@ class Stream:
         return len(self.queries)
 
     @classmethod
-    def of(cls, world: World, seed: int, drift: str = "none") -> Stream:
+    def of(cls, world: World, seed: int, drift: str = "none", passes: int = 1) -> Stream:
         """The stream of a seed: table after table, in each every question once for each of its samples, shuffled.
 
         Args:
@@ -159,6 +159,7 @@ class Stream:
             seed: of the order.
             drift: "permute" gives, from the middle on, every model the quality of the next one, and of the first to the last; what
                 they cost stays.
+            passes: how often each table is gone through before the next one, each time in another order.
 
         Raises:
             ConfigurationError: no such drift.
@@ -170,7 +171,7 @@ class Stream:
         for count in world.tables:
             most = int(world.samples[start : start + count].max())
             pairs = np.array([(query, sample) for sample in range(most) for query in range(start, start + count)])
-            pairs = pairs[rng.permutation(len(pairs))]
+            pairs = np.concatenate([pairs[rng.permutation(len(pairs))] for _ in range(passes)])
             order.append(pairs[:, 0])
             rounds.append(pairs[:, 1])
             start += count

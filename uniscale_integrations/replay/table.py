@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uniscale_integrations.errors import TableError
+from uniscale_integrations.outcomes import Outcome, read_outcomes
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.replay.outcomes import Outcome, read_outcomes
 from uniscale_integrations.space import Configuration
 
 
