@@ -11,7 +11,7 @@ from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.policy import kernels
 from uniscale_integrations.policy import ridge as module
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.ridge import RidgeRegression
+from uniscale_integrations.policy.ridge import Product, RidgeRegression
 
 
 class Plain:
@@ -194,6 +194,32 @@ def test_a_poisoned_state_is_refused_with_its_row() -> None:
     state["A"][2, 2] = -1.0
     with pytest.raises(StateError, match="not positive definite from row 2 on"):
         RidgeRegression.from_state(state)
+
+
+@pytest.mark.parametrize("own", [0, 4])
+@pytest.mark.parametrize("discount", [1.0, 0.9])
+def test_what_a_contraction_computed_is_used_again_only_where_it_holds(own: int, discount: float) -> None:
+    rng, (m, n) = np.random.default_rng(0), (3, 5)
+    again, plain = (RidgeRegression(m * n + own, 2, discount=discount) for _ in range(2))
+    queries = rng.standard_normal((4, n))
+    for turn in range(200):
+        action, query, place = rng.standard_normal(m), queries[turn % 4].copy(), m * n + turn % own if own else None
+        if turn % 3:
+            again.contract(query, m * n)
+            if turn % 5 == 0:
+                query[0] += 1.0
+        x = np.concatenate([np.multiply.outer(action, query).ravel(), np.zeros(own)])
+        if place is not None:
+            x[place] = 1.0
+        values = rng.random(2)
+        again.observe(x, values, Product(action, query, place))
+        plain.observe(x, values)
+        if turn % 40 == 7:
+            rows = rng.standard_normal((20, again.dim))
+            for each in (again, plain):
+                each.observe_many(rows, rows[:, :2])
+    np.testing.assert_allclose(again.theta, plain.theta, atol=1e-12)
+    np.testing.assert_allclose(again.inverse, plain.inverse, atol=1e-12)
 
 
 def test_a_state_stored_by_columns_learns_on() -> None:

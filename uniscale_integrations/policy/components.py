@@ -87,9 +87,9 @@ class Components:
     def outcome(self, action: int, query: Array, score: float | None, cost: float) -> None:
         """Learn what is known at once: the verifier's score, where something scored the answer, and `C~`."""
         values = np.array([NAN if score is None else score, cost]) - self.prior[1:, action]
-        self.observed.observe(self.products.features(action, query), values)
+        self.products.observe(self.observed, action, query, values)
 
     def judge(self, action: int, query: Array, correct: float) -> Surprise:
         """Learn correctness, when feedback comes; returns how it differed from what was expected."""
         self.feedback += 1
-        return self.judged.observe(self.products.features(action, query), np.array([correct - self.prior[0, action]]))
+        return self.products.observe(self.judged, action, query, np.array([correct - self.prior[0, action]]))

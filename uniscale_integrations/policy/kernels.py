@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dgemm, dsymv
+from scipy.linalg.blas import daxpy, dgemm, dsymv
 from threadpoolctl import threadpool_info
 
 Array = NDArray[np.float64]
@@ -21,6 +21,19 @@ MATRIX_VECTOR = 8192
 
 MATRIX_MATRIX = 200_000
 """Multiplications of a product of two matrices done in one piece; OpenBLAS takes threads from 262144 on."""
+
+
+LINE = 64
+"""Bytes of a cache line."""
+
+
+def aligned(array: Array) -> Array:
+    """A copy in row order that begins with a cache line; a product with it can be twice as fast as where every read takes two lines."""
+    found = np.empty(array.size + LINE // array.itemsize)
+    start = -found.ctypes.data % LINE // array.itemsize
+    copied = found[start : start + array.size].reshape(array.shape)
+    copied[...] = array
+    return copied
 
 
 @cache
@@ -50,6 +63,14 @@ def add_products(matrix: Array, rows: Array, sign: float = 1.0) -> None:
         dgemm(sign, rows.T, rows.T, beta=1.0, c=matrix.T, trans_b=True, overwrite_c=True)
         return
     matrix += _by_rows(np.ascontiguousarray(sign * rows.T), rows, MATRIX_MATRIX // max(1, rows.size))
+
+
+def add_outer(matrix: Array, left: Array, right: Array) -> None:
+    """Add `left right^T` to a matrix where it stands, of the shapes (rows, n), (rows,) and (n,); the matrix must be contiguous."""
+    if len(left) == 1:
+        daxpy(right, matrix[0], a=left[0])
+    else:
+        matrix += left[:, None] * right
 
 
 def vector_times_stack(vector: Array, stack: Array) -> Array:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.ridge import RidgeRegression
+from uniscale_integrations.policy.ridge import Product, RidgeRegression
 
 
 class LinUCB:
@@ -68,8 +68,13 @@ class LinUCB:
     @property
     def theta(self) -> Array:
         """Coefficients, shape (d,); with a number as the prior mean they tell the difference to it."""
+        return self.coefficients.copy()
+
+    @property
+    def coefficients(self) -> Array:
+        """`theta` to look at: it may change with the next update."""
         learned: Array = self.regression.theta[0]
-        return self.prior + learned if self._has_prior else learned.copy()
+        return self.prior + learned if self._has_prior else learned
 
     def select(self, actions: Array) -> int:
         """The index of the action to take, the first of equals.
@@ -95,14 +100,15 @@ class LinUCB:
         rows = np.asarray(actions, dtype=np.float64)
         if rows.ndim != 2 or rows.shape[1] != self.regression.dim or not len(rows):
             raise ConfigurationError(f"actions must have the shape (K, {self.regression.dim}) with K at least 1, got {rows.shape}")
-        return self.level + rows @ self.theta, self.regression.widths(rows)
+        return self.level + rows @ self.coefficients, self.regression.widths(rows)
 
-    def update(self, x: ArrayLike, reward: float) -> None:
+    def update(self, x: ArrayLike, reward: float, product: Product | None = None) -> None:
         """Learn the reward of an action.
 
         Args:
             x: its features, shape (d,).
             reward: a finite number.
+            product: what they are made of, where they are a product; see `RidgeRegression.observe`.
 
         Raises:
             ConfigurationError: a wrong shape, or a value that is not finite; nothing is learned then.
@@ -110,7 +116,7 @@ class LinUCB:
         if not isfinite(reward):
             raise ConfigurationError(f"a reward must be a finite number, got {reward!r}")
         row = np.asarray(x, dtype=np.float64)
-        self.regression.observe(row, np.array([reward - self._expected(row)]))
+        self.regression.observe(row, np.array([reward - self._expected(row)]), product)
 
     def update_many(self, rows: ArrayLike, rewards: ArrayLike) -> None:
         """Learn from a burst of rewards in one pass, as from one after the other.

@@ -19,16 +19,38 @@ from scipy.linalg import solve_triangular
 from scipy.linalg.lapack import dpotrf, dpotri
 
 from uniscale_integrations.errors import ConfigurationError, StateError
-from uniscale_integrations.policy.kernels import Array, add_products, symmetric_times_vector, times_matrix, vector_times_stack
+from uniscale_integrations.policy.kernels import (
+    Array,
+    add_outer,
+    add_products,
+    aligned,
+    symmetric_times_vector,
+    times_matrix,
+    vector_times_stack,
+)
 
 DELAYED = 8
 """Observations whose terms are kept apart from the inverse."""
 
 COLLECTED = 64
-"""Observations that are kept apart from `A`, which nothing needs until the inverse is computed anew."""
+"""Observations that are kept apart from `A` and `b`, which nothing needs until the inverse is computed anew."""
 
 REFACTOR = 1024
 """After so many observations the inverse is computed anew, which ends whatever rounding has added up to."""
+
+
+class Product(NamedTuple):
+    """What an observation `x = [a (x) q ; o]` is made of, where `o` has a single 1 or nothing.
+
+    Attributes:
+        action: a, shape (m,).
+        query: q, shape (n,).
+        own: place of the 1 in x; `None` without.
+    """
+
+    action: Array
+    query: Array
+    own: int | None = None
 
 
 class Contraction(NamedTuple):
@@ -100,10 +122,12 @@ class RidgeRegression:
         # The weight is what forgetting multiplies A and b by: both are `_weight` times what is stored.
         self._weight = 1.0
         self._stored, self._sums = np.diag(self.ridge), np.zeros((targets, dim))
-        self._inverse = np.diag(1.0 / self.ridge)
+        self._inverse = aligned(np.diag(1.0 / self.ridge))
         self._terms, self._pending = np.empty((DELAYED, dim)), 0
-        self._rows, self._collected = np.empty((COLLECTED, dim)), 0
+        self._rows, self._values, self._collected = np.empty((COLLECTED, dim)), np.empty((COLLECTED, targets)), 0
         self._since = 0
+        # What `contract` computed last, which an observation of the same query needs again: the query, and its part of the inverse.
+        self._lifted: tuple[bytes, Array] | None = None
         self._period = REFACTOR if discount == 1.0 else max(1, min(REFACTOR, int(log(0.5) / log(discount))))
 
     @property
@@ -115,6 +139,7 @@ class RidgeRegression:
     @property
     def sums(self) -> Array:
         """`b` of every target, shape (targets, d)."""
+        self._add_up()
         return self._weight * self._sums
 
     @property
@@ -123,12 +148,13 @@ class RidgeRegression:
         self._settle()
         return self._inverse / self._weight
 
-    def observe(self, x: Array, values: Array) -> Surprise:
-        """Learn from one observation, in O(d^2).
+    def observe(self, x: Array, values: Array, product: Product | None = None) -> Surprise:
+        """Learn from one observation, in O(d^2), or O(d m) where the last contraction was of the same query.
 
         Args:
             x: shape (d,).
             values: one per target, shape (targets,); where one is NaN it was not observed, and its `theta` stays as it is.
+            product: what x is made of, where it is such a product.
 
         Returns:
             how it differed from what was expected.
@@ -137,26 +163,24 @@ class RidgeRegression:
             ConfigurationError: a wrong shape, or a value that is infinite.
         """
         self._require(x, (self.dim,), "x")
-        complete = isfinite(values @ values)
+        complete = isfinite(values.dot(values))
         if not complete:
             _require_no_infinity(values)
-        row = x
+        row, term = x, self._solve(x, product)
         if self.discount < 1.0:
             self._weight *= self.discount
             scale = 1.0 / sqrt(self._weight)
-            row, values = x * scale, values * scale
-        term = self._solve(row)
-        spread = 1.0 + float(row @ term)
-        expected = self.theta @ row
+            row, term, values = x * scale, term * scale, values * scale
+        spread = 1.0 + float(row.dot(term))
+        expected = self.theta.dot(row)
         errors = values - expected
         if not complete:
             missing = np.isnan(values)
             errors, values = np.where(missing, 0.0, errors), np.where(missing, expected, values)
-        self.theta += (errors / spread)[:, None] * term
-        self._sums += values[:, None] * row
-        self._rows[self._collected] = row
+        add_outer(self.theta, errors / spread, term)
+        self._rows[self._collected], self._values[self._collected] = row, values
         np.multiply(term, 1.0 / sqrt(spread), out=self._terms[self._pending])
-        surprise = Surprise(errors * sqrt(self._weight), spread - 1.0)
+        surprise = Surprise(errors if self._weight == 1.0 else errors * sqrt(self._weight), spread - 1.0)
         self._count(1)
         return surprise
 
@@ -190,10 +214,10 @@ class RidgeRegression:
             terms = solve_triangular(spread, lifted, lower=True)
             errors = targets - scaled @ self.theta.T
             self.theta += solve_triangular(spread, errors, lower=True).T @ terms
-            self._sums += targets.T @ scaled
             self._weight = float(weights[-1])
             self._terms[: len(block)] = terms
-            self._rows[self._collected : self._collected + len(block)] = scaled
+            new = slice(self._collected, self._collected + len(block))
+            self._rows[new], self._values[new] = scaled, targets
             self._count(len(block))
 
     def revise(self, x: Array, changes: Array, weight: float = 1.0) -> None:
@@ -239,13 +263,15 @@ class RidgeRegression:
         n = len(query)
         m = dim // n
         once = vector_times_stack(query, self._inverse[:dim].reshape(m, n, self.dim))
-        both: Array = once[:, :dim].reshape(m, m, n) @ query
+        self._lifted = query.tobytes(), once
+        both: Array = once[:, :dim].reshape(-1, n).dot(query).reshape(m, m)
         across, squares = once[:, dim:], self._inverse.diagonal()[dim:]
         if self._pending:
             terms = self._terms[: self._pending]
-            first, rest = terms[:, :dim].reshape(-1, m, n) @ query, terms[:, dim:]
-            both -= first.T @ first
-            if rest.size:
+            first = terms[:, :dim].reshape(-1, n).dot(query).reshape(-1, m)
+            both -= first.T.dot(first)
+            if dim < self.dim:
+                rest = terms[:, dim:]
                 across, squares = across - first.T @ rest, squares - np.square(rest).sum(axis=0)
         if self._weight != 1.0:
             both, across, squares = both / self._weight, across / self._weight, squares / self._weight
@@ -284,12 +310,17 @@ class RidgeRegression:
         found._invert()
         return found
 
-    def _solve(self, x: Array) -> Array:
-        """The stored inverse times `x`, its pending terms taken off."""
-        found = symmetric_times_vector(self._inverse, x)
+    def _solve(self, x: Array, product: Product | None = None) -> Array:
+        """The inverse as it is stored times `x`, the pending terms taken off."""
+        if product is not None and self._lifted is not None and self._lifted[0] == product.query.tobytes():
+            found: Array = product.action.dot(self._lifted[1])
+            if product.own is not None:
+                found += self._inverse[product.own]
+        else:
+            found = symmetric_times_vector(self._inverse, x)
         if self._pending:
             terms = self._terms[: self._pending]
-            found -= (terms @ x) @ terms
+            found -= terms.dot(x).dot(terms)
         return found
 
     def _count(self, new: int) -> None:
@@ -307,14 +338,15 @@ class RidgeRegression:
     def _settle(self) -> None:
         """Take the pending terms off the inverse."""
         if self._pending:
-            terms, self._pending = self._terms[: self._pending], 0
+            terms, self._pending, self._lifted = self._terms[: self._pending], 0, None
             add_products(self._inverse, terms, -1.0)
 
     def _add_up(self) -> None:
-        """Add the collected observations to `A`."""
+        """Add the collected observations to `A` and `b`."""
         if self._collected:
-            rows, self._collected = self._rows[: self._collected], 0
+            rows, values, self._collected = self._rows[: self._collected], self._values[: self._collected], 0
             add_products(self._stored, rows)
+            self._sums += times_matrix(np.ascontiguousarray(values.T), rows)
 
     def _refactor(self) -> None:
         """Make the ridge whole and compute the inverse from `A`."""
@@ -334,8 +366,9 @@ class RidgeRegression:
                 f"{np.diag(self._stored).min():.3g} to {np.diag(self._stored).max():.3g}); scale the features"
             )
         lower, _ = dpotri(factor, lower=1)
+        self._lifted = None
         lower = np.tril(lower)
-        self._inverse = np.ascontiguousarray(lower + np.tril(lower, -1).T)
+        self._inverse = aligned(lower + np.tril(lower, -1).T)
         self.theta = times_matrix(self._sums, self._inverse)
 
     def _require(self, x: Array, shape: tuple[int, ...], name: str) -> None:
