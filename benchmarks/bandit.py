@@ -1,6 +1,7 @@
 """`python -m benchmarks.bandit [--json]`: time and memory of a decision and of an update, next to other packages' bandits.
 
-Every bandit runs in a process of its own, on one BLAS thread; the medians are of alternating decisions and updates, as in service. A
+Every bandit runs in a process of its own, on one BLAS thread; the medians are of alternating decisions and updates, as in service. An
+update that follows the decision on the same query is told from one that comes late, after other decisions ("late_us"). A
 product of a matrix of d x d with a vector is timed in the same run, as the yardstick. Peers that are not installed are passed over.
 """
 
@@ -13,6 +14,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
@@ -23,6 +25,9 @@ OWN = ("uniscale product", "uniscale", "plain numpy")
 """What is no other package."""
 
 SECONDS, MOST = 6.0, 400
+LATE = 10
+"""Decisions after which an update comes late."""
+
 MEMORY = 6e9
 """Bytes of matrices above which a bandit with one for each arm is passed over."""
 
@@ -63,11 +68,11 @@ def main() -> None:
     yardsticks = apart("yardstick", 384, 1)
     sound = apart("soundness", 24, arguments.updates) if arguments.updates else {}
     table = Table(title="one BLAS thread; microseconds, medians", title_justify="left")
-    for column in ("library", "learns", "d", "K", "select", "update", "MB"):
+    for column in ("library", "learns", "d", "K", "select", "update", "late", "MB"):
         table.add_column(column, justify="left" if column in ("library", "learns") else "right")
     for row in rows:
         values = [row["library"], row["form"], str(row["d"]), str(row["k"])]
-        table.add_row(*values, f"{row['select_us']:.0f}", f"{row['update_us']:.0f}", f"{row['rss_mb']:.0f}")
+        table.add_row(*values, f"{row['select_us']:.0f}", f"{row['update_us']:.0f}", f"{row['late_us']:.0f}", f"{row['rss_mb']:.0f}")
     out = Console()
     out.print(table)
     out.print(f"dgemv of 384 x 384: {yardsticks['dgemv_us']:.1f} us; dsymv + dsyr: {yardsticks['dsymv_dsyr_us']:.1f} us")
@@ -113,6 +118,8 @@ def measure(library: str, d: int, k: int) -> dict[str, Any]:
     rng = np.random.default_rng(1)
     choosing: list[float] = []
     learning: list[float] = []
+    late: list[float] = []
+    waiting: deque[tuple[Any, Any]] = deque()
     began = time.perf_counter()
     for turn in range(MOST + 5):
         query = rng.standard_normal(contender.query_dim)
@@ -126,6 +133,19 @@ def measure(library: str, d: int, k: int) -> dict[str, Any]:
             learning.append(learned - chosen)
         if turn >= 15 and learned - began > SECONDS:
             break
+    began = time.perf_counter()
+    for turn in range(MOST // 2):
+        query = rng.standard_normal(contender.query_dim)
+        waiting.append((contender.select(query), query))
+        if len(waiting) <= LATE:
+            continue
+        arm, query = waiting.popleft()
+        reward, started = float(rng.random()), time.perf_counter()
+        contender.update(arm, query, reward)
+        learned = time.perf_counter()
+        late.append(learned - started)
+        if turn >= LATE + 5 and learned - began > SECONDS / 2:
+            break
     return {
         "library": library,
         "form": form,
@@ -133,6 +153,7 @@ def measure(library: str, d: int, k: int) -> dict[str, Any]:
         "k": k,
         "select_us": 1e6 * median(choosing),
         "update_us": 1e6 * median(learning),
+        "late_us": 1e6 * median(late),
         "rss_mb": max(0.0, _memory() - before),
     }
 
