@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from uniscale_integrations.engine import UniScale
     from uniscale_integrations.errors import UniScaleError
+    from uniscale_integrations.langchain.chat_model import UniScaleChatModel
     from uniscale_integrations.models.catalog import load_model
     from uniscale_integrations.policy.linucb import LinUCB
     from uniscale_integrations.search.budget import Budget
@@ -29,6 +30,7 @@ __all__ = [
     "Request",
     "Sampling",
     "UniScale",
+    "UniScaleChatModel",
     "UniScaleError",
     "__version__",
     "arun",
@@ -45,6 +47,7 @@ _MODULES = {
     "Request": "uniscale_integrations.search.run",
     "Sampling": "uniscale_integrations.search.ports",
     "UniScale": "uniscale_integrations.engine",
+    "UniScaleChatModel": "uniscale_integrations.langchain",
     "UniScaleError": "uniscale_integrations.errors",
     "arun": "uniscale_integrations.search.run",
     "load_model": "uniscale_integrations.models.catalog",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -23,17 +23,20 @@ from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.group import GroupCommit
 from uniscale_integrations.log.log import Log
 from uniscale_integrations.policy.actions import ActionFeatures, doublings
-from uniscale_integrations.policy.encoders import query_encoder
+from uniscale_integrations.policy.encoders import WithNumbers, query_encoder
 from uniscale_integrations.policy.explain import Explanation, explain
 from uniscale_integrations.policy.learner import Assessment, Learner, LearnerSettings
 from uniscale_integrations.policy.objective import Mode, Weights, weights
 from uniscale_integrations.recalibration import Recalibration
 from uniscale_integrations.replica import Replica
-from uniscale_integrations.roster import expected_cost, loaded
+from uniscale_integrations.roster import expected_cost, limited_by, loaded
 from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.conversation import NUMBERS, Conversation, Converses, Emit, Turn
+from uniscale_integrations.search.driver import Observer
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier
 from uniscale_integrations.search.run import Answer, Request, arun
 from uniscale_integrations.space import Configuration, ConfigurationSpace
+from uniscale_integrations.verifiers.formed import Formed
 from uniscale_integrations.verifiers.named import named_verifier
 from uniscale_integrations.warm_start import Known, batched, known_decisions
 
@@ -132,9 +135,9 @@ class UniScale:
             raise ConfigurationError(f"the space has {unknown[0]}, but the models are {', '.join(self._models)}")
         if max_cost is not None and not max_cost > 0:
             raise ConfigurationError(f"max_cost must be a number above 0, got {max_cost!r}")
-        self._sampling, self._hardware = sampling or Sampling(), hardware
+        self.sampling, self._hardware = sampling or Sampling(), hardware
         self._max_cost, self._store = max_cost, store_queries
-        self._encode = query_encoder(features)
+        self._encode = WithNumbers(query_encoder(features), len(NUMBERS), "conversation-1")
         self._costs = np.array([expected_cost(self._models[c.model], c, hardware) for c in self.space])
         self._scale = CostScale.spanning(self._costs[self._costs > 0]) if (self._costs > 0).any() else CostScale(1.0, 1.0)
         self._masked = self._unservable()
@@ -162,58 +165,98 @@ class UniScale:
             self.close()
             raise
 
-    def decide(self, query: str, *, mode: Mode | None = None) -> Decision:
+    @property
+    def models(self) -> Mapping[str, Generator]:
+        """The models by name."""
+        return self._models
+
+    @property
+    def in_dollars(self) -> bool:
+        """Whether costs are counted in dollars, as of models with a price, and not in eFLOPs."""
+        return limited_by(next(iter(self._models.values())), self._hardware, Budget(usd=1.0)) is not None
+
+    def decide(self, query: str | Conversation, *, mode: Mode | None = None, budget: Budget | None = None) -> Decision:
         """Choose a configuration for a question and log the choice.
 
         Args:
-            query: the question's text.
+            query: the question's text, or a conversation.
             mode: weights of this request.
+            budget: what it may cost; what is expected to cost more is not eligible, as long as anything is left.
 
         Raises:
             ConfigurationError: no configuration can serve it.
             LogError: the choice could not be logged.
         """
         self._replica.sync_if_due()
-        decision = self._decide(query, self.weights if mode is None else weights(mode), new_id(), 0, {})
+        decision = self._decide(_asked(query), self.weights if mode is None else weights(mode), budget or Budget(), new_id(), 0, {})
         self._append(self._event(decision, query))
         return decision
 
-    def run(self, question: str, *, mode: Mode | None = None, budget: Budget | None = None, sampling: Sampling | None = None) -> Answer:
+    def run(
+        self,
+        question: str | Conversation,
+        *,
+        mode: Mode | None = None,
+        budget: Budget | None = None,
+        sampling: Sampling | None = None,
+    ) -> Answer:
         """`arun` for callers that do not await; works inside a running event loop too."""
         return _finish(self.arun(question, mode=mode, budget=budget, sampling=sampling))
 
     async def arun(
-        self, question: str, *, mode: Mode | None = None, budget: Budget | None = None, sampling: Sampling | None = None
+        self,
+        question: str | Conversation,
+        *,
+        mode: Mode | None = None,
+        budget: Budget | None = None,
+        sampling: Sampling | None = None,
+        observe: Observer | None = None,
+        emit: Emit | None = None,
     ) -> Answer:
         """Choose a configuration, run it, log choice and outcome, and give the answer with the decision's id.
 
-        Where every candidate of the chosen model fails, or the question is too long for it, the next best model gets its turn.
+        Where every candidate of the chosen model fails, or the question is too long for it, the next best model gets its turn, unless
+        pieces of an answer have been shown already.
 
         Args:
-            question: what to answer.
+            question: what to answer: a text, or a conversation.
             mode: weights of this request.
-            budget: what the search may spend.
+            budget: what the search may spend; what is expected to cost more is not eligible, as long as anything is left.
             sampling: how to draw, instead of the engine's.
+            observe: told of every answer that the search took.
+            emit: takes the pieces of an answer while it is made, where the configuration is plain and the model streams.
 
         Raises:
             ConfigurationError: no configuration can serve it.
             SearchFailed: every model failed.
             ContextLengthError: the question is too long for the last one that was left.
         """
-        chosen, request_id = self.weights if mode is None else weights(mode), new_id()
-        failed: dict[Configuration, str] = {}
+        chosen, request_id, limits = self.weights if mode is None else weights(mode), new_id(), budget or Budget()
+        asked, failed, shown = _asked(question), dict[Configuration, str](), _Shown(emit)
         notes = await self._replica.async_if_due()
         for attempt in count():
-            decision = self._decide(question, chosen, request_id, attempt, failed)
+            decision = self._decide(asked, chosen, limits, request_id, attempt, failed)
             configuration = decision.configuration
-            request = Request(question, configuration, sampling or self._sampling, budget or Budget(), hardware=self._hardware)
+            request = Request(
+                asked.question,
+                configuration,
+                sampling or self.sampling,
+                limits,
+                hardware=self._hardware,
+                conversation=asked,
+                emit=shown if emit is not None and configuration.plain else None,
+            )
             try:
-                answer = await arun(request, self._models[configuration.model], self._verifier)
+                answer = await arun(request, self._models[configuration.model], self._verifier_for(asked), observe)
+            except asyncio.CancelledError:
+                # The decision is closed, so that nobody waits for its outcome; the log's own thread sees to that.
+                self._group.submit(self._event(decision, question), Outcome(decision.id, None, failed="cancelled"))
+                raise
             except (SearchFailed, ContextLengthError) as error:
                 notes += await self._keep(self._event(decision, question), Outcome(decision.id, None, failed=str(error)))
                 notes.append(f"{configuration} failed: {error}")
                 failed |= {each: str(error) for each in self.space if each.model == configuration.model}
-                if len(failed) == len(self.space):
+                if shown.anything or not any(each not in failed and each not in self._unable(asked) for each in self.space):
                     raise
                 continue
             notes += await self._keep(self._event(decision, question), self._outcome(decision, answer))
@@ -298,14 +341,22 @@ class UniScale:
         self.log.close()
 
     def _decide(
-        self, query: str, chosen: Weights, request_id: str, attempt: int, failed: dict[Configuration, str]
+        self,
+        asked: Conversation,
+        chosen: Weights,
+        limits: Budget,
+        request_id: str,
+        attempt: int,
+        failed: Mapping[Configuration, str],
     ) -> Decision:
-        if not query.strip():
+        if not asked.question.strip():
             raise ConfigurationError("the question is empty; give it at least one word")
-        features = self._encode(query)
+        features = self._encode(asked.question, asked.numbers)
         masked, eligible = self._masked, self._eligible
-        if failed:
-            masked = masked | failed
+        more = {**self._unable(asked), **failed}
+        if more or limits.eflops is not None or limits.usd is not None:
+            masked = {**masked, **more}
+            masked |= self._too_dear(limits, masked)
             eligible = np.array([configuration not in masked for configuration in self.space])
         if not eligible.any():
             raise ConfigurationError(f"no configuration can serve this request: {next(iter(masked.values()))}")
@@ -337,7 +388,33 @@ class UniScale:
                 masked[configuration] = f"it is expected to cost {cost:.3g}, more than max_cost={self._max_cost:.3g}"
         return masked
 
-    def _event(self, decision: Decision, query: str) -> Decided:
+    def _unable(self, asked: Conversation) -> dict[Configuration, str]:
+        """Which configurations cannot take a conversation, and why."""
+        unable: dict[str, str] = {}
+        if not asked.bare:
+            for name, model in self._models.items():
+                if not isinstance(model, Converses):
+                    unable[name] = f"{name} takes single questions only"
+                elif not asked.needs <= model.abilities:
+                    unable[name] = f"{name} cannot do {', '.join(sorted(asked.needs - model.abilities))}"
+        return {configuration: unable[configuration.model] for configuration in self.space if configuration.model in unable}
+
+    def _too_dear(self, limits: Budget, masked: Mapping[Configuration, str]) -> dict[Configuration, str]:
+        """Which configurations are expected to cost more than a request may; none where nothing would be left."""
+        if limits.eflops is None and limits.usd is None:
+            return {}
+        dear: dict[Configuration, str] = {}
+        for configuration, cost in zip(self.space, self._costs, strict=True):
+            limit = limited_by(self._models[configuration.model], self._hardware, limits)
+            if limit is not None and cost > limit:
+                dear[configuration] = f"it is expected to cost {cost:.3g}, more than the request's {limit:.3g}"
+        return dear if any(each not in dear and each not in masked for each in self.space) else {}
+
+    def _verifier_for(self, asked: Conversation) -> Verifier | None:
+        return self._verifier if asked.valid is None else Formed(self._verifier, asked.valid)
+
+    def _event(self, decision: Decision, asked: str | Conversation) -> Decided:
+        query = asked.question if isinstance(asked, Conversation) else asked
         return Decided(
             decision.id,
             decision.configuration,
@@ -377,6 +454,22 @@ class UniScale:
 
     def _cost_of(self, outcome: Outcome) -> float:
         return self._position(outcome.eflops or outcome.usd)
+
+
+class _Shown:
+    """Passes pieces of an answer on, and knows whether there were any."""
+
+    def __init__(self, emit: Emit | None) -> None:
+        self._emit, self.anything = emit, False
+
+    def __call__(self, piece: Any) -> None:
+        self.anything = True
+        if self._emit is not None:
+            self._emit(piece)
+
+
+def _asked(question: str | Conversation) -> Conversation:
+    return question if isinstance(question, Conversation) else Conversation((Turn("user", question),))
 
 
 def _id_of(decision: str | Decision | Answer) -> str:

@@ -32,11 +32,16 @@ class VerifierError(UniScaleError):
 
 
 class SearchFailed(UniScaleError):
-    """Every candidate failed; `causes` holds what each of them said."""
+    """Every candidate failed.
 
-    def __init__(self, message: str, causes: tuple[str, ...] = ()) -> None:
+    Attributes:
+        causes: what each of them said.
+        errors: the exceptions behind that, where the generator kept them.
+    """
+
+    def __init__(self, message: str, causes: tuple[str, ...] = (), errors: tuple[BaseException, ...] = ()) -> None:
         super().__init__(message)
-        self.causes = causes
+        self.causes, self.errors = causes, errors
 
 
 class CalibrationError(UniScaleError):

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from uniscale_integrations.cost.hardware import HardwareProfile
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.space import Configuration
 
@@ -53,6 +54,14 @@ def _load(name: str) -> Generator:
     from uniscale_integrations.models.catalog import load_model
 
     return load_model(name)
+
+
+def limited_by(generator: Generator, hardware: HardwareProfile, budget: Budget) -> float | None:
+    """What a budget allows, in the unit of the generator's expected cost; `None` where it says nothing about that."""
+    if not isinstance(generator, KnowsItsCost):
+        return None
+    usage = generator.plain_usage(TYPICAL_PROMPT, TYPICAL_ANSWER)
+    return budget.eflops if hardware.eflops(usage) else budget.usd if usage.usd else None
 
 
 def expected_cost(generator: Generator, configuration: Configuration, hardware: HardwareProfile) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any
@@ -21,8 +21,10 @@ from uniscale_integrations.models.forest import batches_for
 from uniscale_integrations.models.read import Reading, read_in_parts
 from uniscale_integrations.models.state import PathState, context_length, empty_state
 from uniscale_integrations.models.vocabulary import Vocabulary, prompt_ids
+from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
 from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.space import Configuration
 
 INSTRUCTION = "Solve it step by step, one short step per line. End with a last line 'Answer: ' and the answer alone."
 FINAL_STEP = r"^\s*\**Answer:"
@@ -83,6 +85,9 @@ class TransformersModel:
         self.decoder = Decoder(self.model, batches_for(self.model), self.shape, vocabulary, pattern, self.context)
         self.batches = SharedBatches(self._serve)
 
+    abilities: frozenset[str] = frozenset()
+    """Of what conversations may need: nothing beside text."""
+
     def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
         """What one sample of `answer_tokens` after a prompt of `prompt_tokens` takes."""
         read = forward_usage(self.shape, [prompt_tokens], [0], prompt=[prompt_tokens])
@@ -95,9 +100,25 @@ class TransformersModel:
             ConfigurationError: the question is empty.
             ContextLengthError: it leaves no room for a step; says by how many tokens it is too long.
         """
+        return self._begun(question, sampling)
+
+    def open_conversation(
+        self, conversation: Conversation, sampling: Sampling, configuration: Configuration, emit: Emit | None = None
+    ) -> TransformersSession:
+        """Begin a conversation: its last question after what came before, as far as the model's chat template can say it.
+
+        Raises:
+            ConfigurationError: as of `open`.
+            ContextLengthError: as of `open`.
+        """
+        last = max((place for place, turn in enumerate(conversation.turns) if turn.role == "user"), default=0)
+        earlier = [{"role": turn.role, "content": turn.text} for turn in conversation.turns[:last] if turn.text]
+        return self._begun(conversation.question, sampling, earlier)
+
+    def _begun(self, question: str, sampling: Sampling, earlier: Sequence[Mapping[str, str]] = ()) -> TransformersSession:
         if not question.strip():
             raise ConfigurationError("the question is empty; give it at least one word")
-        ids = prompt_ids(self.tokenizer, question, self.instruction)
+        ids = prompt_ids(self.tokenizer, question, self.instruction, earlier)
         room = self.context - min(sampling.max_step_tokens, self.context // 2)
         if len(ids) > room:
             raise ContextLengthError(

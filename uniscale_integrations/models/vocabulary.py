@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,17 +47,18 @@ class Vocabulary:
         return text
 
 
-def prompt_ids(tokenizer: Any, question: str, instruction: str) -> list[int]:
+def prompt_ids(tokenizer: Any, question: str, instruction: str, earlier: Sequence[Mapping[str, str]] = ()) -> list[int]:
     """Token ids of the question as the model expects it: through its chat template where it has one, as plain text otherwise.
 
     Args:
         tokenizer: any transformers tokenizer.
         question: what to ask.
         instruction: how to answer, put after the question; may be empty.
+        earlier: messages before it, `role` and `content`; a model without a chat template never learned to read them.
     """
     asked = f"{question.strip()}\n\n{instruction}" if instruction else question.strip()
     if tokenizer.chat_template:
-        messages = [{"role": "user", "content": asked}]
+        messages = [*earlier, {"role": "user", "content": asked}]
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         return [int(i) for i in tokenizer(text, add_special_tokens=False)["input_ids"]]
     return [int(i) for i in tokenizer(f"{asked}\n")["input_ids"]]

@@ -42,6 +42,25 @@ class QueryEncoder(Protocol):
         ...
 
 
+class WithNumbers:
+    """An encoder's features of a text, followed by numbers that do not come from it.
+
+    Args:
+        encode: the encoder.
+        numbers: how many there are.
+        what: the numbers' name, with their version.
+    """
+
+    def __init__(self, encode: QueryEncoder, numbers: int, what: str) -> None:
+        self.name = f"{encode.name} {what}"
+        self.kinds = (*encode.kinds, *(False,) * numbers)
+        self._encode, self._none = encode, np.zeros(numbers)
+
+    def __call__(self, text: str, numbers: Array | None = None) -> Array:
+        """The features; the numbers are 0 by default."""
+        return np.concatenate([self._encode(text), self._none if numbers is None else numbers])
+
+
 class EmbeddedFeatures:
     """The features of `TextFeatures`, the kinds told by an embedding instead of by the text's surface.
 

@@ -221,6 +221,8 @@ class BeamSearch:
             key = PathKey(number, (*lineage, index))
             child = Path(key, all_steps, all_scores, None, final, alive, "", made.usage, scored.usage, made.log_probabilities)
             self.paths.append(child)
+            if made.payload is not None:
+                child.payload = made.payload
             if made.error is not None or not all_steps:
                 error = made.error or "the model ended the text before it said anything"
                 child.fate, child.reason = Fate.FAILED, error

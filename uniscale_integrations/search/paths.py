@@ -51,6 +51,7 @@ class Candidate:
         usage: what sampling it took.
         log_probabilities: mean log-probability of the tokens of each new step, where the generator knows it.
         error: why it failed; then the other fields say what was spent until then.
+        payload: what the generator wants to find on the winning path again, such as the framework's own message, or the exception.
     """
 
     steps: tuple[str, ...]
@@ -58,6 +59,7 @@ class Candidate:
     usage: Usage = NOTHING
     log_probabilities: tuple[float, ...] | None = None
     error: str | None = None
+    payload: object = None
 
 
 @dataclass(slots=True)
@@ -85,6 +87,7 @@ class Path:
         verifier_usage: what scoring it took.
         log_probabilities: mean log-probability of the tokens of each step of its last candidate.
         count: how many candidates said the same, duplicates included.
+        payload: of its last candidate.
     """
 
     key: PathKey
@@ -98,6 +101,7 @@ class Path:
     verifier_usage: Usage = NOTHING
     log_probabilities: tuple[float, ...] | None = None
     count: int = 1
+    payload: object = None
 
     @property
     def depth(self) -> int:

@@ -11,9 +11,10 @@ from uniscale_integrations.errors import ConfigurationError, SearchFailed
 from uniscale_integrations.search.aggregation import MEAN, Aggregation
 from uniscale_integrations.search.beam import BeamSearch, Schedule, SearchSettings
 from uniscale_integrations.search.budget import Budget, Meter
+from uniscale_integrations.search.conversation import Conversation, Converses, Emit
 from uniscale_integrations.search.driver import Driver, Observer
 from uniscale_integrations.search.paths import Fate, Path
-from uniscale_integrations.search.ports import Generator, Sampling, Verifier
+from uniscale_integrations.search.ports import Generator, GeneratorSession, Sampling, Verifier
 from uniscale_integrations.space import Configuration
 
 
@@ -30,6 +31,8 @@ class Request:
         schedule: all trees at once ("lockstep"), or the first one first and the others in waves ("leader").
         aggregation: how step scores become a path's value.
         hardware: the profile that prices compute and memory traffic.
+        conversation: what is asked, where it is more than the question.
+        emit: see `Converses.open_conversation`.
     """
 
     question: str
@@ -40,6 +43,8 @@ class Request:
     schedule: Schedule = "leader"
     aggregation: Aggregation = MEAN
     hardware: HardwareProfile = H100
+    conversation: Conversation | None = None
+    emit: Emit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Answer:
         paths: every path with its steps, scores and fate.
         cut: why the search ended early, empty if it did not.
         notes: what went wrong on the way without ending it.
+        payload: what the generator put on the winning path.
         decision_id: the decision that chose the configuration, where one did.
     """
 
@@ -70,6 +76,7 @@ class Answer:
     paths: tuple[Path, ...]
     cut: str = ""
     notes: tuple[str, ...] = ()
+    payload: object = None
     decision_id: str | None = None
 
 
@@ -117,7 +124,7 @@ class Run:
         self.meter = Meter(request.budget, request.hardware)
         self._generator, self._verifier = generator, verifier
         self._names = (generator.name, verifier.name if verifier else "")
-        self._generation = generator.open(request.question, request.sampling)
+        self._generation = _opened(generator, request)
         try:
             self._verification = verifier.open(request.question) if verifier else None
         except BaseException:
@@ -154,7 +161,8 @@ class Run:
         if result is None:
             causes = tuple(dict.fromkeys(path.reason for path in self.search.paths if path.reason))
             why = "; ".join(causes or self.search.notes) or "nothing was sampled"
-            raise SearchFailed(f"{self.request.configuration} produced nothing: {why}", causes)
+            errors = tuple(path.payload for path in self.search.paths if isinstance(path.payload, BaseException))
+            raise SearchFailed(f"{self.request.configuration} produced nothing: {why}", causes, errors)
         generator, verifier = self._names
         prompts = [Charge("generator", generator, self._generation.shared)]
         if self._verification is not None:
@@ -181,7 +189,17 @@ class Run:
             paths=result.paths,
             cut=result.cut,
             notes=(*result.notes, *self._generation.notes),
+            payload=result.chosen.payload,
         )
+
+
+def _opened(generator: Generator, request: Request) -> GeneratorSession:
+    conversation = request.conversation
+    if conversation is not None and isinstance(generator, Converses):
+        return generator.open_conversation(conversation, request.sampling, request.configuration, request.emit)
+    if conversation is not None and not conversation.bare:
+        raise ConfigurationError(f"{generator.name} takes single questions only, not conversations")
+    return generator.open(request.question, request.sampling)
 
 
 async def arun(

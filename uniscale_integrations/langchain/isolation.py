@@ -1,0 +1,29 @@
+"""Calls that nobody who watches the outer one may see.
+
+A model inside a model would show up as a second run in every tracer, count its tokens twice and stream to the wrong listener. Handing it no
+callbacks is not enough: it also finds them in context variables. So it runs in a copy of the context in which those are empty.
+"""
+
+from __future__ import annotations
+
+from contextvars import Context, copy_context
+
+from langchain_core.runnables.config import var_child_runnable_config
+from langchain_core.tracers import context as hooks
+from langsmith.run_helpers import tracing_context
+
+
+def isolated() -> Context:
+    """A copy of the caller's context without callbacks, collectors or tracing."""
+    context = copy_context()
+    context.run(_clear)
+    return context
+
+
+def _clear() -> None:
+    for variable, *_ in hooks._configure_hooks:
+        variable.set(None)
+    hooks.tracing_v2_callback_var.set(None)
+    var_child_runnable_config.set(None)
+    # Entered and never left: the context ends with the call.
+    tracing_context(enabled=False, parent=False).__enter__()

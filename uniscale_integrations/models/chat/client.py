@@ -1,0 +1,93 @@
+"""What a chat model's client must be able to do: send a conversation and give back one reply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.search.conversation import Conversation, Emit
+
+
+class Continuation(StrEnum):
+    """How a partial answer is continued, the surest way first."""
+
+    FLAG = "flag"
+    """The server continues the last message when told to (vLLM, SGLang, transformers)."""
+    RAW = "raw"
+    """Text completion of the rendered conversation."""
+    PREFILL = "prefill"
+    """The provider continues an assistant's message that stands last."""
+    WHOLE = "whole"
+    """Not at all: whole answers are sampled and cut into steps afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One reply that is wanted.
+
+    Attributes:
+        conversation: what is asked.
+        prefix: the answer so far, which the reply is to continue.
+        continuation: how; only looked at where there is a prefix.
+        stop: texts that end the reply and are not part of it.
+        max_tokens: most tokens; the model's own limit by default.
+        temperature: the model's own by default.
+        top_p: likewise.
+        seed: tells draws of the same request apart, where the provider knows seeds.
+        emit: takes the reply's pieces as they come.
+    """
+
+    conversation: Conversation
+    prefix: str = ""
+    continuation: Continuation = Continuation.WHOLE
+    stop: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    emit: Emit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back.
+
+    Attributes:
+        text: of the reply; tool calls as JSON in canonical form, so that equal ones are equal texts.
+        ended: whether the model had said all it wanted, or met one of the texts that end a reply; false where it ran out of tokens.
+        usage: tokens, as the provider counted them.
+        log_probability: mean over the reply's tokens, where the provider tells it.
+        message: the framework's own message.
+    """
+
+    text: str
+    ended: bool = True
+    usage: Usage = NOTHING
+    log_probability: float | None = None
+    message: object = None
+
+
+class ChatClient(Protocol):
+    """Sends requests to one chat model."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        ...
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """What it can do, of what a `Conversation` may need."""
+        ...
+
+    @property
+    def continuations(self) -> Sequence[Continuation]:
+        """The ways of continuing an answer that are worth trying with it, the surest first; `WHOLE` need not be named."""
+        ...
+
+    async def complete(self, asked: Asked) -> Reply:
+        """Get one reply. Must raise what the provider raised."""
+        ...

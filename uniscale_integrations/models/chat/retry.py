@@ -1,0 +1,65 @@
+"""Trying again after an error that may pass."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+PASSING = (408, 409, 425, 429, 500, 502, 503, 504, 529)
+"""HTTP states after which the same request may succeed."""
+
+LONGEST_WAIT = 60.0
+"""Most seconds that are waited, whatever a server asks for."""
+
+Result = TypeVar("Result")
+
+_backoff = wait_random_exponential(multiplier=0.5, max=20.0)
+
+
+async def retrying(call: Callable[[], Awaitable[Result]], retries: int) -> Result:
+    """The result of a call, tried again after an error that may pass; as late as the server asked for with `Retry-After`.
+
+    Raises:
+        Exception: what the last try raised.
+    """
+    if not retries:
+        return await call()
+    passing = retry_if_exception(may_pass)
+    async for attempt in AsyncRetrying(stop=stop_after_attempt(retries + 1), wait=_wait, retry=passing, reraise=True):
+        with attempt:
+            return await call()
+    raise AssertionError("the last try either returns or raises")
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the same request may succeed later: a state of `PASSING`, or a connection that failed."""
+    status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
+    if status is not None:
+        return status in PASSING
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return isinstance(error, ConnectionError) or not kinds.isdisjoint(("TransportError", "APIConnectionError"))
+
+
+def retry_after(error: BaseException | None) -> float | None:
+    """Seconds that a server asked to wait, where it did."""
+    headers = getattr(getattr(error, "response", None), "headers", None)
+    said = headers.get("retry-after") if headers is not None else None
+    if said is None:
+        return None
+    try:
+        return max(0.0, float(said))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time())
+    except ValueError:
+        return None
+
+
+def _wait(state: RetryCallState) -> float:
+    asked = retry_after(state.outcome.exception() if state.outcome else None)
+    return _backoff(state) if asked is None else min(asked, LONGEST_WAIT)

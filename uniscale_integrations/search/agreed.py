@@ -1,0 +1,60 @@
+"""What every path that may still win has in common, so that it can be shown before the search has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from uniscale_integrations.search.beam import BeamSearch
+from uniscale_integrations.search.paths import Fate, Path
+
+
+class Agreed:
+    """Follows a search and tells each step as soon as all paths that may still become the answer share it.
+
+    Example:
+        >>> from uniscale_integrations.search.paths import Candidate, Scored
+        >>> from uniscale_integrations.space import Configuration
+        >>> search, agreed = BeamSearch(Configuration("m", cp=2)), Agreed()
+        >>> [wish] = search.ask()
+        >>> same, other = Candidate(("one ",), False), Candidate(("two ",), False)
+        >>> _ = search.tell(wish.path.key, [Scored(same, (0.9,)), Scored(other, (0.5,))])
+        >>> agreed.new(search)
+        ('one ',)
+    """
+
+    def __init__(self) -> None:
+        self._told = 0
+
+    @property
+    def told(self) -> int:
+        """How many steps have been told."""
+        return self._told
+
+    def new(self, search: BeamSearch) -> tuple[str, ...]:
+        """The steps that have been agreed on since it was last asked."""
+        shared = _common(path.steps for path in _contenders(search))
+        found, self._told = shared[self._told :], max(self._told, len(shared))
+        return tuple(found)
+
+
+def _contenders(search: BeamSearch) -> list[Path]:
+    """Paths that may become the answer, or on which it may be built. One that only ran out of steps may, as long as none has finished."""
+    finished = [path for path in search.paths if path.fate is Fate.FINISHED]
+    if finished:
+        return [*search.live(), *finished]
+    return [*search.live(), *(path for path in search.paths if path.fate is Fate.TRUNCATED)]
+
+
+def _common(paths: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    shared: tuple[str, ...] | None = None
+    for steps in paths:
+        if shared is None:
+            shared = tuple(steps)
+            continue
+        same = 0
+        for mine, theirs in zip(shared, steps, strict=False):
+            if mine != theirs:
+                break
+            same += 1
+        shared = shared[:same]
+    return shared or ()

@@ -1,0 +1,110 @@
+"""What is asked, where that is more than one question: earlier turns, tools, a form that the answer must have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import log1p
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uniscale_integrations.search.ports import GeneratorSession, Sampling
+from uniscale_integrations.space import Configuration
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+Emit = Callable[[Any], None]
+"""Takes a piece of an answer as soon as it is there, in the form in which the generator's framework streams."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message.
+
+    Attributes:
+        role: who says it.
+        text: what.
+    """
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Conversation:
+    """A request as a framework makes it.
+
+    Attributes:
+        turns: its messages as text, in order.
+        messages: the same as the framework has them; generators of that framework send them as they are.
+        options: what else the call said: tools, the form of the answer, and so on, for those generators too.
+        whole: whether an answer cannot be cut into steps, as tool calls and JSON cannot.
+        needs: what a model must be able to do for it, such as "tools" and "images".
+        valid: whether a text has the form that was asked for; anything goes by default.
+        stop: texts that end the answer and are not part of it.
+    """
+
+    turns: tuple[Turn, ...]
+    messages: Any = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    whole: bool = False
+    needs: frozenset[str] = frozenset()
+    valid: Callable[[str], bool] | None = None
+    stop: tuple[str, ...] = ()
+
+    @property
+    def question(self) -> str:
+        """The last turn of the user, which is what the features are made from."""
+        return next((turn.text for turn in reversed(self.turns) if turn.role == "user"), self.turns[-1].text if self.turns else "")
+
+    @property
+    def bare(self) -> bool:
+        """Whether it is one question and nothing else, which any generator can take as such."""
+        return len(self.turns) == 1 and self.turns[0].role == "user" and not self.needs and not self.stop
+
+    @property
+    def numbers(self) -> NDArray[np.float64]:
+        """What the policy sees beside the question, shape (len(NUMBERS),), all 0 for a first question.
+
+        Instructions, tool output and examples are not counted: they say more about the application than about the question.
+        """
+        users = [turn for turn in self.turns if turn.role == "user"]
+        earlier = sum(len(turn.text) for turn in users[:-1])
+        tools = sum(turn.role == "tool" for turn in self.turns)
+        return np.array(
+            [
+                log1p(max(0, len(users) - 1)),
+                log1p(earlier) / 5.0,
+                log1p(tools),
+                *(float(need in self.needs) for need in ("tools", "structure", "images")),
+            ]
+        )
+
+
+NUMBERS = ("turns", "earlier text", "tool results", "tools", "structure", "images")
+"""The names of `Conversation.numbers`."""
+
+
+@runtime_checkable
+class Converses(Protocol):
+    """A generator that takes conversations."""
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """What it can do, of what conversations may need."""
+        ...
+
+    def open_conversation(
+        self, conversation: Conversation, sampling: Sampling, configuration: Configuration, emit: Emit | None = None
+    ) -> GeneratorSession:
+        """Begin a conversation.
+
+        Args:
+            conversation: what is asked.
+            sampling: how to draw.
+            configuration: of the search.
+            emit: for an answer that nothing competes with: takes its pieces while it is made.
+        """
+        ...

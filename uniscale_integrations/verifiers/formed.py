@@ -1,0 +1,65 @@
+"""A verifier for answers that must have a form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.search.paths import Path
+from uniscale_integrations.search.ports import Verdict, Verifier, VerifierSession
+from uniscale_integrations.verifiers.session import Item
+
+
+class Formed:
+    """Gives an answer without the form that was asked for a 0, and leaves all others to another verifier.
+
+    Args:
+        verifier: the other one; without one an answer in form has no score.
+        valid: whether the text of a finished path has the form.
+
+    Example:
+        >>> import asyncio
+        >>> from uniscale_integrations.search.paths import Candidate, PathKey
+        >>> session = Formed(None, str.isdigit).open("How many?")
+        >>> root = Path(PathKey(0, ()))
+        >>> asyncio.run(session.score([(root, Candidate(("four",), True)), (root, Candidate(("4",), True))]))
+        [((0.0,), Usage(...)), (None, Usage(...))]
+    """
+
+    def __init__(self, verifier: Verifier | None, valid: Callable[[str], bool]) -> None:
+        self._verifier, self._valid = verifier, valid
+        self.name = verifier.name if verifier else "form"
+        self.upper = verifier.upper if verifier else 1.0
+        self.path_local = verifier.path_local if verifier else True
+
+    def open(self, question: str) -> _FormedSession:
+        return _FormedSession(self._verifier.open(question) if self._verifier else None, self._valid)
+
+
+class _FormedSession:
+    def __init__(self, session: VerifierSession | None, valid: Callable[[str], bool]) -> None:
+        self._session, self._valid = session, valid
+
+    @property
+    def shared(self) -> Usage:
+        return self._session.shared if self._session else NOTHING
+
+    def retain(self, paths: Collection[Path]) -> None:
+        if self._session is not None:
+            self._session.retain(paths)
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+
+    async def score(self, items: Sequence[Item]) -> Sequence[Verdict]:
+        formed = [not each.final or self._valid(path.text + "".join(each.steps)) for path, each in items]
+        good = [item for item, fine in zip(items, formed, strict=True) if fine]
+        if self._session is None:
+            verdicts: Sequence[Verdict] = [(None, NOTHING) for _ in good]
+        else:
+            verdicts = await self._session.score(good) if good else []
+        remaining = iter(verdicts)
+        return [
+            next(remaining) if fine else ((0.0,) * len(each.steps), NOTHING) for (_, each), fine in zip(items, formed, strict=True)
+        ]
