@@ -65,7 +65,7 @@ class UniScaleChatModel(BaseChatModel):
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
 
     engine: UniScale | None = Field(default=None, exclude=True)
-    models: Sequence[Any] | None = Field(default=None, exclude=True)
+    models: Sequence[Any] | None = None
     mode: str | Sequence[float] = "balanced"
     temperature: float | None = None
     top_p: float | None = None
@@ -85,6 +85,16 @@ class UniScaleChatModel(BaseChatModel):
             models = None if self.models is None else [as_generator(model, **limits) for model in self.models]
             self.engine = UniScale(models, mode=_mode(self.mode))
         return self
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """With its inner models, where they are; what was learned is in the log."""
+        return True
+
+    @classmethod
+    def get_lc_namespace(cls) -> list[str]:
+        """Where `load` finds it."""
+        return ["uniscale_integrations", "langchain"]
 
     @property
     def _llm_type(self) -> str:
@@ -239,11 +249,7 @@ class UniScaleChatModel(BaseChatModel):
         answer = await self._answered(asked, request)
         message = message_of(answer, _until(answer.text, asked.stop))
         message.usage_metadata = usage_of(answer)
-        message.response_metadata = {
-            **message.response_metadata,
-            "model_name": answer.configuration.model,
-            "uniscale": described(answer),
-        }
+        message.response_metadata = _told(answer)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _pieces(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> AsyncIterator[AIMessageChunk]:
@@ -382,6 +388,10 @@ def _rest(answer: Answer, text: str, told: str, native: bool) -> Iterator[AIMess
 
 
 def _closing(answer: Answer) -> AIMessageChunk:
+    return AIMessageChunk(content="", usage_metadata=usage_of(answer), response_metadata=_told(answer), chunk_position="last")
+
+
+def _told(answer: Answer) -> dict[str, Any]:
+    """What the provider told of its answer, and how that came about."""
     inner = answer.payload.response_metadata if isinstance(answer.payload, AIMessage) else {}
-    told = {**inner, "model_name": answer.configuration.model, "uniscale": described(answer)}
-    return AIMessageChunk(content="", usage_metadata=usage_of(answer), response_metadata=told, chunk_position="last")
+    return {"model_name": answer.configuration.model, **inner, "uniscale": described(answer)}
