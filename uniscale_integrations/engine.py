@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from uniscale_integrations.attribution import Credit, credited, decisions_of
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.errors import ConfigurationError, ContextLengthError, LogError, SearchFailed
@@ -264,30 +265,39 @@ class UniScale:
         raise AssertionError("a request ends with an answer or an error")
 
     def feedback(
-        self, decision: str | Decision | Answer, correct: float, *, source: str = "feedback", key: str = "correct", comment: str = ""
+        self,
+        target: object,
+        correct: float,
+        *,
+        source: str = "feedback",
+        key: str = "correct",
+        comment: str = "",
+        credit: Credit = "all",
     ) -> bool:
         """Say how right the answer of a decision was; any worker on the log may, any time later.
 
         Args:
-            decision: its id, or what `decide` or `run` gave.
+            target: a decision's id, what `decide` or `run` gave, or, with an adapter, a run or its id, a message, an agent's state.
             correct: in [0, 1].
             source: who says so. Each counts once, with the last it said; several are averaged.
             key: what about, where one source judges several things.
             comment: free text.
+            credit: who is judged where the target took several decisions: "all", "last", or "split".
 
         Returns:
-            whether that was new.
+            whether any of it was new.
 
         Raises:
             UnknownDecisionError: no such decision in the log.
-            ConfigurationError: `correct` is no number in [0, 1].
+            ConfigurationError: `correct` is no number in [0, 1], or a target that nothing knows.
         """
-        decision_id = _id_of(decision)
-        written = self.log.add_feedback(Feedback(decision_id, correct, source, key, comment))
-        if written is None:
-            return False
-        self._replica.follow(written)
-        return True
+        new = False
+        for decision_id, weight in credited(decisions_of(target), credit):
+            written = self.log.add_feedback(Feedback(decision_id, correct, source, key, comment, weight))
+            if written is not None:
+                self._replica.follow(written)
+                new = True
+        return new
 
     def sync(self) -> int:
         """Learn now what any worker has logged since; returns how many events that were."""
@@ -470,16 +480,6 @@ class _Shown:
 
 def _asked(question: str | Conversation) -> Conversation:
     return question if isinstance(question, Conversation) else Conversation((Turn("user", question),))
-
-
-def _id_of(decision: str | Decision | Answer) -> str:
-    if isinstance(decision, Decision):
-        return decision.id
-    if isinstance(decision, Answer):
-        if decision.decision_id is None:
-            raise ConfigurationError("this answer belongs to no decision; give feedback on one that an engine's `run` gave")
-        return decision.decision_id
-    return decision
 
 
 def _finish(work: Coroutine[Any, Any, Result]) -> Result:

@@ -12,6 +12,7 @@ from langchain_core.load import dumpd, load
 from langchain_openai import ChatOpenAI
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
+from pydantic import SecretStr
 
 from tests.langchain.openai_server import Server
 from uniscale_integrations.engine import UniScale
@@ -23,16 +24,15 @@ PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQV
 
 
 def openai(server: Server, **settings: Any) -> ChatOpenAI:
-    return ChatOpenAI(
-        model="gpt-test", api_key="test", http_client=server.client(), http_async_client=server.async_client(), max_retries=0, **settings
-    )
+    clients: dict[str, Any] = {"http_client": server.client(), "http_async_client": server.async_client()}
+    return ChatOpenAI(model="gpt-test", api_key=SecretStr("test"), max_retries=0, **clients, **settings)
 
 
 @pytest.mark.filterwarnings("ignore:The function `load` is in beta")
 def test_it_can_be_stored_and_loaded_with_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "test")
     model = UniScaleChatModel(models=[ChatOpenAI(model="gpt-test"), ChatOpenAI(model="gpt-other")], mode="cost-sensitive", temperature=0.5)
-    allowed = [UniScaleChatModel, ChatOpenAI]
+    allowed: Any = [UniScaleChatModel, ChatOpenAI]
     loaded = load(dumpd(model), allowed_objects=allowed, secrets_from_env=True, valid_namespaces=["uniscale_integrations"])
     assert isinstance(loaded, UniScaleChatModel)
     assert loaded._identifying_params == model._identifying_params

@@ -138,10 +138,11 @@ class Feedback:
         source: who says so; each source counts once, with the last thing it said.
         key: what about, where one source judges several things.
         comment: free text.
+        weight: what it counts, in (0, 1]; below 1 where one judgement is shared by several decisions.
         at: Unix time.
 
     Raises:
-        ConfigurationError: `correct` out of [0, 1], or no source.
+        ConfigurationError: `correct` out of [0, 1], a weight that counts nothing or more than 1, or no source.
     """
 
     decision_id: str
@@ -149,18 +150,22 @@ class Feedback:
     source: str = "feedback"
     key: str = "correct"
     comment: str = ""
+    weight: float = 1.0
     at: float = field(default_factory=time.time)
 
     kind = "feedback"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "correct", _number("correct", self.correct, 1.0))
+        if not _number("weight", self.weight, 1.0) > 0.0:
+            raise ConfigurationError("feedback must have a weight above 0, got 0")
         if not self.source:
             raise ConfigurationError("feedback needs a source, got an empty one; name who judged, for example 'exact-match'")
 
     def body(self) -> dict[str, Any]:
         """All but id and time, as JSON-ready values; `of` reads them back."""
-        return {name: getattr(self, name) for name in ("correct", "source", "key", "comment")}
+        said = {name: getattr(self, name) for name in ("correct", "source", "key", "comment")}
+        return said if self.weight == 1.0 else said | {"weight": self.weight}
 
     @classmethod
     def of(cls, decision_id: str, body: Mapping[str, Any], at: float) -> Feedback:

@@ -57,6 +57,8 @@ class Fold:
         self._encoder, self._cost_of = encoder, cost_of
         self._decisions: OrderedDict[str, tuple[int, Array] | None] = OrderedDict()
         self._said: dict[str, dict[tuple[str, str], float]] = {}
+        # What the first judgement of a decision counted; later ones revise that.
+        self._weights: dict[str, float] = {}
 
     @property
     def name(self) -> str:
@@ -132,6 +134,7 @@ class Fold:
         while len(self._decisions) > REMEMBERED:
             forgotten, _ = self._decisions.popitem(last=False)
             self._said.pop(forgotten, None)
+            self._weights.pop(forgotten, None)
 
     def _came(self, outcome: Outcome) -> None:
         known = self._decisions.get(outcome.decision_id)
@@ -147,10 +150,11 @@ class Fold:
         before = fmean(said.values()) if said else None
         said[feedback.source, feedback.key] = feedback.correct
         after = fmean(said.values())
+        weight = self._weights.setdefault(feedback.decision_id, feedback.weight)
         if before is None:
-            self.learner.judge(*known, after, feedback.decision_id)
+            self.learner.judge(*known, after, feedback.decision_id, weight)
         elif after != before:
-            self.learner.revise(*known, after - before)
+            self.learner.revise(*known, after - before, weight)
 
     def _understood(self, decision: Decision) -> tuple[int, Array] | None:
         arm = self._arms.get(decision.configuration)
@@ -170,3 +174,4 @@ class Fold:
                 self._decisions[event.decision_id] = self._understood(event)
             elif isinstance(event, Feedback) and entry.position <= self.position:
                 self._said.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
+                self._weights.setdefault(event.decision_id, event.weight)

@@ -7,6 +7,7 @@ observed both are the same, and the weighted heads are the scalar LinUCB of the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -89,7 +90,12 @@ class Components:
         values = np.array([NAN if score is None else score, cost]) - self.prior[1:, action]
         self.products.observe(self.observed, action, query, values)
 
-    def judge(self, action: int, query: Array, correct: float) -> Surprise:
+    def judge(self, action: int, query: Array, correct: float, weight: float = 1.0) -> Surprise:
         """Learn correctness, when feedback comes; returns how it differed from what was expected."""
         self.feedback += 1
+        if weight != 1.0:
+            scale = sqrt(weight)
+            row, value = scale * self.products.features(action, query), scale * (correct - self.prior[0, action])
+            errors, leverage = self.judged.observe(row, np.array([value]))
+            return Surprise(errors / scale, leverage)
         return self.products.observe(self.judged, action, query, np.array([correct - self.prior[0, action]]))

@@ -135,9 +135,9 @@ class Learner:
         """Length n of a question's features."""
         return len(self._average)
 
-    def revise(self, action: int, query: Array, change: float) -> None:
-        """Change a correctness that was learned; `A` stays as it is."""
-        self.components.judged.revise(self.components.products.features(action, self._centred(query)), np.array([change]))
+    def revise(self, action: int, query: Array, change: float, weight: float = 1.0) -> None:
+        """Change a correctness that was learned, with the weight it was; `A` stays as it is."""
+        self.components.judged.revise(self.components.products.features(action, self._centred(query)), np.array([change]), weight)
 
     def see(self, query: Array) -> None:
         """Take a question's features into the average, once per decision."""
@@ -177,7 +177,7 @@ class Learner:
         """Learn what is known at once."""
         self.components.outcome(action, self._centred(query), score, cost)
 
-    def judge(self, action: int, query: Array, correct: float, decision: str = "") -> None:
+    def judge(self, action: int, query: Array, correct: float, decision: str = "", weight: float = 1.0) -> None:
         """Learn correctness; where it shows that the world has changed, forget nearly all.
 
         Args:
@@ -185,13 +185,14 @@ class Learner:
             query: features of the question.
             correct: in [0, 1].
             decision: as it was given to `took`, if it was.
+            weight: what it counts, in (0, 1].
         """
         waited = self._waiting.pop(decision, None)
         if waited is not None:
             self._waited[waited] -= 1
         self._right += correct
         self._told[action] += 1
-        [error], leverage = self.components.judge(action, self._centred(query), correct)
+        [error], leverage = self.components.judge(action, self._centred(query), correct, weight)
         # The hope for what is little known is no expectation to be disappointed.
         if leverage < KNOWN and self._detector.observe(self.models[action], error / (self.settings.noise * sqrt(1.0 + leverage))):
             self.changes += 1

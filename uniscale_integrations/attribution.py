@@ -1,0 +1,73 @@
+"""Which decisions a judgement is about: from whatever a user holds to the ids of decisions.
+
+A framework's adapter says how its own objects are read (`register`); the engine asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from uniscale_integrations.errors import ConfigurationError, UnknownDecisionError
+
+Credit = Literal["all", "last", "split"]
+"""Who is judged where one result took several decisions: all of them alike, only the last, or all, each with its share of the weight."""
+
+Resolver = Callable[[object], Sequence[str] | None]
+"""The decisions behind an object, in the order in which they were taken; `None` where it does not know such objects."""
+
+_resolvers: list[Resolver] = []
+
+
+def register(resolver: Resolver) -> None:
+    """Have a resolver asked, after those that came before."""
+    if resolver not in _resolvers:
+        _resolvers.append(resolver)
+
+
+def decisions_of(target: object) -> tuple[str, ...]:
+    """The ids of the decisions behind an object, each once, in order.
+
+    Args:
+        target: a decision's id, a `Decision`, an `Answer`, or what an adapter knows: a run's id, a run, a message, an agent's state.
+
+    Raises:
+        ConfigurationError: an object that nothing knows.
+        UnknownDecisionError: one that no decision is behind.
+    """
+    for resolve in _resolvers:
+        found = resolve(target)
+        if found:
+            return tuple(dict.fromkeys(found))
+        if found is not None and not isinstance(target, str):
+            raise UnknownDecisionError(f"no decision of an engine is behind {target!r:.80}; give feedback on what an engine's model made")
+    if isinstance(target, str):
+        return (target,)
+    for name in ("decision_id", "id"):
+        known = getattr(target, name, None)
+        if isinstance(known, str):
+            return (known,)
+    if hasattr(target, "decision_id"):
+        raise ConfigurationError("this answer belongs to no decision; give feedback on one that an engine's `run` gave")
+    raise ConfigurationError(
+        f"feedback must be about a decision, an answer, a run, a message or the id of one of these, got {target!r:.80}"
+    )
+
+
+def credited(decisions: Sequence[str], credit: Credit) -> list[tuple[str, float]]:
+    """The decisions that are judged, with the weight of each.
+
+    Raises:
+        ConfigurationError: no such credit.
+
+    Example:
+        >>> credited(["a", "b"], "split"), credited(["a", "b"], "last")
+        ([('a', 0.5), ('b', 0.5)], [('b', 1.0)])
+    """
+    if credit == "all":
+        return [(decision, 1.0) for decision in decisions]
+    if credit == "last":
+        return [(decisions[-1], 1.0)]
+    if credit == "split":
+        return [(decision, 1.0 / len(decisions)) for decision in decisions]
+    raise ConfigurationError(f"credit must be 'all', 'last' or 'split', got {credit!r}")

@@ -1,0 +1,76 @@
+"""Decisions as they stand written on LangChain's own objects: messages, generations, runs, the state of an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult
+
+
+def decision_of(message: object) -> str | None:
+    """The decision behind a message; `None` for one that no engine made."""
+    told = getattr(message, "response_metadata", None)
+    found = told.get("uniscale") if isinstance(told, Mapping) else None
+    decision = found.get("decision_id") if isinstance(found, Mapping) else None
+    return decision if isinstance(decision, str) else None
+
+
+def decisions_written_on(target: object) -> Sequence[str] | None:
+    """The decisions behind a message, a list of messages, an agent's state, a result, or a run with its children.
+
+    Returns:
+        their ids in order; empty where it is such an object and no decision is behind it, `None` where it is none.
+    """
+    if isinstance(target, (str, bytes)):
+        return None
+    if _is_run(target):
+        return list(_of_run(target))
+    if isinstance(target, (AIMessage, ChatGeneration, ChatResult, LLMResult)) or _is_state(target):
+        return list(_found(target))
+    return None
+
+
+def _is_state(target: object) -> bool:
+    if isinstance(target, Mapping):
+        return "messages" in target
+    return isinstance(target, Sequence) and any(isinstance(each, AIMessage) for each in target)
+
+
+def _is_run(target: object) -> bool:
+    """Runs of LangChain's tracers and of LangSmith look alike and share no class."""
+    return all(hasattr(target, name) for name in ("child_runs", "run_type", "outputs"))
+
+
+def _of_run(run: Any) -> Iterator[str]:
+    from uniscale_integrations.langchain.run_ledger import LEDGER
+
+    children = run.child_runs or ()
+    if not children:
+        yield from _found(run.outputs)
+    for child in children:
+        yield from _of_run(child)
+    # A run that was read without its children may still be known here.
+    yield from LEDGER.decisions(run.id) or ()
+
+
+def _found(value: object) -> Iterator[str]:
+    """Decisions anywhere in a value made of messages, results, and lists and mappings of them."""
+    if isinstance(value, AIMessage):
+        decision = decision_of(value)
+        if decision is not None:
+            yield decision
+    elif isinstance(value, Mapping):
+        told = value.get("response_metadata")
+        if isinstance(told, Mapping) and isinstance(told.get("uniscale"), Mapping):
+            yield told["uniscale"]["decision_id"]
+        for each in value.values():
+            yield from _found(each)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _found(each)
+    elif isinstance(value, ChatGeneration):
+        yield from _found(value.message)
+    elif isinstance(value, (ChatResult, LLMResult)):
+        yield from _found(value.generations)

@@ -1,0 +1,118 @@
+"""Which decisions were taken within which run, so that feedback on a chain's root run reaches them.
+
+LangChain tells callback handlers of every run and its parent. One handler for the process, which no application has to install, keeps who
+is whose parent and, when a chat model of ours ends, notes its decision with every run above it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.tracers.context import register_configure_hook
+
+from uniscale_integrations.langchain.reading import decision_of
+
+MOST_RUNS = 50_000
+"""Runs that are remembered, the last ones."""
+
+SECONDS = 24 * 3600.0
+"""How long a run is remembered; feedback that comes later needs the decision's id."""
+
+
+@dataclass(slots=True)
+class _Run:
+    parent: UUID | None
+    began: float
+    decisions: list[str] = field(default_factory=list)
+
+
+class RunLedger(BaseCallbackHandler):
+    """Remembers, for every run of this process, the decisions within it.
+
+    Args:
+        most: how many runs at most.
+        seconds: for how long.
+    """
+
+    run_inline = True
+
+    def __init__(self, most: int = MOST_RUNS, seconds: float = SECONDS) -> None:
+        self._most, self._seconds = most, seconds
+        self._runs: OrderedDict[UUID, _Run] = OrderedDict()
+        self._lock = Lock()
+
+    def decisions(self, run_id: UUID) -> tuple[str, ...] | None:
+        """The decisions within a run, in order; `None` for one that is not known, or not any more."""
+        with self._lock:
+            self._forget()
+            run = self._runs.get(run_id)
+            return None if run is None else tuple(run.decisions)
+
+    def note(self, run_id: UUID, decision_id: str) -> None:
+        """Note a decision with a run and all above it, once."""
+        with self._lock:
+            for run in self._lineage(run_id):
+                if decision_id not in run.decisions:
+                    run.decisions.append(decision_id)
+
+    def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
+        self._began(run_id, parent_run_id)
+
+    def on_tool_start(self, serialized: Any, input_str: str, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
+        self._began(run_id, parent_run_id)
+
+    def on_chat_model_start(
+        self, serialized: Any, messages: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
+    ) -> None:
+        self._began(run_id, parent_run_id)
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
+        for generation in (each for some in response.generations for each in some):
+            decision = decision_of(generation.message) if isinstance(generation, ChatGeneration) else None
+            if decision is not None:
+                self.note(run_id, decision)
+
+    def _began(self, run_id: UUID, parent: UUID | None) -> None:
+        with self._lock:
+            self._forget()
+            self._runs[run_id] = _Run(parent, time.monotonic())
+
+    def _forget(self) -> None:
+        oldest = time.monotonic() - self._seconds
+        while self._runs and (len(self._runs) > self._most or next(iter(self._runs.values())).began < oldest):
+            self._runs.popitem(last=False)
+
+    def _lineage(self, run_id: UUID) -> Iterator[_Run]:
+        place: UUID | None = run_id
+        while place is not None and (run := self._runs.get(place)) is not None:
+            yield run
+            place = run.parent
+
+
+LEDGER = RunLedger()
+"""The run ledger of this process."""
+
+# The default of a context variable is seen in every thread and every context.
+_ledger: ContextVar[RunLedger | None] = ContextVar("uniscale_run_ledger", default=LEDGER)
+register_configure_hook(_ledger, inheritable=True)
+
+
+def decisions_within(target: object) -> Sequence[str] | None:
+    """The decisions of a run by its id, as far as this process has seen it."""
+    if isinstance(target, UUID):
+        return LEDGER.decisions(target) or ()
+    if isinstance(target, str):
+        try:
+            return LEDGER.decisions(UUID(target.removeprefix("lc_run--")[:36]))
+        except ValueError:
+            return None
+    return None
