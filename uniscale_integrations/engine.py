@@ -243,6 +243,7 @@ class UniScale:
                 configuration,
                 sampling or self.sampling,
                 limits,
+                early_stopping=self._verifier is None or self._verifier.path_local,
                 hardware=self._hardware,
                 conversation=asked,
                 emit=shown if emit is not None and configuration.plain else None,

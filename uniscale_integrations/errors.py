@@ -27,6 +27,10 @@ class GenerationError(UniScaleError):
     """A generator that failed or returned nothing usable."""
 
 
+class ContinuationError(GenerationError):
+    """A model that began anew instead of going on with a partial answer; it is not asked to go on again."""
+
+
 class VerifierError(UniScaleError):
     """A verifier that failed, or gave a score that is not a number in [0, 1]."""
 

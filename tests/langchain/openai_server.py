@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
@@ -21,9 +22,22 @@ class Server:
     Args:
         says: the text of an answer to a request and its number.
         behaves: where it does something else.
+        takes: seconds until a request and its number are answered.
+
+    Attributes:
+        bodies: of all requests.
+        arrived: how many requests have come, answered or not.
+        cancelled: how many of them were given up by the client.
     """
 
-    def __init__(self, says: Callable[[Body, int], str] | None = None, behaves: Behaviour | None = None) -> None:
+    def __init__(
+        self,
+        says: Callable[[Body, int], str] | None = None,
+        behaves: Behaviour | None = None,
+        takes: Callable[[Body, int], float] | None = None,
+    ) -> None:
+        self.arrived = self.cancelled = 0
+        self._takes = takes
         self.bodies: list[Body] = []
         self.headers: list[Mapping[str, str]] = []
         self._says = says or (lambda body, number: "Hello there.\nAnswer: 4")
@@ -34,6 +48,13 @@ class Server:
 
     def async_client(self) -> httpx.AsyncClient:
         async def answer(request: httpx.Request) -> httpx.Response:
+            number, self.arrived = self.arrived, self.arrived + 1
+            if self._takes is not None:
+                try:
+                    await asyncio.sleep(self._takes(json.loads(request.content), number))
+                except asyncio.CancelledError:
+                    self.cancelled += 1
+                    raise
             return self._answer(request)
 
         return httpx.AsyncClient(transport=httpx.MockTransport(answer))

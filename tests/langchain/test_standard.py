@@ -12,20 +12,12 @@ from langchain_core.load import dumpd, load
 from langchain_openai import ChatOpenAI
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
-from pydantic import SecretStr
 
+from tests.langchain.conftest import openai, searching
 from tests.langchain.openai_server import Server
-from uniscale_integrations.engine import UniScale
 from uniscale_integrations.langchain import UniScaleChatModel
-from uniscale_integrations.langchain.chat_model import as_generator
-from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
-
-
-def openai(server: Server, **settings: Any) -> ChatOpenAI:
-    clients: dict[str, Any] = {"http_client": server.client(), "http_async_client": server.async_client()}
-    return ChatOpenAI(model="gpt-test", api_key=SecretStr("test"), max_retries=0, **clients, **settings)
 
 
 @pytest.mark.filterwarnings("ignore:The function `load` is in beta")
@@ -80,10 +72,7 @@ class TestPlain(ChatModelIntegrationTests):
     @property
     def chat_model_params(self) -> dict[str, Any]:
         server = getattr(self, "_server", None) or Server()
-        engine = UniScale(
-            [as_generator(openai(server))], space=ConfigurationSpace([Configuration("gpt-test", *self.shape)]), verifier="agreement"
-        )
-        return {"engine": engine}
+        return {"engine": searching(server, self.shape).engine}
 
     @property
     def supports_image_inputs(self) -> bool:

@@ -106,6 +106,9 @@ class LangChainClient:
             value = getattr(asked, name)
             if value is not None and hasattr(self.model, name) and name not in asked.conversation.options:
                 options[name] = value
+        if asked.emit is not None and getattr(self.model, "stream_usage", False) is None:
+            # Left to itself it tells what a streamed answer took only where it speaks to OpenAI directly.
+            options["stream_usage"] = True
         if asked.prefix and asked.continuation is Continuation.FLAG:
             options["extra_body"] = {**(getattr(self.model, "extra_body", None) or {}), **CONTINUE}
         return options

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.cost.ledger import Charge, Ledger
-from uniscale_integrations.errors import ConfigurationError, SearchFailed
+from uniscale_integrations.errors import ConfigurationError, ContinuationError, SearchFailed
 from uniscale_integrations.search.aggregation import MEAN, Aggregation
 from uniscale_integrations.search.beam import BeamSearch, Schedule, SearchSettings
 from uniscale_integrations.search.budget import Budget, Meter
@@ -212,7 +212,12 @@ async def arun(
         BudgetError: the budget does not cover the first step of one sample.
         SearchFailed: every candidate failed.
     """
-    return await Run(request, generator, verifier, observe).execute()
+    answer = await Run(request, generator, verifier, observe).execute()
+    if answer.cut and any(isinstance(path.payload, ContinuationError) for path in answer.paths):
+        # The model turned out not to go on with what it has begun. Now that this is known, it is asked for whole answers.
+        again = await Run(request, generator, verifier, observe).execute()
+        return replace(again, ledger=answer.ledger.plus(again.ledger), notes=(*answer.notes, *again.notes))
+    return answer
 
 
 def run(request: Request, generator: Generator, verifier: Verifier | None = None, observe: Observer | None = None) -> Answer:

@@ -11,7 +11,7 @@ from typing import Literal
 from weakref import WeakKeyDictionary
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.errors import ConfigurationError, GenerationError
+from uniscale_integrations.errors import ConfigurationError, ContinuationError
 from uniscale_integrations.models.chat.client import Asked, ChatClient, Continuation, Reply
 from uniscale_integrations.models.chat.probe import probed
 from uniscale_integrations.models.chat.retry import retrying
@@ -222,7 +222,7 @@ class ChatSession:
         if text is None:
             self._owner.falls_back()
             said = f"{self._owner.name} began anew instead of going on; whole answers are sampled from now on"
-            return Candidate((), False, usage, error=said, payload=GenerationError(said))
+            return Candidate((), False, usage, error=said, payload=ContinuationError(said))
         if whole:
             return self._made(cut(text, self._owner.delimiter) if text.strip() else (), True, usage, reply)
         if not text.strip():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+LONG_ENOUGH = 8
+"""Characters of a first line that nobody says twice by chance."""
+
 
 def cut(text: str, delimiter: str) -> tuple[str, ...]:
     r"""The steps of a whole answer, each with the delimiter that ends it; blank ones are part of the step before.
@@ -33,11 +36,10 @@ def continued(prefix: str, reply: str) -> str | None:
         >>> continued("First, 3 + 4 = 7.\nThen 7 - 2 = 5.\n", "First, 3 + 4 = 7.") is None
         True
     """
-    told, before = reply.lstrip(), prefix.strip()
-    if before and told.startswith(before):
-        return told[len(before) :].lstrip("\n")
-    first = next((line.strip() for line in before.splitlines() if line.strip()), "")
+    told, before = reply.strip(), prefix.strip()
+    first = before.splitlines()[0].strip() if before else ""
     # A short first line, such as a number, may well be said again.
-    if len(first) >= 8 and told.startswith(first) and before != first:
-        return None
-    return reply
+    anew = len(first) >= LONG_ENOUGH and told.startswith(first)
+    if before and told.startswith(before) and (told != before or not anew):
+        return reply.lstrip()[len(before) :].lstrip("\n")
+    return None if anew else reply

@@ -1,0 +1,222 @@
+"""The chat model as an application meets it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from langchain_core.callbacks import UsageMetadataCallbackHandler
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages.ai import add_ai_message_chunks
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import Runnable
+from langchain_core.tools import tool
+from langchain_core.tracers.context import collect_runs
+from langchain_core.tracers.schemas import Run
+from pydantic import BaseModel, ValidationError
+
+from tests.langchain.conftest import openai, searching
+from tests.langchain.openai_server import Body, Server
+from uniscale_integrations.engine import UniScale
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.langchain import UniScaleChatModel
+from uniscale_integrations.langchain.chat_model import as_generator
+from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.space import Configuration, ConfigurationSpace
+
+PROMPT = ChatPromptTemplate.from_messages([("system", "Be brief."), ("human", "{question}")])
+SHAPES = [(1, 1, 1), (4, 1, 1), (2, 2, 1)]
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+class Joke(BaseModel):
+    """A joke."""
+
+    setup: str
+    punchline: str
+
+
+async def _streamed(chain: Runnable[Any, Any], given: Any, config: Any) -> None:
+    async for _ in chain.astream(given, config):
+        pass
+
+
+CALLS: dict[str, Callable[[Runnable[Any, Any], Any, Any], Any]] = {
+    "invoke": lambda chain, given, config: chain.invoke(given, config),
+    "ainvoke": lambda chain, given, config: asyncio.run(chain.ainvoke(given, config)),
+    "stream": lambda chain, given, config: list(chain.stream(given, config)),
+    "astream": lambda chain, given, config: asyncio.run(_streamed(chain, given, config)),
+    "batch": lambda chain, given, config: chain.batch([given], config),
+}
+
+
+def chat_runs(run: Run) -> list[Run]:
+    found = [run] if run.run_type == "llm" else []
+    return found + [each for child in run.child_runs for each in chat_runs(child)]
+
+
+@pytest.mark.parametrize("tools", [False, True], ids=["text", "tools"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("call", CALLS)
+def test_one_call_is_one_run_with_the_usage_of_the_whole_search(
+    server: Server, shape: tuple[int, int, int], call: str, tools: bool
+) -> None:
+    model = searching(server, shape)
+    chain = PROMPT | (model.bind_tools([add]) if tools else model) | StrOutputParser()
+    counter = UsageMetadataCallbackHandler()
+    with collect_runs() as collector:
+        CALLS[call](chain, {"question": "What is 2 + 2?"}, {"callbacks": [counter]})
+    [root] = collector.traced_runs
+    [run] = chat_runs(root)
+    assert run.name == "UniScaleChatModel"
+    [usage] = counter.usage_metadata.values()
+    assert usage["input_tokens"] == 11 * len(server.bodies)
+    # Before a search chooses between steps, the model is asked once how it continues an answer, which counts too.
+    asked = [body for body in server.bodies if body["messages"][0]["content"] == "Be brief."]
+    assert len(server.bodies) - len(asked) == (2 if shape[1] > 1 and not tools else 0)
+    assert len(asked) == shape[0] * shape[1]
+
+
+def test_a_plain_configuration_streams_the_tokens_of_the_inner_model(server: Server) -> None:
+    pieces = list(searching(server).stream("What is 2 + 2?"))
+    assert [str(piece.text) for piece in pieces if piece.text] == ["Hello ", "there.\nAnswer: ", "4"]
+    whole = sum(pieces[1:], pieces[0])
+    assert whole.response_metadata["uniscale"]["decision_id"]
+    assert whole.usage_metadata is not None
+    assert server.bodies[0]["stream"] is True
+
+
+def test_a_search_streams_what_all_its_paths_agree_on() -> None:
+    said = ["First this.\nAnswer: 4", "First this.\nAnswer: 5"]
+    server = Server(lambda body, number: said[number % 2])
+    pieces = [str(piece.text) for piece in searching(server, (1, 2, 1)).stream("What is 2 + 2?") if piece.text]
+    assert pieces[0].startswith("First this.\n")
+    assert "".join(pieces) in said
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_what_the_call_says_reaches_the_wire(server: Server, shape: tuple[int, int, int]) -> None:
+    model = searching(server, shape)
+    asked = model.bind_tools([add], tool_choice="add", strict=True).bind(temperature=0.25, max_tokens=77)
+    asked.invoke([SystemMessage("Be brief."), HumanMessage("What is 2 + 2?")], stop=["END"])
+    for body in server.bodies:
+        assert body["tools"][0]["function"]["name"] == "add"
+        assert body["tools"][0]["function"]["strict"] is True
+        assert body["tool_choice"] == {"type": "function", "function": {"name": "add"}}
+        assert (body["temperature"], body.get("max_tokens", body.get("max_completion_tokens")), body["stop"]) == (0.25, 77, ["END"])
+        assert body["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is 2 + 2?"}]
+
+
+def test_pictures_reach_the_wire(server: Server) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}}
+    searching(server).invoke([HumanMessage([{"type": "text", "text": "What is it?"}, picture])])
+    assert server.bodies[0]["messages"][0]["content"][1]["image_url"]["url"] == "https://example.com/cat.png"
+
+
+@pytest.mark.parametrize("method", ["function_calling", "json_schema", "json_mode"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_structured_output(server: Server, shape: tuple[int, int, int], method: str) -> None:
+    joke = searching(server, shape).with_structured_output(Joke, method=method).invoke("Tell me a joke, as JSON.")
+    assert isinstance(joke, Joke)
+    kinds = {"json_schema": "json_schema", "json_mode": "json_object"}
+    for body in server.bodies:
+        assert body.get("response_format", {}).get("type") == kinds.get(method)
+
+
+def test_candidates_with_the_same_tool_call_are_one_and_those_out_of_form_lose() -> None:
+    calls = ['{"a": 1, "b": 2}', '{"b": 2, "a": 1}', '{"a": "one"}', '{"b": 2}']
+
+    def behaves(body: Body, number: int) -> Any:
+        import httpx
+
+        function = {"name": "add", "arguments": calls[number % 4]}
+        message = {"role": "assistant", "content": None, "tool_calls": [{"id": f"c{number}", "type": "function", "function": function}]}
+        choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        told = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
+        return httpx.Response(200, json=told)
+
+    model = searching(Server(behaves=behaves), (4, 1, 1))
+    message = model.bind_tools([add]).invoke("Add 1 and 2.")
+    [call] = message.tool_calls
+    assert call["args"] == {"a": 1, "b": 2}
+    assert message.response_metadata["uniscale"]["score"] > 0
+
+
+def test_a_longer_system_prompt_does_not_change_the_decision() -> None:
+    features: list[tuple[float, ...]] = []
+    for system in ("Be brief.", "You are a helpful assistant of the Example Company. " * 50):
+        server = Server()
+        model = searching(server)
+        called = AIMessage("", tool_calls=[{"name": "add", "args": {"a": 1, "b": 1}, "id": "1"}])
+        tool_dump = [called, ToolMessage(system * 3, tool_call_id="1")]
+        model.invoke([SystemMessage(system), HumanMessage("Hello"), *tool_dump, HumanMessage("What is 12 + 30?")])
+        assert model.engine is not None
+        features += [entry.event.features for entry in model.engine.log.since() if entry.event.kind == "decision"]  # type: ignore[union-attr]
+    assert features[0] == features[1]
+    model.invoke("What is 12 + 30?")
+    assert [e.event for e in model.engine.log.since() if e.event.kind == "decision"][-1].features != features[0]  # type: ignore[union-attr]
+
+
+def test_mode_weights_and_budget_of_a_call(server: Server) -> None:
+    models = [as_generator(openai(server, name)) for name in ("gpt-8b", "gpt-70b")]
+    space = ConfigurationSpace.default(["gpt-8b", "gpt-70b"], ((1, 1, 1), (8, 1, 1)))
+    engine = UniScale(models, "agreement", space)
+    model = UniScaleChatModel(engine=engine)
+    calls: list[Callable[[], AIMessage]] = [
+        lambda: model.bind(weights=(0, 0, 1)).invoke("Hi?"),
+        lambda: model.invoke("Hi?", {"configurable": {"weights": (0, 0, 1)}}),
+        lambda: model.bind(budget=1e13).invoke("Hi?", weights=(1, 0, 0)),
+        lambda: model.bind(budget=Budget(eflops=1e13)).invoke("Hi?"),
+    ]
+    for call in calls:
+        message = call()
+        assert message.response_metadata["uniscale"]["configuration"]["model"] == "gpt-8b"
+    decisions = [entry.event for entry in engine.log.since() if entry.event.kind == "decision"]
+    assert [event.weights for event in decisions[:3]] == [(0, 0, 1), (0, 0, 1), (1, 0, 0)]  # type: ignore[union-attr]
+    assert all("weights" not in body and "budget" not in body for body in server.bodies)
+
+
+def test_sync_calls_work_inside_a_running_loop(server: Server) -> None:
+    async def outer() -> tuple[str, str]:
+        model = searching(server)
+        return str(model.invoke("Hi?").text), "".join(str(piece.text) for piece in model.stream("Hi?"))
+
+    assert asyncio.run(outer()) == ("Hello there.\nAnswer: 4",) * 2
+
+
+def test_the_embedded_family_answers_chains_and_stops_where_told() -> None:
+    engine = UniScale(space=ConfigurationSpace([Configuration("uniscale-3m"), Configuration("uniscale-3m", 1, 4, 2)]))
+    model = UniScaleChatModel(engine=engine)
+    chain: Runnable[Any, str] = PROMPT | model | StrOutputParser()
+    assert chain.invoke({"question": "What is 4 + 4?"}).strip().endswith("Answer: 8")
+    assert "Answer" not in model.invoke("What is 4 + 4?", stop=["Answer"]).text
+    assert "Answer" not in "".join(str(piece.text) for piece in model.stream("What is 4 + 4?", stop=["Answer"]))
+    with pytest.raises(ConfigurationError, match=r"uniscale-3m cannot do tools"):
+        model.bind_tools([add]).invoke("What is 4 + 4?")
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(ValidationError, match="tempreature"):
+        UniScaleChatModel(models=["uniscale-0.3m"], tempreature=0.5)  # type: ignore[call-arg]
+    inner = searching(Server())
+    with pytest.raises(ValidationError, match="cannot be one of the models"):
+        UniScaleChatModel(models=[inner])
+    with pytest.raises(ConfigurationError, match="no method 'magic'"):
+        inner.with_structured_output(Joke, method="magic")
+
+
+def test_chunks_merge_into_the_message_that_invoke_gives(server: Server) -> None:
+    model = searching(server).bind_tools([add])
+    first, *others = model.stream("Add 1 and 2.")
+    assert isinstance(first, AIMessageChunk)
+    whole = add_ai_message_chunks(first, *others)  # type: ignore[arg-type]
+    assert [(call["name"], call["args"]) for call in whole.tool_calls] == [("add", {"a": 3, "b": 3})]
