@@ -56,13 +56,13 @@ def rewarded(
     """
 
     def judge(given: Any, config: RunnableConfig) -> Any:
+        for evaluator in evaluators:
+            if _asynchronous(evaluator):
+                raise ConfigurationError(f"the evaluator {_name(evaluator)} is asynchronous; use ainvoke")
         run_id = uuid4()
         answer = chain.invoke(given, {**config, "run_id": run_id})
         for evaluator in evaluators:
-            said = _called(evaluator, given, answer, _reference(reference, given))
-            if inspect.isawaitable(said):
-                raise ConfigurationError(f"{_name(evaluator)} is asynchronous; use ainvoke")
-            _tell(engine, run_id, evaluator, said, credit)
+            _tell(engine, run_id, evaluator, _called(evaluator, given, answer, _reference(reference, given)), credit)
         return answer
 
     async def ajudge(given: Any, config: RunnableConfig) -> Any:
@@ -125,6 +125,10 @@ def _called(evaluator: Evaluator, given: Any, answer: Any, reference: Any) -> An
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return evaluator(**everything)
     return evaluator(**{name: value for name, value in everything.items() if name in parameters})
+
+
+def _asynchronous(evaluator: Evaluator) -> bool:
+    return inspect.iscoroutinefunction(evaluator) or inspect.iscoroutinefunction(type(evaluator).__call__)
 
 
 def _reference(reference: Callable[[Any], Any] | str | None, given: Any) -> Any:
