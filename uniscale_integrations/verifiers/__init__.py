@@ -7,6 +7,7 @@ from uniscale_integrations.verifiers.agreement import Agreement
 from uniscale_integrations.verifiers.arithmetic import MathVerifier
 from uniscale_integrations.verifiers.confidence import SelfCertainty
 from uniscale_integrations.verifiers.ensemble import Ensemble
+from uniscale_integrations.verifiers.judge import LLMJudge
 from uniscale_integrations.verifiers.rules import CallableVerifier, JSONSchemaVerifier, RegexVerifier
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "CallableVerifier",
     "Ensemble",
     "JSONSchemaVerifier",
+    "LLMJudge",
     "MathVerifier",
     "RegexVerifier",
     "SelfCertainty",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from math import inf
 from typing import Literal
@@ -123,9 +124,20 @@ class ChatStepModel:
         """From now on only whole answers are asked for: the model began anew instead of going on."""
         self._way = Continuation.WHOLE
 
-    def slot(self) -> asyncio.Semaphore:
-        """What a request holds while it runs."""
-        return self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._max_concurrency))
+    async def ask(self, asked: Asked) -> Reply:
+        """One reply, its usage with what it cost; waits for a free slot, and tries again where that may help.
+
+        Raises:
+            TimeoutError: it took too long, all tries together.
+            Exception: what the client raised.
+        """
+        slot = self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._max_concurrency))
+        try:
+            async with slot, asyncio.timeout(self.timeout):
+                reply = await retrying(lambda: self.client.complete(asked), self.retries)
+        except TimeoutError as error:
+            raise TimeoutError(str(error) or f"no answer within {self.timeout} s") from error
+        return replace(reply, usage=self.priced(reply.usage))
 
 
 class ChatSession:
@@ -187,11 +199,7 @@ class ChatSession:
         whole = way is Continuation.WHOLE or wish.steps > 1
         asked = self._asked(wish.path, index, way, whole)
         try:
-            async with self._owner.slot(), asyncio.timeout(self._owner.timeout):
-                reply = await retrying(lambda: self._owner.client.complete(asked), self._owner.retries)
-        except TimeoutError as error:
-            why = str(error) or f"no answer within {self._owner.timeout} s"
-            return Candidate((), False, error=f"{self._owner.name}: {why}", payload=error)
+            reply = await self._owner.ask(asked)
         except Exception as error:
             # A client may raise anything; the search reports it, and the exception goes to whoever asked if nothing else came.
             return Candidate((), False, error=f"{type(error).__name__}: {error}", payload=error)
@@ -213,7 +221,7 @@ class ChatSession:
         )
 
     def _taken(self, path: Path, reply: Reply, whole: bool) -> Candidate:
-        usage = self._owner.priced(reply.usage)
+        usage = reply.usage
         if whole and not path.steps:
             self._usual = round(usage.completion_tokens) or self._usual
             steps = (reply.text,) if self._conversation.whole else cut(reply.text, self._owner.delimiter)
@@ -229,7 +237,9 @@ class ChatSession:
             # Where a step is asked for and nothing comes, the answer was complete.
             return Candidate((), True, usage, payload=reply.message)
         final = self._owner.final is not None and self._owner.final.match(text) is not None
-        return self._made((text if final else text + self._owner.delimiter,), final, usage, reply)
+        # Some servers leave the text that ended the reply in it.
+        step = text.removesuffix(self._owner.delimiter)
+        return self._made((step if final else step + self._owner.delimiter,), final, usage, reply)
 
     def _made(self, steps: tuple[str, ...], final: bool, usage: Usage, reply: Reply) -> Candidate:
         known = None if reply.log_probability is None else (reply.log_probability,) * len(steps)

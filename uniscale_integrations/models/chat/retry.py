@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from time import time
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+from uniscale_integrations.errors import MissingExtraError
 
 PASSING = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 """HTTP states after which the same request may succeed."""
@@ -16,8 +16,6 @@ LONGEST_WAIT = 60.0
 """Most seconds that are waited, whatever a server asks for."""
 
 Result = TypeVar("Result")
-
-_backoff = wait_random_exponential(multiplier=0.5, max=20.0)
 
 
 async def retrying(call: Callable[[], Awaitable[Result]], retries: int) -> Result:
@@ -28,8 +26,18 @@ async def retrying(call: Callable[[], Awaitable[Result]], retries: int) -> Resul
     """
     if not retries:
         return await call()
+    try:
+        from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+    except ImportError as error:
+        raise MissingExtraError("trying requests again", "langchain") from error
+    backoff = wait_random_exponential(multiplier=0.5, max=20.0)
+
+    def wait(state: RetryCallState) -> float:
+        asked = retry_after(state.outcome.exception() if state.outcome else None)
+        return backoff(state) if asked is None else min(asked, LONGEST_WAIT)
+
     passing = retry_if_exception(may_pass)
-    async for attempt in AsyncRetrying(stop=stop_after_attempt(retries + 1), wait=_wait, retry=passing, reraise=True):
+    async for attempt in AsyncRetrying(stop=stop_after_attempt(retries + 1), wait=wait, retry=passing, reraise=True):
         with attempt:
             return await call()
     raise AssertionError("the last try either returns or raises")
@@ -58,8 +66,3 @@ def retry_after(error: BaseException | None) -> float | None:
         return max(0.0, parsedate_to_datetime(said).timestamp() - time())
     except ValueError:
         return None
-
-
-def _wait(state: RetryCallState) -> float:
-    asked = retry_after(state.outcome.exception() if state.outcome else None)
-    return _backoff(state) if asked is None else min(asked, LONGEST_WAIT)

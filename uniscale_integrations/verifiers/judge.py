@@ -1,0 +1,96 @@
+"""A chat model that judges answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Sequence
+from math import isfinite
+
+from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.models.chat.client import Asked
+from uniscale_integrations.models.chat.model import ChatStepModel
+from uniscale_integrations.search.conversation import Conversation, Turn
+from uniscale_integrations.search.ports import Verdict
+from uniscale_integrations.verifiers.session import Item, StatelessSession
+
+RUBRIC = (
+    "Is every statement of the answer right, does it follow from the question and from what was said before, "
+    "and does it lead to what is asked?"
+)
+
+INSTRUCTION = (
+    "You judge answers. You are given a question and an answer, which may not be finished yet. {rubric}\n"
+    'Reply with one JSON object and nothing else: {{"reason": "<one sentence>", "score": <a whole number from 0 to {top}>}}, '
+    "where 0 is certainly wrong and {top} certainly right."
+)
+
+_OBJECT = re.compile(r"\{[^{}]*\}", re.DOTALL)
+
+
+class LLMJudge:
+    """Scores what a candidate says by asking a chat model; what that takes is on the ledger.
+
+    A verdict that cannot be read is no opinion.
+
+    Args:
+        model: who judges; give it one that is not among those it judges.
+        rubric: what a good answer is.
+        top: the best of the scale that the judge is told, which begins with 0.
+        calibrated: from the share of the scale to a score, both in [0, 1], for a judge that is known to be too kind or too strict.
+
+    Raises:
+        ConfigurationError: a scale of nothing.
+    """
+
+    upper = 1.0
+    path_local = True
+
+    def __init__(
+        self, model: ChatStepModel, rubric: str = RUBRIC, *, top: int = 10, calibrated: Callable[[float], float] | None = None
+    ) -> None:
+        if top < 1:
+            raise ConfigurationError(f"the scale of a judge must end at 1 or more, got {top}")
+        self.name = f"judge {model.name}"
+        self._model, self._top, self._calibrated = model, top, calibrated
+        self._instruction = Turn("system", INSTRUCTION.format(rubric=rubric.strip(), top=top))
+
+    def open(self, question: str) -> StatelessSession:
+        """Begin a question."""
+
+        async def score(items: Sequence[Item]) -> Sequence[Verdict]:
+            return await asyncio.gather(*(self._judged(question, item) for item in items))
+
+        return StatelessSession(score)
+
+    async def _judged(self, question: str, item: Item) -> Verdict:
+        path, candidate = item
+        if not candidate.steps:
+            return (), Usage()
+        answer = path.text + "".join(candidate.steps)
+        shown = Turn("user", f"Question:\n{question.strip()}\n\nAnswer:\n{answer.strip()}")
+        reply = await self._model.ask(Asked(Conversation((self._instruction, shown)), max_tokens=200, temperature=0.0))
+        share = verdict(reply.text, self._top)
+        if share is None:
+            return None, reply.usage
+        score = share if self._calibrated is None else self._calibrated(share)
+        return (score,) * len(candidate.steps), reply.usage
+
+
+def verdict(text: str, top: int) -> float | None:
+    """The share of the scale that a judge's reply gives, in [0, 1]; `None` where it gives none.
+
+    Example:
+        >>> verdict('Well. {"reason": "it adds up", "score": 8}', 10), verdict("good", 10), verdict('{"score": 99}', 10)
+        (0.8, None, None)
+    """
+    for found in reversed(_OBJECT.findall(text)):
+        try:
+            score = float(json.loads(found)["score"])
+        except (ValueError, KeyError, TypeError):
+            continue
+        if isfinite(score) and 0.0 <= score <= top:
+            return score / top
+    return None
