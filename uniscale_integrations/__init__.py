@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from uniscale_integrations.engine import UniScale
     from uniscale_integrations.errors import UniScaleError
-    from uniscale_integrations.langchain.chat_model import UniScaleChatModel
+    from uniscale_integrations.langchain import UniScaleChatModel
     from uniscale_integrations.models.catalog import load_model
     from uniscale_integrations.policy.linucb import LinUCB
     from uniscale_integrations.search.budget import Budget

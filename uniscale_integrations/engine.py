@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -176,20 +176,30 @@ class UniScale:
         """Whether costs are counted in dollars, as of models with a price, and not in eFLOPs."""
         return limited_by(next(iter(self._models.values())), self._hardware, Budget(usd=1.0)) is not None
 
-    def decide(self, query: str | Conversation, *, mode: Mode | None = None, budget: Budget | None = None) -> Decision:
+    def decide(
+        self,
+        query: str | Conversation,
+        *,
+        mode: Mode | None = None,
+        budget: Budget | None = None,
+        models: Collection[str] | None = None,
+    ) -> Decision:
         """Choose a configuration for a question and log the choice.
 
         Args:
             query: the question's text, or a conversation.
             mode: weights of this request.
             budget: what it may cost; what is expected to cost more is not eligible, as long as anything is left.
+            models: names of those that may be chosen; all by default.
 
         Raises:
             ConfigurationError: no configuration can serve it.
             LogError: the choice could not be logged.
         """
         self._replica.sync_if_due()
-        decision = self._decide(_asked(query), self.weights if mode is None else weights(mode), budget or Budget(), new_id(), 0, {})
+        others = {} if models is None else {each: "its model was not asked for" for each in self.space if each.model not in models}
+        chosen = self.weights if mode is None else weights(mode)
+        decision = self._decide(_asked(query), chosen, budget or Budget(), new_id(), 0, others)
         self._append(self._event(decision, query))
         return decision
 
@@ -299,6 +309,21 @@ class UniScale:
                 self._replica.follow(written)
                 new = True
         return new
+
+    def reward(self, answer: Answer | Outcome, correct: float, mode: Mode | None = None) -> float:
+        """What an answer earned, `w1 correct + w2 score + w3 (1 - C~)`; without a score the others count alone.
+
+        Args:
+            answer: what `run` gave, or its outcome in the log.
+            correct: in [0, 1].
+            mode: the weights; the engine's by default.
+        """
+        chosen = self.weights if mode is None else weights(mode)
+        spent = answer.ledger if isinstance(answer, Answer) else answer
+        cost = self._position(spent.eflops or spent.usd)
+        if answer.score is None:
+            return chosen.without(score=True).reward(correct, 0.0, cost)
+        return chosen.reward(correct, answer.score, cost)
 
     def sync(self) -> int:
         """Learn now what any worker has logged since; returns how many events that were."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from uniscale_integrations.errors import MissingExtraError
 
 try:
@@ -11,12 +14,37 @@ except ModuleNotFoundError as error:
 
 from uniscale_integrations.attribution import register
 from uniscale_integrations.langchain.chat_model import UniScaleChatModel
+from uniscale_integrations.langchain.client import LangChainClient
 from uniscale_integrations.langchain.langsmith_client import FeedbackClient
 from uniscale_integrations.langchain.reading import decisions_written_on
 from uniscale_integrations.langchain.rewarded import learn_from, rewarded
 from uniscale_integrations.langchain.run_ledger import RunLedger, decisions_within
 
+if TYPE_CHECKING:
+    from uniscale_integrations.langchain.agents import UniScaleMiddleware
+    from uniscale_integrations.langchain.decision_model import UniScaleDecisionModel
+
 register(decisions_within)
 register(decisions_written_on)
 
-__all__ = ["FeedbackClient", "RunLedger", "UniScaleChatModel", "learn_from", "rewarded"]
+__all__ = [
+    "FeedbackClient",
+    "LangChainClient",
+    "RunLedger",
+    "UniScaleChatModel",
+    "UniScaleDecisionModel",
+    "UniScaleMiddleware",
+    "learn_from",
+    "rewarded",
+]
+
+_MODULES = {"UniScaleMiddleware": "agents", "UniScaleDecisionModel": "decision_model"}
+
+
+def __getattr__(name: str) -> object:
+    # Agents need the package langchain beside its core, decision models a core of 1.8.
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,197 @@
+"""`python -m benchmarks.langchain [--json]`: UniScale inside LangChain, against the same models without it.
+
+- Learning, end to end: a chain `prompt | UniScaleChatModel | parser` over the embedded family answers held-out questions; an exact-match
+  evaluator sends its feedback by the run's id. What the last quarter of the questions earns, against the first, and against each model
+  alone with plain samples on the same questions; over several orders.
+- Streaming: the time until a search shows its first step, against the time until it has ended.
+- Overhead: what a plain configuration adds to the inner model, which answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from statistics import fmean, median
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from langchain_core.language_models import BaseChatModel, GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import Runnable
+
+from uniscale_integrations.attribution import decisions_of
+from uniscale_integrations.engine import UniScale
+from uniscale_integrations.langchain import UniScaleChatModel
+from uniscale_integrations.langchain.chat_model import as_generator
+from uniscale_integrations.log.events import Outcome
+from uniscale_integrations.models.catalog import language_models, load_model
+from uniscale_integrations.models.questions import Question, questions
+from uniscale_integrations.policy.objective import Mode
+from uniscale_integrations.replay.experiment import interval
+from uniscale_integrations.search.answers import extract_answer
+from uniscale_integrations.search.ports import Generator, Sampling, Verifier
+from uniscale_integrations.search.run import Request, run
+from uniscale_integrations.space import Configuration, ConfigurationSpace
+from uniscale_integrations.verifiers.load import load_prm
+
+PROMPT = ChatPromptTemplate.from_messages([("system", "You solve small problems."), ("human", "{question}")])
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What one order of questions earned, a question.
+
+    Attributes:
+        first: in its first quarter.
+        last: in its last.
+        alone: each model alone with plain samples, on the questions of the last quarter.
+    """
+
+    first: float
+    last: float
+    alone: Mapping[str, float]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--orders", type=int, default=8)
+    parser.add_argument("--questions", type=int, default=400)
+    parser.add_argument("--mode", default="quality-first")
+    parser.add_argument("--parts", nargs="+", default=["learning", "streaming", "overhead"])
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    arguments = parser.parse_args()
+    found: dict[str, Any] = {}
+    if "learning" in arguments.parts:
+        found["learning"] = learning(arguments.orders, arguments.questions, arguments.mode)
+    if "streaming" in arguments.parts:
+        found["streaming"] = streaming()
+    if "overhead" in arguments.parts:
+        found["overhead"] = overhead()
+    for part, figures in found.items():
+        sys.stdout.write(f"{part}: {json.dumps(figures)}\n")
+    if arguments.json:
+        sys.stdout.write(json.dumps(found) + "\n")
+
+
+def learning(orders: int, count: int, mode: Mode) -> dict[str, Any]:
+    """How much more is earned at the end than at the beginning, and than by the best model alone; means and 95 % intervals."""
+    runs = []
+    for seed in range(orders):
+        runs.append(learned(seed, count, mode))
+        sys.stderr.write(f"order {seed}: {runs[-1]}\n")
+    gained = np.array([run.last - run.first for run in runs])
+    means = {name: fmean(run.alone[name] for run in runs) for name in runs[0].alone}
+    best = max(means, key=lambda name: means[name])
+    ahead = np.array([run.last - run.alone[best] for run in runs])
+    return {
+        "mode": mode,
+        "orders": orders,
+        "questions": count,
+        "first": fmean(run.first for run in runs),
+        "last": fmean(run.last for run in runs),
+        "gained": float(gained.mean()),
+        "gained_ci95": interval(gained),
+        "alone": means,
+        "best_alone": best,
+        "ahead": float(ahead.mean()),
+        "ahead_ci95": interval(ahead),
+    }
+
+
+def learned(seed: int, count: int, mode: Mode) -> Learned:
+    """One order, by a fresh engine."""
+    asked = random.Random(seed).sample(list(questions()), count)
+    models, verifier = [load_model(name) for name in language_models()], load_prm()
+    engine = UniScale(models, verifier, mode=mode, sampling=Sampling(seed=seed))
+    chain: Runnable[Any, str] = PROMPT | UniScaleChatModel(engine=engine) | StrOutputParser()
+    earned = [_earned(engine, chain, question) for question in asked]
+    quarter = count // 4
+    alone = {model.name: _alone(engine, model, verifier, asked[-quarter:], seed) for model in models}
+    return Learned(fmean(earned[:quarter]), fmean(earned[-quarter:]), alone)
+
+
+def _earned(engine: UniScale, chain: Runnable[Any, str], question: Question) -> float:
+    """What the chain's answer to a question earned; its feedback goes by the id of the chain's run."""
+    run_id = uuid4()
+    right = _right(chain.invoke({"question": question.text}, {"run_id": run_id}), question)
+    engine.feedback(run_id, right, source="exact match")
+    entries = engine.log.of_decisions(decisions_of(run_id))
+    [outcome] = [entry.event for entry in entries if isinstance(entry.event, Outcome)]
+    return engine.reward(outcome, right)
+
+
+def _alone(engine: UniScale, model: Generator, verifier: Verifier, asked: Sequence[Question], seed: int) -> float:
+    """What plain samples of one model earn, a question."""
+    earned = []
+    for question in asked:
+        answer = run(Request(question.text, Configuration(model.name), Sampling(seed=seed)), model, verifier)
+        earned.append(engine.reward(answer, _right(answer.text, question)))
+    return fmean(earned)
+
+
+def _right(text: str, question: Question) -> float:
+    return float(question.correct(extract_answer(text)))
+
+
+def streaming(count: int = 20) -> dict[str, float]:
+    """Seconds until the first step of a search is shown, and until it has ended; medians over questions."""
+    engine = UniScale(space=ConfigurationSpace([Configuration("uniscale-3m", 1, 4, 2)]))
+    model = UniScaleChatModel(engine=engine)
+    first, whole = [], []
+    for question in questions()[:: len(questions()) // count][:count]:
+        began, shown = time.perf_counter(), 0.0
+        for piece in model.stream(question.text):
+            if piece.text and not shown:
+                shown = time.perf_counter() - began
+        first.append(shown)
+        whole.append(time.perf_counter() - began)
+    return {"first_step_s": median(first), "whole_s": median(whole), "share": median(a / b for a, b in zip(first, whole, strict=True))}
+
+
+def overhead(calls: int = 300) -> dict[str, float]:
+    """Milliseconds of a call, alternating: of the inner model alone, and through a plain configuration; medians."""
+    inner = GenericFakeChatModel(messages=repeat(AIMessage("Answer: 4")))
+    engine = UniScale([as_generator(inner)], None, ConfigurationSpace([Configuration(inner._llm_type)]))
+    outer = UniScaleChatModel(engine=engine)
+    figures: dict[str, float] = {}
+    for name, invoke in (("sync", _timed), ("async", _timed_async)):
+        alone, through = invoke(inner, outer, calls)
+        figures |= {f"{name}_inner_ms": alone, f"{name}_ms": through, f"{name}_added_ms": through - alone}
+    return figures
+
+
+def _timed(inner: BaseChatModel, outer: BaseChatModel, calls: int) -> tuple[float, float]:
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(calls):
+        for model, taken in zip((inner, outer), times, strict=True):
+            began = time.perf_counter()
+            model.invoke("What is 2 + 2?")
+            taken.append(time.perf_counter() - began)
+    return 1e3 * median(times[0]), 1e3 * median(times[1])
+
+
+def _timed_async(inner: BaseChatModel, outer: BaseChatModel, calls: int) -> tuple[float, float]:
+    async def work() -> tuple[float, float]:
+        times: tuple[list[float], list[float]] = ([], [])
+        for _ in range(calls):
+            for model, taken in zip((inner, outer), times, strict=True):
+                began = time.perf_counter()
+                await model.ainvoke("What is 2 + 2?")
+                taken.append(time.perf_counter() - began)
+        return 1e3 * median(times[0]), 1e3 * median(times[1])
+
+    return asyncio.run(work())
+
+
+if __name__ == "__main__":
+    main()
