@@ -26,9 +26,11 @@ from uniscale_integrations.errors import (
     UnknownDecisionError,
 )
 from uniscale_integrations.log.events import Decision as Decided
-from uniscale_integrations.log.events import Outcome
+from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.log import Entry, Position
 from uniscale_integrations.policy.learner import LearnerSettings
+from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.paths import Candidate, Expansion, Path
 from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import Configuration, ConfigurationSpace
@@ -403,3 +405,59 @@ def test_a_log_that_cannot_be_read_does_not_cost_the_answer(monkeypatch: pytest.
     answer = made.run(QUESTIONS[0])
     assert answer.answer is not None
     assert "decided without what others have logged of late: cannot read the log" in answer.notes
+
+
+def test_shared_feedback_counts_with_its_weight_and_is_revised_with_it(tmp_path: File) -> None:
+    made = engine(log=f"sqlite:///{tmp_path / 'log.db'}", mode=[1, 0, 0])
+    decisions = [made.decide(QUESTIONS[0]) for _ in range(2)]
+    ids = [decision.id for decision in decisions]
+    made.log.give_feedback(Feedback(ids[0], 1.0, "test", weight=0.25))
+    made.log.give_feedback(Feedback(ids[1], 1.0, "test"))
+    made.log.give_feedback(Feedback(ids[0], 0.5, "test", weight=0.25))
+    made.sync()
+    ridge = np.diag(made.state()["judged.ridge"])
+    products, average = made._replica.fold.learner.components.products, made.state()["average"]
+    expected, sums = ridge.copy(), np.zeros(len(ridge))
+    for decision, correct, weight in zip(decisions, (0.5, 1.0), (0.25, 1.0), strict=True):
+        centred = np.array(decision.features) - average
+        centred[0] = 1.0
+        row = products.features(list(made.space).index(decision.configuration), centred)
+        prior = made._replica.fold.learner.components.prior[0, list(made.space).index(decision.configuration)]
+        expected += weight * np.outer(row, row)
+        sums += weight * (correct - prior) * row
+    np.testing.assert_allclose(made.state()["judged.A"], expected, atol=1e-12)
+    np.testing.assert_allclose(made.state()["judged.b"][0], sums, atol=1e-12)
+    again = engine(log=f"sqlite:///{tmp_path / 'log.db'}", mode=[1, 0, 0])
+    np.testing.assert_allclose(again.state()["judged.A"], expected, atol=1e-12)
+    with pytest.raises(ConfigurationError, match="weight above 0"):
+        Feedback("d", 1.0, weight=0.0)
+
+
+def test_a_request_s_budget_masks_what_is_too_dear_as_long_as_anything_is_left() -> None:
+    made = engine(shapes=((1, 1, 1), (4, 1, 1)), mode=[1, 0, 0])
+    decision = made.decide(QUESTIONS[0], budget=Budget(eflops=5e6))
+    assert decision.configuration.model == "small"
+    masked = {str(each.configuration): each.masked for each in decision.explain().candidates}
+    assert masked["(large,1,1,1)"] == "it is expected to cost 1e+08, more than the request's 5e+06"
+    assert made.decide(QUESTIONS[0], budget=Budget(eflops=1.0)).configuration in made.space
+    assert made.decide(QUESTIONS[0], models=["large"]).configuration.model == "large"
+    with pytest.raises(ConfigurationError, match="its model was not asked for"):
+        made.decide(QUESTIONS[0], models=[])
+
+
+def test_conversations_go_only_to_models_that_take_them() -> None:
+    made = engine()
+    several = Conversation((Turn("user", "Hi?"), Turn("assistant", "Hello."), Turn("user", QUESTIONS[0])))
+    with pytest.raises(ConfigurationError, match="small takes single questions only"):
+        made.decide(several)
+    assert made.run(Conversation((Turn("user", QUESTIONS[0]),))).decision_id
+
+
+def test_what_an_answer_earned() -> None:
+    made = engine(mode=[0.5, 0.25, 0.25])
+    answer = made.run(QUESTIONS[0], mode=[0, 0, 1])
+    assert answer.configuration.model == "small"
+    assert made.reward(answer, 1.0) == pytest.approx(0.5 + 0.25 * 0.5 + 0.25)
+    [outcome] = [entry.event for entry in made.log.since() if isinstance(entry.event, Outcome)]
+    assert made.reward(outcome, 1.0) == made.reward(answer, 1.0)
+    assert made.reward(replace(outcome, score=None), 0.0, [0.5, 0.25, 0.25]) == pytest.approx(1 / 3)

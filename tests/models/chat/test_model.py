@@ -1,0 +1,138 @@
+"""A chat model as a generator, over a client that answers from memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from uniscale_integrations.cost.hardware import H100
+from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.models.chat import Asked, ChatStepModel, Continuation, Reply
+from uniscale_integrations.models.chat.probe import NEXT, SAID, probed
+from uniscale_integrations.models.chat.steps import continued, cut
+from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.conversation import Conversation, Turn
+from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.run import Answer, Request, run
+from uniscale_integrations.space import Configuration
+from uniscale_integrations.verifiers import CallableVerifier
+
+LINES = ["2 and 2 are added.\n", "That makes 4.\n", "Answer: 4"]
+
+
+class Client:
+    """Says what a function makes of the request."""
+
+    name = "llama-8b"
+    abilities: frozenset[str] = frozenset()
+    continuations: Sequence[Continuation] = (Continuation.FLAG, Continuation.PREFILL)
+
+    def __init__(self, says: Callable[[Asked], str | Exception]) -> None:
+        self.says = says
+        self.asked: list[Asked] = []
+
+    async def complete(self, asked: Asked) -> Reply:
+        self.asked.append(asked)
+        said = self.says(asked)
+        if isinstance(said, Exception):
+            raise said
+        for end in asked.stop:
+            said = said.split(end)[0]
+        return Reply(said, usage=Usage(prompt_tokens=100.0, completion_tokens=10.0))
+
+
+def going_on(asked: Asked) -> str:
+    return f" {NEXT} six" if asked.prefix == SAID else "".join(LINES)[len(asked.prefix) :]
+
+
+def answered(model: ChatStepModel, *shape: int, budget: Budget | None = None) -> Answer:
+    verifier = CallableVerifier(lambda question, before, step: 0.5)
+    return run(Request("2 + 2?", Configuration(model.name, *shape), Sampling(seed=7), budget or Budget()), model, verifier)
+
+
+@pytest.mark.parametrize(("text", "steps"), [
+    ("one", ("one",)), ("one\ntwo", ("one\n", "two")), ("one\n\ntwo\n", ("one\n\n", "two\n")), ("", ("",)), ("\n\none", ("\n\n", "one")),
+])
+def test_cutting_loses_nothing(text: str, steps: tuple[str, ...]) -> None:
+    assert "".join(cut(text, "\n")) == text
+    assert len(cut(text, "\n")) <= max(1, len(steps))
+
+
+@pytest.mark.parametrize(("prefix", "reply", "added"), [
+    ("First this.\n", "Then that.", "Then that."),
+    ("First this.\n", "First this.\nThen that.", "Then that."),
+    ("First this.\nThen that.\n", "First this.", None),
+    ("First this.\n", "First this.", None),
+    ("4\n", "4", ""),
+    ("", "First this.", "First this."),
+])
+def test_whether_a_reply_goes_on(prefix: str, reply: str, added: str | None) -> None:
+    assert continued(prefix, reply) == added
+
+
+def test_steps_are_sampled_one_by_one_and_the_way_is_found_once() -> None:
+    client = Client(going_on)
+    model = ChatStepModel(client)
+    assert answered(model, 1, 2, 1).text == "".join(LINES)
+    assert [asked.prefix for asked in client.asked] == [SAID, "", "", LINES[0], LINES[0], LINES[0] + LINES[1], LINES[0] + LINES[1]]
+    assert {asked.continuation for asked in client.asked[1:]} == {Continuation.FLAG}
+    assert len({asked.seed for asked in client.asked[1:]}) == 6
+    before = len(client.asked)
+    answered(model, 1, 2, 1)
+    assert not any(asked.prefix == SAID for asked in client.asked[before:])
+
+
+def test_the_ways_are_tried_from_the_surest_on_and_what_that_took_is_charged() -> None:
+    def says(asked: Asked) -> str | Exception:
+        return ValueError("no such field") if asked.continuation is Continuation.FLAG else going_on(asked)
+
+    way, used, [note] = asyncio.run(probed(Client(says)))
+    assert (way, used.prompt_tokens) == (Continuation.PREFILL, 100.0)
+    assert "does not continue by flag: no such field" in note
+    answer = answered(ChatStepModel(Client(says), price=(1.0, 1.0)), 1, 2, 1)
+    assert answer.ledger.usd == pytest.approx(110e-6 * 7)
+
+
+def test_best_of_n_asks_for_whole_answers_and_never_how_to_go_on() -> None:
+    client = Client(going_on)
+    assert answered(ChatStepModel(client), 3, 1, 1).text == "".join(LINES)
+    assert [(asked.prefix, asked.stop, asked.max_tokens) for asked in client.asked] == [("", (), None)] * 3
+
+
+def test_a_budget_is_kept_and_the_answer_is_the_best_so_far() -> None:
+    client = Client(going_on)
+    answer = answered(ChatStepModel(client, price=(1.0, 1.0), continuation=Continuation.FLAG), 1, 2, 1, budget=Budget(usd=5e-4))
+    assert answer.text in ("".join(LINES[:1]), "".join(LINES[:2]), "".join(LINES))
+    assert answer.ledger.usd <= 5e-4 or answer.cut
+
+
+def test_what_it_costs_without_a_price_is_counted_in_operations() -> None:
+    model = ChatStepModel(Client(going_on))
+    assert model.parameters == 8e9
+    assert H100.eflops(model.plain_usage(40, 60)) == pytest.approx(2 * 8e9 * 100)
+    assert ChatStepModel(Client(going_on), parameters=1e9).plain_usage(40, 60).compute == pytest.approx(2e11)
+    priced = ChatStepModel(Client(going_on), price=(0.5, 2.0)).plain_usage(1_000_000, 1_000_000)
+    assert (priced.usd, H100.eflops(priced)) == (2.5, 0.0)
+
+
+def test_a_conversation_goes_to_the_client_as_it_is() -> None:
+    client = Client(lambda asked: "Answer: 4")
+    conversation = Conversation((Turn("system", "Be brief."), Turn("user", "2 + 2?")), options={"top_k": 3}, stop=("END",))
+    request = Request("2 + 2?", Configuration("llama-8b"), conversation=conversation)
+    assert run(request, ChatStepModel(client)).answer == "4"
+    [asked] = client.asked
+    assert asked.conversation is conversation
+    assert (asked.stop, asked.temperature, asked.seed) == (("END",), None, None)
+
+
+def test_limits_that_allow_nothing_are_refused() -> None:
+    for settings in ({"max_concurrency": 0}, {"retries": -1}, {"timeout": 0.0}):
+        with pytest.raises(ConfigurationError, match="a chat model needs"):
+            ChatStepModel(Client(going_on), **settings)
+    with pytest.raises(ConfigurationError, match="a price is two numbers"):
+        ChatStepModel(Client(going_on), price=(-1.0, 0.0))
+    with pytest.raises(ConfigurationError, match="question is empty"):
+        ChatStepModel(Client(going_on)).open("  ", Sampling())

@@ -1,0 +1,50 @@
+"""What is shown of a search before it has ended."""
+
+from __future__ import annotations
+
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.search.trees import WORLDS, World
+from uniscale_integrations.search.agreed import Agreed
+from uniscale_integrations.search.beam import BeamSearch, SearchSettings
+from uniscale_integrations.search.paths import Candidate, Expansion, Scored
+from uniscale_integrations.space import Configuration
+
+SHAPES = [(1, 1, 1), (3, 1, 1), (1, 3, 1), (1, 4, 3), (3, 2, 1), (2, 4, 2)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(WORLDS, st.sampled_from(SHAPES), st.booleans(), st.sampled_from(["lockstep", "leader"]), st.integers(0, 1000))
+def test_what_was_shown_is_how_the_answer_begins(
+    world: World, shape: tuple[int, int, int], early: bool, schedule: str, seed: int
+) -> None:
+    how = SearchSettings(max_steps=5, early_stopping=early, schedule=schedule)  # type: ignore[arg-type]
+    search, agreed, order = BeamSearch(Configuration("m", *shape), how), Agreed(), Random(seed)
+    shown: list[str] = []
+    pending: list[Expansion] = []
+    while True:
+        pending += search.ask()
+        if not pending:
+            break
+        wish = pending.pop(order.randrange(len(pending)))
+        search.tell(wish.path.key, world.expand(wish))
+        shown += agreed.new(search)
+    result = search.result()
+    if result is not None and not result.cut:
+        assert list(result.chosen.steps[: len(shown)]) == shown
+
+
+def test_a_step_is_shown_when_the_last_path_without_it_is_gone() -> None:
+    search, agreed = BeamSearch(Configuration("m", cp=2, bs=1), SearchSettings(early_stopping=False)), Agreed()
+    [wish] = search.ask()
+    assert agreed.new(search) == ()
+    search.tell(wish.path.key, [Scored(Candidate(("one ",), False), (0.9,)), Scored(Candidate(("two ",), False), (0.5,))])
+    assert agreed.new(search) == ("one ",)
+    assert agreed.new(search) == ()
+    [wish] = search.ask()
+    search.tell(wish.path.key, [Scored(Candidate(("and a half",), True), (0.9,))] * 2)
+    assert agreed.new(search) == ("and a half",)
+    assert agreed.told == 2
