@@ -30,7 +30,7 @@ from uniscale_integrations.policy.learner import Assessment, Learner, LearnerSet
 from uniscale_integrations.policy.objective import Mode, Weights, weights
 from uniscale_integrations.recalibration import Recalibration
 from uniscale_integrations.replica import Replica
-from uniscale_integrations.roster import expected_cost, limited_by, loaded
+from uniscale_integrations.roster import expected_cost, limited_by, loaded, suiting
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import NUMBERS, Conversation, Converses, Emit, Turn
 from uniscale_integrations.search.driver import Observer
@@ -83,8 +83,9 @@ class UniScale:
 
     Args:
         models: names, folders or hub names of local models, or generators; the embedded family by default.
-        verifier: what scores the steps: a verifier, or "auto" for the embedded reward model with the embedded family and
-            self-certainty otherwise; `None` for none, which leaves plain samples and votes by count.
+        verifier: what scores the steps: a verifier, its name (see `named_verifier`), or "auto" for the embedded reward model with the
+            embedded family, self-certainty with other local models, and agreement between candidates, with self-certainty where
+            log-probabilities come, with chat models; `None` for none, which leaves plain samples and votes by count.
         space: the configurations to choose from; every model with the default searches by default.
         mode: "cost-sensitive", "balanced", "quality-first", or three weights; a request may bring its own.
         log: address of the log, or an open one; "sqlite://" keeps it in memory.
@@ -129,6 +130,8 @@ class UniScale:
     ) -> None:
         self.weights = weights(mode)
         self._models = loaded(models)
+        if verifier == "auto":
+            verifier = suiting(self._models.values())
         self._verifier = named_verifier(verifier, list(self._models)) if isinstance(verifier, str) else verifier
         self.space = space or ConfigurationSpace.default(self._models)
         unknown = [configuration for configuration in self.space if configuration.model not in self._models]

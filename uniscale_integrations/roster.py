@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 from uniscale_integrations.cost.hardware import HardwareProfile
@@ -25,6 +25,16 @@ class KnowsItsCost(Protocol):
 
     def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
         """The usage of one sample of that many tokens after a prompt of that many."""
+        ...
+
+
+@runtime_checkable
+class SuitsVerifier(Protocol):
+    """A generator that says which verifier suits it, for who names none."""
+
+    @property
+    def suits(self) -> str:
+        """The verifier's name."""
         ...
 
 
@@ -54,6 +64,11 @@ def _load(name: str) -> Generator:
     from uniscale_integrations.models.catalog import load_model
 
     return load_model(name)
+
+
+def suiting(models: Iterable[Generator]) -> str:
+    """The name of the verifier that suits generators: what the first one that says so says of itself."""
+    return next((str(model.suits) for model in models if isinstance(model, SuitsVerifier)), "auto")
 
 
 def limited_by(generator: Generator, hardware: HardwareProfile, budget: Budget) -> float | None:

@@ -220,3 +220,14 @@ def test_chunks_merge_into_the_message_that_invoke_gives(server: Server) -> None
     assert isinstance(first, AIMessageChunk)
     whole = add_ai_message_chunks(first, *others)  # type: ignore[arg-type]
     assert [(call["name"], call["args"]) for call in whole.tool_calls] == [("add", {"a": 3, "b": 3})]
+
+
+def test_without_a_verifier_named_chat_models_are_judged_by_what_their_candidates_agree_on() -> None:
+    said = ["Answer: 4", "Answer: 5", "It is 4.\nAnswer: 4", "Answer: 4"]
+    server = Server(lambda body, number: said[number % 4])
+    engine = UniScale([as_generator(openai(server))], space=ConfigurationSpace([Configuration("gpt-test", 4)]))
+    message = UniScaleChatModel(engine=engine).invoke("What is 2 + 2?")
+    assert "Answer: 4" in message.text
+    assert 0.5 < message.response_metadata["uniscale"]["score"] < 1.0
+    plain = UniScaleChatModel(engine=UniScale([as_generator(openai(server))], space=ConfigurationSpace([Configuration("gpt-test")])))
+    assert plain.invoke("What is 2 + 2?").response_metadata["uniscale"]["score"] is None

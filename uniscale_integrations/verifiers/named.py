@@ -11,8 +11,8 @@ def named_verifier(name: str, models: Sequence[str]) -> Verifier | None:
     """The verifier of that name.
 
     Args:
-        name: "none", "self-certainty", "agreement", "arithmetic", the name of a reward model, or "auto": the embedded reward model where
-            all models are of the embedded family, and self-certainty otherwise.
+        name: "none", "self-certainty", "agreement", "consensus" (both of these, as far as they have an opinion), "arithmetic", the name of
+            a reward model, or "auto": the embedded reward model where all models are of the embedded family, and self-certainty otherwise.
         models: whose steps it is to score.
 
     Raises:
@@ -24,6 +24,8 @@ def named_verifier(name: str, models: Sequence[str]) -> Verifier | None:
         return None
     if name == "agreement":
         return verifiers.Agreement()
+    if name == "consensus":
+        return verifiers.Ensemble([(verifiers.Agreement(), 1.0), (verifiers.SelfCertainty(), 1.0)], name="consensus")
     if name == "arithmetic":
         return verifiers.MathVerifier()
     if name == "self-certainty" or (name == "auto" and not _embedded(models)):

@@ -53,6 +53,9 @@ class ChatStepModel:
         ConfigurationError: a limit that allows nothing.
     """
 
+    suits = "consensus"
+    """The verifier that costs nothing and needs nothing that only some chat models have."""
+
     def __init__(
         self,
         client: ChatClient,
