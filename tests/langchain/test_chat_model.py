@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from math import log
 from typing import Any
 
 import pytest
@@ -24,7 +25,9 @@ from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain import UniScaleChatModel
 from uniscale_integrations.langchain.chat_model import as_generator
+from uniscale_integrations.langchain.messages import conversation_of
 from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.conversation import NUMBERS
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 PROMPT = ChatPromptTemplate.from_messages([("system", "Be brief."), ("human", "{question}")])
@@ -231,3 +234,21 @@ def test_without_a_verifier_named_chat_models_are_judged_by_what_their_candidate
     assert 0.5 < message.response_metadata["uniscale"]["score"] < 1.0
     plain = UniScaleChatModel(engine=UniScale([as_generator(openai(server))], space=ConfigurationSpace([Configuration("gpt-test")])))
     assert plain.invoke("What is 2 + 2?").response_metadata["uniscale"]["score"] is None
+
+
+def test_one_model_with_several_settings_is_several_models(server: Server) -> None:
+    model = UniScaleChatModel(models=[openai(server), openai(server, temperature=0.1), openai(server, "gpt-other")])
+    assert model.engine is not None
+    assert list(model.engine.models) == ["gpt-test", "gpt-test#2", "gpt-other"]
+    assert model.get_num_tokens("12345678") == 3
+
+
+def test_the_last_answer_s_search_and_score_are_seen_in_the_next_turn(server: Server) -> None:
+    model = searching(server, (4, 1, 1))
+    first = HumanMessage("What is 2 + 2?")
+    answer = model.invoke([first])
+    turns = [first, answer, HumanMessage("And 3 + 3?")]
+    numbers = dict(zip(NUMBERS, conversation_of(turns, {}).numbers.tolist(), strict=True))
+    assert (numbers["turns"], numbers["last search"], numbers["last score"]) == pytest.approx((log(2), 0.4, 0.5))
+    assert not conversation_of([first], {}).numbers.any()
+    assert model.invoke(turns).text

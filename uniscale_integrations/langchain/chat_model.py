@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -82,7 +83,7 @@ class UniScaleChatModel(BaseChatModel):
     def _with_engine(self) -> Self:
         if self.engine is None:
             limits: dict[str, Any] = {"timeout": self.timeout, "retries": self.max_retries or 0}
-            models = None if self.models is None else [as_generator(model, **limits) for model in self.models]
+            models = None if self.models is None else _named([as_generator(model, **limits) for model in self.models])
             self.engine = UniScale(models, mode=_mode(self.mode))
         return self
 
@@ -116,11 +117,7 @@ class UniScaleChatModel(BaseChatModel):
         return params
 
     def get_num_tokens(self, text: str) -> int:
-        """About how many tokens a text is: as the first inner model of LangChain counts, or a quarter of its characters."""
-        for generator in self._engine.models.values():
-            client = getattr(generator, "client", None)
-            if isinstance(client, LangChainClient):
-                return client.model.get_num_tokens(text)
+        """About how many tokens a text is, a quarter of its characters: which model is going to read it is not known yet."""
         return len(text) // 4 + 1
 
     def invoke(
@@ -341,6 +338,17 @@ def as_generator(model: BaseChatModel | Generator | str, **settings: Any) -> Gen
     if isinstance(model, UniScaleChatModel):
         raise ConfigurationError("a UniScaleChatModel cannot be one of the models that another one chooses from; give it those models")
     return ChatStepModel(LangChainClient(model), **settings) if isinstance(model, BaseChatModel) else model
+
+
+def _named(models: Sequence[Generator | str]) -> list[Generator | str]:
+    """The models, those of LangChain that have the same name told apart by a number: one model may well be there with several settings."""
+    seen: Counter[str] = Counter()
+    for model in models:
+        if isinstance(model, ChatStepModel):
+            seen[model.name] += 1
+            if seen[model.name] > 1:
+                model.name = f"{model.name}#{seen[model.name]}"
+    return list(models)
 
 
 def _configured(config: RunnableConfig | None, options: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from langchain_core.messages.ai import UsageMetadata
 
 from uniscale_integrations.search.conversation import Conversation, Role, Turn
 from uniscale_integrations.search.run import Answer
+from uniscale_integrations.space import Configuration
 
 ROLES: dict[str, Role] = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool", "function": "tool"}
 """The role of each type of message; others speak for the user."""
@@ -44,6 +45,7 @@ def conversation_of(messages: Sequence[BaseMessage], options: Mapping[str, Any],
         frozenset(needs),
         _valid(tools, options.get("tool_choice"), form),
         tuple(stop),
+        _earlier(messages),
     )
 
 
@@ -87,6 +89,15 @@ def usage_of(answer: Answer) -> UsageMetadata:
     """Tokens of the whole search, verifier included."""
     read, sampled = map(round, answer.ledger.tokens)
     return UsageMetadata(input_tokens=read, output_tokens=sampled, total_tokens=read + sampled)
+
+
+def _earlier(messages: Sequence[BaseMessage]) -> tuple[Configuration, float | None] | None:
+    """What gave the last answer, where an engine did and the application kept its message whole."""
+    for message in reversed(messages):
+        told = message.response_metadata.get("uniscale") if isinstance(message, AIMessage) else None
+        if isinstance(told, Mapping) and isinstance(told.get("configuration"), Mapping):
+            return Configuration(**told["configuration"]), told.get("score")
+    return None
 
 
 def _has_media(message: BaseMessage) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import log1p
+from math import log1p, log2
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -44,6 +44,7 @@ class Conversation:
         needs: what a model must be able to do for it, such as "tools" and "images".
         valid: whether a text has the form that was asked for; anything goes by default.
         stop: texts that end the answer and are not part of it.
+        earlier: the configuration that gave the last answer, and its score where it had one, if an engine did.
     """
 
     turns: tuple[Turn, ...]
@@ -53,6 +54,7 @@ class Conversation:
     needs: frozenset[str] = frozenset()
     valid: Callable[[str], bool] | None = None
     stop: tuple[str, ...] = ()
+    earlier: tuple[Configuration, float | None] | None = None
 
     @property
     def question(self) -> str:
@@ -71,19 +73,22 @@ class Conversation:
         Instructions, tool output and examples are not counted: they say more about the application than about the question.
         """
         users = [turn for turn in self.turns if turn.role == "user"]
-        earlier = sum(len(turn.text) for turn in users[:-1])
+        told = sum(len(turn.text) for turn in users[:-1])
         tools = sum(turn.role == "tool" for turn in self.turns)
+        configuration, score = self.earlier or (None, None)
         return np.array(
             [
                 log1p(max(0, len(users) - 1)),
-                log1p(earlier) / 5.0,
+                log1p(told) / 5.0,
                 log1p(tools),
                 *(float(need in self.needs) for need in ("tools", "structure", "images")),
+                0.0 if configuration is None else log2(configuration.most_paths) / 5.0,
+                0.0 if score is None else score - 0.5,
             ]
         )
 
 
-NUMBERS = ("turns", "earlier text", "tool results", "tools", "structure", "images")
+NUMBERS = ("turns", "earlier text", "tool results", "tools", "structure", "images", "last search", "last score")
 """The names of `Conversation.numbers`."""
 
 
