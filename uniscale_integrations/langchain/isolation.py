@@ -10,7 +10,7 @@ from contextvars import Context, copy_context
 
 from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tracers import context as hooks
-from langsmith.run_helpers import tracing_context
+from langsmith import run_helpers
 
 
 def isolated() -> Context:
@@ -25,5 +25,5 @@ def _clear() -> None:
         variable.set(None)
     hooks.tracing_v2_callback_var.set(None)
     var_child_runnable_config.set(None)
-    # Entered and never left: the context ends with the call.
-    tracing_context(enabled=False, parent=False).__enter__()
+    # `tracing_context` would take all this back as soon as nobody holds it any more.
+    run_helpers._set_tracing_context(dict.fromkeys(run_helpers.get_tracing_context()) | {"enabled": False})

@@ -86,8 +86,11 @@ def described(answer: Answer) -> dict[str, Any]:
 
 
 def usage_of(answer: Answer) -> UsageMetadata:
-    """Tokens of the whole search, verifier included."""
+    """Tokens of the whole search, verifier included; as the provider detailed them where its one reply was all."""
     read, sampled = map(round, answer.ledger.tokens)
+    inner = answer.payload.usage_metadata if isinstance(answer.payload, AIMessage) else None
+    if inner is not None and (inner["input_tokens"], inner["output_tokens"]) == (read, sampled):
+        return inner
     return UsageMetadata(input_tokens=read, output_tokens=sampled, total_tokens=read + sampled)
 
 
