@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import log1p, log2
+from math import log1p
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -70,25 +70,22 @@ class Conversation:
     def numbers(self) -> NDArray[np.float64]:
         """What the policy sees beside the question, shape (len(NUMBERS),), all 0 for a first question.
 
-        Instructions, tool output and examples are not counted: they say more about the application than about the question.
+        Instructions, tool output and examples are not counted: they say more about the application than about the question. Each number
+        more is one more for every feature of a configuration, which is what deciding costs.
         """
-        users = [turn for turn in self.turns if turn.role == "user"]
-        told = sum(len(turn.text) for turn in users[:-1])
-        tools = sum(turn.role == "tool" for turn in self.turns)
-        configuration, score = self.earlier or (None, None)
+        users = sum(turn.role == "user" for turn in self.turns)
+        _, score = self.earlier or (None, None)
         return np.array(
             [
-                log1p(max(0, len(users) - 1)),
-                log1p(told) / 5.0,
-                log1p(tools),
-                *(float(need in self.needs) for need in ("tools", "structure", "images")),
-                0.0 if configuration is None else log2(configuration.most_paths) / 5.0,
+                log1p(max(0, users - 1)),
+                float(self.whole),
+                float("images" in self.needs),
                 0.0 if score is None else score - 0.5,
             ]
         )
 
 
-NUMBERS = ("turns", "earlier text", "tool results", "tools", "structure", "images", "last search", "last score")
+NUMBERS = ("turns", "tools or form", "images", "last score")
 """The names of `Conversation.numbers`."""
 
 
