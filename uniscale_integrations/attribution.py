@@ -39,8 +39,11 @@ def decisions_of(target: object) -> tuple[str, ...]:
         found = resolve(target)
         if found:
             return tuple(dict.fromkeys(found))
-        if found is not None and not isinstance(target, str):
-            raise UnknownDecisionError(f"no decision of an engine is behind {target!r:.80}; give feedback on what an engine's model made")
+        if found is not None:
+            raise UnknownDecisionError(
+                f"no decision of an engine is behind {target!r:.80}, as far as this process knows; runs are known to the process that made "
+                "them only: elsewhere give the decision's id, which stands on the message, or the message itself"
+            )
     if isinstance(target, str):
         return (target,)
     for name in ("decision_id", "id"):

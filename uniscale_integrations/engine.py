@@ -30,7 +30,7 @@ from uniscale_integrations.policy.learner import Assessment, Learner, LearnerSet
 from uniscale_integrations.policy.objective import Mode, Weights, weights
 from uniscale_integrations.recalibration import Recalibration
 from uniscale_integrations.replica import Replica
-from uniscale_integrations.roster import expected_cost, limited_by, loaded, suiting
+from uniscale_integrations.roster import Resting, default_space, expected_cost, limited_by, loaded, suiting
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import NUMBERS, Conversation, Converses, Emit, Turn
 from uniscale_integrations.search.driver import Observer
@@ -82,7 +82,7 @@ class UniScale:
     """Chooses, for every request, the model and the amount of search, and learns from feedback which choice pays off.
 
     Args:
-        models: names, folders or hub names of local models, or generators; the embedded family by default.
+        models: names, folders or hub names of local models, chat models of LangChain, or generators; the embedded family by default.
         verifier: what scores the steps: a verifier, its name (see `named_verifier`), or "auto" for the embedded reward model with the
             embedded family, self-certainty with other local models, and agreement between candidates, with self-certainty where
             log-probabilities come, with chat models; `None` for none, which leaves plain samples and votes by count.
@@ -113,7 +113,7 @@ class UniScale:
 
     def __init__(
         self,
-        models: Sequence[str | Generator] | None = None,
+        models: Sequence[object] | None = None,
         verifier: Verifier | str | None = "auto",
         space: ConfigurationSpace | None = None,
         mode: Mode = "balanced",
@@ -133,7 +133,7 @@ class UniScale:
         if verifier == "auto":
             verifier = suiting(self._models.values())
         self._verifier = named_verifier(verifier, list(self._models)) if isinstance(verifier, str) else verifier
-        self.space = space or ConfigurationSpace.default(self._models)
+        self.space = space or default_space(self._models)
         unknown = [configuration for configuration in self.space if configuration.model not in self._models]
         if unknown:
             raise ConfigurationError(f"the space has {unknown[0]}, but the models are {', '.join(self._models)}")
@@ -144,7 +144,7 @@ class UniScale:
         self._encode = WithNumbers(query_encoder(features), len(NUMBERS), "conversation-1")
         self._costs = np.array([expected_cost(self._models[c.model], c, hardware) for c in self.space])
         self._scale = CostScale.spanning(self._costs[self._costs > 0]) if (self._costs > 0).any() else CostScale(1.0, 1.0)
-        self._masked = self._unservable()
+        self._masked, self._resting = self._unservable(), Resting()
         self._eligible = np.array([configuration not in self._masked for configuration in self.space])
         self.log = Log(log) if isinstance(log, str) else log
         models_of = [self.space.models.index(configuration.model) for configuration in self.space]
@@ -267,13 +267,20 @@ class UniScale:
                 # The decision is closed, so that nobody waits for its outcome; the log's own thread sees to that.
                 self._group.submit(self._event(decision, question), Outcome(decision.id, None, failed="cancelled"))
                 raise
-            except (SearchFailed, ContextLengthError) as error:
-                notes += await self._keep(self._event(decision, question), Outcome(decision.id, None, failed=str(error)))
+            except Exception as error:
+                eflops, usd = error.spent if isinstance(error, SearchFailed) else (0.0, 0.0)
+                failure = Outcome(decision.id, None, eflops, usd, failed=str(error) or repr(error))
+                notes += await self._keep(self._event(decision, question), failure)
+                if not isinstance(error, (SearchFailed, ContextLengthError)):
+                    raise
                 notes.append(f"{configuration} failed: {error}")
                 failed |= {each: str(error) for each in self.space if each.model == configuration.model}
+                if isinstance(error, SearchFailed):
+                    self._resting.failed(configuration.model)
                 if shown.anything or not any(each not in failed and each not in self._unable(asked) for each in self.space):
                     raise
                 continue
+            self._resting.answered(configuration.model)
             notes += await self._keep(self._event(decision, question), self._outcome(decision, answer))
             return replace(answer, decision_id=decision.id, notes=(*answer.notes, *notes))
         raise AssertionError("a request ends with an answer or an error")
@@ -388,11 +395,12 @@ class UniScale:
         attempt: int,
         failed: Mapping[Configuration, str],
     ) -> Decision:
-        if not asked.question.strip():
+        if not asked.question.strip() and "images" not in asked.needs:
             raise ConfigurationError("the question is empty; give it at least one word")
         features = self._encode(asked.question, asked.numbers)
         masked, eligible = self._masked, self._eligible
         more = {**self._unable(asked), **failed}
+        more = {**self._tired(more), **more}
         if more or limits.eflops is not None or limits.usd is not None:
             masked = {**masked, **more}
             masked |= self._too_dear(limits, masked)
@@ -437,6 +445,15 @@ class UniScale:
                 elif not asked.needs <= model.abilities:
                     unable[name] = f"{name} cannot do {', '.join(sorted(asked.needs - model.abilities))}"
         return {configuration: unable[configuration.model] for configuration in self.space if configuration.model in unable}
+
+    def _tired(self, masked: Mapping[Configuration, str]) -> dict[Configuration, str]:
+        """Which configurations have a model that rests because it failed; none where nothing would be left."""
+        resting = self._resting.models()
+        tired = {
+            each: f"{each.model} failed {resting[each.model]} times in a row and rests" for each in self.space if each.model in resting
+        }
+        left = any(each not in tired and each not in masked and each not in self._masked for each in self.space)
+        return tired if left else {}
 
     def _too_dear(self, limits: Budget, masked: Mapping[Configuration, str]) -> dict[Configuration, str]:
         """Which configurations are expected to cost more than a request may; none where nothing would be left."""

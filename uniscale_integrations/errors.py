@@ -41,11 +41,18 @@ class SearchFailed(UniScaleError):
     Attributes:
         causes: what each of them said.
         errors: the exceptions behind that, where the generator kept them.
+        spent: what it cost all the same, eFLOPs and dollars.
     """
 
-    def __init__(self, message: str, causes: tuple[str, ...] = (), errors: tuple[BaseException, ...] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        causes: tuple[str, ...] = (),
+        errors: tuple[BaseException, ...] = (),
+        spent: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
         super().__init__(message)
-        self.causes, self.errors = causes, errors
+        self.causes, self.errors, self.spent = causes, errors, spent
 
 
 class CalibrationError(UniScaleError):

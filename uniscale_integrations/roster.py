@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol, runtime_checkable
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, cast, runtime_checkable
 
 from uniscale_integrations.cost.hardware import HardwareProfile
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.ports import Generator
-from uniscale_integrations.space import Configuration
+from uniscale_integrations.space import DEFAULT_SHAPES, Configuration, ConfigurationSpace
+
+CHAT_MODEL = ("langchain_core.language_models.chat_models", "BaseChatModel")
+"""Module and name of what all chat models of LangChain are."""
 
 TYPICAL_PROMPT, TYPICAL_ANSWER = 40, 60
 """Tokens of a question and of an answer, for what a configuration is expected to cost before it was ever run."""
+
+LONGEST_REST = 60.0
+"""Most seconds for which a model that fails is left alone."""
 
 SEARCH_SHARE = 0.5
 """What a further path of a search costs, in plain samples: many end early, and a verifier reads them too."""
@@ -38,7 +45,7 @@ class SuitsVerifier(Protocol):
         ...
 
 
-def loaded(models: Sequence[str | Generator] | None) -> dict[str, Generator]:
+def loaded(models: Sequence[object] | None) -> dict[str, Generator]:
     """The models by name; names are loaded, and without any given it is the embedded family.
 
     Raises:
@@ -49,21 +56,80 @@ def loaded(models: Sequence[str | Generator] | None) -> dict[str, Generator]:
         from uniscale_integrations.models.catalog import language_models
 
         models = language_models()
-    if not models:
-        raise ConfigurationError("an engine needs at least one model, got none")
+    if isinstance(models, str) or not models:
+        raise ConfigurationError(f"an engine needs at least one model, in a list, got {models!r}")
     found: dict[str, Generator] = {}
     for model in models:
-        generator = _load(model) if isinstance(model, str) else model
+        generator = _load(model) if isinstance(model, str) else _adapted(model)
         if generator.name in found:
             raise ConfigurationError(f"two models are named {generator.name!r}; give each its own name")
         found[generator.name] = generator
     return found
 
 
+def _adapted(model: object) -> Generator:
+    """A generator as it is, a chat model of LangChain behind a client.
+
+    Raises:
+        ConfigurationError: something else.
+    """
+    # By their names, so that no framework is imported before one of its models is there.
+    if any((kind.__module__, kind.__name__) == CHAT_MODEL for kind in type(model).__mro__):
+        from uniscale_integrations.langchain.chat_model import as_generator
+
+        model = as_generator(cast(Any, model))
+    if not (isinstance(getattr(model, "name", None), str) and hasattr(model, "open")):
+        raise ConfigurationError(
+            f"a model must be the name of a local one, a chat model of LangChain, or a generator, got {model!r:.80}; "
+            "give a chat model itself, without bind, with_retry and the like"
+        )
+    return cast(Generator, model)
+
+
 def _load(name: str) -> Generator:
     from uniscale_integrations.models.catalog import load_model
 
     return load_model(name)
+
+
+@runtime_checkable
+class SuitsShapes(Protocol):
+    """A generator that says which searches suit it, for who names no space."""
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int, int], ...]:
+        """`(QP, CP, BS)` of each."""
+        ...
+
+
+def default_space(models: Mapping[str, Generator]) -> ConfigurationSpace:
+    """Every model with the searches that suit it."""
+    spaces = [
+        ConfigurationSpace.default([name], model.shapes if isinstance(model, SuitsShapes) else DEFAULT_SHAPES)
+        for name, model in models.items()
+    ]
+    return ConfigurationSpace(configuration for space in spaces for configuration in space)
+
+
+class Resting:
+    """Models that have failed rest, each time twice as long, so that not every request waits for their failure first."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, tuple[float, int]] = {}
+
+    def failed(self, model: str) -> None:
+        """Note that every candidate of a model failed."""
+        _, times = self._until.get(model, (0.0, 0))
+        self._until[model] = time.monotonic() + min(LONGEST_REST, 2.0**times), times + 1
+
+    def answered(self, model: str) -> None:
+        """Note that a model works."""
+        self._until.pop(model, None)
+
+    def models(self) -> dict[str, int]:
+        """The models that rest now, with how often they failed in a row."""
+        now = time.monotonic()
+        return {model: times for model, (until, times) in list(self._until.items()) if until > now}
 
 
 def suiting(models: Iterable[Generator]) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from math import log
+from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import ConfigurableField, Runnable
 from langchain_core.tools import tool
 from langchain_core.tracers.context import collect_runs
 from langchain_core.tracers.schemas import Run
@@ -26,6 +28,7 @@ from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain import UniScaleChatModel
 from uniscale_integrations.langchain.chat_model import as_generator
 from uniscale_integrations.langchain.messages import conversation_of
+from uniscale_integrations.models.chat.probe import SAID
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import NUMBERS
 from uniscale_integrations.space import Configuration, ConfigurationSpace
@@ -252,3 +255,83 @@ def test_the_last_answer_s_search_and_score_are_seen_in_the_next_turn(server: Se
     assert (numbers["turns"], numbers["last score"]) == pytest.approx((log(2), 0.5))
     assert not conversation_of([first], {}).numbers.any()
     assert model.invoke(turns).text
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_a_text_that_ends_the_answer_leaves_tool_calls_alone(server: Server, shape: tuple[int, int, int]) -> None:
+    model = searching(server, shape).bind_tools([add])
+    [call] = model.invoke("Add.", stop=["}", "tool"]).tool_calls
+    first, *others = model.stream("Add.", stop=["}", "tool"])
+    assert isinstance(first, AIMessageChunk)
+    whole = add_ai_message_chunks(first, *others)  # type: ignore[arg-type]
+    assert [each["args"] for each in whole.tool_calls] == [call["args"]] == [{"a": 3, "b": 3}]
+    assert not whole.text
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_a_stop_text_gives_the_same_streamed_as_invoked(shape: tuple[int, int, int]) -> None:
+    def says(body: Body, number: int) -> str:
+        last = body["messages"][-1]
+        said = str(last["content"]) if last["role"] == "assistant" else ""
+        return " five" if said == SAID else "Thought: add.\nAction: calc\nObservation: 4\nAnswer: 4"[len(said) :]
+
+    model = searching(Server(says), shape)
+    invoked = model.invoke("Hi?", stop=["\nObservation:"]).text
+    assert invoked == "Thought: add.\nAction: calc"
+    assert "".join(str(piece.text) for piece in model.stream("Hi?", stop=["\nObservation:"])) == invoked
+
+
+def test_a_picture_alone_is_a_question(server: Server) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}}
+    assert searching(server).invoke([HumanMessage([picture])]).text
+
+
+def test_two_engines_do_not_share_what_a_cache_holds() -> None:
+    cache = InMemoryCache()
+    for name in ("gpt-a", "gpt-b"):
+        server = Server(lambda body, number: f"I am {body['model']}.")
+        model = UniScaleChatModel(models=[openai(server, name)], cache=cache)
+        assert [model.invoke("Who?").text for _ in range(2)] == [f"I am {name}."] * 2
+        assert len(server.bodies) <= 8
+
+
+def test_an_engine_or_what_it_is_made_of(server: Server, tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'log.db'}"
+    model = UniScaleChatModel(models=[openai(server)], log=address, verifier="none")
+    assert model.invoke("Hi?").text
+    assert (tmp_path / "log.db").exists()
+    with pytest.raises(ValidationError, match="give an engine, or what one is made of"):
+        UniScaleChatModel(engine=UniScale([openai(server)]), models=[openai(server)])
+    again = model.configurable_fields(temperature=ConfigurableField(id="t")).with_config(configurable={"t": 0.5})
+    assert again.invoke("Hi?")
+    assert UniScale([openai(server)]).run("Hi?").text
+    for wrong in ([openai(server).with_retry()], [5], "uniscale-1m"):
+        with pytest.raises(ConfigurationError, match=r"a model must be|at least one model, in a list"):
+            UniScale(wrong)
+
+
+def test_all_inner_models_profiles_together(server: Server) -> None:
+    profiles: Any = [
+        {"max_input_tokens": 1000, "tool_calling": True, "image_inputs": True},
+        {"max_input_tokens": 500, "tool_calling": True},
+    ]
+    model = UniScaleChatModel(models=[openai(server, name, profile=each) for name, each in zip("ab", profiles, strict=True)])
+    assert model.profile == {"max_input_tokens": 500, "tool_calling": True}
+
+
+def test_a_model_draws_as_it_is_set_up_unless_it_would_draw_the_same_every_time() -> None:
+    for given, expected in ((None, None), (0.3, 0.3), (0.0, 0.8)):
+        server = Server()
+        settings: dict[str, Any] = {} if given is None else {"temperature": given}
+        searching(server, (4, 1, 1), **settings).invoke("Hi?")
+        assert {body.get("temperature") for body in server.bodies} == {expected}
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"deadline": "2s"}, "deadline must be a number of seconds, got '2s'"),
+    ({"budget": "5"}, "budget must be a number of eflops, or a Budget, got '5'"),
+    ({"mode": "fast"}, "no mode 'fast'"),
+])
+def test_what_a_call_says_wrongly_is_told(server: Server, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        searching(server).invoke("Hi?", **options)

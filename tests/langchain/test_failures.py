@@ -17,6 +17,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from tests.langchain.conftest import openai, searching
 from tests.langchain.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
+from uniscale_integrations.errors import BudgetError
 from uniscale_integrations.langchain import UniScaleChatModel
 from uniscale_integrations.langchain.chat_model import as_generator
 from uniscale_integrations.langchain.client import LangChainClient
@@ -25,6 +26,7 @@ from uniscale_integrations.models.chat import ChatStepModel, Continuation
 from uniscale_integrations.models.chat.probe import SAID
 from uniscale_integrations.models.chat.retry import retry_after, retrying
 from uniscale_integrations.space import Configuration, ConfigurationSpace
+from uniscale_integrations.verifiers import CallableVerifier
 
 
 def error(status: int, headers: dict[str, str] | None = None) -> httpx.Response:
@@ -230,3 +232,75 @@ def test_a_client_of_threads_with_more_candidates_than_slots_does_not_hang(shape
     engine = UniScale([generator], "agreement", ConfigurationSpace([Configuration("threads", *shape)]))
     model = UniScaleChatModel(engine=engine)
     assert [message.text for message in model.batch(["Hi?"] * 20)] == ["Answer: 4"] * 20
+
+
+def test_a_stream_that_was_shown_is_not_retried() -> None:
+    begun = b'data: {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [{"index": 0, "delta": '
+    cut_off = begun + b'{"content": "Well"}}]}\n\n'
+
+    class Broken(httpx.AsyncByteStream):
+        async def __aiter__(self) -> Any:
+            yield cut_off
+            raise httpx.ReadError("connection lost")
+
+    server = Server(behaves=lambda body, number: httpx.Response(200, stream=Broken()))
+    engine = UniScale([as_generator(openai(server), retries=3)], "agreement", ConfigurationSpace([Configuration("gpt-test")]))
+    pieces: list[str] = []
+
+    async def shown() -> None:
+        async for piece in UniScaleChatModel(engine=engine).astream("Hi?"):
+            pieces.append(str(piece.text))  # noqa: PERF401
+
+    with pytest.raises((sdk.APIError, httpx.ReadError)):
+        asyncio.run(shown())
+    assert pieces == ["Well"]
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 1)], ids=str)
+def test_a_model_that_does_not_stream_is_streamed_as_one_piece(server: Server, shape: tuple[int, int, int]) -> None:
+    pieces = [str(piece.text) for piece in searching(server, shape, disable_streaming=True).stream("Hi?") if piece.text]
+    assert "".join(pieces) == "Hello there.\nAnswer: 4"
+
+
+def test_a_model_asked_from_within_a_search_does_not_wait_for_itself(server: Server) -> None:
+    inner = searching(Server())
+
+    def asks(question: str, before: str, step: str) -> float:
+        return float(bool(inner.invoke("Is that right?").text))
+
+    engine = UniScale([as_generator(openai(server))], CallableVerifier(asks), ConfigurationSpace([Configuration("gpt-test", 2)]))
+    assert UniScaleChatModel(engine=engine).invoke("Hi?").text
+
+
+def test_every_failure_closes_its_decision() -> None:
+    server = Server(takes=lambda body, number: 30.0)
+    model = searching(server)
+
+    async def late() -> None:
+        with pytest.raises(BudgetError, match="deadline"):
+            await model.ainvoke("Hi?", deadline=0.1)
+
+    asyncio.run(late())
+    assert ["deadline" in outcome.failed for outcome in outcomes(model)] == [True]
+
+
+def test_a_model_that_is_down_rests_and_is_not_tried_first_every_time() -> None:
+    servers = {"gpt-8b": Server(behaves=lambda body, number: error(500)), "gpt-70b": Server()}
+    models = [as_generator(openai(server, name)) for name, server in servers.items()]
+    space = ConfigurationSpace.default(servers, ((1, 1, 1),))
+    model = UniScaleChatModel(engine=UniScale(models, "agreement", space, mode="cost-sensitive"))
+    for _ in range(20):
+        assert model.invoke("Hi?").response_metadata["uniscale"]["configuration"]["model"] == "gpt-70b"
+    assert len(servers["gpt-8b"].bodies) < 5
+    assert model.engine is not None
+    masked = {each.configuration.model: each.masked for each in model.engine.decide("Hi?").explain().candidates}
+    assert "in a row and rests" in str(masked["gpt-8b"])
+
+
+def test_one_client_serves_sync_calls_and_several_loops(server: Server) -> None:
+    model = searching(server, (2, 1, 1))
+    said = [str(model.invoke("Hi?").text), *[str(asyncio.run(model.ainvoke("Hi?")).text) for _ in range(2)]]
+    assert model.engine is not None
+    said += [model.engine.run("Hi?").text for _ in range(2)]
+    assert set(said) == {"Hello there.\nAnswer: 4"}

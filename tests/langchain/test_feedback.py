@@ -170,8 +170,32 @@ def test_a_chain_with_its_evaluators(engine: UniScale, chain: Runnable[Any, str]
     ]  # fmt: skip
     with pytest.raises(ConfigurationError, match="length is asynchronous"):
         rewarded(chain, [length], engine).invoke(GIVEN)
-    with pytest.raises(ConfigurationError, match="must be a number"):
-        rewarded(chain, [lambda outputs: "good"], engine).invoke(GIVEN)
+    with pytest.raises(ConfigurationError, match="evaluators must be a list of functions"):
+        rewarded(chain, exact_match, engine)  # type: ignore[arg-type]
+
+
+def test_an_evaluator_that_fails_costs_nobody_the_answer(
+    model: UniScaleChatModel, engine: UniScale, chain: Runnable[Any, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(outputs: str) -> float:
+        raise ZeroDivisionError("nothing to divide by")
+
+    def nonsense(outputs: str) -> str:
+        return "good"
+
+    assert rewarded(chain, [broken, nonsense, lambda outputs: 0.5], model).invoke(GIVEN) == "Hello there.\nAnswer: 4"
+    assert [record.message.split(";")[0] for record in caplog.records] == ["the evaluator broken failed", "the evaluator nonsense failed"]
+    assert [each.correct for each in judged(engine)] == [0.5]
+    assert asyncio.run(rewarded(chain, [broken], engine).ainvoke(GIVEN)) == "Hello there.\nAnswer: 4"
+
+
+def test_feedback_on_a_state_is_about_its_last_turn(engine: UniScale, model: UniScaleChatModel) -> None:
+    first = model.invoke("What is 2 + 2?")
+    assert engine.feedback(first, 1.0, source="test")
+    second = model.invoke([HumanMessage("What is 2 + 2?"), first, HumanMessage("And 3 + 3?")])
+    state = {"messages": [HumanMessage("What is 2 + 2?"), first, HumanMessage("And 3 + 3?"), second]}
+    assert engine.feedback(state, 0.0, source="test")
+    assert [(each.decision_id, each.correct) for each in judged(engine)] == [(decision_of(first), 1.0), (decision_of(second), 0.0)]
 
 
 def test_feedback_through_a_langsmith_client(engine: UniScale, chain: Runnable[Any, str]) -> None:

@@ -66,4 +66,4 @@ def test_time_runs_from_the_start_of_the_request(monkeypatch: pytest.MonkeyPatch
     now = 103.0
     assert meter.seconds == 3.0
     assert meter.remaining_seconds() == 0.0
-    assert meter.exceeded() == "budget of 2 seconds, 3 needed to go on"
+    assert meter.exceeded() == "deadline of 2 s, 3 s have passed"

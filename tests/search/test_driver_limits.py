@@ -89,7 +89,7 @@ async def slowly(path: Path, index: int, candidate: Candidate) -> Candidate:
 def test_a_deadline_ends_a_slow_search_with_the_best_so_far_and_cancels_its_calls() -> None:
     generator = TreeGenerator(WORLD, tamper=slowly)
     answer = ask(replace(LOCKSTEP, budget=Budget(seconds=0.4)), generator, TreeVerifier(WORLD))
-    assert "budget of 0.4 seconds" in answer.cut
+    assert "deadline of 0.4 s" in answer.cut
     assert max(path.depth for path in answer.paths) == 1
     assert generator.sessions[0].cancelled == 3
     assert answer.ledger.seconds < 2
@@ -102,7 +102,7 @@ def test_a_deadline_before_the_first_step_is_an_error() -> None:
         return candidate
 
     generator = TreeGenerator(WORLD, tamper=tamper)
-    with pytest.raises(BudgetError, match=r"budget of 0.05 seconds.*raise the budget"):
+    with pytest.raises(BudgetError, match=r"deadline of 0.05 s.*raise the budget"):
         ask(replace(PLAIN, budget=Budget(seconds=0.05)), generator, None)
     assert generator.sessions[0].cancelled == 4
 

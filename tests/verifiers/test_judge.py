@@ -67,3 +67,14 @@ def test_a_judge_that_is_too_kind_is_calibrated() -> None:
 def test_a_scale_of_nothing_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="scale of a judge"):
         LLMJudge(ChatStepModel(Saying(str)), top=0)
+
+
+def test_a_judge_that_cannot_be_reached_has_no_opinion_and_costs_no_answer() -> None:
+    def says(text: str) -> str:
+        if "Answer: 5" in text:
+            raise ConnectionError("down")
+        return '{"reason": "the set {1, 2} fits", "score": 8}'
+
+    verifier, _ = judge(says)
+    items = [(ROOT, Candidate((f"Answer: {n}",), True)) for n in (4, 5)]
+    assert [scores for scores, _ in asyncio.run(verifier.open("Hi?").score(items))] == [(0.8,), None]

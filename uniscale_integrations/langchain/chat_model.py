@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Self, cast
+from weakref import WeakKeyDictionary
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config
@@ -25,9 +24,10 @@ from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError, SearchFailed
 from uniscale_integrations.langchain.client import LangChainClient
 from uniscale_integrations.langchain.isolation import isolated
-from uniscale_integrations.langchain.loop import SHARED
-from uniscale_integrations.langchain.messages import conversation_of, described, message_of, usage_of
+from uniscale_integrations.langchain.messages import chunk_of, conversation_of, described, message_of, shortened, usage_of
+from uniscale_integrations.langchain.stopping import Until
 from uniscale_integrations.langchain.structured import structured
+from uniscale_integrations.loop import SHARED
 from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.search.agreed import Agreed
 from uniscale_integrations.search.beam import BeamSearch
@@ -35,6 +35,7 @@ from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.search.run import Answer
+from uniscale_integrations.space import ConfigurationSpace
 
 PER_CALL = ("mode", "weights", "budget", "deadline")
 """What a call may bring along, by `bind` or under `configurable` in its config."""
@@ -43,14 +44,21 @@ SETTINGS = ("temperature", "max_tokens", "top_p")
 """Fields that the inner models are asked with, where they are given and the model knows them."""
 
 
+_made_for: WeakKeyDictionary[UniScale, tuple[object, ...]] = WeakKeyDictionary()
+"""Engines that chat models made for themselves, and of what."""
+
+
 class UniScaleChatModel(BaseChatModel):
     """Which model answers, and how hard it searches, decided for every request and learned from feedback.
 
     Args:
         engine: what decides and learns; several chat models may share one.
         models: chat models of LangChain, generators, or names of local models, where there is no engine; the embedded family by default.
+            Two of LangChain that are the same model are told apart by their `name`, or by a number.
+        log: address of the engine's log where there is no engine; likewise `verifier` and `space`.
         mode: "cost-sensitive", "balanced", "quality-first", or three weights.
-        temperature: of the inner models, where given; likewise `max_tokens`, `top_p`, `timeout`, `max_retries` and `stop`.
+        temperature: of the inner models, where given; likewise `max_tokens`, `top_p`, `timeout`, `max_retries` and `stop`. Otherwise each
+            is asked as it is set up, except that one with temperature 0 draws at the engine's when its candidates compete.
         budget: what each request may spend: a `Budget`, or eFLOPs (dollars for models with a price).
         streaming: whether `invoke` streams the inner model's answer.
 
@@ -67,6 +75,9 @@ class UniScaleChatModel(BaseChatModel):
 
     engine: UniScale | None = Field(default=None, exclude=True)
     models: Sequence[Any] | None = None
+    log: str | None = Field(default=None, exclude=True)
+    verifier: Any = Field(default="auto", exclude=True)
+    space: ConfigurationSpace | None = Field(default=None, exclude=True)
     mode: str | Sequence[float] = "balanced"
     temperature: float | None = None
     top_p: float | None = None
@@ -81,11 +92,29 @@ class UniScaleChatModel(BaseChatModel):
 
     @model_validator(mode="after")
     def _with_engine(self) -> Self:
-        if self.engine is None:
+        # Made anew with other fields, as `configurable_fields` does, it is given the engine that it made before.
+        wanted = (tuple(map(id, self.models or ())), self.log, id(self.space), self.timeout, self.max_retries)
+        made = _made_for.get(self.engine) if self.engine is not None else None
+        if self.engine is not None and made is None and (self.models is not None or self.log is not None or self.space is not None):
+            raise ValueError("give an engine, or what one is made of (models, log, verifier, space), not both")
+        if self.engine is None or (made is not None and made != wanted):
             limits: dict[str, Any] = {"timeout": self.timeout, "retries": self.max_retries or 0}
             models = None if self.models is None else _named([as_generator(model, **limits) for model in self.models])
-            self.engine = UniScale(models, mode=_mode(self.mode))
+            self.engine = UniScale(models, self.verifier, self.space, _mode(self.mode), self.log or "sqlite://")
+            _made_for[self.engine] = wanted
+            # This one runs before the profile is needed, and the base class looked for it too early.
+            self.profile = self._resolve_model_profile()
         return self
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        """What all inner models can do."""
+        if self.engine is None:
+            return None
+        clients = [getattr(model, "client", None) for model in self.engine.models.values()]
+        profiles = [dict(client.model.profile or {}) for client in clients if isinstance(client, LangChainClient)]
+        if len(profiles) < len(clients) or not all(profiles):
+            return None
+        return cast(ModelProfile, _common(profiles))
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -100,6 +129,10 @@ class UniScaleChatModel(BaseChatModel):
     @property
     def _llm_type(self) -> str:
         return "uniscale"
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        # The engine is no part of what is stored, but it decides what is answered.
+        return f"{super()._get_llm_string(stop, **kwargs)}---{self._identifying_params}"
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
@@ -184,24 +217,29 @@ class UniScaleChatModel(BaseChatModel):
         return self.bind(tools=made, **choice, **kwargs)
 
     def with_structured_output(
-        self, schema: dict[str, Any] | type, *, include_raw: bool = False, method: str = "function_calling", **kwargs: Any
+        self, schema: dict[str, Any] | type | None = None, *, include_raw: bool = False, method: str | None = None, **kwargs: Any
     ) -> Runnable[LanguageModelInput, dict[str, Any] | Any]:
         """Answers in a form, as of every chat model.
 
         Args:
-            schema: a pydantic class, a typed dict, or a JSON schema.
+            schema: a pydantic class, a typed dict, or a JSON schema; `None` for any JSON, in JSON mode.
             include_raw: whether to give the message and what went wrong in parsing it, too.
-            method: "function_calling", "json_schema" or "json_mode".
+            method: "function_calling", "json_schema" or "json_mode"; by default the second where all inner models are known to take it,
+                and the first otherwise.
             kwargs: `strict`.
 
         Raises:
-            ConfigurationError: no such method.
+            ConfigurationError: no such method, or no schema where one is needed.
         """
+        if method is None:
+            method = "json_schema" if (self.profile or {}).get("structured_output") else "function_calling"
+        if schema is None and method != "json_mode":
+            raise ConfigurationError(f"{method} needs a schema: a pydantic class, a typed dict, or a JSON schema")
         if method == "function_calling":
             strict = kwargs.pop("strict", None)
             bound = self if strict is None else self.bind(strict=strict)
             if bound is self:
-                return super().with_structured_output(schema, include_raw=include_raw, **kwargs)
+                return super().with_structured_output(cast(Any, schema), include_raw=include_raw, **kwargs)
             return structured(self, schema, method=method, include_raw=include_raw, strict=strict)
         return structured(self, schema, method=method, include_raw=include_raw, **kwargs)
 
@@ -244,7 +282,7 @@ class UniScaleChatModel(BaseChatModel):
     async def _result(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> ChatResult:
         asked, request = self._request(messages, stop, options)
         answer = await self._answered(asked, request)
-        message = message_of(answer, _until(answer.text, asked.stop))
+        message = message_of(answer, shortened(answer, asked.stop))
         message.usage_metadata = usage_of(answer)
         message.response_metadata = _told(answer)
         return ChatResult(generations=[ChatGeneration(message=message)])
@@ -253,10 +291,10 @@ class UniScaleChatModel(BaseChatModel):
         """The answer in pieces as they come; the last one is empty and says what it cost."""
         asked, request = self._request(messages, stop, options)
         pieces: asyncio.Queue[AIMessageChunk | None] = asyncio.Queue()
-        agreed, told = Agreed(), ""
+        agreed, until, told = Agreed(), Until(asked.stop), ""
 
         def observe(search: BeamSearch) -> None:
-            steps = "".join(agreed.new(search))
+            steps = until("".join(agreed.new(search)))
             if steps and not search.configuration.plain and not asked.whole:
                 pieces.put_nowait(AIMessageChunk(content=steps))
 
@@ -272,11 +310,10 @@ class UniScaleChatModel(BaseChatModel):
         try:
             while (piece := await pieces.get()) is not None:
                 native = native or bool(piece.tool_call_chunks)
-                piece = _shortened(piece, told, asked.stop)
                 told += str(piece.text)
                 yield piece
             answer = await work
-            for piece in _rest(answer, _until(answer.text, asked.stop), told, native):
+            for piece in _rest(answer, shortened(answer, asked.stop), told, native):
                 yield piece
             yield _closing(answer)
         finally:
@@ -313,8 +350,11 @@ class UniScaleChatModel(BaseChatModel):
         elif budget is None:
             found = Budget()
         else:
-            found = Budget(**{"usd" if self._engine.in_dollars else "eflops": float(budget)})
-        return found if deadline is None else Budget(found.eflops, found.usd, found.tokens, float(deadline))
+            unit = "usd" if self._engine.in_dollars else "eflops"
+            found = Budget(**{unit: _number("budget", budget, f"a number of {unit}, or a Budget")})
+        if deadline is None:
+            return found
+        return Budget(found.eflops, found.usd, found.tokens, _number("deadline", deadline, "a number of seconds"))
 
     def _settings(self) -> dict[str, Any]:
         return {name: value for name in SETTINGS if (value := getattr(self, name)) is not None}
@@ -326,7 +366,7 @@ class UniScaleChatModel(BaseChatModel):
 
 
 def as_generator(model: BaseChatModel | Generator | str, **settings: Any) -> Generator | str:
-    """A chat model of LangChain as a generator; generators and names of local models as they are.
+    """A chat model of LangChain as a generator; everything else as it is.
 
     Args:
         model: the model.
@@ -351,40 +391,44 @@ def _named(models: Sequence[Generator | str]) -> list[Generator | str]:
     return list(models)
 
 
+def _common(profiles: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What several profiles have in common: abilities that all have, and the smallest of all limits."""
+    shared = [name for name in profiles[0] if all(name in profile for profile in profiles)]
+    found: dict[str, Any] = {}
+    for name in shared:
+        values = [profile[name] for profile in profiles]
+        if all(isinstance(value, bool) for value in values):
+            found[name] = all(values)
+        elif all(isinstance(value, (int, float)) for value in values):
+            found[name] = min(values)
+        elif all(value == values[0] for value in values):
+            found[name] = values[0]
+    return found
+
+
 def _configured(config: RunnableConfig | None, options: dict[str, Any]) -> dict[str, Any]:
     """A call's options, those of its config among them; what was said nearer to the call counts."""
     configurable = ensure_config(config).get("configurable") or {}
     return {name: configurable[name] for name in PER_CALL if name in configurable} | options
 
 
+def _number(name: str, value: object, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigurationError(f"{name} must be {what}, got {value!r}")
+    return float(value)
+
+
 def _mode(mode: str | Sequence[float]) -> Any:
     return mode if isinstance(mode, str) else tuple(mode)
-
-
-def _until(text: str, stop: Sequence[str]) -> str:
-    """The text up to the first of those that end it; models of this process do not know them."""
-    ends = [place for end in stop if end and (place := text.find(end)) >= 0]
-    return text[: min(ends)] if ends else text
-
-
-def _shortened(piece: AIMessageChunk, told: str, stop: Sequence[str]) -> AIMessageChunk:
-    """A piece without what lies behind a text that ends the answer."""
-    if not stop or not isinstance(piece.content, str):
-        return piece
-    whole = _until(told + piece.content, stop)
-    return piece if len(whole) == len(told) + len(piece.content) else AIMessageChunk(content=whole[len(told) :])
 
 
 def _rest(answer: Answer, text: str, told: str, native: bool) -> Iterator[AIMessageChunk]:
     """What has not been told of an answer yet."""
     message = message_of(answer, text)
+    if not told and not native:
+        yield chunk_of(message)
+        return
     if message.tool_calls:
-        if not native:
-            calls = [
-                tool_call_chunk(name=call["name"], args=json.dumps(call["args"], ensure_ascii=False), id=call["id"], index=place)
-                for place, call in enumerate(message.tool_calls)
-            ]
-            yield AIMessageChunk(content="" if told else message.content, tool_call_chunks=calls)
         return
     said = str(message.text)
     if said.startswith(told):

@@ -12,7 +12,7 @@ from langchain_core.runnables import Runnable
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import GenerationError
-from uniscale_integrations.langchain.messages import text_of
+from uniscale_integrations.langchain.messages import chunk_of, text_of
 from uniscale_integrations.models.chat.client import Asked, Continuation, Reply
 from uniscale_integrations.models.chat.model import abilities_of
 from uniscale_integrations.search.conversation import Conversation, Turn
@@ -72,10 +72,12 @@ class LangChainClient:
     async def _streamed(self, model: Asking, messages: list[BaseMessage], options: Mapping[str, Any], asked: Asked) -> object:
         whole: AIMessageChunk | None = None
         async for chunk in model.astream(messages, **options):
-            if isinstance(chunk, AIMessageChunk):
-                whole = chunk if whole is None else whole + chunk
+            if isinstance(chunk, AIMessage):
+                # A model that does not stream gives its whole message.
+                piece = chunk if isinstance(chunk, AIMessageChunk) else _whole_chunk(chunk)
+                whole = piece if whole is None else whole + piece
                 assert asked.emit is not None
-                asked.emit(chunk)
+                asked.emit(piece)
         return None if whole is None else message_chunk_to_message(whole)
 
     def _model(self, conversation: Conversation) -> Asking:
@@ -104,9 +106,15 @@ class LangChainClient:
         options: dict[str, Any] = {"stop": list(asked.stop)} if asked.stop else {}
         for name in (*SETTINGS, "seed"):
             value = getattr(asked, name)
-            if value is not None and hasattr(self.model, name) and name not in asked.conversation.options:
+            given = asked.conversation.options.get(name)
+            if name == "max_tokens" and value is not None and given is not None:
+                options[name] = min(value, given)
+            if value is None or given is not None or not hasattr(self.model, name):
+                continue
+            if name != "temperature" or getattr(self.model, name) == 0:
+                # How a model draws is its owner's to say, unless it draws the same every time and candidates are to differ.
                 options[name] = value
-        if asked.emit is not None and getattr(self.model, "stream_usage", False) is None:
+        if asked.emit is not None and getattr(self.model, "stream_usage", False) is None and not self.model.disable_streaming:
             # Left to itself it tells what a streamed answer took only where it speaks to OpenAI directly.
             options["stream_usage"] = True
         if asked.prefix and asked.continuation is Continuation.FLAG:
@@ -114,8 +122,13 @@ class LangChainClient:
         return options
 
 
+def _whole_chunk(message: AIMessage) -> AIMessageChunk:
+    told = {"usage_metadata": message.usage_metadata, "response_metadata": message.response_metadata}
+    return chunk_of(message).model_copy(update=told)
+
+
 def _name(model: BaseChatModel) -> str:
-    for field in ("model_name", "model", "model_id", "deployment_name"):
+    for field in ("name", "model_name", "model", "model_id", "deployment_name"):
         value = getattr(model, field, None)
         if isinstance(value, str) and value:
             return value

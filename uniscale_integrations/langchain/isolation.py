@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from contextvars import Context, copy_context
 
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tracers import context as hooks
+from langchain_core.utils.env import env_var_is_set
 from langsmith import run_helpers
 
 
@@ -20,9 +22,17 @@ def isolated() -> Context:
     return context
 
 
+def _deaf(kind: type[BaseCallbackHandler]) -> BaseCallbackHandler:
+    """A handler of a kind that ignores everything."""
+    ignoring = {name: True for name in dir(BaseCallbackHandler) if name.startswith("ignore_")}
+    deaf: type[BaseCallbackHandler] = type(f"Deaf{kind.__name__}", (kind,), ignoring | {"__init__": object.__init__})
+    return deaf()
+
+
 def _clear() -> None:
-    for variable, *_ in hooks._configure_hooks:
-        variable.set(None)
+    for variable, _, kind, name in hooks._configure_hooks:
+        # Without a handler one that an environment variable asks for would be made; one that ignores everything stands in.
+        variable.set(_deaf(kind) if kind is not None and name is not None and env_var_is_set(name) else None)
     hooks.tracing_v2_callback_var.set(None)
     var_child_runnable_config.set(None)
     # `tracing_context` would take all this back as soon as nobody holds it any more.

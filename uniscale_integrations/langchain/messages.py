@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.tool import tool_call_chunk
 
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.langchain.stopping import until
 from uniscale_integrations.search.conversation import Conversation, Role, Turn
 from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import Configuration
@@ -62,6 +65,26 @@ def text_of(message: AIMessage) -> str:
     return json.dumps({"content": str(message.text), "tool_calls": calls}, sort_keys=True, ensure_ascii=False)
 
 
+def shortened(answer: Answer, stop: Sequence[str]) -> str:
+    """An answer's text up to what ends it, which models of this process do not know; tool calls are no text."""
+    if isinstance(answer.payload, AIMessage) and answer.payload.tool_calls:
+        return answer.text
+    return until(answer.text, stop)
+
+
+def chunk_of(message: AIMessage) -> AIMessageChunk:
+    """A message as the one chunk of a stream."""
+    calls = [
+        tool_call_chunk(name=call["name"], args=json.dumps(call["args"], ensure_ascii=False), id=call["id"], index=place)
+        for place, call in enumerate(message.tool_calls)
+    ]
+    calls += [
+        tool_call_chunk(name=call["name"], args=call["args"], id=call["id"], index=len(calls) + place)
+        for place, call in enumerate(message.invalid_tool_calls)
+    ]
+    return AIMessageChunk(content=message.content, additional_kwargs=message.additional_kwargs, tool_call_chunks=calls)
+
+
 def message_of(answer: Answer, text: str) -> AIMessage:
     """The message of an answer: the inner model's own where that is what the path consists of, otherwise the path's text."""
     inner = answer.payload
@@ -99,8 +122,17 @@ def _earlier(messages: Sequence[BaseMessage]) -> tuple[Configuration, float | No
     for message in reversed(messages):
         told = message.response_metadata.get("uniscale") if isinstance(message, AIMessage) else None
         if isinstance(told, Mapping) and isinstance(told.get("configuration"), Mapping):
-            return Configuration(**told["configuration"]), told.get("score")
+            return _configured(told["configuration"], told.get("score"))
     return None
+
+
+def _configured(told: Mapping[str, Any], score: object) -> tuple[Configuration, float | None] | None:
+    """What a stored message says of its search; `None` where somebody else has written something else there."""
+    try:
+        configuration = Configuration(**told)
+    except (TypeError, ConfigurationError):
+        return None
+    return configuration, float(score) if isinstance(score, (int, float)) and 0.0 <= score <= 1.0 else None
 
 
 def _has_media(message: BaseMessage) -> bool:
@@ -153,4 +185,8 @@ def _conforms(value: Any, schema: Mapping[str, Any] | None) -> bool:
         from jsonschema import Draft202012Validator
     except ImportError:
         return isinstance(value, Mapping) and all(name in value for name in schema.get("required", ()))
-    return bool(Draft202012Validator(schema).is_valid(value))
+    try:
+        return bool(Draft202012Validator(schema).is_valid(value))
+    except Exception:
+        # Schemas may hold what this validator does not understand, such as patterns of another dialect. What cannot be checked passes.
+        return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult
 
 
@@ -27,9 +27,18 @@ def decisions_written_on(target: object) -> Sequence[str] | None:
         return None
     if _is_run(target):
         return list(_of_run(target))
-    if isinstance(target, (AIMessage, ChatGeneration, ChatResult, LLMResult)) or _is_state(target):
+    if _is_state(target):
+        messages = target["messages"] if isinstance(target, Mapping) else target
+        return list(_found(_last_turn(messages)))  # type: ignore[arg-type]
+    if isinstance(target, (AIMessage, ChatGeneration, ChatResult, LLMResult)):
         return list(_found(target))
     return None
+
+
+def _last_turn(messages: Sequence[object]) -> Sequence[object]:
+    """What came after the last thing that a person said; what was before that has been judged, or not, before."""
+    last = max((place for place, message in enumerate(messages) if isinstance(message, HumanMessage)), default=-1)
+    return messages[last + 1 :]
 
 
 def _is_state(target: object) -> bool:
@@ -47,7 +56,7 @@ def _of_run(run: Any) -> Iterator[str]:
     from uniscale_integrations.langchain.run_ledger import LEDGER
 
     children = run.child_runs or ()
-    if not children:
+    if not children and run.run_type in ("llm", "chat_model"):
         yield from _found(run.outputs)
     for child in children:
         yield from _of_run(child)

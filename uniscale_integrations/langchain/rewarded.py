@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,6 +15,9 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from uniscale_integrations.attribution import Credit
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.langchain.chat_model import UniScaleChatModel
+
+_log = logging.getLogger(__name__)
 
 Evaluator = Callable[..., Any]
 """Judges an answer: takes some of `inputs`, `outputs` and `reference_outputs`; gives a mapping with `score` (and `key`, `comment`), a list
@@ -37,7 +42,7 @@ class Judgement:
 def rewarded(
     chain: Runnable[Any, Any],
     evaluators: Sequence[Evaluator],
-    engine: UniScale,
+    engine: UniScale | UniScaleChatModel,
     *,
     reference: Callable[[Any], Any] | str | None = None,
     credit: Credit = "all",
@@ -47,13 +52,19 @@ def rewarded(
     Args:
         chain: gives the answer.
         evaluators: see `Evaluator`.
-        engine: whose decisions are judged.
+        engine: whose decisions are judged; or a chat model that has it.
         reference: the right answer to an input: a function of it, or the name of its field; none by default.
+            An evaluator that fails, or says nothing that can be learned from, costs nobody the answer: that is logged as an error.
         credit: who is judged where the chain took several decisions.
 
     Returns:
         a chain with the same answers.
     """
+    if isinstance(engine, UniScaleChatModel):
+        engine = engine.engine or UniScale()
+    for evaluator in evaluators if isinstance(evaluators, Sequence) else (evaluators,):
+        if not callable(evaluator) or not isinstance(evaluators, Sequence):
+            raise ConfigurationError(f"evaluators must be a list of functions, got {evaluators!r:.80}")
 
     def judge(given: Any, config: RunnableConfig) -> Any:
         for evaluator in evaluators:
@@ -62,18 +73,29 @@ def rewarded(
         run_id = uuid4()
         answer = chain.invoke(given, {**config, "run_id": run_id})
         for evaluator in evaluators:
-            _tell(engine, run_id, evaluator, _called(evaluator, given, answer, _reference(reference, given)), credit)
+            with _answer_first(evaluator):
+                _tell(engine, run_id, evaluator, _called(evaluator, given, answer, _reference(reference, given)), credit)
         return answer
 
     async def ajudge(given: Any, config: RunnableConfig) -> Any:
         run_id = uuid4()
         answer = await chain.ainvoke(given, {**config, "run_id": run_id})
         for evaluator in evaluators:
-            said = _called(evaluator, given, answer, _reference(reference, given))
-            _tell(engine, run_id, evaluator, await said if inspect.isawaitable(said) else said, credit)
+            with _answer_first(evaluator):
+                said = _called(evaluator, given, answer, _reference(reference, given))
+                _tell(engine, run_id, evaluator, await said if inspect.isawaitable(said) else said, credit)
         return answer
 
     return RunnableLambda(judge, ajudge, name="rewarded")
+
+
+@contextmanager
+def _answer_first(evaluator: Evaluator) -> Iterator[None]:
+    """Logs what an evaluator failed with, which comes when the answer is already there."""
+    try:
+        yield
+    except Exception:
+        _log.exception("the evaluator %s failed; nothing is learned from it", _name(evaluator))
 
 
 def learn_from(results: Iterable[Mapping[str, Any]], engine: UniScale, *, credit: Credit = "all") -> int:

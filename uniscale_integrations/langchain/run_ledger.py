@@ -70,6 +70,11 @@ class RunLedger(BaseCallbackHandler):
     def on_tool_start(self, serialized: Any, input_str: str, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
         self._began(run_id, parent_run_id)
 
+    def on_retriever_start(
+        self, serialized: Any, query: str, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
+    ) -> None:
+        self._began(run_id, parent_run_id)
+
     def on_chat_model_start(
         self, serialized: Any, messages: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
@@ -110,9 +115,10 @@ def decisions_within(target: object) -> Sequence[str] | None:
     """The decisions of a run by its id, as far as this process has seen it."""
     if isinstance(target, UUID):
         return LEDGER.decisions(target) or ()
-    if isinstance(target, str):
+    # Ids of decisions have no dashes.
+    if isinstance(target, str) and "-" in target:
         try:
-            return LEDGER.decisions(UUID(target.removeprefix("lc_run--")[:36]))
+            return LEDGER.decisions(UUID(target.removeprefix("lc_run--")[:36])) or ()
         except ValueError:
             return None
     return None

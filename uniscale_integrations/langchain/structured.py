@@ -29,7 +29,7 @@ def structured(
 
     Args:
         model: takes `response_format`, and tools.
-        schema: a pydantic class, a typed dict, or a JSON schema.
+        schema: a pydantic class, a typed dict, or a JSON schema; `None` for any JSON.
         method: of `METHODS`.
         include_raw: whether to give `{"raw", "parsed", "parsing_error"}`.
         strict: whether the provider shall enforce the schema.
@@ -54,7 +54,7 @@ def structured(
         )
     else:
         form: dict[str, Any] = {"type": "json_object"}
-        json_schema = convert_to_json_schema(schema, strict=strict)
+        json_schema = {} if schema is None else convert_to_json_schema(schema, strict=strict)
         if method == "json_schema":
             name = json_schema.get("title", "answer")
             form = {"type": "json_schema", "json_schema": {"name": name, "schema": json_schema, "strict": strict is not False}}

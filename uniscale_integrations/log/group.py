@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
@@ -33,7 +34,7 @@ class GroupCommit:
         self._lock = Lock()
         self._waiting: list[tuple[Sequence[Event], Future[None]]] = []
         self._writing = False
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="uniscale-log")
+        self._thread, self._process = ThreadPoolExecutor(1, thread_name_prefix="uniscale-log"), os.getpid()
 
     def submit(self, *events: Event) -> Future[None]:
         """Have events written, in one transaction with each other; the future is done when they are there to stay.
@@ -42,6 +43,10 @@ class GroupCommit:
             LogError: they could not be written.
         """
         future: Future[None] = Future()
+        if self._process != os.getpid():
+            # A forked process has the lock and what waits, but not the thread.
+            self._lock, self._waiting, self._writing = Lock(), [], False
+            self._thread, self._process = ThreadPoolExecutor(1, thread_name_prefix="uniscale-log"), os.getpid()
         with self._lock:
             self._waiting.append((events, future))
             if not self._writing:

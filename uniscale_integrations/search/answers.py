@@ -26,9 +26,9 @@ _EMPHASIS = re.compile(r"(\*\*|__|`)(.+?)\1")
 def extract_answer(text: str) -> str | None:
     r"""The answer that a text ends with.
 
-    In this order: the last `\boxed{...}` with balanced braces; the last line "#### x", unless a labelled answer follows it; the
-    last "Answer: x", "Final answer: x" or "the answer is x", in bold or not; the whole text where it is a JSON object or list,
-    fenced or not; the last number in the last line; the last line itself where it is short.
+    In this order: the whole text where it is a JSON object or list; the last `\boxed{...}` with balanced braces; the last line
+    "#### x", unless a labelled answer follows it; the last "Answer: x", "Final answer: x" or "the answer is x", in bold or not; a
+    fenced JSON object or list; the last number in the last line; the last line itself where it is short.
 
     Args:
         text: the whole text of a path.
@@ -44,7 +44,7 @@ def extract_answer(text: str) -> str | None:
         >>> extract_answer("That makes 1,234 or so") , extract_answer("Paris"), extract_answer("")
         ('1,234', 'Paris', None)
     """
-    return _boxed(text) or _marked(text) or _structured(text) or _last_line(text)
+    return _whole(text) or _boxed(text) or _marked(text) or _structured(text) or _last_line(text)
 
 
 def same_answer(left: str, right: str) -> bool:
@@ -108,10 +108,13 @@ def _cleaned(answer: str) -> str | None:
     return answer.strip().rstrip(".").strip() or None
 
 
-def _structured(text: str) -> str | None:
+def _whole(text: str) -> str | None:
+    """The text where it is JSON; what its strings say is a part of the answer, not the answer."""
     whole = text.strip()
-    if parse_structure(whole) is not None:
-        return whole
+    return whole if whole[:1] in ("{", "[") and parse_structure(whole) is not None else None
+
+
+def _structured(text: str) -> str | None:
     fenced = _last(_FENCED, text) if "```" in text else None
     return fenced[1] if fenced and parse_structure(fenced[1]) is not None else None
 

@@ -73,6 +73,8 @@ class Meter:
             "seconds": self.seconds,
         }
         for name, limit in self._limits.items():
+            if name == "seconds" and spent[name] > limit:
+                return f"deadline of {limit:.4g} s, {spent[name]:.4g} s have passed"
             if spent[name] > limit:
                 return f"budget of {limit:.4g} {name}, {spent[name]:.4g} needed to go on"
         return ""

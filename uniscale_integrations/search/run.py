@@ -115,7 +115,8 @@ class Run:
     def __init__(
         self, request: Request, generator: Generator, verifier: Verifier | None = None, observe: Observer | None = None
     ) -> None:
-        if not request.question.strip():
+        asked = request.conversation
+        if not request.question.strip() and (asked is None or "images" not in asked.needs):
             raise ConfigurationError("the question is empty; give it at least one word")
         settings, notes = settings_for(request, verifier)
         self.request = request
@@ -157,12 +158,6 @@ class Run:
         Raises:
             SearchFailed: every candidate failed, with what each said.
         """
-        result = self.search.result()
-        if result is None:
-            causes = tuple(dict.fromkeys(path.reason for path in self.search.paths if path.reason))
-            why = "; ".join(causes or self.search.notes) or "nothing was sampled"
-            errors = tuple(path.payload for path in self.search.paths if isinstance(path.payload, BaseException))
-            raise SearchFailed(f"{self.request.configuration} produced nothing: {why}", causes, errors)
         generator, verifier = self._names
         prompts = [Charge("generator", generator, self._generation.shared)]
         if self._verification is not None:
@@ -178,6 +173,13 @@ class Run:
             prompts=prompts,
             seconds=self.meter.seconds,
         )
+        result = self.search.result()
+        if result is None:
+            causes = tuple(dict.fromkeys(path.reason for path in self.search.paths if path.reason))
+            why = "; ".join(causes or self.search.notes) or "nothing was sampled"
+            errors = tuple(path.payload for path in self.search.paths if isinstance(path.payload, BaseException))
+            spent = ledger.eflops, ledger.usd
+            raise SearchFailed(f"{self.request.configuration} produced nothing: {why}", causes, errors, spent)
         return Answer(
             text=result.text,
             answer=result.answer,
@@ -213,8 +215,9 @@ async def arun(
         SearchFailed: every candidate failed.
     """
     answer = await Run(request, generator, verifier, observe).execute()
-    if answer.cut and any(isinstance(path.payload, ContinuationError) for path in answer.paths):
-        # The model turned out not to go on with what it has begun. Now that this is known, it is asked for whole answers.
+    if answer.cut and observe is None and any(isinstance(path.payload, ContinuationError) for path in answer.paths):
+        # The model turned out not to go on with what it has begun. Now that this is known, it is asked for whole answers; but not where
+        # somebody watches, who has perhaps shown some of it already.
         again = await Run(request, generator, verifier, observe).execute()
         return replace(again, ledger=answer.ledger.plus(again.ledger), notes=(*answer.notes, *again.notes))
     return answer

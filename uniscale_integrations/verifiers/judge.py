@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
+import logging
 from collections.abc import Callable, Sequence
 from math import isfinite
 
@@ -27,13 +27,14 @@ INSTRUCTION = (
     "where 0 is certainly wrong and {top} certainly right."
 )
 
-_OBJECT = re.compile(r"\{[^{}]*\}", re.DOTALL)
+_decoder = json.JSONDecoder()
+_log = logging.getLogger(__name__)
 
 
 class LLMJudge:
     """Scores what a candidate says by asking a chat model; what that takes is on the ledger.
 
-    A verdict that cannot be read is no opinion.
+    A verdict that cannot be had or read is no opinion.
 
     Args:
         model: who judges; give it one that is not among those it judges.
@@ -71,7 +72,12 @@ class LLMJudge:
             return (), Usage()
         answer = path.text + "".join(candidate.steps)
         shown = Turn("user", f"Question:\n{question.strip()}\n\nAnswer:\n{answer.strip()}")
-        reply = await self._model.ask(Asked(Conversation((self._instruction, shown)), max_tokens=200, temperature=0.0))
+        try:
+            reply = await self._model.ask(Asked(Conversation((self._instruction, shown)), max_tokens=200, temperature=0.0))
+        except Exception:
+            # A judge that cannot be reached has no opinion; the answers are there all the same.
+            _log.warning("the %s failed", self.name, exc_info=True)
+            return None, Usage()
         share = verdict(reply.text, self._top)
         if share is None:
             return None, reply.usage
@@ -86,9 +92,10 @@ def verdict(text: str, top: int) -> float | None:
         >>> verdict('Well. {"reason": "it adds up", "score": 8}', 10), verdict("good", 10), verdict('{"score": 99}', 10)
         (0.8, None, None)
     """
-    for found in reversed(_OBJECT.findall(text)):
+    places = [place for place, sign in enumerate(text) if sign == "{"]
+    for place in reversed(places):
         try:
-            score = float(json.loads(found)["score"])
+            score = float(_decoder.raw_decode(text, place)[0]["score"])
         except (ValueError, KeyError, TypeError):
             continue
         if isfinite(score) and 0.0 <= score <= top:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -89,7 +90,8 @@ def test_the_ways_are_tried_from_the_surest_on_and_what_that_took_is_charged() -
     def says(asked: Asked) -> str | Exception:
         return ValueError("no such field") if asked.continuation is Continuation.FLAG else going_on(asked)
 
-    way, used, [note] = asyncio.run(probed(Client(says)))
+    way, used, [note], sure = asyncio.run(probed(Client(says)))
+    assert sure
     assert (way, used.prompt_tokens) == (Continuation.PREFILL, 100.0)
     assert "does not continue by flag: no such field" in note
     answer = answered(ChatStepModel(Client(says), price=(1.0, 1.0)), 1, 2, 1)
@@ -136,3 +138,41 @@ def test_limits_that_allow_nothing_are_refused() -> None:
         ChatStepModel(Client(going_on), price=(-1.0, 0.0))
     with pytest.raises(ConfigurationError, match="question is empty"):
         ChatStepModel(Client(going_on)).open("  ", Sampling())
+
+
+def test_a_way_that_was_closed_by_an_error_that_may_pass_is_tried_again() -> None:
+    state = {"down": True}
+
+    def says(asked: Asked) -> str | Exception:
+        return ConnectionError("down") if asked.prefix == SAID and state["down"] else going_on(asked)
+
+    client = Client(says)
+    model = ChatStepModel(client)
+    assert answered(model, 1, 2, 1).text == "".join(LINES)
+    assert [asked.continuation for asked in client.asked[2:]] == [Continuation.WHOLE] * 2
+    state["down"] = False
+    answered(model, 1, 2, 1)
+    assert client.asked[-1].continuation is Continuation.FLAG
+
+
+def test_a_text_that_ends_the_answer_ends_it_also_where_it_spans_steps() -> None:
+    client = Client(going_on)
+    conversation = Conversation((Turn("user", "2 + 2?"),), stop=("\nThat", "a", "b", "c", "d"))
+    request = Request("2 + 2?", Configuration("llama-8b", 1, 2, 1), conversation=replace(conversation, stop=("\nThat",)))
+    answer = run(request, ChatStepModel(client), CallableVerifier(lambda question, before, step: 0.5))
+    assert answer.text.rstrip() == LINES[0].rstrip()
+    run(replace(request, conversation=conversation), ChatStepModel(client), CallableVerifier(lambda question, before, step: 0.5))
+    assert all(len(asked.stop) <= 4 for asked in client.asked)
+
+
+def test_requests_of_all_loops_run_on_one() -> None:
+    loops: set[int] = set()
+
+    def says(asked: Asked) -> str:
+        loops.add(id(asyncio.get_running_loop()))
+        return "Answer: 4"
+
+    model = ChatStepModel(Client(says))
+    for _ in range(3):
+        answered(model, 4, 1, 1)
+    assert len(loops) == 1

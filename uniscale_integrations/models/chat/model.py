@@ -9,10 +9,10 @@ from dataclasses import replace
 from hashlib import blake2b
 from math import inf
 from typing import Literal
-from weakref import WeakKeyDictionary
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ConfigurationError, ContinuationError
+from uniscale_integrations.loop import REQUESTS
 from uniscale_integrations.models.chat.client import Asked, ChatClient, Continuation, Reply
 from uniscale_integrations.models.chat.probe import probed
 from uniscale_integrations.models.chat.retry import retrying
@@ -27,6 +27,9 @@ UNKNOWN_PARAMETERS = 1e10
 
 USUAL_ANSWER = 200
 """Tokens of an answer before the first one was seen."""
+
+MOST_STOPS = 4
+"""Texts that end a reply, of which some providers take no more; what lies behind the others is cut off here."""
 
 _SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?([bm])(?![a-z])", re.IGNORECASE)
 
@@ -52,6 +55,9 @@ class ChatStepModel:
     Raises:
         ConfigurationError: a limit that allows nothing.
     """
+
+    shapes = ((1, 1, 1), (2, 1, 1), (4, 1, 1), (8, 1, 1), (1, 4, 2))
+    """Every candidate is a request, and every step of one: at most eight at once."""
 
     suits = "consensus"
     """The verifier that costs nothing and needs nothing that only some chat models have."""
@@ -83,8 +89,8 @@ class ChatStepModel:
         self.timeout, self.retries = timeout, retries
         self._way = None if continuation == "probe" else Continuation(continuation)
         self._max_concurrency = max_concurrency
-        # A semaphore belongs to the loop that first waited for it; callers may run several.
-        self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self._slots: asyncio.Semaphore | None = None
+        self._finding: asyncio.Lock | None = None
 
     @property
     def abilities(self) -> frozenset[str]:
@@ -117,11 +123,21 @@ class ChatStepModel:
 
     async def continuation(self, session: ChatSession) -> Continuation:
         """How the model continues an answer, found out at the first call; that is charged to the session."""
-        if self._way is None:
-            self._way, used, notes = await probed(self.client)
+        if self._way is not None:
+            return self._way
+        return await REQUESTS.hop(lambda: self._found_out(session))
+
+    async def _found_out(self, session: ChatSession) -> Continuation:
+        self._finding = self._finding or asyncio.Lock()
+        async with self._finding:
+            if self._way is not None:
+                return self._way
+            way, used, notes, sure = await probed(self.client, self._sent)
             session.spent(self.priced(used))
             session.notes.extend(notes)
-        return self._way
+            if sure:
+                self._way = way
+            return way
 
     def falls_back(self) -> None:
         """From now on only whole answers are asked for: the model began anew instead of going on."""
@@ -134,13 +150,29 @@ class ChatStepModel:
             TimeoutError: it took too long, all tries together.
             Exception: what the client raised.
         """
-        slot = self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._max_concurrency))
+        if asked.emit is not None:
+            asked = replace(asked, emit=_on_loop(asyncio.get_running_loop(), asked.emit))
+        reply = await REQUESTS.hop(lambda: self._sent(asked))
+        return replace(reply, usage=self.priced(reply.usage))
+
+    async def _sent(self, asked: Asked) -> Reply:
+        shown = False
+        if asked.emit is not None:
+            emit = asked.emit
+
+            def noting(piece: object) -> None:
+                nonlocal shown
+                shown = True
+                emit(piece)
+
+            asked = replace(asked, emit=noting)
+        self._slots = self._slots or asyncio.Semaphore(self._max_concurrency)
         try:
-            async with slot, asyncio.timeout(self.timeout):
-                reply = await retrying(lambda: self.client.complete(asked), self.retries)
+            async with self._slots, asyncio.timeout(self.timeout):
+                # What has been shown cannot be taken back, and must not be said twice.
+                return await retrying(lambda: self.client.complete(asked), self.retries, lambda: not shown)
         except TimeoutError as error:
             raise TimeoutError(str(error) or f"no answer within {self.timeout} s") from error
-        return replace(reply, usage=self.priced(reply.usage))
 
 
 class ChatSession:
@@ -215,7 +247,7 @@ class ChatSession:
             self._conversation,
             path.text,
             way,
-            self._conversation.stop if whole else (*self._conversation.stop, owner.delimiter),
+            self._conversation.stop[:MOST_STOPS] if whole else (owner.delimiter, *self._conversation.stop[: MOST_STOPS - 1]),
             None if whole else sampling.max_step_tokens,
             sampling.temperature if self._draws else None,
             sampling.top_p if self._draws and sampling.top_p < 1 else None,
@@ -227,13 +259,16 @@ class ChatSession:
         usage = reply.usage
         if whole and not path.steps:
             self._usual = round(usage.completion_tokens) or self._usual
-            steps = (reply.text,) if self._conversation.whole else cut(reply.text, self._owner.delimiter)
+            steps = (reply.text,) if self._conversation.whole else cut(self._before_stop("", reply.text), self._owner.delimiter)
             return self._made(steps, True, usage, reply)
         text = continued(path.text, reply.text)
         if text is None:
             self._owner.falls_back()
             said = f"{self._owner.name} began anew instead of going on; whole answers are sampled from now on"
             return Candidate((), False, usage, error=said, payload=ContinuationError(said))
+        ended = self._before_stop(path.text, text)
+        if len(ended) < len(text):
+            return self._made((ended,) if ended else (), True, usage, reply)
         if whole:
             return self._made(cut(text, self._owner.delimiter) if text.strip() else (), True, usage, reply)
         if not text.strip():
@@ -244,9 +279,29 @@ class ChatSession:
         step = text.removesuffix(self._owner.delimiter)
         return self._made((step if final else step + self._owner.delimiter,), final, usage, reply)
 
+    def _before_stop(self, before: str, text: str) -> str:
+        """A reply up to the first text that ends the answer; one may begin in what was said before."""
+        whole = before + text
+        ends = [place for end in self._conversation.stop if end and (place := whole.find(end, max(0, len(before) - len(end)))) >= 0]
+        if not ends:
+            return text
+        place = min(ends)
+        # One that began in what was said before is kept whole, so that whoever knows it can take it off.
+        longest = max(len(end) for end in self._conversation.stop if whole.startswith(end, place))
+        return text[: place + (longest if place < len(before) else 0) - len(before)]
+
     def _made(self, steps: tuple[str, ...], final: bool, usage: Usage, reply: Reply) -> Candidate:
         known = None if reply.log_probability is None else (reply.log_probability,) * len(steps)
         return Candidate(steps, final, usage, known, payload=reply.message)
+
+
+def _on_loop(loop: asyncio.AbstractEventLoop, emit: Emit) -> Emit:
+    """Passes pieces on to where they are waited for."""
+
+    def passed_on(piece: object) -> None:
+        loop.call_soon_threadsafe(emit, piece)
+
+    return passed_on
 
 
 def _parameters(name: str) -> float:

@@ -18,8 +18,13 @@ LONGEST_WAIT = 60.0
 Result = TypeVar("Result")
 
 
-async def retrying(call: Callable[[], Awaitable[Result]], retries: int) -> Result:
+async def retrying(call: Callable[[], Awaitable[Result]], retries: int, still: Callable[[], bool] = lambda: True) -> Result:
     """The result of a call, tried again after an error that may pass; as late as the server asked for with `Retry-After`.
+
+    Args:
+        call: what to do.
+        retries: how often to do it again.
+        still: whether that makes sense now.
 
     Raises:
         Exception: what the last try raised.
@@ -36,7 +41,7 @@ async def retrying(call: Callable[[], Awaitable[Result]], retries: int) -> Resul
         asked = retry_after(state.outcome.exception() if state.outcome else None)
         return backoff(state) if asked is None else min(asked, LONGEST_WAIT)
 
-    passing = retry_if_exception(may_pass)
+    passing = retry_if_exception(lambda error: may_pass(error) and still())
     async for attempt in AsyncRetrying(stop=stop_after_attempt(retries + 1), wait=wait, retry=passing, reraise=True):
         with attempt:
             return await call()

@@ -1,0 +1,124 @@
+"""Event loops on threads of their own.
+
+Callers who do not await use the asynchronous core through one, also inside a running loop. Clients of chat models keep connections that
+belong to the loop which opened them; so all their requests run on another one, whoever asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from contextvars import Context, copy_context
+from queue import SimpleQueue
+from threading import Lock, Thread, current_thread
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+Work = Callable[[], Coroutine[Any, Any, Result]]
+
+
+class LoopThread:
+    """Runs coroutines of other threads; started at first use, and anew in a forked process or when its thread has died.
+
+    Args:
+        name: of the thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name, self._lock = name, Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: Thread | None = None
+        self._process = 0
+
+    def run(self, work: Work[Result], context: Context) -> Result:
+        """The result of a coroutine that runs in a context; interrupting the caller cancels it."""
+        if self._thread is current_thread():
+            # Something synchronous that this very loop runs asks again; waiting for itself it would wait for ever.
+            return LoopThread(f"{self._name} nested").run(work, context)
+        future, cancel = self._started(work, context)
+        try:
+            return future.result()
+        except BaseException:
+            if not future.done():
+                cancel()
+            raise
+
+    def iterate(self, work: Callable[[], AsyncIterator[Item]], context: Context) -> Iterator[Item]:
+        """The items of an asynchronous iterator as they come; leaving off early closes it."""
+        if self._thread is current_thread():
+            yield from LoopThread(f"{self._name} nested").iterate(work, context)
+            return
+        items: SimpleQueue[tuple[Item] | None] = SimpleQueue()
+
+        async def drain() -> None:
+            try:
+                async for item in work():
+                    items.put((item,))
+            finally:
+                items.put(None)
+
+        future, cancel = self._started(drain, context)
+        try:
+            while (item := items.get()) is not None:
+                yield item[0]
+            future.result()
+        finally:
+            if not future.done():
+                cancel()
+
+    async def hop(self, work: Work[Result]) -> Result:
+        """The result of a coroutine that runs on this loop, for callers on another one.
+
+        Cancelling the caller cancels it, and waits until it has let go.
+        """
+        if asyncio.get_running_loop() is self._running():
+            return await work()
+        future, cancel = self._started(work, copy_context())
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            cancel()
+            await asyncio.wait([asyncio.wrap_future(future)])
+            raise
+
+    def _started(self, work: Work[Result], context: Context) -> tuple[Future[Result], Callable[[], object]]:
+        """The outcome to come, and what cancels it."""
+        loop, future = self._running(), Future[Result]()
+        future.set_running_or_notify_cancel()
+        begun: list[asyncio.Task[None]] = []
+
+        async def kept() -> None:
+            try:
+                result = await work()
+            except BaseException as error:
+                # A loop does not survive SystemExit and KeyboardInterrupt, and those who wait for others on it would wait for ever.
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        def start() -> None:
+            begun.append(loop.create_task(kept(), context=context))
+
+        def stop() -> None:
+            begun[0].cancel()
+
+        loop.call_soon_threadsafe(start)
+        return future, lambda: loop.call_soon_threadsafe(stop)
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None or self._process != os.getpid() or self._thread is None or not self._thread.is_alive():
+                self._loop, self._process = asyncio.new_event_loop(), os.getpid()
+                self._thread = Thread(target=self._loop.run_forever, name=self._name, daemon=True)
+                self._thread.start()
+            return self._loop
+
+
+SHARED = LoopThread("uniscale")
+"""Where searches run whose callers do not await."""
+
+REQUESTS = LoopThread("uniscale requests")
+"""Where requests to chat models run."""
