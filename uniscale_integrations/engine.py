@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from uniscale_integrations.attribution import Credit, credited, decisions_of
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.cost.normalise import CostScale
+from uniscale_integrations.eligibility import Eligibility, Reasons
 from uniscale_integrations.errors import ConfigurationError, ContextLengthError, LogError, SearchFailed
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Event, Feedback, Outcome, new_id
@@ -30,9 +31,9 @@ from uniscale_integrations.policy.learner import Assessment, Learner, LearnerSet
 from uniscale_integrations.policy.objective import Mode, Weights, weights
 from uniscale_integrations.recalibration import Recalibration
 from uniscale_integrations.replica import Replica
-from uniscale_integrations.roster import Resting, default_space, expected_cost, limited_by, loaded, suiting
+from uniscale_integrations.roster import default_space, expected_cost, limited_by, loaded, suiting
 from uniscale_integrations.search.budget import Budget
-from uniscale_integrations.search.conversation import NUMBERS, Conversation, Converses, Emit, Turn
+from uniscale_integrations.search.conversation import NUMBERS, Conversation, Emit, Turn
 from uniscale_integrations.search.driver import Observer
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier
 from uniscale_integrations.search.run import Answer, Request, arun
@@ -71,7 +72,7 @@ class Decision:
     features: tuple[float, ...] = field(repr=False)
     assessment: Assessment = field(repr=False)
     space: ConfigurationSpace = field(repr=False)
-    masked: dict[Configuration, str] = field(repr=False)
+    masked: Reasons = field(repr=False)
 
     def explain(self) -> Explanation:
         """Every configuration with what was expected of it, why it was not eligible, and at which weight it would have been chosen."""
@@ -140,12 +141,14 @@ class UniScale:
         if max_cost is not None and not max_cost > 0:
             raise ConfigurationError(f"max_cost must be a number above 0, got {max_cost!r}")
         self.sampling, self._hardware = sampling or Sampling(), hardware
-        self._max_cost, self._store = max_cost, store_queries
+        self._store = store_queries
         self._encode = WithNumbers(query_encoder(features), len(NUMBERS), "conversation-1")
         self._costs = np.array([expected_cost(self._models[c.model], c, hardware) for c in self.space])
         self._scale = CostScale.spanning(self._costs[self._costs > 0]) if (self._costs > 0).any() else CostScale(1.0, 1.0)
-        self._masked, self._resting = self._unservable(), Resting()
-        self._eligible = np.array([configuration not in self._masked for configuration in self.space])
+        verified = self._verifier is not None
+        self._eligibility = Eligibility(
+            self.space, self._models, self._costs.tolist(), hardware, verified=verified, max_cost=max_cost
+        )
         self.log = Log(log) if isinstance(log, str) else log
         models_of = [self.space.models.index(configuration.model) for configuration in self.space]
         positions = np.array([self._position(cost) for cost in self._costs])
@@ -276,11 +279,11 @@ class UniScale:
                 notes.append(f"{configuration} failed: {error}")
                 failed |= {each: str(error) for each in self.space if each.model == configuration.model}
                 if isinstance(error, SearchFailed):
-                    self._resting.failed(configuration.model)
-                if shown.anything or not any(each not in failed and each not in self._unable(asked) for each in self.space):
+                    self._eligibility.resting.failed(configuration.model)
+                if shown.anything or not self._eligibility.anything(asked, failed):
                     raise
                 continue
-            self._resting.answered(configuration.model)
+            self._eligibility.resting.answered(configuration.model)
             notes += await self._keep(self._event(decision, question), self._outcome(decision, answer))
             return replace(answer, decision_id=decision.id, notes=(*answer.notes, *notes))
         raise AssertionError("a request ends with an answer or an error")
@@ -393,18 +396,13 @@ class UniScale:
         limits: Budget,
         request_id: str,
         attempt: int,
-        failed: Mapping[Configuration, str],
+        failed: Reasons,
     ) -> Decision:
         if not asked.question.strip() and "images" not in asked.needs:
             raise ConfigurationError("the question is empty; give it at least one word")
         features = self._encode(asked.question, asked.numbers)
-        masked, eligible = self._masked, self._eligible
-        more = {**self._unable(asked), **failed}
-        more = {**self._tired(more), **more}
-        if more or limits.eflops is not None or limits.usd is not None:
-            masked = {**masked, **more}
-            masked |= self._too_dear(limits, masked)
-            eligible = np.array([configuration not in masked for configuration in self.space])
+        masked = self._eligibility.masked(asked, limits, failed)
+        eligible = np.array([configuration not in masked for configuration in self.space])
         if not eligible.any():
             raise ConfigurationError(f"no configuration can serve this request: {next(iter(masked.values()))}")
         assessment = self._replica.assess(features, chosen, eligible)
@@ -424,47 +422,6 @@ class UniScale:
             self.space,
             masked,
         )
-
-    def _unservable(self) -> dict[Configuration, str]:
-        """Which configurations can serve no request, and why."""
-        masked: dict[Configuration, str] = {}
-        for configuration, cost in zip(self.space, self._costs, strict=True):
-            if self._verifier is None and configuration.cp > 1:
-                masked[configuration] = "it chooses between candidates, which needs a verifier"
-            elif self._max_cost is not None and cost > self._max_cost:
-                masked[configuration] = f"it is expected to cost {cost:.3g}, more than max_cost={self._max_cost:.3g}"
-        return masked
-
-    def _unable(self, asked: Conversation) -> dict[Configuration, str]:
-        """Which configurations cannot take a conversation, and why."""
-        unable: dict[str, str] = {}
-        if not asked.bare:
-            for name, model in self._models.items():
-                if not isinstance(model, Converses):
-                    unable[name] = f"{name} takes single questions only"
-                elif not asked.needs <= model.abilities:
-                    unable[name] = f"{name} cannot do {', '.join(sorted(asked.needs - model.abilities))}"
-        return {configuration: unable[configuration.model] for configuration in self.space if configuration.model in unable}
-
-    def _tired(self, masked: Mapping[Configuration, str]) -> dict[Configuration, str]:
-        """Which configurations have a model that rests because it failed; none where nothing would be left."""
-        resting = self._resting.models()
-        tired = {
-            each: f"{each.model} failed {resting[each.model]} times in a row and rests" for each in self.space if each.model in resting
-        }
-        left = any(each not in tired and each not in masked and each not in self._masked for each in self.space)
-        return tired if left else {}
-
-    def _too_dear(self, limits: Budget, masked: Mapping[Configuration, str]) -> dict[Configuration, str]:
-        """Which configurations are expected to cost more than a request may; none where nothing would be left."""
-        if limits.eflops is None and limits.usd is None:
-            return {}
-        dear: dict[Configuration, str] = {}
-        for configuration, cost in zip(self.space, self._costs, strict=True):
-            limit = limited_by(self._models[configuration.model], self._hardware, limits)
-            if limit is not None and cost > limit:
-                dear[configuration] = f"it is expected to cost {cost:.3g}, more than the request's {limit:.3g}"
-        return dear if any(each not in dear and each not in masked for each in self.space) else {}
 
     def _verifier_for(self, asked: Conversation) -> Verifier | None:
         return self._verifier if asked.valid is None else Formed(self._verifier, asked.valid)

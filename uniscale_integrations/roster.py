@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -18,9 +17,6 @@ CHAT_MODEL = ("langchain_core.language_models.chat_models", "BaseChatModel")
 
 TYPICAL_PROMPT, TYPICAL_ANSWER = 40, 60
 """Tokens of a question and of an answer, for what a configuration is expected to cost before it was ever run."""
-
-LONGEST_REST = 60.0
-"""Most seconds for which a model that fails is left alone."""
 
 SEARCH_SHARE = 0.5
 """What a further path of a search costs, in plain samples: many end early, and a verifier reads them too."""
@@ -109,27 +105,6 @@ def default_space(models: Mapping[str, Generator]) -> ConfigurationSpace:
         for name, model in models.items()
     ]
     return ConfigurationSpace(configuration for space in spaces for configuration in space)
-
-
-class Resting:
-    """Models that have failed rest, each time twice as long, so that not every request waits for their failure first."""
-
-    def __init__(self) -> None:
-        self._until: dict[str, tuple[float, int]] = {}
-
-    def failed(self, model: str) -> None:
-        """Note that every candidate of a model failed."""
-        _, times = self._until.get(model, (0.0, 0))
-        self._until[model] = time.monotonic() + min(LONGEST_REST, 2.0**times), times + 1
-
-    def answered(self, model: str) -> None:
-        """Note that a model works."""
-        self._until.pop(model, None)
-
-    def models(self) -> dict[str, int]:
-        """The models that rest now, with how often they failed in a row."""
-        now = time.monotonic()
-        return {model: times for model, (until, times) in list(self._until.items()) if until > now}
 
 
 def suiting(models: Iterable[Generator]) -> str:

@@ -24,13 +24,11 @@ from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError, SearchFailed
 from uniscale_integrations.langchain.client import LangChainClient
 from uniscale_integrations.langchain.isolation import isolated
-from uniscale_integrations.langchain.messages import chunk_of, conversation_of, described, message_of, shortened, usage_of
-from uniscale_integrations.langchain.stopping import Until
+from uniscale_integrations.langchain.messages import conversation_of, message_of, metadata_of, shortened, usage_of
+from uniscale_integrations.langchain.streaming import pieces_of
 from uniscale_integrations.langchain.structured import structured
 from uniscale_integrations.loop import SHARED
 from uniscale_integrations.models.chat.model import ChatStepModel
-from uniscale_integrations.search.agreed import Agreed
-from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.ports import Generator
@@ -284,42 +282,14 @@ class UniScaleChatModel(BaseChatModel):
         answer = await self._answered(asked, request)
         message = message_of(answer, shortened(answer, asked.stop))
         message.usage_metadata = usage_of(answer)
-        message.response_metadata = _told(answer)
+        message.response_metadata = metadata_of(answer)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _pieces(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> AsyncIterator[AIMessageChunk]:
         """The answer in pieces as they come; the last one is empty and says what it cost."""
         asked, request = self._request(messages, stop, options)
-        pieces: asyncio.Queue[AIMessageChunk | None] = asyncio.Queue()
-        agreed, until, told = Agreed(), Until(asked.stop), ""
-
-        def observe(search: BeamSearch) -> None:
-            steps = until("".join(agreed.new(search)))
-            if steps and not search.configuration.plain and not asked.whole:
-                pieces.put_nowait(AIMessageChunk(content=steps))
-
-        def emit(chunk: AIMessageChunk) -> None:
-            # What it cost and where it comes from is said once, of the whole.
-            plain = chunk.model_copy(update={"id": None, "usage_metadata": None, "response_metadata": {}, "chunk_position": None})
-            if plain.content or plain.tool_call_chunks or plain.additional_kwargs:
-                pieces.put_nowait(plain)
-
-        work = asyncio.create_task(self._answered(asked, request, observe=observe, emit=emit), context=isolated())
-        work.add_done_callback(lambda _: pieces.put_nowait(None))
-        native = False
-        try:
-            while (piece := await pieces.get()) is not None:
-                native = native or bool(piece.tool_call_chunks)
-                told += str(piece.text)
-                yield piece
-            answer = await work
-            for piece in _rest(answer, shortened(answer, asked.stop), told, native):
-                yield piece
-            yield _closing(answer)
-        finally:
-            if not work.done():
-                work.cancel()
-                await asyncio.gather(work, return_exceptions=True)
+        async for piece in pieces_of(asked, lambda **watch: self._answered(asked, request, **watch)):
+            yield piece
 
     async def _answered(self, asked: Conversation, request: Mapping[str, Any], **watch: Any) -> Answer:
         try:
@@ -420,30 +390,3 @@ def _number(name: str, value: object, what: str) -> float:
 
 def _mode(mode: str | Sequence[float]) -> Any:
     return mode if isinstance(mode, str) else tuple(mode)
-
-
-def _rest(answer: Answer, text: str, told: str, native: bool) -> Iterator[AIMessageChunk]:
-    """What has not been told of an answer yet."""
-    message = message_of(answer, text)
-    if not told and not native:
-        yield chunk_of(message)
-        return
-    if message.tool_calls:
-        return
-    said = str(message.text)
-    if said.startswith(told):
-        if len(said) > len(told):
-            yield AIMessageChunk(content=said[len(told) :])
-    else:
-        # A search that a budget ended may fall back on a path that nothing had been shown of.
-        yield AIMessageChunk(content=f"\n\n{said}")
-
-
-def _closing(answer: Answer) -> AIMessageChunk:
-    return AIMessageChunk(content="", usage_metadata=usage_of(answer), response_metadata=_told(answer), chunk_position="last")
-
-
-def _told(answer: Answer) -> dict[str, Any]:
-    """What the provider told of its answer, and how that came about."""
-    inner = answer.payload.response_metadata if isinstance(answer.payload, AIMessage) else {}
-    return {"model_name": answer.configuration.model, **inner, "uniscale": described(answer)}

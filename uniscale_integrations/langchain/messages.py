@@ -108,6 +108,12 @@ def described(answer: Answer) -> dict[str, Any]:
     }
 
 
+def metadata_of(answer: Answer) -> dict[str, Any]:
+    """What the provider told of its answer, and how that came about."""
+    inner = answer.payload.response_metadata if isinstance(answer.payload, AIMessage) else {}
+    return {"model_name": answer.configuration.model, **inner, "uniscale": described(answer)}
+
+
 def usage_of(answer: Answer) -> UsageMetadata:
     """Tokens of the whole search, verifier included; as the provider detailed them where its one reply was all."""
     read, sampled = map(round, answer.ledger.tokens)

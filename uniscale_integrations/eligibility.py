@@ -1,0 +1,137 @@
+"""Which configurations can serve a request, and why the others cannot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from uniscale_integrations.cost.hardware import HardwareProfile
+from uniscale_integrations.roster import limited_by
+from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.conversation import Conversation, Converses
+from uniscale_integrations.search.ports import Generator
+from uniscale_integrations.space import Configuration, ConfigurationSpace
+
+LONGEST_REST = 60.0
+"""Most seconds for which a model that fails is left alone."""
+
+Reasons = Mapping[Configuration, str]
+"""Why configurations may not be chosen."""
+
+
+class Resting:
+    """Models that have failed rest, each time twice as long, so that not every request waits for their failure first.
+
+    Example:
+        >>> resting = Resting()
+        >>> resting.failed("small")
+        >>> resting.failed("small")
+        >>> resting.models()
+        {'small': 2}
+        >>> resting.answered("small")
+        >>> resting.models()
+        {}
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[str, tuple[float, int]] = {}
+
+    def failed(self, model: str) -> None:
+        """Note that every candidate of a model failed."""
+        _, times = self._until.get(model, (0.0, 0))
+        self._until[model] = time.monotonic() + min(LONGEST_REST, 2.0**times), times + 1
+
+    def answered(self, model: str) -> None:
+        """Note that a model works."""
+        self._until.pop(model, None)
+
+    def models(self) -> dict[str, int]:
+        """The models that rest now, with how often they failed in a row."""
+        if not self._until:
+            return {}
+        now = time.monotonic()
+        return {model: times for model, (until, times) in list(self._until.items()) if until > now}
+
+
+class Eligibility:
+    """Knows what each configuration needs, costs and has failed at.
+
+    Args:
+        space: the configurations.
+        models: by name.
+        costs: what each configuration is expected to cost.
+        hardware: the profile that prices compute.
+        verified: whether there is a verifier to choose between candidates.
+        max_cost: most that one request may be expected to cost.
+
+    Attributes:
+        resting: models that have failed.
+    """
+
+    def __init__(
+        self,
+        space: ConfigurationSpace,
+        models: Mapping[str, Generator],
+        costs: Sequence[float],
+        hardware: HardwareProfile,
+        *,
+        verified: bool,
+        max_cost: float | None = None,
+    ) -> None:
+        self.resting = Resting()
+        self._space, self._models, self._costs, self._hardware = space, models, costs, hardware
+        self._never: dict[Configuration, str] = {}
+        for configuration, cost in zip(space, costs, strict=True):
+            if not verified and configuration.cp > 1:
+                self._never[configuration] = "it chooses between candidates, which needs a verifier"
+            elif max_cost is not None and cost > max_cost:
+                self._never[configuration] = f"it is expected to cost {cost:.3g}, more than max_cost={max_cost:.3g}"
+
+    def masked(self, asked: Conversation, limits: Budget, failed: Reasons) -> Reasons:
+        """The configurations that cannot serve a request, or should not as long as another can, with the reason.
+
+        Args:
+            asked: the request.
+            limits: what it may cost.
+            failed: what has failed at it already.
+        """
+        cannot = {**self._never, **self._unable(asked), **failed} if failed or not asked.bare else self._never
+        for unwise in (self._tired(), self._too_dear(limits)):
+            if unwise and any(each not in unwise and each not in cannot for each in self._space):
+                cannot = {**unwise, **cannot}
+        return cannot
+
+    def anything(self, asked: Conversation, failed: Reasons) -> bool:
+        """Whether any configuration is left that could serve a request."""
+        cannot = {**self._never, **self._unable(asked), **failed}
+        return any(each not in cannot for each in self._space)
+
+    def _unable(self, asked: Conversation) -> dict[Configuration, str]:
+        """Which cannot take a conversation."""
+        unable: dict[str, str] = {}
+        if not asked.bare:
+            for name, model in self._models.items():
+                if not isinstance(model, Converses):
+                    unable[name] = f"{name} takes single questions only"
+                elif not asked.needs <= model.abilities:
+                    unable[name] = f"{name} cannot do {', '.join(sorted(asked.needs - model.abilities))}"
+        return {each: unable[each.model] for each in self._space if each.model in unable}
+
+    def _tired(self) -> dict[Configuration, str]:
+        """Which have a model that rests because it failed."""
+        resting = self.resting.models()
+        if not resting:
+            return {}
+        why = {model: f"{model} failed {times} times in a row and rests" for model, times in resting.items()}
+        return {each: why[each.model] for each in self._space if each.model in why}
+
+    def _too_dear(self, limits: Budget) -> dict[Configuration, str]:
+        """Which are expected to cost more than a request may."""
+        if limits.eflops is None and limits.usd is None:
+            return {}
+        dear: dict[Configuration, str] = {}
+        for configuration, cost in zip(self._space, self._costs, strict=True):
+            limit = limited_by(self._models[configuration.model], self._hardware, limits)
+            if limit is not None and cost > limit:
+                dear[configuration] = f"it is expected to cost {cost:.3g}, more than the request's {limit:.3g}"
+        return dear
