@@ -18,8 +18,7 @@ import pytest
 
 from uniscale_integrations.errors import GenerationError, SearchFailed
 from uniscale_integrations.models.catalog import load_model, locate
-from uniscale_integrations.models.chat import Asked, ChatStepModel, Continuation
-from uniscale_integrations.models.chat.server import ServerClient
+from uniscale_integrations.models.chat import Asked, ChatStepModel, Continuation, ServerClient
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Sampling

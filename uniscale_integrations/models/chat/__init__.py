@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from uniscale_integrations.models.chat.client import Asked, ChatClient, Continuation, Reply
 from uniscale_integrations.models.chat.model import ChatStepModel
 
-__all__ = ["Asked", "ChatClient", "ChatStepModel", "Continuation", "Reply"]
+if TYPE_CHECKING:
+    from uniscale_integrations.models.chat.server import ServerClient
+
+__all__ = ["Asked", "ChatClient", "ChatStepModel", "Continuation", "Reply", "ServerClient"]
+
+
+def __getattr__(name: str) -> object:
+    # It needs httpx, which nothing else here does.
+    if name != "ServerClient":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from uniscale_integrations.models.chat.server import ServerClient
+    except ModuleNotFoundError as error:
+        from uniscale_integrations.errors import MissingExtraError
+
+        raise MissingExtraError("ServerClient", "langchain") from error
+    return ServerClient
