@@ -15,6 +15,9 @@ from uniscale_integrations.space import Configuration, ConfigurationSpace
 LONGEST_REST = 60.0
 """Most seconds for which a model that fails is left alone."""
 
+RECENT = 0.3
+"""What the last request counts in how long one takes."""
+
 Reasons = Mapping[Configuration, str]
 """Why configurations may not be chosen."""
 
@@ -80,6 +83,7 @@ class Eligibility:
     ) -> None:
         self.resting = Resting()
         self._space, self._models, self._costs, self._hardware = space, models, costs, hardware
+        self._seconds: dict[Configuration, float] = {}
         self._never: dict[Configuration, str] = {}
         for configuration, cost in zip(space, costs, strict=True):
             if not verified and configuration.cp > 1:
@@ -96,10 +100,15 @@ class Eligibility:
             failed: what has failed at it already.
         """
         cannot = {**self._never, **self._unable(asked), **failed} if failed or not asked.bare else self._never
-        for unwise in (self._tired(), self._too_dear(limits)):
+        for unwise in (self._tired(), self._too_dear(limits), self._too_slow(limits)):
             if unwise and any(each not in unwise and each not in cannot for each in self._space):
                 cannot = {**unwise, **cannot}
         return cannot
+
+    def took(self, configuration: Configuration, seconds: float) -> None:
+        """Note how long a request took; the last ones count most."""
+        before = self._seconds.get(configuration, seconds)
+        self._seconds[configuration] = before + RECENT * (seconds - before)
 
     def anything(self, asked: Conversation, failed: Reasons) -> bool:
         """Whether any configuration is left that could serve a request."""
@@ -135,3 +144,14 @@ class Eligibility:
             if limit is not None and cost > limit:
                 dear[configuration] = f"it is expected to cost {cost:.3g}, more than the request's {limit:.3g}"
         return dear
+
+    def _too_slow(self, limits: Budget) -> dict[Configuration, str]:
+        """Which have taken longer of late than a request may; what was never tried may be in time."""
+        limit = limits.seconds
+        if limit is None:
+            return {}
+        return {
+            each: f"it takes about {seconds:.3g} s of late, more than the request's {limit:.3g}"
+            for each, seconds in self._seconds.items()
+            if seconds > limit
+        }

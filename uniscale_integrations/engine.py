@@ -18,7 +18,7 @@ from uniscale_integrations.attribution import Credit, credited, decisions_of
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.eligibility import Eligibility, Reasons
-from uniscale_integrations.errors import ConfigurationError, ContextLengthError, LogError, SearchFailed
+from uniscale_integrations.errors import BudgetError, ConfigurationError, ContextLengthError, LogError, SearchFailed
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Event, Feedback, Outcome, new_id
 from uniscale_integrations.log.fold import Fold
@@ -238,7 +238,8 @@ class UniScale:
         Args:
             question: what to answer: a text, or a conversation.
             mode: weights of this request.
-            budget: what the search may spend; what is expected to cost more is not eligible, as long as anything is left.
+            budget: what the search may spend; what is expected to cost more, or has taken longer of late, is not eligible as long as
+                anything else is left.
             sampling: how to draw, instead of the engine's.
             observe: told of every answer that the search took.
             emit: takes the pieces of an answer while it is made, where the configuration is plain and the model streams.
@@ -274,6 +275,9 @@ class UniScale:
                 eflops, usd = error.spent if isinstance(error, SearchFailed) else (0.0, 0.0)
                 failure = Outcome(decision.id, None, eflops, usd, failed=str(error) or repr(error))
                 notes += await self._keep(self._event(decision, question), failure)
+                if isinstance(error, BudgetError) and limits.seconds is not None:
+                    # How long it would have taken is not known, only that it was more.
+                    self._eligibility.took(configuration, 2.0 * limits.seconds)
                 if not isinstance(error, (SearchFailed, ContextLengthError)):
                     raise
                 notes.append(f"{configuration} failed: {error}")
@@ -284,6 +288,7 @@ class UniScale:
                     raise
                 continue
             self._eligibility.resting.answered(configuration.model)
+            self._eligibility.took(configuration, answer.ledger.seconds)
             notes += await self._keep(self._event(decision, question), self._outcome(decision, answer))
             return replace(answer, decision_id=decision.id, notes=(*answer.notes, *notes))
         raise AssertionError("a request ends with an answer or an error")

@@ -25,6 +25,7 @@ from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.models.chat import ChatStepModel, Continuation
 from uniscale_integrations.models.chat.probe import SAID
 from uniscale_integrations.models.chat.retry import retry_after, retrying
+from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 from uniscale_integrations.verifiers import CallableVerifier
 
@@ -283,6 +284,25 @@ def test_every_failure_closes_its_decision() -> None:
 
     asyncio.run(late())
     assert ["deadline" in outcome.failed for outcome in outcomes(model)] == [True]
+
+
+def test_who_is_too_slow_for_a_deadline_is_not_asked_again_under_it() -> None:
+    servers = {"gpt-8b": Server(takes=lambda body, number: 30.0), "gpt-70b": Server()}
+    models = [as_generator(openai(server, name)) for name, server in servers.items()]
+    engine = UniScale(models, "agreement", ConfigurationSpace.default(servers, ((1, 1, 1),)), mode=(0, 0, 1))
+    model = UniScaleChatModel(engine=engine)
+
+    async def asked() -> None:
+        with pytest.raises(BudgetError, match="deadline"):
+            await model.ainvoke("Hi?", deadline=0.2)
+        for _ in range(3):
+            message = await model.ainvoke("Hi?", deadline=0.2)
+            assert message.response_metadata["uniscale"]["configuration"]["model"] == "gpt-70b"
+
+    asyncio.run(asked())
+    assert servers["gpt-8b"].arrived == 1
+    masked = {each.configuration.model: each.masked for each in engine.decide("Hi?", budget=Budget(seconds=0.2)).explain().candidates}
+    assert "it takes about 0.4 s of late" in masked["gpt-8b"]
 
 
 def test_a_model_that_is_down_rests_and_is_not_tried_first_every_time() -> None:
