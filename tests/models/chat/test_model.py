@@ -177,3 +177,28 @@ def test_requests_of_all_loops_run_on_one() -> None:
     for _ in range(3):
         answered(model, 4, 1, 1)
     assert len(loops) == 1
+
+
+def test_an_empty_line_between_paragraphs_is_not_the_end() -> None:
+    said = "First this.\n\nThen that.\n\nIn the end it is 4."
+
+    def says(asked: Asked) -> str:
+        return f" {NEXT}" if asked.prefix == SAID else said[len(asked.prefix) :]
+
+    client = Client(says)
+    answer = answered(ChatStepModel(client), 1, 2, 1)
+    assert answer.text.rstrip() == said
+    assert next(path.steps for path in answer.paths if path.final)[:2] == ("First this.\n", "\nThen that.\n")
+
+
+def test_a_step_that_ran_out_of_tokens_goes_on_within_its_line() -> None:
+    class Short(Client):
+        async def complete(self, asked: Asked) -> Reply:
+            reply = await super().complete(asked)
+            if asked.prefix == SAID or len(reply.text) <= 10:
+                return reply
+            return replace(reply, text=reply.text[:10], ended=False)
+
+    answer = answered(ChatStepModel(Short(going_on)), 1, 2, 1)
+    assert answer.text == "".join(LINES)
+    assert answer.paths[0].steps == (LINES[0][:10],)

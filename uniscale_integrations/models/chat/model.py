@@ -235,10 +235,19 @@ class ChatSession:
         asked = self._asked(wish.path, index, way, whole)
         try:
             reply = await self._owner.ask(asked)
+            if not whole and wish.path.steps and not reply.text.strip():
+                reply = await self._after_a_blank_line(asked, reply)
         except Exception as error:
             # A client may raise anything; the search reports it, and the exception goes to whoever asked if nothing else came.
             return Candidate((), False, error=f"{type(error).__name__}: {error}", payload=error)
         return self._taken(wish.path, reply, whole)
+
+    async def _after_a_blank_line(self, asked: Asked, blank: Reply) -> Reply:
+        """What comes after a blank step: the end looks the same as an empty line between two paragraphs, which is part of the next step."""
+        delimiter = self._owner.delimiter
+        reply = await self._owner.ask(replace(asked, prefix=asked.prefix + delimiter))
+        said = f"{delimiter}{reply.text}" if reply.text.strip() else ""
+        return replace(reply, text=said, usage=blank.usage.plus(reply.usage))
 
     def _asked(self, path: Path, index: int, way: Continuation, whole: bool) -> Asked:
         sampling, owner = self._sampling, self._owner
@@ -275,9 +284,9 @@ class ChatSession:
             # Where a step is asked for and nothing comes, the answer was complete.
             return Candidate((), True, usage, payload=reply.message)
         final = self._owner.final is not None and self._owner.final.match(text) is not None
-        # Some servers leave the text that ended the reply in it.
+        # Some servers leave the text that ended the reply in it; one that ran out of tokens ends within a line.
         step = text.removesuffix(self._owner.delimiter)
-        return self._made((step if final else step + self._owner.delimiter,), final, usage, reply)
+        return self._made((step if final or not reply.ended else step + self._owner.delimiter,), final, usage, reply)
 
     def _before_stop(self, before: str, text: str) -> str:
         """A reply up to the first text that ends the answer; one may begin in what was said before."""
