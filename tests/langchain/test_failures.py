@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,7 +20,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from tests.langchain.conftest import openai, searching
 from tests.langchain.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
-from uniscale_integrations.errors import BudgetError
+from uniscale_integrations.errors import BudgetError, SearchFailed
 from uniscale_integrations.langchain import UniScaleChatModel
 from uniscale_integrations.langchain.chat_model import as_generator
 from uniscale_integrations.langchain.client import LangChainClient
@@ -324,3 +327,38 @@ def test_one_client_serves_sync_calls_and_several_loops(server: Server) -> None:
     assert model.engine is not None
     said += [model.engine.run("Hi?").text for _ in range(2)]
     assert set(said) == {"Hello there.\nAnswer: 4"}
+
+
+def test_a_schema_that_cannot_be_checked_costs_no_answer(server: Server) -> None:
+    schema = {"title": "Named", "type": "object", "properties": {"name": {"type": "string", "pattern": "\\p{L}+"}}, "required": ["name"]}
+    assert searching(server, (2, 1, 1)).with_structured_output(schema, method="json_schema").invoke("Who?") == {"name": "some name"}
+
+
+def test_what_failed_is_paid_for_all_the_same() -> None:
+    def fails(question: str, before: str, step: str) -> float:
+        raise ValueError("never")
+
+    engine = UniScale([as_generator(openai(Server()))], CallableVerifier(fails), ConfigurationSpace([Configuration("gpt-test", 2)]))
+    model = UniScaleChatModel(engine=engine)
+    with pytest.raises(SearchFailed):
+        model.invoke("Hi?")
+    [outcome] = outcomes(model)
+    assert outcome.failed
+    assert outcome.eflops > 0
+
+
+def test_a_forked_process_answers_and_logs(tmp_path: Path) -> None:
+    code = f"""
+import os, sys, warnings
+warnings.simplefilter("ignore")
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from tests.langchain.conftest import searching
+from tests.langchain.openai_server import Server
+model = searching(Server(), (2, 1, 1))
+assert model.invoke("Hi?").text
+child = os.fork()
+if child == 0:
+    os._exit(0 if model.invoke("Hi?").response_metadata["uniscale"]["notes"] == [] else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=120, check=False).returncode == 0

@@ -14,10 +14,13 @@ from uuid import UUID, uuid4
 import pytest
 import requests
 from langchain.agents import create_agent
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import Runnable, RunnableParallel
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
 from langchain_core.tracers.evaluation import EvaluatorCallbackHandler
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
@@ -252,6 +255,18 @@ def test_what_langsmith_evaluate_found(engine: UniScale, chain: Runnable[Any, st
     assert learn_from(list(rows), engine) == 2
     assert sorted(each.decision_id for each in judged(engine)) == sorted(decided(engine))
     assert sorted(each.correct for each in judged(engine)) == [0.0, 1.0]
+
+
+def test_a_model_asked_by_a_retriever(engine: UniScale, model: UniScaleChatModel) -> None:
+    class Rephrasing(BaseRetriever):
+        """Asks the model before it looks anything up."""
+
+        def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
+            return [Document(str(model.invoke(query, {"callbacks": run_manager.get_child()}).text))]
+
+    run_id = uuid4()
+    (RunnableLambda(lambda given: given["question"]) | Rephrasing()).invoke(GIVEN, {"run_id": run_id})
+    assert engine.feedback(run_id, 1.0, source="test")
 
 
 def test_the_ledger_forgets_the_oldest_runs() -> None:

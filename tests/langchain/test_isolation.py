@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import create_autospec
 
 import pytest
@@ -87,3 +87,20 @@ def test_the_caller_s_own_context_stays_as_it_was(hooked: Counting) -> None:
     assert inside[mine] == "kept"
     assert all(inside.get(variable) is None for variable, *_ in hooks._configure_hooks)
     assert [variable.get() for variable, *_ in hooks._configure_hooks if variable.name == "test_hook"] == [hooked]
+
+
+class Asked(Counting):
+    """A kind of handler that an environment variable asks for."""
+
+    seen: ClassVar[list[str]] = []
+
+    def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
+        self.seen.append(str(serialized.get("name")))
+
+
+def test_a_handler_that_an_environment_variable_asks_for_sees_one(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hooks, "_configure_hooks", hooks._configure_hooks.copy())
+    monkeypatch.setenv("TEST_ASKS_FOR_IT", "true")
+    register_configure_hook(ContextVar("test_asked", default=None), True, Asked, "TEST_ASKS_FOR_IT")
+    searching(server, (2, 1, 1)).invoke("Hi?")
+    assert Asked.seen == ["UniScaleChatModel"]
