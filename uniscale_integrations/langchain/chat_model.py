@@ -91,16 +91,17 @@ class UniScaleChatModel(BaseChatModel):
     @model_validator(mode="after")
     def _with_engine(self) -> Self:
         # Made anew with other fields, as `configurable_fields` does, it is given the engine that it made before.
-        wanted = (tuple(map(id, self.models or ())), self.log, id(self.space), self.timeout, self.max_retries)
+        wanted = (tuple(map(id, self.models or ())), self.log, id(self.space), str(self.verifier), self.timeout, self.max_retries)
         made = _made_for.get(self.engine) if self.engine is not None else None
-        if self.engine is not None and made is None and (self.models is not None or self.log is not None or self.space is not None):
+        named = self.models is not None or self.log is not None or self.space is not None or self.verifier != "auto"
+        if self.engine is not None and made is None and named:
             raise ValueError("give an engine, or what one is made of (models, log, verifier, space), not both")
         if self.engine is None or (made is not None and made != wanted):
             limits: dict[str, Any] = {"timeout": self.timeout, "retries": self.max_retries or 0}
             models = None if self.models is None else _named([as_generator(model, **limits) for model in self.models])
             self.engine = UniScale(models, self.verifier, self.space, _mode(self.mode), self.log or "sqlite://")
             _made_for[self.engine] = wanted
-            # This one runs before the profile is needed, and the base class looked for it too early.
+            # The base class looked for the profile before there was an engine.
             self.profile = self._resolve_model_profile()
         return self
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
@@ -49,22 +49,22 @@ def rewarded(
 ) -> Runnable[Any, Any]:
     """A chain whose every answer is judged, and the engine told.
 
+    An evaluator that fails, or says nothing that can be learned from, costs nobody the answer: that is logged as an error.
+
     Args:
         chain: gives the answer.
         evaluators: see `Evaluator`.
         engine: whose decisions are judged; or a chat model that has it.
         reference: the right answer to an input: a function of it, or the name of its field; none by default.
-            An evaluator that fails, or says nothing that can be learned from, costs nobody the answer: that is logged as an error.
         credit: who is judged where the chain took several decisions.
 
     Returns:
         a chain with the same answers.
     """
     if isinstance(engine, UniScaleChatModel):
-        engine = engine.engine or UniScale()
-    for evaluator in evaluators if isinstance(evaluators, Sequence) else (evaluators,):
-        if not callable(evaluator) or not isinstance(evaluators, Sequence):
-            raise ConfigurationError(f"evaluators must be a list of functions, got {evaluators!r:.80}")
+        engine = cast(UniScale, engine.engine)
+    if not isinstance(evaluators, Sequence) or not all(map(callable, evaluators)):
+        raise ConfigurationError(f"evaluators must be a list of functions, got {evaluators!r:.80}")
 
     def judge(given: Any, config: RunnableConfig) -> Any:
         for evaluator in evaluators:
