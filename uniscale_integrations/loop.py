@@ -94,7 +94,6 @@ class LoopThread:
             try:
                 result = await work()
             except BaseException as error:
-                # A loop does not survive SystemExit and KeyboardInterrupt, and those who wait for others on it would wait for ever.
                 future.set_exception(error)
             else:
                 future.set_result(result)
@@ -112,9 +111,19 @@ class LoopThread:
         with self._lock:
             if self._loop is None or self._process != os.getpid() or self._thread is None or not self._thread.is_alive():
                 self._loop, self._process = asyncio.new_event_loop(), os.getpid()
-                self._thread = Thread(target=self._loop.run_forever, name=self._name, daemon=True)
+                self._thread = Thread(target=_for_ever, args=(self._loop,), name=self._name, daemon=True)
                 self._thread.start()
             return self._loop
+
+
+def _for_ever(loop: asyncio.AbstractEventLoop) -> None:
+    while True:
+        try:
+            loop.run_forever()
+        except (KeyboardInterrupt, SystemExit):
+            # Whoever awaits what raised it gets it too; a loop that ended with it would leave them and all others waiting.
+            continue
+        return
 
 
 SHARED = LoopThread("uniscale")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 from unittest.mock import create_autospec
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 import requests
 from langchain.agents import create_agent
@@ -28,9 +30,10 @@ from langsmith import Client, evaluate
 from langsmith.evaluation import EvaluationResult, RunEvaluator
 from langsmith.schemas import Example
 from openevals.exact import exact_match
+from openevals.llm import create_llm_as_judge
 
-from tests.langchain.conftest import searching
-from tests.langchain.openai_server import Server
+from tests.langchain.conftest import openai, searching
+from tests.langchain.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError, UnknownDecisionError
 from uniscale_integrations.langchain import FeedbackClient, RunLedger, UniScaleChatModel, learn_from, rewarded
@@ -175,6 +178,25 @@ def test_a_chain_with_its_evaluators(engine: UniScale, chain: Runnable[Any, str]
         rewarded(chain, [length], engine).invoke(GIVEN)
     with pytest.raises(ConfigurationError, match="evaluators must be a list of functions"):
         rewarded(chain, exact_match, engine)  # type: ignore[arg-type]
+
+
+def test_a_judge_of_openevals_is_an_evaluator(engine: UniScale, chain: Runnable[Any, str]) -> None:
+    def verdict(body: Body, number: int) -> httpx.Response:
+        function = {"name": "score", "arguments": json.dumps({"reasoning": "It says four.", "score": 0.75})}
+        call = {"id": "call_1", "type": "function", "function": function}
+        message = {"role": "assistant", "content": function["arguments"], "tool_calls": [call] if body.get("tools") else None}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        told = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
+        return httpx.Response(200, json=told)
+
+    judging = Server(behaves=verdict)
+    judge = create_llm_as_judge(
+        prompt="Is {outputs} right for {inputs}?", judge=openai(judging, "gpt-judge"), feedback_key="rightness", continuous=True
+    )
+    assert rewarded(chain, [judge], engine).invoke(GIVEN) == "Hello there.\nAnswer: 4"
+    assert "Answer: 4" in str(judging.bodies[0]["messages"])
+    assert [(each.source, each.correct, each.comment) for each in judged(engine)] == [("rightness", 0.75, "It says four.")]
 
 
 def test_an_evaluator_that_fails_costs_nobody_the_answer(

@@ -10,6 +10,7 @@ from unittest.mock import create_autospec
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.globals import set_debug
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers import context as hooks
@@ -104,3 +105,15 @@ def test_a_handler_that_an_environment_variable_asks_for_sees_one(server: Server
     register_configure_hook(ContextVar("test_asked", default=None), True, Asked, "TEST_ASKS_FOR_IT")
     searching(server, (2, 1, 1)).invoke("Hi?")
     assert Asked.seen == ["UniScaleChatModel"]
+
+
+def test_debugging_prints_the_outer_call_alone(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    model = searching(server, (2, 1, 1))
+    set_debug(True)
+    try:
+        model.invoke("What is 2 + 2?")
+    finally:
+        set_debug(False)
+    printed = capsys.readouterr().out
+    assert "UniScaleChatModel" in printed
+    assert "ChatOpenAI" not in printed

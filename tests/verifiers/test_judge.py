@@ -20,6 +20,7 @@ class Saying:
     """A client that says what a function makes of the request."""
 
     name = "gpt-judge"
+    stop: Sequence[str] = ()
     abilities: frozenset[str] = frozenset()
     continuations: Sequence[Continuation] = ()
 

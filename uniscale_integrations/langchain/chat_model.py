@@ -25,6 +25,7 @@ from uniscale_integrations.errors import ConfigurationError, SearchFailed
 from uniscale_integrations.langchain.client import LangChainClient
 from uniscale_integrations.langchain.isolation import isolated
 from uniscale_integrations.langchain.messages import conversation_of, message_of, metadata_of, shortened, usage_of
+from uniscale_integrations.langchain.profiles import in_common
 from uniscale_integrations.langchain.streaming import pieces_of
 from uniscale_integrations.langchain.structured import structured
 from uniscale_integrations.loop import SHARED
@@ -98,7 +99,7 @@ class UniScaleChatModel(BaseChatModel):
             raise ValueError("give an engine, or what one is made of (models, log, verifier, space), not both")
         if self.engine is None or (made is not None and made != wanted):
             limits: dict[str, Any] = {"timeout": self.timeout, "retries": self.max_retries or 0}
-            models = None if self.models is None else _named([as_generator(model, **limits) for model in self.models])
+            models = None if self.models is None else _generators(self.models, limits)
             self.engine = UniScale(models, self.verifier, self.space, _mode(self.mode), self.log or "sqlite://")
             _made_for[self.engine] = wanted
             # The base class looked for the profile before there was an engine.
@@ -113,7 +114,7 @@ class UniScaleChatModel(BaseChatModel):
         profiles = [dict(client.model.profile or {}) for client in clients if isinstance(client, LangChainClient)]
         if len(profiles) < len(clients) or not all(profiles):
             return None
-        return cast(ModelProfile, _common(profiles))
+        return cast(ModelProfile, in_common(profiles))
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -351,30 +352,18 @@ def as_generator(model: BaseChatModel | Generator | str, **settings: Any) -> Gen
     return ChatStepModel(LangChainClient(model), **settings) if isinstance(model, BaseChatModel) else model
 
 
-def _named(models: Sequence[Generator | str]) -> list[Generator | str]:
-    """The models, those of LangChain that have the same name told apart by a number: one model may well be there with several settings."""
+def _generators(models: Sequence[Any], settings: Mapping[str, Any]) -> list[Generator | str]:
+    """The models as generators; those of LangChain that have the same name, one model with several settings, are told apart by a number."""
     seen: Counter[str] = Counter()
+    made = []
     for model in models:
-        if isinstance(model, ChatStepModel):
-            seen[model.name] += 1
-            if seen[model.name] > 1:
-                model.name = f"{model.name}#{seen[model.name]}"
-    return list(models)
-
-
-def _common(profiles: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What several profiles have in common: abilities that all have, and the smallest of all limits."""
-    shared = [name for name in profiles[0] if all(name in profile for profile in profiles)]
-    found: dict[str, Any] = {}
-    for name in shared:
-        values = [profile[name] for profile in profiles]
-        if all(isinstance(value, bool) for value in values):
-            found[name] = all(values)
-        elif all(isinstance(value, (int, float)) for value in values):
-            found[name] = min(values)
-        elif all(value == values[0] for value in values):
-            found[name] = values[0]
-    return found
+        generator = as_generator(model, **settings)
+        if isinstance(generator, ChatStepModel) and generator is not model:
+            seen[generator.name] += 1
+            if seen[generator.name] > 1:
+                generator.name = f"{generator.name}#{seen[generator.name]}"
+        made.append(generator)
+    return made
 
 
 def _configured(config: RunnableConfig | None, options: dict[str, Any]) -> dict[str, Any]:

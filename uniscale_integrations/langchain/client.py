@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage, message_chunk_to_message
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableBinding
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import GenerationError
@@ -20,8 +20,16 @@ from uniscale_integrations.search.conversation import Conversation, Turn
 CUT_SHORT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "incomplete")
 """What providers give as the reason where a reply ran out of tokens."""
 
-SETTINGS = ("max_tokens", "temperature", "top_p")
-"""What a request says about drawing, where the model has a field for it."""
+FIELDS: Mapping[str, Sequence[str]] = {
+    "max_tokens": ("max_tokens", "num_predict", "max_output_tokens"),
+    "temperature": ("temperature",),
+    "top_p": ("top_p",),
+    "seed": ("seed",),
+}
+"""What a request says about drawing, with the names of the fields that chat models have for it."""
+
+STOPS = ("stop", "stop_sequences")
+"""The names of the field of texts that end an answer."""
 
 CONTINUE = {"continue_final_message": True, "add_generation_prompt": False}
 """What tells an OpenAI-compatible server to go on with the last message."""
@@ -37,10 +45,15 @@ class LangChainClient:
     """
 
     def __init__(self, model: BaseChatModel) -> None:
-        # The same request is sent several times on purpose; a cache would answer each alike.
-        self.model = model.model_copy(update={"cache": False})
         self.name = _name(model)
-        self._bound: WeakKeyDictionary[Conversation, Asking] = WeakKeyDictionary()
+        fields = type(model).model_fields
+        self._fields = {name: next((each for each in known if each in fields), None) for name, known in FIELDS.items()}
+        own = next((name for name in STOPS if name in fields), None)
+        self.stop = tuple(getattr(model, own, None) or ()) if own else ()
+        # The same request is sent several times on purpose; a cache would answer each alike. Texts that end an answer are said with each
+        # request, and some models take them there or here but not both.
+        self.model = model.model_copy(update={"cache": False} | ({own: None} if self.stop and own else {}))
+        self._bound: WeakKeyDictionary[Conversation, tuple[Asking, Mapping[str, Any]]] = WeakKeyDictionary()
 
     @property
     def abilities(self) -> frozenset[str]:
@@ -60,7 +73,7 @@ class LangChainClient:
             GenerationError: the model gave something that is no message.
             Exception: what the model raised.
         """
-        model, messages, options = self._model(asked.conversation), self._messages(asked), self._options(asked)
+        model, messages, options = self._model(asked), self._messages(asked), self._options(asked)
         if asked.emit is None:
             message = await model.ainvoke(messages, **options)
         else:
@@ -80,21 +93,48 @@ class LangChainClient:
                 asked.emit(piece)
         return None if whole is None else message_chunk_to_message(whole)
 
-    def _model(self, conversation: Conversation) -> Asking:
-        """The model with the call's tools bound, once for all candidates."""
+    def _model(self, asked: Asked) -> Asking:
+        """The model as this request wants it."""
+        bound, settings = self._binding(asked.conversation)
+        drawn = self._drawn(asked, settings)
+        if not drawn:
+            return bound
+        # All models read their own fields; what a call says beside its messages some send on as they are, and their servers refuse it.
+        drawing = self.model.model_copy(update=drawn)
+        if bound is self.model:
+            return drawing
+        if isinstance(bound, RunnableBinding) and bound.bound is self.model:
+            return bound.model_copy(update={"bound": drawing})
+        return bound.bind(**drawn)
+
+    def _binding(self, conversation: Conversation) -> tuple[Asking, Mapping[str, Any]]:
+        """The model with the call's tools and options bound, once for all candidates, and what the call says about drawing."""
         found = self._bound.get(conversation)
         if found is None:
             options = dict(conversation.options)
-            tools = options.pop("tools", None)
-            found = self.model
+            settings = {name: options.pop(name) for name in FIELDS if name in options}
+            tools, model = options.pop("tools", None), cast(Asking, self.model)
             if tools:
                 binding = {name: options.pop(name) for name in ("tool_choice", "strict", "parallel_tool_calls") if name in options}
-                found = self.model.bind_tools(tools, **binding)
-            options = {name: value for name, value in options.items() if name not in SETTINGS or hasattr(self.model, name)}
-            if options:
-                found = found.bind(**options)
-            self._bound[conversation] = found
+                model = self.model.bind_tools(tools, **binding)
+            found = self._bound[conversation] = (model.bind(**options) if options else model, settings)
         return found
+
+    def _drawn(self, asked: Asked, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of the model that this request sets."""
+        drawn: dict[str, Any] = {}
+        for name, field in self._fields.items():
+            value, given = getattr(asked, name), settings.get(name)
+            if field is None:
+                continue
+            if name == "max_tokens" and value is not None and given is not None:
+                drawn[field] = min(value, given)
+            elif given is not None:
+                drawn[field] = given
+            elif value is not None and (name != "temperature" or getattr(self.model, field) == 0):
+                # How a model draws is its owner's to say, unless it draws the same every time and candidates are to differ.
+                drawn[field] = value
+        return drawn
 
     def _messages(self, asked: Asked) -> list[BaseMessage]:
         messages = asked.conversation.messages
@@ -102,18 +142,8 @@ class LangChainClient:
         return [*found, AIMessage(asked.prefix)] if asked.prefix else found
 
     def _options(self, asked: Asked) -> dict[str, Any]:
-        """Settings of this request, of those that the model knows."""
+        """What is said beside the messages."""
         options: dict[str, Any] = {"stop": list(asked.stop)} if asked.stop else {}
-        for name in (*SETTINGS, "seed"):
-            value = getattr(asked, name)
-            given = asked.conversation.options.get(name)
-            if name == "max_tokens" and value is not None and given is not None:
-                options[name] = min(value, given)
-            if value is None or given is not None or not hasattr(self.model, name):
-                continue
-            if name != "temperature" or getattr(self.model, name) == 0:
-                # How a model draws is its owner's to say, unless it draws the same every time and candidates are to differ.
-                options[name] = value
         if asked.emit is not None and getattr(self.model, "stream_usage", False) is None and not self.model.disable_streaming:
             # Left to itself it tells what a streamed answer took only where it speaks to OpenAI directly.
             options["stream_usage"] = True

@@ -9,7 +9,9 @@ from __future__ import annotations
 from contextvars import Context, copy_context
 
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.globals import get_debug
 from langchain_core.runnables.config import var_child_runnable_config
+from langchain_core.tracers import ConsoleCallbackHandler
 from langchain_core.tracers import context as hooks
 from langchain_core.utils.env import env_var_is_set
 from langsmith import run_helpers
@@ -34,6 +36,7 @@ def _clear() -> None:
         # Without a handler one that an environment variable asks for would be made; one that ignores everything stands in.
         variable.set(_deaf(kind) if kind is not None and name is not None and env_var_is_set(name) else None)
     hooks.tracing_v2_callback_var.set(None)
-    var_child_runnable_config.set(None)
+    # Debugging prints every call whose handlers have no printer among them; one that says nothing stands in here too.
+    var_child_runnable_config.set({"callbacks": [_deaf(ConsoleCallbackHandler)]} if get_debug() else None)
     # `tracing_context` would take all this back as soon as nobody holds it any more.
     run_helpers._set_tracing_context(dict.fromkeys(run_helpers.get_tracing_context()) | {"enabled": False})

@@ -85,6 +85,14 @@ def chunk_of(message: AIMessage) -> AIMessageChunk:
     return AIMessageChunk(content=message.content, additional_kwargs=message.additional_kwargs, tool_call_chunks=calls)
 
 
+def not_text(message: AIMessage) -> AIMessageChunk | None:
+    """What a message holds beside its text and tool calls, as a chunk; `None` for nothing."""
+    blocks = [] if isinstance(message.content, str) else [each for each in message.content if not _is_text(each)]
+    if not blocks and not message.additional_kwargs:
+        return None
+    return AIMessageChunk(content=blocks or "", additional_kwargs=message.additional_kwargs)
+
+
 def message_of(answer: Answer, text: str) -> AIMessage:
     """The message of an answer: the inner model's own where that is what the path consists of, otherwise the path's text."""
     inner = answer.payload
@@ -145,6 +153,10 @@ def _has_media(message: BaseMessage) -> bool:
     if isinstance(message, ToolMessage) or isinstance(message.content, str):
         return False
     return any(isinstance(block, Mapping) and block.get("type") in MEDIA for block in message.content)
+
+
+def _is_text(block: object) -> bool:
+    return isinstance(block, str) or (isinstance(block, Mapping) and block.get("type") == "text")
 
 
 def _valid(tools: Sequence[Any], choice: Any, form: Any) -> Callable[[str], bool] | None:

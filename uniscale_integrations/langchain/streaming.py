@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.messages import AIMessageChunk
 
 from uniscale_integrations.langchain.isolation import isolated
-from uniscale_integrations.langchain.messages import chunk_of, message_of, metadata_of, shortened, usage_of
+from uniscale_integrations.langchain.messages import chunk_of, message_of, metadata_of, not_text, shortened, usage_of
 from uniscale_integrations.langchain.stopping import Until
 from uniscale_integrations.search.agreed import Agreed
 from uniscale_integrations.search.beam import BeamSearch
@@ -68,10 +68,11 @@ def _rest(answer: Answer, text: str, told: str, native: bool) -> Iterator[AIMess
         return
     said = str(message.text)
     if said.startswith(told):
-        # Steps are text; what else the inner model's message holds has not been shown either.
-        more = {} if native else message.additional_kwargs
-        if more or len(said) > len(told):
-            yield AIMessageChunk(content=said[len(told) :], additional_kwargs=more)
+        if len(said) > len(told):
+            yield AIMessageChunk(content=said[len(told) :])
+        # Steps are text; what else the inner model's message holds, such as its reasoning, has not been shown either.
+        if not native and (more := not_text(message)):
+            yield more
     else:
         # A search that a budget ended may fall back on a path that nothing had been shown of.
         yield AIMessageChunk(content=f"\n\n{said}")

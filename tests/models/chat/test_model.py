@@ -29,6 +29,7 @@ class Client:
 
     name = "llama-8b"
     abilities: frozenset[str] = frozenset()
+    stop: tuple[str, ...] = ()
     continuations: Sequence[Continuation] = (Continuation.FLAG, Continuation.PREFILL)
 
     def __init__(self, says: Callable[[Asked], str | Exception]) -> None:

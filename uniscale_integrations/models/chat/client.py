@@ -84,6 +84,11 @@ class ChatClient(Protocol):
         ...
 
     @property
+    def stop(self) -> Sequence[str]:
+        """Texts that end every answer of it, where the conversation names none."""
+        ...
+
+    @property
     def continuations(self) -> Sequence[Continuation]:
         """The ways of continuing an answer that are worth trying with it, the surest first; `WHOLE` need not be named."""
         ...

@@ -194,6 +194,8 @@ class ChatSession:
         draws: bool,
         by_steps: bool,
     ) -> None:
+        if owner.client.stop and not conversation.stop:
+            conversation = replace(conversation, stop=tuple(owner.client.stop))
         self._owner, self._conversation, self._sampling = owner, conversation, sampling
         self._emit, self._draws, self._by_steps = emit, draws, by_steps
         self._shared = NOTHING

@@ -29,6 +29,7 @@ class ServerClient:
     """
 
     abilities: frozenset[str] = frozenset()
+    stop: Sequence[str] = ()
 
     def __init__(
         self,
