@@ -405,7 +405,7 @@ class UniScale:
     ) -> Decision:
         if not asked.question.strip() and "images" not in asked.needs:
             raise ConfigurationError("the question is empty; give it at least one word")
-        features = self._encode(asked.question, asked.numbers)
+        features = self._encode(asked.query, asked.numbers)
         masked = self._eligibility.masked(asked, limits, failed)
         eligible = np.array([configuration not in masked for configuration in self.space])
         if not eligible.any():
@@ -432,7 +432,7 @@ class UniScale:
         return self._verifier if asked.valid is None else Formed(self._verifier, asked.valid)
 
     def _event(self, decision: Decision, asked: str | Conversation) -> Decided:
-        query = asked.question if isinstance(asked, Conversation) else asked
+        query = asked.query if isinstance(asked, Conversation) else asked
         return Decided(
             decision.id,
             decision.configuration,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, Protocol, cast, runtime_checkable
 
 from uniscale_integrations.cost.hardware import HardwareProfile
@@ -12,8 +14,11 @@ from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.space import DEFAULT_SHAPES, Configuration, ConfigurationSpace
 
-CHAT_MODEL = ("langchain_core.language_models.chat_models", "BaseChatModel")
-"""Module and name of what all chat models of LangChain are."""
+ADAPTERS = {
+    ("langchain_core.language_models.chat_models", "BaseChatModel"): "uniscale_integrations.langchain.chat_model",
+    ("llama_index.core.base.llms.base", "BaseLLM"): "uniscale_integrations.llama_index.llm",
+}
+"""By module and name of what all models of a framework are: the module whose `as_generator` adapts them."""
 
 TYPICAL_PROMPT, TYPICAL_ANSWER = 40, 60
 """Tokens of a question and of an answer, for what a configuration is expected to cost before it was ever run."""
@@ -55,28 +60,52 @@ def loaded(models: Sequence[object] | None) -> dict[str, Generator]:
     if isinstance(models, str) or not models:
         raise ConfigurationError(f"an engine needs at least one model, in a list, got {models!r}")
     found: dict[str, Generator] = {}
-    for model in models:
-        generator = _load(model) if isinstance(model, str) else _adapted(model)
+    for model in generators(models):
+        generator = _load(model) if isinstance(model, str) else model
         if generator.name in found:
             raise ConfigurationError(f"two models are named {generator.name!r}; give each its own name")
         found[generator.name] = generator
     return found
 
 
-def _adapted(model: object) -> Generator:
-    """A generator as it is, a chat model of LangChain behind a client.
+def generators(models: Sequence[object], **settings: Any) -> list[Generator | str]:
+    """The models as generators, names as they are.
+
+    Those of a framework that have the same name, one model with several settings, are told apart by a number.
+
+    Args:
+        models: generators, names, or models of a framework.
+        settings: of the `ChatStepModel` around each of the latter.
+
+    Raises:
+        ConfigurationError: something else.
+    """
+    seen: Counter[str] = Counter()
+    made: list[Generator | str] = []
+    for model in models:
+        generator = model if isinstance(model, str) else _adapted(model, settings)
+        if not isinstance(generator, str) and generator is not model:
+            seen[generator.name] += 1
+            if seen[generator.name] > 1:
+                cast(Any, generator).name = f"{generator.name}#{seen[generator.name]}"
+        made.append(generator)
+    return made
+
+
+def _adapted(model: object, settings: Mapping[str, Any]) -> Generator:
+    """A generator as it is, a model of a framework behind a client.
 
     Raises:
         ConfigurationError: something else.
     """
     # By their names, so that no framework is imported before one of its models is there.
-    if any((kind.__module__, kind.__name__) == CHAT_MODEL for kind in type(model).__mro__):
-        from uniscale_integrations.langchain.chat_model import as_generator
-
-        model = as_generator(cast(Any, model))
+    kinds = ((kind.__module__, kind.__name__) for kind in type(model).__mro__)
+    adapter = next((ADAPTERS[kind] for kind in kinds if kind in ADAPTERS), None)
+    if adapter is not None:
+        return cast(Generator, import_module(adapter).as_generator(model, **settings))
     if not (isinstance(getattr(model, "name", None), str) and hasattr(model, "open")):
         raise ConfigurationError(
-            f"a model must be the name of a local one, a chat model of LangChain, or a generator, got {model!r:.80}; "
+            f"a model must be the name of a local one, a chat model of LangChain or LlamaIndex, or a generator, got {model!r:.80}; "
             "give a chat model itself, without bind, with_retry and the like"
         )
     return cast(Generator, model)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Self, cast
 from weakref import WeakKeyDictionary
 
@@ -20,24 +18,23 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 
+from uniscale_integrations.adapters.call import PER_CALL, divided, request, weighing
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError, SearchFailed
 from uniscale_integrations.langchain.client import LangChainClient
 from uniscale_integrations.langchain.isolation import isolated
 from uniscale_integrations.langchain.messages import conversation_of, message_of, metadata_of, shortened, usage_of
 from uniscale_integrations.langchain.profiles import in_common
-from uniscale_integrations.langchain.streaming import pieces_of
+from uniscale_integrations.langchain.streaming import chunks_of
 from uniscale_integrations.langchain.structured import structured
 from uniscale_integrations.loop import SHARED
 from uniscale_integrations.models.chat.model import ChatStepModel
+from uniscale_integrations.roster import generators
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import ConfigurationSpace
-
-PER_CALL = ("mode", "weights", "budget", "deadline")
-"""What a call may bring along, by `bind` or under `configurable` in its config."""
 
 SETTINGS = ("temperature", "max_tokens", "top_p")
 """Fields that the inner models are asked with, where they are given and the model knows them."""
@@ -99,8 +96,8 @@ class UniScaleChatModel(BaseChatModel):
             raise ValueError("give an engine, or what one is made of (models, log, verifier, space), not both")
         if self.engine is None or (made is not None and made != wanted):
             limits: dict[str, Any] = {"timeout": self.timeout, "retries": self.max_retries or 0}
-            models = None if self.models is None else _generators(self.models, limits)
-            self.engine = UniScale(models, self.verifier, self.space, _mode(self.mode), self.log or "sqlite://")
+            models = None if self.models is None else generators(self.models, **limits)
+            self.engine = UniScale(models, self.verifier, self.space, weighing(self.mode), self.log or "sqlite://")
             _made_for[self.engine] = wanted
             # The base class looked for the profile before there was an engine.
             self.profile = self._resolve_model_profile()
@@ -280,22 +277,22 @@ class UniScaleChatModel(BaseChatModel):
             yield chunk
 
     async def _result(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> ChatResult:
-        asked, request = self._request(messages, stop, options)
-        answer = await self._answered(asked, request)
-        message = message_of(answer, shortened(answer, asked.stop))
+        asked, wanted = self._request(messages, stop, options)
+        answer = await self._answered(asked, wanted)
+        message = message_of(answer, shortened(answer, asked.stop), asked)
         message.usage_metadata = usage_of(answer)
         message.response_metadata = metadata_of(answer)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _pieces(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> AsyncIterator[AIMessageChunk]:
         """The answer in pieces as they come; the last one is empty and says what it cost."""
-        asked, request = self._request(messages, stop, options)
-        async for piece in pieces_of(asked, lambda **watch: self._answered(asked, request, **watch)):
+        asked, wanted = self._request(messages, stop, options)
+        async for piece in chunks_of(asked, lambda **watch: self._answered(asked, wanted, **watch)):
             yield piece
 
-    async def _answered(self, asked: Conversation, request: Mapping[str, Any], **watch: Any) -> Answer:
+    async def _answered(self, asked: Conversation, wanted: Mapping[str, Any], **watch: Any) -> Answer:
         try:
-            return await self._engine.arun(asked, **request, **watch)
+            return await self._engine.arun(asked, **wanted, **watch)
         except SearchFailed as error:
             # Who handles a provider's errors expects those.
             if error.errors:
@@ -306,27 +303,10 @@ class UniScaleChatModel(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, options: Mapping[str, Any]
     ) -> tuple[Conversation, dict[str, Any]]:
         """What is asked, and what this request says about how to answer it."""
-        own = {name: options[name] for name in PER_CALL if options.get(name) is not None}
-        rest = {name: value for name, value in options.items() if name not in PER_CALL and name != "ls_structured_output_format"}
+        own, rest = divided(options)
+        rest.pop("ls_structured_output_format", None)
         asked = conversation_of(messages, {**self._settings(), **rest}, stop or self.stop or ())
-        mode = own.get("weights", own.get("mode", self.mode))
-        budget = self._budget(own.get("budget", self.budget), own.get("deadline"))
-        said = {name: asked.options.get(name) for name in ("temperature", "top_p")}
-        drawn: dict[str, Any] = {name: float(value) for name, value in said.items() if value is not None}
-        sampling = replace(self._engine.sampling, **drawn) if drawn else None
-        return asked, {"mode": _mode(mode), "budget": budget, "sampling": sampling}
-
-    def _budget(self, budget: Budget | float | None, deadline: float | None) -> Budget:
-        if isinstance(budget, Budget):
-            found = budget
-        elif budget is None:
-            found = Budget()
-        else:
-            unit = "usd" if self._engine.in_dollars else "eflops"
-            found = Budget(**{unit: _number("budget", budget, f"a number of {unit}, or a Budget")})
-        if deadline is None:
-            return found
-        return Budget(found.eflops, found.usd, found.tokens, _number("deadline", deadline, "a number of seconds"))
+        return asked, request(self._engine, asked, own, self.mode, self.budget)
 
     def _settings(self) -> dict[str, Any]:
         return {name: value for name in SETTINGS if (value := getattr(self, name)) is not None}
@@ -352,31 +332,7 @@ def as_generator(model: BaseChatModel | Generator | str, **settings: Any) -> Gen
     return ChatStepModel(LangChainClient(model), **settings) if isinstance(model, BaseChatModel) else model
 
 
-def _generators(models: Sequence[Any], settings: Mapping[str, Any]) -> list[Generator | str]:
-    """The models as generators; those of LangChain that have the same name, one model with several settings, are told apart by a number."""
-    seen: Counter[str] = Counter()
-    made = []
-    for model in models:
-        generator = as_generator(model, **settings)
-        if isinstance(generator, ChatStepModel) and generator is not model:
-            seen[generator.name] += 1
-            if seen[generator.name] > 1:
-                generator.name = f"{generator.name}#{seen[generator.name]}"
-        made.append(generator)
-    return made
-
-
 def _configured(config: RunnableConfig | None, options: dict[str, Any]) -> dict[str, Any]:
     """A call's options, those of its config among them; what was said nearer to the call counts."""
     configurable = ensure_config(config).get("configurable") or {}
     return {name: configurable[name] for name in PER_CALL if name in configurable} | options
-
-
-def _number(name: str, value: object, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ConfigurationError(f"{name} must be {what}, got {value!r}")
-    return float(value)
-
-
-def _mode(mode: str | Sequence[float]) -> Any:
-    return mode if isinstance(mode, str) else tuple(mode)

@@ -7,7 +7,16 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage, message_chunk_to_message
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+    message_chunk_to_message,
+)
+from langchain_core.messages.tool import tool_call
 from langchain_core.runnables import Runnable, RunnableBinding
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
@@ -137,8 +146,11 @@ class LangChainClient:
         return drawn
 
     def _messages(self, asked: Asked) -> list[BaseMessage]:
-        messages = asked.conversation.messages
-        found = list(messages) if isinstance(messages, list) else [_message(turn) for turn in asked.conversation.turns]
+        found = _native(asked.conversation.messages)
+        if found is None:
+            if "images" in asked.conversation.needs:
+                raise GenerationError(f"{self.name} is a model of LangChain and cannot be shown what another framework's messages hold")
+            found = [_message(turn) for turn in asked.conversation.turns]
         return [*found, AIMessage(asked.prefix)] if asked.prefix else found
 
     def _options(self, asked: Asked) -> dict[str, Any]:
@@ -165,9 +177,18 @@ def _name(model: BaseChatModel) -> str:
     return str(model._llm_type)
 
 
+def _native(messages: object) -> list[BaseMessage] | None:
+    """Messages of LangChain; `None` for those of another framework, or none."""
+    return list(messages) if isinstance(messages, list) and all(isinstance(each, BaseMessage) for each in messages) else None
+
+
 def _message(turn: Turn) -> BaseMessage:
-    made: dict[str, type[BaseMessage]] = {"system": SystemMessage, "assistant": AIMessage}
-    return made.get(turn.role, HumanMessage)(content=turn.text)
+    if turn.role == "assistant":
+        calls = [tool_call(name=call.name, args=dict(call.arguments), id=call.id) for call in turn.calls]
+        return AIMessage(turn.text, tool_calls=calls)
+    if turn.role == "tool":
+        return ToolMessage(turn.text, tool_call_id=turn.call_id)
+    return SystemMessage(turn.text) if turn.role == "system" else HumanMessage(turn.text)
 
 
 def _ended(message: AIMessage) -> bool:

@@ -8,13 +8,12 @@ from typing import Any
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult
 
+from uniscale_integrations.adapters.stamp import decision_on
+
 
 def decision_of(message: object) -> str | None:
     """The decision behind a message; `None` for one that no engine made."""
-    told = getattr(message, "response_metadata", None)
-    found = told.get("uniscale") if isinstance(told, Mapping) else None
-    decision = found.get("decision_id") if isinstance(found, Mapping) else None
-    return decision if isinstance(decision, str) else None
+    return decision_on(getattr(message, "response_metadata", None))
 
 
 def decisions_written_on(target: object) -> Sequence[str] | None:
@@ -71,9 +70,9 @@ def _found(value: object) -> Iterator[str]:
         if decision is not None:
             yield decision
     elif isinstance(value, Mapping):
-        told = value.get("response_metadata")
-        if isinstance(told, Mapping) and isinstance(told.get("uniscale"), Mapping):
-            yield told["uniscale"]["decision_id"]
+        decision = decision_on(value.get("response_metadata"))
+        if decision is not None:
+            yield decision
         for each in value.values():
             yield from _found(each)
     elif isinstance(value, (list, tuple)):

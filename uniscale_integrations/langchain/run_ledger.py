@@ -6,12 +6,8 @@ is whose parent and, when a chat model of ours ends, notes its decision with eve
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -19,20 +15,8 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.tracers.context import register_configure_hook
 
+from uniscale_integrations.adapters.lineage import MOST_CALLS, SECONDS, Lineage
 from uniscale_integrations.langchain.reading import decision_of
-
-MOST_RUNS = 50_000
-"""Runs that are remembered, the last ones."""
-
-SECONDS = 24 * 3600.0
-"""How long a run is remembered; feedback that comes later needs the decision's id."""
-
-
-@dataclass(slots=True)
-class _Run:
-    parent: UUID | None
-    began: float
-    decisions: list[str] = field(default_factory=list)
 
 
 class RunLedger(BaseCallbackHandler):
@@ -45,62 +29,38 @@ class RunLedger(BaseCallbackHandler):
 
     run_inline = True
 
-    def __init__(self, most: int = MOST_RUNS, seconds: float = SECONDS) -> None:
-        self._most, self._seconds = most, seconds
-        self._runs: OrderedDict[UUID, _Run] = OrderedDict()
-        self._lock = Lock()
+    def __init__(self, most: int = MOST_CALLS, seconds: float = SECONDS) -> None:
+        self._runs = Lineage[UUID](most, seconds)
 
     def decisions(self, run_id: UUID) -> tuple[str, ...] | None:
         """The decisions within a run, in order; `None` for one that is not known, or not any more."""
-        with self._lock:
-            self._forget()
-            run = self._runs.get(run_id)
-            return None if run is None else tuple(run.decisions)
+        return self._runs.decisions(run_id)
 
     def note(self, run_id: UUID, decision_id: str) -> None:
         """Note a decision with a run and all above it, once."""
-        with self._lock:
-            for run in self._lineage(run_id):
-                if decision_id not in run.decisions:
-                    run.decisions.append(decision_id)
+        self._runs.note(run_id, decision_id)
 
     def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
-        self._began(run_id, parent_run_id)
+        self._runs.began(run_id, parent_run_id)
 
     def on_tool_start(self, serialized: Any, input_str: str, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
-        self._began(run_id, parent_run_id)
+        self._runs.began(run_id, parent_run_id)
 
     def on_retriever_start(
         self, serialized: Any, query: str, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
-        self._began(run_id, parent_run_id)
+        self._runs.began(run_id, parent_run_id)
 
     def on_chat_model_start(
         self, serialized: Any, messages: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
-        self._began(run_id, parent_run_id)
+        self._runs.began(run_id, parent_run_id)
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
         for generation in (each for some in response.generations for each in some):
             decision = decision_of(generation.message) if isinstance(generation, ChatGeneration) else None
             if decision is not None:
                 self.note(run_id, decision)
-
-    def _began(self, run_id: UUID, parent: UUID | None) -> None:
-        with self._lock:
-            self._forget()
-            self._runs[run_id] = _Run(parent, time.monotonic())
-
-    def _forget(self) -> None:
-        oldest = time.monotonic() - self._seconds
-        while self._runs and (len(self._runs) > self._most or next(iter(self._runs.values())).began < oldest):
-            self._runs.popitem(last=False)
-
-    def _lineage(self, run_id: UUID) -> Iterator[_Run]:
-        place: UUID | None = run_id
-        while place is not None and (run := self._runs.get(place)) is not None:
-            yield run
-            place = run.parent
 
 
 LEDGER = RunLedger()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import log1p
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,20 @@ Emit = Callable[[Any], None]
 """Takes a piece of an answer as soon as it is there, in the form in which the generator's framework streams."""
 
 
+class Call(NamedTuple):
+    """A tool that an answer calls.
+
+    Attributes:
+        name: of the tool.
+        arguments: by name.
+        id: what its result refers to.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+    id: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One message.
@@ -26,10 +40,14 @@ class Turn:
     Attributes:
         role: who says it.
         text: what.
+        calls: the tools that it calls.
+        call_id: of a tool's result: the call that it answers.
     """
 
     role: Role
     text: str
+    calls: tuple[Call, ...] = ()
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -38,13 +56,14 @@ class Conversation:
 
     Attributes:
         turns: its messages as text, in order.
-        messages: the same as the framework has them; generators of that framework send them as they are.
+        messages: the same as a framework has them; generators of that framework send them as they are, others what the turns say.
         options: what else the call said: tools, the form of the answer, and so on, for those generators too.
         whole: whether an answer cannot be cut into steps, as tool calls and JSON cannot.
         needs: what a model must be able to do for it, such as "tools" and "images".
         valid: whether a text has the form that was asked for; anything goes by default.
         stop: texts that end the answer and are not part of it.
         earlier: the configuration that gave the last answer, and its score where it had one, if an engine did.
+        about: the question as the user has put it, where the last turn wraps it in more, such as retrieved documents.
     """
 
     turns: tuple[Turn, ...]
@@ -55,10 +74,16 @@ class Conversation:
     valid: Callable[[str], bool] | None = None
     stop: tuple[str, ...] = ()
     earlier: tuple[Configuration, float | None] | None = None
+    about: str = ""
+
+    @property
+    def query(self) -> str:
+        """What the features are made from: the question as the user has put it, or else their last turn."""
+        return self.about or self.question
 
     @property
     def question(self) -> str:
-        """The last turn of the user, which is what the features are made from."""
+        """The last turn of the user."""
         return next((turn.text for turn in reversed(self.turns) if turn.role == "user"), self.turns[-1].text if self.turns else "")
 
     @property

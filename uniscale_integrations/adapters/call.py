@@ -1,0 +1,74 @@
+"""What a call through a framework says about how to answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from uniscale_integrations.engine import UniScale
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.conversation import Conversation
+
+PER_CALL = ("mode", "weights", "budget", "deadline")
+"""What a call may bring along for the engine; everything else is for the inner model."""
+
+
+def divided(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a call brings along for the engine, and the rest.
+
+    Example:
+        >>> divided({"mode": "balanced", "deadline": None, "temperature": 0.2})
+        ({'mode': 'balanced'}, {'temperature': 0.2})
+    """
+    own = {name: options[name] for name in PER_CALL if options.get(name) is not None}
+    return own, {name: value for name, value in options.items() if name not in PER_CALL}
+
+
+def request(
+    engine: UniScale, asked: Conversation, own: Mapping[str, Any], mode: str | Sequence[float], budget: Budget | float | None
+) -> dict[str, Any]:
+    """How a call wants to be answered, as `UniScale.arun` takes it.
+
+    Args:
+        engine: answers it.
+        asked: what is asked; candidates that compete are drawn at the temperature that its options name.
+        own: of `PER_CALL`.
+        mode: where the call names none.
+        budget: likewise.
+
+    Raises:
+        ConfigurationError: a budget or a deadline that is no number.
+    """
+    said = {name: asked.options.get(name) for name in ("temperature", "top_p")}
+    drawn: dict[str, Any] = {name: float(value) for name, value in said.items() if value is not None}
+    return {
+        "mode": weighing(own.get("weights", own.get("mode", mode))),
+        "budget": _limits(engine, own.get("budget", budget), own.get("deadline")),
+        "sampling": replace(engine.sampling, **drawn) if drawn else None,
+    }
+
+
+def weighing(mode: str | Sequence[float]) -> Any:
+    """A mode as the engine takes it, which frameworks may have made a list of."""
+    return mode if isinstance(mode, str) else tuple(mode)
+
+
+def _limits(engine: UniScale, budget: Budget | float | None, deadline: float | None) -> Budget:
+    if isinstance(budget, Budget):
+        found = budget
+    elif budget is None:
+        found = Budget()
+    else:
+        unit = "usd" if engine.in_dollars else "eflops"
+        found = Budget(**{unit: _number("budget", budget, f"a number of {unit}, or a Budget")})
+    if deadline is None:
+        return found
+    return Budget(found.eflops, found.usd, found.tokens, _number("deadline", deadline, "a number of seconds"))
+
+
+def _number(name: str, value: object, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigurationError(f"{name} must be {what}, got {value!r}")
+    return float(value)

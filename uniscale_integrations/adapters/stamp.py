@@ -1,0 +1,48 @@
+"""What stands on a framework's message about the decision behind it, and how it is read again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.search.run import Answer
+from uniscale_integrations.space import Configuration
+
+KEY = "uniscale"
+"""Under which it stands."""
+
+
+def stamp(answer: Answer) -> dict[str, Any]:
+    """What is written on the message of an answer; values of JSON only."""
+    configuration = answer.configuration
+    model, (qp, cp, bs) = configuration.model, configuration.shape
+    return {
+        "decision_id": answer.decision_id,
+        "configuration": {"model": model, "qp": qp, "cp": cp, "bs": bs},
+        "score": answer.score,
+        "ledger": answer.ledger.as_dict(),
+        "cut": answer.cut,
+        "notes": list(answer.notes),
+    }
+
+
+def decision_on(told: object) -> str | None:
+    """The decision that a message's metadata tells of; `None` where no engine has written there."""
+    found = told.get(KEY) if isinstance(told, Mapping) else None
+    decision = found.get("decision_id") if isinstance(found, Mapping) else None
+    return decision if isinstance(decision, str) else None
+
+
+def search_on(told: object) -> tuple[Configuration, float | None] | None:
+    """The configuration that gave a message, and its score if it had one; `None` where no engine has written there."""
+    found = told.get(KEY) if isinstance(told, Mapping) else None
+    if not isinstance(found, Mapping) or not isinstance(found.get("configuration"), Mapping):
+        return None
+    try:
+        configuration = Configuration(**found["configuration"])
+    except (TypeError, ConfigurationError):
+        # Somebody else has written something else there.
+        return None
+    score = found.get("score")
+    return configuration, float(score) if isinstance(score, (int, float)) and 0.0 <= score <= 1.0 else None

@@ -1,0 +1,64 @@
+"""An answer as it is made: the inner model's own pieces where the configuration is plain, otherwise the steps that are agreed on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextvars import Context
+from dataclasses import dataclass
+from typing import Any
+
+from uniscale_integrations.adapters.stopping import Until
+from uniscale_integrations.search.agreed import Agreed
+from uniscale_integrations.search.beam import BeamSearch
+from uniscale_integrations.search.conversation import Conversation
+from uniscale_integrations.search.run import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """A piece of an answer as the inner model's framework streams it.
+
+    Attributes:
+        piece: the framework's own.
+    """
+
+    piece: Any
+
+
+async def pieces_of(
+    asked: Conversation, answered: Callable[..., Coroutine[Any, Any, Answer]], context: Context
+) -> AsyncIterator[Native | str | Answer]:
+    """What can be shown of an answer while it is made, and the answer last.
+
+    Leaving off early cancels the search.
+
+    Args:
+        asked: what is asked.
+        answered: makes the answer; takes `observe` and `emit` as `UniScale.arun` does.
+        context: where it is made.
+
+    Yields:
+        pieces of the inner model, or texts of steps.
+    """
+    pieces: asyncio.Queue[Native | str | None] = asyncio.Queue()
+    agreed, until = Agreed(), Until(asked.stop)
+
+    def observe(search: BeamSearch) -> None:
+        steps = until("".join(agreed.new(search)))
+        if steps and not search.configuration.plain and not asked.whole:
+            pieces.put_nowait(steps)
+
+    def emit(piece: Any) -> None:
+        pieces.put_nowait(Native(piece))
+
+    work = asyncio.create_task(answered(observe=observe, emit=emit), context=context)
+    work.add_done_callback(lambda _: pieces.put_nowait(None))
+    try:
+        while (piece := await pieces.get()) is not None:
+            yield piece
+        yield await work
+    finally:
+        if not work.done():
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
