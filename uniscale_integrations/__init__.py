@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from uniscale_integrations.engine import UniScale
     from uniscale_integrations.errors import UniScaleError
     from uniscale_integrations.langchain import UniScaleChatModel
+    from uniscale_integrations.llama_index import UniScaleLLM
     from uniscale_integrations.models.catalog import load_model
     from uniscale_integrations.policy.linucb import LinUCB
     from uniscale_integrations.search.budget import Budget
@@ -32,6 +33,7 @@ __all__ = [
     "UniScale",
     "UniScaleChatModel",
     "UniScaleError",
+    "UniScaleLLM",
     "__version__",
     "arun",
     "load_model",
@@ -49,6 +51,7 @@ _MODULES = {
     "UniScale": "uniscale_integrations.engine",
     "UniScaleChatModel": "uniscale_integrations.langchain",
     "UniScaleError": "uniscale_integrations.errors",
+    "UniScaleLLM": "uniscale_integrations.llama_index",
     "arun": "uniscale_integrations.search.run",
     "load_model": "uniscale_integrations.models.catalog",
     "load_prm": "uniscale_integrations.verifiers.load",

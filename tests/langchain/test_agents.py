@@ -16,7 +16,7 @@ from langchain_core.tools import tool
 from pydantic import BaseModel
 
 from tests.langchain.conftest import openai, searching
-from tests.langchain.openai_server import Server
+from tests.openai_server import Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain import UniScaleDecisionModel, UniScaleMiddleware

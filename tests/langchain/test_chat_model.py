@@ -22,7 +22,7 @@ from langchain_core.tracers.schemas import Run
 from pydantic import BaseModel, ValidationError
 
 from tests.langchain.conftest import openai, searching
-from tests.langchain.openai_server import Body, Server
+from tests.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain import UniScaleChatModel

@@ -18,7 +18,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from tests.langchain.conftest import openai, searching
-from tests.langchain.openai_server import Body, Server
+from tests.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import BudgetError, SearchFailed
 from uniscale_integrations.langchain import UniScaleChatModel
@@ -353,7 +353,7 @@ import os, sys, warnings
 warnings.simplefilter("ignore")
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from tests.langchain.conftest import searching
-from tests.langchain.openai_server import Server
+from tests.openai_server import Server
 model = searching(Server(), (2, 1, 1))
 assert model.invoke("Hi?").text
 child = os.fork()

@@ -33,7 +33,7 @@ from openevals.exact import exact_match
 from openevals.llm import create_llm_as_judge
 
 from tests.langchain.conftest import openai, searching
-from tests.langchain.openai_server import Body, Server
+from tests.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError, UnknownDecisionError
 from uniscale_integrations.langchain import FeedbackClient, RunLedger, UniScaleChatModel, learn_from, rewarded

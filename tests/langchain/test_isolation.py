@@ -18,7 +18,7 @@ from langchain_core.tracers.context import register_configure_hook, tracing_v2_e
 from langsmith import Client
 
 from tests.langchain.conftest import searching
-from tests.langchain.openai_server import Server
+from tests.openai_server import Server
 from uniscale_integrations.langchain.isolation import isolated
 
 PROMPT = ChatPromptTemplate.from_messages([("human", "{question}")])

@@ -19,29 +19,19 @@ from langchain_core.messages import (
 from langchain_core.messages.tool import tool_call
 from langchain_core.runnables import Runnable, RunnableBinding
 
+from uniscale_integrations.adapters.drawing import FIELDS, Drawing
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import GenerationError
 from uniscale_integrations.langchain.messages import chunk_of, text_of
-from uniscale_integrations.models.chat.client import Asked, Continuation, Reply
+from uniscale_integrations.models.chat.client import CONTINUE, CUT_SHORT, Asked, Continuation, Reply, mean_log_probability
 from uniscale_integrations.models.chat.model import abilities_of
 from uniscale_integrations.search.conversation import Conversation, Turn
 
-CUT_SHORT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "incomplete")
-"""What providers give as the reason where a reply ran out of tokens."""
-
-FIELDS: Mapping[str, Sequence[str]] = {
-    "max_tokens": ("max_tokens", "num_predict", "max_output_tokens"),
-    "temperature": ("temperature",),
-    "top_p": ("top_p",),
-    "seed": ("seed",),
-}
-"""What a request says about drawing, with the names of the fields that chat models have for it."""
+COMMON = ("tools", "tool_choice", "response_format")
+"""Options that mean the same whichever framework a conversation comes from."""
 
 STOPS = ("stop", "stop_sequences")
 """The names of the field of texts that end an answer."""
-
-CONTINUE = {"continue_final_message": True, "add_generation_prompt": False}
-"""What tells an OpenAI-compatible server to go on with the last message."""
 
 Asking = Runnable[Any, Any]
 
@@ -56,7 +46,7 @@ class LangChainClient:
     def __init__(self, model: BaseChatModel) -> None:
         self.name = _name(model)
         fields = type(model).model_fields
-        self._fields = {name: next((each for each in known if each in fields), None) for name, known in FIELDS.items()}
+        self._drawing = Drawing(model, fields)
         own = next((name for name in STOPS if name in fields), None)
         self.stop = tuple(getattr(model, own, None) or ()) if own else ()
         # The same request is sent several times on purpose; a cache would answer each alike. Texts that end an answer are said with each
@@ -89,7 +79,8 @@ class LangChainClient:
             message = await self._streamed(model, messages, options, asked)
         if not isinstance(message, AIMessage):
             raise GenerationError(f"{self.name} gave {message!r:.80}, which is no message of an assistant")
-        return Reply(text_of(message), _ended(message), _usage(message), _log_probability(message), message)
+        known = mean_log_probability(message.response_metadata.get("logprobs"))
+        return Reply(text_of(message), _ended(message), _usage(message), known, message)
 
     async def _streamed(self, model: Asking, messages: list[BaseMessage], options: Mapping[str, Any], asked: Asked) -> object:
         whole: AIMessageChunk | None = None
@@ -105,10 +96,9 @@ class LangChainClient:
     def _model(self, asked: Asked) -> Asking:
         """The model as this request wants it."""
         bound, settings = self._binding(asked.conversation)
-        drawn = self._drawn(asked, settings)
+        drawn = self._drawing.of(asked, settings)
         if not drawn:
             return bound
-        # All models read their own fields; what a call says beside its messages some send on as they are, and their servers refuse it.
         drawing = self.model.model_copy(update=drawn)
         if bound is self.model:
             return drawing
@@ -121,6 +111,9 @@ class LangChainClient:
         found = self._bound.get(conversation)
         if found is None:
             options = dict(conversation.options)
+            if _native(conversation.messages) is None:
+                # What another framework says beyond what all mean alike, means nothing here.
+                options = {name: options[name] for name in (*COMMON, *FIELDS) if name in options}
             settings = {name: options.pop(name) for name in FIELDS if name in options}
             tools, model = options.pop("tools", None), cast(Asking, self.model)
             if tools:
@@ -128,22 +121,6 @@ class LangChainClient:
                 model = self.model.bind_tools(tools, **binding)
             found = self._bound[conversation] = (model.bind(**options) if options else model, settings)
         return found
-
-    def _drawn(self, asked: Asked, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of the model that this request sets."""
-        drawn: dict[str, Any] = {}
-        for name, field in self._fields.items():
-            value, given = getattr(asked, name), settings.get(name)
-            if field is None:
-                continue
-            if name == "max_tokens" and value is not None and given is not None:
-                drawn[field] = min(value, given)
-            elif given is not None:
-                drawn[field] = given
-            elif value is not None and (name != "temperature" or getattr(self.model, field) == 0):
-                # How a model draws is its owner's to say, unless it draws the same every time and candidates are to differ.
-                drawn[field] = value
-        return drawn
 
     def _messages(self, asked: Asked) -> list[BaseMessage]:
         found = _native(asked.conversation.messages)
@@ -201,10 +178,3 @@ def _usage(message: AIMessage) -> Usage:
     if told is None:
         return NOTHING
     return Usage(prompt_tokens=float(told["input_tokens"]), completion_tokens=float(told["output_tokens"]))
-
-
-def _log_probability(message: AIMessage) -> float | None:
-    told = message.response_metadata.get("logprobs")
-    tokens = told.get("content") if isinstance(told, Mapping) else None
-    values = [token["logprob"] for token in tokens or () if isinstance(token, Mapping) and "logprob" in token]
-    return sum(values) / len(values) if values else None

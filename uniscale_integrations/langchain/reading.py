@@ -48,7 +48,7 @@ def _is_state(target: object) -> bool:
 
 def _is_run(target: object) -> bool:
     """Runs of LangChain's tracers and of LangSmith look alike and share no class."""
-    return all(hasattr(target, name) for name in ("child_runs", "run_type", "outputs"))
+    return isinstance(getattr(target, "run_type", None), str) and all(hasattr(target, name) for name in ("child_runs", "outputs"))
 
 
 def _of_run(run: Any) -> Iterator[str]:

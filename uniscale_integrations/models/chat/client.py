@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.search.conversation import Conversation, Emit
+
+CUT_SHORT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "incomplete")
+"""What providers give as the reason where a reply ran out of tokens."""
+
+CONTINUE = {"continue_final_message": True, "add_generation_prompt": False}
+"""What tells an OpenAI-compatible server to go on with the last message."""
 
 
 class Continuation(StrEnum):
@@ -96,3 +102,18 @@ class ChatClient(Protocol):
     async def complete(self, asked: Asked) -> Reply:
         """Get one reply. Must raise what the provider raised."""
         ...
+
+
+def mean_log_probability(told: object) -> float | None:
+    """The mean over a reply's tokens, of what OpenAI's API tells as `logprobs` of chat and of text completions; `None` for nothing.
+
+    Example:
+        >>> mean_log_probability({"content": [{"token": "4", "logprob": -0.5}, {"token": ".", "logprob": -0.1}]})
+        -0.3
+    """
+    if not isinstance(told, Mapping):
+        return None
+    tokens = told.get("content") or ()
+    values = [token.get("logprob") for token in tokens if isinstance(token, Mapping)] or told.get("token_logprobs") or []
+    known = [float(value) for value in values if value is not None]
+    return sum(known) / len(known) if known else None

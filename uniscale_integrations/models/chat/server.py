@@ -9,7 +9,7 @@ import httpx
 
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import GenerationError
-from uniscale_integrations.models.chat.client import Asked, Continuation, Reply
+from uniscale_integrations.models.chat.client import CONTINUE, Asked, Continuation, Reply, mean_log_probability
 from uniscale_integrations.search.conversation import Turn
 
 Render = Callable[[Sequence[Turn]], str]
@@ -67,7 +67,7 @@ class ServerClient:
         if asked.prefix:
             messages.append({"role": "assistant", "content": asked.prefix})
             if asked.continuation is Continuation.FLAG:
-                body |= {"continue_final_message": True, "add_generation_prompt": False}
+                body |= CONTINUE
         told = await self._post("/chat/completions", body | {"messages": messages})
         return _reply(told, lambda choice: choice["message"]["content"] or "")
 
@@ -107,14 +107,4 @@ def _reply(told: Any, text_of: Callable[[Any], str]) -> Reply:
         usage = Usage(prompt_tokens=float(used.get("prompt_tokens") or 0), completion_tokens=float(used.get("completion_tokens") or 0))
     except (KeyError, TypeError, ValueError) as error:
         raise GenerationError(f"the server gave no reply: {told!r:.200}") from error
-    return Reply(text, choice.get("finish_reason") != "length", usage, _log_probability(choice.get("logprobs")))
-
-
-def _log_probability(told: Any) -> float | None:
-    """The mean over a reply's tokens, of chat completions and of raw ones."""
-    if not isinstance(told, Mapping):
-        return None
-    tokens = told.get("content") or []
-    values = [token.get("logprob") for token in tokens] or told.get("token_logprobs") or []
-    known = [float(value) for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    return Reply(text, choice.get("finish_reason") != "length", usage, mean_log_probability(choice.get("logprobs")))

@@ -1,0 +1,23 @@
+"""UniScale inside LlamaIndex."""
+
+from __future__ import annotations
+
+from uniscale_integrations.errors import MissingExtraError
+
+try:
+    import llama_index.core  # noqa: F401
+except ModuleNotFoundError as error:
+    raise MissingExtraError("UniScale in LlamaIndex", "llama-index") from error
+
+from uniscale_integrations.attribution import register
+from uniscale_integrations.llama_index import instrumentation, quiet
+from uniscale_integrations.llama_index.client import LlamaIndexClient
+from uniscale_integrations.llama_index.evaluators import FeedbackEvaluator
+from uniscale_integrations.llama_index.instrumentation import UniScaleDecisionEvent
+from uniscale_integrations.llama_index.llm import UniScaleLLM
+
+quiet.install()
+instrumentation.install()
+register(instrumentation.decisions_behind)
+
+__all__ = ["FeedbackEvaluator", "LlamaIndexClient", "UniScaleDecisionEvent", "UniScaleLLM"]

@@ -1,0 +1,195 @@
+"""Which decisions were taken within which span, so that feedback on whatever an application holds reaches them.
+
+LlamaIndex tells span handlers of every call and the one that made it. One handler on the root dispatcher, which no application has to
+install, keeps who is whose parent, and writes the decisions on what a call gives back: under `uniscale_decision_ids` in the metadata of a
+response, and in a table beside what has no metadata.
+"""
+
+from __future__ import annotations
+
+import inspect
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse
+from llama_index.core.base.response.schema import AsyncStreamingResponse, PydanticResponse, Response, StreamingResponse
+from llama_index.core.chat_engine.types import AgentChatResponse
+from llama_index.core.schema import QueryBundle
+from llama_index_instrumentation import root_dispatcher
+from llama_index_instrumentation.base.event import BaseEvent
+from llama_index_instrumentation.span.base import BaseSpan
+from llama_index_instrumentation.span_handlers.base import BaseSpanHandler
+
+from uniscale_integrations.adapters.lineage import Lineage
+from uniscale_integrations.adapters.stamp import decision_on
+
+IDS = "uniscale_decision_ids"
+"""Under which the decisions behind a response stand in its metadata."""
+
+ASKED = ("str_or_query_bundle", "query_bundle", "query", "query_str", "message", "user_msg")
+"""The names of the argument in which LlamaIndex's calls are given a question."""
+
+WITH_METADATA = (Response, PydanticResponse, StreamingResponse, AsyncStreamingResponse, AgentChatResponse)
+
+SPANS = Lineage[str]()
+"""The spans of this process."""
+
+TAGGED = Lineage[tuple[str, str]]()
+"""The tags that decisions were taken under, each also under any name."""
+
+ANY = ""
+"""Stands for any name of a tag."""
+
+
+class UniScaleDecisionEvent(BaseEvent):
+    """A decision and what came of it.
+
+    Attributes:
+        decision_id: what feedback refers to.
+        configuration: `model`, `qp`, `cp` and `bs` of what was chosen.
+        score: of the answer; `None` without one.
+        cost: what it took, in eFLOPs or dollars.
+        seconds: how long it took.
+    """
+
+    decision_id: str
+    configuration: dict[str, Any]
+    score: float | None
+    cost: float
+    seconds: float
+
+    @classmethod
+    def class_name(cls) -> str:
+        """As events are known by."""
+        return "UniScaleDecisionEvent"
+
+
+class DecisionSpans(BaseSpanHandler[BaseSpan]):
+    """Notes every span, and writes the decisions within it on its result."""
+
+    @classmethod
+    def class_name(cls) -> str:
+        """As handlers are known by."""
+        return "UniScaleDecisionSpans"
+
+    def new_span(
+        self,
+        id_: str,
+        bound_args: inspect.BoundArguments,
+        instance: Any | None = None,
+        parent_span_id: str | None = None,
+        tags: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> BaseSpan | None:
+        """Note a span; none is kept open here."""
+        SPANS.began(id_, parent_span_id, _question(bound_args.arguments))
+        return None
+
+    def prepare_to_exit_span(
+        self,
+        id_: str,
+        bound_args: inspect.BoundArguments,
+        instance: Any | None = None,
+        result: Any | None = None,
+        **kwargs: Any,
+    ) -> BaseSpan | None:
+        """Write the decisions on what the call gives back."""
+        decisions = SPANS.following(id_)
+        if decisions is not None and result is not None:
+            _write(result, decisions)
+        return None
+
+    def prepare_to_drop_span(
+        self,
+        id_: str,
+        bound_args: inspect.BoundArguments,
+        instance: Any | None = None,
+        err: BaseException | None = None,
+        **kwargs: Any,
+    ) -> BaseSpan | None:
+        """Nothing comes of a call that failed."""
+        return None
+
+
+def install() -> None:
+    """Have the root dispatcher tell of every span, once for the process."""
+    if not any(isinstance(handler, DecisionSpans) for handler in root_dispatcher.span_handlers):
+        root_dispatcher.add_span_handler(DecisionSpans())
+
+
+def note(decision_id: str, span_id: str | None, tags: Mapping[str, Any]) -> None:
+    """Note a decision with the span that it was taken in and all above it, and with the tags that were set."""
+    if span_id is not None:
+        if SPANS.decisions(span_id) is None:
+            SPANS.began(span_id)
+        SPANS.note(span_id, decision_id)
+    for name, value in tags.items():
+        for tag in ((name, str(value)), (ANY, str(value))):
+            if TAGGED.decisions(tag) is None:
+                TAGGED.began(tag)
+            TAGGED.note(tag, decision_id)
+
+
+def decisions_behind(target: object) -> Sequence[str] | None:
+    """The decisions behind a response, a message, what an agent gave, a span's id, or tags.
+
+    Returns:
+        their ids in order; empty where it is such an object and no decision is behind it, `None` where it is none.
+    """
+    if isinstance(target, str):
+        return SPANS.decisions(target) or TAGGED.decisions((ANY, target))
+    if isinstance(target, (ChatResponse, CompletionResponse, ChatMessage)):
+        return _one(decision_on(target.additional_kwargs))
+    if isinstance(target, WITH_METADATA):
+        return list((target.metadata or {}).get(IDS, ()))
+    if id(target) in _results:
+        return list(_results[id(target)][1])
+    if isinstance(getattr(target, "response", None), ChatMessage):
+        # What an agent gave, in a process that has not seen it run.
+        return _one(decision_on(target.response.additional_kwargs))  # type: ignore[attr-defined]
+    if isinstance(target, Mapping) and target and all(isinstance(name, str) for name in target):
+        tags = [TAGGED.decisions((name, str(value))) for name, value in target.items()]
+        if all(found is not None for found in tags):
+            first, *others = (found or () for found in tags)
+            return [decision for decision in first if all(decision in other for other in others)]
+    return None
+
+
+def _one(decision: str | None) -> list[str]:
+    return [] if decision is None else [decision]
+
+
+_results: dict[int, tuple[weakref.ref[Any], list[str]]] = {}
+"""The decisions behind results that have no metadata, by their identity as long as they live."""
+
+
+def _write(result: Any, decisions: list[str]) -> None:
+    if isinstance(result, (StreamingResponse, AsyncStreamingResponse)):
+        # Its decisions come while it is drained; the list is the one to which they are added.
+        result.metadata = {**(result.metadata or {}), IDS: decisions}
+    elif isinstance(result, WITH_METADATA):
+        if decisions:
+            result.metadata = {**(result.metadata or {}), IDS: list(decisions)}
+    elif _tells(result):
+        identity = id(result)
+        _results[identity] = (weakref.ref(result, lambda _: _results.pop(identity, None)), decisions)
+
+
+def _tells(result: Any) -> bool:
+    """Whether something is what chat engines and agents give, without metadata."""
+    return type(result).__module__.startswith(("llama_index.core.chat_engine", "llama_index.core.agent", "workflows")) and hasattr(
+        type(result), "__weakref__"
+    )
+
+
+def _question(arguments: Mapping[str, Any]) -> str | None:
+    for name in ASKED:
+        given = arguments.get(name)
+        if isinstance(given, QueryBundle):
+            return given.query_str
+        if isinstance(given, ChatMessage):
+            return given.content
+        if isinstance(given, str) and given.strip():
+            return given
+    return None

@@ -1,0 +1,310 @@
+"""`UniScaleLLM`: an LLM of LlamaIndex that decides, request by request, which model answers and how hard it searches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, cast
+
+from llama_index.core.base.llms.generic_utils import (
+    achat_to_completion_decorator,
+    astream_chat_to_completion_decorator,
+    chat_to_completion_decorator,
+    stream_chat_to_completion_decorator,
+)
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    LLMMetadata,
+    MessageRole,
+    ToolCallBlock,
+)
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.llms.llm import LLM, ToolSelection
+from llama_index.core.tools import BaseTool
+from llama_index_instrumentation import get_dispatcher
+from llama_index_instrumentation.dispatcher import active_instrument_tags
+from llama_index_instrumentation.span import active_span_id
+from pydantic import ConfigDict, Field, model_validator
+
+from uniscale_integrations.adapters.call import divided, request, weighing
+from uniscale_integrations.engine import UniScale
+from uniscale_integrations.errors import ConfigurationError, SearchFailed
+from uniscale_integrations.llama_index.client import LlamaIndexClient
+from uniscale_integrations.llama_index.instrumentation import SPANS, UniScaleDecisionEvent, note
+from uniscale_integrations.llama_index.judging import judged_by
+from uniscale_integrations.llama_index.messages import OfferedTool, calls_of, conversation_of, response_of
+from uniscale_integrations.llama_index.metadata import metadata_of
+from uniscale_integrations.llama_index.quiet import isolated
+from uniscale_integrations.llama_index.streaming import responses_of
+from uniscale_integrations.loop import SHARED
+from uniscale_integrations.models.chat.model import ChatStepModel
+from uniscale_integrations.roster import generators
+from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.conversation import Conversation
+from uniscale_integrations.search.ports import Generator
+from uniscale_integrations.search.run import Answer
+from uniscale_integrations.space import ConfigurationSpace
+
+SETTINGS = ("temperature", "max_tokens", "top_p")
+"""Fields that the inner models are asked with, where they are given and the model knows them."""
+
+_dispatcher = get_dispatcher(__name__)
+
+
+class UniScaleLLM(FunctionCallingLLM):
+    """Which model answers, and how hard it searches, decided for every request and learned from feedback.
+
+    Args:
+        engine: what decides and learns; several LLMs, and chat models of LangChain, may share one.
+        models: LLMs of LlamaIndex, generators, or names of local models, where there is no engine; the embedded family by default.
+        log: address of the engine's log where there is no engine; likewise `verifier` and `space`.
+        mode: "cost-sensitive", "balanced", "quality-first", or three weights.
+        temperature: of the inner models, where given; likewise `max_tokens`, `top_p`, `timeout` and `max_retries`. Otherwise each is asked
+            as it is set up, except that one whose temperature was left low draws at the engine's when its candidates compete.
+        budget: what each request may spend: a `Budget`, or eFLOPs (dollars for models with a price).
+
+    A call may bring its own `mode`, `weights`, `budget` and `deadline` (seconds) beside its messages.
+
+    Example:
+        >>> llm = UniScaleLLM(models=["uniscale-0.3m"], mode="cost-sensitive")
+        >>> response = llm.complete("What is 12 + 30 - 7?")
+        >>> sorted(response.additional_kwargs["uniscale"])
+        ['configuration', 'cut', 'decision_id', 'ledger', 'notes', 'score']
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    engine: UniScale | None = Field(default=None, exclude=True)
+    models: Sequence[Any] | None = Field(default=None, exclude=True)
+    log: str | None = Field(default=None, exclude=True)
+    verifier: Any = Field(default="auto", exclude=True)
+    space: ConfigurationSpace | None = Field(default=None, exclude=True)
+    mode: str | Sequence[float] = "balanced"
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    timeout: float | None = None
+    max_retries: int | None = None
+    budget: Budget | float | None = None
+
+    @model_validator(mode="after")
+    def _with_engine(self) -> Self:
+        named = self.models is not None or self.log is not None or self.space is not None or self.verifier != "auto"
+        if self.engine is not None and named:
+            raise ValueError("give an engine, or what one is made of (models, log, verifier, space), not both")
+        if self.engine is None:
+            limits: dict[str, Any] = {"timeout": self.timeout, "retries": self.max_retries or 0}
+            models = None if self.models is None else generators(self.models, **limits)
+            self.engine = UniScale(models, self.verifier, self.space, weighing(self.mode), self.log or "sqlite://")
+            self.models = self.log = self.space = None
+            self.verifier = "auto"
+        return self
+
+    @classmethod
+    def class_name(cls) -> str:
+        """As LlamaIndex knows it."""
+        return "UniScaleLLM"
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """What all models can do together: the smallest limits, and tools where all take them."""
+        return metadata_of(self._engine.models, self.max_tokens)
+
+    @llm_chat_callback()
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """As of every LLM; the decision's id is in `additional_kwargs["uniscale"]`."""
+        return self._chat(messages, **kwargs)
+
+    @llm_chat_callback()
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """As of every LLM; the decision's id is in `additional_kwargs["uniscale"]`."""
+        return await self._achat(messages, **kwargs)
+
+    @llm_chat_callback()
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        """As of every LLM: tokens where the configuration is plain, otherwise the steps that are agreed on."""
+        return self._stream_chat(messages, **kwargs)
+
+    @llm_chat_callback()
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        """As of every LLM: tokens where the configuration is plain, otherwise the steps that are agreed on."""
+        return await self._astream_chat(messages, **kwargs)
+
+    @llm_completion_callback()
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """As of every LLM; the prompt is what the user says."""
+        return chat_to_completion_decorator(self._chat)(self._prompted(prompt, formatted), **kwargs)
+
+    @llm_completion_callback()
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """As of every LLM; the prompt is what the user says."""
+        return await achat_to_completion_decorator(self._achat)(self._prompted(prompt, formatted), **kwargs)
+
+    @llm_completion_callback()
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        """As of every LLM; the prompt is what the user says."""
+        return stream_chat_to_completion_decorator(self._stream_chat)(self._prompted(prompt, formatted), **kwargs)
+
+    @llm_completion_callback()
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
+        """As of every LLM; the prompt is what the user says."""
+        return await astream_chat_to_completion_decorator(self._astream_chat)(self._prompted(prompt, formatted), **kwargs)
+
+    def get_tool_calls_from_response(
+        self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
+    ) -> list[ToolSelection]:
+        """The tools that a response calls, whichever model gave it.
+
+        Raises:
+            ValueError: it calls none, unless that is no error.
+        """
+        calls = calls_of(response.message)
+        if not calls and error_on_no_tool_call:
+            raise ValueError(f"Expected at least one tool call, but got {len(calls)} tool calls.")
+        return [ToolSelection(tool_id=call.id, tool_name=call.name, tool_kwargs=dict(call.arguments)) for call in calls]
+
+    def _prepare_chat_with_tools(
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,
+        allow_parallel_tool_calls: bool = False,
+        tool_required: bool = False,
+        tool_choice: str | dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """What `chat` takes for a call with tools; the chosen model says it to its API in its own words."""
+        asked = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
+        messages = [*(chat_history or ()), *([asked] if asked is not None else ())]
+        if not tools:
+            return {"messages": messages, **kwargs}
+        offered = {"tools": [OfferedTool(tool) for tool in tools], "parallel_tool_calls": allow_parallel_tool_calls}
+        choice = tool_choice if tool_choice is not None else "required" if tool_required else None
+        return {"messages": messages, **offered, **({} if choice is None else {"tool_choice": choice}), **kwargs}
+
+    def _validate_chat_with_tools_response(
+        self, response: ChatResponse, tools: Sequence[BaseTool], allow_parallel_tool_calls: bool = False, **kwargs: Any
+    ) -> ChatResponse:
+        blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
+        if len(blocks) > 1 and not allow_parallel_tool_calls:
+            response.message.blocks = [block for block in response.message.blocks if block not in blocks[1:]]
+        return response
+
+    def _chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
+        asked, wanted = self._request(messages, options)
+        answer = SHARED.run(lambda: self._answered(asked, wanted), isolated())
+        return self._told(answer, response_of(answer, asked), _Place.here())
+
+    async def _achat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
+        asked, wanted = self._request(messages, options)
+        answer = await asyncio.create_task(self._answered(asked, wanted), context=isolated())
+        return self._told(answer, response_of(answer, asked), _Place.here())
+
+    def _stream_chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponseGen:
+        (asked, wanted), place, context = self._request(messages, options), _Place.here(), isolated()
+
+        def stream() -> ChatResponseGen:
+            for piece in SHARED.iterate(lambda: self._responses(asked, wanted), context):
+                yield self._passed_on(piece, place)
+
+        return stream()
+
+    async def _astream_chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponseAsyncGen:
+        (asked, wanted), place = self._request(messages, options), _Place.here()
+
+        async def stream() -> ChatResponseAsyncGen:
+            async for piece in self._responses(asked, wanted):
+                yield self._passed_on(piece, place)
+
+        return stream()
+
+    def _responses(self, asked: Conversation, wanted: Mapping[str, Any]) -> AsyncIterator[tuple[ChatResponse, Answer | None]]:
+        return responses_of(asked, lambda **watch: self._answered(asked, wanted, **watch))
+
+    def _passed_on(self, piece: tuple[ChatResponse, Answer | None], place: _Place) -> ChatResponse:
+        response, answer = piece
+        return response if answer is None else self._told(answer, response, place)
+
+    def _prompted(self, prompt: str, formatted: bool) -> str:
+        return prompt if formatted or self.completion_to_prompt is None else self.completion_to_prompt(prompt)
+
+    def _request(self, messages: Sequence[ChatMessage], options: Mapping[str, Any]) -> tuple[Conversation, dict[str, Any]]:
+        """What is asked, and what this request says about how to answer it."""
+        own, rest = divided(options)
+        rest = {name: value for name, value in rest.items() if value is not None}
+        stop = rest.pop("stop", ())
+        settings = {name: value for name in SETTINGS if (value := getattr(self, name)) is not None}
+        span = active_span_id.get()
+        about = None if span is None else SPANS.about(span)
+        asked = conversation_of(messages, {**settings, **rest}, (stop,) if isinstance(stop, str) else stop, about)
+        return asked, request(self._engine, asked, own, self.mode, self.budget)
+
+    async def _answered(self, asked: Conversation, wanted: Mapping[str, Any], **watch: Any) -> Answer:
+        try:
+            return await self._engine.arun(asked, **wanted, **watch)
+        except SearchFailed as error:
+            # Who handles a provider's errors expects those.
+            if error.errors:
+                raise error.errors[0] from error
+            raise
+
+    def _told(self, answer: Answer, response: ChatResponse, place: _Place) -> ChatResponse:
+        """The response, with everybody told of the decision behind it."""
+        if answer.decision_id is not None:
+            note(answer.decision_id, place.span_id, place.tags)
+            judged_by(self._engine, answer.decision_id)
+            configuration = response.additional_kwargs["uniscale"]["configuration"]
+            ledger = answer.ledger
+            _dispatcher.event(
+                UniScaleDecisionEvent(
+                    decision_id=answer.decision_id,
+                    configuration=configuration,
+                    score=answer.score,
+                    cost=ledger.eflops or ledger.usd,
+                    seconds=ledger.seconds,
+                    span_id=place.span_id,
+                    tags=dict(place.tags),
+                )
+            )
+        return response
+
+    @property
+    def _engine(self) -> UniScale:
+        assert self.engine is not None
+        return self.engine
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a call was made, which a stream that is drained later has to remember."""
+
+    span_id: str | None
+    tags: Mapping[str, Any]
+
+    @classmethod
+    def here(cls) -> _Place:
+        return cls(active_span_id.get(), dict(active_instrument_tags.get()))
+
+
+def as_generator(model: LLM, **settings: Any) -> Generator:
+    """An LLM of LlamaIndex as a generator.
+
+    Args:
+        model: the LLM.
+        settings: of the `ChatStepModel` around it.
+
+    Raises:
+        ConfigurationError: a `UniScaleLLM` inside itself.
+    """
+    if isinstance(model, UniScaleLLM):
+        raise ConfigurationError("a UniScaleLLM cannot be one of the models that another one chooses from; give it those models")
+    return cast(Generator, ChatStepModel(LlamaIndexClient(model), **settings))

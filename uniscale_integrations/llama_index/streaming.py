@@ -1,0 +1,47 @@
+"""An answer as LlamaIndex streams it: the message so far and what is new of it; the last one is whole and says what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
+
+from uniscale_integrations.adapters.stream import Native, pieces_of
+from uniscale_integrations.llama_index.messages import COUNTS, response_of
+from uniscale_integrations.llama_index.quiet import isolated
+from uniscale_integrations.search.conversation import Conversation
+from uniscale_integrations.search.run import Answer
+
+
+async def responses_of(
+    asked: Conversation, answered: Callable[..., Coroutine[Any, Any, Answer]]
+) -> AsyncIterator[tuple[ChatResponse, Answer | None]]:
+    """The responses of a stream, the last one with the answer; leaving off early cancels the search.
+
+    Args:
+        asked: what is asked.
+        answered: makes the answer; takes `observe` and `emit` as `UniScale.arun` does.
+    """
+    told = ""
+    async for piece in pieces_of(asked, answered, isolated()):
+        if isinstance(piece, Answer):
+            whole = response_of(piece, asked)
+            said = whole.message.content or ""
+            # A search that a budget ended may fall back on a path that nothing had been shown of.
+            rest = said[len(told) :] if said.startswith(told) else f"\n\n{said}"
+            yield whole.model_copy(update={"delta": rest}), piece
+            return
+        if isinstance(piece, Native):
+            response = _bare(piece.piece)
+            told += response.delta or ""
+        else:
+            told += piece
+            response = ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=told), delta=piece)
+        yield response, None
+
+
+def _bare(response: ChatResponse) -> ChatResponse:
+    """A response of the inner model without what it cost, which is said once, of the whole."""
+    rest = {name: value for name, value in response.additional_kwargs.items() if name not in COUNTS}
+    return response.model_copy(update={"additional_kwargs": rest})
