@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse
 from llama_index.core.base.response.schema import AsyncStreamingResponse, PydanticResponse, Response, StreamingResponse
-from llama_index.core.chat_engine.types import AgentChatResponse
+from llama_index.core.chat_engine.types import AgentChatResponse, StreamingAgentChatResponse
 from llama_index.core.schema import QueryBundle
+from llama_index.core.workflow import StopEvent
 from llama_index_instrumentation import root_dispatcher
 from llama_index_instrumentation.base.event import BaseEvent
+from llama_index_instrumentation.dispatcher import active_instrument_tags
+from llama_index_instrumentation.span import active_span_id
 from llama_index_instrumentation.span.base import BaseSpan
 from llama_index_instrumentation.span_handlers.base import BaseSpanHandler
+from pydantic import BaseModel
 
 from uniscale_integrations.adapters.lineage import Lineage
 from uniscale_integrations.adapters.stamp import decision_on
@@ -97,6 +102,8 @@ class DecisionSpans(BaseSpanHandler[BaseSpan]):
         """Write the decisions on what the call gives back."""
         decisions = SPANS.following(id_)
         if decisions is not None and result is not None:
+            if isinstance(result, (StreamingResponse, AsyncStreamingResponse)) and IDS not in (result.metadata or {}):
+                _drained_within(result, id_)
             _write(result, decisions)
         return None
 
@@ -139,12 +146,12 @@ def decisions_behind(target: object) -> Sequence[str] | None:
     """
     if isinstance(target, str):
         return SPANS.decisions(target) or TAGGED.decisions((ANY, target))
-    if isinstance(target, (ChatResponse, CompletionResponse, ChatMessage)):
-        return _one(decision_on(target.additional_kwargs))
     if isinstance(target, WITH_METADATA):
         return list((target.metadata or {}).get(IDS, ()))
     if id(target) in _results:
         return list(_results[id(target)][1])
+    if isinstance(target, (ChatResponse, CompletionResponse, ChatMessage)):
+        return _one(decision_on(target.additional_kwargs))
     if isinstance(getattr(target, "response", None), ChatMessage):
         # What an agent gave, in a process that has not seen it run.
         return _one(decision_on(target.response.additional_kwargs))  # type: ignore[attr-defined]
@@ -171,16 +178,48 @@ def _write(result: Any, decisions: list[str]) -> None:
     elif isinstance(result, WITH_METADATA):
         if decisions:
             result.metadata = {**(result.metadata or {}), IDS: list(decisions)}
-    elif _tells(result):
+    elif isinstance(result, StopEvent):
+        # What a workflow ends with; who awaits it is given the result in it.
+        if result.result is not None:
+            _write(result.result, decisions)
+    elif isinstance(result, StreamingAgentChatResponse) or (decisions and isinstance(result, BaseModel)):
         identity = id(result)
         _results[identity] = (weakref.ref(result, lambda _: _results.pop(identity, None)), decisions)
 
 
-def _tells(result: Any) -> bool:
-    """Whether something is what chat engines and agents give, without metadata."""
-    return type(result).__module__.startswith(("llama_index.core.chat_engine", "llama_index.core.agent", "workflows")) and hasattr(
-        type(result), "__weakref__"
-    )
+def _drained_within(result: StreamingResponse | AsyncStreamingResponse, span_id: str) -> None:
+    """Have what is called while a response is drained, after its span has ended, take place within that span all the same."""
+    tags = dict(active_instrument_tags.get())
+
+    @contextmanager
+    def within() -> Iterator[None]:
+        span, tagged = active_span_id.set(span_id), active_instrument_tags.set(tags)
+        try:
+            yield
+        finally:
+            active_span_id.reset(span)
+            active_instrument_tags.reset(tagged)
+
+    def drained(tokens: Iterator[str]) -> Generator[str]:
+        while True:
+            with within():
+                token = next(tokens, None)
+            if token is None:
+                return
+            yield token
+
+    async def adrained(tokens: AsyncIterator[str]) -> AsyncGenerator[str]:
+        while True:
+            with within():
+                token = await anext(tokens, None)
+            if token is None:
+                return
+            yield token
+
+    if isinstance(result, StreamingResponse):
+        result.response_gen = drained(iter(result.response_gen))
+    else:
+        result.response_gen = adrained(aiter(result.response_gen))
 
 
 def _question(arguments: Mapping[str, Any]) -> str | None:

@@ -1,0 +1,41 @@
+"""LLMs over a server in memory, and an index of a few documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from llama_index.core import Document, VectorStoreIndex
+from llama_index.core.embeddings import MockEmbedding
+from llama_index.llms.openai_like import OpenAILike
+
+from tests.openai_server import Server
+from uniscale_integrations.engine import UniScale
+from uniscale_integrations.llama_index import UniScaleLLM
+from uniscale_integrations.space import Configuration, ConfigurationSpace
+
+
+def like(server: Server, model: str = "gpt-test", **settings: Any) -> OpenAILike:
+    """The real client over a server in memory."""
+    clients: dict[str, Any] = {"http_client": server.client(), "async_http_client": server.async_client()}
+    kinds: dict[str, Any] = {"is_chat_model": True, "is_function_calling_model": True, "context_window": 8000, "max_retries": 0}
+    return OpenAILike(model=model, api_base="http://server/v1", api_key="test", **(kinds | clients | settings))
+
+
+def searching(
+    server: Server, shape: tuple[int, int, int] = (1, 1, 1), log: str = "sqlite://", verifier: Any = "agreement", **settings: Any
+) -> UniScaleLLM:
+    """An LLM with one configuration of one inner LLM."""
+    engine = UniScale([like(server, **settings)], verifier, ConfigurationSpace([Configuration("gpt-test", *shape)]), log=log)
+    return UniScaleLLM(engine=engine)
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture(scope="session")
+def index() -> VectorStoreIndex:
+    documents = [Document(text=f"The {colour} house has {count} rooms.") for count, colour in enumerate(("red", "blue", "green"), 3)]
+    return VectorStoreIndex.from_documents(documents, embed_model=MockEmbedding(embed_dim=4))
