@@ -23,6 +23,7 @@ class Server:
         says: the text of an answer to a request and its number.
         behaves: where it does something else.
         takes: seconds until a request and its number are answered.
+        fills: the arguments of a tool's call, instead of what fits its schema.
 
     Attributes:
         bodies: of all requests.
@@ -35,9 +36,10 @@ class Server:
         says: Callable[[Body, int], str] | None = None,
         behaves: Behaviour | None = None,
         takes: Callable[[Body, int], float] | None = None,
+        fills: Callable[[Body, int], Body] | None = None,
     ) -> None:
         self.arrived = self.cancelled = 0
-        self._takes = takes
+        self._takes, self._fills = takes, fills
         self.bodies: list[Body] = []
         self.headers: list[Mapping[str, str]] = []
         self._says = says or (lambda body, number: "Hello there.\nAnswer: 4")
@@ -77,7 +79,7 @@ class Server:
     def _message(self, body: Body, number: int) -> tuple[Body, str]:
         name, parameters = _tool(body)
         if name is not None:
-            arguments = _filled(parameters, "input")
+            arguments = _filled(parameters, "input") if self._fills is None else self._fills(body, number)
             asked = str(body["messages"][-1].get("content"))
             for key, value in arguments.items() if "'" in asked else ():
                 # A name in quotation marks is what the tool is called with.

@@ -33,12 +33,12 @@ from openevals.exact import exact_match
 from openevals.llm import create_llm_as_judge
 
 from tests.langchain.conftest import openai, searching
+from tests.logged import decided, judged
 from tests.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError, UnknownDecisionError
 from uniscale_integrations.langchain import FeedbackClient, RunLedger, UniScaleChatModel, learn_from, rewarded
 from uniscale_integrations.langchain.reading import decision_of
-from uniscale_integrations.log.events import Decision, Feedback
 
 PROMPT = ChatPromptTemplate.from_messages([("system", "Be brief."), ("human", "{question}")])
 GIVEN = {"question": "What is 2 + 2?"}
@@ -64,14 +64,6 @@ def engine(model: UniScaleChatModel) -> UniScale:
 @pytest.fixture
 def chain(model: UniScaleChatModel) -> Runnable[Any, str]:
     return PROMPT | model | StrOutputParser()
-
-
-def decided(engine: UniScale) -> list[str]:
-    return [entry.event.decision_id for entry in engine.log.since() if isinstance(entry.event, Decision)]
-
-
-def judged(engine: UniScale) -> list[Feedback]:
-    return [entry.event for entry in engine.log.since() if isinstance(entry.event, Feedback)]
 
 
 @pytest.mark.parametrize("form", [UUID, str], ids=["id", "text"])

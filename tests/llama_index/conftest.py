@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,6 +30,16 @@ def searching(
     """An LLM with one configuration of one inner LLM."""
     engine = UniScale([like(server, **settings)], verifier, ConfigurationSpace([Configuration("gpt-test", *shape)]), log=log)
     return UniScaleLLM(engine=engine)
+
+
+@pytest.fixture(autouse=True)
+def _loop() -> Iterator[None]:
+    """LlamaIndex takes the thread's loop, or makes one that it never closes."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 @pytest.fixture
