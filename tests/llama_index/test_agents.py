@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -79,6 +79,7 @@ def test_function_agent(server: Server, shape: tuple[int, int, int], streaming: 
     all_reached(llm, output, 2)
 
 
+@pytest.mark.filterwarnings("ignore:is_running called from within a step:DeprecationWarning")
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_react_agent(shape: tuple[int, int, int]) -> None:
     def says(body: Body, number: int) -> str:
@@ -152,7 +153,7 @@ def test_what_a_structured_llm_gives_knows_its_decision(server: Server) -> None:
 
 
 def test_a_call_that_breaks_its_schema_loses() -> None:
-    said = iter([{"a": "three", "b": 3}, {"a": 3, "b": 3}, {"b": 3}, {"a": 3, "b": 3}])
+    said: Iterator[Body] = iter([{"a": "three", "b": 3}, {"a": 3, "b": 3}, {"b": 3}, {"a": 3, "b": 3}])
     server = Server(fills=lambda body, number: next(said))
     llm = searching(server, (4, 1, 1))
     response = llm.chat_with_tools([ADD], user_msg="What is 3 + 3?")
