@@ -27,7 +27,7 @@ class Native:
 
 
 async def pieces_of(
-    asked: Conversation, answered: Callable[..., Coroutine[Any, Any, Answer]], context: Context
+    asked: Conversation, answered: Callable[..., Coroutine[Any, Any, Answer]], context: Context, native: type
 ) -> AsyncIterator[Native | str | Answer]:
     """What can be shown of an answer while it is made, and the answer last.
 
@@ -37,6 +37,7 @@ async def pieces_of(
         asked: what is asked.
         answered: makes the answer; takes `observe` and `emit` as `UniScale.arun` does.
         context: where it is made.
+        native: the type of the framework's pieces; of those of another framework only the text is shown.
 
     Yields:
         pieces of the inner model, or texts of steps.
@@ -50,7 +51,10 @@ async def pieces_of(
             pieces.put_nowait(steps)
 
     def emit(piece: Any) -> None:
-        pieces.put_nowait(Native(piece))
+        if isinstance(piece, native):
+            pieces.put_nowait(Native(piece))
+        elif not asked.whole and (text := _text_in(piece)):
+            pieces.put_nowait(text)
 
     work = asyncio.create_task(answered(observe=observe, emit=emit), context=context)
     work.add_done_callback(lambda _: pieces.put_nowait(None))
@@ -62,3 +66,9 @@ async def pieces_of(
         if not work.done():
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
+
+
+def _text_in(piece: object) -> str:
+    """What is new in a piece, as LlamaIndex and LangChain call it."""
+    found = getattr(piece, "delta", None) or getattr(piece, "text", None)
+    return found if isinstance(found, str) else ""

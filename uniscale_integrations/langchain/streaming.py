@@ -22,7 +22,7 @@ async def chunks_of(asked: Conversation, answered: Callable[..., Coroutine[Any, 
         answered: makes the answer; takes `observe` and `emit` as `UniScale.arun` does.
     """
     told, native = "", False
-    async for piece in pieces_of(asked, answered, isolated()):
+    async for piece in pieces_of(asked, answered, isolated(), AIMessageChunk):
         if isinstance(piece, Answer):
             for rest in _rest(piece, asked, told, native):
                 yield rest

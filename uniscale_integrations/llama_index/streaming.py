@@ -24,7 +24,7 @@ async def responses_of(
         answered: makes the answer; takes `observe` and `emit` as `UniScale.arun` does.
     """
     told = ""
-    async for piece in pieces_of(asked, answered, isolated()):
+    async for piece in pieces_of(asked, answered, isolated(), ChatResponse):
         if isinstance(piece, Answer):
             whole = response_of(piece, asked)
             said = whole.message.content or ""
