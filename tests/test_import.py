@@ -34,6 +34,30 @@ def test_configurations_need_no_heavy_library() -> None:
     assert not loaded & HEAVY
 
 
+@pytest.mark.parametrize(
+    ("adapter", "framework", "other"),
+    [("langchain", "langchain_core", "llama_index"), ("llama_index", "llama_index", "langchain_core")],
+)
+def test_an_adapter_pulls_in_its_framework_alone(adapter: str, framework: str, other: str) -> None:
+    loaded = modules_after(f"import uniscale_integrations.{adapter}")
+    assert framework in loaded
+    assert not loaded & {other, "torch", "transformers"}
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "extra"),
+    [("UniScaleChatModel", "langchain_core", "langchain"), ("UniScaleLLM", "llama_index.core", "llama-index")],
+)
+def test_a_missing_framework_is_named_with_what_installs_it(name: str, package: str, extra: str) -> None:
+    # A module that is None in sys.modules is one that cannot be found.
+    script = (
+        f"import sys\nsys.modules[{package!r}] = None\nimport uniscale_integrations\n"
+        f"try:\n    uniscale_integrations.{name}\nexcept ImportError as error:\n    print(error)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert f'pip install "uniscale-integrations[{extra}]"' in run.stdout
+
+
 @pytest.mark.parametrize("name", uniscale_integrations.__all__)
 def test_public_name_resolves_and_is_listed(name: str) -> None:
     assert getattr(uniscale_integrations, name) is getattr(uniscale_integrations, name)
