@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 import pytest
-from llama_index.core import Settings, VectorStoreIndex
+from llama_index.core import PromptTemplate, Settings, VectorStoreIndex
 from llama_index.core.base.response.schema import AsyncStreamingResponse, PydanticResponse, StreamingResponse
 from llama_index.core.chat_engine.types import ChatMode
 from llama_index.core.memory import ChatMemoryBuffer
@@ -21,8 +21,12 @@ from pydantic import BaseModel
 from tests.llama_index.conftest import searching
 from tests.logged import decided, decisions, judged
 from tests.openai_server import Body, Server
+from uniscale_integrations.engine import UniScale
 from uniscale_integrations.llama_index import UniScaleLLM
 from uniscale_integrations.llama_index.instrumentation import IDS, decisions_behind
+from uniscale_integrations.models.catalog import load_model
+from uniscale_integrations.space import Configuration, ConfigurationSpace
+from uniscale_integrations.verifiers.load import load_prm
 
 QUESTION = "How many rooms has the red house?"
 SAID = "Hello there.\nAnswer: 4"
@@ -200,3 +204,34 @@ def test_chat_engines(server: Server, index: VectorStoreIndex, mode: ChatMode, s
     assert again == SAID
     assert "Hello there." in str(server.bodies[before]["messages"])
     assert "uniscale" not in str(server.bodies)
+
+
+@pytest.fixture(scope="module")
+def small() -> Any:
+    return load_model("uniscale-0.3m"), load_prm()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 2, 1)], ids=str)
+@pytest.mark.parametrize("mode", [ResponseMode.COMPACT, ResponseMode.SIMPLE_SUMMARIZE, ResponseMode.REFINE, ResponseMode.GENERATION])
+def test_the_embedded_family_answers_queries_and_chats(
+    small: Any, index: VectorStoreIndex, mode: ResponseMode, shape: tuple[int, int, int]
+) -> None:
+    model, verifier = small
+    llm = UniScaleLLM(engine=UniScale([model], verifier, ConfigurationSpace([Configuration(model.name, *shape)])))
+    # It knows sums, and has no use for documents.
+    how: dict[str, Any] = {"text_qa_template": PromptTemplate("{query_str}"), "simple_template": PromptTemplate("{query_str}")}
+    if mode is ResponseMode.GENERATION:
+        how.pop("text_qa_template")
+    else:
+        how.pop("simple_template")
+    engine = index.as_query_engine(llm=llm, response_mode=mode, similarity_top_k=1, **how)
+    response = engine.query("What is 3 + 4?")
+    assert str(response) == "3 + 4 = 7\nAnswer: 7\n"
+    streaming = index.as_query_engine(llm=llm, response_mode=mode, similarity_top_k=1, streaming=True, **how)
+    streamed = streaming.query("What is 3 + 4?")
+    assert str(streamed) == str(response)
+    assert str(asyncio.run(engine.aquery("What is 3 + 4?"))) == str(response)
+    chat = index.as_chat_engine(chat_mode=ChatMode.SIMPLE, llm=llm, memory=ChatMemoryBuffer.from_defaults(llm=llm))
+    assert str(chat.chat("What is 3 + 4?")) == str(response)
+    engine_of(llm).feedback(streamed, 1.0)
+    assert judged(engine_of(llm))[0].decision_id == decided(engine_of(llm))[1]
