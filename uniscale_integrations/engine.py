@@ -36,6 +36,7 @@ from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import NUMBERS, Conversation, Emit, Turn
 from uniscale_integrations.search.driver import Observer
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier
+from uniscale_integrations.search.record import record
 from uniscale_integrations.search.run import Answer, Request, arun
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 from uniscale_integrations.verifiers.formed import Formed
@@ -100,6 +101,7 @@ class UniScale:
         sync_interval: seconds after which other workers' events are looked for, at the latest.
         recalibrate: whether the verifier's scores are calibrated to the feedback that comes, before they are learned from.
         store_queries: whether the log keeps the text of questions; otherwise it keeps features and a hash.
+        store_paths: whether the log keeps every path of a search, with the text of the answers, for reports to show.
 
     Raises:
         ConfigurationError: a space of models that are not there, or settings that cannot be.
@@ -128,6 +130,7 @@ class UniScale:
         sync_interval: float = 1.0,
         recalibrate: bool = False,
         store_queries: bool = False,
+        store_paths: bool = False,
     ) -> None:
         self.weights = weights(mode)
         self._models = loaded(models)
@@ -141,7 +144,7 @@ class UniScale:
         if max_cost is not None and not max_cost > 0:
             raise ConfigurationError(f"max_cost must be a number above 0, got {max_cost!r}")
         self.sampling, self._hardware = sampling or Sampling(), hardware
-        self._store = store_queries
+        self._store, self._store_paths = store_queries, store_paths
         self._encode = WithNumbers(query_encoder(features), len(NUMBERS), "conversation-1")
         self._costs = np.array([expected_cost(self._models[c.model], c, hardware) for c in self.space])
         self._scale = CostScale.spanning(self._costs[self._costs > 0]) if (self._costs > 0).any() else CostScale(1.0, 1.0)
@@ -447,7 +450,10 @@ class UniScale:
 
     def _outcome(self, decision: Decision, answer: Answer) -> Outcome:
         ledger = answer.ledger
-        extra: dict[str, Any] = {"tokens": list(ledger.tokens), "cut": answer.cut}
+        position = round(self._position(ledger.eflops or ledger.usd), 6)
+        extra: dict[str, Any] = {"tokens": list(ledger.tokens), "cut": answer.cut, "cost": position}
+        if self._store_paths:
+            extra |= {"record": record(answer), "ledger": ledger.as_dict(), "notes": list(answer.notes)}
         score = answer.score
         if score is not None and self._verifier is not None:
             extra["verifier"] = self._verifier.name

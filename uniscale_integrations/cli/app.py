@@ -9,6 +9,7 @@ from uniscale_integrations.cli.calibrate import calibrate
 from uniscale_integrations.cli.demo import demo
 from uniscale_integrations.cli.log import app as log
 from uniscale_integrations.cli.replay import replay
+from uniscale_integrations.cli.report import report
 from uniscale_integrations.cli.table import table
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app.command()(ask)
 app.command()(calibrate)
 app.command()(table)
 app.command()(replay)
+app.command()(report)
 app.add_typer(log)
 
 

@@ -173,6 +173,15 @@ class Learner:
             eligible = np.ones(len(judged), dtype=bool)
         return Assessment(means[0], means[1], means[2], weights.rewards(means), bonus, eligible)
 
+    def on_average(self) -> tuple[Array, Array]:
+        """What is expected of every configuration on the average question so far.
+
+        Returns:
+            correctness, score and `C~`, shape (3, K), and `sqrt(x^T A^-1 x)` of correctness and of the other two, shape (2, K).
+        """
+        query = self._centred(self._average)
+        return self.components.means(query), self.components.widths(query)
+
     def outcome(self, action: int, query: Array, score: float | None, cost: float) -> None:
         """Learn what is known at once."""
         self.components.outcome(action, self._centred(query), score, cost)

@@ -1,0 +1,1 @@
+"""A log as one page for people who would rather look than read."""

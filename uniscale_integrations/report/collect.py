@@ -1,0 +1,167 @@
+"""What a report shows, out of a log: every decision with what came of it, and the paths of those that were kept."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from uniscale_integrations.cost.normalise import CostScale
+from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.log import Log
+from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.report.beliefs import believed
+from uniscale_integrations.space import Configuration
+
+NOT_KEPT = "The log has not kept the paths of this search; an engine with store_paths=True keeps them."
+LEFT_OUT = "The paths of this search are in the log and were left out of this page, which has those of the last {most} that were kept."
+
+
+@dataclass(slots=True)
+class Story:
+    """One decision with what came of it."""
+
+    decision: Decision
+    outcome: Outcome | None = None
+    said: dict[tuple[str, str], Feedback] = field(default_factory=dict)
+
+    @property
+    def correct(self) -> float | None:
+        """The mean of what the sources said last, as the policy takes it; `None` where none has."""
+        return fmean(each.correct for each in self.said.values()) if self.said else None
+
+    @property
+    def spent(self) -> float:
+        """eFLOPs, or dollars for a model with a price."""
+        return (self.outcome.eflops or self.outcome.usd) if self.outcome else 0.0
+
+
+def collected(log: Log, most_trees: int = 500) -> dict[str, Any]:
+    """What the page shows, JSON-ready.
+
+    Args:
+        log: read from its beginning to its end.
+        most_trees: searches that are shown with their paths, the last ones that were kept.
+
+    Raises:
+        LogError: the log cannot be read.
+    """
+    stories, trees = _read(log, most_trees)
+    told = list(stories.values())
+    configurations = sorted({story.decision.configuration for story in told}, key=lambda each: (each.model, each.most_paths, each.shape))
+    number = {configuration: place for place, configuration in enumerate(configurations)}
+    weights = list(dict.fromkeys(story.decision.weights for story in told))
+    scale = _scale(told)
+    positions = [_position(story, scale) for story in told]
+    place_of = {decision_id: place for place, decision_id in enumerate(stories)}
+    beliefs, changes = believed(log, configurations, _means(told, positions, number), scale)
+    return {
+        "log": log.name,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "unit": "eFLOPs" if any(story.outcome and story.outcome.eflops for story in told) or not told else "$",
+        "configurations": [_described(configuration) for configuration in configurations],
+        "weights": weights,
+        "decisions": {
+            "id": list(stories),
+            "at": [round(story.decision.at, 3) for story in told],
+            "configuration": [number[story.decision.configuration] for story in told],
+            "weights": [weights.index(story.decision.weights) for story in told],
+            "round": [story.decision.round for story in told],
+            "query": [story.decision.query for story in told],
+            "score": [_short(story.outcome.score if story.outcome else None) for story in told],
+            "cost": [float(f"{story.spent:.5g}") for story in told],
+            "seconds": [_short(story.outcome.seconds if story.outcome else 0.0) for story in told],
+            "failed": [_failed(story) for story in told],
+            "correct": [_short(story.correct) for story in told],
+            "reward": [_short(_reward(story, position)) for story, position in zip(told, positions, strict=True)],
+        },
+        "feedback": {
+            place: [[each.source, each.key, each.correct, each.comment, each.at] for each in story.said.values()]
+            for place, story in enumerate(told)
+            if story.said
+        },
+        "trees": {place_of[decision_id]: kept for decision_id, kept in trees.items()},
+        "trees_why": LEFT_OUT.format(most=most_trees) if len(trees) == most_trees else NOT_KEPT,
+        "beliefs": beliefs,
+        "changes": [place_of[decision_id] for decision_id in changes if decision_id in place_of],
+    }
+
+
+def _read(log: Log, most_trees: int) -> tuple[dict[str, Story], Mapping[str, dict[str, Any]]]:
+    stories: dict[str, Story] = {}
+    trees: OrderedDict[str, dict[str, Any]] = OrderedDict()
+    for entry in log.everything():
+        event = entry.event
+        if isinstance(event, Decision):
+            stories[event.decision_id] = Story(event)
+            continue
+        story = stories.get(event.decision_id)
+        if story is None:
+            continue
+        if isinstance(event, Feedback):
+            story.said[event.source, event.key] = event
+            continue
+        story.outcome = event
+        if "record" in event.extra and most_trees:
+            trees[event.decision_id] = {name: event.extra.get(name) for name in ("record", "ledger", "notes")}
+            while len(trees) > most_trees:
+                trees.popitem(last=False)
+    return stories, trees
+
+
+def _described(configuration: Configuration) -> dict[str, Any]:
+    qp, cp, bs = configuration.shape
+    return {"name": str(configuration), "model": configuration.model, "qp": qp, "cp": cp, "bs": bs}
+
+
+def _scale(told: Sequence[Story]) -> CostScale:
+    """A scale between the cheapest and the dearest configuration on average, for logs that don't say where a cost lies on the engine's."""
+    spent: dict[Configuration, list[float]] = {}
+    for story in told:
+        if story.spent > 0:
+            spent.setdefault(story.decision.configuration, []).append(story.spent)
+    means = np.array([fmean(each) for each in spent.values()])
+    return CostScale.spanning(means) if len(means) else CostScale(1.0, 1.0)
+
+
+def _position(story: Story, scale: CostScale) -> float:
+    """`C~` of what a decision took."""
+    if story.outcome is None or not story.spent:
+        return 0.0
+    known = story.outcome.extra.get("cost")
+    return float(known) if isinstance(known, (int, float)) else scale.position(story.spent)
+
+
+def _means(told: Sequence[Story], positions: Sequence[float], number: Mapping[Configuration, int]) -> np.ndarray[Any, Any]:
+    """The mean `C~` of every configuration, 0.5 for one that has never answered."""
+    found: list[list[float]] = [[] for _ in number]
+    for story, position in zip(told, positions, strict=True):
+        if story.outcome is not None and not story.outcome.failed:
+            found[number[story.decision.configuration]].append(position)
+    return np.array([fmean(each) if each else 0.5 for each in found])
+
+
+def _failed(story: Story) -> str:
+    if story.outcome is None:
+        return "nothing is known of what came of it yet"
+    return story.outcome.failed
+
+
+def _reward(story: Story, position: float) -> float | None:
+    """What a judged answer earned under its own weights."""
+    correct, outcome = story.correct, story.outcome
+    if correct is None or outcome is None or outcome.failed:
+        return None
+    weights = Weights(*story.decision.weights)
+    if outcome.score is None:
+        return weights.without(score=True).reward(correct, 0.0, position)
+    return weights.reward(correct, outcome.score, position)
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
