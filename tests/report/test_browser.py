@@ -1,0 +1,192 @@
+"""The report in a real browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.report.conftest import SCRIPT
+from uniscale_integrations.log.log import Log
+from uniscale_integrations.report.collect import collected
+
+VIEWS = ["overview", "configurations", "front", "beliefs", "drift", "decisions"]
+
+
+@pytest.fixture
+def opened(browser: Any, page: Path) -> Iterator[Any]:
+    """The page, opened, without an error on the console or a request to anywhere when the test is done."""
+    browser.get_log("browser")
+    browser.get_log("performance")
+    browser.get("about:blank")
+    browser.get(page.as_uri())
+    yield browser
+    assert browser.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    assert {url.split(":")[0] for url in asked} <= {"file", "about", "data"}
+    assert browser.title == "UniScale report"
+
+
+def one(browser: Any, selector: str) -> Any:
+    return browser.find_element("css selector", selector)
+
+
+def several(browser: Any, selector: str) -> list[Any]:
+    found: list[Any] = browser.find_elements("css selector", selector)
+    return found
+
+
+def open_view(browser: Any, name: str) -> None:
+    one(browser, f"#tab-{name}").click()
+    assert one(browser, f"#tab-{name}").get_attribute("aria-selected") == "true"
+
+
+def pressed(browser: Any, *keys: str) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    ActionChains(browser).send_keys(*keys).perform()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_opens(opened: Any, view: str) -> None:
+    open_view(opened, view)
+    panel = one(opened, f"#view-{view}")
+    assert panel.is_displayed()
+    assert several(panel, "svg.chart, table")
+    assert "undefined" not in panel.text
+    assert "NaN" not in opened.page_source
+
+
+def test_the_overview_tells_what_the_log_holds(opened: Any, log: Log) -> None:
+    data = collected(log)
+    tiles = {tile.text.split("\n")[1]: tile.text.split("\n")[0] for tile in several(opened, ".tile")}
+    judged = [each for each in data["decisions"]["correct"] if each is not None]
+    assert tiles["decisions"] == "400"
+    assert tiles["judged"] == str(len(judged))
+    assert tiles["right, of those judged"] == f"{100 * sum(judged) / len(judged):.1f} %"
+    assert tiles["failed"] == str(sum(bool(each) for each in data["decisions"]["failed"]))
+
+
+def test_filters_filter(opened: Any, log: Log) -> None:
+    from selenium.webdriver.support.ui import Select
+
+    data = collected(log)
+    open_view(opened, "decisions")
+
+    def found() -> int:
+        return int(one(opened, "#found").text.split(" of ")[0])
+
+    assert found() == 400
+    came, model = Select(one(opened, "#filter-came")), Select(one(opened, "#filter-model"))
+    decisions = data["decisions"]
+    came.select_by_visible_text("failed")
+    assert found() == sum(bool(each) for each in decisions["failed"])
+    came.select_by_visible_text("wrong")
+    assert found() == sum(each == 0.0 for each in decisions["correct"])
+    came.select_by_visible_text("all")
+    model.select_by_visible_text("large")
+    large = {place for place, each in enumerate(data["configurations"]) if each["model"] == "large"}
+    assert found() == sum(each in large for each in decisions["configuration"])
+    model.select_by_visible_text("all")
+    one(opened, "#with-tree").click()
+    assert found() == 60
+    one(opened, "#with-tree").click()
+    one(opened, "#filter-text").send_keys("What is 17 +")
+    assert found() == 1
+    one(opened, "#filter-text").send_keys(" nonsense")
+    assert found() == 0
+    assert "No decision is like that." in one(opened, "#list").text
+
+
+def test_pages_turn(opened: Any) -> None:
+    open_view(opened, "decisions")
+    newer, older = several(opened, ".pages button")
+    assert not newer.is_enabled()
+    older.click()
+    assert "page 2 of 8" in one(opened, "#found").text
+
+
+def test_a_tree_opens_with_scores_fates_votes_and_ledger(opened: Any) -> None:
+    open_view(opened, "decisions")
+    several(opened, "td.q button")[1].click()
+    detail = one(opened, "tr.open td[colspan]")
+    shown = ("exact match", "Vote", "First this.", "Answer: 4", "the answer", "V=0.900", "can reach 0.5 at most", "pruned", "generator")
+    for said in shown:
+        assert said in detail.text
+    assert "<b>Or that.</b>" in detail.text
+    assert "never started: 0.9 is out of reach" in detail.text
+    assert opened.execute_script("return location.hash").startswith("#decisions/d")
+    # The address of a decision opens it again.
+    opened.refresh()
+    assert "First this." in one(opened, "tr.open td[colspan]").text
+    several(opened, "td.q button")[1].click()
+    assert not several(opened, "tr.open")
+
+
+def test_a_search_without_its_paths_says_so(opened: Any) -> None:
+    open_view(opened, "decisions")
+    one(opened, "#filter-text").send_keys("What is 17 +")
+    one(opened, "td.q button").click()
+    assert "has not kept the paths" in one(opened, "tr.open td[colspan]").text
+
+
+def test_a_question_that_would_run_stays_text(opened: Any) -> None:
+    open_view(opened, "decisions")
+    newest = one(opened, "td.q button")
+    assert newest.get_attribute("textContent") == SCRIPT
+    newest.click()
+    assert not several(opened, "main script, main img, main b")
+    assert opened.title == "UniScale report"
+    assert len(several(opened, "script")) == 2
+
+
+def test_the_keyboard_reaches_everything(opened: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    one(opened, "#tab-overview").send_keys(Keys.ARROW_RIGHT)
+    assert several(opened, "#view-configurations")
+    pressed(opened, Keys.END)
+    assert several(opened, "#view-decisions")
+    pressed(opened, Keys.ARROW_RIGHT)
+    assert several(opened, "#view-overview")
+    pressed(opened, Keys.END, Keys.TAB)
+    assert opened.switch_to.active_element.get_attribute("id") == "main" or opened.switch_to.active_element.tag_name == "input"
+    several(opened, "td.q button")[1].send_keys(Keys.ENTER)
+    assert several(opened, "tr.open")
+    assert opened.switch_to.active_element.get_attribute("aria-expanded") == "true"
+
+
+def test_light_and_dark(opened: Any) -> None:
+    def ground() -> str:
+        return str(opened.execute_script("return getComputedStyle(document.body).backgroundColor"))
+
+    before = ground()
+    one(opened, "#theme").click()
+    assert ground() != before
+    one(opened, "#theme").click()
+    assert ground() == before
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_phone_need_not_scroll_sideways(opened: Any, view: str) -> None:
+    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 380, "height": 800, "deviceScaleFactor": 2, "mobile": True})
+    try:
+        open_view(opened, view)
+        assert opened.execute_script("return document.documentElement.scrollWidth") <= 380
+    finally:
+        opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_an_empty_log(browser: Any, tmp_path: Path) -> None:
+    from uniscale_integrations.report.page import write_report
+
+    write_report(Log("sqlite://"), tmp_path / "report.html")
+    browser.get((tmp_path / "report.html").as_uri())
+    for view in VIEWS:
+        open_view(browser, view)
+        assert "no decision yet" in one(browser, f"#view-{view}").text
+    assert browser.get_log("browser") == []

@@ -1,0 +1,118 @@
+"""What the report is made of."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.report.conftest import SCRIPT, filled
+from uniscale_integrations.cli.app import app
+from uniscale_integrations.engine import UniScale
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.log.events import Feedback
+from uniscale_integrations.log.log import Log
+from uniscale_integrations.models.catalog import load_model
+from uniscale_integrations.report.collect import collected
+from uniscale_integrations.report.page import page, write_report
+from uniscale_integrations.space import Configuration, ConfigurationSpace
+from uniscale_integrations.verifiers.load import load_prm
+
+
+def embedded(html: str) -> dict[str, Any]:
+    """The data in a page, as a browser reads it."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
+    assert found is not None
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def test_the_page_holds_the_data_and_nothing_that_could_run_or_be_fetched(log: Log) -> None:
+    data = collected(log)
+    html = page(data)
+    assert embedded(html)["decisions"] == data["decisions"]
+    assert embedded(html)["decisions"]["query"][-1] == SCRIPT
+    assert html.count("<script") == 2
+    assert "onerror" not in html.replace(json.dumps(SCRIPT)[1:-1], "").split("</script>")[1]
+    assert not re.findall(r"(?:src|href)=\"(?!data:|#)", html)
+    # The policy lets run the page's own script, by its hash, and nothing else.
+    [own] = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    assert f"script-src 'sha256-{b64encode(sha256(own.encode()).digest()).decode()}'" in html
+    assert "default-src 'none'" in html
+
+
+def test_what_is_said_of_a_decision(tmp_path: Path) -> None:
+    log = filled(f"sqlite:///{tmp_path / 'log.db'}", 30)
+    log.give_feedback(Feedback("d000000", 0.5, "another judge", comment="half"))
+    data = collected(log, most_trees=5)
+    decisions = data["decisions"]
+    assert decisions["id"][0] == "d000000"
+    said = data["feedback"][0]
+    assert decisions["correct"][0] == pytest.approx(fmean(each[2] for each in said))
+    assert sorted(data["trees"]) == [25, 26, 27, 28, 29]
+    assert "last 5 that were kept" in data["trees_why"]
+    for place, reward in enumerate(decisions["reward"]):
+        assert (reward is None) == (decisions["correct"][place] is None or bool(decisions["failed"][place]))
+
+
+def test_rewards_and_beliefs_are_the_engine_s(tmp_path: Path) -> None:
+    models, verifier = [load_model("uniscale-0.3m")], load_prm()
+    space = ConfigurationSpace.default([model.name for model in models], ((1, 1, 1), (2, 1, 1)))
+    address = f"sqlite:///{tmp_path / 'log.db'}"
+    engine = UniScale(models, verifier, space, (1, 0, 0), address, store_queries=True, store_paths=True)
+    rewards = []
+    for place in range(24):
+        answer = engine.run(f"What is {place} + 3?")
+        right = float(answer.answer == str(place + 3))
+        engine.feedback(answer.decision_id, right)
+        rewards.append(engine.reward(answer, right))
+    data = collected(engine.log)
+    assert data["decisions"]["reward"] == pytest.approx(rewards, abs=2e-4)
+    assert data["decisions"]["query"][3] == "What is 3 + 3?"
+    assert len(data["trees"]) == 24
+    kept = data["trees"][23]
+    assert kept["record"]["answer"] == answer.answer
+    assert kept["ledger"]["eflops"] == pytest.approx(answer.ledger.eflops)
+    assert "".join(step for path in kept["record"]["paths"] for step in path["steps"])
+    assert data["unit"] == "eFLOPs"
+    # What the page says is believed is what the engine believes, but for the cost that each expected beforehand.
+    (correct, score, _), (judged, observed) = engine._replica.fold.learner.on_average()
+    names = [each["name"] for each in data["configurations"]]
+    assert len(names) == len(space)
+    for row in data["beliefs"]["rows"]:
+        arm = [str(each) for each in space].index(names[row["configuration"]])
+        assert (row["correct"], row["score"]) == pytest.approx((correct[arm], score[arm]), abs=2e-4)
+        assert (row["correct_width"], row["width"]) == pytest.approx((0.25 * judged[arm], 0.25 * observed[arm]), abs=2e-4)
+
+
+def test_a_log_of_another_encoder_and_of_prices(tmp_path: Path) -> None:
+    from uniscale_integrations.log.events import Decision, Outcome
+
+    log = Log("sqlite://")
+    for place in range(5):
+        decision = Decision(f"d{place}", Configuration("priced"), (1.0, 0.5), "my own", (0.4, 0.3, 0.3))
+        log.append(decision, Outcome(decision.decision_id, None, usd=0.01))
+    data = collected(log)
+    assert data["unit"] == "$"
+    assert data["decisions"]["cost"] == [0.01] * 5
+    assert data["beliefs"]["rows"][0]["correct"] == pytest.approx(0.85)
+
+
+def test_the_command(tmp_path: Path, log: Log) -> None:
+    target = tmp_path / "page.html"
+    done = CliRunner().invoke(app, ["report", log.url, "-o", str(target), "--trees", "10", "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout.strip().splitlines()[-1])
+    assert told == {"report": str(target), "decisions": 400, "trees": 10, "bytes": target.stat().st_size}
+    missing = CliRunner().invoke(app, ["report", f"sqlite:///{tmp_path / 'none.db'}"])
+    assert missing.exit_code == 2
+    assert not (tmp_path / "none.db").exists()
+    with pytest.raises(ConfigurationError, match="cannot write the report"):
+        write_report(log, tmp_path / "no" / "folder.html")
