@@ -1,7 +1,7 @@
 """`python -m benchmarks.report [--json]`: how long a report takes to write, and a browser to open it.
 
-A log of 20,000 decisions, of which 500 were kept with their paths. Opening is measured in a headless Chromium, from the navigation until the
-first view is drawn, and so is a change of the filters; against a page of 200 decisions in the same run.
+A log of 20,000 decisions. Opening is measured in a headless Chromium, from the navigation until the first view is drawn, and so is a
+change of the filters; against a page of 200 decisions in the same run.
 """
 
 from __future__ import annotations

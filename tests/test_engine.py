@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path as File
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from uniscale_integrations.errors import (
     LogError,
     SearchFailed,
     StateError,
+    UniScaleError,
     UnknownDecisionError,
 )
 from uniscale_integrations.log.events import Decision as Decided
@@ -461,3 +463,17 @@ def test_what_an_answer_earned() -> None:
     [outcome] = [entry.event for entry in made.log.since() if isinstance(entry.event, Outcome)]
     assert made.reward(outcome, 1.0) == made.reward(answer, 1.0)
     assert made.reward(replace(outcome, score=None), 0.0, [0.5, 0.25, 0.25]) == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"verifier": "agreemnt"}, "no verifier 'agreemnt': there are none, self-certainty, agreement"),
+        ({"verifier": 3}, "a verifier must be one of"),
+        ({"verifier": print}, "CallableVerifier takes a function"),
+        ({"models": "uniscale-3m"}, "a list, got 'uniscale-3m'"),
+    ],
+)
+def test_what_cannot_be_a_verifier_or_models_is_told(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UniScaleError, match=message):
+        UniScale(**{"models": ["uniscale-0.3m"]} | settings)

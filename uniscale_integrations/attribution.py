@@ -41,8 +41,9 @@ def decisions_of(target: object) -> tuple[str, ...]:
             return tuple(dict.fromkeys(found))
         if found is not None:
             raise UnknownDecisionError(
-                f"no decision of an engine is behind {target!r:.80}, as far as this process knows; runs are known to the process that made "
-                "them only: elsewhere give the decision's id, which stands on the message, or the message itself"
+                f"no decision of an engine is behind {target!r:.80}, as far as this process knows. What streams has its decisions when it "
+                "is drained; runs, spans and tags are known to the process that made them only: elsewhere give the decision's id, which "
+                "stands on the message, or the message itself"
             )
     if isinstance(target, str):
         return (target,)
@@ -53,7 +54,8 @@ def decisions_of(target: object) -> tuple[str, ...]:
     if hasattr(target, "decision_id"):
         raise ConfigurationError("this answer belongs to no decision; give feedback on one that an engine's `run` gave")
     raise ConfigurationError(
-        f"feedback must be about a decision, an answer, a run, a message or the id of one of these, got {target!r:.80}"
+        "feedback must be about a decision, an answer, a response, a run, a message, the id of one of these, or tags that this process has "
+        f"seen, got {target!r:.80}"
     )
 
 

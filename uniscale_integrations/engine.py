@@ -31,7 +31,7 @@ from uniscale_integrations.policy.learner import Assessment, Learner, LearnerSet
 from uniscale_integrations.policy.objective import Mode, Weights, weights
 from uniscale_integrations.recalibration import Recalibration
 from uniscale_integrations.replica import Replica
-from uniscale_integrations.roster import default_space, expected_cost, limited_by, loaded, suiting
+from uniscale_integrations.roster import check_units, default_space, expected_cost, limited_by, loaded, suiting
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import NUMBERS, Conversation, Emit, Turn
 from uniscale_integrations.search.driver import Observer
@@ -40,7 +40,7 @@ from uniscale_integrations.search.record import record
 from uniscale_integrations.search.run import Answer, Request, arun
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 from uniscale_integrations.verifiers.formed import Formed
-from uniscale_integrations.verifiers.named import named_verifier
+from uniscale_integrations.verifiers.named import checked, named_verifier
 from uniscale_integrations.warm_start import Known, batched, known_decisions
 
 WARM_BATCH = 500
@@ -134,9 +134,10 @@ class UniScale:
     ) -> None:
         self.weights = weights(mode)
         self._models = loaded(models)
+        check_units(self._models, hardware)
         if verifier == "auto":
             verifier = suiting(self._models.values())
-        self._verifier = named_verifier(verifier, list(self._models)) if isinstance(verifier, str) else verifier
+        self._verifier = named_verifier(verifier, list(self._models)) if isinstance(verifier, str) else checked(verifier)
         self.space = space or default_space(self._models)
         unknown = [configuration for configuration in self.space if configuration.model not in self._models]
         if unknown:
@@ -309,7 +310,8 @@ class UniScale:
         """Say how right the answer of a decision was; any worker on the log may, any time later.
 
         Args:
-            target: a decision's id, what `decide` or `run` gave, or, with an adapter, a run or its id, a message, an agent's state.
+            target: a decision's id, what `decide` or `run` gave, or, with an adapter, a run or its id, a message, an agent's state, a
+                response, a span's id, tags. Of several decisions behind it those of this engine's log are judged.
             correct: in [0, 1].
             source: who says so. Each counts once, with the last it said; several are averaged.
             key: what about, where one source judges several things.
@@ -323,8 +325,12 @@ class UniScale:
             UnknownDecisionError: no such decision in the log.
             ConfigurationError: `correct` is no number in [0, 1], or a target that nothing knows.
         """
-        new = False
-        for decision_id, weight in credited(decisions_of(target), credit):
+        new, decisions = False, decisions_of(target)
+        if len(decisions) > 1:
+            # Several engines may have had a part in one result; each learns of its own decisions.
+            own = {entry.event.decision_id for entry in self.log.of_decisions(decisions)}
+            decisions = tuple(each for each in decisions if each in own) or decisions
+        for decision_id, weight in credited(decisions, credit):
             written = self.log.add_feedback(Feedback(decision_id, correct, source, key, comment, weight))
             if written is not None:
                 self._replica.follow(written)

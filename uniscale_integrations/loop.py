@@ -81,7 +81,7 @@ class LoopThread:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             cancel()
-            await asyncio.wait([asyncio.wrap_future(future)])
+            await asyncio.gather(asyncio.wrap_future(future), return_exceptions=True)
             raise
 
     def _started(self, work: Work[Result], context: Context) -> tuple[Future[Result], Callable[[], object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
@@ -25,6 +26,9 @@ TYPICAL_PROMPT, TYPICAL_ANSWER = 40, 60
 
 SEARCH_SHARE = 0.5
 """What a further path of a search costs, in plain samples: many end early, and a verifier reads them too."""
+
+
+_log = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -68,18 +72,23 @@ def loaded(models: Sequence[object] | None) -> dict[str, Generator]:
     return found
 
 
-def generators(models: Sequence[object], **settings: Any) -> list[Generator | str]:
+def generators(
+    models: Sequence[object], prices: Mapping[str, tuple[float, float]] | None = None, **settings: Any
+) -> list[Generator | str]:
     """The models as generators, names as they are.
 
     Those of a framework that have the same name, one model with several settings, are told apart by a number.
 
     Args:
         models: generators, names, or models of a framework.
+        prices: of models of a framework by name, dollars per million tokens read and sampled.
         settings: of the `ChatStepModel` around each of the latter.
 
     Raises:
-        ConfigurationError: something else.
+        ConfigurationError: something else, or a price of a model that is not there.
     """
+    if isinstance(models, str):
+        raise ConfigurationError(f"models must be a list, got the text {models!r}; give [{models!r}]")
     seen: Counter[str] = Counter()
     made: list[Generator | str] = []
     for model in models:
@@ -88,7 +97,13 @@ def generators(models: Sequence[object], **settings: Any) -> list[Generator | st
             seen[generator.name] += 1
             if seen[generator.name] > 1:
                 cast(Any, generator).name = f"{generator.name}#{seen[generator.name]}"
+            if generator.name in (prices or {}):
+                cast(Any, generator).set_price((prices or {})[generator.name])
         made.append(generator)
+    unknown = set(prices or ()) - {model if isinstance(model, str) else model.name for model in made}
+    if unknown:
+        names = ", ".join(model if isinstance(model, str) else model.name for model in made)
+        raise ConfigurationError(f"there is a price of {sorted(unknown)[0]!r}, but the models are {names}")
     return made
 
 
@@ -139,6 +154,31 @@ def default_space(models: Mapping[str, Generator]) -> ConfigurationSpace:
 def suiting(models: Iterable[Generator]) -> str:
     """The name of the verifier that suits generators: what the first one that says so says of itself."""
     return next((str(model.suits) for model in models if isinstance(model, SuitsVerifier)), "auto")
+
+
+def check_units(models: Mapping[str, Generator], hardware: HardwareProfile) -> None:
+    """That what the models cost can be compared; warns of chat models that are all taken to be of one size.
+
+    Raises:
+        ConfigurationError: some count in dollars and others in eFLOPs.
+    """
+    priced = {name: limited_by(model, hardware, Budget(usd=1.0)) is not None for name, model in models.items() if _tells(model)}
+    if len(set(priced.values())) > 1:
+        dollars, other = ([name for name, has in priced.items() if has is wanted] for wanted in (True, False))
+        raise ConfigurationError(
+            f"{', '.join(dollars)} cost dollars and {', '.join(other)} eFLOPs, which cannot be compared; give all models a price, or none"
+        )
+    guessed = [name for name, model in models.items() if getattr(model, "size_unknown", False)]
+    if len(guessed) > 1:
+        _log.warning(
+            "neither price nor size of %s is known, so that they are taken to cost the same; say what they cost, "
+            "prices={'name': (0.25, 2.0)} in dollars per million tokens read and sampled",
+            ", ".join(guessed),
+        )
+
+
+def _tells(model: Generator) -> bool:
+    return isinstance(model, KnowsItsCost) and sum(model.plain_usage(TYPICAL_PROMPT, TYPICAL_ANSWER)) > 0
 
 
 def limited_by(generator: Generator, hardware: HardwareProfile, budget: Budget) -> float | None:

@@ -11,7 +11,7 @@ from llama_index.core import Document, VectorStoreIndex
 from llama_index.core.embeddings import MockEmbedding
 from llama_index.llms.openai_like import OpenAILike
 
-from tests.openai_server import Server
+from tests.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.llama_index import UniScaleLLM
 from uniscale_integrations.space import Configuration, ConfigurationSpace
@@ -30,6 +30,14 @@ def searching(
     """An LLM with one configuration of one inner LLM."""
     engine = UniScale([like(server, **settings)], verifier, ConfigurationSpace([Configuration("gpt-test", *shape)]), log=log)
     return UniScaleLLM(engine=engine)
+
+
+def sub_questions(body: Body, number: int) -> str:
+    """Asks two questions where questions are wanted, and answers others."""
+    if "sub" in str(body["messages"]).lower() and "json" in str(body["messages"]).lower():
+        asked = [f'{{"sub_question": "How many rooms has the {colour} house?", "tool_name": "houses"}}' for colour in ("red", "blue")]
+        return f'```json\n{{"items": [{", ".join(asked)}]}}\n```'
+    return "Hello there.\nAnswer: 4"
 
 
 @pytest.fixture(autouse=True)

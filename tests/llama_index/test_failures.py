@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from typing import Any
 
@@ -114,6 +115,8 @@ def test_leaving_a_streaming_response_early_cancels_it(index: VectorStoreIndex) 
     response = index.as_query_engine(llm=llm, streaming=True).query("How many rooms?")
     assert isinstance(response, StreamingResponse)
     assert next(response.response_gen) == "One step.\n"
+    while server.arrived < 5:
+        time.sleep(0.01)
     response.response_gen.close()
     deadline = time.monotonic() + 10
     while server.cancelled < 2 and time.monotonic() < deadline:
@@ -127,6 +130,25 @@ def test_a_deadline_is_kept() -> None:
         llm.chat(ASKED, deadline=0.1)
     [outcome] = outcomes(engine_of(llm))
     assert outcome.failed
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 1), (1, 4, 1), (1, 4, 2)], ids=str)
+def test_a_deadline_costs_nobody_the_answers_that_are_there(shape: tuple[int, int, int]) -> None:
+    server = Server(takes=lambda body, number: 30.0 if number % 2 else 0.0)
+    model = as_generator(like(server), continuation="whole")
+    llm = UniScaleLLM(engine=UniScale([model], "agreement", ConfigurationSpace([Configuration("gpt-test", *shape)])))
+    response = llm.chat(ASKED, deadline=0.5)
+    assert response.message.content == SAID
+    assert sum("no answer when the time was up" in note for note in notes(response)) == 2
+    assert server.cancelled == 2
+
+
+def test_requests_that_a_deadline_cancels_leave_no_noise(caplog: pytest.LogCaptureFixture) -> None:
+    llm = searching(Server(takes=lambda body, number: 30.0), (4, 1, 1))
+    with pytest.raises(BudgetError):
+        llm.chat(ASKED, deadline=0.1)
+    gc.collect()
+    assert not caplog.records
 
 
 def _continues(body: Body, number: int) -> str:

@@ -25,13 +25,16 @@ from llama_index.core.evaluation import (
     FaithfulnessEvaluator,
 )
 from llama_index.core.memory import ChatMemoryBuffer
-from llama_index.core.tools import FunctionTool
+from llama_index.core.query_engine import SubQuestionQueryEngine
+from llama_index.core.question_gen import LLMQuestionGenerator
+from llama_index.core.response_synthesizers import get_response_synthesizer
+from llama_index.core.tools import FunctionTool, QueryEngineTool, ToolMetadata
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.dispatcher import instrument_tags
 from llama_index_instrumentation.span import active_span_id
 
 from tests.langchain.conftest import openai
-from tests.llama_index.conftest import like, searching
+from tests.llama_index.conftest import like, searching, sub_questions
 from tests.logged import decided, decisions, judged
 from tests.openai_server import Server
 from uniscale_integrations.engine import UniScale
@@ -199,7 +202,10 @@ def test_what_a_verdict_is_worth(llm: UniScaleLLM, engine: UniScale, index: Vect
     assert judge(0.5, scale=lambda result: None) == []
     assert judge(invalid) == judge(EvaluationResult()) == []
     assert judge(passing) == [1.0]
-    assert not caplog.records
+    assert [record.message.partition(" said ")[2] for record in caplog.records] == [
+        "nothing that could be learned from: no score, or an invalid one; nothing is learned from it"
+    ] * 2
+    caplog.clear()
     assert judge(3) == []
     [record] = caplog.records
     assert "cannot be learned from" in record.message
@@ -230,6 +236,24 @@ def test_a_judge_that_decides_through_the_engine_that_it_judges_is_not_learned_f
     [record] = caplog.records
     assert record.levelno == logging.WARNING
     assert "give it an LLM of its own" in record.message
+
+
+def test_a_result_that_several_engines_had_a_part_in(index: VectorStoreIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Settings, "_llm", searching(Server()))
+    asking, summing = searching(Server()), searching(Server())
+    tool = QueryEngineTool(index.as_query_engine(llm=asking), ToolMetadata("about houses", "houses"))
+    questions = LLMQuestionGenerator.from_defaults(llm=searching(Server(sub_questions)))
+    engine = SubQuestionQueryEngine.from_defaults(
+        [tool], question_gen=questions, response_synthesizer=get_response_synthesizer(llm=summing), use_async=False, verbose=False
+    )
+    response = engine.query("Which house has more rooms?")
+    for llm, count in ((asking, 2), (summing, 1)):
+        assert llm.engine is not None
+        assert llm.engine.feedback(response, 1.0, credit="split")
+        assert [each.decision_id for each in judged(llm.engine)] == decided(llm.engine)
+        assert [each.weight for each in judged(llm.engine)] == [1.0 / count] * count
+    with pytest.raises(UnknownDecisionError, match="the log has no decision"):
+        UniScaleLLM(models=[like(Server())]).engine.feedback(response, 1.0)  # type: ignore[union-attr]
 
 
 def _both(log: str, server: Server) -> tuple[UniScale, UniScaleChatModel, UniScaleLLM]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
+import pickle
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -41,6 +43,7 @@ from tests.logged import decided, decisions
 from tests.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import BudgetError, ConfigurationError
+from uniscale_integrations.langchain import UniScaleChatModel
 from uniscale_integrations.llama_index import UniScaleDecisionEvent, UniScaleLLM
 from uniscale_integrations.llama_index.llm import as_generator
 from uniscale_integrations.models.chat.probe import QUESTION
@@ -256,6 +259,74 @@ def test_mode_weights_and_budget_of_a_call(server: Server) -> None:
     with pytest.raises(BudgetError, match="budget of 1 tokens"):
         llm.chat(ASKED, budget=Budget(tokens=1.0))
     assert [tuple(decision.weights) for decision in decisions(engine_of(llm))[:2]] == [(0.5, 0.4, 0.1), (0.0, 0.0, 1.0)]
+
+
+def test_without_a_mode_of_its_own_it_has_the_engine_s(server: Server) -> None:
+    space = ConfigurationSpace([Configuration("gpt-test")])
+    engine = UniScale([as_generator(like(server))], None, space, mode="quality-first")
+    UniScaleLLM(engine=engine).chat(ASKED)
+    UniScaleLLM(engine=engine, mode="cost-sensitive").chat(ASKED)
+    UniScaleChatModel(engine=engine).invoke("Hi?")
+    assert [tuple(decision.weights) for decision in decisions(engine)] == [(0.5, 0.4, 0.1), (0.2, 0.2, 0.6), (0.5, 0.4, 0.1)]
+
+
+def test_what_is_misspelt_is_told(server: Server) -> None:
+    llm = searching(server)
+    for wrong, right in (("mod", "mode"), ("dealine", "deadline"), ("weight", "weights"), ("buget", "budget")):
+        with pytest.raises(ConfigurationError, match=f"a call has no '{wrong}'; did you mean '{right}'?"):
+            llm.complete("Hi?", **{wrong: 1})
+        with pytest.raises(ConfigurationError, match=f"did you mean '{right}'?"):
+            UniScaleChatModel(engine=llm.engine).bind(**{wrong: 1}).invoke("Hi?")
+
+
+def test_prices_and_what_is_not_known_of_them(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    models = [like(server, "mini"), like(server, "maxi")]
+    priced = UniScaleLLM(models=models, prices={"mini": (0.25, 2.0), "maxi": (1.25, 10.0)})
+    assert engine_of(priced).in_dollars
+    assert not caplog.records
+    ledger = priced.complete("Hi?").additional_kwargs["uniscale"]["ledger"]
+    assert ledger["usd"] > 0
+    cheap, dear = (engine_of(priced)._costs[[each.model for each in engine_of(priced).space].index(name)] for name in ("mini", "maxi"))
+    assert dear == pytest.approx(5 * cheap)
+    UniScaleLLM(models=models)
+    [record] = caplog.records
+    assert "neither price nor size of mini, maxi is known" in record.message
+    told = "a price of 'midi', but the models are mini, maxi"
+    for wrong, message in (({"midi": (1, 1)}, told), ({"mini": (-1, 1)}, "a price is two numbers")):
+        with pytest.raises(ValidationError, match=message):
+            UniScaleLLM(models=models, prices=wrong)
+    with pytest.raises(ValidationError, match="mini cost dollars and maxi eFLOPs, which cannot be compared"):
+        UniScaleLLM(models=models, prices={"mini": (0.25, 2.0)})
+
+
+def test_it_is_not_pickled_and_shares_its_engine_with_its_copies(server: Server) -> None:
+    llm = searching(server)
+    with pytest.raises(TypeError, match="make one in each process, on the same log"):
+        pickle.dumps(llm)
+    assert llm.chat(ASKED).message.content == SAID
+    copied = copy.deepcopy(llm)
+    assert copied.engine is llm.engine
+    with pytest.raises(ConfigurationError, match="give the engine as well"):
+        UniScaleLLM.from_dict(llm.to_dict())
+    assert UniScaleLLM.from_dict(llm.to_dict(), engine=llm.engine).engine is llm.engine
+
+
+def test_little_goes_along_with_a_message_from_turn_to_turn(server: Server) -> None:
+    response = searching(server, (2, 1, 1)).chat(ASKED)
+    assert sorted(response.message.additional_kwargs["uniscale"]) == ["configuration", "decision_id", "score"]
+    assert "ledger" in response.additional_kwargs["uniscale"]
+
+
+def test_a_seed_tells_draws_of_the_same_question_apart() -> None:
+    llm = UniScaleLLM(models=["uniscale-0.3m"], space=ConfigurationSpace([Configuration("uniscale-0.3m")]))
+    said = [llm.complete("What is 48 * 27 - 19 * 3?", seed=seed, temperature=1.0).text for seed in (1, 2, 3, 1)]
+    assert len(set(said[:3])) > 1
+    assert said[3] == said[0]
+
+
+def test_models_of_its_own_process_load_without_a_bar(capfd: pytest.CaptureFixture[str]) -> None:
+    UniScaleLLM(models=["uniscale-0.3m"])
+    assert capfd.readouterr() == ("", "")
 
 
 def test_sync_calls_work_inside_a_running_loop(server: Server) -> None:

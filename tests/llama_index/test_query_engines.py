@@ -18,9 +18,9 @@ from llama_index.core.response_synthesizers import ResponseMode, get_response_sy
 from llama_index.core.tools import QueryEngineTool, ToolMetadata
 from pydantic import BaseModel
 
-from tests.llama_index.conftest import searching
+from tests.llama_index.conftest import searching, sub_questions
 from tests.logged import decided, decisions, judged
-from tests.openai_server import Body, Server
+from tests.openai_server import Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.llama_index import UniScaleLLM
 from uniscale_integrations.llama_index.instrumentation import IDS, decisions_behind
@@ -127,19 +127,12 @@ def test_answers_in_a_form(server: Server, index: VectorStoreIndex, shape: tuple
     assert all(body["tool_choice"] == "required" for body in server.bodies)
 
 
-def _sub_questions(body: Body, number: int) -> str:
-    if "sub" in str(body["messages"]).lower() and "json" in str(body["messages"]).lower():
-        asked = [f'{{"sub_question": "How many rooms has the {colour} house?", "tool_name": "houses"}}' for colour in ("red", "blue")]
-        return f'```json\n{{"items": [{", ".join(asked)}]}}\n```'
-    return SAID
-
-
 @pytest.mark.parametrize("use_async", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_feedback_on_a_sub_question_engine_reaches_all_that_was_decided_within(
     index: VectorStoreIndex, shape: tuple[int, int, int], use_async: bool
 ) -> None:
-    llm = searching(Server(_sub_questions), shape)
+    llm = searching(Server(sub_questions), shape)
     tool = QueryEngineTool(index.as_query_engine(llm=llm), ToolMetadata("about houses", "houses"))
     engine = SubQuestionQueryEngine.from_defaults(
         [tool],

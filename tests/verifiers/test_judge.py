@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import pytest
+from langchain_core.language_models import GenericFakeChatModel
 
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
@@ -79,3 +80,11 @@ def test_a_judge_that_cannot_be_reached_has_no_opinion_and_costs_no_answer() -> 
     verifier, _ = judge(says)
     items = [(ROOT, Candidate((f"Answer: {n}",), True)) for n in (4, 5)]
     assert [scores for scores, _ in asyncio.run(verifier.open("Hi?").score(items))] == [(0.8,), None]
+
+
+def test_a_judge_is_any_chat_model_and_nothing_else() -> None:
+    assert LLMJudge(GenericFakeChatModel(messages=iter([]))).name.startswith("judge ")
+    with pytest.raises(ConfigurationError, match="a judge must be a chat model"):
+        LLMJudge("uniscale-3m")
+    with pytest.raises(ConfigurationError, match="a model must be"):
+        LLMJudge(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
 from uniscale_integrations.engine import UniScale
@@ -15,6 +16,10 @@ PER_CALL = ("mode", "weights", "budget", "deadline")
 """What a call may bring along for the engine; everything else is for the inner model."""
 
 
+KNOWN = ("model", "models", "modes", "modalities", "height")
+"""What is not meant to be one of those, however much it looks like it."""
+
+
 def divided(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a call brings along for the engine, and the rest.
 
@@ -22,37 +27,50 @@ def divided(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
         >>> divided({"mode": "balanced", "deadline": None, "temperature": 0.2})
         ({'mode': 'balanced'}, {'temperature': 0.2})
     """
+    for name in options:
+        meant = get_close_matches(name, PER_CALL, 1, 0.75)
+        if meant and name not in PER_CALL and name not in KNOWN:
+            raise ConfigurationError(f"a call has no {name!r}; did you mean {meant[0]!r}?")
     own = {name: options[name] for name in PER_CALL if options.get(name) is not None}
     return own, {name: value for name, value in options.items() if name not in PER_CALL}
 
 
 def request(
-    engine: UniScale, asked: Conversation, own: Mapping[str, Any], mode: str | Sequence[float], budget: Budget | float | None
+    engine: UniScale,
+    asked: Conversation,
+    own: Mapping[str, Any],
+    mode: str | Sequence[float] | None,
+    budget: Budget | float | None,
+    deadline: float | None = None,
 ) -> dict[str, Any]:
     """How a call wants to be answered, as `UniScale.arun` takes it.
 
     Args:
         engine: answers it.
-        asked: what is asked; candidates that compete are drawn at the temperature that its options name.
+        asked: what is asked; candidates that compete are drawn at the temperature, and all of this process with the seed, that its
+            options name.
         own: of `PER_CALL`.
         mode: where the call names none.
         budget: likewise.
+        deadline: likewise, in seconds.
 
     Raises:
         ConfigurationError: a budget or a deadline that is no number.
     """
     said = {name: asked.options.get(name) for name in ("temperature", "top_p")}
     drawn: dict[str, Any] = {name: float(value) for name, value in said.items() if value is not None}
+    if asked.options.get("seed") is not None:
+        drawn["seed"] = int(asked.options["seed"])
     return {
         "mode": weighing(own.get("weights", own.get("mode", mode))),
-        "budget": _limits(engine, own.get("budget", budget), own.get("deadline")),
+        "budget": _limits(engine, own.get("budget", budget), own.get("deadline", deadline)),
         "sampling": replace(engine.sampling, **drawn) if drawn else None,
     }
 
 
-def weighing(mode: str | Sequence[float]) -> Any:
-    """A mode as the engine takes it, which frameworks may have made a list of."""
-    return mode if isinstance(mode, str) else tuple(mode)
+def weighing(mode: str | Sequence[float] | None) -> Any:
+    """A mode as the engine takes it, which frameworks may have made a list of; `None` is the engine's own."""
+    return mode if mode is None or isinstance(mode, str) else tuple(mode)
 
 
 def _limits(engine: UniScale, budget: Budget | float | None, deadline: float | None) -> Budget:

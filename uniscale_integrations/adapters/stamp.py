@@ -27,6 +27,11 @@ def stamp(answer: Answer) -> dict[str, Any]:
     }
 
 
+def brief(stamped: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a stamp goes along with a message from turn to turn, where what a message holds counts as its length."""
+    return {name: stamped[name] for name in ("decision_id", "configuration", "score")}
+
+
 def decision_on(told: object) -> str | None:
     """The decision that a message's metadata tells of; `None` where no engine has written there."""
     found = told.get(KEY) if isinstance(told, Mapping) else None

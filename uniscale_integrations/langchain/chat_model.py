@@ -52,10 +52,14 @@ class UniScaleChatModel(BaseChatModel):
         models: chat models of LangChain, generators, or names of local models, where there is no engine; the embedded family by default.
             Two of LangChain that are the same model are told apart by their `name`, or by a number.
         log: address of the engine's log where there is no engine; likewise `verifier` and `space`.
-        mode: "cost-sensitive", "balanced", "quality-first", or three weights.
+        prices: of the models by name, in dollars per million tokens read and sampled. Without, costs are eFLOPs of the size that a model's
+            name tells ("8b"), or of ten billion parameters.
+        mode: "cost-sensitive", "balanced", "quality-first", or three weights; the engine's by default, which is "balanced" where it is
+            made here.
         temperature: of the inner models, where given; likewise `max_tokens`, `top_p`, `timeout`, `max_retries` and `stop`. Otherwise each
             is asked as it is set up, except that one with temperature 0 draws at the engine's when its candidates compete.
         budget: what each request may spend: a `Budget`, or eFLOPs (dollars for models with a price).
+        deadline: seconds that each request may take.
         streaming: whether `invoke` streams the inner model's answer.
 
     A call may bring its own `mode`, `weights`, `budget` and `deadline` (seconds), by `bind` or under `configurable` in its config.
@@ -74,7 +78,8 @@ class UniScaleChatModel(BaseChatModel):
     log: str | None = Field(default=None, exclude=True)
     verifier: Any = Field(default="auto", exclude=True)
     space: ConfigurationSpace | None = Field(default=None, exclude=True)
-    mode: str | Sequence[float] = "balanced"
+    prices: Mapping[str, tuple[float, float]] | None = None
+    mode: str | Sequence[float] | None = None
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = Field(default=None, validation_alias=AliasChoices("max_tokens", "max_completion_tokens"))
@@ -84,20 +89,22 @@ class UniScaleChatModel(BaseChatModel):
     api_key: SecretStr | None = Field(default=None, exclude=True)
     streaming: bool = False
     budget: Budget | float | None = None
+    deadline: float | None = None
     cache: Any = False
 
     @model_validator(mode="after")
     def _with_engine(self) -> Self:
         # Made anew with other fields, as `configurable_fields` does, it is given the engine that it made before.
-        wanted = (tuple(map(id, self.models or ())), self.log, id(self.space), str(self.verifier), self.timeout, self.max_retries)
+        prices = str(self.prices)
+        wanted = (tuple(map(id, self.models or ())), self.log, id(self.space), str(self.verifier), self.timeout, self.max_retries, prices)
         made = _made_for.get(self.engine) if self.engine is not None else None
         named = self.models is not None or self.log is not None or self.space is not None or self.verifier != "auto"
         if self.engine is not None and made is None and named:
             raise ValueError("give an engine, or what one is made of (models, log, verifier, space), not both")
         if self.engine is None or (made is not None and made != wanted):
             limits: dict[str, Any] = {"timeout": self.timeout, "retries": self.max_retries or 0}
-            models = None if self.models is None else generators(self.models, **limits)
-            self.engine = UniScale(models, self.verifier, self.space, weighing(self.mode), self.log or "sqlite://")
+            models = None if self.models is None else generators(self.models, self.prices, **limits)
+            self.engine = UniScale(models, self.verifier, self.space, weighing(self.mode) or "balanced", self.log or "sqlite://")
             _made_for[self.engine] = wanted
             # The base class looked for the profile before there was an engine.
             self.profile = self._resolve_model_profile()
@@ -136,7 +143,7 @@ class UniScaleChatModel(BaseChatModel):
         return {
             "models": sorted(self._engine.models),
             "space": [str(configuration) for configuration in self._engine.space],
-            "mode": list(self.mode) if not isinstance(self.mode, str) else self.mode,
+            "mode": list(self.mode) if isinstance(self.mode, Sequence) and not isinstance(self.mode, str) else self.mode,
             **self._settings(),
         }
 
@@ -306,7 +313,7 @@ class UniScaleChatModel(BaseChatModel):
         own, rest = divided(options)
         rest.pop("ls_structured_output_format", None)
         asked = conversation_of(messages, {**self._settings(), **rest}, stop or self.stop or ())
-        return asked, request(self._engine, asked, own, self.mode, self.budget)
+        return asked, request(self._engine, asked, own, self.mode, self.budget, self.deadline)
 
     def _settings(self) -> dict[str, Any]:
         return {name: value for name in SETTINGS if (value := getattr(self, name)) is not None}

@@ -72,7 +72,7 @@ class FeedbackEvaluator(BaseEvaluator):
         known = next((SCALES[kind] for kind in type(evaluator).__mro__ if kind in SCALES), None)
         self._evaluator, self._engine, self._scale = evaluator, found, scale or known
         self._source, self._key, self._credit = source or type(evaluator).__name__, key, credit
-        self._warned = False
+        self._warned: set[str] = set()
 
     async def aevaluate(
         self, query: str | None = None, response: str | None = None, contexts: Sequence[str] | None = None, **kwargs: Any
@@ -96,23 +96,25 @@ class FeedbackEvaluator(BaseEvaluator):
 
     def _tell(self, response: object, result: EvaluationResult, *, by_itself: bool) -> None:
         if by_itself:
-            if not self._warned:
-                self._warned = True
-                _log.warning(
-                    "the model of %s decides through the engine that it judges, as one that is left to Settings.llm may; nothing is "
-                    "learned from it: give it an LLM of its own",
-                    self._source,
-                )
+            self._warn("decides through the engine that it judges, as a judge that is left to Settings.llm may; give it an LLM of its own")
             return
         if not decisions_behind(response):
             return
         try:
             correct = self._share(result)
-            if correct is not None:
+            if correct is None and not callable(self._scale):
+                self._warn("said nothing that could be learned from: no score, or an invalid one")
+            elif correct is not None:
                 comment = result.feedback or ""
                 self._engine.feedback(response, correct, source=self._source, key=self._key, comment=comment, credit=self._credit)
         except UniScaleError:
             _log.exception("what %s said cannot be learned from", self._source)
+
+    def _warn(self, what: str) -> None:
+        """Say once why nothing is learned."""
+        if what not in self._warned:
+            self._warned.add(what)
+            _log.warning("%s %s; nothing is learned from it", self._source, what)
 
     def _share(self, result: EvaluationResult) -> float | None:
         """What a verdict is worth, in [0, 1]; `None` for none."""

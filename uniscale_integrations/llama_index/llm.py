@@ -35,6 +35,7 @@ from llama_index_instrumentation.span import active_span_id
 from pydantic import ConfigDict, Field, model_validator
 
 from uniscale_integrations.adapters.call import divided, request, weighing
+from uniscale_integrations.adapters.stamp import KEY
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError, SearchFailed
 from uniscale_integrations.llama_index.client import LlamaIndexClient
@@ -66,10 +67,14 @@ class UniScaleLLM(FunctionCallingLLM):
         engine: what decides and learns; several LLMs, and chat models of LangChain, may share one.
         models: LLMs of LlamaIndex, generators, or names of local models, where there is no engine; the embedded family by default.
         log: address of the engine's log where there is no engine; likewise `verifier` and `space`.
-        mode: "cost-sensitive", "balanced", "quality-first", or three weights.
+        prices: of the models by name, in dollars per million tokens read and sampled. Without, costs are eFLOPs of the size that a model's
+            name tells ("8b"), or of ten billion parameters.
+        mode: "cost-sensitive", "balanced", "quality-first", or three weights; the engine's by default, which is "balanced" where it is
+            made here.
         temperature: of the inner models, where given; likewise `max_tokens`, `top_p`, `timeout` and `max_retries`. Otherwise each is asked
             as it is set up, except that one whose temperature was left low draws at the engine's when its candidates compete.
         budget: what each request may spend: a `Budget`, or eFLOPs (dollars for models with a price).
+        deadline: seconds that each request may take.
 
     A call may bring its own `mode`, `weights`, `budget` and `deadline` (seconds) beside its messages.
 
@@ -87,13 +92,15 @@ class UniScaleLLM(FunctionCallingLLM):
     log: str | None = Field(default=None, exclude=True)
     verifier: Any = Field(default="auto", exclude=True)
     space: ConfigurationSpace | None = Field(default=None, exclude=True)
-    mode: str | Sequence[float] = "balanced"
+    prices: Mapping[str, tuple[float, float]] | None = None
+    mode: str | Sequence[float] | None = None
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
     timeout: float | None = None
     max_retries: int | None = None
     budget: Budget | float | None = None
+    deadline: float | None = None
 
     @model_validator(mode="after")
     def _with_engine(self) -> Self:
@@ -102,8 +109,8 @@ class UniScaleLLM(FunctionCallingLLM):
             raise ValueError("give an engine, or what one is made of (models, log, verifier, space), not both")
         if self.engine is None:
             limits: dict[str, Any] = {"timeout": self.timeout, "retries": self.max_retries or 0}
-            models = None if self.models is None else generators(self.models, **limits)
-            self.engine = UniScale(models, self.verifier, self.space, weighing(self.mode), self.log or "sqlite://")
+            models = None if self.models is None else generators(self.models, self.prices, **limits)
+            self.engine = UniScale(models, self.verifier, self.space, weighing(self.mode) or "balanced", self.log or "sqlite://")
             self.models = self.log = self.space = None
             self.verifier = "auto"
         return self
@@ -112,6 +119,25 @@ class UniScaleLLM(FunctionCallingLLM):
     def class_name(cls) -> str:
         """As LlamaIndex knows it."""
         return "UniScaleLLM"
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> Self:
+        """Settings that `to_dict` gave, around an engine, which nothing stores.
+
+        Raises:
+            ConfigurationError: neither `engine` nor `models` to make one of.
+        """
+        if kwargs.get("engine") is None and kwargs.get("models") is None:
+            raise ConfigurationError("what was stored of a UniScaleLLM are its settings; give the engine as well, or models to make one of")
+        return super().from_dict(data, **kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # LlamaIndex would leave the engine out of the copy, and out of the original.
+        raise TypeError("a UniScaleLLM cannot be pickled, since it holds models and an open log; make one in each process, on the same log")
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        # Settings of its own around the same engine, which is there to be shared.
+        return self.model_copy()
 
     @property
     def metadata(self) -> LLMMetadata:
@@ -246,7 +272,7 @@ class UniScaleLLM(FunctionCallingLLM):
         span = active_span_id.get()
         about = None if span is None else SPANS.about(span)
         asked = conversation_of(messages, {**settings, **rest}, (stop,) if isinstance(stop, str) else stop, about)
-        return asked, request(self._engine, asked, own, self.mode, self.budget)
+        return asked, request(self._engine, asked, own, self.mode, self.budget, self.deadline)
 
     async def _answered(self, asked: Conversation, wanted: Mapping[str, Any], **watch: Any) -> Answer:
         try:
@@ -262,7 +288,7 @@ class UniScaleLLM(FunctionCallingLLM):
         if answer.decision_id is not None:
             note(answer.decision_id, place.span_id, place.tags)
             judged_by(self._engine, answer.decision_id)
-            configuration = response.additional_kwargs["uniscale"]["configuration"]
+            configuration = response.additional_kwargs[KEY]["configuration"]
             ledger = answer.ledger
             _dispatcher.event(
                 UniScaleDecisionEvent(

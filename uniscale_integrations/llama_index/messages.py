@@ -21,7 +21,7 @@ from llama_index.core.llms.utils import parse_partial_json
 from llama_index.core.tools import BaseTool
 
 from uniscale_integrations.adapters.forms import calls_in, canonical, validity
-from uniscale_integrations.adapters.stamp import KEY, search_on, stamp
+from uniscale_integrations.adapters.stamp import KEY, brief, search_on, stamp
 from uniscale_integrations.adapters.stopping import until
 from uniscale_integrations.search.conversation import Call, Conversation, Role, Turn
 from uniscale_integrations.search.run import Answer
@@ -117,16 +117,17 @@ def response_of(answer: Answer, asked: Conversation, delta: str | None = None) -
     """
     read, sampled = map(round, answer.ledger.tokens)
     stamped = {KEY: stamp(answer)}
+    carried = {KEY: brief(stamped[KEY])}
     told = dict(zip(COUNTS, (read, sampled, read + sampled), strict=True)) | stamped
     inner = answer.payload if isinstance(answer.payload, ChatResponse) else None
     text = said_in(answer, asked)
     if inner is not None and text_of(inner.message) == answer.text == text:
-        message = inner.message.model_copy(update={"additional_kwargs": {**inner.message.additional_kwargs, **stamped}})
+        message = inner.message.model_copy(update={"additional_kwargs": {**inner.message.additional_kwargs, **carried}})
         more = {name: value for name, value in inner.additional_kwargs.items() if name not in COUNTS}
         return ChatResponse(message=message, raw=inner.raw, delta=delta, logprobs=inner.logprobs, additional_kwargs={**more, **told})
     said, calls = calls_in(text) if "tools" in asked.needs else (text, [])
     blocks = [*([TextBlock(text=said)] if said or not calls else []), *blocks_of(calls)]
-    message = ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=stamped)
+    message = ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=carried)
     return ChatResponse(message=message, raw=inner.raw if inner else None, delta=delta, additional_kwargs=told)
 
 

@@ -165,7 +165,8 @@ class Fold:
     def _recall(self, entries: Sequence[Entry]) -> None:
         """Read again the decisions that these entries refer to and that are no longer at hand, with what was said of them before."""
         new = {entry.event.decision_id for entry in entries if isinstance(entry.event, Decision)}
-        lacking = {entry.event.decision_id for entry in entries} - new - self._decisions.keys()
+        named = (entry.event.decision_id for entry in entries)
+        lacking = {decision for decision in named if decision not in new and decision not in self._decisions}
         if not lacking:
             return
         for entry in self.log.of_decisions(lacking):

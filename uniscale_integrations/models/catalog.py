@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ try:
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 except ImportError as error:
     raise MissingExtraError("running models in this process", "local") from error
 
@@ -84,9 +86,22 @@ def locate(name: str, notify: Notify = lambda message: None) -> str:
 def pretrained(loader: Any, name: str, location: str, **options: Any) -> Any:
     """`loader.from_pretrained`, with the errors of a missing or unreadable model told in words."""
     try:
-        return loader.from_pretrained(location, **options)
+        with _without_bars():
+            return loader.from_pretrained(location, **options)
     except (OSError, ValueError, SafetensorError) as error:
         raise UnknownModelError(f"{name!r} could not be loaded ({str(error).splitlines()[0]}); {known()}") from error
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keeps the library's progress bars off an application's terminal; small models are there at once, and downloads show their own."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def complete(loader: Any, name: str, location: str, **options: Any) -> Any:

@@ -12,8 +12,11 @@ from uniscale_integrations.errors import BudgetError, VerifierError
 from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.budget import Meter
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey, Scored
-from uniscale_integrations.search.ports import GeneratorSession, Verdict, VerifierSession
+from uniscale_integrations.search.ports import GeneratorSession, Hurries, Verdict, VerifierSession
 from uniscale_integrations.search.scores import check_scores
+
+GRACE = 1.0
+"""Seconds after a deadline in which what is there may still be scored."""
 
 Observer = Callable[[BeamSearch], None]
 Told = list[tuple[PathKey, list[Scored]]]
@@ -36,6 +39,11 @@ class Call:
     told: Told | None = None
     task: asyncio.Task[None] | None = None
     ended: asyncio.Future[None] | None = None
+
+    @property
+    def said_anything(self) -> bool:
+        """Whether it has ended with anything but failures."""
+        return any(scored.candidate.error is None for _, made in self.told or () for scored in made)
 
 
 class Driver:
@@ -99,6 +107,10 @@ class Driver:
                 else:
                     await self._wait(running, calls, seconds)
                 done = [call for call in running if call.told is not None]
+                if not done and seconds is not None and isinstance(self.generator, Hurries):
+                    self.generator.hurry()
+                    await self._wait(running, [], GRACE)
+                    done = [call for call in running if call.said_anything]
                 if not done:
                     self._out_of_budget(self.meter.exceeded() or f"deadline of {self.meter.budget.seconds} s")
                 for call in done:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
@@ -83,6 +83,15 @@ class GeneratorSession(Protocol):
 
     def close(self) -> None:
         """Free everything."""
+        ...
+
+
+@runtime_checkable
+class Hurries(Protocol):
+    """A session whose candidates are made apart from each other, so that those which are there need not wait for the others."""
+
+    def hurry(self) -> None:
+        """Have `expand` return at once with what there is; candidates that are not there yet have failed."""
         ...
 
 

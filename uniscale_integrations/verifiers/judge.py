@@ -12,6 +12,7 @@ from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.models.chat.client import Asked
 from uniscale_integrations.models.chat.model import ChatStepModel
+from uniscale_integrations.roster import generators
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Verdict
 from uniscale_integrations.verifiers.session import Item, StatelessSession
@@ -37,25 +38,28 @@ class LLMJudge:
     A verdict that cannot be had or read is no opinion.
 
     Args:
-        model: who judges; give it one that is not among those it judges.
+        model: who judges, a chat model of LangChain or LlamaIndex, or a `ChatStepModel`; give it one that is not among those it judges.
         rubric: what a good answer is.
         top: the best of the scale that the judge is told, which begins with 0.
         calibrated: from the share of the scale to a score, both in [0, 1], for a judge that is known to be too kind or too strict.
 
     Raises:
-        ConfigurationError: a scale of nothing.
+        ConfigurationError: a scale of nothing, or what is no chat model.
     """
 
     upper = 1.0
     path_local = True
 
     def __init__(
-        self, model: ChatStepModel, rubric: str = RUBRIC, *, top: int = 10, calibrated: Callable[[float], float] | None = None
+        self, model: object, rubric: str = RUBRIC, *, top: int = 10, calibrated: Callable[[float], float] | None = None
     ) -> None:
         if top < 1:
             raise ConfigurationError(f"the scale of a judge must end at 1 or more, got {top}")
-        self.name = f"judge {model.name}"
-        self._model, self._top, self._calibrated = model, top, calibrated
+        [judge] = generators([model])
+        if not isinstance(judge, ChatStepModel):
+            raise ConfigurationError(f"a judge must be a chat model, got {model!r:.60}")
+        self.name = f"judge {judge.name}"
+        self._model, self._top, self._calibrated = judge, top, calibrated
         self._instruction = Turn("system", INSTRUCTION.format(rubric=rubric.strip(), top=top))
 
     def open(self, question: str) -> StatelessSession:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from uniscale_integrations.errors import ConfigurationError, UnknownModelError
 from uniscale_integrations.search.ports import Verifier
+
+NAMES = ("none", "self-certainty", "agreement", "consensus", "arithmetic")
+"""Of those that need no model."""
 
 
 def named_verifier(name: str, models: Sequence[str]) -> Verifier | None:
@@ -16,7 +20,7 @@ def named_verifier(name: str, models: Sequence[str]) -> Verifier | None:
         models: whose steps it is to score.
 
     Raises:
-        UnknownModelError: no reward model of that name.
+        UnknownModelError: no verifier and no reward model of that name.
     """
     from uniscale_integrations import verifiers
 
@@ -33,7 +37,24 @@ def named_verifier(name: str, models: Sequence[str]) -> Verifier | None:
     from uniscale_integrations.models.catalog import PRM
     from uniscale_integrations.verifiers.load import load_prm
 
-    return load_prm(PRM if name == "auto" else name)
+    try:
+        return load_prm(PRM if name == "auto" else name)
+    except UnknownModelError as error:
+        raise UnknownModelError(f"no verifier {name!r}: there are {', '.join(NAMES)}, and reward models: {error}") from error
+
+
+def checked(verifier: Verifier | None) -> Verifier | None:
+    """A verifier as it is.
+
+    Raises:
+        ConfigurationError: something that is none.
+    """
+    if verifier is None or all(hasattr(verifier, name) for name in ("name", "upper", "path_local", "open")):
+        return verifier
+    raise ConfigurationError(
+        f"a verifier must be one of uniscale_integrations.verifiers, its name ({', '.join(NAMES)}), or None, got {verifier!r:.60}; "
+        "CallableVerifier takes a function, LLMJudge a chat model"
+    )
 
 
 def _embedded(models: Sequence[str]) -> bool:

@@ -54,6 +54,9 @@ class ChatStepModel:
 
     Raises:
         ConfigurationError: a limit that allows nothing.
+
+    Attributes:
+        size_unknown: whether neither a price nor the name tells what a token costs.
     """
 
     shapes = ((1, 1, 1), (2, 1, 1), (4, 1, 1), (8, 1, 1), (1, 4, 2))
@@ -81,16 +84,28 @@ class ChatStepModel:
                 "a chat model needs max_concurrency of at least 1, retries of at least 0 and a timeout above 0, "
                 f"got {max_concurrency!r}, {retries!r} and {timeout!r}"
             )
-        if price is not None and not all(0 <= part < inf for part in price):
-            raise ConfigurationError(f"a price is two numbers of at least 0, dollars per million tokens read and sampled, got {price!r}")
         self.client, self.name = client, name or client.name
-        self.price, self.parameters = price, parameters or _parameters(client.name)
+        known = parameters or _parameters(client.name)
+        self.price: tuple[float, float] | None = None
+        self.parameters, self.size_unknown = known or UNKNOWN_PARAMETERS, known is None
+        if price is not None:
+            self.set_price(price)
         self.delimiter, self.final = delimiter, re.compile(final_step) if final_step else None
         self.timeout, self.retries = timeout, retries
         self._way = None if continuation == "probe" else Continuation(continuation)
         self._max_concurrency = max_concurrency
         self._slots: asyncio.Semaphore | None = None
         self._finding: asyncio.Lock | None = None
+
+    def set_price(self, price: tuple[float, float]) -> None:
+        """Count in dollars from now on: so many per million tokens read and sampled.
+
+        Raises:
+            ConfigurationError: what is no price.
+        """
+        if not isinstance(price, Sequence) or len(price) != 2 or not all(isinstance(p, (int, float)) and 0 <= p < inf for p in price):
+            raise ConfigurationError(f"a price is two numbers of at least 0, dollars per million tokens read and sampled, got {price!r}")
+        self.price, self.size_unknown = price, False
 
     @property
     def abilities(self) -> frozenset[str]:
@@ -201,6 +216,7 @@ class ChatSession:
         self._shared = NOTHING
         self._usual = USUAL_ANSWER
         self._prompt = sum(len(turn.text) for turn in conversation.turns) // 4 + 1
+        self._open: list[asyncio.Future[Candidate]] = []
         self.notes: list[str] = []
 
     @property
@@ -223,8 +239,19 @@ class ChatSession:
         if self._by_steps and any(expansion.steps == 1 for expansion in expansions):
             way = await self._owner.continuation(self)
         calls = [self._candidate(wish, index, way) for wish in expansions for index in range(wish.count)]
-        made = iter(await asyncio.gather(*calls) if len(calls) > 1 else [await calls[0]])
+        if len(calls) == 1:
+            return [[await calls[0]]]
+        self._open = [asyncio.ensure_future(call) for call in calls]
+        try:
+            made = iter([_late(told) for told in await asyncio.gather(*self._open, return_exceptions=True)])
+        finally:
+            self._open = []
         return [[next(made) for _ in range(wish.count)] for wish in expansions]
+
+    def hurry(self) -> None:
+        """Give up on the candidates that are not there yet."""
+        for call in self._open:
+            call.cancel()
 
     def retain(self, paths: Collection[Path]) -> None:
         """Nothing is kept: every request carries all of its text."""
@@ -315,6 +342,15 @@ def _on_loop(loop: asyncio.AbstractEventLoop, emit: Emit) -> Emit:
     return passed_on
 
 
+def _late(told: Candidate | BaseException) -> Candidate:
+    """A candidate, or a failed one in place of one that was given up."""
+    if isinstance(told, Candidate):
+        return told
+    if isinstance(told, asyncio.CancelledError):
+        return Candidate((), False, error="no answer when the time was up")
+    raise told
+
+
 def _counted(asked: Asked, reply: Reply) -> Usage:
     """The tokens of a request: about a quarter of the characters where the provider does not count them, since nothing comes for free."""
     if reply.usage.prompt_tokens or reply.usage.completion_tokens:
@@ -323,10 +359,11 @@ def _counted(asked: Asked, reply: Reply) -> Usage:
     return reply.usage._replace(prompt_tokens=float(read // 4 + 1), completion_tokens=float(len(reply.text) // 4 + 1))
 
 
-def _parameters(name: str) -> float:
+def _parameters(name: str) -> float | None:
+    """What a model's name says of its size; `None` where it says nothing."""
     found = _SIZE.search(name)
     if found is None:
-        return UNKNOWN_PARAMETERS
+        return None
     return float(found[1]) * (1e9 if found[2].lower() == "b" else 1e6)
 
 
