@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Generator
 from contextvars import copy_context
 
@@ -28,6 +29,34 @@ def test_whoever_ends_the_program_reaches_its_caller_and_nobody_else() -> None:
     with pytest.raises(SystemExit, match="3"):
         loop.run(awaits, copy_context())
     assert loop.run(lambda: _after(0.0), copy_context()) == "there"
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_whoever_is_cancelled_at_any_moment_comes_back(turns: int) -> None:
+    loop = LoopThread("test")
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(loop.hop(lambda: _after(30.0)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 5)
+
+    for _ in range(20):
+        asyncio.run(cancelled())
+
+
+def test_asking_from_within_takes_no_new_thread_every_time() -> None:
+    loop = LoopThread("test")
+
+    async def asks() -> str:
+        return loop.run(lambda: _after(0.0), copy_context())
+
+    before = threading.active_count()
+    for _ in range(10):
+        loop.run(asks, copy_context())
+    assert threading.active_count() <= before + 2
 
 
 def test_it_asks_itself_on_another_loop() -> None:

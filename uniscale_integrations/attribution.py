@@ -6,12 +6,14 @@ A framework's adapter says how its own objects are read (`register`); the engine
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from uniscale_integrations.errors import ConfigurationError, UnknownDecisionError
 
 Credit = Literal["all", "last", "split"]
 """Who is judged where one result took several decisions: all of them alike, only the last, or all, each with its share of the weight."""
+
+CREDITS: tuple[Credit, ...] = get_args(Credit)
 
 Resolver = Callable[[object], Sequence[str] | None]
 """The decisions behind an object, in the order in which they were taken; `None` where it does not know such objects."""

@@ -32,12 +32,13 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
         self._process = 0
+        self._nested: LoopThread | None = None
 
     def run(self, work: Work[Result], context: Context) -> Result:
         """The result of a coroutine that runs in a context; interrupting the caller cancels it."""
         if self._thread is current_thread():
             # Something synchronous that this very loop runs asks again; waiting for itself it would wait for ever.
-            return LoopThread(f"{self._name} nested").run(work, context)
+            return self._beside().run(work, context)
         future, cancel = self._started(work, context)
         try:
             return future.result()
@@ -49,7 +50,7 @@ class LoopThread:
     def iterate(self, work: Callable[[], AsyncIterator[Item]], context: Context) -> Iterator[Item]:
         """The items of an asynchronous iterator as they come; leaving off early closes it."""
         if self._thread is current_thread():
-            yield from LoopThread(f"{self._name} nested").iterate(work, context)
+            yield from self._beside().iterate(work, context)
             return
         items: SimpleQueue[tuple[Item] | None] = SimpleQueue()
 
@@ -84,22 +85,29 @@ class LoopThread:
             await asyncio.gather(asyncio.wrap_future(future), return_exceptions=True)
             raise
 
+    def _beside(self) -> LoopThread:
+        """A thread for what this one, which waits for it, cannot do itself."""
+        self._nested = self._nested or LoopThread(f"{self._name} nested")
+        return self._nested
+
     def _started(self, work: Work[Result], context: Context) -> tuple[Future[Result], Callable[[], object]]:
         """The outcome to come, and what cancels it."""
         loop, future = self._running(), Future[Result]()
         future.set_running_or_notify_cancel()
-        begun: list[asyncio.Task[None]] = []
+        begun: list[asyncio.Task[Result]] = []
 
-        async def kept() -> None:
-            try:
-                result = await work()
-            except BaseException as error:
+        def settled(task: asyncio.Task[Result]) -> None:
+            # However it ended, even before it had begun; those who wait for it would otherwise wait for ever.
+            if task.cancelled():
+                future.set_exception(asyncio.CancelledError())
+            elif (error := task.exception()) is not None:
                 future.set_exception(error)
             else:
-                future.set_result(result)
+                future.set_result(task.result())
 
         def start() -> None:
-            begun.append(loop.create_task(kept(), context=context))
+            begun.append(loop.create_task(work(), context=context))
+            begun[0].add_done_callback(settled)
 
         def stop() -> None:
             begun[0].cancel()

@@ -7,6 +7,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,23 @@ def test_streaming_responses_know_their_decisions_when_they_are_drained(
     assert engine.feedback(response.get_response(), 1.0, source="as a whole")
 
 
+def test_a_stream_that_was_read_to_the_end_of_its_text_only(llm: UniScaleLLM, engine: UniScale, index: VectorStoreIndex) -> None:
+    response = index.as_query_engine(llm=llm, streaming=True).query(QUESTION)
+    assert isinstance(response, StreamingResponse)
+    text = ""
+    for token in response.response_gen:
+        text += token
+        if text.endswith("Answer: 4"):
+            break
+    deadline = time.monotonic() + 5
+    while not judged(engine) and time.monotonic() < deadline:
+        try:
+            engine.feedback(response, 1.0)
+        except UnknownDecisionError:
+            time.sleep(0.01)
+    assert [each.decision_id for each in judged(engine)] == decided(engine)
+
+
 def test_a_streaming_chat_response_which_has_no_metadata(llm: UniScaleLLM, engine: UniScale, index: VectorStoreIndex) -> None:
     chat = index.as_chat_engine(chat_mode=ChatMode.CONTEXT, llm=llm, memory=ChatMemoryBuffer.from_defaults(llm=llm))
     response = chat.stream_chat(QUESTION)
@@ -214,6 +232,15 @@ def test_what_a_verdict_is_worth(llm: UniScaleLLM, engine: UniScale, index: Vect
     FeedbackEvaluator(Right([1.0]), engine).evaluate(response="three")
     FeedbackEvaluator(Right([1.0]), engine).evaluate_response(QUESTION, Response("from elsewhere"))
     assert len(judged(engine)) == 4
+    impossible: list[dict[str, Any]] = [{"scale": (1, 1)}, {"scale": 5}, {"credit": "some"}]
+    for wrong in impossible:
+        with pytest.raises(ConfigurationError):
+            FeedbackEvaluator(Right([]), engine, **wrong)
+    before = len(judged(engine))
+    odd: list[tuple[float, Any]] = [(float("nan"), (1, 5)), (0.5, lambda result: result.nothing)]
+    for score, scale in odd:
+        FeedbackEvaluator(Right([score]), engine, source="odd", scale=scale).evaluate_response(QUESTION, response)
+    assert len(judged(engine)) == before
     with pytest.raises(ConfigurationError, match="give a BaseEvaluator"):
         FeedbackEvaluator(print, engine)  # type: ignore[arg-type]
 

@@ -6,8 +6,9 @@ import asyncio
 import copy
 import logging
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -21,8 +22,10 @@ from llama_index.core.base.llms.types import (
     LLMMetadata,
     MessageRole,
     TextBlock,
+    ToolCallBlock,
 )
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload, LlamaDebugHandler, TokenCountingHandler
+from llama_index.core.extractors import TitleExtractor
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events.llm import (
     LLMChatEndEvent,
@@ -30,8 +33,9 @@ from llama_index.core.instrumentation.events.llm import (
     LLMCompletionEndEvent,
     LLMCompletionStartEvent,
 )
-from llama_index.core.llms import CustomLLM
-from llama_index.core.llms.callbacks import llm_completion_callback
+from llama_index.core.llms import CustomLLM, MockLLM
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from llama_index.core.tools import FunctionTool
 from llama_index.core.types import BaseOutputParser
 from llama_index_instrumentation import root_dispatcher
 from llama_index_instrumentation.span.simple import SimpleSpan
@@ -243,8 +247,18 @@ def test_what_cannot_be_is_refused(server: Server) -> None:
     llm = searching(server)
     with pytest.raises(ValidationError, match="cannot be one of the models"):
         UniScaleLLM(models=[llm])
-    with pytest.raises(ValidationError, match="not both"):
-        UniScaleLLM(engine=llm.engine, models=["uniscale-3m"])
+    made_of: list[dict[str, Any]] = [{"models": ["uniscale-3m"]}, {"timeout": 1.0}, {"prices": {}}]
+    for others in made_of:
+        with pytest.raises(ValidationError, match="not both"):
+            UniScaleLLM(engine=llm.engine, **others)
+    impossible: list[dict[str, Any]] = [{"mode": "qualty"}, {"temperature": -1}, {"max_tokens": 0}, {"deadline": 0}]
+    for wrong in impossible:
+        with pytest.raises(ValidationError):
+            UniScaleLLM(engine=llm.engine, **wrong)
+    with pytest.raises(ConfigurationError, match="temperature must be a number, got 'hot'"):
+        llm.chat(ASKED, temperature="hot")
+    with pytest.raises(ConfigurationError, match="stop must be a text"):
+        llm.chat(ASKED, stop=3)
     with pytest.raises(ValidationError, match="tempreature"):
         UniScaleLLM(engine=llm.engine, tempreature=0.3)  # type: ignore[call-arg]
     with pytest.raises(ConfigurationError, match="deadline must be a number of seconds, got 'soon'"):
@@ -301,14 +315,49 @@ def test_prices_and_what_is_not_known_of_them(server: Server, caplog: pytest.Log
 
 def test_it_is_not_pickled_and_shares_its_engine_with_its_copies(server: Server) -> None:
     llm = searching(server)
-    with pytest.raises(TypeError, match="make one in each process, on the same log"):
-        pickle.dumps(llm)
+    extractor = TitleExtractor(llm=llm)
+    for whole in (llm, extractor):
+        with pytest.raises(TypeError, match="make one in each, on the same log"):
+            pickle.loads(pickle.dumps(whole))
+    assert extractor.llm is llm
     assert llm.chat(ASKED).message.content == SAID
     copied = copy.deepcopy(llm)
     assert copied.engine is llm.engine
     with pytest.raises(ConfigurationError, match="give the engine as well"):
         UniScaleLLM.from_dict(llm.to_dict())
     assert UniScaleLLM.from_dict(llm.to_dict(), engine=llm.engine).engine is llm.engine
+
+
+def test_it_is_told_from_one_of_other_models(server: Server) -> None:
+    names = [UniScaleLLM(models=[like(server, name)]).to_dict() for name in ("small", "large")]
+    assert names[0] != names[1]
+
+
+def test_the_inner_llms_system_prompt_is_used(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    UniScaleLLM(models=[like(server, system_prompt="Be kind.")]).predict(PromptTemplate("Hi?"))
+    assert server.bodies[0]["messages"][0] == {"role": "system", "content": "Be kind."}
+    assert not caplog.records
+    UniScaleLLM(models=[like(server, "8b", system_prompt="Be kind."), like(server, "70b", system_prompt="Be brief.")])
+    assert "have system prompts of their own" in caplog.text
+
+
+def test_further_arguments_of_an_inner_llm_do_not_stand_in_the_way(server: Server) -> None:
+    further = {"stop": ["END"], "seed": 7, "extra_body": {"top_k": 5}}
+    searching(server, (1, 2, 1), additional_kwargs=further).chat(ASKED)
+    for body in server.bodies:
+        assert body["top_k"] == 5
+        assert "END" in body.get("stop", []) or body["messages"][0]["content"] == QUESTION
+    asked = [body for body in server.bodies if body["messages"] == [{"role": "user", "content": "What is 2 + 2?"}]]
+    assert len({body["seed"] for body in asked}) == 2
+    continued = [body for body in server.bodies if body["messages"][-1]["role"] == "assistant"]
+    assert continued[0]["continue_final_message"] is True
+    searching(server, additional_kwargs=further).chat(ASKED)
+    assert (server.bodies[-1]["seed"], server.bodies[-1]["stop"]) == (7, ["END"])
+
+
+def test_an_owner_s_limit_of_tokens_is_never_raised(server: Server) -> None:
+    searching(server, (1, 2, 1), max_tokens=5).chat(ASKED)
+    assert {body["max_tokens"] for body in server.bodies} == {5}
 
 
 def test_little_goes_along_with_a_message_from_turn_to_turn(server: Server) -> None:
@@ -394,6 +443,60 @@ class Thinking(CustomLLM):
                 yield CompletionResponse(text=text, delta=text.removeprefix("I think.\n") or text)
 
         return stream()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 1)], ids=str)
+@pytest.mark.parametrize("said", ['{"tool_calls": null}', '{"content": "", "tool_calls": ["add"]}', '{"tool_calls": [{"name": "add"}]}'])
+def test_text_that_looks_like_a_tool_call_stays_text(said: str, shape: tuple[int, int, int]) -> None:
+    def add(a: int, b: int) -> int:
+        """Add."""
+        return a + b
+
+    def answers(body: Body, number: int) -> httpx.Response:
+        choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+        told = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
+        return httpx.Response(200, json=told)
+
+    server = Server(behaves=answers)
+    tools = [FunctionTool.from_defaults(add)]
+    assert searching(server, shape).chat_with_tools(tools, user_msg="Hi?").message.content == said
+    assert UniScaleChatModel(engine=searching(server, shape).engine).bind_tools([add]).invoke("Hi?").text == said
+
+
+def test_two_calls_that_are_alike_become_one_and_not_none() -> None:
+    call = ToolCallBlock(tool_name="add", tool_kwargs={"a": 1})
+    message = ChatMessage(role="assistant", blocks=[TextBlock(text="Well."), call, call.model_copy()])
+    llm = UniScaleLLM(models=["uniscale-0.3m"])
+    found = llm._validate_chat_with_tools_response(ChatResponse(message=message), [])
+    assert found.message.blocks == [TextBlock(text="Well."), call]
+
+
+@pytest.mark.parametrize("usage", [SimpleNamespace(input_tokens=12, output_tokens=3), {"input_tokens": 12, "output_tokens": 3}])
+def test_tokens_are_read_of_whatever_a_client_gives(usage: object) -> None:
+    class Telling(Thinking):
+        @llm_chat_callback()
+        def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+            return ChatResponse(message=ChatMessage(role="assistant", content="Answer: 4"), raw={"usage": usage})
+
+    llm = UniScaleLLM(engine=UniScale([as_generator(Telling())], None, ConfigurationSpace([Configuration("mine")])))
+    told = llm.chat(ASKED).additional_kwargs
+    assert (told["prompt_tokens"], told["completion_tokens"]) == (12, 3)
+
+
+def test_a_stop_that_the_inner_model_does_not_know_ends_what_is_streamed() -> None:
+    llm = UniScaleLLM(engine=UniScale([as_generator(Thinking())], None, ConfigurationSpace([Configuration("mine")])))
+    for stop, expected in ((["Ans"], "I think.\n"), (["nowhere"], "I think.\nAnswer: 4"), ("think", "I ")):
+        pieces = list(llm.stream_chat(ASKED, stop=stop))
+        assert "".join(piece.delta or "" for piece in pieces) == pieces[-1].message.content == expected
+        assert llm.chat(ASKED, stop=stop).message.content == expected
+
+
+def test_what_is_streamed_is_not_said_again() -> None:
+    for inner in (MockLLM(), MockLLM(max_tokens=3)):
+        llm = UniScaleLLM(engine=UniScale([as_generator(inner)], None, ConfigurationSpace([Configuration("MockLLM")])))
+        alone = "".join(piece.delta or "" for piece in inner.stream_chat(ASKED))
+        assert "".join(piece.delta or "" for piece in llm.stream_chat(ASKED)) == alone
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (8, 1, 1), (1, 4, 2)], ids=str)

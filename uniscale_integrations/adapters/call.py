@@ -16,7 +16,7 @@ PER_CALL = ("mode", "weights", "budget", "deadline")
 """What a call may bring along for the engine; everything else is for the inner model."""
 
 
-KNOWN = ("model", "models", "modes", "modalities", "height")
+KNOWN = ("model", "models", "modes", "modalities")
 """What is not meant to be one of those, however much it looks like it."""
 
 
@@ -29,7 +29,7 @@ def divided(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
     """
     for name in options:
         meant = get_close_matches(name, PER_CALL, 1, 0.75)
-        if meant and name not in PER_CALL and name not in KNOWN:
+        if meant and name not in PER_CALL and name not in KNOWN and name[0] == meant[0][0]:
             raise ConfigurationError(f"a call has no {name!r}; did you mean {meant[0]!r}?")
     own = {name: options[name] for name in PER_CALL if options.get(name) is not None}
     return own, {name: value for name, value in options.items() if name not in PER_CALL}
@@ -55,12 +55,12 @@ def request(
         deadline: likewise, in seconds.
 
     Raises:
-        ConfigurationError: a budget or a deadline that is no number.
+        ConfigurationError: a budget, a deadline or a way of drawing that is no number.
     """
     said = {name: asked.options.get(name) for name in ("temperature", "top_p")}
-    drawn: dict[str, Any] = {name: float(value) for name, value in said.items() if value is not None}
-    if asked.options.get("seed") is not None:
-        drawn["seed"] = int(asked.options["seed"])
+    drawn: dict[str, Any] = {name: _number(name, value, "a number") for name, value in said.items() if value is not None}
+    if (seed := asked.options.get("seed")) is not None:
+        drawn["seed"] = int(_number("seed", seed, "a whole number"))
     return {
         "mode": weighing(own.get("weights", own.get("mode", mode))),
         "budget": _limits(engine, own.get("budget", budget), own.get("deadline", deadline)),

@@ -31,6 +31,7 @@ class Drawing:
     def __init__(self, model: object, fields: Mapping[str, object], alike: float = 0.0) -> None:
         found = {name: next((each for each in known if each in fields), None) for name, known in FIELDS.items()}
         self._fields = {name: field for name, field in found.items() if field is not None}
+        self._model = model
         temperature = getattr(model, "temperature", None)
         self._alike = isinstance(temperature, (int, float)) and temperature <= alike
 
@@ -48,8 +49,8 @@ class Drawing:
         drawn: dict[str, Any] = {}
         for name, field in self._fields.items():
             value, given = getattr(asked, name), said.get(name)
-            if name == "max_tokens" and value is not None and given is not None:
-                drawn[field] = min(value, given)
+            if name == "max_tokens" and value is not None:
+                drawn[field] = min(filter(None, (value, given, getattr(self._model, field, None))))
             elif given is not None:
                 drawn[field] = given
             elif value is not None and (name != "temperature" or self._alike):

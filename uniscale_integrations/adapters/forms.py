@@ -19,7 +19,7 @@ def canonical(text: str, calls: Sequence[Call]) -> str:
     if not calls:
         return text
     said = [{"name": call.name, "args": call.arguments} for call in calls]
-    return json.dumps({"content": text, "tool_calls": said}, sort_keys=True, ensure_ascii=False)
+    return json.dumps({"content": text, "tool_calls": said}, sort_keys=True, ensure_ascii=False, default=str)
 
 
 def calls_in(text: str) -> tuple[str, list[Call]]:
@@ -31,11 +31,31 @@ def calls_in(text: str) -> tuple[str, list[Call]]:
         >>> calls_in("Hello")
         ('Hello', [])
     """
-    told = _parsed(text)
-    if not isinstance(told, Mapping) or set(told) != {"content", "tool_calls"}:
+    told = _called(text)
+    if told is None:
         return text, []
-    calls = [Call(call["name"], call["args"], f"call_{place}") for place, call in enumerate(told["tool_calls"])]
-    return str(told["content"]), calls
+    return str(told["content"]), [Call(call["name"], call["args"], f"call_{place}") for place, call in enumerate(told["tool_calls"])]
+
+
+CHOICES = ("auto", "none", "required")
+"""What `tool_choice` may be beside a tool's name."""
+
+
+def choice_in(choice: object) -> str:
+    """A `tool_choice` in one of `CHOICES`, or the name of the tool that must be called, whoever's words it is in.
+
+    Example:
+        >>> choice_in("any"), choice_in({"type": "function", "function": {"name": "add"}}), choice_in({"type": "tool", "name": "add"})
+        ('required', 'add', 'add')
+        >>> choice_in(None), choice_in({"type": "auto"}), choice_in(True)
+        ('auto', 'auto', 'required')
+    """
+    if isinstance(choice, Mapping):
+        function = choice.get("function")
+        choice = (function.get("name") if isinstance(function, Mapping) else None) or choice.get("name") or choice.get("type")
+    if choice in ("any", "required", True):
+        return "required"
+    return str(choice or "auto")
 
 
 def validity(tools: Sequence[Any], choice: Any, form: Any) -> Callable[[str], bool] | None:
@@ -52,15 +72,24 @@ def validity(tools: Sequence[Any], choice: Any, form: Any) -> Callable[[str], bo
     schemas = {name: function.get("parameters") for name, function in map(_function, tools) if name}
     if not schemas:
         return None
-    required = choice in ("any", "required", True) or isinstance(choice, Mapping) or (isinstance(choice, str) and choice in schemas)
+    required = choice_in(choice) not in ("auto", "none")
 
     def called(text: str) -> bool:
-        calls = _parsed(text)
-        if not isinstance(calls, Mapping) or "tool_calls" not in calls:
+        calls = _called(text)
+        if calls is None:
             return not required
         return all(call["name"] in schemas and _conforms(call["args"], schemas[call["name"]]) for call in calls["tool_calls"])
 
     return called
+
+
+def _called(text: str) -> Mapping[str, Any] | None:
+    """What `canonical` has put together; `None` for any other text, however much it looks like it."""
+    told = _parsed(text)
+    if not isinstance(told, Mapping) or set(told) != {"content", "tool_calls"} or not isinstance(told["tool_calls"], list):
+        return None
+    good = all(isinstance(call, Mapping) and set(call) == {"name", "args"} and isinstance(call["name"], str) for call in told["tool_calls"])
+    return told if good else None
 
 
 def _function(tool: Any) -> tuple[str, Mapping[str, Any]]:

@@ -15,6 +15,12 @@ MOST_CALLS = 50_000
 SECONDS = 24 * 3600.0
 """How long a call is remembered; feedback that comes later needs the decision's id."""
 
+MOST_DECISIONS = 10_000
+"""Decisions that are remembered of one call, the last ones."""
+
+LONGEST = 2_000
+"""Characters of a question that are remembered."""
+
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -24,6 +30,7 @@ class _Call(Generic[Key]):
     began: float
     about: str | None
     decisions: list[str] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
 
 
 class Lineage(Generic[Key]):
@@ -57,14 +64,20 @@ class Lineage(Generic[Key]):
         """
         with self._lock:
             self._forget()
-            self._calls[key] = _Call(parent, time.monotonic(), about)
+            self._calls[key] = _Call(parent, time.monotonic(), None if about is None else about[:LONGEST])
 
     def note(self, key: Key, decision_id: str) -> None:
-        """Note a decision with a call and all above it, once."""
+        """Note a decision with a call and all above it, once; a call that was not known is known then."""
         with self._lock:
+            if key not in self._calls:
+                self._forget()
+                self._calls[key] = _Call(None, time.monotonic(), None)
             for call in self._above(key):
-                if decision_id not in call.decisions:
+                if decision_id not in call.known:
+                    call.known.add(decision_id)
                     call.decisions.append(decision_id)
+                    if len(call.decisions) > MOST_DECISIONS:
+                        call.known.discard(call.decisions.pop(0))
 
     def decisions(self, key: Key) -> tuple[str, ...] | None:
         """The decisions within a call, in order; `None` for one that is not known, or not any more."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessageChunk
 
+from uniscale_integrations.adapters.stopping import Until
 from uniscale_integrations.adapters.stream import Native, pieces_of
 from uniscale_integrations.langchain.isolation import isolated
 from uniscale_integrations.langchain.messages import chunk_of, message_of, metadata_of, not_text, shortened, usage_of
@@ -21,7 +22,7 @@ async def chunks_of(asked: Conversation, answered: Callable[..., Coroutine[Any, 
         asked: what is asked.
         answered: makes the answer; takes `observe` and `emit` as `UniScale.arun` does.
     """
-    told, native = "", False
+    told, native, until = "", False, Until(asked.stop)
     async for piece in pieces_of(asked, answered, isolated(), AIMessageChunk):
         if isinstance(piece, Answer):
             for rest in _rest(piece, asked, told, native):
@@ -30,6 +31,9 @@ async def chunks_of(asked: Conversation, answered: Callable[..., Coroutine[Any, 
             return
         if isinstance(piece, Native):
             chunk = _bare(piece.piece)
+            if asked.stop and isinstance(chunk.content, str) and (shown := until(chunk.content)) != chunk.content:
+                # Not every model is told of what ends an answer.
+                chunk = chunk.model_copy(update={"content": shown})
             if not (chunk.content or chunk.tool_call_chunks or chunk.additional_kwargs):
                 continue
             native = True
@@ -59,6 +63,6 @@ def _rest(answer: Answer, asked: Conversation, told: str, native: bool) -> Itera
         # Steps are text; what else the inner model's message holds, such as its reasoning, has not been shown either.
         if not native and (more := not_text(message)):
             yield more
-    else:
+    elif not native:
         # A search that a budget ended may fall back on a path that nothing had been shown of.
         yield AIMessageChunk(content=f"\n\n{said}")

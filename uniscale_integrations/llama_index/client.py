@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, TextBlock
 from llama_index.core.constants import DEFAULT_TEMPERATURE
@@ -17,13 +19,16 @@ from llama_index.core.tools import BaseTool, ToolMetadata, ToolOutput
 from pydantic import BaseModel
 
 from uniscale_integrations.adapters.drawing import FIELDS, Drawing
+from uniscale_integrations.adapters.forms import CHOICES, choice_in
 from uniscale_integrations.adapters.stamp import KEY
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.errors import GenerationError
+from uniscale_integrations.errors import ConfigurationError, GenerationError
 from uniscale_integrations.llama_index.messages import COUNTS, OfferedTool, blocks_of, text_of
 from uniscale_integrations.llama_index.quiet import unheard
 from uniscale_integrations.models.chat.client import CONTINUE, CUT_SHORT, Asked, Continuation, Reply, mean_log_probability
 from uniscale_integrations.search.conversation import Conversation, Turn
+
+Called = TypeVar("Called")
 
 ROLES = {"system": MessageRole.SYSTEM, "assistant": MessageRole.ASSISTANT, "tool": MessageRole.TOOL}
 """The role of each turn; others are the user's."""
@@ -62,12 +67,15 @@ class LlamaIndexClient:
         llm: the LLM.
     """
 
-    stop: Sequence[str] = ()
-
     def __init__(self, llm: LLM) -> None:
-        self.llm = cast(LLM, unheard(llm))
         self.name = llm.metadata.model_name if llm.metadata.model_name != "unknown" else llm.class_name()
         self._dialect = next((DIALECTS[kind.__module__] for kind in type(llm).__mro__ if kind.__module__ in DIALECTS), Dialect())
+        # What is set up as further arguments outweighs what a request says; some of it has to give way, or to go along.
+        further = dict(getattr(llm, "additional_kwargs", None) or {})
+        stop = further.pop(self._dialect.stop, ()) if self._dialect.stop else ()
+        self.stop: Sequence[str] = (stop,) if isinstance(stop, str) else tuple(stop or ())
+        self._further = {name: further.pop(name) for name in ("extra_body", "seed") if self._dialect.flag and name in further}
+        self.llm = cast(LLM, unheard(llm, {"additional_kwargs": further} if "additional_kwargs" in type(llm).model_fields else {}))
         # Where its owner has said nothing, LlamaIndex has models draw at a temperature at which they say the same nearly every time.
         self._drawing = Drawing(llm, type(llm).model_fields, DEFAULT_TEMPERATURE)
         self._copies: dict[tuple[tuple[str, Any], ...], LLM] = {}
@@ -129,9 +137,9 @@ class LlamaIndexClient:
             messages, options = _offered(llm, tools, messages, options)
         if asked.prefix and asked.continuation is not Continuation.RAW:
             messages = [*messages, ChatMessage(role=MessageRole.ASSISTANT, content=asked.prefix)]
-        return llm, messages, options | self._said(asked)
+        return llm, messages, self._further | options | self._said(asked, options)
 
-    def _said(self, asked: Asked) -> dict[str, Any]:
+    def _said(self, asked: Asked, options: Mapping[str, Any]) -> dict[str, Any]:
         """What this request says beside the messages, in the words of the API."""
         said: dict[str, Any] = {}
         dialect = self._dialect
@@ -142,7 +150,7 @@ class LlamaIndexClient:
         if asked.emit is not None and dialect.usage and self.llm.metadata.is_chat_model:
             said["stream_options"] = {"include_usage": True}
         if asked.prefix and asked.continuation is Continuation.FLAG:
-            said["extra_body"] = dict(CONTINUE)
+            said["extra_body"] = {**self._further.get("extra_body", {}), **(options.get("extra_body") or {}), **CONTINUE}
         return said
 
     def _messages(self, conversation: Conversation) -> list[ChatMessage]:
@@ -199,11 +207,13 @@ def _offered(
 ) -> tuple[list[ChatMessage], dict[str, Any]]:
     """Messages and options with tools, as the LLM itself prepares them."""
     offered = [tool.tool if isinstance(tool, OfferedTool) else _DescribedTool(tool) for tool in tools]
-    choice = options.pop("tool_choice", None)
-    named = choice.get("function", choice).get("name") if isinstance(choice, Mapping) else choice
-    only = [tool for tool in offered if tool.metadata.name == named]
+    choice = choice_in(options.pop("tool_choice", None))
+    only = [tool for tool in offered if tool.metadata.name == choice]
+    if choice not in CHOICES and not only:
+        names = ", ".join(str(tool.metadata.name) for tool in offered)
+        raise ConfigurationError(f"tool_choice names {choice!r}, but the tools are {names}")
     # Each API has its own words for one tool that must be called; offering only that one all understand.
-    required = bool(only) or named in ("any", "required", True)
+    required = bool(only) or choice == "required"
     prepared = llm._prepare_chat_with_tools_compat(
         [] if choice == "none" else only or offered,
         chat_history=list(messages),
@@ -214,17 +224,25 @@ def _offered(
     return list(prepared.pop("messages")), {name: value for name, value in prepared.items() if value is not None}
 
 
+_THREADS = ThreadPoolExecutor(64, "uniscale llm")
+"""Of LLMs that are not asynchronous. Those of the loop are few, and others wait for them."""
+
+
+async def _in_thread(call: Callable[[], Called]) -> Called:
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(copy_context().run, call))
+
+
 async def _chatted(llm: LLM, messages: list[ChatMessage], options: Mapping[str, Any]) -> ChatResponse:
     if isinstance(llm, CustomLLM):
         # What it calls asynchronous is the synchronous call, for which all others would have to wait.
-        return await asyncio.to_thread(partial(llm.chat, messages, **options))
+        return await _in_thread(partial(llm.chat, messages, **options))
     return await llm.achat(messages, **options)
 
 
 async def _stream(llm: LLM, messages: list[ChatMessage], options: Mapping[str, Any]) -> AsyncIterator[ChatResponse]:
     if isinstance(llm, CustomLLM):
-        responses = await asyncio.to_thread(partial(llm.stream_chat, messages, **options))
-        while (response := await asyncio.to_thread(next, responses, None)) is not None:
+        responses = await _in_thread(partial(llm.stream_chat, messages, **options))
+        while (response := await _in_thread(partial(next, responses, None))) is not None:
             yield response
         return
     async for response in await llm.astream_chat(messages, **options):
@@ -256,6 +274,11 @@ def _plain(raw: object) -> Mapping[str, Any]:
     return raw if isinstance(raw, Mapping) else {}
 
 
+def _of(told: object, name: str) -> Any:
+    """A field of what a provider said, as a mapping or as an object of its client."""
+    return told.get(name) if isinstance(told, Mapping) else getattr(told, name, None)
+
+
 def _choice(raw: object) -> Mapping[str, Any]:
     choices = _plain(raw).get("choices")
     first = choices[0] if isinstance(choices, list) and choices else {}
@@ -274,9 +297,8 @@ def _ended(raw: object) -> bool:
 def _usage(told: Mapping[str, Any], raw: object) -> Usage:
     """Tokens, as LlamaIndex read them from the response, or as they stand in it."""
     if not any(told.get(name) for name in COUNTS):
-        plain = _plain(raw)
-        usage = plain.get("usage") or plain
-        told = {name: next((usage[each] for each in known if usage.get(each)), 0) for name, known in _TOKENS.items()}
+        usage = _plain(raw).get("usage") or raw
+        told = {name: next((found for each in known if (found := _of(usage, each))), 0) for name, known in _TOKENS.items()}
     read, sampled = told.get("prompt_tokens") or 0, told.get("completion_tokens") or 0
     return Usage(prompt_tokens=float(read), completion_tokens=float(sampled)) if read or sampled else NOTHING
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any
 
 from llama_index.core.base.response.schema import Response
 from llama_index.core.evaluation import BaseEvaluator, CorrectnessEvaluator, EvaluationResult, SemanticSimilarityEvaluator
 from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
 
-from uniscale_integrations.attribution import Credit
+from uniscale_integrations.attribution import CREDITS, Credit
 from uniscale_integrations.engine import UniScale
-from uniscale_integrations.errors import ConfigurationError, UniScaleError
+from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.llama_index.instrumentation import decisions_behind
 from uniscale_integrations.llama_index.judging import watching
 from uniscale_integrations.llama_index.llm import UniScaleLLM
@@ -24,6 +25,12 @@ Scale = tuple[float, float] | Callable[[EvaluationResult], float | None]
 
 SCALES: dict[type[BaseEvaluator], tuple[float, float]] = {CorrectnessEvaluator: (1.0, 5.0), SemanticSimilarityEvaluator: (0.0, 1.0)}
 """Of evaluators whose scores are not in [0, 1]."""
+
+
+def _is_scale(scale: object) -> bool:
+    if not isinstance(scale, (tuple, list)) or len(scale) != 2:
+        return False
+    return all(isinstance(end, (int, float)) and isfinite(end) for end in scale) and scale[0] != scale[1]
 
 
 class FeedbackEvaluator(BaseEvaluator):
@@ -39,7 +46,7 @@ class FeedbackEvaluator(BaseEvaluator):
         engine: whose decisions are judged; or an LLM that has it.
         scale: see `Scale`; by default that of the evaluators of LlamaIndex, and [0, 1] of others. Scores beyond a scale that is given count
             as its ends.
-        source: the evaluator's name in the log; its class's by default.
+        source: the evaluator's name in the log; its class's by default. Two of one class need a source, or a key, each.
         key: what about, where one source judges several things.
         credit: who is judged where the response took several decisions.
 
@@ -69,6 +76,10 @@ class FeedbackEvaluator(BaseEvaluator):
         found = engine.engine if isinstance(engine, UniScaleLLM) else engine
         if not isinstance(evaluator, BaseEvaluator) or not isinstance(found, UniScale):
             raise ConfigurationError(f"give a BaseEvaluator and an engine or a UniScaleLLM, got {evaluator!r:.60} and {engine!r:.60}")
+        if credit not in CREDITS:
+            raise ConfigurationError(f"credit must be {', '.join(map(repr, CREDITS))}, got {credit!r}")
+        if scale is not None and not callable(scale) and not _is_scale(scale):
+            raise ConfigurationError(f"scale must be the worst and the best score, two different numbers, or a function, got {scale!r}")
         known = next((SCALES[kind] for kind in type(evaluator).__mro__ if kind in SCALES), None)
         self._evaluator, self._engine, self._scale = evaluator, found, scale or known
         self._source, self._key, self._credit = source or type(evaluator).__name__, key, credit
@@ -107,7 +118,8 @@ class FeedbackEvaluator(BaseEvaluator):
             elif correct is not None:
                 comment = result.feedback or ""
                 self._engine.feedback(response, correct, source=self._source, key=self._key, comment=comment, credit=self._credit)
-        except UniScaleError:
+        except Exception:
+            # A scale of the application's may raise anything; the verdict is there all the same.
             _log.exception("what %s said cannot be learned from", self._source)
 
     def _warn(self, what: str) -> None:
@@ -124,6 +136,8 @@ class FeedbackEvaluator(BaseEvaluator):
             return self._scale(result)
         if result.score is None:
             return None if result.passing is None else float(result.passing)
+        if not isfinite(result.score):
+            raise ConfigurationError(f"{self._source} gave a score of {result.score}")
         if self._scale is not None:
             worst, best = self._scale
             return min(1.0, max(0.0, (result.score - worst) / (best - worst)))

@@ -43,6 +43,8 @@ SPANS = Lineage[str]()
 TAGGED = Lineage[tuple[str, str]]()
 """The tags that decisions were taken under, each also under any name."""
 
+END: Any = object()
+
 ANY = ""
 """Stands for any name of a tag."""
 
@@ -128,13 +130,9 @@ def install() -> None:
 def note(decision_id: str, span_id: str | None, tags: Mapping[str, Any]) -> None:
     """Note a decision with the span that it was taken in and all above it, and with the tags that were set."""
     if span_id is not None:
-        if SPANS.decisions(span_id) is None:
-            SPANS.began(span_id)
         SPANS.note(span_id, decision_id)
     for name, value in tags.items():
         for tag in ((name, str(value)), (ANY, str(value))):
-            if TAGGED.decisions(tag) is None:
-                TAGGED.began(tag)
             TAGGED.note(tag, decision_id)
 
 
@@ -203,16 +201,16 @@ def _drained_within(result: StreamingResponse | AsyncStreamingResponse, span_id:
     def drained(tokens: Iterator[str]) -> Generator[str]:
         while True:
             with within():
-                token = next(tokens, None)
-            if token is None:
+                token = next(tokens, END)
+            if token is END:
                 return
             yield token
 
     async def adrained(tokens: AsyncIterator[str]) -> AsyncGenerator[str]:
         while True:
             with within():
-                token = await anext(tokens, None)
-            if token is None:
+                token = await anext(tokens, END)
+            if token is END:
                 return
             yield token
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
@@ -47,6 +48,7 @@ from uniscale_integrations.llama_index.quiet import isolated
 from uniscale_integrations.llama_index.streaming import responses_of
 from uniscale_integrations.loop import SHARED
 from uniscale_integrations.models.chat.model import ChatStepModel
+from uniscale_integrations.policy.objective import weights
 from uniscale_integrations.roster import generators
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation
@@ -56,6 +58,8 @@ from uniscale_integrations.space import ConfigurationSpace
 
 SETTINGS = ("temperature", "max_tokens", "top_p")
 """Fields that the inner models are asked with, where they are given and the model knows them."""
+
+_log = logging.getLogger(__name__)
 
 _dispatcher = get_dispatcher(__name__)
 
@@ -94,26 +98,40 @@ class UniScaleLLM(FunctionCallingLLM):
     space: ConfigurationSpace | None = Field(default=None, exclude=True)
     prices: Mapping[str, tuple[float, float]] | None = None
     mode: str | Sequence[float] | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    max_tokens: int | None = None
+    temperature: float | None = Field(default=None, ge=0.0)
+    top_p: float | None = Field(default=None, gt=0.0, le=1.0)
+    max_tokens: int | None = Field(default=None, gt=0)
     timeout: float | None = None
     max_retries: int | None = None
     budget: Budget | float | None = None
-    deadline: float | None = None
+    deadline: float | None = Field(default=None, gt=0.0)
 
     @model_validator(mode="after")
     def _with_engine(self) -> Self:
         named = self.models is not None or self.log is not None or self.space is not None or self.verifier != "auto"
+        named = named or self.prices is not None or self.timeout is not None or self.max_retries is not None
         if self.engine is not None and named:
-            raise ValueError("give an engine, or what one is made of (models, log, verifier, space), not both")
+            made_of = "models, log, verifier, space, prices, timeout, max_retries"
+            raise ValueError(f"give an engine, or what one is made of ({made_of}), not both")
+        if self.mode is not None:
+            weights(weighing(self.mode))
         if self.engine is None:
             limits: dict[str, Any] = {"timeout": self.timeout, "retries": self.max_retries or 0}
             models = None if self.models is None else generators(self.models, self.prices, **limits)
             self.engine = UniScale(models, self.verifier, self.space, weighing(self.mode) or "balanced", self.log or "sqlite://")
-            self.models = self.log = self.space = None
+            self.models = self.log = self.space = self.prices = self.timeout = self.max_retries = None
             self.verifier = "auto"
+        self._take_system_prompt()
         return self
+
+    def _take_system_prompt(self) -> None:
+        """LlamaIndex gives its prompt to whom it asks; what the inner LLMs say of theirs it does not see."""
+        clients = [getattr(model, "client", None) for model in self._engine.models.values()]
+        prompts = {client.llm.system_prompt for client in clients if isinstance(client, LlamaIndexClient)}
+        if self.system_prompt is None and prompts != {None} and len(prompts) == 1:
+            self.system_prompt = prompts.pop()
+        elif prompts - {None, self.system_prompt}:
+            _log.warning("the inner LLMs have system prompts of their own, which are not used; give the UniScaleLLM one")
 
     @classmethod
     def class_name(cls) -> str:
@@ -129,11 +147,19 @@ class UniScaleLLM(FunctionCallingLLM):
         """
         if kwargs.get("engine") is None and kwargs.get("models") is None:
             raise ConfigurationError("what was stored of a UniScaleLLM are its settings; give the engine as well, or models to make one of")
-        return super().from_dict(data, **kwargs)
+        return super().from_dict({name: value for name, value in data.items() if name != "engine"}, **kwargs)
+
+    def to_dict(self, **kwargs: Any) -> dict[str, Any]:
+        """Its settings, with the names of what it chooses from, by which LlamaIndex tells one from another."""
+        space = [str(configuration) for configuration in self._engine.space]
+        return super().to_dict(**kwargs) | {"engine": {"models": list(self._engine.models), "space": space}}
 
     def __getstate__(self) -> dict[str, Any]:
-        # LlamaIndex would leave the engine out of the copy, and out of the original.
-        raise TypeError("a UniScaleLLM cannot be pickled, since it holds models and an open log; make one in each process, on the same log")
+        # What holds it would lose it, if it could not be pickled at all; so its settings go, and who reads them is told.
+        return {"settings": self.to_dict()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        raise TypeError("a UniScaleLLM holds models and an open log, which stay in their process; make one in each, on the same log")
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         # Settings of its own around the same engine, which is there to be shared.
@@ -220,26 +246,31 @@ class UniScaleLLM(FunctionCallingLLM):
     def _validate_chat_with_tools_response(
         self, response: ChatResponse, tools: Sequence[BaseTool], allow_parallel_tool_calls: bool = False, **kwargs: Any
     ) -> ChatResponse:
-        blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
-        if len(blocks) > 1 and not allow_parallel_tool_calls:
-            response.message.blocks = [block for block in response.message.blocks if block not in blocks[1:]]
+        if not allow_parallel_tool_calls:
+            message = response.message
+            first = next((place for place, block in enumerate(message.blocks) if isinstance(block, ToolCallBlock)), None)
+            message.blocks = [block for place, block in enumerate(message.blocks) if place == first or not isinstance(block, ToolCallBlock)]
+            if message.additional_kwargs.get("tool_calls"):
+                message.additional_kwargs["tool_calls"] = message.additional_kwargs["tool_calls"][:1]
         return response
 
     def _chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
         asked, wanted = self._request(messages, options)
-        answer = SHARED.run(lambda: self._answered(asked, wanted), isolated())
-        return self._told(answer, response_of(answer, asked), _Place.here())
+        place = _Place.here()
+        answer = SHARED.run(lambda: self._answered(asked, wanted, place), isolated())
+        return self._told(answer, response_of(answer, asked), place)
 
     async def _achat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
         asked, wanted = self._request(messages, options)
-        answer = await asyncio.create_task(self._answered(asked, wanted), context=isolated())
-        return self._told(answer, response_of(answer, asked), _Place.here())
+        place = _Place.here()
+        answer = await asyncio.create_task(self._answered(asked, wanted, place), context=isolated())
+        return self._told(answer, response_of(answer, asked), place)
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponseGen:
         (asked, wanted), place, context = self._request(messages, options), _Place.here(), isolated()
 
         def stream() -> ChatResponseGen:
-            for piece in SHARED.iterate(lambda: self._responses(asked, wanted), context):
+            for piece in SHARED.iterate(lambda: self._responses(asked, wanted, place), context):
                 yield self._passed_on(piece, place)
 
         return stream()
@@ -248,13 +279,15 @@ class UniScaleLLM(FunctionCallingLLM):
         (asked, wanted), place = self._request(messages, options), _Place.here()
 
         async def stream() -> ChatResponseAsyncGen:
-            async for piece in self._responses(asked, wanted):
+            async for piece in self._responses(asked, wanted, place):
                 yield self._passed_on(piece, place)
 
         return stream()
 
-    def _responses(self, asked: Conversation, wanted: Mapping[str, Any]) -> AsyncIterator[tuple[ChatResponse, Answer | None]]:
-        return responses_of(asked, lambda **watch: self._answered(asked, wanted, **watch))
+    def _responses(
+        self, asked: Conversation, wanted: Mapping[str, Any], place: _Place
+    ) -> AsyncIterator[tuple[ChatResponse, Answer | None]]:
+        return responses_of(asked, lambda **watch: self._answered(asked, wanted, place, **watch))
 
     def _passed_on(self, piece: tuple[ChatResponse, Answer | None], place: _Place) -> ChatResponse:
         response, answer = piece
@@ -268,15 +301,21 @@ class UniScaleLLM(FunctionCallingLLM):
         own, rest = divided(options)
         rest = {name: value for name, value in rest.items() if value is not None}
         stop = rest.pop("stop", ())
+        if not isinstance(stop, (str, list, tuple)):
+            raise ConfigurationError(f"stop must be a text or a list of texts, got {stop!r}")
         settings = {name: value for name in SETTINGS if (value := getattr(self, name)) is not None}
         span = active_span_id.get()
         about = None if span is None else SPANS.about(span)
         asked = conversation_of(messages, {**settings, **rest}, (stop,) if isinstance(stop, str) else stop, about)
         return asked, request(self._engine, asked, own, self.mode, self.budget, self.deadline)
 
-    async def _answered(self, asked: Conversation, wanted: Mapping[str, Any], **watch: Any) -> Answer:
+    async def _answered(self, asked: Conversation, wanted: Mapping[str, Any], place: _Place, **watch: Any) -> Answer:
         try:
-            return await self._engine.arun(asked, **wanted, **watch)
+            answer = await self._engine.arun(asked, **wanted, **watch)
+            if answer.decision_id is not None:
+                # At once: who reads a stream may have read enough before its last piece.
+                note(answer.decision_id, place.span_id, place.tags)
+            return answer
         except SearchFailed as error:
             # Who handles a provider's errors expects those.
             if error.errors:
@@ -286,7 +325,6 @@ class UniScaleLLM(FunctionCallingLLM):
     def _told(self, answer: Answer, response: ChatResponse, place: _Place) -> ChatResponse:
         """The response, with everybody told of the decision behind it."""
         if answer.decision_id is not None:
-            note(answer.decision_id, place.span_id, place.tags)
             judged_by(self._engine, answer.decision_id)
             configuration = response.additional_kwargs[KEY]["configuration"]
             ledger = answer.ledger

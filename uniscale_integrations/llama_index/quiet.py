@@ -6,7 +6,7 @@ events and spans through dispatchers that know no context; so these are taught t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import Context, ContextVar, copy_context
 from functools import wraps
 from typing import Any
@@ -28,12 +28,18 @@ def isolated() -> Context:
     return context
 
 
-def unheard(llm: BaseLLM) -> BaseLLM:
-    """A copy of a model that tells no callbacks, with the same client and the same limits."""
+def unheard(llm: BaseLLM, more: Mapping[str, Any] | None = None) -> BaseLLM:
+    """A copy of a model that tells no callbacks, with the same client and the same limits.
+
+    Args:
+        llm: the model; one inside it, as structured ones have, is copied too.
+        more: fields that are to be otherwise.
+    """
     nobody = CallbackManager([])
     # A new manager comes with the handler that was set for the whole process.
     nobody.handlers.clear()
-    return llm.model_copy(update={"callback_manager": nobody})
+    inside = {name: unheard(value) for name in type(llm).model_fields if isinstance(value := getattr(llm, name, None), BaseLLM)}
+    return llm.model_copy(update={"callback_manager": nobody, **inside, **(more or {})})
 
 
 def install() -> None:

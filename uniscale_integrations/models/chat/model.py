@@ -94,8 +94,8 @@ class ChatStepModel:
         self.timeout, self.retries = timeout, retries
         self._way = None if continuation == "probe" else Continuation(continuation)
         self._max_concurrency = max_concurrency
-        self._slots: asyncio.Semaphore | None = None
-        self._finding: asyncio.Lock | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._slots, self._finding = asyncio.Semaphore(max_concurrency), asyncio.Lock()
 
     def set_price(self, price: tuple[float, float]) -> None:
         """Count in dollars from now on: so many per million tokens read and sampled.
@@ -143,7 +143,7 @@ class ChatStepModel:
         return await REQUESTS.hop(lambda: self._found_out(session))
 
     async def _found_out(self, session: ChatSession) -> Continuation:
-        self._finding = self._finding or asyncio.Lock()
+        self._on_this_loop()
         async with self._finding:
             if self._way is not None:
                 return self._way
@@ -153,6 +153,12 @@ class ChatStepModel:
             if sure:
                 self._way = way
             return way
+
+    def _on_this_loop(self) -> None:
+        """Have locks of the loop that runs; a forked process has another one, and nobody there holds what was held before."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._slots, self._finding = loop, asyncio.Semaphore(self._max_concurrency), asyncio.Lock()
 
     def falls_back(self) -> None:
         """From now on only whole answers are asked for: the model began anew instead of going on."""
@@ -181,7 +187,7 @@ class ChatStepModel:
                 emit(piece)
 
             asked = replace(asked, emit=noting)
-        self._slots = self._slots or asyncio.Semaphore(self._max_concurrency)
+        self._on_this_loop()
         try:
             async with self._slots, asyncio.timeout(self.timeout):
                 # What has been shown cannot be taken back, and must not be said twice.
