@@ -39,7 +39,7 @@ clean:
 	@echo "Installing into .venv: torch first, then the package (a few minutes the first time)"
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	$(PIP) torch
-	$(PIP) --editable '.[local]'
+	$(PIP) --editable '.[langchain,llama-index,local]'
 	touch $@
 
 .venv/dev.stamp: .venv/local.stamp

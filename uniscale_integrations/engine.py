@@ -182,6 +182,11 @@ class UniScale:
         return self._models
 
     @property
+    def verifier(self) -> Verifier | None:
+        """What scores the steps."""
+        return self._verifier
+
+    @property
     def in_dollars(self) -> bool:
         """Whether costs are counted in dollars, as of models with a price, and not in eFLOPs."""
         return limited_by(next(iter(self._models.values())), self._hardware, Budget(usd=1.0)) is not None

@@ -3,18 +3,100 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
 
-from typer.testing import CliRunner
+import pytest
+from typer.testing import CliRunner, Result
 
 from uniscale_integrations.cli.app import app
+from uniscale_integrations.log.log import Log
 
 
-def test_the_demo_compares_configurations_and_their_cost() -> None:
-    result = CliRunner().invoke(app, ["demo", "--count", "4", "--json"])
-    assert result.exit_code == 0, result.output
-    values = json.loads(result.stdout.strip().splitlines()[-1])
-    plain, *searches = [row for row in values["configurations"] if row["model"] == "uniscale-0.3m"]
-    assert (plain["qp"], plain["cp"], plain["bs"]) == (1, 1, 1)
-    assert all(row["eflops"] > plain["eflops"] for row in searches)
-    assert all(0 <= row["accuracy"] <= 1 for row in values["configurations"])
-    assert "uniscale ask" in result.stdout
+def demo(folder: Path, *options: str) -> Result:
+    log, report = f"sqlite:///{folder / 'uniscale.db'}", str(folder / "report.html")
+    return CliRunner().invoke(app, ["demo", "--log", log, "--report", report, "--json", *options])
+
+
+def figures(result: Result) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(result.stdout.strip().splitlines()[-1])
+    return values
+
+
+def test_both_frameworks_on_one_engine_beside_what_else_could_be_done_and_again(tmp_path: Path) -> None:
+    first = demo(tmp_path, "-n", "8")
+    assert first.exit_code == 0, first.output
+    told = figures(first)
+    assert told["through"] == {"LangChain": 6, "LlamaIndex": 2}
+    names = [each["name"] for each in told["contestants"]]
+    assert names == [
+        "UniScale", "uniscale-0.3m alone", "uniscale-1m alone", "uniscale-3m alone", "only routing", "only searching, uniscale-3m",
+    ]  # fmt: skip
+    for each in told["contestants"]:
+        assert 0.0 <= each["right"] <= 1.0
+        assert 0.0 < each["reward"] <= 1.0
+        assert each["cost"] > 0
+    assert "what is chosen for which kind of question" in first.stdout
+    assert (tmp_path / "report.html").read_text().count("<script") == 2
+    with closing(Log(f"sqlite:///{tmp_path / 'uniscale.db'}", create=False)) as log:
+        # Everything was judged, by callbacks, and nothing twice.
+        assert log.counts() == {"decision": 8, "outcome": 8, "feedback": 8}
+
+    second = demo(tmp_path, "-n", "4", "--no-others")
+    assert figures(second)["before"] == 8
+    assert "Going on from 8 decisions" in second.stdout
+    assert [each["name"] for each in figures(second)["contestants"]] == ["UniScale"]
+
+    third = demo(tmp_path, "-n", "4", "--no-others", "--fresh", "--models", "uniscale-0.3m", "--verifier", "agreement")
+    assert figures(third)["before"] == 0
+    with closing(Log(f"sqlite:///{tmp_path / 'uniscale.db'}", create=False)) as log:
+        assert log.counts()["decision"] == 4
+
+
+def test_ctrl_c_loses_nothing(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'uniscale.db'}"
+    program = [sys.executable, "-c", "from uniscale_integrations.cli import main; main()"]
+    command = [*program, "demo", "-n", "300", "--no-others", "--log", address, "--json"]
+    with subprocess.Popen(
+        [*command, "--report", str(tmp_path / "report.html")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if " of 300, " in line:
+                break
+        process.send_signal(signal.SIGINT)
+        said, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    told = json.loads(said.strip().splitlines()[-1])
+    assert told["interrupted"] is True
+    assert "Stopped after" in said
+    assert "Traceback" not in error
+    with closing(Log(address, create=False)) as log:
+        counts = log.counts()
+    assert counts["decision"] == counts["outcome"] >= told["questions"] > 0
+    assert counts["feedback"] >= told["questions"]
+    assert (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--mode", "fast"], "no mode 'fast'"),
+        (["--models", "no-such-model"], "no-such-model"),
+        (["--verifier", "nonsense"], "no verifier 'nonsense'"),
+        (["--models", "openai:gpt-5-mini"], "openai:gpt-5-mini cannot be reached"),
+        (["--fresh", "--log", "postgresql://nobody@nowhere/none"], "give another database"),
+    ],
+)
+def test_wrong_use_ends_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], message: str) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    result = demo(tmp_path, "-n", "1", *options)
+    assert result.exit_code == 2
+    assert message in figures(result)["message"]
+    assert "Traceback" not in result.output
+
+

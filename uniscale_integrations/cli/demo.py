@@ -1,106 +1,188 @@
-"""`uniscale demo`: what search buys, on the embedded models and questions."""
+"""`uniscale demo`: the main job on the embedded family, or on models of one's own."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from uniscale_integrations.cli.console import err, out, print_json, quantity, quiet_loading, told_plainly
-from uniscale_integrations.search.many import arun_many
-from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Answer, Request
-from uniscale_integrations.space import Configuration
+from uniscale_integrations.cli.console import err, out, print_json, quiet_loading, told_plainly
+from uniscale_integrations.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from uniscale_integrations.demo.contest import Tally
+    from uniscale_integrations.engine import UniScale
     from uniscale_integrations.models.questions import Question
 
-SHAPES = {
-    "uniscale-0.3m": ((1, 1, 1), (4, 1, 1), (1, 8, 2), (4, 8, 4)),
-    "uniscale-1m": ((1, 1, 1), (4, 1, 1), (1, 8, 2)),
-    "uniscale-3m": ((1, 1, 1), (1, 8, 2)),
-}
+ROUND = 20
+"""Questions after which the contestants take turns, and the view is drawn anew."""
+
+HOSTED = ("openai", "anthropic", "ollama", "google_genai", "mistralai", "groq")
+"""Providers whose models are named `provider:model`, through LangChain."""
 
 
 def demo(
-    count: Annotated[int, typer.Option(help="How many of the embedded questions.")] = 48,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same answers.")] = 0,
+    count: Annotated[int, typer.Option("--questions", "-n", min=1, help="How many questions to answer.")] = 300,
+    mode: Annotated[str, typer.Option(help="cost-sensitive, balanced or quality-first.")] = "balanced",
+    models: Annotated[str, typer.Option(help="Models of your own: hub names, folders, GGUF files, openai:gpt-5-mini; with commas.")] = "",
+    verifier: Annotated[str, typer.Option(help="What scores the answers: a reward model, agreement, self-certainty, none.")] = "auto",
+    log: Annotated[str, typer.Option(help="Where what is learned stays; a second run goes on from it.")] = "sqlite:///uniscale.db",
+    report: Annotated[Path, typer.Option(help="The page to write at the end.")] = Path("report.html"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over: forget what earlier runs have learned.")] = False,
+    others: Annotated[
+        bool | None, typer.Option("--others/--no-others", help="Measure what else could be done; by default with the embedded models.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the questions' order, and of drawing.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
-    """Answer embedded questions under several configurations and show what search buys, and what it costs."""
+    """Stream questions through a LangChain chain and a LlamaIndex query engine on one engine that learns, beside what else could be done.
+
+    Example: uniscale demo --questions 100 --mode quality-first
+    """
     with told_plainly(as_json):
-        from uniscale_integrations.models.catalog import load_model
-        from uniscale_integrations.models.questions import questions
-        from uniscale_integrations.verifiers.load import load_prm
+        from uniscale_integrations.policy.objective import weights
 
+        weights(mode)
+        if fresh:
+            _forget(log)
         quiet_loading()
-        chosen = questions()[:count]
-        with err.status("loading the embedded models"):
-            verifier = load_prm()
-            models = {name: load_model(name) for name in SHAPES}
-        results: list[dict[str, Any]] = []
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=err, transient=True) as progress:
-            task = progress.add_task("", total=len(chosen) * sum(map(len, SHAPES.values())))
-            for name, shapes in SHAPES.items():
-                for shape in shapes:
-                    configuration = Configuration(name, *shape)
-                    progress.update(task, description=str(configuration))
-                    requests = [Request(question.text, configuration, Sampling(seed=seed)) for question in chosen]
-                    answers = asyncio.run(
-                        arun_many(requests, models[name], verifier, done=lambda index, answer: progress.advance(task))
-                    )
-                    results.append(_summary(configuration, chosen, answers))
-        out.print(_table(results, len(chosen)))
-        out.print(_example(chosen, results))
-        if as_json:
-            for result in results:
-                del result["right"]
-            print_json({"questions": len(chosen), "configurations": results})
+        with err.status("loading the models and both frameworks (some seconds)"):
+            engine = _engine(models, verifier, mode, log, seed)
+        with closing(engine):
+            known = engine.log.counts().get("decision", 0)
+            if known:
+                out.print(f"Going on from {known} decisions in {engine.log.name}; --fresh starts over.")
+            asked = _questions(count, known, seed)
+            measured = (not models) if others is None else others
+            tallies, interrupted = _run(engine, asked, measured, seed)
+            _close(engine, tallies, asked, report, interrupted=interrupted)
+            if as_json:
+                print_json(_figures(engine, tallies, asked, report, known=known, interrupted=interrupted))
+        if interrupted:
+            raise typer.Exit(130)
 
 
-def _summary(configuration: Configuration, chosen: Sequence[Question], answers: list[Answer]) -> dict[str, Any]:
-    right = [question.correct(answer.answer) for question, answer in zip(chosen, answers, strict=True)]
-    scores = [answer.score for answer in answers if answer.score is not None]
+def _engine(models: str, verifier: str, mode: str, log: str, seed: int) -> UniScale:
+    from uniscale_integrations.engine import UniScale
+    from uniscale_integrations.search.ports import Sampling
+
+    chosen = [_model(name.strip()) for name in models.split(",") if name.strip()] or None
+    sampling = Sampling(seed=seed)
+    return UniScale(chosen, verifier, mode=mode, log=log, sampling=sampling, store_queries=True, store_paths=True)
+
+
+def _model(name: str) -> Any:
+    """A model by its name, of a provider where it is `provider:model`."""
+    if name.partition(":")[0] not in HOSTED:
+        return name
+    try:
+        from langchain.chat_models import init_chat_model
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"{name} is a model of a provider, which LangChain reaches: pip install langchain") from error
+    try:
+        return init_chat_model(name)
+    except Exception as error:
+        # A missing package, a missing key: clients say it in many ways.
+        raise ConfigurationError(f"{name} cannot be reached: {error}") from error
+
+
+def _forget(log: str) -> None:
+    from sqlalchemy.engine import make_url
+
+    url = make_url(log)
+    if url.get_backend_name() != "sqlite":
+        raise ConfigurationError(f"--fresh removes the file of an SQLite log; give another database than {url.render_as_string()}")
+    for end in ("", "-wal", "-shm"):
+        if url.database:
+            Path(url.database + end).unlink(missing_ok=True)
+
+
+def _questions(count: int, known: int, seed: int) -> list[Question]:
+    """The next questions of an order that is the same in every run; from the first one again when all have been asked."""
+    import random
+
+    from uniscale_integrations.models.questions import questions
+
+    order = list(questions())
+    random.Random(seed).shuffle(order)
+    return [order[(known + place) % len(order)] for place in range(count)]
+
+
+def _run(engine: UniScale, asked: Sequence[Question], measured: bool, seed: int) -> tuple[list[Tally], bool]:
+    """Have all contestants answer, round by round; whether Ctrl-C ended it."""
+    from rich.live import Live
+
+    from uniscale_integrations.cli.contest_view import ContestView
+    from uniscale_integrations.demo.contest import Behind, Contestant, Tally, others
+    from uniscale_integrations.search.ports import Sampling
+
+    contestants: list[Contestant] = [Behind(engine, asked)]
+    if measured:
+        contestants += others(engine, engine.verifier, Sampling(seed=seed))
+    tallies = [Tally(contestant.name) for contestant in contestants]
+    view = ContestView(tallies, len(asked), "$" if engine.in_dollars else "eFLOPs")
+
+    async def rounds() -> None:
+        for first in range(0, len(asked), ROUND):
+            part = asked[first : first + ROUND]
+            for contestant, tally in zip(contestants, tallies, strict=True):
+                view.began(contestant.name)
+                tally.results += await contestant.answer(part, first)
+                view.asked(part[-1], tallies[0].results[-1])
+                live.update(view)
+            if not out.is_terminal:
+                sys.stderr.write(f"{view.line()}\n")
+
+    with Live(view, console=out, refresh_per_second=4, transient=True) as live:
+        try:
+            asyncio.run(rounds())
+        except KeyboardInterrupt:
+            return tallies, True
+    return tallies, False
+
+
+def _close(engine: UniScale, tallies: Sequence[Tally], asked: Sequence[Question], report: Path, *, interrupted: bool) -> None:
+    """The tables, and where the page is."""
+    from uniscale_integrations.cli.contest_view import kinds_table, standing, verdict
+    from uniscale_integrations.report.page import write_report
+
+    done = len(tallies[0].results)
+    if interrupted:
+        out.print(f"Stopped after {done} questions; what was answered and judged is in the log, and the next run goes on from there.")
+    if done:
+        out.print(standing(tallies, "$" if engine.in_dollars else "eFLOPs"))
+        if len(tallies) > 1:
+            out.print(verdict(tallies), soft_wrap=True)
+        out.print(kinds_table(asked[:done], tallies[0].results))
+    write_report(engine.log, report)
+    out.print(f"What was decided, what it cost and every path of every search: open {report.resolve()} in a browser.", soft_wrap=True)
+    out.print(f"What was learned stays in {engine.log.name}; run this again to go on from it.", soft_wrap=True)
+
+
+def _figures(
+    engine: UniScale, tallies: Sequence[Tally], asked: Sequence[Question], report: Path, *, known: int, interrupted: bool
+) -> dict[str, Any]:
+    half = max(1, len(tallies[0].results) // 2)
     return {
-        "model": configuration.model,
-        "qp": configuration.qp,
-        "cp": configuration.cp,
-        "bs": configuration.bs,
-        "accuracy": sum(right) / len(right),
-        "score": sum(scores) / len(scores) if scores else None,
-        "eflops": sum(answer.ledger.eflops for answer in answers) / len(answers),
-        "right": right,
+        "questions": len(tallies[0].results),
+        "before": known,
+        "interrupted": interrupted,
+        "unit": "usd" if engine.in_dollars else "eflops",
+        "report": str(report),
+        "log": engine.log.name,
+        "through": {name: sum(result.framework == name for result in tallies[0].results) for name in ("LangChain", "LlamaIndex")},
+        "contestants": [
+            {
+                "name": tally.name,
+                **{of: tally.mean(of) for of in ("right", "reward", "cost")},
+                "last_half": {of: tally.mean(of, half) for of in ("right", "reward", "cost")},
+            }
+            for tally in tallies
+            if tally.results
+        ],
     }
-
-
-def _table(results: list[dict[str, Any]], count: int) -> Table:
-    table = Table(title=f"{count} questions the models have never seen", title_justify="left")
-    for column, side in (("model", "left"), ("QP", "right"), ("CP", "right"), ("BS", "right"), ("right", "right")):
-        table.add_column(column, justify=side)  # type: ignore[arg-type]
-    table.add_column("", justify="left")
-    table.add_column("eFLOPs a question", justify="right")
-    previous = ""
-    for result in results:
-        if previous and previous != result["model"]:
-            table.add_section()
-        previous = result["model"]
-        bar = "█" * round(20 * result["accuracy"])
-        numbers = [str(result[key]) for key in ("model", "qp", "cp", "bs")]
-        table.add_row(*numbers, f"{result['accuracy']:.0%}", bar, quantity(result["eflops"]))
-    return table
-
-
-def _example(chosen: Sequence[Question], results: list[dict[str, Any]]) -> str:
-    """A question that the smallest model gets right only by searching, with the command that shows how."""
-    plain = next(r for r in results if (r["qp"], r["cp"], r["bs"]) == (1, 1, 1))
-    searched = next(r for r in results if r["model"] == plain["model"] and (r["qp"], r["cp"], r["bs"]) == (1, 8, 2))
-    for question, before, after in zip(chosen, plain["right"], searched["right"], strict=True):
-        if after and not before:
-            text = question.text.replace('"', '\\"')
-            return f'see a search at work:\n  uniscale ask "{text}" --model {plain["model"]} --cp 8 --bs 2 --trace'
-    return 'see a search at work:\n  uniscale ask "What is 12 + 30 - 7?" --cp 8 --bs 2 --trace'
