@@ -50,6 +50,8 @@ def ask(
     """Answer QUESTION under one configuration (M, QP, CP, BS) and show what it took.
 
     Ctrl-C gives the best answer so far.
+
+    Example: uniscale ask "What is 48 + 27 - 19?" --model uniscale-0.3m --cp 8 --bs 2 --trace
     """
     with told_plainly(as_json):
         configuration = Configuration(model, qp, cp, bs)

@@ -20,7 +20,10 @@ def calibrate(
     save: Annotated[Path | None, typer.Option(help="Where to write the profile; by default where `--hardware local` reads it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
-    """Measure this machine's FLOP/s, memory bandwidth and time per layer, and save them as the hardware profile "local"."""
+    """Measure this machine's FLOP/s, memory bandwidth and time per layer, and save them as the hardware profile "local".
+
+    Example: uniscale calibrate --seconds 2
+    """
     with told_plainly(as_json):
         with Progress(console=err, transient=True) as progress:
             task = progress.add_task("measuring", total=1.0)

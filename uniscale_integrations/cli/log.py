@@ -35,7 +35,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object as the las
 
 @app.command()
 def info(address: Address, as_json: AsJson = False) -> None:
-    """What the log holds, how the configurations have done, and how far the verifiers can be trusted."""
+    """What the log holds, how the configurations have done, and how far the verifiers can be trusted.
+
+    Example: uniscale log info sqlite:///uniscale.db
+    """
     with told_plainly(as_json), closing(Log(address, create=False)) as log:
         arms: dict[str, str] = {}
         chosen: Counter[str] = Counter()
@@ -126,7 +129,10 @@ def _reliability(trust: dict[str, Any]) -> Table:
 
 @app.command()
 def verify(address: Address, as_json: AsJson = False) -> None:
-    """Read every event and check that it belongs to a decision; exit code 1 where one does not."""
+    """Read every event and check that it belongs to a decision; exit code 1 where one does not.
+
+    Example: uniscale log verify sqlite:///uniscale.db
+    """
     with told_plainly(as_json), closing(Log(address, create=False)) as log:
         known: set[str] = set()
         lost: list[str] = []
@@ -153,7 +159,10 @@ def verify(address: Address, as_json: AsJson = False) -> None:
 
 @app.command()
 def rebuild(address: Address, as_json: AsJson = False) -> None:
-    """Drop the snapshots, so that every engine folds its state from the events again."""
+    """Drop the snapshots, so that every engine folds its state from the events again.
+
+    Example: uniscale log rebuild sqlite:///uniscale.db
+    """
     with told_plainly(as_json), closing(Log(address, create=False)) as log:
         dropped = log.forget_snapshots()
         out.print(f"dropped {dropped} snapshots; the next engine that opens the log folds its {sum(log.counts().values())} events")
@@ -165,7 +174,10 @@ def rebuild(address: Address, as_json: AsJson = False) -> None:
 def export(
     address: Address, target: Annotated[Path | None, typer.Option(help="A file to write; standard output by default.")] = None
 ) -> None:
-    """Write all events as JSON Lines, in the log's order."""
+    """Write all events as JSON Lines, in the log's order.
+
+    Example: uniscale log export sqlite:///uniscale.db --target events.jsonl
+    """
     with told_plainly(False), closing(Log(address, create=False)) as log:
         try:
             with nullcontext(sys.stdout) if target is None else target.open("w", encoding="utf-8") as file:

@@ -48,6 +48,8 @@ def replay(
     uis is UniScale's policy over all configurations, routing over the plain samples of all models, tts over the searches of the one model
     that is best in hindsight. Bounds are the best fixed configuration; a linear policy that knows every reward on all other questions,
     which tells what the question is worth knowing; and the oracle, which knows the best for each question.
+
+    Example: uniscale replay family.jsonl.gz --mode cost-sensitive --seeds 20 --plots pictures
     """
     with told_plainly(as_json):
         from uniscale_integrations.policy.encoders import query_encoder

@@ -51,6 +51,8 @@ def table(
     """Run every configuration on every question and write the outcomes to TARGET, for `uniscale replay`.
 
     Rows are kept beside it as they come: after Ctrl-C, or a crash, the same command goes on where it stopped.
+
+    Example: uniscale table family.jsonl.gz --count 200 --samples 2
     """
     with told_plainly(as_json):
         from uniscale_integrations.models.catalog import language_models, load_model
