@@ -46,7 +46,7 @@ class Server:
         self._behaves, self._numbers, self._lock = behaves, count(), Lock()
 
     def client(self) -> httpx.Client:
-        return httpx.Client(transport=httpx.MockTransport(self._answer))
+        return httpx.Client(transport=httpx.MockTransport(self.answer))
 
     def async_client(self) -> httpx.AsyncClient:
         async def answer(request: httpx.Request) -> httpx.Response:
@@ -57,11 +57,11 @@ class Server:
                 except asyncio.CancelledError:
                     self.cancelled += 1
                     raise
-            return self._answer(request)
+            return self.answer(request)
 
         return httpx.AsyncClient(transport=httpx.MockTransport(answer))
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
+    def answer(self, request: httpx.Request) -> httpx.Response:
         body = json.loads(request.content)
         with self._lock:
             self.bodies.append(body)

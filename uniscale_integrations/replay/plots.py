@@ -67,7 +67,8 @@ def _learning(axes: Any, world: World, episodes: Sequence[Episode], runs: dict[s
     """Mean reward so far, with the 95 % interval over orders."""
     for name, several in runs.items():
         rewards = np.stack([run.reward for run in several])
-        times = np.unique(np.geomspace(10, rewards.shape[1], POINTS).astype(np.int64))
+        # The first few decisions tell nothing, unless there are no more.
+        times = np.unique(np.geomspace(min(10, rewards.shape[1]), rewards.shape[1], POINTS).astype(np.int64))
         curves = np.cumsum(rewards, axis=1)[:, times - 1] / times
         mean = curves.mean(axis=0)
         half = np.array([interval(curves[:, place]) for place in range(len(times))])
