@@ -13,7 +13,7 @@ export HF_HUB_OFFLINE := 1
 .DELETE_ON_ERROR:
 
 test: lint
-	.venv/bin/python -m pytest --hypothesis-profile=ci
+	.venv/bin/python -m pytest --hypothesis-profile=ci --numprocesses auto --maxprocesses 4 --dist loadfile --benchmark-disable
 
 lint: .venv
 	.venv/bin/ruff check .
@@ -26,6 +26,7 @@ bench: .venv/bench.stamp
 	.venv/bin/python -m benchmarks.search
 	.venv/bin/python -m benchmarks.bandit
 	.venv/bin/python -m benchmarks.engine
+	.venv/bin/python -m benchmarks.report
 	.venv/bin/python -m benchmarks.durability
 
 clean:

@@ -66,13 +66,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--orders", type=int, default=8)
     parser.add_argument("--questions", type=int, default=400)
-    parser.add_argument("--mode", default="quality-first")
+    parser.add_argument("--mode", default="0.5,0.3,0.2", help="a mode's name, or three weights")
     parser.add_argument("--parts", nargs="+", default=["learning", "streaming", "overhead"])
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     arguments = parser.parse_args()
     found: dict[str, Any] = {}
     if "learning" in arguments.parts:
-        found["learning"] = learning(arguments.orders, arguments.questions, arguments.mode)
+        found["learning"] = learning(arguments.orders, arguments.questions, _mode(arguments.mode))
     if "streaming" in arguments.parts:
         found["streaming"] = streaming()
     if "overhead" in arguments.parts:
@@ -81,6 +81,13 @@ def main() -> None:
         sys.stdout.write(f"{part}: {json.dumps(figures)}\n")
     if arguments.json:
         sys.stdout.write(json.dumps(found) + "\n")
+
+
+def _mode(said: str) -> Mode:
+    """A mode, or the weights of correctness, score and cheapness."""
+    if "," not in said:
+        return said
+    return tuple(map(float, said.split(",")))
 
 
 def learning(orders: int, count: int, mode: Mode) -> dict[str, Any]:
