@@ -16,7 +16,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.report.conftest import filled
+from benchmarks.filled_log import filled
 from uniscale_integrations.report.page import write_report
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.report.conftest import SCRIPT
+from benchmarks.filled_log import SCRIPT
 from uniscale_integrations.log.log import Log
 from uniscale_integrations.report.collect import collected
 

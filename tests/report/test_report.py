@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tests.report.conftest import SCRIPT, filled
+from benchmarks.filled_log import SCRIPT, filled
 from uniscale_integrations.cli.app import app
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
