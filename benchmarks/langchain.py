@@ -9,9 +9,6 @@
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import json
 import random
 import sys
 import time
@@ -23,12 +20,14 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from langchain_core.language_models import BaseChatModel, GenericFakeChatModel
+from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import Runnable
 
+from benchmarks.frameworks import added, timed, timed_async
+from benchmarks.frameworks import run as run_parts
 from uniscale_integrations.attribution import decisions_of
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.langchain import UniScaleChatModel
@@ -63,32 +62,7 @@ class Learned:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--orders", type=int, default=8)
-    parser.add_argument("--questions", type=int, default=400)
-    parser.add_argument("--mode", default="balanced", help="a mode's name, or three weights")
-    parser.add_argument("--first", type=int, default=0, help="the first order, for runs in parts")
-    parser.add_argument("--parts", nargs="+", default=["learning", "streaming", "overhead"])
-    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    arguments = parser.parse_args()
-    found: dict[str, Any] = {}
-    if "learning" in arguments.parts:
-        found["learning"] = learning(range(arguments.first, arguments.first + arguments.orders), arguments.questions, _mode(arguments.mode))
-    if "streaming" in arguments.parts:
-        found["streaming"] = streaming()
-    if "overhead" in arguments.parts:
-        found["overhead"] = overhead()
-    for part, figures in found.items():
-        sys.stdout.write(f"{part}: {json.dumps(figures)}\n")
-    if arguments.json:
-        sys.stdout.write(json.dumps(found) + "\n")
-
-
-def _mode(said: str) -> Mode:
-    """A mode, or the weights of correctness, score and cheapness."""
-    if "," not in said:
-        return said
-    return tuple(map(float, said.split(",")))
+    run_parts(__doc__ or "", 8, 400, learning, {"streaming": streaming, "overhead": overhead})
 
 
 def learning(orders: Sequence[int], count: int, mode: Mode) -> dict[str, Any]:
@@ -171,34 +145,9 @@ def overhead(calls: int = 300) -> dict[str, float]:
     inner = GenericFakeChatModel(messages=repeat(AIMessage("Answer: 4")))
     engine = UniScale([as_generator(inner)], None, ConfigurationSpace([Configuration(inner._llm_type)]))
     outer = UniScaleChatModel(engine=engine)
-    figures: dict[str, float] = {}
-    for name, invoke in (("sync", _timed), ("async", _timed_async)):
-        alone, through = invoke(inner, outer, calls)
-        figures |= {f"{name}_inner_ms": alone, f"{name}_ms": through, f"{name}_added_ms": through - alone}
-    return figures
-
-
-def _timed(inner: BaseChatModel, outer: BaseChatModel, calls: int) -> tuple[float, float]:
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(calls):
-        for model, taken in zip((inner, outer), times, strict=True):
-            began = time.perf_counter()
-            model.invoke("What is 2 + 2?")
-            taken.append(time.perf_counter() - began)
-    return 1e3 * median(times[0]), 1e3 * median(times[1])
-
-
-def _timed_async(inner: BaseChatModel, outer: BaseChatModel, calls: int) -> tuple[float, float]:
-    async def work() -> tuple[float, float]:
-        times: tuple[list[float], list[float]] = ([], [])
-        for _ in range(calls):
-            for model, taken in zip((inner, outer), times, strict=True):
-                began = time.perf_counter()
-                await model.ainvoke("What is 2 + 2?")
-                taken.append(time.perf_counter() - began)
-        return 1e3 * median(times[0]), 1e3 * median(times[1])
-
-    return asyncio.run(work())
+    asked = "What is 2 + 2?"
+    sync = timed(calls, lambda: inner.invoke(asked), lambda: outer.invoke(asked))
+    return added(sync, timed_async(calls, lambda: inner.ainvoke(asked), lambda: outer.ainvoke(asked)))
 
 
 if __name__ == "__main__":

@@ -477,3 +477,11 @@ def test_what_an_answer_earned() -> None:
 def test_what_cannot_be_a_verifier_or_models_is_told(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UniScaleError, match=message):
         UniScale(**{"models": ["uniscale-0.3m"]} | settings)
+
+
+def test_it_closes_its_log_at_the_end_of_a_block(tmp_path: File) -> None:
+    with UniScale(["uniscale-0.3m"], log=f"sqlite:///{tmp_path / 'log.db'}") as engine:
+        answer = engine.run("What is 2 + 3?")
+        assert "uniscale-0.3m; 8 configurations, log sqlite:///" in repr(engine)
+    with UniScale(["uniscale-0.3m"], log=f"sqlite:///{tmp_path / 'log.db'}") as engine:
+        assert engine.feedback(answer.decision_id, 1.0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import count, islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -404,9 +404,18 @@ class UniScale:
         return self._replica.state()
 
     def close(self) -> None:
-        """Write what is waiting and close the log."""
+        """Write what is waiting and close the log; `with UniScale(...) as engine:` does so at its end."""
         self._group.close()
         self.log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"UniScale({', '.join(self._models)}; {len(self.space)} configurations, log {self.log.name})"
 
     def _decide(
         self,
