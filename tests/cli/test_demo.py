@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,16 +59,12 @@ def test_both_frameworks_on_one_engine_beside_what_else_could_be_done_and_again(
 
 def test_ctrl_c_loses_nothing(tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path / 'uniscale.db'}"
-    program = [sys.executable, "-c", "from uniscale_integrations.cli import main; main()"]
-    command = [*program, "demo", "-n", "300", "--no-others", "--log", address, "--json"]
     # Whoever runs the tests in the background may have them ignore it, and a process inherits that.
-    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    hears = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = [sys.executable, "-c", f"{hears}; from uniscale_integrations.cli import main; main()"]
+    command = [*program, "demo", "-n", "300", "--no-others", "--log", address, "--json"]
     with subprocess.Popen(
-        [*command, "--report", str(tmp_path / "report.html")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=heard,
+        [*command, "--report", str(tmp_path / "report.html")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
