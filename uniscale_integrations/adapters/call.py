@@ -7,10 +7,13 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
+from uniscale_integrations.adapters.forms import validity
 from uniscale_integrations.engine import UniScale
-from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.errors import ConfigurationError, SearchFailed
 from uniscale_integrations.search.budget import Budget
-from uniscale_integrations.search.conversation import Conversation
+from uniscale_integrations.search.conversation import Conversation, Turn
+from uniscale_integrations.search.run import Answer
+from uniscale_integrations.space import Configuration
 
 PER_CALL = ("mode", "weights", "budget", "deadline")
 """What a call may bring along for the engine; everything else is for the inner model."""
@@ -33,6 +36,59 @@ def divided(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
             raise ConfigurationError(f"a call has no {name!r}; did you mean {meant[0]!r}?")
     own = {name: options[name] for name in PER_CALL if options.get(name) is not None}
     return own, {name: value for name, value in options.items() if name not in PER_CALL}
+
+
+def conversation(
+    turns: Sequence[Turn],
+    messages: Sequence[Any],
+    options: Mapping[str, Any],
+    stop: Sequence[str],
+    *,
+    media: bool,
+    earlier: tuple[Configuration, float | None] | None,
+    about: str = "",
+) -> Conversation:
+    """What a framework asks, as the search and the policy see it.
+
+    Args:
+        turns: its messages as text.
+        messages: the same as the framework has them.
+        options: what the call said beside them, such as `tools` and `response_format`, in OpenAI's words.
+        stop: texts that end the answer.
+        media: whether any message holds what is not text.
+        earlier: what gave the last answer, and its score.
+        about: the question that the call is about, where the messages wrap it in more.
+    """
+    tools, form = options.get("tools") or [], options.get("response_format")
+    needs = {"tools": bool(tools), "structure": form is not None, "images": media}
+    return Conversation(
+        tuple(turns),
+        list(messages),
+        dict(options),
+        bool(tools) or form is not None,
+        frozenset(need for need, needed in needs.items() if needed),
+        validity(tools, options.get("tool_choice"), form),
+        tuple(stop),
+        earlier,
+        about,
+    )
+
+
+async def answered(engine: UniScale, asked: Conversation, wanted: Mapping[str, Any], **watch: Any) -> Answer:
+    """The engine's answer; where every model failed, the provider's own error, which whoever handles those expects.
+
+    Args:
+        engine: answers.
+        asked: what is asked.
+        wanted: of `request`.
+        watch: `observe` and `emit`, as `UniScale.arun` takes them.
+    """
+    try:
+        return await engine.arun(asked, **wanted, **watch)
+    except SearchFailed as error:
+        if error.errors:
+            raise error.errors[0] from error
+        raise
 
 
 def request(

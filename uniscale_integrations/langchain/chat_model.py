@@ -18,9 +18,9 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 
-from uniscale_integrations.adapters.call import PER_CALL, divided, request, weighing
+from uniscale_integrations.adapters.call import PER_CALL, answered, divided, request, weighing
 from uniscale_integrations.engine import UniScale
-from uniscale_integrations.errors import ConfigurationError, SearchFailed
+from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain.client import LangChainClient
 from uniscale_integrations.langchain.isolation import isolated
 from uniscale_integrations.langchain.messages import conversation_of, message_of, metadata_of, shortened, usage_of
@@ -33,7 +33,6 @@ from uniscale_integrations.roster import generators
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.ports import Generator
-from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import ConfigurationSpace
 
 SETTINGS = ("temperature", "max_tokens", "top_p")
@@ -285,7 +284,7 @@ class UniScaleChatModel(BaseChatModel):
 
     async def _result(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> ChatResult:
         asked, wanted = self._request(messages, stop, options)
-        answer = await self._answered(asked, wanted)
+        answer = await answered(self._engine, asked, wanted)
         message = message_of(answer, shortened(answer, asked.stop), asked)
         message.usage_metadata = usage_of(answer)
         message.response_metadata = metadata_of(answer)
@@ -294,17 +293,8 @@ class UniScaleChatModel(BaseChatModel):
     async def _pieces(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> AsyncIterator[AIMessageChunk]:
         """The answer in pieces as they come; the last one is empty and says what it cost."""
         asked, wanted = self._request(messages, stop, options)
-        async for piece in chunks_of(asked, lambda **watch: self._answered(asked, wanted, **watch)):
+        async for piece in chunks_of(asked, lambda **watch: answered(self._engine, asked, wanted, **watch)):
             yield piece
-
-    async def _answered(self, asked: Conversation, wanted: Mapping[str, Any], **watch: Any) -> Answer:
-        try:
-            return await self._engine.arun(asked, **wanted, **watch)
-        except SearchFailed as error:
-            # Who handles a provider's errors expects those.
-            if error.errors:
-                raise error.errors[0] from error
-            raise
 
     def _request(
         self, messages: list[BaseMessage], stop: list[str] | None, options: Mapping[str, Any]

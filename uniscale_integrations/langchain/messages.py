@@ -10,7 +10,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Tool
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 
-from uniscale_integrations.adapters.forms import calls_in, canonical, validity
+from uniscale_integrations.adapters.call import conversation
+from uniscale_integrations.adapters.forms import calls_in, canonical
 from uniscale_integrations.adapters.stamp import KEY, search_on, stamp
 from uniscale_integrations.adapters.stopping import until
 from uniscale_integrations.search.conversation import Call, Conversation, Role, Turn
@@ -32,25 +33,8 @@ def conversation_of(messages: Sequence[BaseMessage], options: Mapping[str, Any],
         options: what the call said beside them, such as `tools` and `response_format`; given to the inner model as it is.
         stop: texts that end the answer.
     """
-    tools, form = options.get("tools") or [], options.get("response_format")
-    needs: set[str] = set()
-    if tools:
-        needs.add("tools")
-    if form is not None:
-        needs.add("structure")
-    if any(_has_media(message) for message in messages):
-        needs.add("images")
-    turns = tuple(map(_turn, messages))
-    return Conversation(
-        turns,
-        list(messages),
-        dict(options),
-        bool(tools) or form is not None,
-        frozenset(needs),
-        validity(tools, options.get("tool_choice"), form),
-        tuple(stop),
-        _earlier(messages),
-    )
+    media = any(map(_has_media, messages))
+    return conversation(list(map(_turn, messages)), messages, options, stop, media=media, earlier=_earlier(messages))
 
 
 def text_of(message: AIMessage) -> str:

@@ -35,10 +35,10 @@ from llama_index_instrumentation.dispatcher import active_instrument_tags
 from llama_index_instrumentation.span import active_span_id
 from pydantic import ConfigDict, Field, model_validator
 
-from uniscale_integrations.adapters.call import divided, request, weighing
+from uniscale_integrations.adapters.call import answered, divided, request, weighing
 from uniscale_integrations.adapters.stamp import KEY
 from uniscale_integrations.engine import UniScale
-from uniscale_integrations.errors import ConfigurationError, SearchFailed
+from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.llama_index.client import LlamaIndexClient
 from uniscale_integrations.llama_index.instrumentation import SPANS, UniScaleDecisionEvent, note
 from uniscale_integrations.llama_index.judging import judged_by
@@ -310,17 +310,11 @@ class UniScaleLLM(FunctionCallingLLM):
         return asked, request(self._engine, asked, own, self.mode, self.budget, self.deadline)
 
     async def _answered(self, asked: Conversation, wanted: Mapping[str, Any], place: _Place, **watch: Any) -> Answer:
-        try:
-            answer = await self._engine.arun(asked, **wanted, **watch)
-            if answer.decision_id is not None:
-                # At once: who reads a stream may have read enough before its last piece.
-                note(answer.decision_id, place.span_id, place.tags)
-            return answer
-        except SearchFailed as error:
-            # Who handles a provider's errors expects those.
-            if error.errors:
-                raise error.errors[0] from error
-            raise
+        answer = await answered(self._engine, asked, wanted, **watch)
+        if answer.decision_id is not None:
+            # At once: who reads a stream may have read enough before its last piece.
+            note(answer.decision_id, place.span_id, place.tags)
+        return answer
 
     def _told(self, answer: Answer, response: ChatResponse, place: _Place) -> ChatResponse:
         """The response, with everybody told of the decision behind it."""

@@ -20,7 +20,8 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.utils import parse_partial_json
 from llama_index.core.tools import BaseTool
 
-from uniscale_integrations.adapters.forms import calls_in, canonical, validity
+from uniscale_integrations.adapters.call import conversation
+from uniscale_integrations.adapters.forms import calls_in, canonical
 from uniscale_integrations.adapters.stamp import KEY, brief, search_on, stamp
 from uniscale_integrations.adapters.stopping import until
 from uniscale_integrations.search.conversation import Call, Conversation, Role, Turn
@@ -68,25 +69,9 @@ def conversation_of(
         stop: texts that end the answer.
         about: the question that the call is about, where the messages wrap it in more.
     """
-    tools, form = options.get("tools") or [], options.get("response_format")
-    needs: set[str] = set()
-    if tools:
-        needs.add("tools")
-    if form is not None:
-        needs.add("structure")
-    if any(isinstance(block, MEDIA) for message in messages for block in message.blocks):
-        needs.add("images")
-    return Conversation(
-        tuple(map(_turn, messages)),
-        list(messages),
-        dict(options),
-        bool(tools) or form is not None,
-        frozenset(needs),
-        validity(tools, options.get("tool_choice"), form),
-        tuple(stop),
-        _earlier(messages),
-        about or "",
-    )
+    media = any(isinstance(block, MEDIA) for message in messages for block in message.blocks)
+    turns = list(map(_turn, messages))
+    return conversation(turns, messages, options, stop, media=media, earlier=_earlier(messages), about=about or "")
 
 
 def calls_of(message: ChatMessage) -> tuple[Call, ...]:

@@ -22,7 +22,9 @@ Beliefs = dict[str, Any]
 """`rows`, one for each configuration, and `alpha`; or `why` there are none."""
 
 
-def believed(log: Log, configurations: Sequence[Configuration], costs: Array, scale: CostScale) -> tuple[Beliefs, list[str]]:
+def believed(
+    log: Log, configurations: Sequence[Configuration], costs: Array, scale: CostScale, last: Decision, *, scored: bool
+) -> tuple[Beliefs, list[str]]:
     """What is expected of every configuration on the average question, and the decisions at whose judgement a change was noticed.
 
     Args:
@@ -30,15 +32,14 @@ def believed(log: Log, configurations: Sequence[Configuration], costs: Array, sc
         configurations: those that it has decisions of.
         costs: `C~` that is expected of each beforehand, shape (K,).
         scale: of costs, for outcomes that do not say where theirs lies.
+        last: the last decision, whose encoder counts.
+        scored: whether any answer had a score.
     """
-    if not configurations:
-        return {"why": "The log holds no decision yet."}, []
-    encoder, kinds, scored = _seen_as(log)
     models = sorted({configuration.model for configuration in configurations})
     learner = Learner(
         ActionFeatures({})(configurations),
         [models.index(configuration.model) for configuration in configurations],
-        kinds,
+        _kinds(len(last.features)),
         costs,
         doublings(list(configurations)),
         scored=scored,
@@ -48,7 +49,7 @@ def believed(log: Log, configurations: Sequence[Configuration], costs: Array, sc
         known = outcome.extra.get("cost")
         return float(known) if isinstance(known, (int, float)) else scale.position(outcome.eflops or outcome.usd or 1e-12)
 
-    fold = Fold(log, learner, configurations, encoder, position)
+    fold = Fold(log, learner, configurations, last.encoder, position)
     changes: list[str] = []
     for entry in log.everything():
         before = learner.changes
@@ -58,18 +59,10 @@ def believed(log: Log, configurations: Sequence[Configuration], costs: Array, sc
     return {"rows": _rows(learner), "alpha": learner.settings.alpha}, changes
 
 
-def _seen_as(log: Log) -> tuple[str, Sequence[bool], bool]:
-    """The encoder of the last decision, which of its features are kinds, and whether any answer had a score."""
+def _kinds(length: int) -> Sequence[bool]:
+    """Which of a question's features are kinds: embeddings and texts are looked at for the same, an application's own encoder has none."""
     usual = WithNumbers(query_encoder(None), len(NUMBERS), "").kinds
-    encoder, length, scored = "", 1, False
-    for entry in log.everything():
-        event = entry.event
-        if isinstance(event, Decision):
-            encoder, length = event.encoder, len(event.features)
-        elif isinstance(event, Outcome) and event.score is not None:
-            scored = True
-    # Embeddings and texts are looked at for the same kinds; an encoder of the application's own has none.
-    return encoder, usual if length == len(usual) + 1 else (False,) * (length - 1), scored
+    return usual if length == len(usual) + 1 else (False,) * (length - 1)
 
 
 def _rows(learner: Learner) -> list[dict[str, float]]:

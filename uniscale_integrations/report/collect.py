@@ -59,7 +59,7 @@ def collected(log: Log, most_trees: int = 500) -> dict[str, Any]:
     scale = _scale(told)
     positions = [_position(story, scale) for story in told]
     place_of = {decision_id: place for place, decision_id in enumerate(stories)}
-    beliefs, changes = believed(log, configurations, _means(told, positions, number), scale)
+    beliefs, changes = _believed(log, told, configurations, _means(told, positions, number), scale)
     return {
         "log": log.name,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -90,6 +90,15 @@ def collected(log: Log, most_trees: int = 500) -> dict[str, Any]:
         "beliefs": beliefs,
         "changes": [place_of[decision_id] for decision_id in changes if decision_id in place_of],
     }
+
+
+def _believed(
+    log: Log, told: Sequence[Story], configurations: Sequence[Configuration], costs: np.ndarray[Any, Any], scale: CostScale
+) -> tuple[dict[str, Any], list[str]]:
+    if not told:
+        return {"why": "The log holds no decision yet."}, []
+    scored = any(story.outcome is not None and story.outcome.score is not None for story in told)
+    return believed(log, configurations, costs, scale, told[-1].decision, scored=scored)
 
 
 def _read(log: Log, most_trees: int) -> tuple[dict[str, Story], Mapping[str, dict[str, Any]]]:
