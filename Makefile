@@ -19,8 +19,9 @@ lint: .venv
 	.venv/bin/ruff check .
 	.venv/bin/mypy --strict uniscale_integrations training benchmarks tests
 
+# Options by DEMO="--questions 100 --mode quality-first"; all of them: .venv/bin/uniscale demo --help.
 demo: .venv/local.stamp
-	.venv/bin/uniscale demo
+	.venv/bin/uniscale demo $(DEMO)
 
 bench: .venv/bench.stamp
 	.venv/bin/python -m benchmarks.search
@@ -28,6 +29,7 @@ bench: .venv/bench.stamp
 	.venv/bin/python -m benchmarks.engine
 	.venv/bin/python -m benchmarks.report
 	.venv/bin/python -m benchmarks.durability
+	.venv/bin/python -m benchmarks.demo
 
 clean:
 	rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

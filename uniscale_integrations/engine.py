@@ -281,18 +281,10 @@ class UniScale:
                 self._group.submit(self._event(decision, question), Outcome(decision.id, None, failed="cancelled"))
                 raise
             except Exception as error:
-                eflops, usd = error.spent if isinstance(error, SearchFailed) else (0.0, 0.0)
-                failure = Outcome(decision.id, None, eflops, usd, failed=str(error) or repr(error))
-                notes += await self._keep(self._event(decision, question), failure)
-                if isinstance(error, BudgetError) and limits.seconds is not None:
-                    # How long it would have taken is not known, only that it was more.
-                    self._eligibility.took(configuration, 2.0 * limits.seconds)
+                notes += await self._failed(decision, question, error, limits)
                 if not isinstance(error, (SearchFailed, ContextLengthError)):
                     raise
-                notes.append(f"{configuration} failed: {error}")
                 failed |= {each: str(error) for each in self.space if each.model == configuration.model}
-                if isinstance(error, SearchFailed):
-                    self._eligibility.resting.failed(configuration.model)
                 if shown.anything or not self._eligibility.anything(asked, failed):
                     raise
                 continue
@@ -481,6 +473,18 @@ class UniScale:
                 extra |= {"raw": score, "calibration": self._recalibration.version}
                 score = self._recalibration(score)
         return Outcome(decision.id, score, ledger.eflops, ledger.usd, ledger.seconds, extra=extra)
+
+    async def _failed(self, decision: Decision, asked: str | Conversation, error: Exception, limits: Budget) -> list[str]:
+        """Log that a decision came to nothing, and remember what its model is to be spared for; notes for whoever asked."""
+        eflops, usd = error.spent if isinstance(error, SearchFailed) else (0.0, 0.0)
+        failure = Outcome(decision.id, None, eflops, usd, failed=str(error) or repr(error))
+        notes = await self._keep(self._event(decision, asked), failure)
+        if isinstance(error, BudgetError) and limits.seconds is not None:
+            # How long it would have taken is not known, only that it was more.
+            self._eligibility.took(decision.configuration, 2.0 * limits.seconds)
+        if isinstance(error, SearchFailed):
+            self._eligibility.resting.failed(decision.configuration.model)
+        return [*notes, f"{decision.configuration} failed: {error}"]
 
     def _append(self, *new: Event) -> None:
         self._replica.follow(self.log.append(*new))

@@ -22,7 +22,7 @@ def decision(decision_id: str, model: str) -> Decision:
 @pytest.fixture
 def address(tmp_path: Path) -> str:
     log = Log(f"sqlite:///{tmp_path / 'log.db'}")
-    log.append(decision("a", "small"), Outcome("a", 0.5), decision("b", "small"), Outcome("b", None), decision("c", "large"))
+    log.append(decision("a", "small"), Outcome("a", 0.5, 2e9), decision("b", "small"), Outcome("b", None, 4e9), decision("c", "large"))
     for feedback in (Feedback("a", 1.0, "judge"), Feedback("a", 0.0, "human"), Feedback("c", 1.0)):
         log.give_feedback(feedback)
     log.save_snapshot("some fold", BEGINNING, b"state")
@@ -43,10 +43,12 @@ def test_info_tells_how_the_configurations_have_done(address: str) -> None:
     values = last_line(run("info", address, "--json"))
     assert values["events"] == {"decision": 3, "feedback": 3, "outcome": 2}
     assert values["configurations"] == [
-        {"configuration": "(small,1,1,1)", "decisions": 2, "score": 0.5, "judged": 1, "correct": 0.5},
-        {"configuration": "(large,1,1,1)", "decisions": 1, "score": None, "judged": 1, "correct": 1.0},
+        {"configuration": "(small,1,1,1)", "decisions": 2, "score": 0.5, "cost": 3e9, "judged": 1, "correct": 0.5},
+        {"configuration": "(large,1,1,1)", "decisions": 1, "score": None, "cost": None, "judged": 1, "correct": 1.0},
     ]
-    assert "2023-11-14T22:13:20+00:00" in run("info", address).output
+    told = run("info", address).output
+    assert "2023-11-14T22:13:20+00:00" in told
+    assert "3 G" in told
 
 
 def test_info_tells_how_far_a_verifier_can_be_trusted(address: str) -> None:

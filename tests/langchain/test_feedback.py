@@ -206,6 +206,15 @@ def test_an_evaluator_that_fails_costs_nobody_the_answer(
     assert asyncio.run(rewarded(chain, [broken], engine).ainvoke(GIVEN)) == "Hello there.\nAnswer: 4"
 
 
+def test_an_evaluator_without_an_opinion_is_no_failure(
+    engine: UniScale, chain: Runnable[Any, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    evaluators = [lambda outputs: None, lambda outputs: [{"key": "tone", "score": None}, {"key": "length", "score": 0.5}]]
+    assert rewarded(chain, evaluators, engine).invoke(GIVEN) == "Hello there.\nAnswer: 4"
+    assert not caplog.records
+    assert [(each.source, each.correct) for each in judged(engine)] == [("length", 0.5)]
+
+
 def test_feedback_on_a_state_is_about_its_last_turn(engine: UniScale, model: UniScaleChatModel) -> None:
     first = model.invoke("What is 2 + 2?")
     assert engine.feedback(first, 1.0, source="test")

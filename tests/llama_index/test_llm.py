@@ -371,6 +371,9 @@ def test_a_seed_tells_draws_of_the_same_question_apart() -> None:
     said = [llm.complete("What is 48 * 27 - 19 * 3?", seed=seed, temperature=1.0).text for seed in (1, 2, 3, 1)]
     assert len(set(said[:3])) > 1
     assert said[3] == said[0]
+    short = llm.complete("What is 48 * 27 - 19 * 3?", seed=1, temperature=1.0, max_tokens=4).text
+    assert said[0].startswith(short)
+    assert len(short) < 12
 
 
 def test_models_of_its_own_process_load_without_a_bar(capfd: pytest.CaptureFixture[str]) -> None:

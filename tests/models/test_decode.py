@@ -61,6 +61,16 @@ def test_a_step_is_cut_at_its_greatest_length() -> None:
     assert told(model, [*ids(model, "1234567"), END], max_step_tokens=3).steps == ("123", "456", "7")
 
 
+def test_an_answer_ends_at_its_greatest_length_also_when_it_is_drawn_step_by_step() -> None:
+    model = generator()
+    candidate = told(model, [*ids(model, "1234567"), END], max_step_tokens=3, max_tokens=5)
+    assert (candidate.steps, candidate.final) == (("123", "45"), True)
+    recite(model, [*ids(model, "1234567"), END], after=2)
+    sampling = Sampling(temperature=0.0, max_step_tokens=3, max_tokens=5)
+    answer = run(Request("1", Configuration(model.name, 1, 2, 1), sampling), model, CallableVerifier(lambda *told: 0.5))
+    assert answer.text == "12345"
+
+
 def test_a_step_that_matches_the_pattern_ends_the_answer() -> None:
     model = generator(words=tokenizer(whole_alphabet=True))
     candidate = told(model, ids(model, "1\n**Answer: 2\n3\n4\n"))

@@ -103,8 +103,8 @@ def request(
 
     Args:
         engine: answers it.
-        asked: what is asked; candidates that compete are drawn at the temperature, and all of this process with the seed, that its
-            options name.
+        asked: what is asked; candidates that compete are drawn at the temperature, and all of this process with the seed and up to
+            the length, that its options name.
         own: of `PER_CALL`.
         mode: where the call names none.
         budget: likewise.
@@ -115,8 +115,9 @@ def request(
     """
     said = {name: asked.options.get(name) for name in ("temperature", "top_p")}
     drawn: dict[str, Any] = {name: _number(name, value, "a number") for name, value in said.items() if value is not None}
-    if (seed := asked.options.get("seed")) is not None:
-        drawn["seed"] = int(_number("seed", seed, "a whole number"))
+    for name in ("seed", "max_tokens"):
+        if (value := asked.options.get(name)) is not None:
+            drawn[name] = int(_number(name, value, "a whole number"))
     return {
         "mode": weighing(own.get("weights", own.get("mode", mode))),
         "budget": _limits(engine, own.get("budget", budget), own.get("deadline", deadline)),

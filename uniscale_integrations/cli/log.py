@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from uniscale_integrations.cli.console import out, print_json, told_plainly
+from uniscale_integrations.cli.console import out, print_json, quantity, told_plainly
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.events import Decision, Feedback, Outcome
 from uniscale_integrations.log.log import Log
@@ -40,42 +39,19 @@ def info(address: Address, as_json: AsJson = False) -> None:
     Example: uniscale log info sqlite:///uniscale.db
     """
     with told_plainly(as_json), closing(Log(address, create=False)) as log:
-        arms: dict[str, str] = {}
-        chosen: Counter[str] = Counter()
-        scores: dict[str, list[float]] = {}
-        said: dict[str, dict[tuple[str, str], float]] = {}
-        first = last = 0.0
-        for entry in log.everything():
-            event = entry.event
-            first, last = first or event.at, event.at
-            if isinstance(event, Decision):
-                arms[event.decision_id] = str(event.configuration)
-                chosen[str(event.configuration)] += 1
-            elif isinstance(event, Outcome) and event.score is not None:
-                scores.setdefault(arms.get(event.decision_id, ""), []).append(event.score)
-            elif isinstance(event, Feedback):
-                said.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
-        judged: dict[str, list[float]] = {}
-        for decision_id, values in said.items():
-            judged.setdefault(arms.get(decision_id, ""), []).append(fmean(values.values()))
+        held = _held(log)
         counts = log.counts()
-        rows = [
-            {
-                "configuration": name,
-                "decisions": count,
-                "score": fmean(scores[name]) if name in scores else None,
-                "judged": len(judged.get(name, ())),
-                "correct": fmean(judged[name]) if name in judged else None,
-            }
-            for name, count in chosen.most_common()
-        ]
+        rows = [arm.as_dict(name) for name, arm in sorted(held.arms.items(), key=lambda item: -item[1].decisions)]
         table = Table(title=f"{log.name}: {sum(counts.values())} events", title_justify="left")
-        for column in ("configuration", "decisions", "score", "judged", "correct"):
+        unit = "$" if any(arm.dollars for arm in held.arms.values()) else "eFLOPs"
+        for column in ("configuration", "decisions", f"{unit} each", "score", "judged", "correct"):
             table.add_column(column, justify="left" if column == "configuration" else "right")
         for row in rows:
             score, correct = (("" if row[name] is None else f"{row[name]:.3f}") for name in ("score", "correct"))
-            table.add_row(str(row["configuration"]), str(row["decisions"]), score, str(row["judged"]), correct)
+            cost = "" if row["cost"] is None else quantity(row["cost"])
+            table.add_row(str(row["configuration"]), str(row["decisions"]), cost, score, str(row["judged"]), correct)
         out.print(table)
+        first, last = held.first, held.last
         if last:
             span = " to ".join(datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") for at in (first, last))
             out.print(f"{span}; {', '.join(f'{count} of kind {kind}' for kind, count in counts.items())}")
@@ -85,6 +61,57 @@ def info(address: Address, as_json: AsJson = False) -> None:
         if as_json:
             known = {"configurations": rows, "verifiers": verifiers}
             print_json({"events": counts, "first": first or None, "last": last or None, **known})
+
+
+@dataclass(slots=True)
+class _Arm:
+    """What a configuration has done: how often, what its answers scored and cost, and what was said of them."""
+
+    decisions: int = 0
+    scores: list[float] = field(default_factory=list)
+    costs: list[float] = field(default_factory=list)
+    judged: list[float] = field(default_factory=list)
+    dollars: bool = False
+
+    def as_dict(self, name: str) -> dict[str, Any]:
+        means = {what: fmean(values) if values else None for what, values in (("score", self.scores), ("cost", self.costs))}
+        told = {"judged": len(self.judged), "correct": fmean(self.judged) if self.judged else None}
+        return {"configuration": name, "decisions": self.decisions, **means, **told}
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The configurations of a log by name, and when its first and last event happened."""
+
+    arms: Mapping[str, _Arm]
+    first: float
+    last: float
+
+
+def _held(log: Log) -> _Held:
+    chosen: dict[str, str] = {}
+    arms: dict[str, _Arm] = {}
+    said: dict[str, dict[tuple[str, str], float]] = {}
+    first = last = 0.0
+    for entry in log.everything():
+        event = entry.event
+        first, last = first or event.at, event.at
+        if isinstance(event, Decision):
+            name = chosen[event.decision_id] = str(event.configuration)
+            arms.setdefault(name, _Arm()).decisions += 1
+        elif isinstance(event, Feedback):
+            said.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
+        elif isinstance(event, Outcome) and event.decision_id in chosen:
+            arm = arms[chosen[event.decision_id]]
+            arm.dollars |= event.usd > 0
+            if cost := event.eflops or event.usd:
+                arm.costs.append(cost)
+            if event.score is not None:
+                arm.scores.append(event.score)
+    for decision_id, values in said.items():
+        if decision_id in chosen:
+            arms[chosen[decision_id]].judged.append(fmean(values.values()))
+    return _Held(arms, first, last)
 
 
 def _by_verifier(found: Sequence[Pair]) -> dict[str, list[Pair]]:

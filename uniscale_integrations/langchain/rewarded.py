@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 Evaluator = Callable[..., Any]
 """Judges an answer: takes some of `inputs`, `outputs` and `reference_outputs`; gives a mapping with `score` (and `key`, `comment`), a list
-of those, or a number. May be asynchronous. Those of openevals and agentevals are such."""
+of those, or a number. `None`, or a score of `None`, is no opinion. May be asynchronous. Those of openevals and agentevals are such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def learn_from(results: Iterable[Mapping[str, Any]], engine: UniScale, *, credit
 
 
 def judgements(evaluator: Evaluator, said: Any) -> list[Judgement]:
-    """What an evaluator said, in one form.
+    """What an evaluator said, in one form; nothing where it has no opinion.
 
     Raises:
         ConfigurationError: something that is no judgement, or a score that is no number in [0, 1].
@@ -128,9 +128,13 @@ def judgements(evaluator: Evaluator, said: Any) -> list[Judgement]:
     if isinstance(said, (list, tuple)):
         return [each for one in said for each in judgements(evaluator, one)]
     name = _name(evaluator)
+    if said is None:
+        return []
     if isinstance(said, Mapping):
-        if said.get("score") is None:
+        if "score" not in said:
             raise ConfigurationError(f"the evaluator {name} gave no `score`: {said!r:.80}")
+        if said["score"] is None:
+            return []
         return [Judgement(_score(said["score"]), str(said.get("key") or name), str(said.get("comment") or ""))]
     return [Judgement(_score(said), name)]
 

@@ -116,9 +116,11 @@ class Strand:
         self.step_log_probability += log_probability
         self.spoke = self.spoke or bool(vocabulary.speaks[token])
         broke = self.spoke and vocabulary.broke(self.step)
-        if not broke and len(self.step) < sampling.max_step_tokens:
+        full = sampling.max_tokens is not None and len(self.answer) >= sampling.max_tokens
+        if not (broke or full) and len(self.step) < sampling.max_step_tokens:
             return False
         self.end_step(decoder)
+        self.final = self.final or full
         return self.final or bool(self.blank) or len(self.steps) >= min(start.steps, sampling.max_steps - start.depth)
 
     def end_step(self, decoder: Decoder) -> None:

@@ -26,6 +26,7 @@ class Sampling:
         max_step_tokens: longest step.
         max_steps: greatest depth, `H_max`.
         seed: of the whole search; each path draws from its own stream, so that no path's draw depends on which others run.
+        max_tokens: longest answer, which ends there; as long as steps allow by default.
 
     Raises:
         ConfigurationError: a value that nothing can be drawn with.
@@ -36,14 +37,16 @@ class Sampling:
     max_step_tokens: int = 64
     max_steps: int = 12
     seed: int = 0
+    max_tokens: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < inf:
             raise ConfigurationError(f"temperature must be a number of at least 0, got {self.temperature!r}; 0 is greedy")
         if not 0 < self.top_p <= 1:
             raise ConfigurationError(f"top_p must lie in (0, 1], got {self.top_p!r}; 1 keeps everything")
-        for name, value in (("max_step_tokens", self.max_step_tokens), ("max_steps", self.max_steps)):
-            if value < 1:
+        limits = {"max_step_tokens": self.max_step_tokens, "max_steps": self.max_steps, "max_tokens": self.max_tokens}
+        for name, value in limits.items():
+            if value is not None and value < 1:
                 raise ConfigurationError(f"{name} must be at least 1, got {value!r}")
 
 
