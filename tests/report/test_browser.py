@@ -12,6 +12,7 @@ import pytest
 from benchmarks.filled_log import SCRIPT
 from uniscale_integrations.log.log import Log
 from uniscale_integrations.report.collect import collected
+from uniscale_integrations.report.page import write_report
 
 VIEWS = ["overview", "configurations", "front", "beliefs", "drift", "decisions"]
 
@@ -43,6 +44,21 @@ def several(browser: Any, selector: str) -> list[Any]:
 def open_view(browser: Any, name: str) -> None:
     one(browser, f"#tab-{name}").click()
     assert one(browser, f"#tab-{name}").get_attribute("aria-selected") == "true"
+
+
+def test_models_alone_are_what_was_measured_or_plain_samples(browser: Any, log: Log, tmp_path: Path) -> None:
+    measured = {"small": (0.25, 1e9), "large": (0.75, 4e9)}
+    for name, alone in (("measured", measured), ("chosen", None)):
+        write_report(log, tmp_path / f"{name}.html", alone=alone)
+        browser.get((tmp_path / f"{name}.html").as_uri())
+        open_view(browser, "front")
+        squares = several(browser, "#view-front path.alone")
+        if alone:
+            told = [square.get_attribute("aria-label") for square in squares]
+            assert [text.split("\n")[0] for text in told] == [f"{model} alone, one plain sample" for model in measured]
+            assert "25.0 % right, 1.00 G eFLOPs" in told[0]
+        else:
+            assert squares
 
 
 def pressed(browser: Any, *keys: str) -> None:

@@ -100,7 +100,7 @@ def standing(tallies: Sequence[Tally], unit: str, now: str = "", recent: int | N
 
 def verdict(tallies: Sequence[Tally]) -> str:
     """How the engine does in the last half of the questions, beside the best model alone on the same."""
-    ours, alone = tallies[0], [tally for tally in tallies if tally.name.endswith(" alone")]
+    ours, alone = tallies[0], [tally for tally in tallies if tally.model]
     half = max(1, len(ours.results) // 2)
     if not alone:
         return ""

@@ -159,7 +159,8 @@ def _close(engine: UniScale, tallies: Sequence[Tally], asked: Sequence[Question]
         if len(tallies) > 1:
             out.print(verdict(tallies), soft_wrap=True)
         out.print(kinds_table(asked[:done], tallies[0].results))
-    write_report(engine.log, report)
+    alone = {tally.model: (tally.mean("right"), tally.mean("cost")) for tally in tallies if tally.model and tally.results}
+    write_report(engine.log, report, alone=alone)
     out.print(f"What was decided, what it cost and every path of every search: open {report.resolve()} in a browser.", soft_wrap=True)
     out.print(f"What was learned stays in {engine.log.name}; run this again to go on from it.", soft_wrap=True)
 

@@ -23,9 +23,10 @@ QUERIED = 4
 AT_ONCE = 4
 """Questions that are under way at the same time, as an application's would be; models of this process serve them in shared batches."""
 
-
 MOST_AT_ONCE = 24
 """Likewise of those from which nothing is learned on the way."""
+
+ALONE = " alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ class Tally:
 
     name: str
     results: list[Result] = field(default_factory=list)
+
+    @property
+    def model(self) -> str | None:
+        """The model that was asked alone; `None` of other contestants."""
+        return self.name.removesuffix(ALONE) if self.name.endswith(ALONE) else None
 
     def mean(self, of: str, last: int | None = None) -> float:
         """The mean of `right`, `reward` or `cost`, of the last so many or of all."""
@@ -125,7 +131,7 @@ class Alone:
     """
 
     def __init__(self, engine: UniScale, model: Generator, verifier: Verifier | None, sampling: Sampling) -> None:
-        self.name = f"{model.name} alone"
+        self.name = f"{model.name}{ALONE}"
         self._engine, self._model, self._verifier, self._sampling = engine, model, verifier, sampling
 
     async def answer(self, questions: Sequence[Question], first: int) -> list[Result]:

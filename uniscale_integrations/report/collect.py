@@ -21,6 +21,9 @@ from uniscale_integrations.space import Configuration
 NOT_KEPT = "The log has not kept the paths of this search; an engine with store_paths=True keeps them."
 LEFT_OUT = "The paths of this search are in the log and were left out of this page, which has those of the last {most} that were kept."
 
+Alone = Mapping[str, tuple[float, float]]
+"""Models alone by name, each with one plain sample: the share of right answers, and what one cost in the log's unit."""
+
 
 @dataclass(slots=True)
 class Story:
@@ -41,12 +44,13 @@ class Story:
         return (self.outcome.eflops or self.outcome.usd) if self.outcome else 0.0
 
 
-def collected(log: Log, most_trees: int = 500) -> dict[str, Any]:
+def collected(log: Log, most_trees: int = 500, alone: Alone | None = None) -> dict[str, Any]:
     """What the page shows, JSON-ready.
 
     Args:
         log: read from its beginning to its end.
         most_trees: searches that are shown with their paths, the last ones that were kept.
+        alone: the models without the engine, where that was measured.
 
     Raises:
         LogError: the log cannot be read.
@@ -64,6 +68,7 @@ def collected(log: Log, most_trees: int = 500) -> dict[str, Any]:
         "log": log.name,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "unit": "eFLOPs" if any(story.outcome and story.outcome.eflops for story in told) or not told else "$",
+        "alone": [{"model": name, "correct": right, "cost": cost} for name, (right, cost) in (alone or {}).items()],
         "configurations": [_described(configuration) for configuration in configurations],
         "weights": weights,
         "decisions": {

@@ -40,6 +40,8 @@
   const unit = data.unit === "$" ? "dollars" : "eFLOPs";
 
   function tell(target, text) {
+    target.setAttribute("role", "img");
+    target.setAttribute("aria-label", text);
     const show = (event) => {
       tip.textContent = text;
       tip.hidden = false;
@@ -196,21 +198,35 @@
     ];
   }
 
+  const FEW = 10;
+
   function front() {
     const known = summaries.filter((s) => s.correct != null && s.cost > 0);
     if (!known.length) return [el("p", { class: "empty" }, "No decision has been judged and priced yet.")];
-    const costs = known.map((s) => s.cost), rights = known.map((s) => s.correct);
-    const f = frame("Accuracy against cost of every configuration", [Math.min(...costs) / 1.5, Math.max(...costs) * 1.5],
-      [Math.max(0, Math.min(...rights) - 0.08), Math.min(1, Math.max(...rights) + 0.08)],
+    const alone = data.alone, shown = [...known, ...alone];
+    const costs = shown.map((s) => s.cost), rights = shown.map((s) => s.correct);
+    const low = Math.max(0, Math.min(...rights) - 0.08), high = Math.min(1, Math.max(...rights) + 0.08);
+    const f = frame("Accuracy against cost of every configuration", [Math.min(...costs) / 1.5, Math.max(...costs) * 1.5], [low, high],
       { height: 330, log: true, formatX: quantity, formatY: (v) => `${Math.round(100 * v)} %`, nameX: `${unit} a question` });
-    const single = known.filter((s) => s.qp * s.cp === 1).sort((a, b) => a.cost - b.cost);
+    // Two judged answers place a model nowhere.
+    const plain = known.filter((s) => s.qp * s.cp === 1 && s.told >= FEW).map((s) => ({ ...s, from: `${s.told} judged plain samples` }));
+    const single = (alone.length ? alone.map((s) => ({ ...s, from: "measured on the same questions" })) : plain).sort((a, b) => a.cost - b.cost);
     if (single.length > 1)
       f.chart.append(svg("path", { class: "line", stroke: "var(--soft)", "stroke-dasharray": "5 4", d: single.map((s, k) => `${k ? "L" : "M"}${f.x(s.cost)} ${f.y(s.correct)}`).join("") }));
     const most = Math.max(...known.map((s) => s.own));
     for (const s of known) {
-      const plain = s.qp * s.cp === 1;
-      const mark = svg("circle", { class: "dot", cx: f.x(s.cost), cy: f.y(s.correct), r: 4 + 11 * Math.sqrt(s.own / most), fill: colour(models.indexOf(s.model)), "fill-opacity": plain ? 1 : 0.55, tabindex: 0 });
+      const c = colour(models.indexOf(s.model)), few = s.told < FEW;
+      const give = 1.96 * Math.sqrt(Math.max(s.correct * (1 - s.correct), 0.02) / s.told);
+      if (!few)
+        f.chart.append(svg("line", { x1: f.x(s.cost), x2: f.x(s.cost), y1: f.y(Math.min(high, s.correct + give)), y2: f.y(Math.max(low, s.correct - give)), stroke: c, opacity: 0.6 }));
+      const mark = svg("circle", { class: few ? "hollow" : "dot", cx: f.x(s.cost), cy: f.y(s.correct), r: 4 + 11 * Math.sqrt(s.own / most), fill: few ? "none" : c, stroke: few ? c : "none", "fill-opacity": 0.7, "pointer-events": "all", tabindex: 0 });
       tell(mark, `${s.name}\n${percent(s.correct)} right of ${s.told} judged\n${quantity(s.cost)} ${unit}, ${s.own} decisions`);
+      f.chart.append(mark);
+    }
+    for (const s of single) {
+      const x = f.x(s.cost), y = f.y(s.correct);
+      const mark = svg("path", { class: "alone", d: `M${x - 6} ${y - 6}h12v12h-12Z`, fill: colour(models.indexOf(s.model)), stroke: "var(--ink)", "stroke-width": 1.5, tabindex: 0 });
+      tell(mark, `${s.model} alone, one plain sample\n${percent(s.correct)} right, ${quantity(s.cost)} ${unit}\n${s.from}`);
       f.chart.append(mark);
     }
     const all = [mean(answered.map((i) => d.cost[i])), mean(judged.map((i) => d.correct[i]))];
@@ -218,7 +234,7 @@
     tell(here, `all decisions together\n${percent(all[1])} right, ${quantity(all[0])} ${unit}`);
     f.chart.append(here);
     return [el("section", { class: "card" }, el("h2", {}, "Quality and cost"),
-      el("p", { class: "soft" }, "Every configuration that was judged; larger where it was chosen more often. The line joins the models alone, with one plain sample; the star is everything together."),
+      el("p", { class: "soft" }, `Every configuration that was judged, with 95 % intervals; larger where it was chosen more often, hollow where fewer than ${FEW} were judged. ${single.length ? "The squares are the models alone, with one plain sample; the" : "The"} star is everything together.`),
       f.chart, legend(models))];
   }
 
@@ -441,7 +457,7 @@
     if (event.key === "Escape") tip.hidden = true;
   });
 
-  document.getElementById("source").textContent = `${data.log}; ${count ? `${time(d.at[0])} to ${time(d.at.at(-1))} UTC; ` : ""}made ${data.made}`;
+  document.getElementById("source").textContent = `${data.log}; ${count ? `${time(d.at[0])} to ${time(d.at.at(-1))} UTC; ` : ""}made ${data.made.slice(0, 16).replace("T", " ")} UTC`;
   let width = innerWidth, waiting;
   addEventListener("resize", () => {
     if (innerWidth === width) return;

@@ -12,19 +12,21 @@ from typing import Any
 
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.log import Log
-from uniscale_integrations.report.collect import collected
+from uniscale_integrations.report.collect import Alone, collected
 
 UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 """What could end the element that data stands in, as JSON says it too."""
 
 
-def write_report(log: Log, target: str | Path, *, most_trees: int = 500) -> dict[str, Any]:
+def write_report(log: Log, target: str | Path, *, most_trees: int = 500, alone: Alone | None = None) -> dict[str, Any]:
     """Write a log's report.
 
     Args:
         log: what is reported.
         target: the file.
         most_trees: searches that are shown with their paths, the last ones that were kept.
+        alone: what the models do without the engine, where that was measured, to compare with; otherwise those plain samples that the
+            engine chose stand for it.
 
     Returns:
         what the page shows, as `collected` gives it.
@@ -33,7 +35,7 @@ def write_report(log: Log, target: str | Path, *, most_trees: int = 500) -> dict
         LogError: the log cannot be read.
         ConfigurationError: the file cannot be written.
     """
-    data = collected(log, most_trees)
+    data = collected(log, most_trees, alone)
     try:
         Path(target).write_text(page(data), encoding="utf-8")
     except OSError as error:
