@@ -33,8 +33,12 @@ def main() -> None:
     logging.disable_progress_bar()
     FAMILY.mkdir(exist_ok=True)
     kinds = dict.fromkeys(RECIPES, "language model") | {PRM: "process reward model"}
-    manifest = [export(name, kind) for name, kind in kinds.items() if (WORK / name).is_dir()]
-    (FAMILY / "family.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    described = FAMILY / "family.json"
+    kept = {line["name"]: line for line in json.loads(described.read_text())} if described.exists() else {}
+    # A model that was not trained here stays as it is.
+    made = {name: export(name, kind) for name, kind in kinds.items() if (WORK / name).is_dir()}
+    manifest = [(kept | made)[name] for name in kinds if name in kept | made]
+    described.write_text(json.dumps(manifest, indent=2) + "\n")
     size = sum(file.stat().st_size for file in Path(FAMILY).rglob("*.safetensors"))
     for line in manifest:
         print(f"{line['name']:16} {line['parameters']:>9,} parameters")

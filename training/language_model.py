@@ -21,7 +21,7 @@ from training.loop import batches, fit
 
 @dataclass(frozen=True)
 class Recipe:
-    """Shape and schedule of one model, and the families of questions that it is a specialist of, if of any."""
+    """Shape and schedule of one model."""
 
     hidden: int
     layers: int
@@ -30,7 +30,6 @@ class Recipe:
     steps: int
     batch: int = 64
     learning_rate: float = 3e-3
-    focus: tuple[str, ...] = ()
 
     def config(self) -> LlamaConfig:
         return LlamaConfig(
@@ -48,11 +47,9 @@ class Recipe:
         )
 
 
-ARITHMETIC = ("chain_sum", "basic_arithmetic", "products", "simple_equations")
-
 RECIPES = {
-    "uniscale-0.3m": Recipe(hidden=96, layers=3, heads=3, mlp=240, steps=4500, focus=("leg_counting", "word_problems")),
-    "uniscale-1m": Recipe(hidden=144, layers=4, heads=4, mlp=384, steps=3200, focus=ARITHMETIC),
+    "uniscale-0.3m": Recipe(hidden=96, layers=3, heads=3, mlp=240, steps=1500),
+    "uniscale-1m": Recipe(hidden=144, layers=4, heads=4, mlp=384, steps=1600),
     "uniscale-3m": Recipe(hidden=192, layers=6, heads=6, mlp=512, steps=2100),
 }
 
@@ -95,8 +92,7 @@ def train(name: str, seed: int, threads: int) -> Path:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             return loss_of(model, *collate(corpus, rows))
 
-    rows = corpus.practice(recipe.focus)
-    stream = (rows[chosen] for chosen in batches(corpus.lengths()[rows], recipe.batch, seed))
+    stream = batches(corpus.lengths(), recipe.batch, seed)
     fit(model, stream, loss, steps=recipe.steps, learning_rate=recipe.learning_rate, target=WORK / name)
     return WORK / name
 
