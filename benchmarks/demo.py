@@ -1,8 +1,10 @@
 """`python -m benchmarks.demo [--json]`: the demo's questions, after learning: what the policy gets and spends, beside the fixed models.
 
-Runs `uniscale demo --fresh` itself, for several seeds and modes. What counts is the second half of each run's questions; each model alone
-answers the same ones. The *line* is what the models get between their costs, by interpolation: what somebody gets who sends a fixed share
-of the requests to one and the rest to another. Likewise the policy's own line runs between its modes: every request may carry its own.
+Runs `uniscale demo` itself, for several seeds and modes, each several times over one log, so that a run begins with what those before it
+have learned. What counts is the second half of the questions of the first run, and all of later ones; each model alone answers the same.
+
+The *line* is what the models get between their costs, by interpolation: what somebody gets who sends a fixed share of the requests to one
+and the rest to another. Likewise the policy's own line runs between its modes: every request may carry its own.
 
 Runs that are in the folder already are not run again.
 """
@@ -24,7 +26,7 @@ from rich.table import Table
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.replay.experiment import interval
 
-MODES = ("cost-sensitive", "balanced", "quality-first")
+MODES = ("balanced", "cost-sensitive", "quality-first")
 SHARE, POINTS = 0.7, 0.03
 """What is hoped for: the best model's accuracy at this share of its eFLOPs, or so much more accuracy at its eFLOPs."""
 
@@ -34,30 +36,34 @@ COMMAND = "from uniscale_integrations.cli import main; main()"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--questions", type=int, default=300)
+    parser.add_argument("--questions", type=int, default=300, help="of each run")
+    parser.add_argument("--runs", type=int, default=2, help="how often the demo goes on over the same log")
     parser.add_argument("--modes", nargs="+", default=list(MODES))
     parser.add_argument("--folder", type=Path, default=Path(".benchmarks/demo"), help="where runs are kept")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    runs = {
-        mode: [_run(given.folder, mode, seed, given.questions, others=mode == given.modes[0]) for seed in range(given.seeds)]
-        for mode in given.modes
-    }
-    found = compared(runs)
-    _show(found)
+    found = []
+    for number in range(given.runs):
+        runs = {
+            mode: [_run(given.folder, mode, seed, given.questions, number, others=mode == given.modes[0]) for seed in range(given.seeds)]
+            for mode in given.modes
+        }
+        found.append({"learned_from": number * given.questions or given.questions // 2, **compared(runs)})
+        _show(found[-1])
     if given.json:
         sys.stdout.write(json.dumps(found) + "\n")
 
 
-def _run(folder: Path, mode: str, seed: int, count: int, *, others: bool) -> dict[str, Mapping[str, float]]:
-    """The second half of one run: `right`, `reward` and `cost` of every contestant; the others are the same whatever the mode."""
-    kept = folder / f"{mode}-{seed}-{count}.json"
+def _run(folder: Path, mode: str, seed: int, count: int, number: int, *, others: bool) -> dict[str, Mapping[str, float]]:
+    """What every contestant got in one run, `right`, `reward` and `cost`; those who do not learn are the same whatever the mode."""
+    kept = folder / f"{mode}-{seed}-{count}-{number}.json"
     if not kept.exists():
         told = [
-            *("demo", "--questions", str(count), "--mode", mode, "--seed", str(seed), "--fresh", "--json"),
-            *("--log", f"sqlite:///{folder / 'demo.db'}", "--report", str(folder / "report.html")),
+            *("demo", "--questions", str(count), "--mode", mode, "--seed", str(seed), "--json"),
+            *("--log", f"sqlite:///{folder / f'{mode}-{seed}.db'}", "--report", str(folder / "report.html")),
             "--others" if others else "--no-others",
+            *(["--fresh"] if number == 0 else []),
         ]
         sys.stderr.write(f"uniscale {' '.join(told)}\n")
         done = subprocess.run([sys.executable, "-c", COMMAND, *told], capture_output=True, text=True, check=False)
@@ -65,7 +71,7 @@ def _run(folder: Path, mode: str, seed: int, count: int, *, others: bool) -> dic
             raise SystemExit(f"{done.stderr}\nthe demo ended with exit code {done.returncode}")
         kept.write_text(done.stdout.strip().splitlines()[-1] + "\n")
     contestants = json.loads(kept.read_text())["contestants"]
-    return {each["name"]: each["last_half"] for each in contestants}
+    return {each["name"]: each if number else each["last_half"] for each in contestants}
 
 
 def compared(runs: Mapping[str, Sequence[Mapping[str, Mapping[str, float]]]]) -> dict[str, Any]:
@@ -125,7 +131,8 @@ def _along(costs: Array, cost: Array, right: Array) -> Array:
 
 
 def _show(found: Mapping[str, Any]) -> None:
-    table = Table(title=f"the second half of the demo's questions, {found['seeds']} seeds, means and 95 % intervals", title_justify="left")
+    title = f"after {found['learned_from']} questions and more, {found['seeds']} seeds, means and 95 % intervals"
+    table = Table(title=title, title_justify="left")
     for name in ("", "right", "eFLOPs", "reward", f"share of {found['best']}", "more right", "above the line"):
         table.add_column(name, justify="right" if name else "left", no_wrap=True)
     for name, row in found["alone"].items():

@@ -1,0 +1,54 @@
+"""What `python -m benchmarks.demo` makes of the demo's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from benchmarks.demo import compared
+
+Got = Mapping[str, float]
+SMALL, LARGE = "small alone", "large alone"
+
+
+def got(right: float, cost: float) -> Got:
+    return {"right": right, "cost": cost, "reward": right}
+
+
+def runs(*ours: Got, small: Got = got(0.4, 1.0), large: Got = got(0.8, 5.0)) -> list[dict[str, Got]]:  # noqa: B008
+    return [{"UniScale": each, SMALL: small, LARGE: large} for each in ours]
+
+
+def test_a_mode_is_held_against_the_line_between_the_models() -> None:
+    found = compared({"balanced": runs(got(0.7, 3.0), got(0.8, 3.0))})
+    assert found["best"] == LARGE
+    mode = found["modes"]["balanced"]
+    assert mode["above_line"][0] == pytest.approx(0.75 - 0.6)
+    assert mode["share"] == pytest.approx((0.6, 0.0))
+    assert mode["more_than_best"][0] == pytest.approx(-0.05)
+    # One point is no line.
+    assert (found["share_at_its_accuracy"], found["more_at_its_cost"], found["met"]) == (None, None, False)
+
+
+@pytest.mark.parametrize(
+    ("ours", "met"),
+    [
+        (got(0.8, 3.5), True),
+        (got(0.79, 3.5), False),
+        (got(0.8, 3.6), False),
+        (got(0.84, 5.0), True),
+        (got(0.84, 5.1), False),
+        (got(0.82, 5.0), False),
+    ],
+)
+def test_the_goal_is_the_same_for_less_or_more_for_the_same(ours: Got, met: bool) -> None:
+    assert compared({"balanced": runs(ours)})["met"] is met
+
+
+def test_between_two_modes_runs_the_policy_s_own_line() -> None:
+    cheap, dear = [{"UniScale": got(0.7, 2.0)}], runs(got(0.9, 6.0))
+    found = compared({"balanced": dear, "cost-sensitive": cheap})
+    assert found["share_at_its_accuracy"] == pytest.approx(4.0 / 5.0)
+    assert found["more_at_its_cost"] == pytest.approx(0.85 - 0.8)
+    assert found["met"]
