@@ -86,19 +86,47 @@ def test_streams_have_sums_of_their_own_which_survive_being_stored() -> None:
     assert stored.sums.tolist() == detector.sums.tolist()
 
 
+def chosen(pacer: BudgetPacer, rewards: list[float], costs: list[float], eligible: list[bool] | None = None) -> int:
+    surcharge, allowed = pacer.terms(np.array(rewards), np.array(costs), None if eligible is None else np.array(eligible))
+    return int(np.where(allowed, np.array(rewards) - surcharge, -np.inf).argmax())
+
+
 @given(st.floats(1.2, 400.0), st.integers(0, 2**32))
 @settings(max_examples=30)
 def test_a_budget_is_kept_whatever_the_dear_configuration_brings(dear: float, seed: int) -> None:
     rng, pacer = np.random.default_rng(seed), BudgetPacer(1.0)
-    costs, total, turns = np.array([0.2, dear]), 0.0, 2_000
+    costs, total, turns = [0.2, dear], 0.0, 2_000
     for _ in range(turns):
-        value = np.array([0.5, 0.9]) - pacer.surcharge(costs)
-        cost = float(costs[np.where(pacer.affordable(costs), value, -np.inf).argmax()] * rng.uniform(0.8, 1.2))
+        cost = costs[chosen(pacer, [0.5, 0.9], costs)] * rng.uniform(0.8, 1.2)
         pacer.spend(cost)
         total += cost
     # A request may cost a fifth more than was expected of it, which is known only afterwards.
     assert total <= turns + pacer.slack + 1 + 0.2 * dear
     assert dear > 20 or total / turns > 0.5, "what the budget allows is used"
+
+
+def test_a_budget_goes_where_it_brings_most() -> None:
+    rng, pacer = np.random.default_rng(0), BudgetPacer(1.0)
+    # What the dear action brings more differs from request to request; what it costs more, too.
+    gains, prices = rng.uniform(0.0, 0.4, 3_000), rng.uniform(1.0, 9.0, 3_000)
+    bought = np.zeros(3_000, dtype=bool)
+    for turn, (gain, price) in enumerate(zip(gains, prices, strict=True)):
+        bought[turn] = chosen(pacer, [0.5, 0.5 + gain], [0.5, price]) == 1
+        pacer.spend(price if bought[turn] else 0.5)
+    spent = 0.5 + bought * (prices - 0.5)
+    assert spent.mean() == pytest.approx(1.0, abs=0.02)
+    # Whoever knew all requests beforehand would buy where a budget brings most, until the money is spent.
+    order = np.argsort(-gains / (prices - 0.5))
+    best = order[np.cumsum((prices - 0.5)[order]) <= 0.5 * len(gains)]
+    assert gains[bought].sum() > 0.96 * gains[best].sum()
+
+
+def test_what_may_not_be_taken_is_neither_chosen_nor_reckoned_with() -> None:
+    pacer, rewards, costs = BudgetPacer(1.0), [0.5, 0.9, 0.95], [0.1, 0.9, 0.95]
+    assert chosen(pacer, rewards, costs) == 2
+    assert chosen(pacer, rewards, costs, [True, True, False]) == 1
+    assert chosen(BudgetPacer(1e-3), rewards, costs, [False, True, True]) == 1
+    assert pacer.price == 0.0
 
 
 @pytest.mark.parametrize("budget", [0.0, -1.0, float("nan"), float("inf")])

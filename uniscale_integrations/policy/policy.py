@@ -22,11 +22,13 @@ class Result:
         correct: in [0, 1].
         score: in [0, 1]; `None` where nothing scored the answer.
         cost: `C~`.
+        spent: the cost itself, in the unit of a budget; where an outcome lies beyond the scale, `C~` does not tell it.
     """
 
     correct: float
     score: float | None
     cost: float
+    spent: float = 0.0
 
 
 class Policy(Protocol):
@@ -74,14 +76,14 @@ class LinUCBPolicy:
             return assessment.best
         pacer, scale = self._paced
         costs = np.array([scale.cost(position) for position in np.clip(assessment.cost, 0.0, 1.0)])
-        paced = replace(assessment, reward=assessment.reward - pacer.surcharge(costs), eligible=pacer.affordable(costs))
-        return paced.best
+        surcharge, allowed = pacer.terms(assessment.reward, costs, assessment.eligible)
+        return replace(assessment, reward=assessment.reward - surcharge, eligible=allowed).best
 
     def came(self, action: int, query: Array, result: Result) -> None:
         self.learner.outcome(action, query, result.score, result.cost)
         if self._paced is not None:
-            pacer, scale = self._paced
-            pacer.spend(scale.cost(result.cost))
+            pacer, _ = self._paced
+            pacer.spend(result.spent)
 
     def judged(self, action: int, query: Array, result: Result) -> None:
         # What is told first was taken first.

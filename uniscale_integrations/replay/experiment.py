@@ -135,7 +135,7 @@ def episode(world: World, setup: Setup, seed: int) -> Episode:
         shown[1] = np.nan
     runs: dict[str, Run] = {}
     for name, arms, policy in _policies(world, setup, seed):
-        trace = replay(policy, world.only(arms), stream.queries, shown[:, :, arms], setup.delay)
+        trace = replay(policy, world.only(arms), stream.queries, shown[:, :, arms], setup.delay, costs[:, arms])
         chosen = np.asarray(arms)[trace.chosen]
         changes = policy.learner.changes if isinstance(policy, LinUCBPolicy) else 0
         runs[name] = Run(rewards[times, chosen], parts[0, times, chosen], costs[times, chosen], chosen, changes)

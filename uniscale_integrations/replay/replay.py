@@ -30,7 +30,9 @@ class Trace:
     cost: Array
 
 
-def replay(policy: Policy, world: World, queries: NDArray[np.int64], parts: Array, delay: int = 0) -> Trace:
+def replay(
+    policy: Policy, world: World, queries: NDArray[np.int64], parts: Array, delay: int = 0, costs: Array | None = None
+) -> Trace:
     """Let a policy decide, one question after the other.
 
     Args:
@@ -39,6 +41,7 @@ def replay(policy: Policy, world: World, queries: NDArray[np.int64], parts: Arra
         queries: the question of each decision, shape (T,).
         parts: correctness, score and `C~` of every configuration at every decision, shape (3, T, K).
         delay: how many decisions later the correctness of one is told.
+        costs: what each configuration costs at each decision, for a policy with a budget; shape (T, K).
     """
     chosen = np.empty(len(queries), dtype=np.int64)
     waiting: deque[tuple[int, Array, Result]] = deque()
@@ -46,7 +49,7 @@ def replay(policy: Policy, world: World, queries: NDArray[np.int64], parts: Arra
         features = world.queries[query]
         action = policy.choose(features)
         correct, score, cost = parts[:, time, action].tolist()
-        result = Result(correct, None if score != score else score, cost)
+        result = Result(correct, None if score != score else score, cost, 0.0 if costs is None else float(costs[time, action]))
         chosen[time] = action
         policy.came(action, features, result)
         waiting.append((action, features, result))
