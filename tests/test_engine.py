@@ -267,6 +267,35 @@ def test_configurations_that_cannot_serve_are_masked_with_the_reason() -> None:
         UniScale(models, None, ConfigurationSpace([Configuration("large")]), max_cost=1.0).decide(QUESTIONS[0])
 
 
+def test_a_mean_budget_goes_where_it_brings_most() -> None:
+    free = engine(mode=[1, 0, 0])
+    small, large = (free._costs[free.space.index(Configuration(model))] for model in ("small", "large"))
+    budget = float(small + 0.4 * (large - small))
+    made = engine(mode=[1, 0, 0], mean_budget=budget)
+    spent, chosen = [], {question: list[str]() for question in QUESTIONS}
+    for turn in range(300):
+        question = QUESTIONS[turn % 2]
+        answer = made.run(question)
+        # Both models know the one question, only the large one the other.
+        made.feedback(answer, float(question == QUESTIONS[0] or answer.configuration.model == "large"))
+        spent.append(answer.ledger.eflops)
+        chosen[question].append(answer.configuration.model)
+    assert np.mean(spent) < budget + 10 * budget / len(spent)
+    assert chosen[QUESTIONS[1]][-100:].count("large") > 60
+    assert chosen[QUESTIONS[0]][-100:].count("large") < 20
+
+
+def test_what_a_mean_budget_has_not_left_is_masked_with_the_reason() -> None:
+    made = engine(mode=[1, 0, 0], mean_budget=1.0)
+    made.run(QUESTIONS[0])
+    decision = made.decide(QUESTIONS[0])
+    assert decision.configuration == Configuration("small"), "the cheapest is always left"
+    [large] = [each for each in decision.explain().candidates if each.configuration == Configuration("large")]
+    assert "left of the mean budget" in large.masked
+    with pytest.raises(ConfigurationError, match="a budget per request must be a finite number above 0"):
+        engine(mean_budget=0.0)
+
+
 def test_what_cannot_be_is_refused() -> None:
     small = Saying("small", 1e6)
     with pytest.raises(ConfigurationError, match="needs at least one model"):

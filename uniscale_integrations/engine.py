@@ -29,6 +29,7 @@ from uniscale_integrations.policy.encoders import WithNumbers, query_encoder
 from uniscale_integrations.policy.explain import Explanation, explain
 from uniscale_integrations.policy.learner import Assessment, Learner, LearnerSettings
 from uniscale_integrations.policy.objective import Mode, Weights, weights
+from uniscale_integrations.policy.pacing import Pacing
 from uniscale_integrations.recalibration import Recalibration
 from uniscale_integrations.replica import Replica
 from uniscale_integrations.roster import check_units, default_space, expected_cost, limited_by, loaded, suiting
@@ -98,6 +99,9 @@ class UniScale:
         settings: of the policy.
         max_cost: most that exploration may spend on one request, in eFLOPs (or dollars for models with a price): configurations
             expected to cost more are not eligible.
+        mean_budget: what requests may cost on average, in eFLOPs (or dollars): within it the money goes where it brings most. What is
+            overdrawn, or left over, is made good over the next hundred requests or so; every engine keeps to it by itself. "quality-first"
+            suits it, since the budget already says what cost is worth.
         sync_interval: seconds after which other workers' events are looked for, at the latest.
         recalibrate: whether the verifier's scores are calibrated to the feedback that comes, before they are learned from.
         store_queries: whether the log keeps the text of questions; otherwise it keeps features and a hash.
@@ -127,6 +131,7 @@ class UniScale:
         hardware: HardwareProfile = H100,
         settings: LearnerSettings | None = None,
         max_cost: float | None = None,
+        mean_budget: float | None = None,
         sync_interval: float = 1.0,
         recalibrate: bool = False,
         store_queries: bool = False,
@@ -149,6 +154,7 @@ class UniScale:
         self._encode = WithNumbers(query_encoder(features), len(NUMBERS), "conversation-1")
         self._costs = np.array([expected_cost(self._models[c.model], c, hardware) for c in self.space])
         self._scale = CostScale.spanning(self._costs[self._costs > 0]) if (self._costs > 0).any() else CostScale(1.0, 1.0)
+        self._pacing = None if mean_budget is None else Pacing(mean_budget, self._scale)
         verified = self._verifier is not None
         self._eligibility = Eligibility(
             self.space, self._models, self._costs.tolist(), hardware, verified=verified, max_cost=max_cost
@@ -290,6 +296,7 @@ class UniScale:
                 continue
             self._eligibility.resting.answered(configuration.model)
             self._eligibility.took(configuration, answer.ledger.seconds)
+            self._spent(answer.ledger.eflops, answer.ledger.usd)
             notes += await self._keep(self._event(decision, question), self._outcome(decision, answer))
             return replace(answer, decision_id=decision.id, notes=(*answer.notes, *notes))
         raise AssertionError("a request ends with an answer or an error")
@@ -425,9 +432,12 @@ class UniScale:
         eligible = np.array([configuration not in masked for configuration in self.space])
         if not eligible.any():
             raise ConfigurationError(f"no configuration can serve this request: {next(iter(masked.values()))}")
-        assessment = self._replica.assess(features, chosen, eligible)
+        believed = self._replica.assess(features, chosen, eligible)
+        assessment = believed if self._pacing is None else self._pacing.paced(believed)
+        if beyond := np.flatnonzero(eligible & ~assessment.eligible).tolist():
+            masked = {**masked, **{self.space[arm]: "it is expected to cost more than is left of the mean budget" for arm in beyond}}
         best = assessment.best
-        expected = {name: float(getattr(assessment, name)[best]) for name in ("correct", "score", "cost", "reward")}
+        expected = {name: float(getattr(believed, name)[best]) for name in ("correct", "score", "cost", "reward")}
         bonus = float(assessment.bonus[best])
         return Decision(
             new_id(),
@@ -477,6 +487,7 @@ class UniScale:
     async def _failed(self, decision: Decision, asked: str | Conversation, error: Exception, limits: Budget) -> list[str]:
         """Log that a decision came to nothing, and remember what its model is to be spared for; notes for whoever asked."""
         eflops, usd = error.spent if isinstance(error, SearchFailed) else (0.0, 0.0)
+        self._spent(eflops, usd)
         failure = Outcome(decision.id, None, eflops, usd, failed=str(error) or repr(error))
         notes = await self._keep(self._event(decision, asked), failure)
         if isinstance(error, BudgetError) and limits.seconds is not None:
@@ -485,6 +496,10 @@ class UniScale:
         if isinstance(error, SearchFailed):
             self._eligibility.resting.failed(decision.configuration.model)
         return [*notes, f"{decision.configuration} failed: {error}"]
+
+    def _spent(self, eflops: float, usd: float) -> None:
+        if self._pacing is not None:
+            self._pacing.spend(eflops or usd)
 
     def _append(self, *new: Event) -> None:
         self._replica.follow(self.log.append(*new))

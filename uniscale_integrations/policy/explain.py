@@ -19,7 +19,7 @@ class Candidate:
         correct: expected correctness.
         score: expected score.
         cost: expected `C~`.
-        reward: expected reward.
+        reward: expected reward; with a mean budget, less the price of its cost.
         bonus: what not knowing it better is worth.
         masked: why it was not eligible, empty if it was.
         flips_at: the weight of cost from which on, or down to which, it would be chosen over the one that was, the other two keeping

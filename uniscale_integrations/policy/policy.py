@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
-from uniscale_integrations.cost.normalise import CostScale
-from uniscale_integrations.policy.budget_pacer import BudgetPacer
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.learner import Assessment, Learner
+from uniscale_integrations.policy.learner import Learner
 from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.pacing import Pacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,37 +50,25 @@ class LinUCBPolicy:
     Args:
         learner: what expects and learns.
         weights: what counts.
-        pacer: of the budget.
-        scale: of the costs, where there is a budget.
+        pacing: of the budget, where there is one.
     """
 
-    def __init__(
-        self, learner: Learner, weights: Weights, pacer: BudgetPacer | None = None, scale: CostScale | None = None
-    ) -> None:
-        self.learner, self.weights = learner, weights
-        self._paced = None if pacer is None or scale is None else (pacer, scale)
+    def __init__(self, learner: Learner, weights: Weights, pacing: Pacing | None = None) -> None:
+        self.learner, self.weights, self._pacing = learner, weights, pacing
         self._taken = self._told = 0
 
     def choose(self, query: Array) -> int:
         self.learner.see(query)
-        action = self._best(self.learner.assess(query, self.weights))
+        assessment = self.learner.assess(query, self.weights)
+        action = (assessment if self._pacing is None else self._pacing.paced(assessment)).best
         self.learner.took(str(self._taken), action)
         self._taken += 1
         return action
 
-    def _best(self, assessment: Assessment) -> int:
-        if self._paced is None:
-            return assessment.best
-        pacer, scale = self._paced
-        costs = np.array([scale.cost(position) for position in np.clip(assessment.cost, 0.0, 1.0)])
-        surcharge, allowed = pacer.terms(assessment.reward, costs, assessment.eligible)
-        return replace(assessment, reward=assessment.reward - surcharge, eligible=allowed).best
-
     def came(self, action: int, query: Array, result: Result) -> None:
         self.learner.outcome(action, query, result.score, result.cost)
-        if self._paced is not None:
-            pacer, _ = self._paced
-            pacer.spend(result.spent)
+        if self._pacing is not None:
+            self._pacing.spend(result.spent)
 
     def judged(self, action: int, query: Array, result: Result) -> None:
         # What is told first was taken first.

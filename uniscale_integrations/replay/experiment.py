@@ -16,10 +16,10 @@ from threadpoolctl import threadpool_limits
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.actions import doublings
 from uniscale_integrations.policy.baselines import Fixed, Greedy, NearestNeighbours, Random
-from uniscale_integrations.policy.budget_pacer import BudgetPacer
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.learner import Learner, LearnerSettings
 from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.pacing import Pacing
 from uniscale_integrations.policy.policy import LinUCBPolicy, Policy
 from uniscale_integrations.replay.replay import replay
 from uniscale_integrations.replay.stream import Stream, World
@@ -147,8 +147,8 @@ def _policies(world: World, setup: Setup, seed: int) -> Iterator[tuple[str, list
     count, everything = len(world.configurations), list(range(len(world.configurations)))
     weights = _shown(world, setup)
     if "uis" in setup.policies:
-        pacer = None if setup.budget is None else BudgetPacer(setup.budget)
-        yield "uis", everything, LinUCBPolicy(_learner(world, setup), weights, pacer, world.scale)
+        pacing = None if setup.budget is None else Pacing(setup.budget, world.scale)
+        yield "uis", everything, LinUCBPolicy(_learner(world, setup), weights, pacing)
     if "routing" in setup.policies:
         plain = [arm for arm in everything if world.configurations[arm].plain]
         if plain:

@@ -1,0 +1,39 @@
+"""A mean budget over an engine's requests, which may come from several threads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from threading import Lock
+
+import numpy as np
+
+from uniscale_integrations.cost.normalise import CostScale
+from uniscale_integrations.policy.budget_pacer import BudgetPacer
+from uniscale_integrations.policy.learner import Assessment
+
+
+class Pacing:
+    """A `BudgetPacer` that knows costs from positions on a scale.
+
+    Args:
+        budget: mean cost per request.
+        scale: from `C~` to costs in the budget's unit.
+
+    Raises:
+        ConfigurationError: a budget that is none.
+    """
+
+    def __init__(self, budget: float, scale: CostScale) -> None:
+        self._pacer, self._scale, self._lock = BudgetPacer(budget), scale, Lock()
+
+    def paced(self, assessment: Assessment) -> Assessment:
+        """A request's assessment within the budget: rewards less the price of their costs, and only what the purse allows eligible."""
+        costs = np.array([self._scale.cost(position) for position in np.clip(assessment.cost, 0.0, 1.0)])
+        with self._lock:
+            surcharge, allowed = self._pacer.terms(assessment.reward, costs, assessment.eligible)
+        return replace(assessment, reward=assessment.reward - surcharge, eligible=allowed)
+
+    def spend(self, cost: float) -> None:
+        """Count what a request has cost."""
+        with self._lock:
+            self._pacer.spend(cost)
