@@ -133,7 +133,7 @@ def _along(costs: Array, cost: Array, right: Array) -> Array:
 def _show(found: Mapping[str, Any]) -> None:
     title = f"after {found['learned_from']} questions and more, {found['seeds']} seeds, means and 95 % intervals"
     table = Table(title=title, title_justify="left")
-    for name in ("", "right", "eFLOPs", "reward", f"share of {found['best']}", "more right", "above the line"):
+    for name in ("", "right", "eFLOPs", "reward", f"of {found['best']}'s", "more right", "above the line"):
         table.add_column(name, justify="right" if name else "left", no_wrap=True)
     for name, row in found["alone"].items():
         table.add_row(name, _percent(row["right"]), f"{row['cost'][0]:.3g}", f"{row['reward'][0]:.3f}", "", "", "")
@@ -142,7 +142,7 @@ def _show(found: Mapping[str, Any]) -> None:
         figures = (_percent(row["right"]), f"{row['cost'][0]:.3g}", f"{row['reward'][0]:.3f}")
         share = f"{row['share'][0]:.2f} ± {row['share'][1]:.2f}"
         table.add_row(f"UniScale, {mode}", *figures, share, _percent(row["more_than_best"]), _percent(row["above_line"]))
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=130)
     console.print(table)
     share, more = found["share_at_its_accuracy"], found["more_at_its_cost"]
     if share is not None:

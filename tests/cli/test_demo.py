@@ -57,6 +57,16 @@ def test_both_frameworks_on_one_engine_beside_what_else_could_be_done_and_again(
         assert log.counts()["decision"] == 4
 
 
+def test_a_budget_is_a_number_or_what_a_model_takes_alone(tmp_path: Path) -> None:
+    told = figures(demo(tmp_path, "-n", "12", "--no-others", "--mode", "quality-first", "--budget", "1e9"))
+    # The purse may be overdrawn by ten budgets.
+    assert told["contestants"][0]["cost"] < 1e9 * (1 + 11 / 12) + 2e9
+    assert demo(tmp_path, "-n", "2", "--no-others", "--budget", "uniscale-0.3m").exit_code == 0
+    refused = demo(tmp_path, "-n", "2", "--budget", "little")
+    assert refused.exit_code == 2
+    assert "a budget is a number or one of uniscale-0.3m, uniscale-1m, uniscale-3m, got 'little'" in figures(refused)["message"]
+
+
 def test_ctrl_c_loses_nothing(tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path / 'uniscale.db'}"
     # Whoever runs the tests in the background may have them ignore it, and a process inherits that.

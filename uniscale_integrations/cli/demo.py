@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 ROUND = 20
 """Questions after which the contestants take turns, and the view is drawn anew."""
 
+MEASURED = 300
+"""Questions that tell what a model takes alone."""
+
 HOSTED = ("openai", "anthropic", "ollama", "google_genai", "mistralai", "groq")
 """Providers whose models are named `provider:model`, through LangChain."""
 
@@ -31,6 +34,9 @@ def demo(
     mode: Annotated[str, typer.Option(help="cost-sensitive, balanced or quality-first.")] = "balanced",
     models: Annotated[str, typer.Option(help="Models of your own: hub names, folders, GGUF files, openai:gpt-5-mini; with commas.")] = "",
     verifier: Annotated[str, typer.Option(help="What scores the answers: a reward model, agreement, self-certainty, none.")] = "auto",
+    budget: Annotated[
+        str, typer.Option(help="What a question may take on average: eFLOPs (or dollars), or a model: as much as it takes alone.")
+    ] = "",
     log: Annotated[str, typer.Option(help="Where what is learned stays; a second run goes on from it.")] = "sqlite:///uniscale.db",
     report: Annotated[Path, typer.Option(help="The page to write at the end.")] = Path("report.html"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over: forget what earlier runs have learned.")] = False,
@@ -52,7 +58,7 @@ def demo(
             _forget(log)
         quiet_loading()
         with err.status("loading the models and both frameworks (some seconds)"):
-            engine = _engine(models, verifier, mode, log, seed)
+            engine = _engine(models, verifier, mode, budget, log, seed)
         with closing(engine):
             known = engine.log.counts().get("decision", 0)
             if known:
@@ -67,13 +73,35 @@ def demo(
             raise typer.Exit(130)
 
 
-def _engine(models: str, verifier: str, mode: str, log: str, seed: int) -> UniScale:
+def _engine(models: str, verifier: str, mode: str, budget: str, log: str, seed: int) -> UniScale:
     from uniscale_integrations.engine import UniScale
     from uniscale_integrations.search.ports import Sampling
 
     chosen = [_model(name.strip()) for name in models.split(",") if name.strip()] or None
     sampling = Sampling(seed=seed)
-    return UniScale(chosen, verifier, mode=mode, log=log, sampling=sampling, store_queries=True, store_paths=True)
+    if not budget:
+        return UniScale(chosen, verifier, mode=mode, log=log, sampling=sampling, store_queries=True, store_paths=True)
+    with UniScale(chosen, verifier) as loaded:
+        generators, scoring = list(loaded.models.values()), loaded.verifier
+        mean = _budget(budget, loaded, seed)
+    return UniScale(
+        generators, scoring, mode=mode, log=log, sampling=sampling, mean_budget=mean, store_queries=True, store_paths=True
+    )
+
+
+def _budget(said: str, engine: UniScale, seed: int) -> float:
+    """A number, or what a model takes alone, on some questions that come last in the order."""
+    from uniscale_integrations.demo.contest import Alone
+    from uniscale_integrations.search.ports import Sampling
+
+    if said in engine.models:
+        alone = Alone(engine, engine.models[said], engine.verifier, Sampling(seed=seed))
+        results = asyncio.run(alone.answer(_questions(MEASURED, -MEASURED, seed), 0))
+        return sum(result.cost for result in results) / len(results)
+    try:
+        return float(said)
+    except ValueError as error:
+        raise ConfigurationError(f"a budget is a number or one of {', '.join(engine.models)}, got {said!r}") from error
 
 
 def _model(name: str) -> Any:
