@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 RECENT = 60
 """Questions of the running means."""
 
+BAR = 11
+"""Columns of the longest bar, so that a terminal of 80 holds the table."""
+
 
 class ContestView:
     """Drawn anew while it goes on.
@@ -81,7 +84,7 @@ def standing(tallies: Sequence[Tally], unit: str, now: str = "", recent: int | N
     """
     title = f"means over the last {recent} questions" if recent else f"{len(tallies[0].results)} questions that the models have never seen"
     table = Table(title=title, title_justify="left")
-    for name in ("", "reward", "right", f"{unit} a question"):
+    for name in ("", "reward", "right", f"{unit} each"):
         table.add_column(name, justify="right" if name else "left", no_wrap=True)
     table.add_column("", justify="left", no_wrap=True)
     most = max((tally.mean("cost", recent) for tally in tallies), default=0.0) or 1.0
@@ -90,7 +93,7 @@ def standing(tallies: Sequence[Tally], unit: str, now: str = "", recent: int | N
             table.add_row(tally.name, "", "", "", "")
             continue
         reward, right, cost = (tally.mean(of, recent) for of in ("reward", "right", "cost"))
-        bar = "█" * max(1, round(16 * cost / most))
+        bar = "█" * max(1, round(BAR * cost / most))
         style = "bold" if place == 0 else "italic" if tally.name == now else ""
         table.add_row(tally.name, f"{reward:.3f}", f"{right:.1%}", quantity(cost), Text(bar, "dim"), style=style)
         if place == 0:
