@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=300, help="of each run")
     parser.add_argument("--runs", type=int, default=2, help="how often the demo goes on over the same log")
     parser.add_argument("--modes", nargs="+", default=list(MODES))
+    parser.add_argument("--budget", default="", help="of the engine's questions, as of the demo: a number, or a model")
     parser.add_argument("--folder", type=Path, default=Path(".benchmarks/demo"), help="where runs are kept")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     given = parser.parse_args()
@@ -46,7 +47,10 @@ def main() -> None:
     found = []
     for number in range(given.runs):
         runs = {
-            mode: [_run(given.folder, mode, seed, given.questions, number, others=mode == given.modes[0]) for seed in range(given.seeds)]
+            mode: [
+                _run(given.folder, mode, seed, given.questions, number, given.budget, others=mode == given.modes[0])
+                for seed in range(given.seeds)
+            ]
             for mode in given.modes
         }
         found.append({"learned_from": number * given.questions or given.questions // 2, **compared(runs)})
@@ -55,13 +59,16 @@ def main() -> None:
         sys.stdout.write(json.dumps(found) + "\n")
 
 
-def _run(folder: Path, mode: str, seed: int, count: int, number: int, *, others: bool) -> dict[str, Mapping[str, float]]:
+def _run(
+    folder: Path, mode: str, seed: int, count: int, number: int, budget: str, *, others: bool
+) -> dict[str, Mapping[str, float]]:
     """What every contestant got in one run, `right`, `reward` and `cost`; those who do not learn are the same whatever the mode."""
-    kept = folder / f"{mode}-{seed}-{count}-{number}.json"
+    name = f"{mode}-{budget}-{seed}-{count}" if budget else f"{mode}-{seed}-{count}"
+    kept = folder / f"{name}-{number}.json"
     if not kept.exists():
         told = [
             *("demo", "--questions", str(count), "--mode", mode, "--seed", str(seed), "--json"),
-            *("--log", f"sqlite:///{folder / f'{mode}-{seed}.db'}", "--report", str(folder / "report.html")),
+            *("--log", f"sqlite:///{folder / name}.db", "--report", str(folder / "report.html"), "--budget", budget),
             "--others" if others else "--no-others",
             *(["--fresh"] if number == 0 else []),
         ]
