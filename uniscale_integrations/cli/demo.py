@@ -77,16 +77,14 @@ def _engine(models: str, verifier: str, mode: str, budget: str, log: str, seed: 
     from uniscale_integrations.engine import UniScale
     from uniscale_integrations.search.ports import Sampling
 
-    chosen = [_model(name.strip()) for name in models.split(",") if name.strip()] or None
+    chosen: list[Any] | None = [_model(name.strip()) for name in models.split(",") if name.strip()] or None
+    scoring: Any = verifier
+    mean: float | None = None
+    if budget:
+        with UniScale(chosen, verifier) as loaded:
+            chosen, scoring, mean = list(loaded.models.values()), loaded.verifier, _budget(budget, loaded, seed)
     sampling = Sampling(seed=seed)
-    if not budget:
-        return UniScale(chosen, verifier, mode=mode, log=log, sampling=sampling, store_queries=True, store_paths=True)
-    with UniScale(chosen, verifier) as loaded:
-        generators, scoring = list(loaded.models.values()), loaded.verifier
-        mean = _budget(budget, loaded, seed)
-    return UniScale(
-        generators, scoring, mode=mode, log=log, sampling=sampling, mean_budget=mean, store_queries=True, store_paths=True
-    )
+    return UniScale(chosen, scoring, mode=mode, log=log, sampling=sampling, mean_budget=mean, store_queries=True, store_paths=True)
 
 
 def _budget(said: str, engine: UniScale, seed: int) -> float:

@@ -53,12 +53,12 @@ class BudgetPacer:
     slack: float = 10.0
     price: float = 0.0
     purse: float = 0.0
-    _seen: deque[tuple[Array, Array]] = field(default_factory=deque, repr=False)
+    _seen: deque[tuple[Array, Array]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 0.0 < self.budget < float("inf"):
             raise ConfigurationError(f"a budget per request must be a finite number above 0, got {self.budget!r}")
-        self._seen = deque(self._seen, self.recent)
+        self._seen = deque(maxlen=self.recent)
 
     def terms(self, expected: Array, costs: Array, eligible: NDArray[np.bool_] | None = None) -> tuple[Array, NDArray[np.bool_]]:
         """What the budget makes of a request's choice.
