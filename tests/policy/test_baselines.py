@@ -121,6 +121,29 @@ def test_a_budget_goes_where_it_brings_most() -> None:
     assert gains[bought].sum() > 0.96 * gains[best].sum()
 
 
+GAIN_AND_COST = st.tuples(st.integers(0, 8), st.integers(1, 8))
+
+
+@given(st.lists(st.lists(GAIN_AND_COST, min_size=1, max_size=6), min_size=1, max_size=12), st.integers(1, 8))
+def test_the_price_parts_what_recent_requests_would_have_cost_above_the_budget_from_what_is_within(
+    requests: list[list[tuple[int, int]]], budget: int
+) -> None:
+    pacer = BudgetPacer(float(budget))
+    options = [(np.array([gain / 8 for gain, _ in each]), np.array([float(cost) for _, cost in each])) for each in requests]
+    for gains, costs in options:
+        surcharge, _ = pacer.terms(gains, costs)
+
+    def mean_cost(price: float) -> float:
+        worth = [(gains - price * costs / budget, costs) for gains, costs in options]
+        # The cheapest of each request's best choices.
+        return float(np.mean([costs[left >= left.max() - 1e-9].min() for left, costs in worth]))
+
+    assert surcharge.tolist() == pytest.approx((pacer.price * options[-1][1] / budget).tolist())
+    cheapest = np.mean([costs.min() for _, costs in options])
+    assert mean_cost(pacer.price) <= max(budget, cheapest) + 1e-9
+    assert pacer.price == 0.0 or mean_cost(pacer.price * (1 - 1e-3)) > budget
+
+
 def test_what_may_not_be_taken_is_neither_chosen_nor_reckoned_with() -> None:
     pacer, rewards, costs = BudgetPacer(1.0), [0.5, 0.9, 0.95], [0.1, 0.9, 0.95]
     assert chosen(pacer, rewards, costs) == 2

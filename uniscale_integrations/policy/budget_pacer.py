@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +13,50 @@ from numpy.typing import NDArray
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.kernels import Array
 
-HALVINGS = 20
-"""Of the interval that the price is looked for in."""
+BESIDE = 1e-6
+"""How far from a price at which a request changes its choice, in proportion, the prices before and after it are."""
 
-HIGHEST = 1000.0
-"""A price at which next to nothing is bought but what is cheapest: rewards lie in [0, 1], so that what costs a thousandth of the budget
-more is not worth it."""
+
+class Frontier(NamedTuple):
+    """What a request buys at which price: what it would spend without one, and what it saves as the price rises.
+
+    Attributes:
+        cost: of the most rewarding action.
+        prices: at each of which the request makes do with a cheaper action; shape (n,), falling.
+        savings: what each of these changes saves; shape (n,).
+    """
+
+    cost: float
+    prices: Array
+    savings: Array
+
+    @classmethod
+    def of(cls, rewards: Array, costs: Array) -> Frontier:
+        """The upper concave hull of rewards over costs: what is not on it is bought at no price.
+
+        Args:
+            rewards: shape (n,), n > 0.
+            costs: shape (n,).
+
+        Example:
+            >>> frontier = Frontier.of(np.array([0.5, 0.6, 0.9]), np.array([1.0, 4.0, 5.0]))
+            >>> frontier.cost, frontier.prices.round(9).tolist(), frontier.savings.tolist()
+            (5.0, [0.1], [4.0])
+        """
+        order = np.lexsort((-rewards, costs))
+        rising = rewards[order]
+        order = order[np.append(True, rising[1:] > np.maximum.accumulate(rising)[:-1])]
+        hull: list[tuple[float, float]] = []
+        for point in zip(costs[order].tolist(), rewards[order].tolist(), strict=True):
+            while len(hull) > 1 and _slope(hull[-2], hull[-1]) <= _slope(hull[-1], point):
+                hull.pop()
+            hull.append(point)
+        steps = list(pairwise(hull))
+        return cls(hull[-1][0], np.array([_slope(a, b) for a, b in steps]), np.array([b[0] - a[0] for a, b in steps]))
+
+
+def _slope(a: tuple[float, float], b: tuple[float, float]) -> float:
+    return (b[1] - a[1]) / (b[0] - a[0])
 
 
 @dataclass(slots=True)
@@ -53,7 +93,7 @@ class BudgetPacer:
     slack: float = 10.0
     price: float = 0.0
     purse: float = 0.0
-    _seen: deque[tuple[Array, Array]] = field(init=False, repr=False)
+    _seen: deque[Frontier] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 0.0 < self.budget < float("inf"):
@@ -74,7 +114,8 @@ class BudgetPacer:
         """
         eligible = np.ones(len(costs), dtype=bool) if eligible is None else eligible
         spent = costs / self.budget
-        self._seen.append((np.where(eligible, expected, -np.inf), spent))
+        if eligible.any():
+            self._seen.append(Frontier.of(expected[eligible], spent[eligible]))
         low, self.price = self._prices(1.0 + min(self.purse, self.horizon) / self.horizon)
         # Between the two prices some requests are undecided; what is left decides them.
         paid = low if self.purse > 0.0 else self.price
@@ -87,18 +128,18 @@ class BudgetPacer:
         self.purse += 1.0 - cost / self.budget
 
     def _prices(self, goal: float) -> tuple[float, float]:
-        """Two prices close to each other, at the first of which recent requests would have cost more than the goal, at the second not."""
-        rewards, costs = (np.stack(part) for part in zip(*self._seen, strict=True))
-        rows = np.arange(len(costs))
+        """Two prices close to each other, at the first of which recent requests would have cost more than the goal, at the second not.
 
-        def mean_cost(price: float) -> float:
-            return float(costs[rows, (rewards - price * costs).argmax(axis=1)].mean())
-
-        if mean_cost(0.0) <= goal:
+        This is the greedy solution of the multiple-choice knapsack (Sinha and Zoltners 1979): as the price rises from 0, requests change to
+        cheaper actions one by one, those first that lose the least by what they save.
+        """
+        over = sum(frontier.cost for frontier in self._seen) - goal * len(self._seen)
+        prices = np.concatenate([frontier.prices for frontier in self._seen] or [np.empty(0)])
+        if over <= 0.0 or not len(prices):
             return 0.0, 0.0
-        low, high = 0.0, HIGHEST
-        for _ in range(HALVINGS):
-            # A price is a matter of its magnitude: halved in proportion, once the first digits are known.
-            middle = float(np.sqrt(low * high)) if low > 0.0 else high / 16.0
-            low, high = (middle, high) if mean_cost(middle) > goal else (low, middle)
-        return low, high
+        savings = np.concatenate([frontier.savings for frontier in self._seen])
+        order = prices.argsort()
+        # Where even the cheapest actions cost more than the goal, the last change is as far as a price can go.
+        enough = min(int(np.cumsum(savings[order]).searchsorted(over)), len(order) - 1)
+        price = float(prices[order[enough]])
+        return price * (1.0 - BESIDE), price * (1.0 + BESIDE)
