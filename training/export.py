@@ -10,15 +10,15 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, PreTrainedTokenizerFast
 from transformers.utils import logging
 
-from training.corpus import WORK
+from training.corpus import WORK, Corpus
 from training.language_model import RECIPES
 from uniscale_integrations.models.catalog import FAMILY, PRM
 
 LIMIT = 16 * 2**20
 
 
-def export(name: str, kind: str) -> dict[str, object]:
-    """Write one model; returns its line of the manifest."""
+def export(name: str, kind: str, lengths: tuple[int, int]) -> dict[str, object]:
+    """Write one model; returns its line of the manifest, with what it reads and writes on average."""
     loader = AutoModelForTokenClassification if kind == "process reward model" else AutoModelForCausalLM
     model = loader.from_pretrained(WORK / name, dtype=torch.float16)
     target = FAMILY / name
@@ -26,7 +26,7 @@ def export(name: str, kind: str) -> dict[str, object]:
     model.save_pretrained(target)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(WORK / "tokenizer")
     tokenizer.save_pretrained(target)
-    return {"name": name, "kind": kind, "parameters": sum(p.numel() for p in model.parameters())}
+    return {"name": name, "kind": kind, "parameters": sum(p.numel() for p in model.parameters()), "lengths": lengths}
 
 
 def main() -> None:
@@ -36,7 +36,9 @@ def main() -> None:
     described = FAMILY / "family.json"
     kept = {line["name"]: line for line in json.loads(described.read_text())} if described.exists() else {}
     # A model that was not trained here stays as it is.
-    made = {name: export(name, kind) for name, kind in kinds.items() if (WORK / name).is_dir()}
+    corpus = Corpus.load(WORK / "corpus.npz")
+    lengths = round(corpus.prompts.mean()), round((corpus.lengths() - corpus.prompts).mean())
+    made = {name: export(name, kind, lengths) for name, kind in kinds.items() if (WORK / name).is_dir()}
     manifest = [(kept | made)[name] for name in kinds if name in kept | made]
     described.write_text(json.dumps(manifest, indent=2) + "\n")
     size = sum(file.stat().st_size for file in Path(FAMILY).rglob("*.safetensors"))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from uniscale_integrations.cost.hardware import HardwareProfile
-from uniscale_integrations.roster import limited_by
+from uniscale_integrations.estimates import limited_by
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Converses
 from uniscale_integrations.search.ports import Generator

@@ -19,6 +19,7 @@ from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.eligibility import Eligibility, Reasons
 from uniscale_integrations.errors import BudgetError, ConfigurationError, ContextLengthError, LogError, SearchFailed
+from uniscale_integrations.estimates import check_units, expected_cost, limited_by
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Event, Feedback, Outcome, new_id
 from uniscale_integrations.log.fold import Fold
@@ -32,7 +33,7 @@ from uniscale_integrations.policy.objective import Mode, Weights, weights
 from uniscale_integrations.policy.pacing import Pacing
 from uniscale_integrations.recalibration import Recalibration
 from uniscale_integrations.replica import Replica
-from uniscale_integrations.roster import check_units, default_space, expected_cost, limited_by, loaded, suiting
+from uniscale_integrations.roster import default_space, loaded, suiting
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import NUMBERS, Conversation, Emit, Turn
 from uniscale_integrations.search.driver import Observer
@@ -152,7 +153,7 @@ class UniScale:
         self.sampling, self._hardware = sampling or Sampling(), hardware
         self._store, self._store_paths = store_queries, store_paths
         self._encode = WithNumbers(query_encoder(features), len(NUMBERS), "conversation-1")
-        self._costs = np.array([expected_cost(self._models[c.model], c, hardware) for c in self.space])
+        self._costs = np.array([expected_cost(self._models[c.model], c, hardware, self._verifier) for c in self.space])
         self._scale = CostScale.spanning(self._costs[self._costs > 0]) if (self._costs > 0).any() else CostScale(1.0, 1.0)
         self._pacing = None if mean_budget is None else Pacing(mean_budget, self._scale)
         verified = self._verifier is not None

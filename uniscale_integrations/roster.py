@@ -1,43 +1,21 @@
-"""The models that an engine chooses from, and what a configuration of theirs is expected to cost before it was ever run."""
+"""The models that an engine chooses from, and the searches and the verifier that suit them."""
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol, cast, runtime_checkable
 
-from uniscale_integrations.cost.hardware import HardwareProfile
-from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.ports import Generator
-from uniscale_integrations.space import DEFAULT_SHAPES, Configuration, ConfigurationSpace
+from uniscale_integrations.space import DEFAULT_SHAPES, ConfigurationSpace
 
 ADAPTERS = {
     ("langchain_core.language_models.chat_models", "BaseChatModel"): "uniscale_integrations.langchain.chat_model",
     ("llama_index.core.base.llms.base", "BaseLLM"): "uniscale_integrations.llama_index.llm",
 }
 """By module and name of what all models of a framework are: the module whose `as_generator` adapts them."""
-
-TYPICAL_PROMPT, TYPICAL_ANSWER = 40, 60
-"""Tokens of a question and of an answer, for what a configuration is expected to cost before it was ever run."""
-
-SEARCH_SHARE = 0.5
-"""What a further path of a search costs, in plain samples: many end early, and a verifier reads them too."""
-
-
-_log = logging.getLogger(__name__)
-
-
-@runtime_checkable
-class KnowsItsCost(Protocol):
-    """A generator that can tell what a plain sample takes."""
-
-    def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
-        """The usage of one sample of that many tokens after a prompt of that many."""
-        ...
 
 
 @runtime_checkable
@@ -154,43 +132,3 @@ def default_space(models: Mapping[str, Generator]) -> ConfigurationSpace:
 def suiting(models: Iterable[Generator]) -> str:
     """The name of the verifier that suits generators: what the first one that says so says of itself."""
     return next((str(model.suits) for model in models if isinstance(model, SuitsVerifier)), "auto")
-
-
-def check_units(models: Mapping[str, Generator], hardware: HardwareProfile) -> None:
-    """That what the models cost can be compared; warns of chat models that are all taken to be of one size.
-
-    Raises:
-        ConfigurationError: some count in dollars and others in eFLOPs.
-    """
-    priced = {name: limited_by(model, hardware, Budget(usd=1.0)) is not None for name, model in models.items() if _tells(model)}
-    if len(set(priced.values())) > 1:
-        dollars, other = ([name for name, has in priced.items() if has is wanted] for wanted in (True, False))
-        raise ConfigurationError(
-            f"{', '.join(dollars)} cost dollars and {', '.join(other)} eFLOPs, which cannot be compared; give all models a price, or none"
-        )
-    guessed = [name for name, model in models.items() if getattr(model, "size_unknown", False)]
-    if len(guessed) > 1:
-        _log.warning(
-            "neither price nor size of %s is known, so that they are taken to cost the same; say what they cost, "
-            "prices={'name': (0.25, 2.0)} in dollars per million tokens read and sampled",
-            ", ".join(guessed),
-        )
-
-
-def _tells(model: Generator) -> bool:
-    return isinstance(model, KnowsItsCost) and sum(model.plain_usage(TYPICAL_PROMPT, TYPICAL_ANSWER)) > 0
-
-
-def limited_by(generator: Generator, hardware: HardwareProfile, budget: Budget) -> float | None:
-    """What a budget allows, in the unit of the generator's expected cost; `None` where it says nothing about that."""
-    if not isinstance(generator, KnowsItsCost):
-        return None
-    usage = generator.plain_usage(TYPICAL_PROMPT, TYPICAL_ANSWER)
-    return budget.eflops if hardware.eflops(usage) else budget.usd if usage.usd else None
-
-
-def expected_cost(generator: Generator, configuration: Configuration, hardware: HardwareProfile) -> float:
-    """What a configuration is expected to cost, in eFLOPs, or dollars where only a price is known; 1 a sample where nothing is."""
-    usage = generator.plain_usage(TYPICAL_PROMPT, TYPICAL_ANSWER) if isinstance(generator, KnowsItsCost) else Usage(compute=1.0)
-    plain = hardware.eflops(usage) or usage.usd
-    return plain * (1.0 + SEARCH_SHARE * (configuration.most_paths - 1))

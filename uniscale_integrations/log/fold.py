@@ -23,7 +23,7 @@ REMEMBERED = 20_000
 KEEP_AFTER = 2_000
 """Events after which another snapshot is worth its writing."""
 
-VERSION = 1
+VERSION = 2
 """Of how events become state; another one reads no snapshots of this one."""
 
 CostOf = Callable[[Outcome], float]

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from uniscale_integrations.cost.lengths import Lengths
 from uniscale_integrations.errors import MissingExtraError, UnknownModelError
 
 try:
@@ -36,6 +37,7 @@ class Entry:
     folder: Path
     parameters: int
     kind: str
+    lengths: Lengths
 
 
 @lru_cache
@@ -46,7 +48,7 @@ def family() -> Mapping[str, Entry]:
     ['uniscale-0.3m', 'uniscale-1m', 'uniscale-3m', 'uniscale-prm']
     """
     manifest = json.loads((FAMILY / "family.json").read_text())
-    return {e["name"]: Entry(e["name"], FAMILY / e["name"], e["parameters"], e["kind"]) for e in manifest}
+    return {e["name"]: Entry(e["name"], FAMILY / e["name"], e["parameters"], e["kind"], Lengths(*e["lengths"])) for e in manifest}
 
 
 def language_models() -> tuple[str, ...]:
@@ -146,7 +148,7 @@ def load_model(
     tokenizer = pretrained(AutoTokenizer, name, location)
     model = complete(AutoModelForCausalLM, name, location, dtype=dtype).to(device)
     if name in family():
-        return TransformersModel(model, tokenizer, name, instruction="")
+        return TransformersModel(model, tokenizer, name, instruction="", lengths=family()[name].lengths)
     path = Path(name).expanduser()
     if path.suffix == ".gguf":
         return TransformersModel(model, tokenizer, path.stem)

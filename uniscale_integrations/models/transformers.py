@@ -12,6 +12,7 @@ import torch
 from transformers import PreTrainedModel
 
 from uniscale_integrations.cost.eflops import decode_usage, forward_usage
+from uniscale_integrations.cost.lengths import TYPICAL, Lengths
 from uniscale_integrations.cost.shape import ModelShape
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError, ContextLengthError
@@ -43,6 +44,7 @@ class TransformersModel:
         final_step: a step that matches this ends the answer, besides the end-of-text token; `None` for that token alone.
         delimiter: the text that ends a step.
         max_rows: most rows in one batch; halved by itself when memory runs out.
+        lengths: of a typical question and answer, where all it is ever asked is of one sort; for what it is expected to cost.
 
     Raises:
         GenerationError: a model whose state cannot be kept per path (recurrent layers).
@@ -64,7 +66,9 @@ class TransformersModel:
         final_step: str | None = FINAL_STEP,
         delimiter: str = "\n",
         max_rows: int = 256,
+        lengths: Lengths = TYPICAL,
     ) -> None:
+        self.lengths = lengths
         self.root = empty_state(model)
         self.model = model.eval()
         self.tokenizer = tokenizer

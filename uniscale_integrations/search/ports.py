@@ -154,3 +154,12 @@ class Verifier(Protocol):
         ...
 
     def open(self, question: str) -> VerifierSession: ...
+
+
+@runtime_checkable
+class ReadsAtACost(Protocol):
+    """A verifier that can tell beforehand what it takes to read."""
+
+    def reading_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
+        """The usage of scoring one answer of that many tokens to a question of that many."""
+        ...

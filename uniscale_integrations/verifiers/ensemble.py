@@ -11,7 +11,7 @@ from math import fsum
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ConfigurationError, VerifierError
 from uniscale_integrations.search.paths import Path
-from uniscale_integrations.search.ports import Verdict, Verifier, VerifierSession
+from uniscale_integrations.search.ports import ReadsAtACost, Verdict, Verifier, VerifierSession
 from uniscale_integrations.search.scores import check_scores
 from uniscale_integrations.verifiers.session import Item
 
@@ -60,6 +60,11 @@ class Ensemble:
     def path_local(self) -> bool:
         """Whether all members are."""
         return all(verifier.path_local for verifier, _ in self._members)
+
+    def reading_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
+        """The sum over the members that tell theirs."""
+        telling = (verifier for verifier, _ in self._members if isinstance(verifier, ReadsAtACost))
+        return reduce(Usage.plus, (verifier.reading_usage(prompt_tokens, answer_tokens) for verifier in telling), NOTHING)
 
     def open(self, question: str) -> EnsembleSession:
         with ExitStack() as opened:

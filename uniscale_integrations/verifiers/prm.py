@@ -67,6 +67,11 @@ class PRMVerifier:
         self.root = empty_state(model)
         self.open_batch = batches_for(model)
 
+    def reading_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
+        """What scoring one answer of `answer_tokens` takes, its question read before it."""
+        question = forward_usage(self.shape, [prompt_tokens], [0], prompt=[prompt_tokens])
+        return question.plus(forward_usage(self.shape, [answer_tokens], [prompt_tokens], prompt=[answer_tokens]))
+
     def open(self, question: str) -> PRMSession:
         """Begin a question.
 

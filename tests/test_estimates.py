@@ -1,0 +1,57 @@
+"""What configurations are expected to cost, beside what they do."""
+
+from __future__ import annotations
+
+import pytest
+from langchain_core.language_models import FakeListChatModel
+
+from benchmarks.instant import InstantGenerator
+from uniscale_integrations.cost.hardware import H100
+from uniscale_integrations.cost.lengths import TYPICAL
+from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.estimates import expected_cost
+from uniscale_integrations.models.catalog import family, language_models, load_model
+from uniscale_integrations.models.questions import questions
+from uniscale_integrations.roster import generators, loaded
+from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.run import Request, run
+from uniscale_integrations.space import Configuration
+from uniscale_integrations.verifiers import Ensemble, SelfCertainty
+from uniscale_integrations.verifiers.load import load_prm
+
+
+@pytest.mark.parametrize("name", language_models())
+def test_a_plain_sample_of_an_embedded_model_costs_about_what_is_expected_with_its_verifier(name: str) -> None:
+    model, prm, configuration = load_model(name), load_prm("uniscale-prm"), Configuration(name, 1, 1, 1)
+    spent = [
+        run(Request(question.text, configuration, Sampling(seed=seed)), model, prm).ledger.eflops
+        for seed, question in enumerate(questions()[::17])
+    ]
+    assert expected_cost(model, configuration, H100, prm) == pytest.approx(sum(spent) / len(spent), rel=0.25)
+
+
+def test_what_a_verifier_reads_is_added_once_for_every_sample() -> None:
+    model, prm = load_model("uniscale-0.3m"), load_prm("uniscale-prm")
+    alone, scored = (expected_cost(model, Configuration(model.name, 1, 1, 1), H100, verifier) for verifier in (None, prm))
+    assert scored - alone == pytest.approx(H100.eflops(prm.reading_usage(*model.lengths)))
+    many = Configuration(model.name, 8, 1, 1)
+    assert expected_cost(model, many, H100, prm) / scored == pytest.approx(expected_cost(model, many, H100) / alone)
+
+
+def test_an_ensemble_reads_as_much_as_its_members_and_others_nothing() -> None:
+    prm = load_prm("uniscale-prm")
+    assert Ensemble([(prm, 1.0), (SelfCertainty(), 2.0), (prm, 1.0)]).reading_usage(20, 30) == prm.reading_usage(20, 30).scaled(2.0)
+    assert Ensemble([(SelfCertainty(), 1.0)]).reading_usage(20, 30) == Usage()
+
+
+def test_models_whose_questions_are_anybodys_are_expected_typical_ones() -> None:
+    generator = InstantGenerator(compute=5e9)
+    assert expected_cost(generator, Configuration("instant", 3, 1, 1), H100) == 2 * 5e9
+    folder = load_model(str(family()["uniscale-1m"].folder))
+    assert folder.lengths == TYPICAL != load_model("uniscale-1m").lengths
+
+
+def test_dollars_are_not_added_to_the_flops_of_a_verifier_in_this_process() -> None:
+    [hosted] = loaded([*generators([FakeListChatModel(name="hosted", responses=["4"])], {"hosted": (1.0, 2.0)})]).values()
+    cost = expected_cost(hosted, Configuration(hosted.name, 1, 1, 1), H100, load_prm("uniscale-prm"))
+    assert cost == pytest.approx((TYPICAL.prompt * 1.0 + TYPICAL.answer * 2.0) / 1e6)
