@@ -26,7 +26,7 @@ from rich.table import Table
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.replay.experiment import interval
 
-MODES = ("balanced", "cost-sensitive", "quality-first")
+MODES = ("balanced", "0.3,0.3,0.4", "cost-sensitive")
 SHARE, POINTS = 0.7, 0.03
 """What is hoped for: the best model's accuracy at this share of its eFLOPs, or so much more accuracy at its eFLOPs."""
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--questions", type=int, default=300, help="of each run")
     parser.add_argument("--runs", type=int, default=2, help="how often the demo goes on over the same log")
-    parser.add_argument("--modes", nargs="+", default=list(MODES))
+    parser.add_argument("--modes", nargs="+", default=list(MODES), help="modes, or weights such as 0.3,0.3,0.4")
     parser.add_argument("--budget", default="", help="of the engine's questions, as of the demo: a number, or a model")
     parser.add_argument("--folder", type=Path, default=Path(".benchmarks/demo"), help="where runs are kept")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
@@ -67,7 +67,7 @@ def _run(
     kept = folder / f"{name}-{number}.json"
     if not kept.exists():
         told = [
-            *("demo", "--questions", str(count), "--mode", mode, "--seed", str(seed), "--json"),
+            *("demo", "--questions", str(count), "--weights" if "," in mode else "--mode", mode, "--seed", str(seed), "--json"),
             *("--log", f"sqlite:///{folder / name}.db", "--report", str(folder / "report.html"), "--budget", budget),
             "--others" if others else "--no-others",
             *(["--fresh"] if number == 0 else []),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from training.tasks import FAMILIES, LEVELS, Problem, sample
 
 WORK = Path(__file__).parent / ".work"
 VOCABULARY = 512
+OTHERS = 4
+"""So many problems of its own families a specialist practises on for each of another."""
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 CHAT_TEMPLATE = "{{ bos_token }}{{ messages[-1]['content'] | trim }}{{ '\\n' }}"
 """The family answers one question and has no memory: its template is the last turn and a line break."""
@@ -31,11 +33,13 @@ class Corpus:
         tokens: shape (total,), int32.
         starts: shape (problems + 1,), int64, offsets into `tokens`.
         prompts: shape (problems,), int32, how many leading tokens of each are the question.
+        families: shape (problems,), int8, places in `FAMILIES`.
     """
 
     tokens: NDArray[np.int32]
     starts: NDArray[np.int64]
     prompts: NDArray[np.int32]
+    families: NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -46,7 +50,17 @@ class Corpus:
     @classmethod
     def load(cls, path: Path) -> Corpus:
         with np.load(path) as file:
-            return cls(file["tokens"], file["starts"], file["prompts"])
+            return cls(file["tokens"], file["starts"], file["prompts"], file["families"])
+
+    def practice(self, focus: Sequence[str]) -> NDArray[np.int64]:
+        """Rows for a specialist: every problem of some families, and one of another for each `OTHERS` of them; all rows without any."""
+        rows = np.arange(len(self))
+        if not focus:
+            return rows
+        within = np.isin(self.families, [FAMILIES.index(family) for family in focus])
+        others = rows[~within]
+        kept = others[:: max(1, round(OTHERS * len(others) / within.sum()))]
+        return np.concatenate([rows[within], kept])
 
 
 def train_tokenizer(texts: Iterator[str]) -> PreTrainedTokenizerFast:
@@ -83,7 +97,8 @@ def encode(tokenizer: PreTrainedTokenizerFast, problems: list[Problem]) -> Corpu
     rows = [q + s + [tokenizer.eos_token_id] for q, s in zip(questions, solutions, strict=True)]
     starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
     prompts = np.array([len(q) for q in questions], dtype=np.int32)
-    return Corpus(np.concatenate([np.array(row, dtype=np.int32) for row in rows]), starts, prompts)
+    families = np.array([FAMILIES.index(p.family) for p in problems], dtype=np.int8)
+    return Corpus(np.concatenate([np.array(row, dtype=np.int32) for row in rows]), starts, prompts, families)
 
 
 def main() -> None:
@@ -105,7 +120,7 @@ def main() -> None:
     tokenizer = train_tokenizer(prompt_text(p.question) + solution_text(p) for p in found[:: max(1, len(found) // 40_000)])
     tokenizer.save_pretrained(WORK / "tokenizer")
     corpus = encode(tokenizer, found)
-    np.savez(WORK / "corpus.npz", tokens=corpus.tokens, starts=corpus.starts, prompts=corpus.prompts)
+    np.savez(WORK / "corpus.npz", **vars(corpus))
     print(f"{len(corpus)} problems, {len(corpus.tokens)} tokens, {corpus.lengths().mean():.1f} a problem, longest {corpus.lengths().max()}")
 
 

@@ -21,7 +21,7 @@ from training.loop import batches, fit
 
 @dataclass(frozen=True)
 class Recipe:
-    """Shape and schedule of one model."""
+    """Shape and schedule of one model, and the families of questions that it is a specialist of, if of any."""
 
     hidden: int
     layers: int
@@ -30,6 +30,7 @@ class Recipe:
     steps: int
     batch: int = 64
     learning_rate: float = 3e-3
+    focus: tuple[str, ...] = ()
 
     def config(self) -> LlamaConfig:
         return LlamaConfig(
@@ -47,9 +48,11 @@ class Recipe:
         )
 
 
+ARITHMETIC = ("chain_sum", "basic_arithmetic", "products", "simple_equations")
+
 RECIPES = {
-    "uniscale-0.3m": Recipe(hidden=96, layers=3, heads=3, mlp=240, steps=1500),
-    "uniscale-1m": Recipe(hidden=144, layers=4, heads=4, mlp=384, steps=1600),
+    "uniscale-0.3m": Recipe(hidden=96, layers=3, heads=3, mlp=240, steps=4500, focus=("leg_counting", "word_problems")),
+    "uniscale-1m": Recipe(hidden=144, layers=4, heads=4, mlp=384, steps=1800, focus=ARITHMETIC),
     "uniscale-3m": Recipe(hidden=192, layers=6, heads=6, mlp=512, steps=2100),
 }
 
@@ -92,7 +95,8 @@ def train(name: str, seed: int, threads: int) -> Path:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             return loss_of(model, *collate(corpus, rows))
 
-    stream = batches(corpus.lengths(), recipe.batch, seed)
+    rows = corpus.practice(recipe.focus)
+    stream = (rows[chosen] for chosen in batches(corpus.lengths()[rows], recipe.batch, seed))
     fit(model, stream, loss, steps=recipe.steps, learning_rate=recipe.learning_rate, target=WORK / name)
     return WORK / name
 

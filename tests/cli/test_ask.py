@@ -50,7 +50,7 @@ def test_the_same_seed_gives_the_same_paths_under_both_schedules() -> None:
 
 
 def test_a_token_budget_cuts_the_search_and_keeps_the_best() -> None:
-    values = last_line(ask("--qp", "4", "--cp", "8", "--bs", "4", "--budget-tokens", "250", "--json"))
+    values = last_line(ask("--qp", "4", "--cp", "8", "--bs", "4", "--no-early-stopping", "--budget-tokens", "250", "--json"))
     assert values["text"]
     assert "budget of 250 tokens" in values["cut"]
 

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from uniscale_integrations.cli.app import app
+from uniscale_integrations.log.events import Decision
 from uniscale_integrations.log.log import Log
 
 
@@ -67,6 +68,13 @@ def test_a_budget_is_a_number_or_what_a_model_takes_alone(tmp_path: Path) -> Non
     assert "a budget is a number or one of uniscale-0.3m, uniscale-1m, uniscale-3m, got 'little'" in figures(refused)["message"]
 
 
+def test_weights_stand_in_for_a_mode(tmp_path: Path) -> None:
+    assert demo(tmp_path, "-n", "2", "--no-others", "--weights", "2,1,1").exit_code == 0
+    with closing(Log(f"sqlite:///{tmp_path / 'uniscale.db'}", create=False)) as log:
+        decided = [entry.event for entry in log.everything() if isinstance(entry.event, Decision)]
+    assert [decision.weights for decision in decided] == [(0.5, 0.25, 0.25)] * 2
+
+
 def test_ctrl_c_loses_nothing(tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path / 'uniscale.db'}"
     # Whoever runs the tests in the background may have them ignore it, and a process inherits that.
@@ -98,6 +106,7 @@ def test_ctrl_c_loses_nothing(tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--mode", "fast"], "no mode 'fast'"),
+        (["--weights", "1,2"], "weights are three numbers"),
         (["--models", "no-such-model"], "no-such-model"),
         (["--verifier", "nonsense"], "no verifier 'nonsense'"),
         (["--models", "openai:gpt-5-mini"], "openai:gpt-5-mini cannot be reached"),

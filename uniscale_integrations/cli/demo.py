@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from uniscale_integrations.cli.console import err, out, print_json, quiet_loading, told_plainly
+from uniscale_integrations.cli.wanted import ModeOption, WeightsOption, wanted
 from uniscale_integrations.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from uniscale_integrations.demo.contest import Tally
     from uniscale_integrations.engine import UniScale
     from uniscale_integrations.models.questions import Question
+    from uniscale_integrations.policy.objective import Weights
 
 ROUND = 20
 """Questions after which the contestants take turns, and the view is drawn anew."""
@@ -31,7 +33,8 @@ HOSTED = ("openai", "anthropic", "ollama", "google_genai", "mistralai", "groq")
 
 def demo(
     count: Annotated[int, typer.Option("--questions", "-n", min=1, help="How many questions to answer.")] = 300,
-    mode: Annotated[str, typer.Option(help="cost-sensitive, balanced or quality-first.")] = "balanced",
+    mode: ModeOption = "balanced",
+    weights: WeightsOption = None,
     models: Annotated[str, typer.Option(help="Models of your own: hub names, folders, GGUF files, openai:gpt-5-mini; with commas.")] = "",
     verifier: Annotated[str, typer.Option(help="What scores the answers: a reward model, agreement, self-certainty, none.")] = "auto",
     budget: Annotated[
@@ -51,14 +54,12 @@ def demo(
     Example: uniscale demo --questions 100 --mode quality-first
     """
     with told_plainly(as_json):
-        from uniscale_integrations.policy.objective import weights
-
-        weights(mode)
+        chosen = wanted(mode, weights)
         if fresh:
             _forget(log)
         quiet_loading()
         with err.status("loading the models and both frameworks (some seconds)"):
-            engine = _engine(models, verifier, mode, budget, log, seed)
+            engine = _engine(models, verifier, chosen, budget, log, seed)
         with closing(engine):
             known = engine.log.counts().get("decision", 0)
             if known:
@@ -73,7 +74,7 @@ def demo(
             raise typer.Exit(130)
 
 
-def _engine(models: str, verifier: str, mode: str, budget: str, log: str, seed: int) -> UniScale:
+def _engine(models: str, verifier: str, worth: Weights, budget: str, log: str, seed: int) -> UniScale:
     from uniscale_integrations.engine import UniScale
     from uniscale_integrations.search.ports import Sampling
 
@@ -84,7 +85,7 @@ def _engine(models: str, verifier: str, mode: str, budget: str, log: str, seed: 
         with UniScale(chosen, verifier) as loaded:
             chosen, scoring, mean = list(loaded.models.values()), loaded.verifier, _budget(budget, loaded, seed)
     sampling = Sampling(seed=seed)
-    return UniScale(chosen, scoring, mode=mode, log=log, sampling=sampling, mean_budget=mean, store_queries=True, store_paths=True)
+    return UniScale(chosen, scoring, mode=worth.parts, log=log, sampling=sampling, mean_budget=mean, store_queries=True, store_paths=True)
 
 
 def _budget(said: str, engine: UniScale, seed: int) -> float:

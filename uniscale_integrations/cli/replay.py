@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from uniscale_integrations.cli.console import err, out, print_json, quantity, told_plainly
+from uniscale_integrations.cli.wanted import ModeOption, WeightsOption, wanted
 from uniscale_integrations.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 def replay(
     tables: Annotated[list[Path], typer.Argument(help="Outcome tables (.jsonl, .jsonl.gz); several are one stream, in that order.")],
-    mode: Annotated[str, typer.Option(help="cost-sensitive, balanced or quality-first.")] = "balanced",
-    weights: Annotated[str | None, typer.Option(help="Of correctness, score and cost, instead of a mode: 0.5,0.2,0.3.")] = None,
+    mode: ModeOption = "balanced",
+    weights: WeightsOption = None,
     policies: Annotated[str, typer.Option(help="Which to compare, separated by commas.")] = "uis,tts,routing,random,greedy,knn",
     seeds: Annotated[int, typer.Option(help="How many orders of the questions.")] = 10,
     delay: Annotated[int, typer.Option(help="Decisions until the correctness of one is told.")] = 0,
@@ -53,13 +54,10 @@ def replay(
     """
     with told_plainly(as_json):
         from uniscale_integrations.policy.encoders import query_encoder
-        from uniscale_integrations.policy.objective import Mode
-        from uniscale_integrations.policy.objective import weights as weights_of
         from uniscale_integrations.replay.experiment import Setup, best_single, experiment
 
-        chosen: Mode = mode if weights is None else _numbers(weights)
         names = tuple(name.strip() for name in policies.split(",") if name.strip())
-        setup = Setup(weights_of(chosen), names, seeds, delay, drift, without, passes, budget_per_query)
+        setup = Setup(wanted(mode, weights), names, seeds, delay, drift, without, passes, budget_per_query)
         if (without == "early-stopping") != (full_costs is not None):
             raise ConfigurationError(
                 "--without early-stopping and --full-costs go together: make the same table with "
@@ -153,10 +151,3 @@ def _ahead(difference: dict[str, float] | None, base: float) -> str:
 
 def _against(value: float, base: float) -> str:
     return f"{value / base - 1:+.2%}" if base else ""
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(number) for number in text.split(","))
-    except ValueError:
-        raise ConfigurationError(f"--weights is three numbers, such as 0.5,0.2,0.3; got {text!r}") from None

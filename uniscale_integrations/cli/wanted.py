@@ -1,0 +1,32 @@
+"""What a command's answers are to be worth: the mode, or the weights given instead of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from uniscale_integrations.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from uniscale_integrations.policy.objective import Weights
+
+ModeOption = Annotated[str, typer.Option(help="cost-sensitive, balanced or quality-first.")]
+WeightsOption = Annotated[str | None, typer.Option(help="Of correctness, score and cost, instead of a mode: 0.5,0.2,0.3.")]
+
+
+def wanted(mode: str, numbers: str | None) -> Weights:
+    """The weights that `--mode` and `--weights` ask for.
+
+    Raises:
+        ConfigurationError: no such mode, or no three numbers.
+    """
+    from uniscale_integrations.policy.objective import weights
+
+    if numbers is None:
+        return weights(mode)
+    try:
+        read = [float(number) for number in numbers.split(",")]
+    except ValueError:
+        raise ConfigurationError(f"--weights is three numbers, such as 0.5,0.2,0.3; got {numbers!r}") from None
+    return weights(read)
