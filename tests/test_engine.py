@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import event
 
 from benchmarks.instant import InstantGenerator, InstantVerifier
+from uniscale_integrations.cost.hardware import H100
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.engine import Decision, UniScale
 from uniscale_integrations.errors import (
@@ -27,6 +28,7 @@ from uniscale_integrations.errors import (
     UniScaleError,
     UnknownDecisionError,
 )
+from uniscale_integrations.estimates import expected_cost
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.log import Entry, Position
@@ -269,7 +271,7 @@ def test_configurations_that_cannot_serve_are_masked_with_the_reason() -> None:
 
 def test_a_mean_budget_goes_where_it_brings_most() -> None:
     free = engine(mode=[1, 0, 0])
-    small, large = (free._costs[free.space.index(Configuration(model))] for model in ("small", "large"))
+    small, large = (expected_cost(free.models[model], Configuration(model), H100, free.verifier) for model in ("small", "large"))
     budget = float(small + 0.4 * (large - small))
     made = engine(mode=[1, 0, 0], mean_budget=budget)
     spent, chosen = [], {question: list[str]() for question in QUESTIONS}
@@ -326,8 +328,8 @@ def test_the_embedded_family_needs_nothing_but_its_name() -> None:
     assert answer.score is not None
     assert made.feedback(answer, answer.answer == "35")
     plain, searched = (made.space[0], made.space[-1])
-    costs = dict(zip(made.space, made._costs, strict=True))
-    assert costs[plain] < costs[searched]
+    costs = [expected_cost(made.models[each.model], each, H100, made.verifier) for each in (plain, searched)]
+    assert costs[0] < costs[1]
 
 
 def test_a_snapshot_is_a_shortcut_and_nothing_else(tmp_path: File) -> None:
