@@ -83,8 +83,6 @@ def _learning(axes: Any, world: World, episodes: Sequence[Episode], runs: dict[s
 
 def _front(axes: Any, world: World, episodes: Sequence[Episode], runs: dict[str, list[Run]]) -> None:
     """Share of right answers against cost: the configurations, which of them no other beats in both, and the policies."""
-    from matplotlib.patheffects import withStroke
-
     correct = world.parts[0].mean(axis=(0, 2))
     cost = world.spent.mean(axis=(0, 2))
     axes.scatter(cost, correct, s=16, color="#b5b5b5", label="configurations")
@@ -97,9 +95,7 @@ def _front(axes: Any, world: World, episodes: Sequence[Episode], runs: dict[str,
         if correct[arm] - named > 0.03 * np.ptp(correct):
             named, place = correct[arm], (cost[arm], correct[arm])
             name = str(world.configurations[arm])
-            text = axes.annotate(name, place, fontsize=6, color="#666666", xytext=(3, -7), textcoords="offset points", zorder=4)
-            # Readable also across a line or a policy's mark.
-            text.set_path_effects([withStroke(linewidth=2, foreground="white")])
+            axes.annotate(name, place, fontsize=6, color="#666666", xytext=(3, -7), textcoords="offset points")
     for name, several in runs.items():
         mean = [np.mean([getattr(run, part).mean() for run in several]) for part in ("cost", "correct")]
         axes.scatter(*mean, s=60, color=COLOURS[name], edgecolor="white", label=name, zorder=3)
