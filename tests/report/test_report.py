@@ -69,10 +69,12 @@ def test_rewards_and_beliefs_are_the_engine_s(tmp_path: Path) -> None:
     engine = UniScale(models, verifier, space, (1, 0, 0), address, store_queries=True, store_paths=True)
     rewards = []
     for place in range(24):
-        answer = engine.run(f"What is {place} + 3?")
+        # Every other request wants nothing but cheapness, so that both configurations are there.
+        mode = (1, 0, 0) if place % 2 else (0, 0, 1)
+        answer = engine.run(f"What is {place} + 3?", mode=mode)
         right = float(answer.answer == str(place + 3))
         engine.feedback(answer.decision_id, right)
-        rewards.append(engine.reward(answer, right))
+        rewards.append(engine.reward(answer, right, mode))
     data = collected(engine.log)
     assert data["decisions"]["reward"] == pytest.approx(rewards, abs=2e-4)
     assert data["decisions"]["query"][3] == "What is 3 + 3?"
