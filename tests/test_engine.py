@@ -365,6 +365,18 @@ def test_a_snapshot_of_other_settings_is_not_taken(tmp_path: File) -> None:
     assert engine(log=log)._replica.fold.events == 0
 
 
+def test_a_snapshot_made_on_another_scale_of_costs_is_not_taken(tmp_path: File) -> None:
+    log = f"sqlite:///{tmp_path / 'log.db'}"
+    made = engine(log=log)
+    made.run(QUESTIONS[0])
+    made.snapshot()
+    dearer = UniScale([Saying("small", 2e6, "Answer: 4"), Saying("large", 2e8, "Answer: 5")], Half(), made.space, log=log)
+    np.testing.assert_allclose(dearer._estimates.positions, made._estimates.positions)
+    assert dearer._replica.fold.events == 2, "everything anew"
+    as_large = Outcome("", 0.5, float(made._estimates.costs[1]))
+    assert dearer.reward(as_large, 1.0) > made.reward(as_large, 1.0), "the same cost is nearer to the cheap end now"
+
+
 def test_a_poisoned_snapshot_is_refused_with_what_is_wrong(tmp_path: File) -> None:
     log = f"sqlite:///{tmp_path / 'log.db'}"
     made = engine(log=log)

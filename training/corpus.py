@@ -18,8 +18,6 @@ from training.tasks import FAMILIES, LEVELS, Problem, sample
 
 WORK = Path(__file__).parent / ".work"
 VOCABULARY = 512
-OTHERS = 4
-"""So many problems of its own families a specialist practises on for each of another."""
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 CHAT_TEMPLATE = "{{ bos_token }}{{ messages[-1]['content'] | trim }}{{ '\\n' }}"
 """The family answers one question and has no memory: its template is the last turn and a line break."""
@@ -52,15 +50,15 @@ class Corpus:
         with np.load(path) as file:
             return cls(file["tokens"], file["starts"], file["prompts"], file["families"])
 
-    def practice(self, focus: Sequence[str]) -> NDArray[np.int64]:
-        """Rows for a specialist: every problem of some families, and one of another for each `OTHERS` of them; all rows without any."""
+    def practice(self, focus: Sequence[str], share: float) -> NDArray[np.int64]:
+        """Rows for a specialist: every problem of some families, which are this share of the whole; all rows without any family."""
         rows = np.arange(len(self))
         if not focus:
             return rows
         within = np.isin(self.families, [FAMILIES.index(family) for family in focus])
         others = rows[~within]
-        kept = others[:: max(1, round(OTHERS * len(others) / within.sum()))]
-        return np.concatenate([rows[within], kept])
+        wanted = within.sum() * (1 - share) / share
+        return np.concatenate([rows[within], others[:: max(1, round(len(others) / wanted))]])
 
 
 def train_tokenizer(texts: Iterator[str]) -> PreTrainedTokenizerFast:

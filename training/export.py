@@ -17,8 +17,8 @@ from uniscale_integrations.models.catalog import FAMILY, PRM
 LIMIT = 16 * 2**20
 
 
-def export(name: str, kind: str, lengths: tuple[int, int]) -> dict[str, object]:
-    """Write one model; returns its line of the manifest, with what it reads and writes on average."""
+def export(name: str, kind: str) -> dict[str, object]:
+    """Write one model; returns its entry of the manifest."""
     loader = AutoModelForTokenClassification if kind == "process reward model" else AutoModelForCausalLM
     model = loader.from_pretrained(WORK / name, dtype=torch.float16)
     target = FAMILY / name
@@ -26,7 +26,7 @@ def export(name: str, kind: str, lengths: tuple[int, int]) -> dict[str, object]:
     model.save_pretrained(target)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(WORK / "tokenizer")
     tokenizer.save_pretrained(target)
-    return {"name": name, "kind": kind, "parameters": sum(p.numel() for p in model.parameters()), "lengths": lengths}
+    return {"name": name, "kind": kind, "parameters": sum(p.numel() for p in model.parameters())}
 
 
 def main() -> None:
@@ -34,16 +34,17 @@ def main() -> None:
     FAMILY.mkdir(exist_ok=True)
     kinds = dict.fromkeys(RECIPES, "language model") | {PRM: "process reward model"}
     described = FAMILY / "family.json"
-    kept = {line["name"]: line for line in json.loads(described.read_text())} if described.exists() else {}
+    kept = {entry["name"]: entry for entry in json.loads(described.read_text())["models"]} if described.exists() else {}
     # A model that was not trained here stays as it is.
     corpus = Corpus.load(WORK / "corpus.npz")
     lengths = round(corpus.prompts.mean()), round((corpus.lengths() - corpus.prompts).mean())
-    made = {name: export(name, kind, lengths) for name, kind in kinds.items() if (WORK / name).is_dir()}
-    manifest = [(kept | made)[name] for name in kinds if name in kept | made]
-    described.write_text(json.dumps(manifest, indent=2) + "\n")
+    made = {name: export(name, kind) for name, kind in kinds.items() if (WORK / name).is_dir()}
+    models = [(kept | made)[name] for name in kinds if name in kept | made]
+    # What the family is asked and answers on average, in tokens.
+    described.write_text(json.dumps({"lengths": lengths, "models": models}, indent=2) + "\n")
     size = sum(file.stat().st_size for file in Path(FAMILY).rglob("*.safetensors"))
-    for line in manifest:
-        print(f"{line['name']:16} {line['parameters']:>9,} parameters")
+    for entry in models:
+        print(f"{entry['name']:16} {entry['parameters']:>9,} parameters")
     print(f"weights: {size / 2**20:.2f} MiB")
     if size > LIMIT:
         raise SystemExit(f"the weights take {size} bytes, more than the {LIMIT} that the package may hold")

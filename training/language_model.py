@@ -21,7 +21,10 @@ from training.loop import batches, fit
 
 @dataclass(frozen=True)
 class Recipe:
-    """Shape and schedule of one model, and the families of questions that it is a specialist of, if of any."""
+    """Shape and schedule of one model, and the families of questions that it is a specialist of, if of any.
+
+    `share` is how much of what a specialist practises on comes from these families.
+    """
 
     hidden: int
     layers: int
@@ -31,6 +34,7 @@ class Recipe:
     batch: int = 64
     learning_rate: float = 3e-3
     focus: tuple[str, ...] = ()
+    share: float = 0.8
 
     def config(self) -> LlamaConfig:
         return LlamaConfig(
@@ -52,7 +56,7 @@ ARITHMETIC = ("chain_sum", "basic_arithmetic", "products", "simple_equations")
 
 RECIPES = {
     "uniscale-0.3m": Recipe(hidden=96, layers=3, heads=3, mlp=240, steps=4500, focus=("leg_counting", "word_problems")),
-    "uniscale-1m": Recipe(hidden=144, layers=4, heads=4, mlp=384, steps=1800, focus=ARITHMETIC),
+    "uniscale-1m": Recipe(hidden=144, layers=4, heads=4, mlp=384, steps=3000, focus=ARITHMETIC, share=0.94),
     "uniscale-3m": Recipe(hidden=192, layers=6, heads=6, mlp=512, steps=2100),
 }
 
@@ -95,7 +99,7 @@ def train(name: str, seed: int, threads: int) -> Path:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             return loss_of(model, *collate(corpus, rows))
 
-    rows = corpus.practice(recipe.focus)
+    rows = corpus.practice(recipe.focus, recipe.share)
     stream = (rows[chosen] for chosen in batches(corpus.lengths()[rows], recipe.batch, seed))
     fit(model, stream, loss, steps=recipe.steps, learning_rate=recipe.learning_rate, target=WORK / name)
     return WORK / name

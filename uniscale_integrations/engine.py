@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from uniscale_integrations.attribution import Credit, credited, decisions_of
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
-from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.eligibility import Eligibility, Reasons
 from uniscale_integrations.errors import BudgetError, ConfigurationError, ContextLengthError, LogError, SearchFailed
-from uniscale_integrations.estimates import check_units, expected_cost, limited_by
+from uniscale_integrations.estimates import Estimates, check_units, limited_by
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Event, Feedback, Outcome, new_id
 from uniscale_integrations.log.fold import Fold
@@ -153,21 +152,19 @@ class UniScale:
         self.sampling, self._hardware = sampling or Sampling(), hardware
         self._store, self._store_paths = store_queries, store_paths
         self._encode = WithNumbers(query_encoder(features), len(NUMBERS), "conversation-1")
-        self._costs = np.array([expected_cost(self._models[c.model], c, hardware, self._verifier) for c in self.space])
-        self._scale = CostScale.spanning(self._costs[self._costs > 0]) if (self._costs > 0).any() else CostScale(1.0, 1.0)
-        self._pacing = None if mean_budget is None else Pacing(mean_budget, self._scale)
+        self._estimates = Estimates.of(self.space, self._models, hardware, self._verifier)
+        self._pacing = None if mean_budget is None else Pacing(mean_budget, self._estimates.scale)
         verified = self._verifier is not None
         self._eligibility = Eligibility(
-            self.space, self._models, self._costs.tolist(), hardware, verified=verified, max_cost=max_cost
+            self.space, self._models, self._estimates.costs.tolist(), hardware, verified=verified, max_cost=max_cost
         )
         self.log = Log(log) if isinstance(log, str) else log
         models_of = [self.space.models.index(configuration.model) for configuration in self.space]
-        positions = np.array([self._position(cost) for cost in self._costs])
         learner = Learner(
             ActionFeatures({})(self.space),
             models_of,
             self._encode.kinds,
-            positions,
+            self._estimates.positions,
             doublings(list(self.space)),
             scored=self._verifier is not None,
             settings=settings,
@@ -175,7 +172,7 @@ class UniScale:
         self._group = GroupCommit(lambda events: self._append(*events))
         try:
             self._recalibration = Recalibration(self.log, self._verifier.name) if recalibrate and self._verifier is not None else None
-            fold = Fold(self.log, learner, self.space, self._encode.name, self._cost_of)
+            fold = Fold(self.log, learner, self.space, self._encode.name, self._estimates)
             self._replica = Replica(fold, sync_interval, self._recalibration)
             fold.resume()
             self.sync()
@@ -352,7 +349,7 @@ class UniScale:
         """
         chosen = self.weights if mode is None else weights(mode)
         spent = answer.ledger if isinstance(answer, Answer) else answer
-        cost = self._position(spent.eflops or spent.usd)
+        cost = self._estimates.at(spent.eflops or spent.usd)
         if answer.score is None:
             return chosen.without(score=True).reward(correct, 0.0, cost)
         return chosen.reward(correct, answer.score, cost)
@@ -473,7 +470,7 @@ class UniScale:
 
     def _outcome(self, decision: Decision, answer: Answer) -> Outcome:
         ledger = answer.ledger
-        position = round(self._position(ledger.eflops or ledger.usd), 6)
+        position = round(self._estimates.at(ledger.eflops or ledger.usd), 6)
         extra: dict[str, Any] = {"tokens": list(ledger.tokens), "cut": answer.cut, "cost": position}
         if self._store_paths:
             extra |= {"record": record(answer), "ledger": ledger.as_dict(), "notes": list(answer.notes)}
@@ -512,12 +509,6 @@ class UniScale:
         except LogError as error:
             return [f"not logged, so feedback on it cannot be learned from: {error}"]
         return []
-
-    def _position(self, cost: float) -> float:
-        return self._scale.position(cost) if cost > 0 else 0.0
-
-    def _cost_of(self, outcome: Outcome) -> float:
-        return self._position(outcome.eflops or outcome.usd)
 
 
 class _Shown:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, Self, runtime_checkable
+
+import numpy as np
 
 from uniscale_integrations.cost.hardware import HardwareProfile
 from uniscale_integrations.cost.lengths import TYPICAL, Lengths
+from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.log.events import Outcome
+from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.ports import Generator, ReadsAtACost, Verifier
 from uniscale_integrations.space import Configuration
@@ -31,7 +37,7 @@ class KnowsItsCost(Protocol):
 
 @runtime_checkable
 class KnowsItsLengths(Protocol):
-    """A generator that is asked questions of one sort only, and knows how long they are."""
+    """A generator that knows how long the questions are that it is asked, and its answers."""
 
     @property
     def lengths(self) -> Lengths:
@@ -42,7 +48,9 @@ class KnowsItsLengths(Protocol):
 def expected_cost(
     generator: Generator, configuration: Configuration, hardware: HardwareProfile, verifier: Verifier | None = None
 ) -> float:
-    """What a configuration is expected to cost, in eFLOPs, or dollars where only a price is known; 1 a sample where nothing is.
+    """What a configuration is expected to cost, in eFLOPs, or in dollars where only a price is known.
+
+    A generator that tells neither counts 1 FLOP for a sample, so that its configurations differ by their samples.
 
     Args:
         generator: its model.
@@ -57,6 +65,49 @@ def expected_cost(
         # Where the answers cost dollars, what reads them in this process costs nobody any.
         plain += hardware.eflops(verifier.reading_usage(*typical) if isinstance(verifier, ReadsAtACost) else NOTHING)
     return (plain or usage.usd) * (1.0 + SEARCH_SHARE * (configuration.most_paths - 1))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimates:
+    """What the configurations of a space are expected to cost, and the scale which these costs span.
+
+    Attributes:
+        costs: of each configuration, in eFLOPs or dollars, shape (K,).
+        scale: from the cheapest to the dearest of them.
+    """
+
+    costs: Array
+    scale: CostScale
+
+    @classmethod
+    def of(
+        cls,
+        space: Iterable[Configuration],
+        models: Mapping[str, Generator],
+        hardware: HardwareProfile,
+        verifier: Verifier | None,
+    ) -> Self:
+        """Of a space's configurations, with the models that they name."""
+        costs = np.array([expected_cost(models[each.model], each, hardware, verifier) for each in space])
+        return cls(costs, CostScale.spanning(costs[costs > 0]) if (costs > 0).any() else CostScale(1.0, 1.0))
+
+    @property
+    def name(self) -> str:
+        """The scale's ends, to nine digits: the same in every worker that expects the same."""
+        return f"{self.scale.cheapest:.9g}-{self.scale.dearest:.9g}"
+
+    @property
+    def positions(self) -> Array:
+        """`C~` of each configuration, shape (K,)."""
+        return np.array([self.at(cost) for cost in self.costs])
+
+    def position(self, outcome: Outcome) -> float:
+        """`C~` of what an outcome has cost."""
+        return self.at(outcome.eflops or outcome.usd)
+
+    def at(self, cost: float) -> float:
+        """`C~` of a cost; 0 where nothing was spent."""
+        return self.scale.position(cost) if cost > 0 else 0.0
 
 
 def check_units(models: Mapping[str, Generator], hardware: HardwareProfile) -> None:

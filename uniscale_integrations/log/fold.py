@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from io import BytesIO
 from statistics import fmean
+from typing import Protocol
 
 import numpy as np
 
@@ -23,11 +24,21 @@ REMEMBERED = 20_000
 KEEP_AFTER = 2_000
 """Events after which another snapshot is worth its writing."""
 
-VERSION = 2
+VERSION = 3
 """Of how events become state; another one reads no snapshots of this one."""
 
-CostOf = Callable[[Outcome], float]
-"""`C~` of an outcome."""
+
+class Costs(Protocol):
+    """Where what outcomes have cost lies between cheap and dear."""
+
+    @property
+    def name(self) -> str:
+        """What tells this scale from others: states that were folded on different ones must not be taken for each other."""
+        ...
+
+    def position(self, outcome: Outcome) -> float:
+        """`C~` of an outcome, in [0, 1]."""
+        ...
 
 
 class Fold:
@@ -40,7 +51,7 @@ class Fold:
         learner: what learns; nobody else may teach it.
         configurations: the learner's, in its order.
         encoder: the name of what makes the features.
-        cost_of: from an outcome to `C~`.
+        costs: from outcomes to `C~`.
 
     Attributes:
         position: up to where the log has been folded.
@@ -48,13 +59,13 @@ class Fold:
     """
 
     def __init__(
-        self, log: Log, learner: Learner, configurations: Sequence[Configuration], encoder: str, cost_of: CostOf
+        self, log: Log, learner: Learner, configurations: Sequence[Configuration], encoder: str, costs: Costs
     ) -> None:
         self.log, self.learner = log, learner
         self.position: Position = BEGINNING
         self.events = self._kept = 0
         self._arms = {configuration: arm for arm, configuration in enumerate(configurations)}
-        self._encoder, self._cost_of = encoder, cost_of
+        self._encoder, self._costs = encoder, costs
         self._decisions: OrderedDict[str, tuple[int, Array] | None] = OrderedDict()
         self._said: dict[str, dict[tuple[str, str], float]] = {}
         # What the first judgement of a decision counted; later ones revise that.
@@ -65,8 +76,8 @@ class Fold:
         """What tells this fold from others on the log: whatever the state depends on beside the events."""
         learner = self.learner
         told = [[str(configuration) for configuration in self._arms], self._encoder, repr(learner.settings), learner.scored]
-        costs = learner.components.prior[2].round(9).tolist()
-        return blake2b(json.dumps([VERSION, *told, costs]).encode(), digest_size=16).hexdigest()
+        costs = [self._costs.name, learner.components.prior[2].round(9).tolist()]
+        return blake2b(json.dumps([VERSION, *told, *costs]).encode(), digest_size=16).hexdigest()
 
     def snapshot(self) -> tuple[str, Position, bytes]:
         """The name of this fold, up to where it has come, and its state, for `Log.save_snapshot`: a shortcut for who opens it later."""
@@ -140,7 +151,7 @@ class Fold:
         known = self._decisions.get(outcome.decision_id)
         if known is not None and not outcome.failed:
             arm, features = known
-            self.learner.outcome(arm, features, outcome.score, self._cost_of(outcome))
+            self.learner.outcome(arm, features, outcome.score, self._costs.position(outcome))
 
     def _judged(self, feedback: Feedback) -> None:
         known = self._decisions.get(feedback.decision_id)

@@ -37,7 +37,11 @@ class Entry:
     folder: Path
     parameters: int
     kind: str
-    lengths: Lengths
+
+
+@lru_cache
+def _manifest() -> Mapping[str, Any]:
+    return json.loads((FAMILY / "family.json").read_text())  # type: ignore[no-any-return]
 
 
 @lru_cache
@@ -47,8 +51,7 @@ def family() -> Mapping[str, Entry]:
     >>> list(family())
     ['uniscale-0.3m', 'uniscale-1m', 'uniscale-3m', 'uniscale-prm']
     """
-    manifest = json.loads((FAMILY / "family.json").read_text())
-    return {e["name"]: Entry(e["name"], FAMILY / e["name"], e["parameters"], e["kind"], Lengths(*e["lengths"])) for e in manifest}
+    return {e["name"]: Entry(e["name"], FAMILY / e["name"], e["parameters"], e["kind"]) for e in _manifest()["models"]}
 
 
 def language_models() -> tuple[str, ...]:
@@ -148,7 +151,7 @@ def load_model(
     tokenizer = pretrained(AutoTokenizer, name, location)
     model = complete(AutoModelForCausalLM, name, location, dtype=dtype).to(device)
     if name in family():
-        return TransformersModel(model, tokenizer, name, instruction="", lengths=family()[name].lengths)
+        return TransformersModel(model, tokenizer, name, instruction="", lengths=Lengths(*_manifest()["lengths"]))
     path = Path(name).expanduser()
     if path.suffix == ".gguf":
         return TransformersModel(model, tokenizer, path.stem)

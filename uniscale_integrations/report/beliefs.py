@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -45,11 +46,7 @@ def believed(
         scored=scored,
     )
 
-    def position(outcome: Outcome) -> float:
-        known = outcome.extra.get("cost")
-        return float(known) if isinstance(known, (int, float)) else scale.position(outcome.eflops or outcome.usd or 1e-12)
-
-    fold = Fold(log, learner, configurations, last.encoder, position)
+    fold = Fold(log, learner, configurations, last.encoder, _AsLogged(scale))
     changes: list[str] = []
     for entry in log.everything():
         before = learner.changes
@@ -57,6 +54,21 @@ def believed(
         if learner.changes > before:
             changes.append(entry.event.decision_id)
     return {"rows": _rows(learner), "alpha": learner.settings.alpha}, changes
+
+
+@dataclass(frozen=True, slots=True)
+class _AsLogged:
+    """The position that an outcome was logged with, or where its cost lies on a scale."""
+
+    scale: CostScale
+
+    @property
+    def name(self) -> str:
+        return repr(self)
+
+    def position(self, outcome: Outcome) -> float:
+        known = outcome.extra.get("cost")
+        return float(known) if isinstance(known, (int, float)) else self.scale.position(outcome.eflops or outcome.usd or 1e-12)
 
 
 def _kinds(length: int) -> Sequence[bool]:
