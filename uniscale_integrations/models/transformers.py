@@ -44,7 +44,7 @@ class TransformersModel:
         final_step: a step that matches this ends the answer, besides the end-of-text token; `None` for that token alone.
         delimiter: the text that ends a step.
         max_rows: most rows in one batch; halved by itself when memory runs out.
-        lengths: of a typical question and answer, where all it is ever asked is of one sort; for what it is expected to cost.
+        lengths: of a typical question and answer, for what it is expected to cost.
 
     Raises:
         GenerationError: a model whose state cannot be kept per path (recurrent layers).
