@@ -51,7 +51,12 @@ class Corpus:
             return cls(file["tokens"], file["starts"], file["prompts"], file["families"])
 
     def practice(self, focus: Sequence[str], share: float) -> NDArray[np.int64]:
-        """Rows for a specialist: every problem of some families, which are this share of the whole; all rows without any family."""
+        """Rows for a specialist: every problem of some families, about this share of the whole; all rows without any.
+
+        Args:
+            focus: names of the families.
+            share: above 0 and below 1.
+        """
         rows = np.arange(len(self))
         if not focus:
             return rows

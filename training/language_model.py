@@ -101,7 +101,7 @@ def train(name: str, seed: int, threads: int) -> Path:
 
     rows = corpus.practice(recipe.focus, recipe.share)
     stream = (rows[chosen] for chosen in batches(corpus.lengths()[rows], recipe.batch, seed))
-    fit(model, stream, loss, steps=recipe.steps, learning_rate=recipe.learning_rate, target=WORK / name)
+    fit(model, stream, loss, steps=recipe.steps, learning_rate=recipe.learning_rate, target=WORK / name, recipe=(recipe, seed))
     return WORK / name
 
 

@@ -60,14 +60,21 @@ def fit(
     steps: int,
     learning_rate: float,
     target: Path,
+    recipe: object,
 ) -> None:
-    """Train to the end of the schedule, from the last checkpoint if there is one, and save the model to the folder `target`."""
+    """Train to the end of the schedule, from the last checkpoint of this recipe if there is one, and save the model to `target`.
+
+    Raises:
+        SystemExit: the checkpoint is of another recipe.
+    """
     name = target.name
     chosen = optimizers(model, learning_rate)
     checkpoint = target.with_name(f"{name}.checkpoint.pt")
     first = 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
+        if state["recipe"] != repr(recipe):
+            raise SystemExit(f"{checkpoint} is of {state['recipe']}, not of {recipe!r}; remove it to begin anew")
         model.load_state_dict(state["model"])
         for optimizer, saved in zip(chosen, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
@@ -91,7 +98,8 @@ def fit(
             smooth = loss.item() if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss.item()
             progress.update(task, completed=step + 1, loss=smooth)
             if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-                saved = {"model": model.state_dict(), "optimizers": [o.state_dict() for o in chosen], "step": step + 1, "loss": smooth}
+                parts = {"model": model.state_dict(), "optimizers": [o.state_dict() for o in chosen]}
+                saved = parts | {"step": step + 1, "loss": smooth, "recipe": repr(recipe)}
                 torch.save(saved, checkpoint.with_suffix(".new"))
                 checkpoint.with_suffix(".new").replace(checkpoint)
     model.save_pretrained(target)

@@ -95,6 +95,8 @@ class UniScale:
         sampling: how to draw.
         features: what the policy sees of a question: by default its text alone; or an embedding of it, by a transformer's name or
             folder, a LangChain `Embeddings` or a LlamaIndex `BaseEmbedding`; or an encoder of your own.
+        prices: of models of a framework by name, in dollars per million tokens read and sampled. Without, their costs are eFLOPs of the
+            size that a model's name tells ("8b"), or of ten billion parameters.
         hardware: the profile that prices compute.
         settings: of the policy.
         max_cost: most that exploration may spend on one request, in eFLOPs (or dollars for models with a price): configurations
@@ -128,6 +130,7 @@ class UniScale:
         *,
         sampling: Sampling | None = None,
         features: object = None,
+        prices: Mapping[str, tuple[float, float]] | None = None,
         hardware: HardwareProfile = H100,
         settings: LearnerSettings | None = None,
         max_cost: float | None = None,
@@ -138,7 +141,7 @@ class UniScale:
         store_paths: bool = False,
     ) -> None:
         self.weights = weights(mode)
-        self._models = loaded(models)
+        self._models = loaded(models, prices)
         check_units(self._models, hardware)
         if verifier == "auto":
             verifier = suiting(self._models.values())

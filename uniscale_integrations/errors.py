@@ -78,6 +78,7 @@ class UnknownDecisionError(LogError, LookupError):
 class MissingExtraError(UniScaleError, ImportError):
     """An optional dependency is not installed; the message holds the pip command."""
 
-    def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f'{feature} needs an optional dependency: pip install "uniscale-integrations[{extra}]"')
+    def __init__(self, feature: str, extra: str, beside: str = "") -> None:
+        wanted = f'"uniscale-integrations[{extra}]"'
+        super().__init__(f"{feature} needs an optional dependency: pip install {f'{wanted} {beside}' if beside else wanted}")
         self.extra = extra

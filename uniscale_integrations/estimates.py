@@ -111,7 +111,7 @@ class Estimates:
 
 
 def check_units(models: Mapping[str, Generator], hardware: HardwareProfile) -> None:
-    """That what the models cost can be compared; warns of chat models that are all taken to be of one size.
+    """That what the models cost can be compared; warns of chat models whose size is only guessed.
 
     Raises:
         ConfigurationError: some count in dollars and others in eFLOPs.
@@ -123,9 +123,9 @@ def check_units(models: Mapping[str, Generator], hardware: HardwareProfile) -> N
             f"{', '.join(dollars)} cost dollars and {', '.join(other)} eFLOPs, which cannot be compared; give all models a price, or none"
         )
     guessed = [name for name, model in models.items() if getattr(model, "size_unknown", False)]
-    if len(guessed) > 1:
+    if guessed and len(models) > 1:
         _log.warning(
-            "neither price nor size of %s is known, so that they are taken to cost the same; say what they cost, "
+            "neither price nor size of %s is known, so that each is taken to have ten billion parameters; say what models cost, "
             "prices={'name': (0.25, 2.0)} in dollars per million tokens read and sampled",
             ", ".join(guessed),
         )
@@ -136,7 +136,9 @@ def limited_by(generator: Generator, hardware: HardwareProfile, budget: Budget) 
     if not isinstance(generator, KnowsItsCost):
         return None
     usage = generator.plain_usage(*_lengths(generator))
-    return budget.eflops if hardware.eflops(usage) else budget.usd if usage.usd else None
+    # A price may be 0.
+    in_dollars = usage.usd or getattr(generator, "price", None) is not None
+    return budget.eflops if hardware.eflops(usage) else budget.usd if in_dollars else None
 
 
 def _tells(model: Generator) -> bool:

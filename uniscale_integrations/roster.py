@@ -28,11 +28,15 @@ class SuitsVerifier(Protocol):
         ...
 
 
-def loaded(models: Sequence[object] | None) -> dict[str, Generator]:
+def loaded(models: Sequence[object] | None, prices: Mapping[str, tuple[float, float]] | None = None) -> dict[str, Generator]:
     """The models by name; names are loaded, and without any given it is the embedded family.
 
+    Args:
+        models: as of `generators`.
+        prices: likewise.
+
     Raises:
-        ConfigurationError: none, or two of one name.
+        ConfigurationError: none, two of one name, or a price of a model that is not there or has none.
         UnknownModelError: no model of a name.
     """
     if models is None:
@@ -42,7 +46,7 @@ def loaded(models: Sequence[object] | None) -> dict[str, Generator]:
     if isinstance(models, str) or not models:
         raise ConfigurationError(f"an engine needs at least one model, in a list, got {models!r}")
     found: dict[str, Generator] = {}
-    for model in generators(models):
+    for model in generators(models, prices):
         generator = _load(model) if isinstance(model, str) else model
         if generator.name in found:
             raise ConfigurationError(f"two models are named {generator.name!r}; give each its own name")

@@ -13,7 +13,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from benchmarks.instant import InstantGenerator
+from tests.loopback import served
+from tests.openai_server import Server
 from uniscale_integrations.cli.app import app
+from uniscale_integrations.engine import UniScale
 from uniscale_integrations.log.events import Decision
 from uniscale_integrations.log.log import Log
 
@@ -102,6 +106,28 @@ def test_ctrl_c_loses_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").exists()
 
 
+def test_starting_over_removes_no_log_but_its_own(tmp_path: Path) -> None:
+    address, path = f"sqlite:///{tmp_path / 'uniscale.db'}", tmp_path / "uniscale.db"
+    with UniScale([InstantGenerator()], None, log=address) as application:
+        application.run("What is 1 + 1?")
+    refused = demo(tmp_path, "-n", "1", "--no-others", "--fresh")
+    assert refused.exit_code == 2
+    assert "holds decisions between other models too (instant)" in figures(refused)["message"]
+    path.write_bytes(b"somebody's notes" * 100)
+    assert demo(tmp_path, "-n", "1", "--no-others", "--fresh").exit_code == 2
+    assert path.read_bytes().startswith(b"somebody's notes")
+
+
+def test_models_of_a_provider_have_the_prices_that_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(Server()) as url:
+        monkeypatch.setenv("OPENAI_API_KEY", "test")
+        monkeypatch.setenv("OPENAI_API_BASE", url)
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        told = figures(demo(tmp_path, "-n", "2", "--models", "openai:gpt-5-mini", "--price", "gpt-5-mini=0.25,2.0", "--budget", "0.01"))
+    assert told["unit"] == "usd"
+    assert told["contestants"][0]["cost"] > 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -110,6 +136,8 @@ def test_ctrl_c_loses_nothing(tmp_path: Path) -> None:
         (["--models", "no-such-model"], "no-such-model"),
         (["--verifier", "nonsense"], "no verifier 'nonsense'"),
         (["--models", "openai:gpt-5-mini"], "openai:gpt-5-mini cannot be reached"),
+        (["--price", "gpt-5-mini=much"], "--price is a model and two numbers, such as gpt-5-mini=0.25,2.0; got 'gpt-5-mini=much'"),
+        (["--price", "gpt-5-mini=1,2"], "there is a price of 'gpt-5-mini', but the models are uniscale-0.3m"),
         (["--fresh", "--log", "postgresql://nobody@nowhere/none"], "give another database"),
     ],
 )

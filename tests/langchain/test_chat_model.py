@@ -303,6 +303,11 @@ def test_an_engine_or_what_it_is_made_of(server: Server, tmp_path: Path) -> None
     assert (tmp_path / "log.db").exists()
     with pytest.raises(ValidationError, match="give an engine, or what one is made of"):
         UniScaleChatModel(engine=UniScale([openai(server)]), models=[openai(server)])
+    for made_of in ({"prices": {"gpt-test": (1.0, 2.0)}}, {"timeout": 5.0}, {"max_retries": 2}):
+        with pytest.raises(ValidationError, match="prices, timeout, max_retries"):
+            UniScaleChatModel(engine=UniScale([openai(server)]), **made_of)
+    priced = UniScale([openai(server)], prices={"gpt-test": (1.0, 2.0)})
+    assert priced.in_dollars
     again = model.configurable_fields(temperature=ConfigurableField(id="t")).with_config(configurable={"t": 0.5})
     assert again.invoke("Hi?")
     assert UniScale([openai(server)]).run("Hi?").text

@@ -311,6 +311,10 @@ def test_prices_and_what_is_not_known_of_them(server: Server, caplog: pytest.Log
     for wrong, message in (({"midi": (1, 1)}, told), ({"mini": (-1, 1)}, "a price is two numbers")):
         with pytest.raises(ValidationError, match=message):
             UniScaleLLM(models=models, prices=wrong)
+    UniScaleLLM(models=[models[0], like(server, "local-8b")])
+    assert "neither price nor size of mini is known" in caplog.records[-1].message
+    free = UniScaleLLM(models=models, prices={"mini": (0.25, 2.0), "maxi": (0.0, 0.0)})
+    assert engine_of(free).in_dollars, "a model may cost nothing"
     with pytest.raises(ValidationError, match="mini cost dollars and maxi eFLOPs, which cannot be compared"):
         UniScaleLLM(models=models, prices={"mini": (0.25, 2.0)})
 

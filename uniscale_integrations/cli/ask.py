@@ -12,6 +12,7 @@ from rich.text import Text
 
 from uniscale_integrations.cli.console import err, out, print_json, quantity, quiet_loading, told_plainly
 from uniscale_integrations.cli.trace import draw_paths
+from uniscale_integrations.cli.wanted import VerifierOption
 from uniscale_integrations.cost.hardware import profile
 from uniscale_integrations.cost.ledger import Ledger
 from uniscale_integrations.search.aggregation import aggregation
@@ -29,9 +30,7 @@ def ask(
     qp: Annotated[int, typer.Option(help="Question parallelism: independent trees.")] = 1,
     cp: Annotated[int, typer.Option(help="Candidate parallelism: next steps sampled for each kept path.")] = 1,
     bs: Annotated[int, typer.Option(help="Beam size: paths kept per tree.")] = 1,
-    verifier: Annotated[
-        str, typer.Option(help="auto, none, self-certainty, arithmetic, agreement, or a reward model (name, folder, hub).")
-    ] = "auto",
+    verifier: VerifierOption = "auto",
     early_stopping: Annotated[bool, typer.Option(help="Stop paths that can no longer win.")] = True,
     schedule: Annotated[str, typer.Option(help="lockstep: all trees at once; leader: the first first, the others in waves.")] = "leader",
     aggregate: Annotated[str, typer.Option("--aggregation", help="mean, min, last or product of the step scores.")] = "mean",

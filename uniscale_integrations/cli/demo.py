@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from uniscale_integrations.cli.console import err, out, print_json, quiet_loading, told_plainly
-from uniscale_integrations.cli.wanted import ModeOption, WeightsOption, wanted
+from uniscale_integrations.cli.wanted import ModeOption, VerifierOption, WeightsOption, wanted
 from uniscale_integrations.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from uniscale_integrations.engine import UniScale
     from uniscale_integrations.models.questions import Question
     from uniscale_integrations.policy.objective import Weights
+    from uniscale_integrations.search.ports import Generator
 
 ROUND = 20
 """Questions after which the contestants take turns, and the view is drawn anew."""
@@ -36,13 +37,16 @@ def demo(
     mode: ModeOption = "balanced",
     weights: WeightsOption = None,
     models: Annotated[str, typer.Option(help="Models of your own: hub names, folders, GGUF files, openai:gpt-5-mini; with commas.")] = "",
-    verifier: Annotated[str, typer.Option(help="What scores the answers: a reward model, agreement, self-certainty, none.")] = "auto",
+    price: Annotated[
+        list[str] | None, typer.Option(help="Of a provider's model, dollars per million tokens read and sampled: gpt-5-mini=0.25,2.0.")
+    ] = None,
+    verifier: VerifierOption = "auto",
     budget: Annotated[
         str, typer.Option(help="What a question may take on average: eFLOPs (or dollars), or a model: as much as it takes alone.")
     ] = "",
     log: Annotated[str, typer.Option(help="Where what is learned stays; a second run goes on from it.")] = "sqlite:///uniscale.db",
     report: Annotated[Path, typer.Option(help="The page to write at the end.")] = Path("report.html"),
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over: forget what earlier runs have learned.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over: remove the log, and with it what earlier runs have learned.")] = False,
     others: Annotated[
         bool | None, typer.Option("--others/--no-others", help="Measure what else could be done; by default with the embedded models.")
     ] = None,
@@ -55,11 +59,12 @@ def demo(
     """
     with told_plainly(as_json):
         chosen = wanted(mode, weights)
-        if fresh:
-            _forget(log)
         quiet_loading()
         with err.status("loading the models and both frameworks (some seconds)"):
-            engine = _engine(models, verifier, chosen, budget, log, seed)
+            ready = _models(models, price or [])
+            if fresh:
+                _forget(log, ready)
+            engine = _engine(ready, verifier, chosen, budget, log, seed)
         with closing(engine):
             known = engine.log.counts().get("decision", 0)
             if known:
@@ -74,18 +79,34 @@ def demo(
             raise typer.Exit(130)
 
 
-def _engine(models: str, verifier: str, worth: Weights, budget: str, log: str, seed: int) -> UniScale:
+def _models(names: str, prices: Sequence[str]) -> list[Generator]:
+    """The models of these names, loaded, with their prices; the embedded family without any."""
+    from uniscale_integrations.roster import loaded
+
+    told = dict(map(_price, prices))
+    return list(loaded([_model(name.strip()) for name in names.split(",") if name.strip()] or None, told).values())
+
+
+def _price(said: str) -> tuple[str, tuple[float, float]]:
+    name, _, numbers = said.rpartition("=")
+    try:
+        read, sampled = map(float, numbers.split(","))
+    except ValueError:
+        raise ConfigurationError(f"--price is a model and two numbers, such as gpt-5-mini=0.25,2.0; got {said!r}") from None
+    return name, (read, sampled)
+
+
+def _engine(models: Sequence[Generator], verifier: str, worth: Weights, budget: str, log: str, seed: int) -> UniScale:
     from uniscale_integrations.engine import UniScale
     from uniscale_integrations.search.ports import Sampling
 
-    chosen: list[Any] | None = [_model(name.strip()) for name in models.split(",") if name.strip()] or None
     scoring: Any = verifier
     mean: float | None = None
     if budget:
-        with UniScale(chosen, verifier) as loaded:
-            chosen, scoring, mean = list(loaded.models.values()), loaded.verifier, _budget(budget, loaded, seed)
+        with UniScale(models, verifier) as weighing:
+            scoring, mean = weighing.verifier, _budget(budget, weighing, seed)
     sampling = Sampling(seed=seed)
-    return UniScale(chosen, scoring, mode=worth.parts, log=log, sampling=sampling, mean_budget=mean, store_queries=True, store_paths=True)
+    return UniScale(models, scoring, mode=worth.parts, log=log, sampling=sampling, mean_budget=mean, store_queries=True, store_paths=True)
 
 
 def _budget(said: str, engine: UniScale, seed: int) -> float:
@@ -118,15 +139,33 @@ def _model(name: str) -> Any:
         raise ConfigurationError(f"{name} cannot be reached: {error}") from error
 
 
-def _forget(log: str) -> None:
+def _forget(log: str, models: Sequence[Generator]) -> None:
+    """Remove a log that earlier runs have left, and no other."""
     from sqlalchemy.engine import make_url
+
+    from uniscale_integrations.models.catalog import language_models
 
     url = make_url(log)
     if url.get_backend_name() != "sqlite":
         raise ConfigurationError(f"--fresh removes the file of an SQLite log; give another database than {url.render_as_string()}")
+    if not url.database or not Path(url.database).exists():
+        return
+    others = _deciding(log) - {model.name for model in models} - set(language_models())
+    if others:
+        raise ConfigurationError(
+            f"{log} holds decisions between other models too ({', '.join(sorted(others))}); give another --log, or remove the file yourself"
+        )
     for end in ("", "-wal", "-shm"):
-        if url.database:
-            Path(url.database + end).unlink(missing_ok=True)
+        Path(url.database + end).unlink(missing_ok=True)
+
+
+def _deciding(log: str) -> set[str]:
+    """The models that a log has decisions for."""
+    from uniscale_integrations.log.events import Decision
+    from uniscale_integrations.log.log import Log
+
+    with closing(Log(log, create=False)) as old:
+        return {entry.event.configuration.model for entry in old.everything() if isinstance(entry.event, Decision)}
 
 
 def _questions(count: int, known: int, seed: int) -> list[Question]:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from uniscale_integrations.cli.console import err, out, print_json, quantity, quiet_loading, told_plainly
+from uniscale_integrations.cli.wanted import VerifierOption
 from uniscale_integrations.cost.hardware import profile
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.outcomes import Outcome, read_outcomes
@@ -35,9 +36,7 @@ def table(
     ] = None,
     count: Annotated[int | None, typer.Option(help="Only so many of the questions, the first ones.")] = None,
     samples: Annotated[int, typer.Option(help="Repetitions of each configuration on each question.")] = 1,
-    verifier: Annotated[
-        str, typer.Option(help="auto, none, self-certainty, arithmetic, agreement, or a reward model (name, folder, hub).")
-    ] = "auto",
+    verifier: VerifierOption = "auto",
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.8,
     seed: Annotated[int, typer.Option(help="The same seed gives the same table.")] = 0,
     early_stopping: Annotated[

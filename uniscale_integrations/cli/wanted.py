@@ -1,4 +1,4 @@
-"""What a command's answers are to be worth: the mode, or the weights given instead of it."""
+"""Options that several commands have: what answers are to be worth, as a mode or as weights, and what scores them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,16 @@ from uniscale_integrations.errors import ConfigurationError
 if TYPE_CHECKING:
     from uniscale_integrations.policy.objective import Weights
 
-ModeOption = Annotated[str, typer.Option(help="cost-sensitive, balanced or quality-first.")]
+ModeOption = Annotated[
+    str, typer.Option(help="cost-sensitive (weights 0.2,0.2,0.6), balanced (0.4,0.3,0.3) or quality-first (0.5,0.4,0.1).")
+]
 WeightsOption = Annotated[str | None, typer.Option(help="Of correctness, score and cost, instead of a mode: 0.5,0.2,0.3.")]
+VerifierOption = Annotated[
+    str,
+    typer.Option(
+        help="auto, none, self-certainty, arithmetic, agreement, consensus, or a reward model (name, folder, hub); scores steps."
+    ),
+]
 
 
 def wanted(mode: str, numbers: str | None) -> Weights:

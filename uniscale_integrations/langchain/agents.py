@@ -11,7 +11,7 @@ try:
     from langchain.agents.middleware import AgentMiddleware
     from langchain.agents.middleware.types import ModelRequest, ModelResponse
 except ModuleNotFoundError as error:
-    raise MissingExtraError("UniScale as a middleware of LangChain's agents", "langchain") from error
+    raise MissingExtraError("UniScale as a middleware of LangChain's agents", "langchain", "langchain") from error
 
 from uniscale_integrations.langchain.chat_model import UniScaleChatModel
 

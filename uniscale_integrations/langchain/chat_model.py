@@ -98,8 +98,10 @@ class UniScaleChatModel(BaseChatModel):
         wanted = (tuple(map(id, self.models or ())), self.log, id(self.space), str(self.verifier), self.timeout, self.max_retries, prices)
         made = _made_for.get(self.engine) if self.engine is not None else None
         named = self.models is not None or self.log is not None or self.space is not None or self.verifier != "auto"
+        named = named or self.prices is not None or self.timeout is not None or self.max_retries is not None
         if self.engine is not None and made is None and named:
-            raise ValueError("give an engine, or what one is made of (models, log, verifier, space), not both")
+            made_of = "models, log, verifier, space, prices, timeout, max_retries"
+            raise ValueError(f"give an engine, or what one is made of ({made_of}), not both")
         if self.engine is None or (made is not None and made != wanted):
             limits: dict[str, Any] = {"timeout": self.timeout, "retries": self.max_retries or 0}
             models = None if self.models is None else generators(self.models, self.prices, **limits)

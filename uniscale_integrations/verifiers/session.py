@@ -11,8 +11,6 @@ from uniscale_integrations.search.ports import Verdict
 Item = tuple[Path, Candidate]
 """A candidate after the path that it continues."""
 
-"""The scores of a candidate's new steps (`None` for no opinion), and what scoring them took."""
-
 
 class StatelessSession:
     """A `VerifierSession` around one function; there is nothing to retain and nothing to close.
