@@ -12,6 +12,8 @@
 # What pays off is learned from feedback. It may be an exact match, an evaluator of openevals, a judge, or a user's thumb; now or days
 # later, from this process or another one. Each source counts once for every decision, with the last thing it said; several are
 # averaged.
+#
+# Needs: `pip install "uniscale-integrations[langchain,local]" openevals`.
 
 # %%
 import tempfile

@@ -13,7 +13,7 @@
 # evaluators say of the chain's answers finds its way back to the decisions.
 #
 # Here the models are the embedded family, so that nothing has to be downloaded. With your own it is
-# `UniScaleChatModel(models=[ChatOpenAI(model="gpt-5-mini"), ChatOllama(model="qwen3:8b")], mode="cost-sensitive")`.
+# `UniScaleChatModel(models=[ChatOpenAI(model="gpt-5-mini"), ChatOpenAI(model="gpt-5")], prices={...}, mode="cost-sensitive")`.
 
 # %%
 from collections import Counter

@@ -13,7 +13,7 @@
 # say of the engine's responses finds its way back to the decisions.
 #
 # Here the models are the embedded family, so that nothing has to be downloaded. With your own it is
-# `UniScaleLLM(models=[OpenAI(model="gpt-5-mini"), Ollama(model="qwen3:8b")], mode="cost-sensitive")`.
+# `UniScaleLLM(models=[OpenAI(model="gpt-5-mini"), OpenAI(model="gpt-5")], prices={...}, mode="cost-sensitive")`.
 
 # %%
 import asyncio

@@ -46,14 +46,16 @@ with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     port = free.getsockname()[1]
 program = str(Path(sys.executable).with_name("transformers"))
+# Needs: pip install "uniscale-integrations[langchain,local,rules]" fastapi uvicorn
 command = [program, "serve", locate("uniscale-3m"), "--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)]
 server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"HF_HUB_OFFLINE": "1"})
-while True:
+for _ in range(600):
     try:
         if httpx.get(f"http://127.0.0.1:{port}/health").is_success:
             break
     except httpx.TransportError:
-        time.sleep(0.2)
+        assert server.poll() is None, f"{' '.join(command)} ended with exit code {server.returncode}"
+    time.sleep(0.2)
 
 # %% [markdown]
 # This server takes a rendered text and goes on with it (`render`), the surest way; without `render` it would be told to continue the last

@@ -23,13 +23,13 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-import pgserver
+import pgserver  # a PostgreSQL for this page: pip install pgserver "uniscale-integrations[local,postgres]"
 
 from uniscale_integrations import ConfigurationSpace, UniScale
 
 folder = tempfile.TemporaryDirectory()
 postgres = pgserver.get_server(Path(folder.name) / "postgres", cleanup_mode="delete")
-log = postgres.get_uri().replace("postgresql://", "postgresql+psycopg://")
+log = postgres.get_uri()
 print(log.split("@")[0] + "@...")
 
 # %% [markdown]

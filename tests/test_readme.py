@@ -110,7 +110,7 @@ def test_commands_run(command: str, folder: Path) -> None:
         assert "usage:" in done.stdout
         return
     if words[0] == "demo":
-        words = [each.replace("Qwen/Qwen3-0.6B,openai:gpt-5-mini", "uniscale-0.3m") for each in words] + ["-n", "4", "--no-others"]
+        words = [each.replace("Qwen/Qwen3-0.6B,Qwen/Qwen3-4B", "uniscale-0.3m,uniscale-1m") for each in words] + ["-n", "4", "--no-others"]
     if words[0] in ("report", "log") and not (folder / "uniscale.db").exists():
         subprocess.run([script(), "demo", "-n", "4", "--no-others"], capture_output=True, check=True, cwd=folder)
     words = [str(ROOT / word) if word.startswith("benchmarks/") else word for word in words]
