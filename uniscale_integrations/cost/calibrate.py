@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from uniscale_integrations.cost.eflops import forward_usage
@@ -85,7 +85,8 @@ def calibrate(threads: int | None = None, seconds: float = 6.0, progress: Progre
             told("memory bandwidth", 1 / 3)
             bandwidth = _copy_bandwidth(seconds / 3)
             told("time per layer", 2 / 3)
-            measured = solve(SHAPE, _step_seconds(1, seconds / 6), _step_seconds(BATCH, seconds / 6), peak_flops, bandwidth)
+            alone, batched = _median_seconds([_decoding_step(1), _decoding_step(BATCH)], seconds / 3)
+            measured = solve(SHAPE, alone, batched, peak_flops, bandwidth)
     finally:
         torch.set_num_threads(before)
     told("done", 1.0)
@@ -130,7 +131,7 @@ def _matmul_flops(seconds: float) -> float:
     rates = []
     for rows, inputs, outputs in MATMULS:
         left, right = torch.randn(rows, inputs), torch.randn(inputs, outputs)
-        took = _median_seconds(lambda a=left, b=right: torch.mm(a, b), seconds / len(MATMULS))  # type: ignore[misc]
+        [took] = _median_seconds([lambda a=left, b=right: torch.mm(a, b)], seconds / len(MATMULS))  # type: ignore[misc]
         rates.append(2 * rows * inputs * outputs / took)
     return statistics.median(rates)
 
@@ -139,12 +140,8 @@ def _copy_bandwidth(seconds: float) -> float:
     import torch
 
     source, target = torch.zeros(COPIED_NUMBERS), torch.empty(COPIED_NUMBERS)
-    took = _median_seconds(lambda: target.copy_(source), seconds)
+    [took] = _median_seconds([lambda: target.copy_(source)], seconds)
     return 2 * source.element_size() * COPIED_NUMBERS / took
-
-
-def _step_seconds(rows: int, seconds: float) -> float:
-    return _median_seconds(_decoding_step(rows), seconds)
 
 
 def _decoding_step(rows: int) -> Callable[[], object]:
@@ -185,13 +182,18 @@ def _decoding_step(rows: int) -> Callable[[], object]:
     return step
 
 
-def _median_seconds(run: Callable[[], object], budget: float) -> float:
-    """Median wall time of a call, repeated for about `budget` seconds after one call to warm up."""
-    run()
-    taken: list[float] = []
-    end = time.perf_counter() + budget
-    while len(taken) < LEAST_REPEATS or time.perf_counter() < end:
-        start = time.perf_counter()
+def _median_seconds(runs: Sequence[Callable[[], object]], budget: float) -> list[float]:
+    """Median wall time of each call, repeated for about `budget` seconds in all after one call to warm up.
+
+    They take turns, so that a moment in which the machine is busy falls on all of them.
+    """
+    for run in runs:
         run()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
+    taken: list[list[float]] = [[] for _ in runs]
+    end = time.perf_counter() + budget
+    while len(taken[0]) < LEAST_REPEATS or time.perf_counter() < end:
+        for run, times in zip(runs, taken, strict=True):
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+    return [statistics.median(times) for times in taken]
