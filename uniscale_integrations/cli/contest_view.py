@@ -37,11 +37,7 @@ class ContestView:
     def __init__(self, tallies: Sequence[Tally], total: int, unit: str) -> None:
         self._tallies, self._total, self._unit = tallies, total, unit
         self._began = time.monotonic()
-        self._now, self._last = "", Text("")
-
-    def began(self, name: str) -> None:
-        """Note whose turn it is."""
-        self._now = name
+        self._last = Text("")
 
     def asked(self, question: Question, result: Result) -> None:
         """Note what was asked last, and what came of it."""
@@ -63,7 +59,7 @@ class ContestView:
         bar = ProgressBar(total=self._total * len(self._tallies), completed=done, width=40)
         head = Table.grid(padding=(0, 1))
         head.add_row(Text(f"{len(self._tallies[0].results)} of {self._total} questions"), bar, Text(self._left(), "dim"))
-        yield Group(head, standing(self._tallies, self._unit, self._now, RECENT), self._last)
+        yield Group(head, standing(self._tallies, self._unit, RECENT), self._last)
 
     def _left(self) -> str:
         done = sum(len(tally.results) for tally in self._tallies)
@@ -73,13 +69,12 @@ class ContestView:
         return f"{int(seconds // 60)}:{int(seconds % 60):02d} left"
 
 
-def standing(tallies: Sequence[Tally], unit: str, now: str = "", recent: int | None = None) -> Table:
+def standing(tallies: Sequence[Tally], unit: str, recent: int | None = None) -> Table:
     """All contestants on the same questions.
 
     Args:
         tallies: the engine's first.
         unit: of costs.
-        now: whose turn it is.
         recent: the last so many questions, for means that move; all of them by default.
     """
     title = f"means over the last {recent} questions" if recent else f"{len(tallies[0].results)} questions that the models have never seen"
@@ -94,8 +89,7 @@ def standing(tallies: Sequence[Tally], unit: str, now: str = "", recent: int | N
             continue
         reward, right, cost = (tally.mean(of, recent) for of in ("reward", "right", "cost"))
         bar = "█" * max(1, round(BAR * cost / most))
-        style = "bold" if place == 0 else "italic" if tally.name == now else ""
-        table.add_row(tally.name, f"{reward:.3f}", f"{right:.1%}", quantity(cost), Text(bar, "dim"), style=style)
+        table.add_row(tally.name, f"{reward:.3f}", f"{right:.1%}", quantity(cost), Text(bar, "dim"), style="" if place else "bold")
         if place == 0:
             table.add_section()
     return table

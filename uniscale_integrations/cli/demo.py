@@ -16,14 +16,14 @@ from uniscale_integrations.cli.wanted import ModeOption, VerifierOption, Weights
 from uniscale_integrations.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from uniscale_integrations.demo.contest import Tally
+    from uniscale_integrations.demo.contest import Contestant, Tally
     from uniscale_integrations.engine import UniScale
     from uniscale_integrations.models.questions import Question
     from uniscale_integrations.policy.objective import Weights
     from uniscale_integrations.search.ports import Generator
 
 ROUND = 20
-"""Questions after which the contestants take turns, and the view is drawn anew."""
+"""Questions after which the contestants wait for each other."""
 
 MEASURED = 300
 """Questions that tell what a model takes alone."""
@@ -81,10 +81,16 @@ def demo(
 
 def _models(names: str, prices: Sequence[str]) -> list[Generator]:
     """The models of these names, loaded, with their prices; the embedded family without any."""
+    import torch
+
     from uniscale_integrations.roster import loaded
 
     told = dict(map(_price, prices))
-    return list(loaded([_model(name.strip()) for name in names.split(",") if name.strip()] or None, told).values())
+    own = [_model(name.strip()) for name in names.split(",") if name.strip()]
+    if not own:
+        # The embedded models' matrices are so small that sharing one out between cores takes longer than computing it.
+        torch.set_num_threads(1)
+    return list(loaded(own or None, told).values())
 
 
 def _price(said: str) -> tuple[str, tuple[float, float]]:
@@ -184,7 +190,7 @@ def _run(engine: UniScale, asked: Sequence[Question], measured: bool, seed: int)
     from rich.live import Live
 
     from uniscale_integrations.cli.contest_view import ContestView
-    from uniscale_integrations.demo.contest import Behind, Contestant, Tally, others
+    from uniscale_integrations.demo.contest import Behind, Tally, others
     from uniscale_integrations.search.ports import Sampling
 
     contestants: list[Contestant] = [Behind(engine, asked)]
@@ -196,11 +202,9 @@ def _run(engine: UniScale, asked: Sequence[Question], measured: bool, seed: int)
     async def rounds() -> None:
         for first in range(0, len(asked), ROUND):
             part = asked[first : first + ROUND]
-            for contestant, tally in zip(contestants, tallies, strict=True):
-                view.began(contestant.name)
-                tally.results += await contestant.answer(part, first)
-                view.asked(part[-1], tallies[0].results[-1])
-                live.update(view)
+            # All at the same time: what they ask of a model goes into shared batches, which change neither answers nor bills.
+            await asyncio.gather(*(_turn(each, tally, part, first) for each, tally in zip(contestants, tallies, strict=True)))
+            view.asked(part[-1], tallies[0].results[-1])
             if not out.is_terminal:
                 sys.stderr.write(f"{view.line()}\n")
 
@@ -210,6 +214,10 @@ def _run(engine: UniScale, asked: Sequence[Question], measured: bool, seed: int)
         except KeyboardInterrupt:
             return tallies, True
     return tallies, False
+
+
+async def _turn(contestant: Contestant, tally: Tally, part: Sequence[Question], first: int) -> None:
+    tally.results += await contestant.answer(part, first)
 
 
 def _close(engine: UniScale, tallies: Sequence[Tally], asked: Sequence[Question], report: Path, *, interrupted: bool) -> None:

@@ -20,7 +20,7 @@ from uniscale_integrations.space import Configuration, ConfigurationSpace
 QUERIED = 4
 """Every so many questions one goes through the query engine, the others through the chain."""
 
-AT_ONCE = 4
+AT_ONCE = 8
 """Questions that are under way at the same time, as an application's would be; models of this process serve them in shared batches."""
 
 MOST_AT_ONCE = 24
