@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from langchain_core.language_models import FakeListChatModel
 
@@ -13,8 +15,9 @@ from uniscale_integrations.estimates import expected_cost
 from uniscale_integrations.models.catalog import family, language_models, load_model
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.roster import generators, loaded
+from uniscale_integrations.search.many import arun_many
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Request, run
+from uniscale_integrations.search.run import Request
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers import Ensemble, SelfCertainty
 from uniscale_integrations.verifiers.load import load_prm
@@ -23,10 +26,8 @@ from uniscale_integrations.verifiers.load import load_prm
 @pytest.mark.parametrize("name", language_models())
 def test_a_plain_sample_of_an_embedded_model_costs_about_what_is_expected_with_its_verifier(name: str) -> None:
     model, prm, configuration = load_model(name), load_prm("uniscale-prm"), Configuration(name, 1, 1, 1)
-    spent = [
-        run(Request(question.text, configuration, Sampling(seed=seed)), model, prm).ledger.eflops
-        for seed, question in enumerate(questions()[::17])
-    ]
+    requests = [Request(question.text, configuration, Sampling(seed=seed)) for seed, question in enumerate(questions()[::17])]
+    spent = [answer.ledger.eflops for answer in asyncio.run(arun_many(requests, model, prm))]
     assert expected_cost(model, configuration, H100, prm) == pytest.approx(sum(spent) / len(spent), rel=0.25)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from uniscale_integrations.cost.hardware import HardwareProfile
 from uniscale_integrations.cost.lengths import TYPICAL, Lengths
 from uniscale_integrations.cost.normalise import CostScale
+from uniscale_integrations.cost.price import Priced
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import Outcome
@@ -137,7 +138,7 @@ def limited_by(generator: Generator, hardware: HardwareProfile, budget: Budget) 
         return None
     usage = generator.plain_usage(*_lengths(generator))
     # A price may be 0.
-    in_dollars = usage.usd or getattr(generator, "price", None) is not None
+    in_dollars = usage.usd or (isinstance(generator, Priced) and generator.price is not None)
     return budget.eflops if hardware.eflops(usage) else budget.usd if in_dollars else None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol, cast, runtime_checkable
 
+from uniscale_integrations.cost.price import Price, Priced
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.space import DEFAULT_SHAPES, ConfigurationSpace
@@ -67,7 +68,7 @@ def generators(
         settings: of the `ChatStepModel` around each of the latter.
 
     Raises:
-        ConfigurationError: something else, or a price of a model that is not there.
+        ConfigurationError: something else, or a price of a model that is not there or has none.
     """
     if isinstance(models, str):
         raise ConfigurationError(f"models must be a list, got the text {models!r}; give [{models!r}]")
@@ -79,13 +80,17 @@ def generators(
             seen[generator.name] += 1
             if seen[generator.name] > 1:
                 cast(Any, generator).name = f"{generator.name}#{seen[generator.name]}"
-            if generator.name in (prices or {}):
-                cast(Any, generator).set_price((prices or {})[generator.name])
         made.append(generator)
-    unknown = set(prices or ()) - {model if isinstance(model, str) else model.name for model in made}
-    if unknown:
-        names = ", ".join(model if isinstance(model, str) else model.name for model in made)
-        raise ConfigurationError(f"there is a price of {sorted(unknown)[0]!r}, but the models are {names}")
+    by_name = {model if isinstance(model, str) else model.name: model for model in made}
+    for name, price in (prices or {}).items():
+        if name not in by_name:
+            raise ConfigurationError(f"there is a price of {name!r}, but the models are {', '.join(by_name)}")
+        priced = by_name[name]
+        if not isinstance(priced, Priced):
+            raise ConfigurationError(
+                f"there is a price of {name!r}, which counts its own cost in eFLOPs; prices are of models of LangChain or LlamaIndex"
+            )
+        priced.set_price(Price.of(price))
     return made
 
 

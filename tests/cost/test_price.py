@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,3 +36,9 @@ def test_impossible_prices_are_refused_by_name_and_value(name: str, value: float
 
 def test_free_models_are_allowed() -> None:
     assert Price(0, 0).usage(10, 10).usd == 0
+
+
+@pytest.mark.parametrize("pair", [(1.0,), (1.0, 2.0, 3.0), 1.0, "12", {"read": 1.0}])
+def test_what_is_no_pair_is_no_price(pair: Any) -> None:
+    with pytest.raises(ConfigurationError, match="a price is two numbers"):
+        Price.of(pair)

@@ -308,7 +308,7 @@ def test_prices_and_what_is_not_known_of_them(server: Server, caplog: pytest.Log
     [record] = caplog.records
     assert "neither price nor size of mini, maxi is known" in record.message
     told = "a price of 'midi', but the models are mini, maxi"
-    for wrong, message in (({"midi": (1, 1)}, told), ({"mini": (-1, 1)}, "a price is two numbers")):
+    for wrong, message in (({"midi": (1, 1)}, told), ({"mini": (-1, 1)}, "at least 0, got -1")):
         with pytest.raises(ValidationError, match=message):
             UniScaleLLM(models=models, prices=wrong)
     UniScaleLLM(models=[models[0], like(server, "local-8b")])

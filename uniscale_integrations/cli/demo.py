@@ -208,7 +208,7 @@ def _run(engine: UniScale, asked: Sequence[Question], measured: bool, seed: int)
             if not out.is_terminal:
                 sys.stderr.write(f"{view.line()}\n")
 
-    with Live(view, console=out, refresh_per_second=4, transient=True) as live:
+    with Live(view, console=out, refresh_per_second=4, transient=True):
         try:
             asyncio.run(rounds())
         except KeyboardInterrupt:

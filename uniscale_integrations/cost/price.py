@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, Self, runtime_checkable
 
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
@@ -34,6 +36,21 @@ class Price:
             if not (math.isfinite(value) and value >= 0):
                 raise ConfigurationError(f"{name} must be a finite number of US dollars, at least 0, got {value!r}")
 
+    @classmethod
+    def of(cls, pair: Sequence[float]) -> Self:
+        """From two numbers, for tokens read and tokens sampled.
+
+        Raises:
+            ConfigurationError: something else, or impossible prices.
+
+        Example:
+            >>> Price.of((0.25, 2.0))
+            Price(prompt_per_million=0.25, completion_per_million=2.0)
+        """
+        if not isinstance(pair, Sequence) or len(pair) != 2 or not all(isinstance(each, (int, float)) for each in pair):
+            raise ConfigurationError(f"a price is two numbers, dollars per million tokens read and sampled, got {pair!r}")
+        return cls(*pair)
+
     def usd(self, prompt_tokens: float, completion_tokens: float) -> float:
         """US dollars for that many tokens."""
         return (prompt_tokens * self.prompt_per_million + completion_tokens * self.completion_per_million) / 1e6
@@ -45,3 +62,14 @@ class Price:
             completion_tokens=float(completion_tokens),
             usd=self.usd(prompt_tokens, completion_tokens),
         )
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """A generator whose answers cost dollars once its price is known."""
+
+    price: Price | None
+
+    def set_price(self, price: Price) -> None:
+        """Count in dollars from now on."""
+        ...

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
 from typing import Literal
 
+from uniscale_integrations.cost.price import Price
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.loop import REQUESTS
@@ -78,10 +79,10 @@ class ChatStepModel:
             )
         self.client, self.name = client, name or client.name
         known = parameters or _parameters(client.name)
-        self.price: tuple[float, float] | None = None
+        self.price: Price | None = None
         self.parameters, self.size_unknown = known or UNKNOWN_PARAMETERS, known is None
         if price is not None:
-            self.set_price(price)
+            self.set_price(Price.of(price))
         self.delimiter, self.final = delimiter, re.compile(final_step) if final_step else None
         self.timeout, self.retries = timeout, retries
         self._way = None if continuation == "probe" else Continuation(continuation)
@@ -89,14 +90,8 @@ class ChatStepModel:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._slots, self._finding = asyncio.Semaphore(max_concurrency), asyncio.Lock()
 
-    def set_price(self, price: tuple[float, float]) -> None:
-        """Count in dollars from now on: so many per million tokens read and sampled.
-
-        Raises:
-            ConfigurationError: what is no price.
-        """
-        if not isinstance(price, Sequence) or len(price) != 2 or not all(isinstance(p, (int, float)) and 0 <= p < inf for p in price):
-            raise ConfigurationError(f"a price is two numbers of at least 0, dollars per million tokens read and sampled, got {price!r}")
+    def set_price(self, price: Price) -> None:
+        """Count in dollars from now on."""
         self.price, self.size_unknown = price, False
 
     @property
@@ -111,8 +106,7 @@ class ChatStepModel:
     def priced(self, usage: Usage) -> Usage:
         """Tokens with what they cost: dollars where a price is known, otherwise two operations per parameter and token."""
         if self.price is not None:
-            dollars = (usage.prompt_tokens * self.price[0] + usage.completion_tokens * self.price[1]) / 1e6
-            return usage._replace(usd=usage.usd or dollars)
+            return usage._replace(usd=usage.usd or self.price.usd(usage.prompt_tokens, usage.completion_tokens))
         return usage._replace(compute=2.0 * self.parameters * (usage.prompt_tokens + usage.completion_tokens))
 
     def open(self, question: str, sampling: Sampling) -> ChatSession:
