@@ -55,7 +55,7 @@ class Corpus:
 
         Args:
             focus: names of the families.
-            share: above 0 and below 1.
+            share: above 0 and at most 1.
         """
         rows = np.arange(len(self))
         if not focus:
@@ -63,7 +63,8 @@ class Corpus:
         within = np.isin(self.families, [FAMILIES.index(family) for family in focus])
         others = rows[~within]
         wanted = within.sum() * (1 - share) / share
-        return np.concatenate([rows[within], others[:: max(1, round(len(others) / wanted))]])
+        kept = others[:: max(1, round(len(others) / wanted))] if wanted else others[:0]
+        return np.concatenate([rows[within], kept])
 
 
 def train_tokenizer(texts: Iterator[str]) -> PreTrainedTokenizerFast:

@@ -64,17 +64,26 @@ def fit(
 ) -> None:
     """Train to the end of the schedule, from the last checkpoint of this recipe if there is one, and save the model to `target`.
 
+    Args:
+        model: to train, in place.
+        stream: endless batches, the same in every run.
+        loss_of: of a batch.
+        steps: in all.
+        learning_rate: its peak.
+        target: the model's folder; the checkpoint is beside it.
+        recipe: whatever else makes the model what it becomes; a checkpoint of another one is not gone on from.
+
     Raises:
         SystemExit: the checkpoint is of another recipe.
     """
-    name = target.name
+    name, made = target.name, f"{recipe!r}, {steps} steps of up to {learning_rate:g}"
     chosen = optimizers(model, learning_rate)
     checkpoint = target.with_name(f"{name}.checkpoint.pt")
     first = 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
-        if state["recipe"] != repr(recipe):
-            raise SystemExit(f"{checkpoint} is of {state['recipe']}, not of {recipe!r}; remove it to begin anew")
+        if state["recipe"] != made:
+            raise SystemExit(f"{checkpoint} is of {state['recipe']}, not of {made}; remove it to begin anew")
         model.load_state_dict(state["model"])
         for optimizer, saved in zip(chosen, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
@@ -99,7 +108,7 @@ def fit(
             progress.update(task, completed=step + 1, loss=smooth)
             if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
                 parts = {"model": model.state_dict(), "optimizers": [o.state_dict() for o in chosen]}
-                saved = parts | {"step": step + 1, "loss": smooth, "recipe": repr(recipe)}
+                saved = parts | {"step": step + 1, "loss": smooth, "recipe": made}
                 torch.save(saved, checkpoint.with_suffix(".new"))
                 checkpoint.with_suffix(".new").replace(checkpoint)
     model.save_pretrained(target)

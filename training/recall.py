@@ -59,7 +59,7 @@ def train(seed: int, threads: int) -> Path:
 
     # Another order than the one that the body was trained in.
     stream = batches(corpus.lengths(), STAGES[BODY].batch, seed + 1)
-    fit(model, stream, loss, steps=STEPS, learning_rate=LEARNING_RATE, target=WORK / RECALLING, recipe=(STEPS, WEIGHT, seed))
+    fit(model, stream, loss, steps=STEPS, learning_rate=LEARNING_RATE, target=WORK / RECALLING, recipe=(WEIGHT, seed))
     return WORK / RECALLING
 
 

@@ -254,7 +254,8 @@ def train(seed: int, threads: int, steps: int) -> Path:
         return loss_of(model, data.batch(rows))
 
     stream = batches(data.lengths, BATCH, seed)
-    fit(model, stream, loss, steps=steps, learning_rate=LEARNING_RATE, target=WORK / PRM, recipe=(steps, BATCH, seed))
+    recipe = (BATCH, PRACTICE, END_WEIGHT, seed)
+    fit(model, stream, loss, steps=steps, learning_rate=LEARNING_RATE, target=WORK / PRM, recipe=recipe)
     return WORK / PRM
 
 

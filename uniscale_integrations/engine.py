@@ -352,7 +352,7 @@ class UniScale:
         """
         chosen = self.weights if mode is None else weights(mode)
         spent = answer.ledger if isinstance(answer, Answer) else answer
-        cost = self._estimates.at(spent.eflops or spent.usd)
+        cost = self._estimates.scale.position(spent.eflops or spent.usd)
         if answer.score is None:
             return chosen.without(score=True).reward(correct, 0.0, cost)
         return chosen.reward(correct, answer.score, cost)
@@ -473,7 +473,7 @@ class UniScale:
 
     def _outcome(self, decision: Decision, answer: Answer) -> Outcome:
         ledger = answer.ledger
-        position = round(self._estimates.at(ledger.eflops or ledger.usd), 6)
+        position = round(self._estimates.scale.position(ledger.eflops or ledger.usd), 6)
         extra: dict[str, Any] = {"tokens": list(ledger.tokens), "cut": answer.cut, "cost": position}
         if self._store_paths:
             extra |= {"record": record(answer), "ledger": ledger.as_dict(), "notes": list(answer.notes)}

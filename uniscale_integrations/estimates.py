@@ -100,15 +100,11 @@ class Estimates:
     @property
     def positions(self) -> Array:
         """`C~` of each configuration, shape (K,)."""
-        return np.array([self.at(cost) for cost in self.costs])
+        return np.array([self.scale.position(cost) for cost in self.costs])
 
     def position(self, outcome: Outcome) -> float:
         """`C~` of what an outcome has cost."""
-        return self.at(outcome.eflops or outcome.usd)
-
-    def at(self, cost: float) -> float:
-        """`C~` of a cost; 0 where nothing was spent."""
-        return self.scale.position(cost) if cost > 0 else 0.0
+        return self.scale.position(outcome.eflops or outcome.usd)
 
 
 def check_units(models: Mapping[str, Generator], hardware: HardwareProfile) -> None:

@@ -50,14 +50,22 @@ def test_single_cost_leaves_nothing_to_save() -> None:
     assert (scale.position(5.0), scale.position(6.0)) == (0.0, 1.0)
 
 
+def test_what_costs_nothing_is_as_cheap_as_can_be() -> None:
+    assert CostScale(1.0, 2.0).position(0.0) == 0.0
+
+
+@pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
+def test_impossible_costs_have_no_position(value: float) -> None:
+    with pytest.raises(ConfigurationError, match=f"at least 0, got {value!r}"):
+        CostScale(1.0, 2.0).position(value)
+
+
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
 def test_costs_without_a_logarithm_are_refused_by_value(value: float) -> None:
     with pytest.raises(ConfigurationError, match=f"cheapest.*{value!r}"):
         CostScale(value, 1.0)
     with pytest.raises(ConfigurationError, match=f"dearest.*{value!r}"):
         CostScale(1.0, value)
-    with pytest.raises(ConfigurationError, match=repr(value)):
-        CostScale(1.0, 2.0).position(value)
     with pytest.raises(ConfigurationError, match=repr(value)):
         CostScale.spanning([1.0, value])
 

@@ -28,5 +28,10 @@ def test_a_specialist_practises_on_all_of_its_own_families_and_a_little_on_every
     assert set(practised) == set(FAMILIES), "it has seen every sort"
 
 
+def test_a_specialist_of_nothing_else_practises_on_its_own_families_alone() -> None:
+    rows = corpus(each=30).practice(FAMILIES[:2], 1.0)
+    assert sorted(FAMILIES[place] for place in corpus(each=30).families[rows]) == sorted(FAMILIES[:2] * 30)
+
+
 def test_who_is_no_specialist_practises_on_everything() -> None:
     assert corpus(each=3).practice((), 0.8).tolist() == list(range(3 * len(FAMILIES)))

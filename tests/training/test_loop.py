@@ -37,7 +37,9 @@ def test_what_was_interrupted_goes_on_from_its_checkpoint_to_the_same_model(tmp_
     torch.testing.assert_close(trained(tmp_path / "parts", 120, "a"), whole)
 
 
-def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
-    trained(tmp_path / "model", 2, "few steps")
-    with pytest.raises(SystemExit, match=r"is of 'few steps', not of 'more of them'; remove it to begin anew"):
-        trained(tmp_path / "model", 4, "more of them")
+@pytest.mark.parametrize(("steps", "recipe"), [(2, "b"), (4, "a")])
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path, steps: int, recipe: str) -> None:
+    trained(tmp_path / "model", 2, "a")
+    refused = rf"is of 'a', 2 steps of up to 0.01, not of '{recipe}', {steps} steps of up to 0.01; remove it to begin anew"
+    with pytest.raises(SystemExit, match=refused):
+        trained(tmp_path / "model", steps, recipe)

@@ -55,12 +55,13 @@ class CostScale:
         return cls(min(costs), max(costs))
 
     def position(self, cost: float) -> float:
-        """`C~` of a cost, in [0, 1].
+        """`C~` of a cost, in [0, 1]; what costs nothing is as cheap as can be.
 
         Raises:
-            ConfigurationError: a cost that is not positive and finite.
+            ConfigurationError: a cost that is negative or not finite.
         """
-        _require_cost("a cost", cost)
+        if not (math.isfinite(cost) and cost >= 0):
+            raise ConfigurationError(f"a cost must be a finite number of at least 0, got {cost!r}")
         if cost <= self.cheapest:
             return 0.0
         if cost >= self.dearest:

@@ -81,9 +81,8 @@ class World:
         most = max(table.correct.shape[2] for table in same)
         correct, score, cost = (np.concatenate([_padded(part, most) for part in parts]) for parts in _parts(same))
         mean = cost.mean(axis=(0, 2))
-        # What costs nothing is not on a logarithmic scale; it is as cheap as can be.
         scale = scale or (CostScale.spanning(mean[mean > 0]) if (mean > 0).any() else CostScale(1.0, 1.0))
-        place = np.vectorize(lambda spent: scale.position(spent) if spent > 0 else 0.0, otypes=[np.float64])
+        place = np.vectorize(scale.position, otypes=[np.float64])
         positions = place(cost)
         names = tuple(dict.fromkeys(c.model for c in first.configurations))
         encode = encode or TextFeatures()
