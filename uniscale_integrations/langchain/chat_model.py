@@ -18,7 +18,8 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 
-from uniscale_integrations.adapters.call import PER_CALL, answered, divided, request, weighing
+from uniscale_integrations.adapters.call import PER_CALL, answered, divided, request
+from uniscale_integrations.adapters.parts import engine_from, refuse_parts
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain.client import LangChainClient
@@ -29,7 +30,6 @@ from uniscale_integrations.langchain.streaming import chunks_of
 from uniscale_integrations.langchain.structured import structured
 from uniscale_integrations.loop import SHARED
 from uniscale_integrations.models.chat.model import ChatStepModel
-from uniscale_integrations.roster import generators
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.ports import Generator
@@ -97,15 +97,10 @@ class UniScaleChatModel(BaseChatModel):
         prices = str(self.prices)
         wanted = (tuple(map(id, self.models or ())), self.log, id(self.space), str(self.verifier), self.timeout, self.max_retries, prices)
         made = _made_for.get(self.engine) if self.engine is not None else None
-        named = self.models is not None or self.log is not None or self.space is not None or self.verifier != "auto"
-        named = named or self.prices is not None or self.timeout is not None or self.max_retries is not None
-        if self.engine is not None and made is None and named:
-            made_of = "models, log, verifier, space, prices, timeout, max_retries"
-            raise ValueError(f"give an engine, or what one is made of ({made_of}), not both")
+        if self.engine is not None and made is None:
+            refuse_parts(self)
         if self.engine is None or (made is not None and made != wanted):
-            limits: dict[str, Any] = {"timeout": self.timeout, "retries": self.max_retries or 0}
-            models = None if self.models is None else generators(self.models, self.prices, **limits)
-            self.engine = UniScale(models, self.verifier, self.space, weighing(self.mode) or "balanced", self.log or "sqlite://")
+            self.engine = engine_from(self)
             _made_for[self.engine] = wanted
             # The base class looked for the profile before there was an engine.
             self.profile = self._resolve_model_profile()

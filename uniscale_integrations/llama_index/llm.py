@@ -36,6 +36,7 @@ from llama_index_instrumentation.span import active_span_id
 from pydantic import ConfigDict, Field, model_validator
 
 from uniscale_integrations.adapters.call import answered, divided, request, weighing
+from uniscale_integrations.adapters.parts import LEFT_OUT, engine_from, refuse_parts
 from uniscale_integrations.adapters.stamp import KEY
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
@@ -49,7 +50,6 @@ from uniscale_integrations.llama_index.streaming import responses_of
 from uniscale_integrations.loop import SHARED
 from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.policy.objective import weights
-from uniscale_integrations.roster import generators
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.ports import Generator
@@ -108,19 +108,14 @@ class UniScaleLLM(FunctionCallingLLM):
 
     @model_validator(mode="after")
     def _with_engine(self) -> Self:
-        named = self.models is not None or self.log is not None or self.space is not None or self.verifier != "auto"
-        named = named or self.prices is not None or self.timeout is not None or self.max_retries is not None
-        if self.engine is not None and named:
-            made_of = "models, log, verifier, space, prices, timeout, max_retries"
-            raise ValueError(f"give an engine, or what one is made of ({made_of}), not both")
+        if self.engine is not None:
+            refuse_parts(self)
         if self.mode is not None:
             weights(weighing(self.mode))
         if self.engine is None:
-            limits: dict[str, Any] = {"timeout": self.timeout, "retries": self.max_retries or 0}
-            models = None if self.models is None else generators(self.models, self.prices, **limits)
-            self.engine = UniScale(models, self.verifier, self.space, weighing(self.mode) or "balanced", self.log or "sqlite://")
-            self.models = self.log = self.space = self.prices = self.timeout = self.max_retries = None
-            self.verifier = "auto"
+            self.engine = engine_from(self)
+            for name, default in LEFT_OUT.items():
+                setattr(self, name, default)
         self._take_system_prompt()
         return self
 
