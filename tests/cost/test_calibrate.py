@@ -53,7 +53,7 @@ def test_this_machine_is_measured_within_reason(monkeypatch: pytest.MonkeyPatch,
 
     assert 1e8 < measured.peak_flops < 1e14
     assert 1e8 < measured.bandwidth < 1e13
-    assert 0.0 <= measured.layer_seconds < 1.0
+    assert 1e-6 < measured.layer_seconds < 1.0
     assert measured.serving_batch is None
     assert [stage for stage, _ in told] == ["matrix products", "memory bandwidth", "time per layer", "done"]
     assert told[-1][1] == 1.0

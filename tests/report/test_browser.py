@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from benchmarks.filled_log import SCRIPT
+from uniscale_integrations.log.events import Decision, Feedback, Outcome
 from uniscale_integrations.log.log import Log
 from uniscale_integrations.report.collect import collected
 from uniscale_integrations.report.page import write_report
+from uniscale_integrations.space import Configuration
 
 VIEWS = ["overview", "configurations", "front", "beliefs", "drift", "decisions"]
 
@@ -197,9 +199,25 @@ def test_a_phone_need_not_scroll_sideways(opened: Any, view: str) -> None:
         opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_an_empty_log(browser: Any, tmp_path: Path) -> None:
-    from uniscale_integrations.report.page import write_report
+def test_costs_in_another_unit_are_told_of_and_drawn_nowhere(browser: Any, tmp_path: Path) -> None:
+    log = Log("sqlite://")
+    for place, (model, eflops, usd) in enumerate([("counted", 5e9, 0.0)] * 3 + [("priced", 0.0, 0.02)] * 2):
+        decision = Decision(f"d{place}", Configuration(model), (1.0, 0.5), "my own", (0.4, 0.3, 0.3))
+        outcome = Outcome(decision.decision_id, None, eflops=eflops, usd=usd)
+        log.append(decision, outcome, Feedback(decision.decision_id, 1.0, "test"))
+    write_report(log, tmp_path / "report.html")
+    browser.get((tmp_path / "report.html").as_uri())
+    open_view(browser, "overview")
+    told = one(browser, "#view-overview").text
+    assert "$0.0200" in told
+    assert "3 decisions counted eFLOPs, and have no place where costs are shown." in told
+    open_view(browser, "front")
+    marks = [mark.get_attribute("aria-label") for mark in several(browser, "#view-front circle.hollow")]
+    assert [mark.split("\n")[0] for mark in marks] == ["(priced,1,1,1)"]
+    assert browser.get_log("browser") == []
 
+
+def test_an_empty_log(browser: Any, tmp_path: Path) -> None:
     write_report(Log("sqlite://"), tmp_path / "report.html")
     browser.get((tmp_path / "report.html").as_uri())
     for view in VIEWS:

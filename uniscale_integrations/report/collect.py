@@ -43,6 +43,11 @@ class Story:
         """eFLOPs, or dollars for a model with a price."""
         return (self.outcome.eflops or self.outcome.usd) if self.outcome else 0.0
 
+    @property
+    def in_dollars(self) -> bool:
+        """Whether these are dollars."""
+        return self.outcome is not None and not self.outcome.eflops and self.outcome.usd > 0
+
 
 def collected(log: Log, most_trees: int = 500, alone: Alone | None = None) -> dict[str, Any]:
     """What the page shows, JSON-ready.
@@ -60,14 +65,18 @@ def collected(log: Log, most_trees: int = 500, alone: Alone | None = None) -> di
     configurations = sorted({story.decision.configuration for story in told}, key=lambda each: (each.model, each.most_paths, each.shape))
     number = {configuration: place for place, configuration in enumerate(configurations)}
     weights = list(dict.fromkeys(story.decision.weights for story in told))
-    scale = _scale(told)
+    # An axis has one unit: that of the decisions of late, if prices were told or taken away in between.
+    in_dollars = next((story.in_dollars for story in reversed(told) if story.spent), False)
+    alike = [story.in_dollars == in_dollars or not story.spent for story in told]
+    scale = _scale([story for story, same in zip(told, alike, strict=True) if same])
     positions = [_position(story, scale) for story in told]
     place_of = {decision_id: place for place, decision_id in enumerate(stories)}
     beliefs, changes = _believed(log, told, configurations, _means(told, positions, number), scale)
     return {
         "log": log.name,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "unit": "eFLOPs" if any(story.outcome and story.outcome.eflops for story in told) or not told else "$",
+        "unit": "$" if in_dollars else "eFLOPs",
+        "other_unit": alike.count(False),
         "alone": [{"model": name, "correct": right, "cost": cost} for name, (right, cost) in (alone or {}).items()],
         "configurations": [_described(configuration) for configuration in configurations],
         "weights": weights,
@@ -79,7 +88,7 @@ def collected(log: Log, most_trees: int = 500, alone: Alone | None = None) -> di
             "round": [story.decision.round for story in told],
             "query": [story.decision.query for story in told],
             "score": [_short(story.outcome.score if story.outcome else None) for story in told],
-            "cost": [float(f"{story.spent:.5g}") for story in told],
+            "cost": [float(f"{story.spent:.5g}") if same else None for story, same in zip(told, alike, strict=True)],
             "seconds": [_short(story.outcome.seconds if story.outcome else 0.0) for story in told],
             "failed": [_failed(story) for story in told],
             "correct": [_short(story.correct) for story in told],

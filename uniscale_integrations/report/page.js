@@ -37,7 +37,9 @@
   const indices = [...Array(count).keys()];
   const judged = indices.filter((i) => d.correct[i] != null);
   const answered = indices.filter((i) => !d.failed[i]);
-  const unit = data.unit === "$" ? "dollars" : "eFLOPs";
+  const unit = data.unit === "$" ? "dollars" : "eFLOPs", otherUnit = data.unit === "$" ? "eFLOPs" : "dollars";
+  const priced = (some) => some.filter((i) => d.cost[i] != null);
+  const meanCost = (some) => mean(priced(some).map((i) => d.cost[i]));
 
   function tell(target, text) {
     target.setAttribute("role", "img");
@@ -149,13 +151,14 @@
         tile(String(count), "decisions"), tile(String(judged.length), "judged"),
         tile(percent(mean(judged.map((i) => d.correct[i]))), "right, of those judged"),
         tile(fixed(mean(rewarded.map((i) => d.reward[i]))), "reward"),
-        tile(quantity(mean(answered.map((i) => d.cost[i]))), `${unit} a question`),
+        tile(quantity(meanCost(answered)), `${unit} a question`),
         tile(`${fixed(mean(answered.map((i) => d.seconds[i])), 2)} s`, "a question"),
         tile(String(count - answered.length), "failed")),
+      data.other_unit ? el("p", { class: "soft" }, `${data.other_unit} decisions counted ${otherUnit}, and have no place where costs are shown.`) : null,
       el("div", { class: "grid" },
         curve("Reward", "what its weights make of correctness, score and cost", rewarded, rewarded.map((i) => d.reward[i]), (v) => v.toFixed(3), 0),
         curve("Accuracy", "share of right answers, of those judged", judged, judged.map((i) => d.correct[i]), (v) => `${(100 * v).toFixed(0)} %`, 2),
-        curve("Cost", `${unit} a question`, answered, answered.map((i) => d.cost[i]), quantity, 1),
+        curve("Cost", `${unit} a question`, priced(answered), priced(answered).map((i) => d.cost[i]), quantity, 1),
         curve("Score", "the verifier's value of the answer", answered.filter((i) => d.score[i] != null), answered.filter((i) => d.score[i] != null).map((i) => d.score[i]), (v) => v.toFixed(2), 3)),
     ];
   }
@@ -164,7 +167,7 @@
     const own = indices.filter((i) => d.configuration[i] === c);
     const told = own.filter((i) => d.correct[i] != null), done = own.filter((i) => !d.failed[i]);
     return { ...each, own: own.length, told: told.length, correct: mean(told.map((i) => d.correct[i])),
-      score: mean(done.filter((i) => d.score[i] != null).map((i) => d.score[i])), cost: mean(done.map((i) => d.cost[i])),
+      score: mean(done.filter((i) => d.score[i] != null).map((i) => d.score[i])), cost: meanCost(done),
       seconds: mean(done.map((i) => d.seconds[i])), failed: own.length - done.length };
   });
 
@@ -229,7 +232,7 @@
       tell(mark, `${s.model} alone, one plain sample\n${percent(s.correct)} right, ${quantity(s.cost)} ${unit}\n${s.from}`);
       f.chart.append(mark);
     }
-    const all = [mean(answered.map((i) => d.cost[i])), mean(judged.map((i) => d.correct[i]))];
+    const all = [meanCost(answered), mean(judged.map((i) => d.correct[i]))];
     const here = svg("path", { d: "M0 -8 2 -2 8 0 2 2 0 8 -2 2 -8 0 -2 -2Z", fill: "var(--ink)", transform: `translate(${f.x(all[0])} ${f.y(all[1])}) scale(1.3)`, tabindex: 0 });
     tell(here, `all decisions together\n${percent(all[1])} right, ${quantity(all[0])} ${unit}`);
     f.chart.append(here);
