@@ -18,7 +18,7 @@ from sqlalchemy import event
 from benchmarks.instant import InstantGenerator, InstantVerifier
 from uniscale_integrations.cost.hardware import H100
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.engine import Decision, UniScale
+from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import (
     ConfigurationError,
     ContextLengthError,
@@ -29,6 +29,7 @@ from uniscale_integrations.errors import (
     UnknownDecisionError,
 )
 from uniscale_integrations.estimates import expected_cost
+from uniscale_integrations.journal import Decision
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.log import Entry, Position

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from hashlib import blake2b
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -19,15 +18,14 @@ from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.eligibility import Eligibility, Reasons
 from uniscale_integrations.errors import BudgetError, ConfigurationError, ContextLengthError, LogError, SearchFailed
 from uniscale_integrations.estimates import Estimates, check_units, limited_by
-from uniscale_integrations.log.events import Decision as Decided
+from uniscale_integrations.journal import Decision, Journal
 from uniscale_integrations.log.events import Event, Feedback, Outcome, new_id
 from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.group import GroupCommit
 from uniscale_integrations.log.log import Log
 from uniscale_integrations.policy.actions import ActionFeatures, doublings
 from uniscale_integrations.policy.encoders import WithNumbers, query_encoder
-from uniscale_integrations.policy.explain import Explanation, explain
-from uniscale_integrations.policy.learner import Assessment, Learner, LearnerSettings
+from uniscale_integrations.policy.learner import Learner, LearnerSettings
 from uniscale_integrations.policy.objective import Mode, Weights, weights
 from uniscale_integrations.policy.pacing import Pacing
 from uniscale_integrations.recalibration import Recalibration
@@ -37,7 +35,6 @@ from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import NUMBERS, Conversation, Emit, Turn
 from uniscale_integrations.search.driver import Observer
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier
-from uniscale_integrations.search.record import record
 from uniscale_integrations.search.run import Answer, Request, arun
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 from uniscale_integrations.verifiers.formed import Formed
@@ -48,37 +45,6 @@ WARM_BATCH = 500
 """Decisions that a warm start writes in one transaction."""
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One choice of a configuration.
-
-    Attributes:
-        id: what feedback refers to.
-        configuration: what was chosen.
-        expected: expected `correct`, `score`, `cost` (`C~`) and `reward` of it.
-        width: what not knowing it better was worth.
-        weights: of the request.
-        request_id: the request; it may take several decisions.
-        round: counts them, from 0.
-    """
-
-    id: str
-    configuration: Configuration
-    expected: dict[str, float]
-    width: float
-    weights: Weights
-    request_id: str
-    round: int
-    features: tuple[float, ...] = field(repr=False)
-    assessment: Assessment = field(repr=False)
-    space: ConfigurationSpace = field(repr=False)
-    masked: Reasons = field(repr=False)
-
-    def explain(self) -> Explanation:
-        """Every configuration with what was expected of it, why it was not eligible, and at which weight it would have been chosen."""
-        return explain(self.space, self.assessment, self.weights, self.masked)
 
 
 class UniScale:
@@ -153,7 +119,6 @@ class UniScale:
         if max_cost is not None and not max_cost > 0:
             raise ConfigurationError(f"max_cost must be a number above 0, got {max_cost!r}")
         self.sampling, self._hardware = sampling or Sampling(), hardware
-        self._store, self._store_paths = store_queries, store_paths
         self._encode = WithNumbers(query_encoder(features), len(NUMBERS), "conversation-1")
         self._estimates = Estimates.of(self.space, self._models, hardware, self._verifier)
         self._pacing = None if mean_budget is None else Pacing(mean_budget, self._estimates.scale)
@@ -174,9 +139,12 @@ class UniScale:
         )
         self._group = GroupCommit(lambda events: self._append(*events))
         try:
-            self._recalibration = Recalibration(self.log, self._verifier.name) if recalibrate and self._verifier is not None else None
-            fold = Fold(self.log, learner, self.space, self._encode.name, self._estimates)
-            self._replica = Replica(fold, sync_interval, self._recalibration)
+            verifier_name = None if self._verifier is None else self._verifier.name
+            calibration = Recalibration(self.log, verifier_name) if recalibrate and verifier_name is not None else None
+            scale, encoder = self._estimates.scale, self._encode.name
+            self._journal = Journal(encoder, scale, verifier_name, calibration, store_queries, store_paths)
+            fold = Fold(self.log, learner, self.space, encoder, self._estimates)
+            self._replica = Replica(fold, sync_interval, calibration)
             fold.resume()
             self.sync()
         except BaseException:
@@ -222,7 +190,7 @@ class UniScale:
         others = {} if models is None else {each: "its model was not asked for" for each in self.space if each.model not in models}
         chosen = self.weights if mode is None else weights(mode)
         decision = self._decide(_asked(query), chosen, budget or Budget(), new_id(), 0, others)
-        self._append(self._event(decision, query))
+        self._append(self._journal.decided(decision, query))
         return decision
 
     def run(
@@ -285,7 +253,7 @@ class UniScale:
                 answer = await arun(request, self._models[configuration.model], self._verifier_for(asked), observe)
             except asyncio.CancelledError:
                 # The decision is closed, so that nobody waits for its outcome; the log's own thread sees to that.
-                self._group.submit(self._event(decision, question), Outcome(decision.id, None, failed="cancelled"))
+                self._group.submit(self._journal.decided(decision, question), Outcome(decision.id, None, failed="cancelled"))
                 raise
             except Exception as error:
                 notes += await self._failed(decision, question, error, limits)
@@ -298,7 +266,7 @@ class UniScale:
             self._eligibility.resting.answered(configuration.model)
             self._eligibility.took(configuration, answer.ledger.seconds)
             self._spent(answer.ledger.eflops, answer.ledger.usd)
-            notes += await self._keep(self._event(decision, question), self._outcome(decision, answer))
+            notes += await self._keep(self._journal.decided(decision, question), self._journal.answered(decision, answer))
             return replace(answer, decision_id=decision.id, notes=(*answer.notes, *notes))
         raise AssertionError("a request ends with an answer or an error")
 
@@ -457,40 +425,12 @@ class UniScale:
     def _verifier_for(self, asked: Conversation) -> Verifier | None:
         return self._verifier if asked.valid is None else Formed(self._verifier, asked.valid)
 
-    def _event(self, decision: Decision, asked: str | Conversation) -> Decided:
-        query = asked.query if isinstance(asked, Conversation) else asked
-        return Decided(
-            decision.id,
-            decision.configuration,
-            decision.features,
-            self._encode.name,
-            decision.weights.parts,
-            request_id=decision.request_id,
-            round=decision.round,
-            query_hash=blake2b(query.encode(), digest_size=16).hexdigest(),
-            query=query if self._store else None,
-        )
-
-    def _outcome(self, decision: Decision, answer: Answer) -> Outcome:
-        ledger = answer.ledger
-        position = round(self._estimates.scale.position(ledger.eflops or ledger.usd), 6)
-        extra: dict[str, Any] = {"tokens": list(ledger.tokens), "cut": answer.cut, "cost": position}
-        if self._store_paths:
-            extra |= {"record": record(answer), "ledger": ledger.as_dict(), "notes": list(answer.notes)}
-        score = answer.score
-        if score is not None and self._verifier is not None:
-            extra["verifier"] = self._verifier.name
-            if self._recalibration is not None:
-                extra |= {"raw": score, "calibration": self._recalibration.version}
-                score = self._recalibration(score)
-        return Outcome(decision.id, score, ledger.eflops, ledger.usd, ledger.seconds, extra=extra)
-
     async def _failed(self, decision: Decision, asked: str | Conversation, error: Exception, limits: Budget) -> list[str]:
         """Log that a decision came to nothing, and remember what its model is to be spared for; notes for whoever asked."""
         eflops, usd = error.spent if isinstance(error, SearchFailed) else (0.0, 0.0)
         self._spent(eflops, usd)
         failure = Outcome(decision.id, None, eflops, usd, failed=str(error) or repr(error))
-        notes = await self._keep(self._event(decision, asked), failure)
+        notes = await self._keep(self._journal.decided(decision, asked), failure)
         if isinstance(error, BudgetError) and limits.seconds is not None:
             # How long it would have taken is not known, only that it was more.
             self._eligibility.took(decision.configuration, 2.0 * limits.seconds)

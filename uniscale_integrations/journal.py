@@ -1,0 +1,102 @@
+"""What an engine decides, and what came of it, as the log's events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from uniscale_integrations.cost.normalise import CostScale
+from uniscale_integrations.eligibility import Reasons
+from uniscale_integrations.log.events import Decision as Decided
+from uniscale_integrations.log.events import Outcome
+from uniscale_integrations.policy.explain import Explanation, explain
+from uniscale_integrations.policy.learner import Assessment
+from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.recalibration import Recalibration
+from uniscale_integrations.search.conversation import Conversation
+from uniscale_integrations.search.record import record
+from uniscale_integrations.search.run import Answer
+from uniscale_integrations.space import Configuration, ConfigurationSpace
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One choice of a configuration.
+
+    Attributes:
+        id: what feedback refers to.
+        configuration: what was chosen.
+        expected: expected `correct`, `score`, `cost` (`C~`) and `reward` of it.
+        width: what not knowing it better was worth.
+        weights: of the request.
+        request_id: the request; it may take several decisions.
+        round: counts them, from 0.
+    """
+
+    id: str
+    configuration: Configuration
+    expected: dict[str, float]
+    width: float
+    weights: Weights
+    request_id: str
+    round: int
+    features: tuple[float, ...] = field(repr=False)
+    assessment: Assessment = field(repr=False)
+    space: ConfigurationSpace = field(repr=False)
+    masked: Reasons = field(repr=False)
+
+    def explain(self) -> Explanation:
+        """Every configuration with what was expected of it, why it was not eligible, and at which weight it would have been chosen."""
+        return explain(self.space, self.assessment, self.weights, self.masked)
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Says in the log's words what an engine does; writing it down is the log's own affair.
+
+    Attributes:
+        encoder: name of what makes the features.
+        scale: where costs lie.
+        verifier: name of what scores the answers; `None` for none.
+        recalibration: of its scores, where they are calibrated.
+        store_queries: whether the text of questions is kept; otherwise features and a hash are.
+        store_paths: whether every path of a search is.
+    """
+
+    encoder: str
+    scale: CostScale
+    verifier: str | None
+    recalibration: Recalibration | None
+    store_queries: bool
+    store_paths: bool
+
+    def decided(self, decision: Decision, asked: str | Conversation) -> Decided:
+        """That this was decided for that question."""
+        query = asked.query if isinstance(asked, Conversation) else asked
+        return Decided(
+            decision.id,
+            decision.configuration,
+            decision.features,
+            self.encoder,
+            decision.weights.parts,
+            request_id=decision.request_id,
+            round=decision.round,
+            query_hash=blake2b(query.encode(), digest_size=16).hexdigest(),
+            query=query if self.store_queries else None,
+        )
+
+    def answered(self, decision: Decision, answer: Answer) -> Outcome:
+        """What it came to."""
+        ledger = answer.ledger
+        position = round(self.scale.position(ledger.eflops or ledger.usd), 6)
+        extra: dict[str, Any] = {"tokens": list(ledger.tokens), "cut": answer.cut, "cost": position}
+        if self.store_paths:
+            extra |= {"record": record(answer), "ledger": ledger.as_dict(), "notes": list(answer.notes)}
+        score = answer.score
+        if score is not None and self.verifier is not None:
+            extra["verifier"] = self.verifier
+            if self.recalibration is not None:
+                extra |= {"raw": score, "calibration": self.recalibration.version}
+                score = self.recalibration(score)
+        return Outcome(decision.id, score, ledger.eflops, ledger.usd, ledger.seconds, extra=extra)
