@@ -114,8 +114,17 @@ def test_starting_over_removes_no_log_but_its_own(tmp_path: Path) -> None:
     assert refused.exit_code == 2
     assert "holds decisions between other models too (instant)" in figures(refused)["message"]
     path.write_bytes(b"somebody's notes" * 100)
-    assert demo(tmp_path, "-n", "1", "--no-others", "--fresh").exit_code == 2
+    refused = demo(tmp_path, "-n", "1", "--no-others", "--fresh")
+    assert refused.exit_code == 2
+    assert "is none that can be read" in figures(refused)["message"]
     assert path.read_bytes().startswith(b"somebody's notes")
+
+
+@pytest.mark.parametrize("wrong", [("--verifier", "nonsense"), ("--budget", "-1"), ("--price", "uniscale-0.3m=1,2")])
+def test_wrong_use_removes_nothing(tmp_path: Path, wrong: tuple[str, str]) -> None:
+    assert demo(tmp_path, "-n", "1", "--no-others").exit_code == 0
+    assert demo(tmp_path, "-n", "1", "--no-others", "--fresh", *wrong).exit_code == 2
+    assert figures(demo(tmp_path, "-n", "1", "--no-others"))["before"] == 1
 
 
 def test_models_of_a_provider_have_the_prices_that_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ import typer
 
 from uniscale_integrations.cli.console import err, out, print_json, quiet_loading, told_plainly
 from uniscale_integrations.cli.wanted import ModeOption, VerifierOption, WeightsOption, wanted
-from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.errors import ConfigurationError, LogError
 
 if TYPE_CHECKING:
     from uniscale_integrations.demo.contest import Contestant, Tally
@@ -61,10 +62,7 @@ def demo(
         chosen = wanted(mode, weights)
         quiet_loading()
         with err.status("loading the models and both frameworks (some seconds)"):
-            ready = _models(models, price or [])
-            if fresh:
-                _forget(log, ready)
-            engine = _engine(ready, verifier, chosen, budget, log, seed)
+            engine = _engine(_models(models, price or []), verifier, chosen, budget, log, seed, fresh=fresh)
         with closing(engine):
             known = engine.log.counts().get("decision", 0)
             if known:
@@ -102,7 +100,7 @@ def _price(said: str) -> tuple[str, tuple[float, float]]:
     return name, (read, sampled)
 
 
-def _engine(models: Sequence[Generator], verifier: str, worth: Weights, budget: str, log: str, seed: int) -> UniScale:
+def _engine(models: Sequence[Generator], verifier: str, worth: Weights, budget: str, log: str, seed: int, *, fresh: bool) -> UniScale:
     from uniscale_integrations.engine import UniScale
     from uniscale_integrations.search.ports import Sampling
 
@@ -111,8 +109,12 @@ def _engine(models: Sequence[Generator], verifier: str, worth: Weights, budget: 
     if budget:
         with UniScale(models, verifier) as weighing:
             scoring, mean = weighing.verifier, _budget(budget, weighing, seed)
-    sampling = Sampling(seed=seed)
-    return UniScale(models, scoring, mode=worth.parts, log=log, sampling=sampling, mean_budget=mean, store_queries=True, store_paths=True)
+    engine = partial(UniScale, models, scoring, mode=worth.parts, sampling=Sampling(seed=seed), mean_budget=mean)
+    if fresh:
+        # What is wrong with the rest is said before anything is removed.
+        engine().close()
+        _forget(log, models)
+    return engine(log=log, store_queries=True, store_paths=True)
 
 
 def _budget(said: str, engine: UniScale, seed: int) -> float:
@@ -156,7 +158,11 @@ def _forget(log: str, models: Sequence[Generator]) -> None:
         raise ConfigurationError(f"--fresh removes the file of an SQLite log; give another database than {url.render_as_string()}")
     if not url.database or not Path(url.database).exists():
         return
-    others = _deciding(log) - {model.name for model in models} - set(language_models())
+    try:
+        others = _deciding(log) - {model.name for model in models} - set(language_models())
+    except LogError as error:
+        unread = f"{url.database} is none that can be read ({error})"
+        raise ConfigurationError(f"--fresh removes a log, and {unread}; remove it yourself") from error
     if others:
         raise ConfigurationError(
             f"{log} holds decisions between other models too ({', '.join(sorted(others))}); give another --log, or remove the file yourself"
