@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from langchain_core.language_models import FakeListChatModel
 from sqlalchemy import event
 
 from benchmarks.instant import InstantGenerator, InstantVerifier
+from tests.logged import outcomes
 from uniscale_integrations.cost.hardware import H100
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.engine import UniScale
@@ -32,8 +34,9 @@ from uniscale_integrations.estimates import expected_cost
 from uniscale_integrations.journal import Decision
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Feedback, Outcome
-from uniscale_integrations.log.log import Entry, Position
+from uniscale_integrations.log.log import Entry, Log, Position
 from uniscale_integrations.policy.learner import LearnerSettings
+from uniscale_integrations.roster import generators
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.paths import Candidate, Expansion, Path
@@ -529,3 +532,49 @@ def test_it_closes_its_log_at_the_end_of_a_block(tmp_path: File) -> None:
         assert "uniscale-0.3m; 8 configurations, log sqlite:///" in repr(engine)
     with UniScale(["uniscale-0.3m"], log=f"sqlite:///{tmp_path / 'log.db'}") as engine:
         assert engine.feedback(answer.decision_id, 1.0)
+
+
+class Weighing(InstantVerifier):
+    """A verifier of this process, whose reading takes eFLOPs."""
+
+    async def score(self, items: Sequence[tuple[Path, Candidate]]) -> list[tuple[tuple[float, ...] | None, Usage]]:
+        return [((0.5,), Usage(compute=1e12)) for _ in items]
+
+
+def test_dollars_are_counted_in_dollars_whatever_the_verifier_takes() -> None:
+    models = generators([FakeListChatModel(responses=["Answer: 4"], name=name) for name in ("mini", "maxi")])
+    names = [model if isinstance(model, str) else model.name for model in models]
+    prices = dict(zip(names, ((0.25, 2.0), (2.5, 20.0)), strict=True))
+    space = ConfigurationSpace.default(names, [(1, 1, 1)])
+    made = UniScale(models, Weighing(), space, prices=prices, mean_budget=1e-4, mode="cost-sensitive")
+    answers = [made.run(f"What is {number} + 2?") for number in range(30)]
+    assert all(answer.ledger.eflops > 0 for answer in answers)
+    assert all(0 < made.cost(answer) == answer.ledger.usd < 1e-3 for answer in answers)
+    assert all(outcome.cost == answer.ledger.usd for outcome, answer in zip(outcomes(made), answers, strict=True))
+    positions = {answer.configuration.model: outcome.extra["cost"] for outcome, answer in zip(outcomes(made), answers, strict=True)}
+    assert positions[names[0]] < 1.0, "the cheaper model is not taken for the dearest there is"
+    assert [each.configuration.model for each in answers[-10:]].count(names[0]) >= 8
+
+
+def test_text_that_is_no_unicode_costs_nobody_anything() -> None:
+    made = engine(store_queries=True, store_paths=True)
+
+    asked = [f"{QUESTIONS[0]} {end}" for end in ("0", "1", "2", "\ud83d", "4", "5")]
+
+    async def together() -> list[Answer]:
+        return await asyncio.gather(*map(made.arun, asked))
+
+    answers = asyncio.run(together())
+    assert not any(answer.notes for answer in answers)
+    assert made.log.counts() == {"decision": 6, "outcome": 6}
+    assert made.feedback(answers[3], 1.0, comment="half of a pair: \ud83d")
+    assert made.decide("\ud83d and more").configuration in made.space
+    with pytest.raises((UnknownDecisionError, LogError)):
+        made.feedback("\ud83d", 1.0)
+
+
+def test_an_open_log_is_its_owners_to_close() -> None:
+    log = Log("sqlite://")
+    with UniScale([Saying("small", 1e6)], Half(), log=log) as made:
+        made.run(QUESTIONS[0])
+    assert log.counts() == {"decision": 1, "outcome": 1}

@@ -6,10 +6,13 @@ from pathlib import Path as File
 
 import numpy as np
 import pytest
+from langchain_core.language_models import FakeListChatModel
 
 from tests.test_engine import QUESTIONS, engine
-from uniscale_integrations.errors import LogError, TableError
+from uniscale_integrations.engine import UniScale
+from uniscale_integrations.errors import ConfigurationError, LogError, TableError
 from uniscale_integrations.outcomes import Outcome, write_outcomes
+from uniscale_integrations.roster import generators
 from uniscale_integrations.space import Configuration
 
 SMALL, LARGE = Configuration("small"), Configuration("large")
@@ -73,3 +76,22 @@ def test_what_cannot_be_read_is_told(tmp_path: File) -> None:
         engine().warm_start(tmp_path / "nothing.jsonl")
     with pytest.raises(LogError, match="no log"):
         engine().warm_start(f"sqlite:///{tmp_path / 'nothing.db'}")
+
+
+def test_its_own_log_is_known_already(tmp_path: File) -> None:
+    address = f"sqlite:///{tmp_path / 'log.db'}"
+    made = engine(log=address)
+    for turn in range(5):
+        made.feedback(made.run(f"{QUESTIONS[turn % 2]} {turn}"), 1.0)
+    assert made.warm_start(made.log) == made.warm_start(address) == 0
+    assert int(made.state()["told"].sum()) == 5
+
+
+def test_costs_in_another_unit_are_refused(tmp_path: File) -> None:
+    priced = UniScale(generators([FakeListChatModel(responses=["4"])]), None, prices={"fake-list-chat-model": (1.0, 2.0)})
+    name = priced.space[0].model
+    write_outcomes(tmp_path / "table.jsonl", [Outcome("1", QUESTIONS[0], Configuration(name), 1.0, score=0.5, eflops=1e9)])
+    with pytest.raises(ConfigurationError, match="has its costs in eFLOPs, and this engine counts dollars"):
+        priced.warm_start(tmp_path / "table.jsonl")
+    write_outcomes(tmp_path / "priced.jsonl", [Outcome("1", QUESTIONS[0], Configuration(name), 1.0, score=0.5, cost_usd=0.01)])
+    assert priced.warm_start(tmp_path / "priced.jsonl") == 1

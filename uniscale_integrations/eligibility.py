@@ -18,6 +18,9 @@ LONGEST_REST = 60.0
 RECENT = 0.3
 """What the last request counts in how long one takes."""
 
+REMEMBERED = 60.0
+"""Seconds after which it counts no more: what is not tried for being slow would be so for ever."""
+
 Reasons = Mapping[Configuration, str]
 """Why configurations may not be chosen."""
 
@@ -42,7 +45,7 @@ class Resting:
     def failed(self, model: str) -> None:
         """Note that every candidate of a model failed."""
         _, times = self._until.get(model, (0.0, 0))
-        self._until[model] = time.monotonic() + min(LONGEST_REST, 2.0**times), times + 1
+        self._until[model] = time.monotonic() + min(LONGEST_REST, 2.0 ** min(times, 10)), times + 1
 
     def answered(self, model: str) -> None:
         """Note that a model works."""
@@ -83,7 +86,7 @@ class Eligibility:
     ) -> None:
         self.resting = Resting()
         self._space, self._models, self._costs, self._hardware = space, models, costs, hardware
-        self._seconds: dict[Configuration, float] = {}
+        self._seconds: dict[Configuration, tuple[float, float]] = {}
         self._never: dict[Configuration, str] = {}
         for configuration, cost in zip(space, costs, strict=True):
             if not verified and configuration.cp > 1:
@@ -107,8 +110,11 @@ class Eligibility:
 
     def took(self, configuration: Configuration, seconds: float) -> None:
         """Note how long a request took; the last ones count most."""
-        before = self._seconds.get(configuration, seconds)
-        self._seconds[configuration] = before + RECENT * (seconds - before)
+        now = time.monotonic()
+        before, at = self._seconds.get(configuration, (seconds, now))
+        if now - at > REMEMBERED:
+            before = seconds
+        self._seconds[configuration] = before + RECENT * (seconds - before), now
 
     def anything(self, asked: Conversation, failed: Reasons) -> bool:
         """Whether any configuration is left that could serve a request."""
@@ -150,8 +156,9 @@ class Eligibility:
         limit = limits.seconds
         if limit is None:
             return {}
+        now = time.monotonic()
         return {
             each: f"it takes about {seconds:.3g} s of late, more than the request's {limit:.3g}"
-            for each, seconds in self._seconds.items()
-            if seconds > limit
+            for each, (seconds, at) in list(self._seconds.items())
+            if seconds > limit and now - at <= REMEMBERED
         }

@@ -17,7 +17,7 @@ from uniscale_integrations.attribution import Credit, credited, decisions_of
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.eligibility import Eligibility, Reasons
 from uniscale_integrations.errors import BudgetError, ConfigurationError, ContextLengthError, LogError, SearchFailed
-from uniscale_integrations.estimates import Estimates, check_units, limited_by
+from uniscale_integrations.estimates import Estimates, KnowsItsCost, Spent, check_units
 from uniscale_integrations.journal import Decision, Journal
 from uniscale_integrations.log.events import Event, Feedback, Outcome, new_id
 from uniscale_integrations.log.fold import Fold
@@ -126,6 +126,7 @@ class UniScale:
         self._eligibility = Eligibility(
             self.space, self._models, self._estimates.costs.tolist(), hardware, verified=verified, max_cost=max_cost
         )
+        self._own_log = isinstance(log, str)
         self.log = Log(log) if isinstance(log, str) else log
         models_of = [self.space.models.index(configuration.model) for configuration in self.space]
         learner = Learner(
@@ -141,9 +142,8 @@ class UniScale:
         try:
             verifier_name = None if self._verifier is None else self._verifier.name
             calibration = Recalibration(self.log, verifier_name) if recalibrate and verifier_name is not None else None
-            scale, encoder = self._estimates.scale, self._encode.name
-            self._journal = Journal(encoder, scale, verifier_name, calibration, store_queries, store_paths)
-            fold = Fold(self.log, learner, self.space, encoder, self._estimates)
+            self._journal = Journal(self._encode.name, self._estimates, verifier_name, calibration, store_queries, store_paths)
+            fold = Fold(self.log, learner, self.space, self._encode.name, self._estimates)
             self._replica = Replica(fold, sync_interval, calibration)
             fold.resume()
             self.sync()
@@ -164,7 +164,7 @@ class UniScale:
     @property
     def in_dollars(self) -> bool:
         """Whether costs are counted in dollars, as of models with a price, and not in eFLOPs."""
-        return limited_by(next(iter(self._models.values())), self._hardware, Budget(usd=1.0)) is not None
+        return self._estimates.in_dollars
 
     def decide(
         self,
@@ -253,7 +253,7 @@ class UniScale:
                 answer = await arun(request, self._models[configuration.model], self._verifier_for(asked), observe)
             except asyncio.CancelledError:
                 # The decision is closed, so that nobody waits for its outcome; the log's own thread sees to that.
-                self._group.submit(self._journal.decided(decision, question), Outcome(decision.id, None, failed="cancelled"))
+                self._group.submit(self._journal.decided(decision, question), self._journal.failed(decision, "cancelled"))
                 raise
             except Exception as error:
                 notes += await self._failed(decision, question, error, limits)
@@ -265,7 +265,7 @@ class UniScale:
                 continue
             self._eligibility.resting.answered(configuration.model)
             self._eligibility.took(configuration, answer.ledger.seconds)
-            self._spent(answer.ledger.eflops, answer.ledger.usd)
+            self._spend(answer.ledger)
             notes += await self._keep(self._journal.decided(decision, question), self._journal.answered(decision, answer))
             return replace(answer, decision_id=decision.id, notes=(*answer.notes, *notes))
         raise AssertionError("a request ends with an answer or an error")
@@ -319,11 +319,18 @@ class UniScale:
             mode: the weights; the engine's by default.
         """
         chosen = self.weights if mode is None else weights(mode)
-        spent = answer.ledger if isinstance(answer, Answer) else answer
-        cost = self._estimates.scale.position(spent.eflops or spent.usd)
+        cost = self._estimates.position(answer.ledger if isinstance(answer, Answer) else answer)
         if answer.score is None:
             return chosen.without(score=True).reward(correct, 0.0, cost)
         return chosen.reward(correct, answer.score, cost)
+
+    def cost(self, answer: Answer | Outcome) -> float:
+        """What an answer took, in eFLOPs, or in dollars where the engine counts in those.
+
+        Args:
+            answer: what `run` gave, or its outcome in the log.
+        """
+        return self._estimates.cost(answer.ledger if isinstance(answer, Answer) else answer)
 
     def sync(self) -> int:
         """Learn now what any worker has logged since; returns how many events that were."""
@@ -346,16 +353,24 @@ class UniScale:
         Raises:
             TableError: no sound table.
             LogError: a log that cannot be read, or this one cannot be written.
+            ConfigurationError: its costs are in eFLOPs and the engine's in dollars, or the other way round.
         """
         known = known_decisions(source, self.space, self._encode)
         return sum(self._take_over(part) for part in batched(islice(known, most), WARM_BATCH))
 
     def _take_over(self, part: Sequence[Known]) -> int:
+        outcomes = [event for each in part for event in each if isinstance(event, Outcome)]
+        if all(isinstance(model, KnowsItsCost) for model in self._models.values()) and any(map(self._in_another_unit, outcomes)):
+            unit, other = ("dollars", "eFLOPs") if self.in_dollars else ("eFLOPs", "dollars")
+            raise ConfigurationError(f"what is known beforehand has its costs in {other}, and this engine counts {unit}")
         held = {entry.event.decision_id for entry in self.log.of_decisions(each[0].decision_id for each in part)}
         new = [each for each in part if each[0].decision_id not in held]
         if new:
             self._append(*(event for each in new for event in each))
         return len(new)
+
+    def _in_another_unit(self, outcome: Outcome) -> bool:
+        return bool(outcome.eflops and not outcome.usd) if self.in_dollars else outcome.in_dollars
 
     def snapshot(self) -> None:
         """Keep what was learned in the log, so that a worker that opens it later need not fold it from its beginning.
@@ -372,9 +387,10 @@ class UniScale:
         return self._replica.state()
 
     def close(self) -> None:
-        """Write what is waiting and close the log; `with UniScale(...) as engine:` does so at its end."""
+        """Write what is waiting, and close the log unless it was given open; `with UniScale(...) as engine:` does so at its end."""
         self._group.close()
-        self.log.close()
+        if self._own_log:
+            self.log.close()
 
     def __enter__(self) -> Self:
         return self
@@ -427,9 +443,9 @@ class UniScale:
 
     async def _failed(self, decision: Decision, asked: str | Conversation, error: Exception, limits: Budget) -> list[str]:
         """Log that a decision came to nothing, and remember what its model is to be spared for; notes for whoever asked."""
-        eflops, usd = error.spent if isinstance(error, SearchFailed) else (0.0, 0.0)
-        self._spent(eflops, usd)
-        failure = Outcome(decision.id, None, eflops, usd, failed=str(error) or repr(error))
+        spent = error.spent if isinstance(error, SearchFailed) else (0.0, 0.0)
+        failure = self._journal.failed(decision, str(error) or repr(error), spent)
+        self._spend(failure)
         notes = await self._keep(self._journal.decided(decision, asked), failure)
         if isinstance(error, BudgetError) and limits.seconds is not None:
             # How long it would have taken is not known, only that it was more.
@@ -438,9 +454,9 @@ class UniScale:
             self._eligibility.resting.failed(decision.configuration.model)
         return [*notes, f"{decision.configuration} failed: {error}"]
 
-    def _spent(self, eflops: float, usd: float) -> None:
+    def _spend(self, spent: Spent) -> None:
         if self._pacing is not None:
-            self._pacing.spend(eflops or usd)
+            self._pacing.spend(self._estimates.cost(spent))
 
     def _append(self, *new: Event) -> None:
         self._replica.follow(self.log.append(*new))

@@ -15,7 +15,6 @@ from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.cost.price import Priced
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.ports import Generator, ReadsAtACost, Verifier
@@ -68,6 +67,16 @@ def expected_cost(
     return (plain or usage.usd) * (1.0 + SEARCH_SHARE * (configuration.most_paths - 1))
 
 
+class Spent(Protocol):
+    """What was spent: a request's ledger, or its outcome in the log."""
+
+    @property
+    def eflops(self) -> float: ...
+
+    @property
+    def usd(self) -> float: ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimates:
     """What the configurations of a space are expected to cost, and the scale which these costs span.
@@ -75,10 +84,12 @@ class Estimates:
     Attributes:
         costs: of each configuration, in eFLOPs or dollars, shape (K,).
         scale: from the cheapest to the dearest of them.
+        in_dollars: which of the two.
     """
 
     costs: Array
     scale: CostScale
+    in_dollars: bool
 
     @classmethod
     def of(
@@ -90,7 +101,8 @@ class Estimates:
     ) -> Self:
         """Of a space's configurations, with the models that they name."""
         costs = np.array([expected_cost(models[each.model], each, hardware, verifier) for each in space])
-        return cls(costs, CostScale.spanning(costs[costs > 0]) if (costs > 0).any() else CostScale(1.0, 1.0))
+        scale = CostScale.spanning(costs[costs > 0]) if (costs > 0).any() else CostScale(1.0, 1.0)
+        return cls(costs, scale, limited_by(next(iter(models.values())), hardware, Budget(usd=1.0)) is not None)
 
     @property
     def name(self) -> str:
@@ -102,9 +114,13 @@ class Estimates:
         """`C~` of each configuration, shape (K,)."""
         return np.array([self.scale.position(cost) for cost in self.costs])
 
-    def position(self, outcome: Outcome) -> float:
-        """`C~` of what an outcome has cost."""
-        return self.scale.position(outcome.eflops or outcome.usd)
+    def cost(self, spent: Spent) -> float:
+        """What was spent, in the unit of these costs: what a verifier in this process takes has no place beside dollars."""
+        return spent.usd if self.in_dollars else spent.eflops or spent.usd
+
+    def position(self, spent: Spent) -> float:
+        """`C~` of it."""
+        return self.scale.position(self.cost(spent))
 
 
 def check_units(models: Mapping[str, Generator], hardware: HardwareProfile) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.eligibility import Reasons
+from uniscale_integrations.estimates import Estimates
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.policy.explain import Explanation, explain
@@ -57,7 +57,7 @@ class Journal:
 
     Attributes:
         encoder: name of what makes the features.
-        scale: where costs lie.
+        estimates: where costs lie, and in which unit.
         verifier: name of what scores the answers; `None` for none.
         recalibration: of its scores, where they are calibrated.
         store_queries: whether the text of questions is kept; otherwise features and a hash are.
@@ -65,7 +65,7 @@ class Journal:
     """
 
     encoder: str
-    scale: CostScale
+    estimates: Estimates
     verifier: str | None
     recalibration: Recalibration | None
     store_queries: bool
@@ -82,15 +82,15 @@ class Journal:
             decision.weights.parts,
             request_id=decision.request_id,
             round=decision.round,
-            query_hash=blake2b(query.encode(), digest_size=16).hexdigest(),
+            query_hash=blake2b(query.encode(errors="surrogatepass"), digest_size=16).hexdigest(),
             query=query if self.store_queries else None,
         )
 
     def answered(self, decision: Decision, answer: Answer) -> Outcome:
         """What it came to."""
         ledger = answer.ledger
-        position = round(self.scale.position(ledger.eflops or ledger.usd), 6)
-        extra: dict[str, Any] = {"tokens": list(ledger.tokens), "cut": answer.cut, "cost": position}
+        position = round(self.estimates.position(ledger), 6)
+        extra = {"tokens": list(ledger.tokens), "cut": answer.cut, "cost": position} | self._unit
         if self.store_paths:
             extra |= {"record": record(answer), "ledger": ledger.as_dict(), "notes": list(answer.notes)}
         score = answer.score
@@ -100,3 +100,11 @@ class Journal:
                 extra |= {"raw": score, "calibration": self.recalibration.version}
                 score = self.recalibration(score)
         return Outcome(decision.id, score, ledger.eflops, ledger.usd, ledger.seconds, extra=extra)
+
+    def failed(self, decision: Decision, why: str, spent: tuple[float, float] = (0.0, 0.0)) -> Outcome:
+        """That it came to nothing, and what was spent on it, in eFLOPs and dollars."""
+        return Outcome(decision.id, None, *spent, failed=why, extra=self._unit)
+
+    @property
+    def _unit(self) -> dict[str, Any]:
+        return {"dollars": True} if self.estimates.in_dollars else {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
@@ -31,7 +30,7 @@ Item = TypeVar("Item")
 
 
 def known_decisions(source: str | Path | Log, space: ConfigurationSpace, encode: QueryEncoder) -> Iterator[Known]:
-    """Decisions of the configurations of a space, with ids that are the same whenever they are read again.
+    """Decisions of the configurations of a space, with ids that are the same whenever they are read again: a log's are its own.
 
     Args:
         source: path of a table, address of a log (with `://`), or an open log.
@@ -78,8 +77,8 @@ def _of_log(log: Log, space: ConfigurationSpace, encode: QueryEncoder) -> Iterat
         found: Mapping[str, list[Event]] = {decision.decision_id: [] for decision in part}
         for entry in log.of_decisions(found):
             found[entry.event.decision_id].append(entry.event)
-        for events in found.values():
-            yield tuple(replace(event, decision_id=_id(event.decision_id)) for event in events)
+        # With the ids that they have: what this log has already, its own decisions too, is not taken over again.
+        yield from map(tuple, found.values())
 
 
 def _id(key: str) -> str:

@@ -120,7 +120,11 @@ def test_starting_over_removes_no_log_but_its_own(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"somebody's notes")
 
 
-@pytest.mark.parametrize("wrong", [("--verifier", "nonsense"), ("--budget", "-1"), ("--price", "uniscale-0.3m=1,2")])
+@pytest.mark.parametrize(
+    "wrong",
+    [("--verifier", "nonsense"), ("--budget", "-1"), ("--price", "uniscale-0.3m=1,2"), ("--report", "/nowhere/report.html")],
+    ids=lambda wrong: wrong[0],
+)
 def test_wrong_use_removes_nothing(tmp_path: Path, wrong: tuple[str, str]) -> None:
     assert demo(tmp_path, "-n", "1", "--no-others").exit_code == 0
     assert demo(tmp_path, "-n", "1", "--no-others", "--fresh", *wrong).exit_code == 2
@@ -137,9 +141,19 @@ def test_models_of_a_provider_have_the_prices_that_are_given(tmp_path: Path, mon
     assert told["contestants"][0]["cost"] > 0
 
 
+def test_a_provider_that_answers_nothing_is_told_of_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    for name in ("OPENAI_API_BASE", "OPENAI_BASE_URL"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9/v1")
+    told = demo(tmp_path, "-n", "2", "--models", "openai:gpt-5-mini", "--price", "gpt-5-mini=0.25,2.0")
+    assert told.exit_code == 2
+    assert "none of the first 2 questions was answered" in figures(told)["message"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--fresh", "--log", "uniscale.db"], "no address of a log"),
         (["--mode", "fast"], "no mode 'fast'"),
         (["--weights", "1,2"], "weights are three numbers"),
         (["--models", "no-such-model"], "no-such-model"),

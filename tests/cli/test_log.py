@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +100,28 @@ def test_a_log_that_is_not_there_is_not_made(tmp_path: Path) -> None:
         assert result.exit_code == 2
         assert "there is no log at" in result.output
     assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_written_over_the_log(address: str) -> None:
+    file = address.removeprefix("sqlite:///")
+    for words in (["log", "export", address, "--target", file], ["report", address, "-o", file]):
+        refused = CliRunner().invoke(app, words)
+        assert refused.exit_code == 2
+        assert "is the log itself" in refused.output
+    assert last_line(run("info", address, "--json"))["events"]["decision"] == 3
+
+
+def test_who_has_read_enough_of_an_export_may_go(address: str) -> None:
+    with closing(Log(address)) as log:
+        log.append(*(decision(f"more {place}", "small") for place in range(3_000)))
+    command = f"{shlex.quote(str(Path(sys.executable).with_name('uniscale')))} log export {address} | head -1"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
+
+
+def test_names_are_shown_as_they_are(address: str) -> None:
+    with closing(Log(address)) as log:
+        log.append(decision("d", "[/b]"), Outcome("d", 0.5, 2e9))
+    told = run("info", address)
+    assert told.exit_code == 0, told.output
+    assert "([/b],1,1,1)" in told.output

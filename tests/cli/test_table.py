@@ -8,6 +8,8 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from uniscale_integrations.cli.app import app
+from uniscale_integrations.engine import UniScale
+from uniscale_integrations.models.catalog import family
 from uniscale_integrations.outcomes import read_outcomes
 
 
@@ -36,3 +38,12 @@ def test_what_cannot_be_run_is_told(tmp_path: Path) -> None:
         result = CliRunner().invoke(app, ["table", str(tmp_path / "table.jsonl"), *arguments])
         assert result.exit_code == 2, result.output
         assert message in result.output
+
+
+def test_an_engine_of_the_same_folder_begins_with_its_table(tmp_path: Path) -> None:
+    folder, target = str(family()["uniscale-0.3m"].folder), tmp_path / "table.jsonl"
+    shapes = ["--shape", "1,1,1", "--verifier", "none", "--count", "3"]
+    result = CliRunner().invoke(app, ["table", str(target), "--model", folder, *shapes])
+    assert result.exit_code == 0, result.output
+    with UniScale([folder], None) as engine:
+        assert engine.warm_start(target) == 3

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -261,3 +263,38 @@ def test_a_file_that_can_only_be_read_is_an_error_in_words(tmp_path: Path) -> No
 
 def test_positions_are_ordered_as_the_log_is() -> None:
     assert Position(3, 1) > Position(2, 9) > Position(2, 8) > BEGINNING
+
+
+@pytest.mark.parametrize("url", ["postgres://user:secret@host/db", "postgresql://user:secret@host:port/db", "mysql://user:secret@host/db"])
+def test_passwords_are_in_no_error(url: str) -> None:
+    with pytest.raises(LogError) as raised:
+        Log(url)
+    assert "secret" not in str(raised.value)
+    assert "***@host" in str(raised.value)
+
+
+def test_a_file_with_an_impossible_name_is_no_log() -> None:
+    with pytest.raises(LogError, match="there is no log at"):
+        Log(f"sqlite:///{'x' * 300}.db", create=False)
+
+
+def test_looking_at_another_applications_database_leaves_it_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE notes (text)")
+        other.commit()
+    before = path.read_bytes()
+    with pytest.raises(LogError, match="there is no log at"):
+        Log(f"sqlite:///{path}", create=False)
+    assert path.read_bytes() == before
+
+
+def test_a_row_that_is_damaged_is_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    with closing(Log(f"sqlite:///{path}")) as log:
+        log.append(decision())
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("UPDATE uniscale_events SET body = substr(body, 1, 10)")
+        raw.commit()
+    with closing(Log(f"sqlite:///{path}")) as log, pytest.raises(LogError, match="'decision' of decision 'd' cannot be read"):
+        log.since()

@@ -140,3 +140,23 @@ def test_questions_are_read_from_json_lines(tmp_path: Path) -> None:
     file.write_text('{"question": "2 + 2?"}')
     with pytest.raises(TableError, match=r"questions.jsonl, line 1: no `reference` \(or `answer`\)"):
         read_queries(file)
+
+
+def test_another_question_under_the_same_id_is_asked_anew(tmp_path: Path) -> None:
+    def stop(outcome: Outcome) -> None:
+        raise KeyboardInterrupt
+
+    first, second = Query("1", "What is 12 + 30 - 7?", "35"), Query("1", "What is 2 + 3\u2028?", "5")
+    with pytest.raises(KeyboardInterrupt):
+        collect(small_plan(first), load_model, None, tmp_path / "table.jsonl", done=stop)
+    kept = (tmp_path / "table.jsonl.part").read_text()
+    assert first.text in kept
+    with pytest.raises(KeyboardInterrupt):
+        collect(small_plan(second), load_model, None, tmp_path / "table.jsonl", done=stop)
+    rows = list(read_outcomes(collect(small_plan(second), load_model, None, tmp_path / "table.jsonl")))
+    assert {row.query for row in rows} == {second.text}
+
+
+def small_plan(query: Query) -> Plan:
+    space = ConfigurationSpace.default(["uniscale-0.3m"], [(1, 1, 1)])
+    return Plan((query,), space, 2, Request("", space[0], Sampling(seed=0)))

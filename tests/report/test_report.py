@@ -17,7 +17,7 @@ from benchmarks.filled_log import SCRIPT, filled
 from uniscale_integrations.cli.app import app
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.log.events import Feedback
+from uniscale_integrations.log.events import Decision, Feedback, Outcome
 from uniscale_integrations.log.log import Log
 from uniscale_integrations.models.catalog import load_model
 from uniscale_integrations.report.collect import collected
@@ -95,8 +95,6 @@ def test_rewards_and_beliefs_are_the_engine_s(tmp_path: Path) -> None:
 
 
 def test_a_log_of_another_encoder_and_of_prices(tmp_path: Path) -> None:
-    from uniscale_integrations.log.events import Decision, Outcome
-
     log = Log("sqlite://")
     for place in range(5):
         decision = Decision(f"d{place}", Configuration("priced"), (1.0, 0.5), "my own", (0.4, 0.3, 0.3))
@@ -105,6 +103,22 @@ def test_a_log_of_another_encoder_and_of_prices(tmp_path: Path) -> None:
     assert data["unit"] == "$"
     assert data["decisions"]["cost"] == [0.01] * 5
     assert data["beliefs"]["rows"][0]["correct"] == pytest.approx(0.85)
+
+
+def test_what_was_only_decided_has_not_failed() -> None:
+    log = Log("sqlite://")
+    log.append(*(Decision(f"d{place}", Configuration("routed"), (1.0, 0.5), "my own", (0.4, 0.3, 0.3)) for place in range(3)))
+    log.append(Outcome("d0", 0.5, 1e9), Outcome("d1", None, failed="cancelled"), Feedback("d2", 1.0, "test"))
+    found = collected(log)["decisions"]
+    assert (found["unknown"], found["failed"]) == ([2], ["", "cancelled", ""])
+    assert (found["correct"][2], found["cost"][2], found["seconds"][2]) == (1.0, None, None)
+
+
+def test_an_answer_that_only_a_score_could_reward_has_no_reward() -> None:
+    log = Log("sqlite://")
+    decision = Decision("d", Configuration("plain"), (1.0, 0.5), "my own", (0.0, 1.0, 0.0))
+    log.append(decision, Outcome("d", None, 1e9), Feedback("d", 1.0, "test"))
+    assert collected(log)["decisions"]["reward"] == [None]
 
 
 def test_the_command(tmp_path: Path, log: Log) -> None:

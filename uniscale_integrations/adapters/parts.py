@@ -58,5 +58,8 @@ def engine_from(parts: Parts) -> UniScale:
         ConfigurationError: as of `generators` and `UniScale`.
     """
     limits: dict[str, Any] = {"timeout": parts.timeout, "retries": parts.max_retries or 0}
-    models = None if parts.models is None else generators(parts.models, parts.prices, **limits)
-    return UniScale(models, parts.verifier, parts.space, weighing(parts.mode) or "balanced", parts.log or "sqlite://")
+    models, prices = parts.models, parts.prices
+    if models is not None:
+        models, prices = generators(models, prices, **limits), None
+    log = "sqlite://" if parts.log is None else parts.log
+    return UniScale(models, parts.verifier, parts.space, weighing(parts.mode) or "balanced", log, prices=prices)

@@ -21,6 +21,7 @@ from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Answer, Request, run
 from uniscale_integrations.space import Configuration
+from uniscale_integrations.texts import shown
 from uniscale_integrations.verifiers.named import named_verifier
 
 
@@ -87,12 +88,12 @@ def _show(question: str, answer: Answer, trace: bool) -> None:
         out.print(draw_paths(question, answer.paths, answer.text))
     score = "not scored" if answer.score is None else f"V = {answer.score:.3f}"
     title = f"{answer.answer if answer.answer is not None else 'no answer'}   ({score})"
-    heading = Text(f"{answer.configuration}  {title}", style="bold")
-    out.print(Panel(Group(heading, Text(answer.text.strip())), expand=False))
+    heading = Text(shown(f"{answer.configuration}  {title}"), style="bold")
+    out.print(Panel(Group(heading, Text(shown(answer.text.strip()))), expand=False))
     if answer.cut:
         out.print(Text(f"cut: {answer.cut}", style="yellow"))
     for note in dict.fromkeys(answer.notes):
-        out.print(Text(f"note: {note}", style="yellow"))
+        out.print(Text(shown(f"note: {note}"), style="yellow"))
     out.print(ledger_table(answer.ledger))
 
 

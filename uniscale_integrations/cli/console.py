@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,9 +14,11 @@ from rich.console import Console
 from rich.text import Text
 
 from uniscale_integrations.errors import UniScaleError
+from uniscale_integrations.texts import shown
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# Without markup: names of models and what logs hold are shown as they are.
+out = Console(highlight=False, markup=False)
+err = Console(stderr=True, highlight=False, markup=False)
 
 
 def print_json(values: Mapping[str, Any]) -> None:
@@ -26,11 +29,15 @@ def print_json(values: Mapping[str, Any]) -> None:
 
 @contextmanager
 def told_plainly(as_json: bool) -> Iterator[None]:
-    """Errors of this package end the command with their message and exit code 2, without a traceback."""
+    """Errors of this package, and files that cannot be used, end the command with their message and exit code 2, without a traceback."""
     try:
         yield
-    except UniScaleError as error:
-        err.print(Text.assemble((type(error).__name__, "bold red"), f": {error}"), soft_wrap=True)
+    except BrokenPipeError:
+        # Whoever reads has seen enough; nor is there anybody to tell at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+    except (UniScaleError, OSError) as error:
+        err.print(Text.assemble((type(error).__name__, "bold red"), f": {shown(str(error))}"), soft_wrap=True)
         if as_json:
             print_json({"error": type(error).__name__, "message": str(error)})
         raise typer.Exit(2) from None

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from uniscale_integrations.cli.console import quantity
+from uniscale_integrations.texts import shown
 
 if TYPE_CHECKING:
     from uniscale_integrations.demo.contest import Result, Tally
@@ -43,7 +44,7 @@ class ContestView:
         """Note what was asked last, and what came of it."""
         told = "right" if result.right else "wrong"
         self._last = Text.assemble(
-            (f"{result.framework or 'last'}: ", "dim"), question.text[:90], "  ", str(result.configuration), "  ",
+            (f"{result.framework or 'last'}: ", "dim"), shown(question.text[:90]), "  ", str(result.configuration), "  ",
             (told, "green" if result.right else "red"),
         )  # fmt: skip
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +28,7 @@ ROUND = 20
 """Questions after which the contestants wait for each other."""
 
 MEASURED = 300
-"""Questions that tell what a model takes alone."""
+"""Most questions that are asked to find out what a model takes alone."""
 
 HOSTED = ("openai", "anthropic", "ollama", "google_genai", "mistralai", "groq")
 """Providers whose models are named `provider:model`, through LangChain."""
@@ -60,9 +61,15 @@ def demo(
     """
     with told_plainly(as_json):
         chosen = wanted(mode, weights)
-        quiet_loading()
+        if not report.parent.is_dir() or report.is_dir():
+            raise ConfigurationError(f"cannot write the report to {report}; give a file in a folder that there is")
         with err.status("loading the models and both frameworks (some seconds)"):
-            engine = _engine(_models(models, price or []), verifier, chosen, budget, log, seed, fresh=fresh)
+            # What is not installed is said first of all.
+            for module in ("models.catalog", "demo.application"):
+                import_module(f"uniscale_integrations.{module}")
+            quiet_loading()
+            ready = _models(models, price or [])
+        engine = _engine(ready, verifier, chosen, _budget(budget, ready, verifier, seed, count), log, seed, fresh=fresh)
         with closing(engine):
             known = engine.log.counts().get("decision", 0)
             if known:
@@ -100,16 +107,13 @@ def _price(said: str) -> tuple[str, tuple[float, float]]:
     return name, (read, sampled)
 
 
-def _engine(models: Sequence[Generator], verifier: str, worth: Weights, budget: str, log: str, seed: int, *, fresh: bool) -> UniScale:
+def _engine(
+    models: Sequence[Generator], verifier: str, worth: Weights, budget: float | None, log: str, seed: int, *, fresh: bool
+) -> UniScale:
     from uniscale_integrations.engine import UniScale
     from uniscale_integrations.search.ports import Sampling
 
-    scoring: Any = verifier
-    mean: float | None = None
-    if budget:
-        with UniScale(models, verifier) as weighing:
-            scoring, mean = weighing.verifier, _budget(budget, weighing, seed)
-    engine = partial(UniScale, models, scoring, mode=worth.parts, sampling=Sampling(seed=seed), mean_budget=mean)
+    engine = partial(UniScale, models, verifier, mode=worth.parts, sampling=Sampling(seed=seed), mean_budget=budget)
     if fresh:
         # What is wrong with the rest is said before anything is removed.
         engine().close()
@@ -117,19 +121,25 @@ def _engine(models: Sequence[Generator], verifier: str, worth: Weights, budget: 
     return engine(log=log, store_queries=True, store_paths=True)
 
 
-def _budget(said: str, engine: UniScale, seed: int) -> float:
-    """A number, or what a model takes alone, on some questions that come last in the order."""
+def _budget(said: str, models: Sequence[Generator], verifier: str, seed: int, count: int) -> float | None:
+    """A number, or what a model takes alone, on some questions that come last in the order; `None` for no budget."""
     from uniscale_integrations.demo.contest import Alone
+    from uniscale_integrations.engine import UniScale
     from uniscale_integrations.search.ports import Sampling
 
-    if said in engine.models:
-        alone = Alone(engine, engine.models[said], engine.verifier, Sampling(seed=seed))
-        results = asyncio.run(alone.answer(_questions(MEASURED, -MEASURED, seed), 0))
+    if not said:
+        return None
+    named = {model.name: model for model in models}
+    if said not in named:
+        try:
+            return float(said)
+        except ValueError as error:
+            raise ConfigurationError(f"a budget is a number or one of {', '.join(named)}, got {said!r}") from error
+    number = min(MEASURED, count)
+    with err.status(f"asking {said} {number} questions, for what it takes"), UniScale(models, verifier) as weighing:
+        alone = Alone(weighing, named[said], weighing.verifier, Sampling(seed=seed))
+        results = asyncio.run(alone.answer(_questions(number, -number, seed), 0))
         return sum(result.cost for result in results) / len(results)
-    try:
-        return float(said)
-    except ValueError as error:
-        raise ConfigurationError(f"a budget is a number or one of {', '.join(engine.models)}, got {said!r}") from error
 
 
 def _model(name: str) -> Any:
@@ -149,11 +159,10 @@ def _model(name: str) -> Any:
 
 def _forget(log: str, models: Sequence[Generator]) -> None:
     """Remove a log that earlier runs have left, and no other."""
-    from sqlalchemy.engine import make_url
-
+    from uniscale_integrations.log.connect import address_of
     from uniscale_integrations.models.catalog import language_models
 
-    url = make_url(log)
+    url = address_of(log)
     if url.get_backend_name() != "sqlite":
         raise ConfigurationError(f"--fresh removes the file of an SQLite log; give another database than {url.render_as_string()}")
     if not url.database or not Path(url.database).exists():
@@ -210,6 +219,8 @@ def _run(engine: UniScale, asked: Sequence[Question], measured: bool, seed: int)
             part = asked[first : first + ROUND]
             # All at the same time: what they ask of a model goes into shared batches, which change neither answers nor bills.
             await asyncio.gather(*(_turn(each, tally, part, first) for each, tally in zip(contestants, tallies, strict=True)))
+            if not first and all(result.failed for result in tallies[0].results):
+                raise ConfigurationError(f"none of the first {len(part)} questions was answered: {tallies[0].results[0].failed}")
             view.asked(part[-1], tallies[0].results[-1])
             if not out.is_terminal:
                 sys.stderr.write(f"{view.line()}\n")

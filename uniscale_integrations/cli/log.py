@@ -103,9 +103,9 @@ def _held(log: Log) -> _Held:
             said.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
         elif isinstance(event, Outcome) and event.decision_id in chosen:
             arm = arms[chosen[event.decision_id]]
-            arm.dollars |= event.usd > 0
-            if cost := event.eflops or event.usd:
-                arm.costs.append(cost)
+            arm.dollars |= event.in_dollars
+            if event.cost:
+                arm.costs.append(event.cost)
             if event.score is not None:
                 arm.scores.append(event.score)
     for decision_id, values in said.items():
@@ -206,11 +206,15 @@ def export(
     Example: uniscale log export sqlite:///uniscale.db --target events.jsonl
     """
     with told_plainly(False), closing(Log(address, create=False)) as log:
+        if target is not None:
+            log.spare(target)
         try:
             with nullcontext(sys.stdout) if target is None else target.open("w", encoding="utf-8") as file:
                 for entry in log.everything():
                     event = entry.event
                     values = {"kind": event.kind, "decision_id": event.decision_id, "at": event.at, **event.body()}
                     file.write(json.dumps(values, ensure_ascii=False) + "\n")
+        except BrokenPipeError:
+            raise
         except OSError as error:
             raise LogError(f"cannot write {target}: {error}") from error

@@ -44,7 +44,7 @@ def table(
     ] = True,
     hardware: Annotated[str, typer.Option(help="Profile that prices eFLOPs: h100, a100, cpu, local or a JSON file.")] = "h100",
     at_once: Annotated[int, typer.Option(help="Searches side by side; a local model serves them in shared batches.")] = 32,
-    threads: Annotated[int | None, typer.Option(help="Torch threads; no more than there are idle cores.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Torch threads; no more than there are idle cores.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
     """Run every configuration on every question and write the outcomes to TARGET, for `uniscale replay`.
@@ -54,14 +54,15 @@ def table(
     Example: uniscale table family.jsonl.gz --count 200 --samples 2
     """
     with told_plainly(as_json):
-        from uniscale_integrations.models.catalog import language_models, load_model
+        from uniscale_integrations.models.catalog import language_models, load_model, model_name
 
         quiet_loading()
         if threads is not None:
             import torch
 
             torch.set_num_threads(threads)
-        names = models or list(language_models())
+        said = {model_name(name): name for name in models or language_models()}
+        names = list(said)
         space = ConfigurationSpace.default(names, [_shape(shape) for shape in shapes] if shapes else DEFAULT_SHAPES)
         request = Request("", space[0], Sampling(temperature, seed=seed), early_stopping=early_stopping, hardware=profile(hardware))
         plan = Plan(_queries(questions, count), space, samples, request)
@@ -71,7 +72,7 @@ def table(
 
             def load(name: str) -> Generator:
                 progress.update(task, description=f"loading {name}")
-                return load_model(name)
+                return load_model(said[name])
 
             def done(outcome: Outcome) -> None:
                 nonlocal rows

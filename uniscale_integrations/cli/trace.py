@@ -8,6 +8,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from uniscale_integrations.search.paths import Fate, Path, PathKey
+from uniscale_integrations.texts import shown
 
 STYLES = {
     Fate.FINISHED: "green",
@@ -22,7 +23,7 @@ STYLES = {
 def label(path: Path, before: int, chosen: str) -> Text:
     """One line for the last candidate of a path: its new steps, their scores, its fate."""
     text = Text()
-    steps = " / ".join(step.strip() for step in path.steps[before:]) or "(end of text)"
+    steps = shown(" / ".join(step.strip() for step in path.steps[before:])) or "(end of text)"
     text.append(steps, style=STYLES.get(path.fate, ""))
     if path.scores and len(path.scores) > before:
         text.append("  " + " ".join(f"{score:.3f}" for score in path.scores[before:]), style="dim")
@@ -34,23 +35,23 @@ def label(path: Path, before: int, chosen: str) -> Text:
         if path.text == chosen:
             text.append("  <- answer", style="bold green")
     elif path.fate not in (Fate.EXPANDED, Fate.ALIVE):
-        text.append(f"  {path.fate.value}: {path.reason}", style=STYLES.get(path.fate, "dim"))
+        text.append(f"  {path.fate.value}: {shown(path.reason)}", style=STYLES.get(path.fate, "dim"))
     return text
 
 
 def draw_paths(question: str, paths: Iterable[Path], chosen: str) -> Tree:
     """The tree of all paths; duplicates stand as a count on the sibling that was kept."""
-    root = Tree(Text(question.strip(), style="bold"))
-    shown: dict[PathKey, tuple[Tree, int]] = {}
+    root = Tree(Text(shown(question.strip()), style="bold"))
+    drawn: dict[PathKey, tuple[Tree, int]] = {}
     for path in sorted(paths, key=lambda path: path.key):
         base = PathKey(path.key.tree, ())
-        if base not in shown:
-            shown[base] = (root.add(Text(f"tree {path.key.tree}", style="cyan")), 0)
+        if base not in drawn:
+            drawn[base] = (root.add(Text(f"tree {path.key.tree}", style="cyan")), 0)
         if not path.key.lineage:
-            shown[base][0].add(Text(f"never started: {path.reason}", style="red"))
+            drawn[base][0].add(Text(f"never started: {shown(path.reason)}", style="red"))
             continue
         if path.fate is Fate.DUPLICATE:
             continue
-        branch, before = shown[PathKey(path.key.tree, path.key.lineage[:-1])]
-        shown[path.key] = (branch.add(label(path, before, chosen)), len(path.steps))
+        branch, before = drawn[PathKey(path.key.tree, path.key.lineage[:-1])]
+        drawn[path.key] = (branch.add(label(path, before, chosen)), len(path.steps))
     return root

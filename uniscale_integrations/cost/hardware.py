@@ -100,7 +100,11 @@ class HardwareProfile:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
         partial.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
-        partial.replace(target)
+        try:
+            partial.replace(target)
+        except OSError:
+            partial.unlink()
+            raise
         return target
 
     @classmethod
@@ -124,7 +128,7 @@ class HardwareProfile:
             raise CalibrationError(f"{os.fspath(path)} {problem}; a hardware profile has {', '.join(known)}")
         try:
             return cls(**content)
-        except CalibrationError as error:
+        except (CalibrationError, OverflowError) as error:
             raise CalibrationError(f"{os.fspath(path)}: {error}") from error
 
 

@@ -39,6 +39,7 @@ class Result:
         reward: what it earned.
         cost: what it took, in eFLOPs or dollars.
         framework: through which it was asked, if through one.
+        failed: why there is no answer, where there is none.
     """
 
     configuration: Configuration
@@ -46,6 +47,7 @@ class Result:
     reward: float
     cost: float
     framework: str = ""
+    failed: str = ""
 
 
 @dataclass(slots=True)
@@ -105,8 +107,12 @@ class Behind:
             ask = self._application.by_query_engine if queried else self._application.by_chain
             try:
                 text, decision = await ask(question)
-            except SearchFailed as error:
-                return _nothing(self._engine, self._engine.space[0], error)
+            except Exception as error:
+                # Frameworks are given the provider's own error, whose cause is the search's.
+                failed = error if isinstance(error, SearchFailed) else error.__cause__
+                if not isinstance(failed, SearchFailed):
+                    raise
+                return _nothing(self._engine, self._engine.space[0], failed)
             return self._result(question, text, decision, "LlamaIndex" if queried else "LangChain")
 
         return await _together(one, questions, AT_ONCE)
@@ -116,8 +122,8 @@ class Behind:
         events = [entry.event for entry in self._engine.log.of_decisions([decision])]
         [decided] = [event for event in events if isinstance(event, Decision)]
         [outcome] = [event for event in events if isinstance(event, Outcome)]
-        cost = outcome.eflops or outcome.usd
-        return Result(decided.configuration, right, self._engine.reward(outcome, float(right)), cost, framework)
+        reward = self._engine.reward(outcome, float(right))
+        return Result(decided.configuration, right, reward, self._engine.cost(outcome), framework)
 
 
 class Alone:
@@ -200,13 +206,13 @@ async def _together(one: Callable[[Question], Coroutine[Any, Any, Result]], ques
 
 def _result(engine: UniScale, question: Question, answer: Answer) -> Result:
     right = question.correct(answer.answer)
-    return Result(answer.configuration, right, engine.reward(answer, float(right)), answer.ledger.eflops or answer.ledger.usd)
+    return Result(answer.configuration, right, engine.reward(answer, float(right)), engine.cost(answer))
 
 
 def _nothing(engine: UniScale, configuration: Configuration, error: SearchFailed) -> Result:
     """What a question is worth to which nothing was said."""
-    eflops, usd = error.spent
-    return Result(configuration, False, engine.reward(Outcome("", 0.0, eflops, usd), 0.0), eflops or usd)
+    outcome = Outcome("", 0.0, *error.spent)
+    return Result(configuration, False, engine.reward(outcome, 0.0), engine.cost(outcome), failed=str(error))
 
 
 def others(engine: UniScale, verifier: Verifier | None, sampling: Sampling) -> Iterator[Contestant]:

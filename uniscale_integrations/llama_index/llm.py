@@ -316,14 +316,13 @@ class UniScaleLLM(FunctionCallingLLM):
         if answer.decision_id is not None:
             judged_by(self._engine, answer.decision_id)
             configuration = response.additional_kwargs[KEY]["configuration"]
-            ledger = answer.ledger
             _dispatcher.event(
                 UniScaleDecisionEvent(
                     decision_id=answer.decision_id,
                     configuration=configuration,
                     score=answer.score,
-                    cost=ledger.eflops or ledger.usd,
-                    seconds=ledger.seconds,
+                    cost=self._engine.cost(answer),
+                    seconds=answer.ledger.seconds,
                     span_id=place.span_id,
                     tags=dict(place.tags),
                 )

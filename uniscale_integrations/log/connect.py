@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+import re
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
@@ -14,8 +15,33 @@ from uniscale_integrations.errors import LogError, MissingExtraError
 BUSY_MILLISECONDS = 30_000
 """How long a SQLite writer waits for another one."""
 
+GIVE = "give sqlite:///file.db or postgresql://user@host/database"
+
 READING = "uniscale_reading"
 """The execution option of a transaction that only reads."""
+
+
+def without_password(url: str) -> str:
+    """An address, which need not be one, as it may be shown."""
+    return re.sub(r"(?<=://)[^/]*(?=@)", "***", url)
+
+
+def address_of(url: str) -> URL:
+    """The address of a log.
+
+    Raises:
+        LogError: it is none.
+    """
+    try:
+        address = make_url(url)
+        if address.get_backend_name() not in ("sqlite", "postgresql"):
+            raise LogError(f"a log is kept in SQLite or PostgreSQL, got {without_password(url)!r}; {GIVE}")
+        if address.drivername == "postgresql":
+            address = address.set(drivername="postgresql+psycopg")
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        # What SQLAlchemy says of it quotes it, and with it the password.
+        raise LogError(f"{without_password(url)!r} is no address of a log; {GIVE}") from error
+    return address
 
 
 def connected(url: str, create: bool = True) -> Engine:
@@ -29,36 +55,38 @@ def connected(url: str, create: bool = True) -> Engine:
         LogError: that is no address of a log, or there is none and none is to be made.
         MissingExtraError: the driver is not installed.
     """
+    said = without_password(url)
+    address = address_of(url)
     try:
-        address = make_url(url)
-        if address.drivername == "postgresql":
-            address = address.set(drivername="postgresql+psycopg")
-        if address.get_backend_name() not in ("sqlite", "postgresql"):
-            raise LogError(f"a log is kept in SQLite or PostgreSQL, got {url!r}; give sqlite:///file.db or postgresql://...")
         if address.get_backend_name() == "postgresql":
             return create_engine(address, pool_pre_ping=True)
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise LogError(f"{url!r} is no address of a log ({error}); give sqlite:///file.db or postgresql://user@host/database") from error
     except ModuleNotFoundError as error:
         raise MissingExtraError("a log in PostgreSQL", "postgres") from error
     in_memory = address.database in (None, "", ":memory:")
-    if not create and not in_memory and not Path(str(address.database)).exists():
+    if not create and not in_memory and not os.path.exists(str(address.database)):
         # SQLite would leave an empty file behind.
-        raise LogError(f"there is no log at {url}")
+        raise LogError(f"there is no log at {said}")
     # In memory there is a database for each connection, so all share one.
     pool: dict[str, Any] = {"pool_size": 1, "max_overflow": 0} if in_memory else {}
     engine = create_engine(address, poolclass=QueuePool, connect_args={"check_same_thread": False}, **pool)
-    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "connect", _set_up if create or in_memory else _set_up_as_it_is)
     event.listen(engine, "begin", _begin)
     return engine
 
 
 def _set_up(connection: Any, record: object) -> None:
+    _set_up_as_it_is(connection, record)
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.close()
+
+
+def _set_up_as_it_is(connection: Any, record: object) -> None:
+    # A file stays in the mode that it is in: it may turn out to be another application's.
     # The driver would begin transactions by itself, and without taking the write lock; `_begin` does it.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-    cursor.execute("PRAGMA journal_mode = WAL")
     # What was acknowledged survives a power cut, not only a crash of this process.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()

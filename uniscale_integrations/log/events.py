@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -112,6 +113,16 @@ class Outcome:
 
     kind = "outcome"
 
+    @property
+    def in_dollars(self) -> bool:
+        """Whether costs count in dollars, as the engine has it ("dollars" in `extra`), or because there are only those."""
+        return bool(self.extra.get("dollars", self.usd > 0 and not self.eflops))
+
+    @property
+    def cost(self) -> float:
+        """What it took, in that unit: a verifier in this process takes eFLOPs beside a model's dollars."""
+        return self.usd if self.in_dollars else self.eflops
+
     def __post_init__(self) -> None:
         if self.score is not None:
             _number("score", self.score, 1.0)
@@ -176,13 +187,13 @@ Event = Decision | Outcome | Feedback
 KINDS: Mapping[str, type[Decision] | type[Outcome] | type[Feedback]] = {kind.kind: kind for kind in (Decision, Outcome, Feedback)}
 
 
-def event_of(kind: str, decision_id: str, body: Mapping[str, Any], at: float) -> Event:
-    """The event of a stored row.
+def event_of(kind: str, decision_id: str, body: str, at: float) -> Event:
+    """The event of a stored row, whose body is JSON.
 
     Raises:
         LogError: a row that this version cannot read.
     """
     try:
-        return KINDS[kind].of(decision_id, body, at)
+        return KINDS[kind].of(decision_id, json.loads(body), at)
     except (KeyError, TypeError, ValueError) as error:
         raise LogError(f"the log's {kind!r} of decision {decision_id!r} cannot be read: {error!r}") from error

@@ -135,6 +135,11 @@ class Fold:
                 self._judged(event)
             self.position = entry.position
             self.events += 1
+        # Not before: what is said of them may stand in the same part, and parts are cut differently by every worker.
+        while len(self._decisions) > REMEMBERED:
+            forgotten, _ = self._decisions.popitem(last=False)
+            self._said.pop(forgotten, None)
+            self._weights.pop(forgotten, None)
 
     def _decided(self, decision: Decision) -> None:
         known = self._understood(decision)
@@ -142,10 +147,6 @@ class Fold:
         if known is not None:
             self.learner.see(known[1])
             self.learner.took(decision.decision_id, known[0])
-        while len(self._decisions) > REMEMBERED:
-            forgotten, _ = self._decisions.popitem(last=False)
-            self._said.pop(forgotten, None)
-            self._weights.pop(forgotten, None)
 
     def _came(self, outcome: Outcome) -> None:
         known = self._decisions.get(outcome.decision_id)

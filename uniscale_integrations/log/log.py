@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Integer, Select, and_, bindparam, delete, func, insert, inspect, or_, select, text
@@ -16,6 +17,7 @@ from uniscale_integrations.errors import LogError, UnknownDecisionError
 from uniscale_integrations.log.connect import READING, connected
 from uniscale_integrations.log.events import Decision, Event, Feedback, event_of
 from uniscale_integrations.log.schema import calibrations, events, meta, prepare, snapshots
+from uniscale_integrations.texts import sayable
 
 # The statements of every request. SQLAlchemy would take as long to say them as SQLite takes to carry them out.
 INSERT = "INSERT INTO uniscale_events (kind, decision_id, at, body) VALUES (?, ?, ?, ?)"
@@ -233,6 +235,16 @@ class Log:
         """Close all connections."""
         self._engine.dispose()
 
+    def spare(self, target: Path) -> None:
+        """Nothing may be written over the log's own file.
+
+        Raises:
+            LogError: the target is that.
+        """
+        database = self._engine.url.database
+        if not self._postgres and database and target.resolve() == Path(database).resolve():
+            raise LogError(f"{target} is the log itself; give another file to write")
+
     @property
     def name(self) -> str:
         """The address without its password."""
@@ -272,17 +284,17 @@ class Log:
     def _told(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (SQLAlchemyError, self._error) as error:
+        except (SQLAlchemyError, UnicodeError, self._error) as error:
             cause = getattr(error, "orig", None) or error
             raise LogError(f"cannot {what} the log {self.name}: {str(cause).strip().splitlines()[0]}") from error
 
 
 def _row(new: Event) -> Row:
-    return new.kind, new.decision_id, new.at, json.dumps(new.body(), ensure_ascii=False, separators=(",", ":"))
+    return new.kind, new.decision_id, new.at, sayable(json.dumps(new.body(), ensure_ascii=False, separators=(",", ":")))
 
 
 def _entries(connection: Connection, query: Select[Any], values: dict[str, Any]) -> list[Entry]:
     return [
-        Entry(Position(tx, seq), event_of(kind, decision_id, json.loads(body), at))
+        Entry(Position(tx, seq), event_of(kind, decision_id, body, at))
         for tx, seq, kind, decision_id, at, body in connection.execute(query, values)
     ]

@@ -125,6 +125,20 @@ def complete(loader: Any, name: str, location: str, **options: Any) -> Any:
     return model
 
 
+def model_name(name: str) -> str:
+    """What a model is called once it is loaded: a folder or a file as its last part is.
+
+    >>> model_name("uniscale-1m"), model_name("/models/SmolLM2-135M.Q8_0.gguf")
+    ('uniscale-1m', 'SmolLM2-135M.Q8_0')
+    """
+    path = Path(name).expanduser()
+    if name in family():
+        return name
+    if path.suffix == ".gguf":
+        return path.stem
+    return path.resolve().name if path.is_dir() else name
+
+
 def load_model(
     name: str, *, device: str | None = None, dtype: Any = None, notify: Notify = lambda message: None
 ) -> TransformersModel:
@@ -152,7 +166,4 @@ def load_model(
     model = complete(AutoModelForCausalLM, name, location, dtype=dtype).to(device)
     if name in family():
         return TransformersModel(model, tokenizer, name, instruction="", lengths=Lengths(*_manifest()["lengths"]))
-    path = Path(name).expanduser()
-    if path.suffix == ".gguf":
-        return TransformersModel(model, tokenizer, path.stem)
-    return TransformersModel(model, tokenizer, path.resolve().name if path.is_dir() else name)
+    return TransformersModel(model, tokenizer, model_name(name))

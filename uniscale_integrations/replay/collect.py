@@ -130,7 +130,10 @@ def collect(
     part = target.with_name(f"{target.name}.part")
     settings = _settings(plan, verifier)
     wanted = {_key(search) for search in plan.searches()}
-    rows = {outcome.key: outcome for outcome in _begun(part, settings) if outcome.key in wanted}
+    asked = {(query.id, query.text, query.reference) for query in plan.queries}
+    # A question's id may be its place in a file, which has changed since.
+    same = (row for row in _begun(part, settings) if (row.query_id, row.query, row.reference) in asked)
+    rows = {outcome.key: outcome for outcome in same if outcome.key in wanted}
     for outcome in rows.values():
         done(outcome)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -220,7 +223,7 @@ def _begun(part: Path, settings: Mapping[str, Any]) -> list[Outcome]:
     whole = content[: content.rfind(b"\n") + 1]
     if len(whole) < len(content):
         part.write_bytes(whole)
-    lines = whole.decode().splitlines()
+    lines = whole.split(b"\n")[:-1]
     if len(lines) < 2:
         # Nothing was run with the settings on its first line.
         part.unlink()

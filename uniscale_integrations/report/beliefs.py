@@ -68,7 +68,7 @@ class _AsLogged:
 
     def position(self, outcome: Outcome) -> float:
         known = outcome.extra.get("cost")
-        return float(known) if isinstance(known, (int, float)) else self.scale.position(outcome.eflops or outcome.usd)
+        return float(known) if isinstance(known, (int, float)) else self.scale.position(outcome.cost)
 
 
 def _kinds(length: int) -> Sequence[bool]:

@@ -41,12 +41,12 @@ class Story:
     @property
     def spent(self) -> float:
         """eFLOPs, or dollars for a model with a price."""
-        return (self.outcome.eflops or self.outcome.usd) if self.outcome else 0.0
+        return self.outcome.cost if self.outcome else 0.0
 
     @property
     def in_dollars(self) -> bool:
         """Whether these are dollars."""
-        return self.outcome is not None and not self.outcome.eflops and self.outcome.usd > 0
+        return self.outcome is not None and self.outcome.in_dollars
 
 
 def collected(log: Log, most_trees: int = 500, alone: Alone | None = None) -> dict[str, Any]:
@@ -88,9 +88,10 @@ def collected(log: Log, most_trees: int = 500, alone: Alone | None = None) -> di
             "round": [story.decision.round for story in told],
             "query": [story.decision.query for story in told],
             "score": [_short(story.outcome.score if story.outcome else None) for story in told],
-            "cost": [float(f"{story.spent:.5g}") if same else None for story, same in zip(told, alike, strict=True)],
-            "seconds": [_short(story.outcome.seconds if story.outcome else 0.0) for story in told],
-            "failed": [_failed(story) for story in told],
+            "cost": [float(f"{story.spent:.5g}") if same and story.outcome else None for story, same in zip(told, alike, strict=True)],
+            "seconds": [_short(story.outcome.seconds if story.outcome else None) for story in told],
+            "failed": [story.outcome.failed if story.outcome else "" for story in told],
+            "unknown": [place for place, story in enumerate(told) if story.outcome is None],
             "correct": [_short(story.correct) for story in told],
             "reward": [_short(_reward(story, position)) for story, position in zip(told, positions, strict=True)],
         },
@@ -169,19 +170,15 @@ def _means(told: Sequence[Story], positions: Sequence[float], number: Mapping[Co
     return np.array([fmean(each) if each else 0.5 for each in found])
 
 
-def _failed(story: Story) -> str:
-    if story.outcome is None:
-        return "nothing is known of what came of it yet"
-    return story.outcome.failed
-
-
 def _reward(story: Story, position: float) -> float | None:
-    """What a judged answer earned under its own weights."""
+    """What a judged answer earned under its own weights; `None` also where only a score counts and there is none."""
     correct, outcome = story.correct, story.outcome
     if correct is None or outcome is None or outcome.failed:
         return None
     weights = Weights(*story.decision.weights)
     if outcome.score is None:
+        if not (weights.correct or weights.cost):
+            return None
         return weights.without(score=True).reward(correct, 0.0, position)
     return weights.reward(correct, outcome.score, position)
 

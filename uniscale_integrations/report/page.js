@@ -36,7 +36,9 @@
   const models = [...new Set(data.configurations.map((each) => each.model))];
   const indices = [...Array(count).keys()];
   const judged = indices.filter((i) => d.correct[i] != null);
-  const answered = indices.filter((i) => !d.failed[i]);
+  // Who only asks the engine to decide, such as a router, never tells it what came of that.
+  const unknown = new Set(d.unknown), done = (i) => !d.failed[i] && !unknown.has(i);
+  const answered = indices.filter(done);
   const unit = data.unit === "$" ? "dollars" : "eFLOPs", otherUnit = data.unit === "$" ? "eFLOPs" : "dollars";
   const priced = (some) => some.filter((i) => d.cost[i] != null);
   const meanCost = (some) => mean(priced(some).map((i) => d.cost[i]));
@@ -153,7 +155,8 @@
         tile(fixed(mean(rewarded.map((i) => d.reward[i]))), "reward"),
         tile(quantity(meanCost(answered)), `${unit} a question`),
         tile(`${fixed(mean(answered.map((i) => d.seconds[i])), 2)} s`, "a question"),
-        tile(String(count - answered.length), "failed")),
+        tile(String(count - answered.length - unknown.size), "failed"),
+        unknown.size ? tile(String(unknown.size), "decided, with no word of an answer") : null),
       data.other_unit ? el("p", { class: "soft" }, `${data.other_unit} decisions counted ${otherUnit}, and have no place where costs are shown.`) : null,
       el("div", { class: "grid" },
         curve("Reward", "what its weights make of correctness, score and cost", rewarded, rewarded.map((i) => d.reward[i]), (v) => v.toFixed(3), 0),
@@ -165,10 +168,10 @@
 
   const summaries = data.configurations.map((each, c) => {
     const own = indices.filter((i) => d.configuration[i] === c);
-    const told = own.filter((i) => d.correct[i] != null), done = own.filter((i) => !d.failed[i]);
+    const told = own.filter((i) => d.correct[i] != null), answers = own.filter(done);
     return { ...each, own: own.length, told: told.length, correct: mean(told.map((i) => d.correct[i])),
-      score: mean(done.filter((i) => d.score[i] != null).map((i) => d.score[i])), cost: meanCost(done),
-      seconds: mean(done.map((i) => d.seconds[i])), failed: own.length - done.length };
+      score: mean(answers.filter((i) => d.score[i] != null).map((i) => d.score[i])), cost: meanCost(answers),
+      seconds: mean(answers.map((i) => d.seconds[i])), failed: own.filter((i) => d.failed[i]).length };
   });
 
   function shares() {
@@ -359,6 +362,7 @@
     const weights = data.weights[d.weights[i]].map((weight) => weight.toFixed(2)).join(", ");
     parts.push(el("p", { class: "soft" }, `decision ${d.id[i]}${d.round[i] ? `, try ${d.round[i] + 1} of its request` : ""}; weights of correctness, score and cost ${weights}; took ${fixed(d.seconds[i], 2)} s; reward ${fixed(d.reward[i])}`));
     if (d.failed[i]) parts.push(el("p", { class: "bad" }, d.failed[i]));
+    if (unknown.has(i)) parts.push(el("p", { class: "soft" }, "The log does not say what came of it: it was decided without being run here, or is still under way."));
     if (data.feedback[i]) {
       parts.push(el("h3", {}, "Feedback"), table([["from", ""], ["about", ""], ["correct", "n"], ["comment", ""], ["when (UTC)", "n"]],
         data.feedback[i].map(([source, key, correct, comment, at]) => [source, key, fixed(correct, 2), comment, time(at)])));
@@ -441,7 +445,7 @@
 
   function fromHash() {
     const [key, id] = location.hash.slice(1).split("/");
-    if (key === "main") return;
+    if (key === "main" && main.hasChildNodes()) return;
     if (id) {
       const place = d.id.indexOf(id);
       if (place >= 0) { Object.assign(state, { text: "", model: "", came: "", tree: false, open: place, page: Math.floor((count - 1 - place) / SIZE) }); }

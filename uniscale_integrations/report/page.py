@@ -32,9 +32,10 @@ def write_report(log: Log, target: str | Path, *, most_trees: int = 500, alone: 
         what the page shows, as `collected` gives it.
 
     Raises:
-        LogError: the log cannot be read.
+        LogError: the log cannot be read, or is what would be written over.
         ConfigurationError: the file cannot be written.
     """
+    log.spare(Path(target))
     data = collected(log, most_trees, alone)
     try:
         Path(target).write_text(page(data), encoding="utf-8")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from uniscale_integrations.search.ports import GeneratorSession, Sampling
 from uniscale_integrations.space import Configuration
+from uniscale_integrations.texts import sayable
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -48,6 +49,9 @@ class Turn:
     text: str
     calls: tuple[Call, ...] = ()
     call_id: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", sayable(self.text))
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)

@@ -16,6 +16,7 @@ from uniscale_integrations.search.driver import Driver, Observer
 from uniscale_integrations.search.paths import Fate, Path
 from uniscale_integrations.search.ports import Generator, GeneratorSession, Sampling, Verifier
 from uniscale_integrations.space import Configuration
+from uniscale_integrations.texts import sayable
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class Run:
         if not request.question.strip() and (asked is None or "images" not in asked.needs):
             raise ConfigurationError("the question is empty; give it at least one word")
         settings, notes = settings_for(request, verifier)
-        self.request = request
+        request = self.request = replace(request, question=sayable(request.question))
         self.search = BeamSearch(request.configuration, settings)
         self.search.notes.extend(notes)
         self.meter = Meter(request.budget, request.hardware)
