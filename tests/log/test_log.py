@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sqlite3
@@ -298,3 +299,36 @@ def test_a_row_that_is_damaged_is_told_of(tmp_path: Path) -> None:
         raw.commit()
     with closing(Log(f"sqlite:///{path}")) as log, pytest.raises(LogError, match="'decision' of decision 'd' cannot be read"):
         log.since()
+
+
+FORKING = """
+import os, sys
+from uniscale_integrations.log.events import Decision
+from uniscale_integrations.log.log import Log
+from uniscale_integrations.space import Configuration
+
+log = Log(sys.argv[1])
+
+def write(who):
+    for number in range(20):
+        log.append(Decision(f"{who} {number}", Configuration("small"), (1.0,), "lexical", (0.4, 0.3, 0.3)))
+
+write("parent before")
+children = []
+for who in ("one", "other"):
+    child = os.fork()
+    if not child:
+        write(who)
+        os._exit(0)
+    children.append(child)
+write("parent after")
+sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_forked_workers_have_connections_of_their_own(address: str) -> None:
+    done = subprocess.run([sys.executable, "-c", FORKING, address], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with closing(Log(address)) as log:
+        assert log.counts() == {"decision": 80}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -19,6 +20,19 @@ GIVE = "give sqlite:///file.db or postgresql://user@host/database"
 
 READING = "uniscale_reading"
 """The execution option of a transaction that only reads."""
+
+
+_forkable: WeakSet[Engine] = WeakSet()
+
+
+def _apart() -> None:
+    """In a forked process: connections are the parent's, and go on in it; new ones are opened here."""
+    for engine in _forkable:
+        engine.dispose(close=False)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_apart)
 
 
 def without_password(url: str) -> str:
@@ -59,7 +73,9 @@ def connected(url: str, create: bool = True) -> Engine:
     address = address_of(url)
     try:
         if address.get_backend_name() == "postgresql":
-            return create_engine(address, pool_pre_ping=True)
+            engine = create_engine(address, pool_pre_ping=True)
+            _forkable.add(engine)
+            return engine
     except ModuleNotFoundError as error:
         raise MissingExtraError("a log in PostgreSQL", "postgres") from error
     in_memory = address.database in (None, "", ":memory:")
@@ -69,6 +85,8 @@ def connected(url: str, create: bool = True) -> Engine:
     # In memory there is a database for each connection, so all share one.
     pool: dict[str, Any] = {"pool_size": 1, "max_overflow": 0} if in_memory else {}
     engine = create_engine(address, poolclass=QueuePool, connect_args={"check_same_thread": False}, **pool)
+    if not in_memory:
+        _forkable.add(engine)
     event.listen(engine, "connect", _set_up if create or in_memory else _set_up_as_it_is)
     event.listen(engine, "begin", _begin)
     return engine
