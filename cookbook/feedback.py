@@ -91,7 +91,7 @@ print(result.invoke({"question": "What is 12 + 30 - 7?"}))
 # ```python
 # from uniscale_integrations.verifiers import LLMJudge
 #
-# engine = UniScale(models, verifier=LLMJudge(ChatOpenAI(model="gpt-5")))      # while it is searched; its tokens are on the ledger
+# engine = UniScale(models, verifier=LLMJudge(ChatOpenAI(model="gpt-5"), price=(1.25, 10.0)))   # while it is searched, at its price
 #
 # from openevals.llm import create_llm_as_judge
 # from openevals.prompts import CORRECTNESS_PROMPT

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from math import isfinite
 
+from uniscale_integrations.cost.price import Price
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.models.chat.client import Asked
@@ -41,6 +42,7 @@ class LLMJudge:
         model: who judges, a chat model of LangChain or LlamaIndex, or a `ChatStepModel`; give it one that is not among those it judges.
         rubric: what a good answer is.
         top: the best of the scale that the judge is told, which begins with 0.
+        price: of the judge, in dollars per million tokens read and sampled. Beside models with prices one without counts for nothing.
         calibrated: from the share of the scale to a score, both in [0, 1], for a judge that is known to be too kind or too strict.
 
     Raises:
@@ -51,13 +53,21 @@ class LLMJudge:
     path_local = True
 
     def __init__(
-        self, model: object, rubric: str = RUBRIC, *, top: int = 10, calibrated: Callable[[float], float] | None = None
+        self,
+        model: object,
+        rubric: str = RUBRIC,
+        *,
+        top: int = 10,
+        price: tuple[float, float] | None = None,
+        calibrated: Callable[[float], float] | None = None,
     ) -> None:
         if top < 1:
             raise ConfigurationError(f"the scale of a judge must end at 1 or more, got {top}")
         [judge] = generators([model])
         if not isinstance(judge, ChatStepModel):
             raise ConfigurationError(f"a judge must be a chat model, got {model!r:.60}")
+        if price is not None:
+            judge.set_price(Price.of(price))
         self.name = f"judge {judge.name}"
         self._model, self._top, self._calibrated = judge, top, calibrated
         self._instruction = Turn("system", INSTRUCTION.format(rubric=rubric.strip(), top=top))
