@@ -362,7 +362,8 @@ class UniScale:
         outcomes = [event for each in part for event in each if isinstance(event, Outcome)]
         if all(isinstance(model, KnowsItsCost) for model in self._models.values()) and any(map(self._in_another_unit, outcomes)):
             unit, other = ("dollars", "eFLOPs") if self.in_dollars else ("eFLOPs", "dollars")
-            raise ConfigurationError(f"what is known beforehand has its costs in {other}, and this engine counts {unit}")
+            remedy = "make it anew with these prices" if self.in_dollars else "give the models prices"
+            raise ConfigurationError(f"what is known beforehand has its costs in {other}, and this engine counts {unit}; {remedy}")
         held = {entry.event.decision_id for entry in self.log.of_decisions(each[0].decision_id for each in part)}
         new = [each for each in part if each[0].decision_id not in held]
         if new:

@@ -84,3 +84,12 @@ def test_empty_and_over_long_questions_are_refused() -> None:
     assert "empty" in last_line(ask("--json", question="   "))["message"]
     message = last_line(ask("--json", question="1 + " * 2000))["message"]
     assert "more than uniscale-0.3m can read" in message
+
+
+def test_what_looks_like_markup_or_moves_the_cursor_is_shown_as_it_is() -> None:
+    result = ask("--trace", question="[/b] \x1b]0;owned\x07\x1b[2J What is 12 + 30 - 7?")
+    assert result.exit_code == 0, result.output
+    assert "[/b] ]0;owned[2J What is 12 + 30 - 7?" in result.stdout
+    refused = CliRunner().invoke(app, ["ask", QUESTION, "--model", "[/b]"])
+    assert refused.exit_code == 2
+    assert "[/b]" in refused.output

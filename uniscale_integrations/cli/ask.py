@@ -65,11 +65,11 @@ def ask(
             aggregation(aggregate),
             profile(hardware),
         )
-        with err.status(f"loading {model}") as status:
+        with err.status(Text(f"loading {model}")) as status:
             from uniscale_integrations.models.catalog import load_model
 
             quiet_loading()
-            loaded = load_model(model, notify=status.update)
+            loaded = load_model(model, notify=lambda message: status.update(Text(message)))
             judge = named_verifier(verifier, [model])
 
             def observe(search: BeamSearch) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from uniscale_integrations.cli.console import err, out, print_json, quiet_loading, told_plainly
 from uniscale_integrations.cli.wanted import ModeOption, VerifierOption, WeightsOption, wanted
@@ -136,7 +137,7 @@ def _budget(said: str, models: Sequence[Generator], verifier: str, seed: int, co
         except ValueError as error:
             raise ConfigurationError(f"a budget is a number or one of {', '.join(named)}, got {said!r}") from error
     number = min(MEASURED, count)
-    with err.status(f"asking {said} {number} questions, for what it takes"), UniScale(models, verifier) as weighing:
+    with err.status(Text(f"asking {said} {number} questions, for what it takes")), UniScale(models, verifier) as weighing:
         alone = Alone(weighing, named[said], weighing.verifier, Sampling(seed=seed))
         results = asyncio.run(alone.answer(_questions(number, -number, seed), 0))
         return sum(result.cost for result in results) / len(results)

@@ -67,7 +67,7 @@ def replay(
             raise ConfigurationError(f"--processes must be at least 1, got {processes}")
         with err.status("reading the tables"):
             world = _world(tables, query_encoder(features), full_costs)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=err, transient=True) as progress:
             task = progress.add_task("replaying orders", total=seeds)
             episodes = experiment(world, setup, processes, done=lambda: progress.advance(task))

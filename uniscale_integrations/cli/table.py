@@ -97,7 +97,8 @@ def work(configuration: Configuration) -> int:
 
 def _progress() -> Progress:
     rows = TextColumn("{task.fields[rows]}/{task.fields[of]} rows")
-    columns = (TextColumn("{task.description}"), BarColumn(), rows, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    what = TextColumn("{task.description}", markup=False)
+    columns = (what, BarColumn(), rows, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     return Progress(*columns, console=err, transient=True)
 
 
