@@ -185,6 +185,7 @@ def _key(search: Search) -> tuple[str, Configuration, int]:
 def outcome_of(query: Query, sample: int, answer: Answer) -> Outcome:
     """The table's row of one answer."""
     read, sampled = answer.ledger.tokens
+    dollars = answer.ledger.usd or None
     return Outcome(
         query.id,
         query.text,
@@ -194,8 +195,9 @@ def outcome_of(query: Query, sample: int, answer: Answer) -> Outcome:
         query.reference,
         answer.answer,
         answer.score,
-        answer.ledger.eflops,
-        answer.ledger.usd or None,
+        # What a verifier of this process takes has no place beside dollars.
+        answer.ledger.eflops if dollars is None else None,
+        dollars,
         round(read),
         round(sampled),
         query.extra,

@@ -156,7 +156,7 @@
         tile(quantity(meanCost(answered)), `${unit} a question`),
         tile(`${fixed(mean(answered.map((i) => d.seconds[i])), 2)} s`, "a question"),
         tile(String(count - answered.length - unknown.size), "failed"),
-        unknown.size ? tile(String(unknown.size), "decided, with no word of an answer") : null),
+        unknown.size ? tile(String(unknown.size), "only decided") : null),
       data.other_unit ? el("p", { class: "soft" }, `${data.other_unit} decisions counted ${otherUnit}, and have no place where costs are shown.`) : null,
       el("div", { class: "grid" },
         curve("Reward", "what its weights make of correctness, score and cost", rewarded, rewarded.map((i) => d.reward[i]), (v) => v.toFixed(3), 0),
