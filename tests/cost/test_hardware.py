@@ -127,3 +127,16 @@ def test_missing_file_is_refused_by_its_path(tmp_path: Path) -> None:
 def test_file_holds_plain_json(tmp_path: Path) -> None:
     content = json.loads(SERVER.save(tmp_path / "server.json").read_text())
     assert content == {"name": "server", "peak_flops": 1e12, "bandwidth": 1e10, "serving_batch": 16, "layer_seconds": 0.0}
+
+
+def test_a_profile_that_cannot_be_put_where_it_is_wanted_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        profile("h100").save(tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_numbers_too_large_to_be_numbers_are_told_of(tmp_path: Path) -> None:
+    (tmp_path / "huge.json").write_text('{"name": "huge", "peak_flops": 1' + "0" * 400 + ', "bandwidth": 1e9}')
+    with pytest.raises(CalibrationError, match=r"huge\.json"):
+        HardwareProfile.load(tmp_path / "huge.json")
