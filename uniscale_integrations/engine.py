@@ -317,6 +317,9 @@ class UniScale:
             answer: what `run` gave, or its outcome in the log.
             correct: in [0, 1].
             mode: the weights; the engine's by default.
+
+        Raises:
+            ConfigurationError: only the score counts, and there is none.
         """
         chosen = self.weights if mode is None else weights(mode)
         cost = self._estimates.position(answer.ledger if isinstance(answer, Answer) else answer)

@@ -37,7 +37,7 @@ if hasattr(os, "register_at_fork"):
 
 def without_password(url: str) -> str:
     """An address, which need not be one, as it may be shown."""
-    return re.sub(r"(?<=://)[^/]*(?=@)", "***", url)
+    return url if url.startswith("sqlite") else re.sub(r"(?<=://).*(?=@)", "***", url)
 
 
 def address_of(url: str) -> URL:
