@@ -135,7 +135,7 @@ def test_limits_that_allow_nothing_are_refused() -> None:
     for settings in ({"max_concurrency": 0}, {"retries": -1}, {"timeout": 0.0}):
         with pytest.raises(ConfigurationError, match="a chat model needs"):
             ChatStepModel(Client(going_on), **settings)
-    with pytest.raises(ConfigurationError, match="at least 0, got -1.0"):
+    with pytest.raises(ConfigurationError, match=r"at least 0, got -1\.0"):
         ChatStepModel(Client(going_on), price=(-1.0, 0.0))
     with pytest.raises(ConfigurationError, match="question is empty"):
         ChatStepModel(Client(going_on)).open("  ", Sampling())
