@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path as File
 
 import numpy as np
 import pytest
 from langchain_core.language_models import FakeListChatModel
 
+from tests.logged import decisions
 from tests.test_engine import QUESTIONS, engine
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError, LogError, TableError
+from uniscale_integrations.log.events import Outcome as Came
+from uniscale_integrations.log.log import Log
 from uniscale_integrations.outcomes import Outcome, write_outcomes
 from uniscale_integrations.roster import generators
 from uniscale_integrations.space import Configuration
@@ -95,3 +99,8 @@ def test_costs_in_another_unit_are_refused(tmp_path: File) -> None:
         priced.warm_start(tmp_path / "table.jsonl")
     write_outcomes(tmp_path / "priced.jsonl", [Outcome("1", QUESTIONS[0], Configuration(name), 1.0, score=0.5, cost_usd=0.01)])
     assert priced.warm_start(tmp_path / "priced.jsonl") == 1
+    old = Log("sqlite://")
+    priced.decide("Why?")
+    decision = replace(decisions(priced)[-1], decision_id="d")
+    old.append(decision, Came("d", 0.5, eflops=1e9, extra={"dollars": True}))
+    assert priced.warm_start(old) == 1, "a free model's answers, which something here has scored"

@@ -374,7 +374,8 @@ class UniScale:
         return len(new)
 
     def _in_another_unit(self, outcome: Outcome) -> bool:
-        return bool(outcome.eflops and not outcome.usd) if self.in_dollars else outcome.in_dollars
+        # A model may be free, and a table may give both.
+        return outcome.in_dollars != self.in_dollars and not (self.in_dollars and (outcome.usd or not outcome.eflops))
 
     def snapshot(self) -> None:
         """Keep what was learned in the log, so that a worker that opens it later need not fold it from its beginning.

@@ -69,8 +69,13 @@ def demo(
             for module in ("models.catalog", "demo.application"):
                 import_module(f"uniscale_integrations.{module}")
             quiet_loading()
-            ready = _models(models, price or [])
-        engine = _engine(ready, verifier, chosen, _budget(budget, ready, verifier, seed, count), log, seed, fresh=fresh)
+            from uniscale_integrations.engine import UniScale
+
+            # In memory: it loads the verifier, once, and finds out what is wrong before any log is touched.
+            weighing = UniScale(_models(models, price or []), verifier)
+        with weighing:
+            mean = _budget(budget, weighing, seed, count)
+        engine = _engine(weighing, chosen, mean, log, seed, fresh=fresh)
         with closing(engine):
             known = engine.log.counts().get("decision", 0)
             if known:
@@ -108,13 +113,12 @@ def _price(said: str) -> tuple[str, tuple[float, float]]:
     return name, (read, sampled)
 
 
-def _engine(
-    models: Sequence[Generator], verifier: str, worth: Weights, budget: float | None, log: str, seed: int, *, fresh: bool
-) -> UniScale:
+def _engine(weighing: UniScale, worth: Weights, budget: float | None, log: str, seed: int, *, fresh: bool) -> UniScale:
     from uniscale_integrations.engine import UniScale
     from uniscale_integrations.search.ports import Sampling
 
-    engine = partial(UniScale, models, verifier, mode=worth.parts, sampling=Sampling(seed=seed), mean_budget=budget)
+    models = list(weighing.models.values())
+    engine = partial(UniScale, models, weighing.verifier, mode=worth.parts, sampling=Sampling(seed=seed), mean_budget=budget)
     if fresh:
         # What is wrong with the rest is said before anything is removed.
         engine().close()
@@ -122,23 +126,21 @@ def _engine(
     return engine(log=log, store_queries=True, store_paths=True)
 
 
-def _budget(said: str, models: Sequence[Generator], verifier: str, seed: int, count: int) -> float | None:
+def _budget(said: str, engine: UniScale, seed: int, count: int) -> float | None:
     """A number, or what a model takes alone, on some questions that come last in the order; `None` for no budget."""
     from uniscale_integrations.demo.contest import Alone
-    from uniscale_integrations.engine import UniScale
     from uniscale_integrations.search.ports import Sampling
 
     if not said:
         return None
-    named = {model.name: model for model in models}
-    if said not in named:
+    if said not in engine.models:
         try:
             return float(said)
         except ValueError as error:
-            raise ConfigurationError(f"a budget is a number or one of {', '.join(named)}, got {said!r}") from error
+            raise ConfigurationError(f"a budget is a number or one of {', '.join(engine.models)}, got {said!r}") from error
     number = min(MEASURED, count)
-    with err.status(Text(f"asking {said} {number} questions, for what it takes")), UniScale(models, verifier) as weighing:
-        alone = Alone(weighing, named[said], weighing.verifier, Sampling(seed=seed))
+    with err.status(Text(f"asking {said} {number} questions, for what it takes")):
+        alone = Alone(engine, engine.models[said], engine.verifier, Sampling(seed=seed))
         results = asyncio.run(alone.answer(_questions(number, -number, seed), 0))
         return sum(result.cost for result in results) / len(results)
 
