@@ -68,6 +68,7 @@ class Conversation:
         stop: texts that end the answer and are not part of it.
         earlier: the configuration that gave the last answer, and its score where it had one, if an engine did.
         about: the question as the user has put it, where the last turn wraps it in more, such as retrieved documents.
+        synchronous: whether who asks does not await, so that models are asked by their synchronous methods, with the clients that those have.
     """
 
     turns: tuple[Turn, ...]
@@ -79,6 +80,7 @@ class Conversation:
     stop: tuple[str, ...] = ()
     earlier: tuple[Configuration, float | None] | None = None
     about: str = ""
+    synchronous: bool = False
 
     @property
     def query(self) -> str:
