@@ -240,7 +240,7 @@ class UniScaleChatModel(BaseChatModel):
             tool_choice: which tool must be called, in the words of the inner models.
             kwargs: further settings, such as `strict`.
         """
-        said = {} if tool_choice is None else {"tool_choice": tool_choice}
+        said: dict[str, Any] = {} if tool_choice is None else {"tool_choice": tool_choice}
         said |= kwargs
         self._check(lambda model: model.bind_tools(tools, **said), BaseChatModel.bind_tools)
         return self.bind(tools=OfferedTools(tools, [*said], kwargs.get("strict")), **said)

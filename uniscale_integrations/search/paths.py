@@ -41,6 +41,14 @@ class Fate(StrEnum):
     FAILED = "failed"
 
 
+INCOMPLETE = {
+    "length": "cut off at the token limit",
+    "content_filter": "stopped by the provider's content filter",
+    "empty": "the model ended the text before it said anything",
+}
+"""What is said of a candidate that is no complete answer, by the reason."""
+
+
 @dataclass(slots=True)
 class Candidate:
     """One sampled continuation of a path.
@@ -91,6 +99,7 @@ class Path:
         log_probabilities: mean log-probability of the tokens of each step of its last candidate.
         count: how many candidates said the same, duplicates included.
         payload: of its last candidate.
+        incomplete: likewise.
     """
 
     key: PathKey
@@ -105,6 +114,7 @@ class Path:
     log_probabilities: tuple[float, ...] | None = None
     count: int = 1
     payload: object = None
+    incomplete: str = ""
 
     @property
     def depth(self) -> int:

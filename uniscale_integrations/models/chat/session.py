@@ -58,7 +58,7 @@ class ChatSession:
         self._shared = NOTHING
         self._usual = USUAL_ANSWER
         self._prompt = sum(len(turn.text) for turn in conversation.turns) // 4 + 1
-        self._open: list[asyncio.Future[Candidate]] = []
+        self._open: list[asyncio.Task[Candidate]] = []
         self.notes: list[str] = []
 
     @property
@@ -82,7 +82,7 @@ class ChatSession:
         if not self._queue.waiting:
             return ""
         waiting, owner = self._queue.waiting, self._owner
-        return f"{waiting} of its requests to {owner.name} waited for others to end, since max_concurrency={owner.max_concurrency}; raise it"
+        return f"{waiting} requests to {owner.name} waited for others to end, since max_concurrency={owner.max_concurrency}; raise it"
 
     def spent(self, usage: Usage) -> None:
         """Charge something to no candidate in particular."""
@@ -113,9 +113,10 @@ class ChatSession:
 
     async def _all(self, calls: Sequence[Coroutine[Any, Any, Candidate]]) -> list[Candidate]:
         """What all calls give, in their order; the first that is refused ends the others."""
-        tasks = self._open = [asyncio.ensure_future(call) for call in calls]
+        tasks = [asyncio.create_task(call) for call in calls]
+        self._open = [*tasks]
         try:
-            pending: set[asyncio.Task[Candidate]] = set(tasks)
+            pending = set(tasks)
             while pending:
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
