@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -95,12 +95,14 @@ def test_plain(comparison: Comparison, client: str, name: str) -> None:
         bare, ours = comparison.bare(client, name, call), comparison.ours(client, name, call, PLAIN)
         differences = plain_differences(bare, ours) + result_differences(bare, ours, plain=True)
         found += [f"{call}: {difference}" for difference in differences]
-    assert not found, "\n".join(found)
+    _told(found)
 
 
-@pytest.mark.parametrize(
-    ("client", "name", "shape"), [(*cell, SEARCHES[number % 3]) for cell, number in NUMBERS.items() if CASES[cell[1]].searched]
-)
+SEARCHED = [(*cell, SEARCHES[number % 3]) for cell, number in NUMBERS.items() if CASES[cell[1]].searched]
+"""Every case under one search, and every search with every kind of call."""
+
+
+@pytest.mark.parametrize(("client", "name", "shape"), SEARCHED, ids=[f"{client}-{name}-{shape}" for client, name, shape in SEARCHED])
 def test_search(comparison: Comparison, client: str, name: str, shape: Shape) -> None:
     call = CALLS[NUMBERS[client, name] // 3 % 4]
     bare, ours = comparison.bare(client, name, call), comparison.ours(client, name, call, shape)
@@ -110,7 +112,12 @@ def test_search(comparison: Comparison, client: str, name: str, shape: Shape) ->
     found += result_differences(bare, ours, plain=False)
     if bare.error is None and ours.error is None:
         found += usage_differences(bare, ours)
-    assert not found, "\n".join(f"{call}: {difference}" for difference in found)
+    _told([f"{call}: {difference}" for difference in found])
+
+
+def _told(differences: Sequence[str]) -> None:
+    if differences:
+        pytest.fail("\n".join(differences), pytrace=False)
 
 
 def _calls(client: str, name: str) -> tuple[str, ...]:
