@@ -52,6 +52,7 @@ class Candidate:
         log_probabilities: mean log-probability of the tokens of each new step, where the generator knows it.
         error: why it failed; then the other fields say what was spent until then.
         payload: what the generator wants to find on the winning path again, such as the framework's own message, or the exception.
+        incomplete: why a final candidate is not what its model would have said, in OpenAI's words ("length", "content_filter").
     """
 
     steps: tuple[str, ...]
@@ -60,6 +61,7 @@ class Candidate:
     log_probabilities: tuple[float, ...] | None = None
     error: str | None = None
     payload: object = None
+    incomplete: str = ""
 
 
 @dataclass(slots=True)
@@ -120,8 +122,10 @@ class Expansion:
         path: the path to continue.
         count: how many candidates.
         steps: most steps to sample at once, up to the end of the answer; more than one where nothing could be decided in between.
+        rest: whether the last of these steps is the rest of the answer, however long: it ends where the model ends it.
     """
 
     path: Path
     count: int
     steps: int = 1
+    rest: bool = False

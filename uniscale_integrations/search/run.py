@@ -14,7 +14,7 @@ from uniscale_integrations.search.budget import Budget, Meter
 from uniscale_integrations.search.conversation import Conversation, Converses, Emit
 from uniscale_integrations.search.driver import Driver, Observer
 from uniscale_integrations.search.paths import Fate, Path
-from uniscale_integrations.search.ports import Generator, GeneratorSession, Sampling, Verifier
+from uniscale_integrations.search.ports import Generator, GeneratorSession, HasHorizon, Sampling, Verifier
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.texts import sayable
 
@@ -120,6 +120,8 @@ class Run:
         if not request.question.strip() and (asked is None or "images" not in asked.needs):
             raise ConfigurationError("the question is empty; give it at least one word")
         settings, notes = settings_for(request, verifier)
+        if isinstance(generator, HasHorizon) and generator.horizon is not None:
+            settings = replace(settings, max_steps=min(settings.max_steps, generator.horizon))
         request = self.request = replace(request, question=sayable(request.question))
         self.search = BeamSearch(request.configuration, settings)
         self.search.notes.extend(notes)
