@@ -35,10 +35,12 @@ def ask(
     early_stopping: Annotated[bool, typer.Option(help="Stop paths that can no longer win.")] = True,
     schedule: Annotated[str, typer.Option(help="lockstep: all trees at once; leader: the first first, the others in waves.")] = "leader",
     aggregate: Annotated[str, typer.Option("--aggregation", help="mean, min, last or product of the step scores.")] = "mean",
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.8,
+    temperature: Annotated[float | None, typer.Option(help="0 is greedy; 0.8 by default.")] = None,
     top_p: Annotated[float, typer.Option(help="Nucleus; 1 keeps everything.")] = 1.0,
-    max_steps: Annotated[int, typer.Option(help="Greatest depth of a path.")] = 12,
-    max_step_tokens: Annotated[int, typer.Option(help="Longest step, in tokens.")] = 64,
+    max_steps: Annotated[int, typer.Option(help="H_max: how often a search may choose; the last step is the rest.")] = 48,
+    max_step_tokens: Annotated[int, typer.Option(help="Longest step but the last, in tokens.")] = 256,
+    max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens, cut off there; by default the context.")] = None,
+    instruction: Annotated[str | None, typer.Option(help="Put after the question; nothing by default.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same paths.")] = 0,
     budget_eflops: Annotated[float | None, typer.Option(help="Stop after this many equivalent FLOPs.")] = None,
     budget_tokens: Annotated[float | None, typer.Option(help="Stop after this many tokens.")] = None,
@@ -58,7 +60,7 @@ def ask(
         request = Request(
             question,
             configuration,
-            Sampling(temperature, top_p, max_step_tokens, max_steps, seed),
+            Sampling(temperature, top_p, max_step_tokens, max_steps, seed, max_tokens),
             Budget(budget_eflops, None, budget_tokens, budget_seconds),
             early_stopping,
             cast(Schedule, schedule),  # the search refuses any other, with the names there are
@@ -69,7 +71,7 @@ def ask(
             from uniscale_integrations.models.catalog import load_model
 
             quiet_loading()
-            loaded = load_model(model, notify=lambda message: status.update(Text(message)))
+            loaded = load_model(model, notify=lambda message: status.update(Text(message)), instruction=instruction)
             judge = named_verifier(verifier, [model])
 
             def observe(search: BeamSearch) -> None:
