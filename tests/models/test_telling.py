@@ -72,21 +72,20 @@ def test_what_is_drawn_again_after_memory_ran_out_is_told_once() -> None:
 
     model.model.forward = cramped
     told: tuple[list[str], list[str]] = ([], [])
+    asked = Conversation((Turn("user", "1"),))
     requests = [
-        Request(
-            "1",
-            Configuration(model.name),
-            Sampling(1.0, seed=seed, max_tokens=20),
-            conversation=Conversation((Turn("user", "1"),)),
-            emit=emit.append,
-        )
+        Request("1", Configuration(model.name), Sampling(1.0, seed=seed, max_tokens=20), conversation=asked, emit=emit.append)
         for seed, emit in enumerate(told)
     ]
 
     async def both() -> list[Answer]:
-        answers = await asyncio.gather(*(arun(request, model) for request in requests))
+        with model.batches._lock:
+            # So that one batch takes both.
+            running = [asyncio.create_task(arun(request, model)) for request in requests]
+            await asyncio.sleep(0.2)
+        answers = await asyncio.gather(*running)
         await asyncio.sleep(0)
-        return list(answers)
+        return answers
 
     for pieces, answer in zip(told, asyncio.run(both()), strict=True):
         assert "".join(pieces) == answer.text.rstrip()
