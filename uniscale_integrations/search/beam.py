@@ -19,6 +19,14 @@ from uniscale_integrations.space import Configuration
 Schedule = Literal["lockstep", "leader"]
 
 
+INCOMPLETE = {
+    "length": "cut off at the token limit",
+    "content_filter": "stopped by the provider's content filter",
+    "empty": "the model ended the text before it said anything",
+}
+"""What is said of a candidate that is no complete answer, by the reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
     """How to search, apart from how much.
@@ -225,10 +233,13 @@ class BeamSearch:
             self.paths.append(child)
             if made.payload is not None:
                 child.payload = made.payload
-            if made.error is not None or not all_steps:
-                error = made.error or "the model ended the text before it said anything"
-                child.fate, child.reason = Fate.FAILED, error
-                self.notes.append(f"tree {tree.index}: a candidate failed: {error}")
+            if made.error is not None:
+                child.fate, child.reason = Fate.FAILED, made.error
+                self.notes.append(f"tree {tree.index}: a candidate failed: {made.error}")
+                continue
+            if made.incomplete or not all_steps:
+                child.fate, child.reason = Fate.TRUNCATED, INCOMPLETE.get(made.incomplete or "empty", made.incomplete)
+                self.notes.append(f"tree {tree.index}: a candidate is incomplete: {child.reason}")
                 continue
             if all_scores:
                 child.value = value_of(all_scores)

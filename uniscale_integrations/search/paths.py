@@ -37,7 +37,7 @@ class Fate(StrEnum):
     CANCELLED = "cancelled"
     """Stopped by a budget, a deadline or the caller."""
     TRUNCATED = "truncated"
-    """Reached the greatest depth without an answer."""
+    """No complete answer: cut off at the token limit, filtered, empty, or at the greatest depth without an end."""
     FAILED = "failed"
 
 
@@ -51,6 +51,8 @@ class Candidate:
         usage: what sampling it took.
         log_probabilities: mean log-probability of the tokens of each new step, where the generator knows it.
         error: why it failed; then the other fields say what was spent until then.
+        incomplete: why it is no complete answer though it ended: "length" (cut off at the token limit), "content_filter", or "empty".
+            It loses to every complete one.
         payload: what the generator wants to find on the winning path again, such as the framework's own message, or the exception.
         incomplete: why a final candidate is not what its model would have said, in OpenAI's words ("length", "content_filter").
     """

@@ -1,0 +1,98 @@
+"""Blocking calls off the event loop, each on a daemon thread of its own.
+
+The default executor has a handful of threads on a small machine, so that a few calls that hang would hold up all others, and its threads
+keep the process from ending. A request to a model takes far longer than starting a thread does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from contextvars import copy_context
+from threading import Event, Thread
+from typing import TypeVar
+
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+
+async def in_thread(call: Callable[[], Result]) -> Result:
+    """The result of a blocking call, made in a copy of the caller's context. Cancelling abandons the call, which nothing can stop.
+
+    Args:
+        call: what to do.
+
+    Raises:
+        Exception: what the call raised.
+
+    Example:
+        >>> asyncio.run(in_thread(lambda: 2 + 2))
+        4
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Result] = loop.create_future()
+    context = copy_context()
+
+    def settle(error: BaseException | None, result: Result | None = None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(result)  # type: ignore[arg-type]  # the result, where there is no error
+        else:
+            future.set_exception(RuntimeError(f"the call raised {error!r}") if isinstance(error, StopIteration) else error)
+
+    def work() -> None:
+        try:
+            outcome: tuple[BaseException | None, Result | None] = (None, context.run(call))
+        except BaseException as error:
+            outcome = (error, None)
+        with suppress(RuntimeError):
+            # The loop may have been closed since; then nobody waits any more.
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    Thread(target=work, name="uniscale call", daemon=True).start()
+    return await future
+
+
+async def iterate_in_thread(items: Callable[[], Iterator[Item]]) -> AsyncIterator[Item]:
+    """The items of a blocking iterator as they come, all of them made on one thread; leaving off early closes it after the next item.
+
+    Args:
+        items: makes the iterator.
+
+    Raises:
+        Exception: what the iterator raised.
+
+    Example:
+        >>> async def collect():
+        ...     return [item async for item in iterate_in_thread(lambda: iter("abc"))]
+        >>> asyncio.run(collect())
+        ['a', 'b', 'c']
+    """
+    loop, queue, left = asyncio.get_running_loop(), asyncio.Queue[tuple[Item] | None](), Event()
+
+    def work() -> None:
+        iterator: Iterator[Item] | None = None
+        try:
+            iterator = items()
+            for item in iterator:
+                if left.is_set():
+                    return
+                loop.call_soon_threadsafe(queue.put_nowait, (item,))
+        finally:
+            if close := getattr(iterator, "close", None):
+                close()
+            with suppress(RuntimeError):
+                # As in `in_thread`.
+                loop.call_soon_threadsafe(queue.put_nowait, None)
+
+    running = asyncio.ensure_future(in_thread(work))
+    try:
+        while (entry := await queue.get()) is not None:
+            yield entry[0]
+        await running
+    finally:
+        left.set()
+        if not running.done():
+            running.cancel()
