@@ -126,6 +126,7 @@ def as_dict(question: str, answer: Answer, trace: bool = False) -> dict[str, Any
         "score": answer.score,
         "best_score": answer.best_score,
         "cut": answer.cut,
+        "finish_reason": answer.finish_reason,
         "notes": list(answer.notes),
         "ledger": answer.ledger.as_dict(),
     }

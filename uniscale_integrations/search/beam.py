@@ -238,7 +238,8 @@ class BeamSearch:
                 self.notes.append(f"tree {tree.index}: a candidate failed: {made.error}")
                 continue
             if made.incomplete or not all_steps:
-                child.fate, child.reason = Fate.TRUNCATED, INCOMPLETE.get(made.incomplete or "empty", made.incomplete)
+                child.incomplete = made.incomplete or "empty"
+                child.fate, child.reason = Fate.TRUNCATED, INCOMPLETE.get(child.incomplete, child.incomplete)
                 self.notes.append(f"tree {tree.index}: a candidate is incomplete: {child.reason}")
                 continue
             if all_scores:

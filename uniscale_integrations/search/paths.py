@@ -54,7 +54,6 @@ class Candidate:
         incomplete: why it is no complete answer though it ended: "length" (cut off at the token limit), "content_filter", or "empty".
             It loses to every complete one.
         payload: what the generator wants to find on the winning path again, such as the framework's own message, or the exception.
-        incomplete: why a final candidate is not what its model would have said, in OpenAI's words ("length", "content_filter").
     """
 
     steps: tuple[str, ...]
@@ -92,6 +91,7 @@ class Path:
         log_probabilities: mean log-probability of the tokens of each step of its last candidate.
         count: how many candidates said the same, duplicates included.
         payload: of its last candidate.
+        incomplete: why its last candidate is no complete answer, see `Candidate`.
     """
 
     key: PathKey
@@ -106,6 +106,7 @@ class Path:
     log_probabilities: tuple[float, ...] | None = None
     count: int = 1
     payload: object = None
+    incomplete: str = ""
 
     @property
     def depth(self) -> int:

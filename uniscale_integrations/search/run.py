@@ -67,6 +67,7 @@ class Answer:
         payload: what the generator put on the winning path.
         decision_id: the decision that chose the configuration, where one did.
         waited: seconds of `ledger.seconds` in which its requests waited for others to end.
+        finish_reason: why the text ends, in OpenAI's words: "stop" where its model ended it, "length" where a limit did.
     """
 
     text: str
@@ -82,6 +83,7 @@ class Answer:
     payload: object = None
     decision_id: str | None = None
     waited: float = 0.0
+    finish_reason: str = "stop"
 
 
 def settings_for(request: Request, verifier: Verifier | None) -> tuple[SearchSettings, list[str]]:
@@ -185,6 +187,7 @@ class Run:
             notes=(*result.notes, *self._generation.notes),
             payload=result.chosen.payload,
             waited=self._generation.waited if isinstance(self._generation, Queues) else 0.0,
+            finish_reason=result.finish_reason,
         )
 
     def ledger(self) -> Ledger:

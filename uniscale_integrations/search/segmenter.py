@@ -166,6 +166,32 @@ def _opened(line: str) -> str:
     return ""
 
 
+class Boundary:
+    r"""Finds the end of the first unit of a text that comes in pieces.
+
+    Example:
+        >>> boundary = Boundary(Units())
+        >>> boundary("One"), boundary(" line.\n\nTw")
+        (False, True)
+    """
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._delimiter, self._unit, self._piece = segmenter.delimiter, segmenter.begin(), ""
+
+    @property
+    def rest(self) -> str:
+        """What lies behind the last delimiter, or behind the unit's end once it is complete."""
+        return self._piece
+
+    def __call__(self, text: str) -> bool:
+        """Whether the unit is complete with this text; nothing may follow once it is."""
+        self._piece += text
+        while not self._unit.complete and self._delimiter in self._piece:
+            piece, _, self._piece = self._piece.partition(self._delimiter)
+            self._unit = self._unit.after(piece + self._delimiter)
+        return self._unit.complete
+
+
 def cut(text: str, segmenter: Segmenter, limit: int | None = None) -> tuple[str, ...]:
     r"""The steps of a whole answer, in time linear in its length; joined they are the answer again.
 
