@@ -48,6 +48,7 @@ def test_a_converted_file_is_the_original_model(tmp_path: Path, at_home: Path, t
     ids = words(text, add_special_tokens=False)["input_ids"]
     assert loaded.tokenizer(text, add_special_tokens=False)["input_ids"] == ids
     assert loaded.tokenizer.chat_template == template
+    assert loaded.model.config.architectures == ["LlamaForCausalLM"]
     assert loaded.decoder.vocabulary.ends == {2}
     with torch.inference_mode():
         ours, theirs = loaded.model(torch.tensor([ids])).logits, model(torch.tensor([ids])).logits

@@ -10,15 +10,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.gguf_file import write
 from uniscale_integrations.errors import GenerationError, SearchFailed
 from uniscale_integrations.models.catalog import load_model, locate
 from uniscale_integrations.models.chat import Asked, ChatStepModel, Continuation, ServerClient
+from uniscale_integrations.models.gguf import converted
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.models.task import FAMILY_TASK
 from uniscale_integrations.search.conversation import Conversation, Turn
@@ -31,14 +34,14 @@ from uniscale_integrations.verifiers.load import load_prm
 MODEL = "uniscale-3m"
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """The address of `transformers serve`, which runs as long as the tests of this file."""
+@contextmanager
+def transformers_server(folder: str) -> Iterator[str]:
+    """The address of `transformers serve`, which runs as long as the block."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     script = str(Path(sys.executable).with_name("transformers"))
-    command = [script, "serve", locate(MODEL), "--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)]
+    command = [script, "serve", folder, "--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)]
     quiet = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | quiet)
     try:
@@ -57,6 +60,12 @@ def url() -> Iterator[str]:
         server.wait(30)
 
 
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with transformers_server(locate(MODEL)) as address:
+        yield address
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 1), (2, 2, 1)], ids=str)
 def test_it_answers_step_by_step_as_the_model_does_in_this_process(url: str, shape: tuple[int, int, int]) -> None:
     # The embedded family's chat template, as text.
@@ -68,6 +77,16 @@ def test_it_answers_step_by_step_as_the_model_does_in_this_process(url: str, sha
         remote, local = run(request, there, verifier), run(request, here, verifier)
         assert remote.text.strip() == local.text.strip()
         assert remote.ledger.tokens[1] > 0
+
+
+def test_a_converted_gguf_file_can_be_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNISCALE_HOME", str(tmp_path / "home"))
+    model = load_model("uniscale-0.3m")
+    folder = str(converted(write(tmp_path / "small.gguf", model.model, model.tokenizer.chat_template, model.tokenizer)))
+    with transformers_server(folder) as address:
+        there = ChatStepModel(ServerClient(address, folder), name="small")
+        request = Request("What is 8 + 9?", Configuration("small"), Sampling(temperature=0.0))
+        assert run(request, there).text.strip().splitlines()[-1].startswith("Answer:")
 
 
 def test_a_model_that_does_not_continue_is_found_out(url: str) -> None:
