@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.tiny import generator, metaspace_tokenizer, recite, tokenizer
+from tests.tiny import CONFIGS, counted, generator, metaspace_tokenizer, recite, tokenizer
 from uniscale_integrations.models.catalog import load_model
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.models.transformers import TransformersModel
@@ -112,3 +112,16 @@ def test_one_plain_sample_is_drawn_as_the_model_is_set_up_to() -> None:
     assert len({streamed(model, "1", Sampling(1.0, seed=seed, max_tokens=9))[1].text for seed in range(4)}) > 1
     model.model.generation_config.do_sample = True
     assert len({streamed(model, "1", Sampling(seed=seed, max_tokens=9))[1].text for seed in range(4)}) > 1
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_the_first_token_is_known_once_the_question_is_read(kind: str) -> None:
+    model = generator(kind, final_step=None)
+    quiet = Request("1 + 2?", Configuration(model.name), Sampling(1.0, seed=3, max_tokens=12))
+    expected = asyncio.run(arun(quiet, model))
+    with counted(model.model) as passes:
+        pieces, answer = streamed(model, "1 + 2?", quiet.sampling)
+    assert answer.text == expected.text
+    assert passes.tokens == len("1 + 2?\n") + answer.ledger.tokens[1] - 1
+    assert answer.ledger.tokens == expected.ledger.tokens
+    assert answer.ledger.eflops == pytest.approx(expected.ledger.eflops, rel=0.15)

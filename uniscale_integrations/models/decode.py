@@ -21,6 +21,7 @@ from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.models.batch import Batch, OpenBatch
 from uniscale_integrations.models.draw import draw
 from uniscale_integrations.models.halving import in_parts
+from uniscale_integrations.models.read import First
 from uniscale_integrations.models.state import PathState
 from uniscale_integrations.models.vocabulary import Spelled, Vocabulary
 from uniscale_integrations.search.ports import TEMPERATURE, Sampling
@@ -63,6 +64,7 @@ class Start:
         stopped: set when the caller no longer wants it.
         stop: texts that end the answer and are not part of it.
         show: takes what is drawn, piece by piece.
+        first: what follows the last token, where that is known and need not be fed.
     """
 
     state: PathState
@@ -76,6 +78,7 @@ class Start:
     stopped: Event
     stop: Sequence[str] = ()
     show: Show | None = None
+    first: First | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -305,13 +308,22 @@ def decode_in_parts(decoder: Decoder, rows: Sequence[Row], max_rows: int, note: 
 def decode(decoder: Decoder, rows: Sequence[Row]) -> None:
     """Sample all rows to their ends; a token that several of them have drawn after the same text is one forward pass."""
     nodes = _nodes(decoder, rows)
+    firsts = [node.start.first for node in nodes if node.start.first is not None]
+    known = len(firsts) == len(nodes)
+    states = [first.state for first in firsts] if known else [node.start.state for node in nodes]
     batch = decoder.open_batch(
-        decoder.model, [node.start.state for node in nodes], max(min(ROOM, node.start.sampling.max_step_tokens) for node in nodes)
+        decoder.model, states, max(min(ROOM, node.start.sampling.max_step_tokens) for node in nodes)
     )
+    logits = torch.stack([first.logits for first in firsts]) if known else None
     while nodes:
-        moved = batch.moved()
-        logits = batch.step([node.token for node in nodes])
-        _pay(nodes, moved)
+        if logits is None:
+            moved = batch.moved()
+            logits = batch.step([node.token for node in nodes])
+            _pay(nodes, moved)
+        else:
+            # What its pass took was counted with the question.
+            for row in rows:
+                row.drawn += 1
         places = torch.tensor([place for place, node in enumerate(nodes) for _ in node.rows])
         tokens, log_probabilities = draw(
             logits,
@@ -322,6 +334,7 @@ def decode(decoder: Decoder, rows: Sequence[Row]) -> None:
             torch.tensor([_temperature(node.start.sampling) for node in nodes], dtype=torch.float64),
             torch.tensor([node.start.sampling.top_p for node in nodes], dtype=torch.float64),
         )
+        logits = None
         drawn = iter(zip(tokens.tolist(), log_probabilities.tolist(), strict=True))
         parents: list[int] = []
         going: list[_Node] = []

@@ -194,7 +194,7 @@ class TransformersSession:
         self._nodes: dict[PathKey, _Node] = {}
         self._texts: dict[tuple[int, ...], _Node] = {}
         self._tokens_per_step = 8.0
-        self.question = Reading(owner.root, prompt)
+        self.question = Reading(owner.root, prompt, hurried=emit is not None)
         self.notes: list[str] = []
 
     @property
@@ -229,7 +229,7 @@ class TransformersSession:
         """Free every cache, and stop rows that are still running."""
         self._stopped.set()
         self._nodes, self._texts = {}, {}
-        self.question = replace(self.question, after=None)
+        self.question = replace(self.question, after=None, first=None)
 
     def begins(self, expansions: Sequence[Expansion]) -> bool:
         """Whether any of the expansions needs the question."""
@@ -276,6 +276,7 @@ class TransformersSession:
             self._stopped,
             self._stop,
             None if self._told is None else self._told.show,
+            None if path.key.lineage else question.first,
         )
 
     def candidates(self, expansions: Sequence[Expansion], rows: Sequence[Row]) -> list[list[Candidate]]:
