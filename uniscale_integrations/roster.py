@@ -128,7 +128,8 @@ def _hosted(name: str, api_key: object) -> object:
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"the model {name!r}", "langchain", "langchain") from error
     try:
-        return init_chat_model(name, **({} if api_key is None else {"api_key": api_key}))
+        settings: dict[str, Any] = {} if api_key is None else {"api_key": api_key}
+        return init_chat_model(name, **settings)
     except ImportError as error:
         provider = name.partition(":")[0].replace("_", "-")
         raise MissingExtraError(f"the model {name!r}", "langchain", f"langchain-{provider}") from error

@@ -9,10 +9,10 @@ CHARACTERS = 4
 
 
 def token_ids(text: str) -> list[int]:
-    """Numbers that stand for the tokens of a text, about as many as a tokenizer makes of it; equal pieces of text have equal ones.
+    """Numbers that stand for the tokens of a text and its end, about as many as a tokenizer makes of it; equal pieces have equal ones.
 
     Example:
-        >>> len(token_ids("How many tokens is this?")), token_ids("")
-        (6, [])
+        >>> len(token_ids("How many tokens is this?")), len(token_ids(""))
+        (7, 1)
     """
-    return [crc32(text[place : place + CHARACTERS].encode(errors="surrogatepass")) for place in range(0, len(text), CHARACTERS)]
+    return [crc32(text[place : place + CHARACTERS].encode(errors="surrogatepass")) for place in range(0, len(text) + 1, CHARACTERS)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
@@ -78,6 +78,8 @@ class LangChainClient:
         model: the chat model.
     """
 
+    ends_replies = True
+
     def __init__(self, model: BaseChatModel) -> None:
         self.name = _name(model)
         fields = type(model).model_fields
@@ -145,7 +147,7 @@ class LangChainClient:
 
     async def _chunks(
         self, model: Asking, messages: list[BaseMessage], options: Mapping[str, Any], asked: Asked
-    ) -> AsyncIterator[AIMessageChunk]:
+    ) -> AsyncGenerator[AIMessageChunk, None]:
         """The pieces of a reply; a model that does not stream gives its whole message as one."""
 
         def pieces() -> Iterator[Any]:

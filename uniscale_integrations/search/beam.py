@@ -12,19 +12,11 @@ from typing import Literal
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.aggregation import MEAN, Aggregation
 from uniscale_integrations.search.early_stopping import hopeless, patience
-from uniscale_integrations.search.paths import Expansion, Fate, Path, PathKey, Scored
+from uniscale_integrations.search.paths import INCOMPLETE, Expansion, Fate, Path, PathKey, Scored
 from uniscale_integrations.search.result import SearchResult, conclude, precedence
 from uniscale_integrations.space import Configuration
 
 Schedule = Literal["lockstep", "leader"]
-
-
-INCOMPLETE = {
-    "length": "cut off at the token limit",
-    "content_filter": "stopped by the provider's content filter",
-    "empty": "the model ended the text before it said anything",
-}
-"""What is said of a candidate that is no complete answer, by the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +230,8 @@ class BeamSearch:
                 self.notes.append(f"tree {tree.index}: a candidate failed: {made.error}")
                 continue
             if made.incomplete or not all_steps:
-                child.incomplete = made.incomplete or "empty"
-                child.fate, child.reason = Fate.TRUNCATED, INCOMPLETE.get(child.incomplete, child.incomplete)
+                child.fate, child.incomplete = Fate.TRUNCATED, made.incomplete or "empty"
+                child.reason = INCOMPLETE.get(child.incomplete, child.incomplete)
                 self.notes.append(f"tree {tree.index}: a candidate is incomplete: {child.reason}")
                 continue
             if all_scores:

@@ -41,6 +41,14 @@ class Fate(StrEnum):
     FAILED = "failed"
 
 
+INCOMPLETE = {
+    "length": "cut off at the token limit",
+    "content_filter": "stopped by the provider's content filter",
+    "empty": "the model ended the text before it said anything",
+}
+"""What is said of a candidate that is no complete answer, by the reason."""
+
+
 @dataclass(slots=True)
 class Candidate:
     """One sampled continuation of a path.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from uniscale_integrations.search.answers import extract_answer
-from uniscale_integrations.search.paths import Fate, Path
+from uniscale_integrations.search.paths import INCOMPLETE, Fate, Path
 from uniscale_integrations.search.voting import Ballot, vote
 
 
@@ -72,4 +72,5 @@ def conclude(paths: Iterable[Path], cut: str, notes: Iterable[str]) -> SearchRes
     if not partial:
         return None
     best = min(partial, key=lambda path: (-path.depth, *precedence(path)))
-    return SearchResult(best, best, extract_answer(best.text), everything, cut or best.reason or "no path finished", tuple(notes))
+    why = cut or INCOMPLETE.get(best.incomplete, "no path finished")
+    return SearchResult(best, best, extract_answer(best.text), everything, why, tuple(notes))

@@ -36,6 +36,7 @@ class ServerClient:
     """
 
     abilities: frozenset[str] = frozenset()
+    ends_replies = True
     stop: Sequence[str] = ()
     cuts = True
     continuations: Sequence[Continuation] = (Continuation.FLAG, Continuation.RAW, Continuation.PREFILL)

@@ -60,7 +60,7 @@ class ChatSession:
         self._shared = NOTHING
         self._usual = USUAL_ANSWER
         self._prompt = sum(len(turn.text) for turn in conversation.turns) // 4 + 1
-        self._open: list[asyncio.Future[Candidate]] = []
+        self._open: list[asyncio.Task[Candidate]] = []
         self._broken: set[PathKey] = set()
         self.notes: list[str] = []
 
@@ -85,7 +85,7 @@ class ChatSession:
         if not self._queue.waiting:
             return ""
         waiting, owner = self._queue.waiting, self._owner
-        return f"{waiting} of its requests to {owner.name} waited for others to end, since max_concurrency={owner.max_concurrency}; raise it"
+        return f"{waiting} requests to {owner.name} waited for others to end, since max_concurrency={owner.max_concurrency}; raise it"
 
     def spent(self, usage: Usage) -> None:
         """Charge something to no candidate in particular."""
@@ -116,9 +116,10 @@ class ChatSession:
 
     async def _all(self, calls: Sequence[Coroutine[Any, Any, Candidate]]) -> list[Candidate]:
         """What all calls give, in their order; the first that is refused ends the others."""
-        tasks = self._open = [asyncio.ensure_future(call) for call in calls]
+        tasks = [asyncio.create_task(call) for call in calls]
+        self._open = [*tasks]
         try:
-            pending: set[asyncio.Task[Candidate]] = set(tasks)
+            pending = set(tasks)
             while pending:
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
@@ -156,13 +157,25 @@ class ChatSession:
             return self._failed(broken.error, broken.usage)
         except Exception as error:
             # A client may raise anything; the search reports it, and the exception goes to whoever asked if nothing else came.
-            if not asked.prefix and fault_of(error) is Fault.REQUEST:
+            refused = fault_of(error) is Fault.REQUEST
+            if refused and asked.step:
+                # It may be what a step adds to the request that is refused, such as a text of blanks that ends it.
+                return await self._without_steps(wish, index, error)
+            if refused and not asked.prefix:
                 said = f"{self._owner.name} refused the request: {error}"
                 raise RequestRefused(said, (said,), (error,)) from error
             return self._failed(error)
         if step.broke:
             self._broken.add(wish.path.key.child(index))
         return self._step(wish.path, step)
+
+    async def _without_steps(self, wish: Expansion, index: int, error: Exception) -> Candidate:
+        """A whole answer where a request for one step was refused; so are all others from now on."""
+        self._owner.falls_back()
+        if not wish.path.steps:
+            return await self._candidate(wish, index, Continuation.WHOLE)
+        said = f"{self._owner.name} refused to go on with an answer, and is asked for whole ones from now on: {error}"
+        return Candidate((), False, error=said, payload=ContinuationError(said))
 
     async def _replied(self, asked: Asked) -> Reply:
         """One reply. Greedy draws of the same request are all the same, so that one request stands for them."""
@@ -221,7 +234,9 @@ class ChatSession:
         text = continued(path.text + self._pending(path), reply.text, owner.echoes)
         if text is None:
             return self._began_anew(usage)
-        ended = self._before_stop(path.text, self._pending(path) + text)
+        ended = self._pending(path) + text
+        if path.steps or not owner.client.ends_replies:
+            ended = self._before_stop(path.text, ended)
         return self._made(cut(ended, owner.segmenter, most_steps) if ended.strip() else (), True, usage, reply)
 
     def _step(self, path: Path, step: Step) -> Candidate:
