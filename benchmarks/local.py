@@ -168,7 +168,8 @@ def main() -> None:
     result |= {"right_directly": right(direct, asked), "right_through_the_package": right(alone, asked)}
     result |= {"same_plain": same(direct, alone), "searched": len(some), "same_searched": same(remote, local)}
     # How often rounding alone changes an answer: the server reads a beginning in other batches than it has said it in.
-    result |= {"same_searched_as_plain_there": same(remote, direct[: len(some)]), "same_searched_as_plain_here": same(local, alone[: len(some)])}
+    result["same_searched_as_plain_there"] = same(remote, direct[: len(some)])
+    result["same_searched_as_plain_here"] = same(local, alone[: len(some)])
     table = Table(title="local model", title_justify="left", show_header=False)
     for key, value in result.items():
         table.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value))

@@ -115,7 +115,7 @@ def generator(
     context: int = 256,
     instruction: str = "",
     final_step: str | None = FAMILY_TASK.final_step,
-    segmenter: Segmenter = Lines(),  # noqa: B008  # frozen
+    segmenter: Segmenter = Lines(),  # frozen
     **options: Any,
 ) -> TransformersModel:
     """A generator around a random model whose steps are lines, without an instruction after the question unless one is given."""

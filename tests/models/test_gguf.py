@@ -24,6 +24,7 @@ from uniscale_integrations.search.run import Request, run
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers import SelfCertainty
 
+
 @pytest.fixture(autouse=True)
 def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"

@@ -120,7 +120,7 @@ def test_the_first_token_is_known_once_the_question_is_read(kind: str) -> None:
     quiet = Request("1 + 2?", Configuration(model.name), Sampling(1.0, seed=3, max_tokens=12))
     expected = asyncio.run(arun(quiet, model))
     with counted(model.model) as passes:
-        pieces, answer = streamed(model, "1 + 2?", quiet.sampling)
+        _, answer = streamed(model, "1 + 2?", quiet.sampling)
     assert answer.text == expected.text
     assert passes.tokens == len("1 + 2?\n") + answer.ledger.tokens[1] - 1
     assert answer.ledger.tokens == expected.ledger.tokens

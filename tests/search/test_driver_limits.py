@@ -18,7 +18,6 @@ from uniscale_integrations.search.ports import Sampling, Verdict
 from uniscale_integrations.search.run import Run, arun
 from uniscale_integrations.space import Configuration
 
-
 DEEP = Sampling(max_steps=24)
 """So deep that a budget, which is looked at between steps, breaks before the last one."""
 

@@ -61,7 +61,7 @@ class World:
         return Candidate(() if final and bare < 32 and steps else (step,), final, usage)
 
     def several(self, tree: int, steps: tuple[str, ...], index: int, most: int, rest: bool = False) -> Candidate:
-        """The candidate sampled on for up to so many steps, the last of which may be all the rest: what single candidates would have said."""
+        """The candidate sampled on for up to so many steps, what single ones would have said; the last may be all the rest."""
         said = steps
         usage = NOTHING
         while True:

@@ -141,7 +141,8 @@ def piece(text: str, finish: str | None = None, **more: Any) -> dict[str, Any]:
 
 def test_a_reply_that_is_read_as_it_comes_ends_where_a_step_does() -> None:
     told = [piece("So", logprobs={"content": [{"logprob": -1.0}]}), piece(" it is"), piece(":\n- one"), piece("\n\n"), piece("Not this")]
-    client, bodies = in_memory(events(*told), events(piece("4", "stop"), {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 1}}))
+    usage = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 1}}
+    client, bodies = in_memory(events(*told), events(piece("4", "stop"), usage))
     first = asyncio.run(client.complete(Asked(ASKED, segmenter=Units(), log_probabilities=True)))
     assert (first.text, first.cut, first.ended, first.log_probability) == ("So it is:\n- one\n\n", True, True, -1.0)
     assert first.usage.completion_tokens == 4
@@ -179,7 +180,8 @@ def test_a_server_that_refuses_log_probabilities_is_asked_without_from_then_on()
 def test_the_chat_template_is_asked_of_the_server() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/props":
-            return httpx.Response(200, json={"chat_template": "{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}|", "bos_token": "<s>"})
+            template = "{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}|"
+            return httpx.Response(200, json={"chat_template": template, "bos_token": "<s>"})
         if request.url.path == "/apply-template":
             return httpx.Response(404)
         return httpx.Response(200, json={"choices": [{"text": json.loads(request.content)["prompt"], "finish_reason": "stop"}]})

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 
-from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import GenerationError
 from uniscale_integrations.models.chat.client import CONTINUE, Asked, Continuation, Reply
 from uniscale_integrations.models.chat.events import Gathered

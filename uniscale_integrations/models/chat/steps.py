@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from os.path import commonprefix
-
 LONG_ENOUGH = 8
 """Characters of a first line that nobody says twice by chance."""
 
@@ -49,4 +47,6 @@ def _after(prefix: str, reply: str) -> str:
     if reply.startswith(prefix):
         return reply[len(prefix) :]
     rest = reply.lstrip()[len(prefix.strip()) :]
-    return rest[len(commonprefix((rest, prefix[len(prefix.rstrip()) :]))) :]
+    for space in prefix[len(prefix.rstrip()) :]:
+        rest = rest.removeprefix(space)
+    return rest
