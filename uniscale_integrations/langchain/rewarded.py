@@ -51,7 +51,8 @@ def rewarded(
     """A chain whose every answer is judged, and the engine told.
 
     It is called and streamed as the chain is, with the same further arguments, such as an agent's `stream_mode`; a streamed answer is
-    judged when its last piece has been read. An evaluator that fails, or says nothing that can be learned from, costs nobody the answer: that is logged as an error.
+    judged when its last piece has been read. An evaluator that fails, or says nothing that can be learned from, costs nobody the answer:
+    that is logged as an error.
 
     Args:
         chain: gives the answer.

@@ -81,11 +81,11 @@ class ChatSession:
 
     @property
     def queued(self) -> str:
-        """How many requests wait for a slot, where any does."""
-        if not self._queue.waiting:
+        """That requests had to wait for a slot, where any had or still has."""
+        if not self._queue.waiting and not self.waited:
             return ""
-        waiting, owner = self._queue.waiting, self._owner
-        return f"{waiting} requests to {owner.name} waited for others to end, since max_concurrency={owner.max_concurrency}; raise it"
+        owner = self._owner
+        return f"its requests to {owner.name} waited for others to end, since max_concurrency={owner.max_concurrency}; raise it"
 
     def spent(self, usage: Usage) -> None:
         """Charge something to no candidate in particular."""
