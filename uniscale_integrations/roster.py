@@ -159,23 +159,26 @@ def _adapted(model: object, settings: Mapping[str, Any]) -> Generator:
     return cast(Generator, model)
 
 
-def load_generator(name: str, notify: Callable[[str], None] = lambda message: None) -> Generator:
+def load_generator(name: str, notify: Callable[[str], None] = lambda message: None, instruction: str | None = None) -> Generator:
     """A model by its name: one of a provider, such as "openai:gpt-5-mini", or a local one.
 
     Args:
         name: as of `generators`.
         notify: told what takes long.
+        instruction: of a local model, put after every question.
 
     Raises:
-        ConfigurationError: a provider's model that cannot be made.
+        ConfigurationError: a provider's model that cannot be made, or one with an instruction.
         MissingExtraError: the package of a provider, or of local models, is not installed.
         UnknownModelError: no local model of that name.
     """
     if is_hosted(name):
+        if instruction is not None:
+            raise ConfigurationError(f"{name} is a provider's model, which takes no instruction; say it in the question")
         return _adapted(_hosted(name, None), {"name": name})
     from uniscale_integrations.models.catalog import load_model
 
-    return load_model(name, notify=notify)
+    return load_model(name, notify=notify, instruction=instruction)
 
 
 @runtime_checkable
