@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
+import httpx
+
 Shape = tuple[int, int, int]
 """`(QP, CP, BS)`."""
 
@@ -28,6 +30,9 @@ SHAPES: tuple[Shape, ...] = ((1, 1, 1), (2, 1, 1))
 
 TEXT = "2 + 2 = 4.\nAnswer: 4"
 """What the model answers."""
+
+LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=1000, keepalive_expiry=60.0)
+"""Of the clients' connections, none of which is opened anew while it is measured."""
 
 Call = Callable[[], object]
 AsyncCall = Callable[[], Awaitable[object]]
