@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from threading import Lock
@@ -46,7 +47,14 @@ class Server:
         self._behaves, self._numbers, self._lock = behaves, count(), Lock()
 
     def client(self) -> httpx.Client:
-        return httpx.Client(transport=httpx.MockTransport(self.answer))
+        def answer(request: httpx.Request) -> httpx.Response:
+            with self._lock:
+                number, self.arrived = self.arrived, self.arrived + 1
+            if self._takes is not None:
+                time.sleep(self._takes(json.loads(request.content), number))
+            return self.answer(request)
+
+        return httpx.Client(transport=httpx.MockTransport(answer))
 
     def async_client(self) -> httpx.AsyncClient:
         async def answer(request: httpx.Request) -> httpx.Response:

@@ -103,7 +103,7 @@ class Eligibility:
             failed: what has failed at it already.
         """
         cannot = {**self._never, **self._unable(asked), **failed} if failed or not asked.bare else self._never
-        for unwise in (self._tired(), self._too_dear(limits), self._too_slow(limits)):
+        for unwise in (self._tired(), self._too_dear(limits), self._too_slow(limits), self._alike(asked)):
             if unwise and any(each not in unwise and each not in cannot for each in self._space):
                 cannot = {**unwise, **cannot}
         return cannot
@@ -131,6 +131,12 @@ class Eligibility:
                 elif not asked.needs <= model.abilities:
                     unable[name] = f"{name} cannot do {', '.join(sorted(asked.needs - model.abilities))}"
         return {each: unable[each.model] for each in self._space if each.model in unable}
+
+    def _alike(self, asked: Conversation) -> dict[Configuration, str]:
+        """Which would draw several samples where the call wants the most likely one, of which all samples would be copies."""
+        if asked.options.get("temperature") != 0:
+            return {}
+        return {each: "temperature=0 makes all its samples the same" for each in self._space if not each.plain}
 
     def _tired(self) -> dict[Configuration, str]:
         """Which have a model that rests because it failed."""

@@ -15,9 +15,19 @@ from numpy.typing import NDArray
 
 from uniscale_integrations.attribution import Credit, credited, decisions_of
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
+from uniscale_integrations.cost.ledger import Ledger
 from uniscale_integrations.eligibility import Eligibility, Reasons
-from uniscale_integrations.errors import BudgetError, ConfigurationError, ContextLengthError, LogError, SearchFailed
+from uniscale_integrations.errors import (
+    BudgetError,
+    ConfigurationError,
+    ContextLengthError,
+    CrowdedError,
+    LogError,
+    RequestRefused,
+    SearchFailed,
+)
 from uniscale_integrations.estimates import Estimates, KnowsItsCost, Spent, check_units
+from uniscale_integrations.failures import Fault, fault_of
 from uniscale_integrations.journal import Decision, Journal
 from uniscale_integrations.log.events import Event, Feedback, Outcome, new_id
 from uniscale_integrations.log.fold import Fold
@@ -187,9 +197,8 @@ class UniScale:
             LogError: the choice could not be logged.
         """
         self._replica.sync_if_due()
-        others = {} if models is None else {each: "its model was not asked for" for each in self.space if each.model not in models}
         chosen = self.weights if mode is None else weights(mode)
-        decision = self._decide(_asked(query), chosen, budget or Budget(), new_id(), 0, others)
+        decision = self._decide(_asked(query), chosen, budget or Budget(), new_id(), 0, self._others(models))
         self._append(self._journal.decided(decision, query))
         return decision
 
@@ -200,9 +209,11 @@ class UniScale:
         mode: Mode | None = None,
         budget: Budget | None = None,
         sampling: Sampling | None = None,
+        models: Collection[str] | None = None,
     ) -> Answer:
-        """`arun` for callers that do not await; works inside a running event loop too."""
-        return _finish(self.arun(question, mode=mode, budget=budget, sampling=sampling))
+        """`arun` for callers that do not await; works inside a running event loop too, and asks models by their synchronous methods."""
+        asked = replace(_asked(question), synchronous=True)
+        return _finish(self.arun(asked, mode=mode, budget=budget, sampling=sampling, models=models))
 
     async def arun(
         self,
@@ -211,13 +222,15 @@ class UniScale:
         mode: Mode | None = None,
         budget: Budget | None = None,
         sampling: Sampling | None = None,
+        models: Collection[str] | None = None,
         observe: Observer | None = None,
         emit: Emit | None = None,
     ) -> Answer:
         """Choose a configuration, run it, log choice and outcome, and give the answer with the decision's id.
 
         Where every candidate of the chosen model fails, or the question is too long for it, the next best model gets its turn, unless
-        pieces of an answer have been shown already.
+        pieces of an answer have been shown already. A request that a provider refuses for its own sake ends at once, and costs its model
+        nothing.
 
         Args:
             question: what to answer: a text, or a conversation.
@@ -225,16 +238,18 @@ class UniScale:
             budget: what the search may spend; what is expected to cost more, or has taken longer of late, is not eligible as long as
                 anything else is left.
             sampling: how to draw, instead of the engine's.
+            models: names of those that may be chosen; all by default.
             observe: told of every answer that the search took.
             emit: takes the pieces of an answer while it is made, where the configuration is plain and the model streams.
 
         Raises:
             ConfigurationError: no configuration can serve it.
             SearchFailed: every model failed.
+            RequestRefused: a provider refused the request itself.
             ContextLengthError: the question is too long for the last one that was left.
         """
         chosen, request_id, limits = self.weights if mode is None else weights(mode), new_id(), budget or Budget()
-        asked, failed, shown = _asked(question), dict[Configuration, str](), _Shown(emit)
+        asked, failed, shown = _asked(question), self._others(models), _Shown(emit)
         notes = await self._replica.async_if_due()
         for attempt in count():
             decision = self._decide(asked, chosen, limits, request_id, attempt, failed)
@@ -249,22 +264,25 @@ class UniScale:
                 conversation=asked,
                 emit=shown if emit is not None and configuration.plain else None,
             )
+            lost: list[Ledger] = []
             try:
-                answer = await arun(request, self._models[configuration.model], self._verifier_for(asked), observe)
+                answer = await arun(request, self._models[configuration.model], self._verifier_for(asked), observe, lost.append)
             except asyncio.CancelledError:
                 # The decision is closed, so that nobody waits for its outcome; the log's own thread sees to that.
-                self._group.submit(self._journal.decided(decision, question), self._journal.failed(decision, "cancelled"))
+                failure = self._journal.failed(decision, "cancelled", _spent(lost))
+                self._spend(failure)
+                self._group.submit(self._journal.decided(decision, question), failure)
                 raise
             except Exception as error:
-                notes += await self._failed(decision, question, error, limits)
-                if not isinstance(error, (SearchFailed, ContextLengthError)):
+                notes += await self._failed(decision, question, error, limits, _spent(lost))
+                if isinstance(error, RequestRefused) or not isinstance(error, (SearchFailed, ContextLengthError)):
                     raise
                 failed |= {each: str(error) for each in self.space if each.model == configuration.model}
                 if shown.anything or not self._eligibility.anything(asked, failed):
                     raise
                 continue
             self._eligibility.resting.answered(configuration.model)
-            self._eligibility.took(configuration, answer.ledger.seconds)
+            self._eligibility.took(configuration, answer.ledger.seconds - answer.waited)
             self._spend(answer.ledger)
             notes += await self._keep(self._journal.decided(decision, question), self._journal.answered(decision, answer))
             return replace(answer, decision_id=decision.id, notes=(*answer.notes, *notes))
@@ -415,7 +433,7 @@ class UniScale:
         attempt: int,
         failed: Reasons,
     ) -> Decision:
-        if not asked.question.strip() and "images" not in asked.needs:
+        if not asked.question.strip() and not asked.may_be_empty:
             raise ConfigurationError("the question is empty; give it at least one word")
         features = self._encode(asked.query, asked.numbers)
         masked = self._eligibility.masked(asked, limits, failed)
@@ -446,16 +464,29 @@ class UniScale:
     def _verifier_for(self, asked: Conversation) -> Verifier | None:
         return self._verifier if asked.valid is None else Formed(self._verifier, asked.valid)
 
-    async def _failed(self, decision: Decision, asked: str | Conversation, error: Exception, limits: Budget) -> list[str]:
+    def _others(self, models: Collection[str] | None) -> dict[Configuration, str]:
+        """The configurations that a request leaves out which may only be served by some models.
+
+        Raises:
+            ConfigurationError: a model that is not there, or that the space has no configuration of.
+        """
+        if models is None:
+            return {}
+        if missing := sorted(set(models).difference(self.space.models)):
+            raise ConfigurationError(f"no configuration has the model {missing[0]!r}; the models are {', '.join(self.space.models)}")
+        return {each: "its model was not asked for" for each in self.space if each.model not in models}
+
+    async def _failed(
+        self, decision: Decision, asked: str | Conversation, error: Exception, limits: Budget, spent: tuple[float, float]
+    ) -> list[str]:
         """Log that a decision came to nothing, and remember what its model is to be spared for; notes for whoever asked."""
-        spent = error.spent if isinstance(error, SearchFailed) else (0.0, 0.0)
         failure = self._journal.failed(decision, str(error) or repr(error), spent)
         self._spend(failure)
         notes = await self._keep(self._journal.decided(decision, asked), failure)
-        if isinstance(error, BudgetError) and limits.seconds is not None:
+        if isinstance(error, BudgetError) and not isinstance(error, CrowdedError) and limits.seconds is not None:
             # How long it would have taken is not known, only that it was more.
             self._eligibility.took(decision.configuration, 2.0 * limits.seconds)
-        if isinstance(error, SearchFailed):
+        if isinstance(error, SearchFailed) and (not error.errors or any(fault_of(each) is Fault.MODEL for each in error.errors)):
             self._eligibility.resting.failed(decision.configuration.model)
         return [*notes, f"{decision.configuration} failed: {error}"]
 
@@ -485,6 +516,11 @@ class _Shown:
         self.anything = True
         if self._emit is not None:
             self._emit(piece)
+
+
+def _spent(lost: Sequence[Ledger]) -> tuple[float, float]:
+    """EFLOPs and dollars of attempts that came to nothing."""
+    return sum(each.eflops for each in lost), sum(each.usd for each in lost)
 
 
 def _asked(question: str | Conversation) -> Conversation:

@@ -23,6 +23,10 @@ class BudgetError(UniScaleError):
     """A budget that does not cover even the first step of one sample."""
 
 
+class CrowdedError(BudgetError):
+    """A deadline that passed while requests waited for others to end; the message says how many may run at once."""
+
+
 class GenerationError(UniScaleError):
     """A generator that failed or returned nothing usable."""
 
@@ -53,6 +57,10 @@ class SearchFailed(UniScaleError):
     ) -> None:
         super().__init__(message)
         self.causes, self.errors, self.spent = causes, errors, spent
+
+
+class RequestRefused(SearchFailed):
+    """A provider refused the request itself, as it would from anybody: no other candidate is sent, and no other model asked."""
 
 
 class CalibrationError(UniScaleError):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 from uniscale_integrations.cost.price import Price, Priced
-from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.errors import ConfigurationError, MissingExtraError
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.space import DEFAULT_SHAPES, ConfigurationSpace
 
@@ -56,25 +58,35 @@ def loaded(models: Sequence[object] | None, prices: Mapping[str, tuple[float, fl
 
 
 def generators(
-    models: Sequence[object], prices: Mapping[str, tuple[float, float]] | None = None, **settings: Any
+    models: Sequence[object],
+    prices: Mapping[str, tuple[float, float]] | None = None,
+    api_key: object = None,
+    **settings: Any,
 ) -> list[Generator | str]:
-    """The models as generators, names as they are.
+    """The models as generators, names of local models as they are.
+
+    A name such as "openai:gpt-5-mini" is one of a provider, whose chat model LangChain makes.
 
     Those of a framework that have the same name, one model with several settings, are told apart by a number.
 
     Args:
         models: generators, names, or models of a framework.
         prices: of models of a framework by name, dollars per million tokens read and sampled.
-        settings: of the `ChatStepModel` around each of the latter.
+        api_key: of models that are named with their provider; by default what the provider's package finds in the environment.
+        settings: of the `ChatStepModel` around each of a framework.
 
     Raises:
         ConfigurationError: something else, or a price of a model that is not there or has none.
+        MissingExtraError: the package of a named provider is not installed.
     """
     if isinstance(models, str):
         raise ConfigurationError(f"models must be a list, got the text {models!r}; give [{models!r}]")
     seen: Counter[str] = Counter()
     made: list[Generator | str] = []
     for model in models:
+        if isinstance(model, str) and is_hosted(model):
+            made.append(_adapted(_hosted(model, api_key), {"name": model, **settings}))
+            continue
         generator = model if isinstance(model, str) else _adapted(model, settings)
         if not isinstance(generator, str) and generator is not model:
             seen[generator.name] += 1
@@ -92,6 +104,37 @@ def generators(
             )
         priced.set_price(Price.of(price))
     return made
+
+
+def is_hosted(name: str) -> bool:
+    """Whether a name is that of a provider's model, with the provider before a colon.
+
+    Example:
+        >>> is_hosted("openai:gpt-5-mini"), is_hosted("uniscale-1m"), is_hosted("models/llama:8b.gguf")
+        (True, False, False)
+    """
+    return re.fullmatch(r"[a-z][a-z0-9_-]+:[^/\\].*", name) is not None and not Path(name).exists()
+
+
+def _hosted(name: str, api_key: object) -> object:
+    """The chat model of LangChain by that name.
+
+    Raises:
+        MissingExtraError: LangChain, or the package of the provider, is not installed.
+        ConfigurationError: no such provider.
+    """
+    try:
+        from langchain.chat_models import init_chat_model
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"the model {name!r}", "langchain", "langchain") from error
+    try:
+        settings: dict[str, Any] = {} if api_key is None else {"api_key": api_key}
+        return init_chat_model(name, **settings)
+    except ImportError as error:
+        provider = name.partition(":")[0].replace("_", "-")
+        raise MissingExtraError(f"the model {name!r}", "langchain", f"langchain-{provider}") from error
+    except ValueError as error:
+        raise ConfigurationError(f"the model {name!r} cannot be made: {error}") from error
 
 
 def _adapted(model: object, settings: Mapping[str, Any]) -> Generator:

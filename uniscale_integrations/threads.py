@@ -1,7 +1,7 @@
 """Blocking calls off the event loop, each on a daemon thread of its own.
 
-The default executor has a handful of threads on a small machine, so that a few calls that hang would hold up all others, and its threads keep
-the process from ending. A request to a model takes far longer than starting a thread does.
+The default executor has a handful of threads on a small machine, so that a few calls that hang would hold up all others, and its threads
+keep the process from ending. A request to a model takes far longer than starting a thread does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 
 async def in_thread(call: Callable[[], Result]) -> Result:
-    """The result of a blocking call, made in a copy of the caller's context. Cancelling the caller abandons the call, which nothing can stop.
+    """The result of a blocking call, made in a copy of the caller's context. Cancelling abandons the call, which nothing can stop.
 
     Args:
         call: what to do.

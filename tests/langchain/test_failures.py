@@ -58,7 +58,7 @@ def test_one_of_eight_candidates_hangs_and_the_others_answer() -> None:
     engine = UniScale(
         [as_generator(openai(server), timeout=0.2)], "agreement", ConfigurationSpace([Configuration("gpt-test", 8, 1, 1)])
     )
-    message = UniScaleChatModel(engine=engine).invoke("What is 2 + 2?")
+    message = asyncio.run(UniScaleChatModel(engine=engine).ainvoke("What is 2 + 2?"))
     assert message.text == "Hello there.\nAnswer: 4"
     assert "no answer within 0.2 s" in message.response_metadata["uniscale"]["notes"][0]
     assert server.cancelled == 1

@@ -58,7 +58,7 @@ def ollama(bodies: list[Body], **settings: Any) -> ChatOllama:
         told = {"model": body["model"], "created_at": "2026-01-01T00:00:00Z", "message": message} | closing
         return httpx.Response(200, content=json.dumps(told).encode() + b"\n", headers={"content-type": "application/x-ndjson"})
 
-    return ChatOllama(model="llama-test", async_client_kwargs={"transport": httpx.MockTransport(answer)}, **settings)
+    return ChatOllama(model="llama-test", client_kwargs={"transport": httpx.MockTransport(answer)}, **settings)
 
 
 def _cut(text: str, stop: list[str] | None) -> str:

@@ -13,9 +13,12 @@ from langchain_openai import ChatOpenAI
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from tests.langchain.conftest import openai, searching
+from tests.langchain.conftest import openai
 from tests.openai_server import Server
+from uniscale_integrations.engine import UniScale
 from uniscale_integrations.langchain import UniScaleChatModel
+from uniscale_integrations.langchain.chat_model import as_generator
+from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 
@@ -72,7 +75,9 @@ class TestPlain(ChatModelIntegrationTests):
     @property
     def chat_model_params(self) -> dict[str, Any]:
         server = getattr(self, "_server", None) or Server()
-        return {"engine": searching(server, self.shape).engine}
+        models = [as_generator(openai(server, name, stream_usage=True)) for name in ("gpt-test", "gpt-other")]
+        space = ConfigurationSpace(Configuration(name, *self.shape) for name in ("gpt-test", "gpt-other"))
+        return {"engine": UniScale(models, "agreement", space)}
 
     @property
     def supports_image_inputs(self) -> bool:

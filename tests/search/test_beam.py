@@ -191,7 +191,7 @@ def test_ending_the_text_at_once_is_a_failure_not_an_answer() -> None:
     result = machine.result()
     assert result is not None
     assert result.answer == "7"
-    assert machine.paths[0].fate is Fate.FAILED
+    assert machine.paths[0].fate is Fate.TRUNCATED
 
 
 def test_a_candidate_that_neither_adds_nor_ends_anything_is_not_asked_for_again() -> None:

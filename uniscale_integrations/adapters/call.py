@@ -7,7 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
-from uniscale_integrations.adapters.forms import validity
+from uniscale_integrations.adapters.forms import filled, validity
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError, SearchFailed
 from uniscale_integrations.search.budget import Budget
@@ -18,6 +18,8 @@ from uniscale_integrations.space import Configuration
 PER_CALL = ("mode", "weights", "budget", "deadline")
 """What a call may bring along for the engine; everything else is for the inner model."""
 
+OURS = "uniscale_"
+"""What the names of these begin with where an application has names of its own, as in a config of LangChain."""
 
 KNOWN = ("model", "models", "modes", "modalities")
 """What is not meant to be one of those, however much it looks like it."""
@@ -47,6 +49,9 @@ def conversation(
     media: bool,
     earlier: tuple[Configuration, float | None] | None,
     about: str = "",
+    fills: Mapping[str, Any] | None = None,
+    synchronous: bool = False,
+    streaming: bool = False,
 ) -> Conversation:
     """What a framework asks, as the search and the policy see it.
 
@@ -58,19 +63,28 @@ def conversation(
         media: whether any message holds what is not text.
         earlier: what gave the last answer, and its score.
         about: the question that the call is about, where the messages wrap it in more.
+        fills: the JSON schema that an answer fills in, where each model is asked for that in its own way.
+        synchronous: as of `Conversation`, likewise `streaming`.
     """
     tools, form = options.get("tools") or [], options.get("response_format")
-    needs = {"tools": bool(tools), "structure": form is not None, "images": media}
+    if fills is None:
+        needs = {"tools": bool(tools), "structure": form is not None, "images": media}
+        valid = validity(tools, options.get("tool_choice"), form)
+    else:
+        needs = {"form": True, "images": media}
+        valid = filled(fills)
     return Conversation(
         tuple(turns),
         list(messages),
         dict(options),
-        bool(tools) or form is not None,
+        bool(tools) or form is not None or fills is not None,
         frozenset(need for need, needed in needs.items() if needed),
-        validity(tools, options.get("tool_choice"), form),
+        valid,
         tuple(stop),
         earlier,
         about,
+        streaming,
+        synchronous,
     )
 
 
@@ -111,7 +125,7 @@ def request(
         deadline: likewise, in seconds.
 
     Raises:
-        ConfigurationError: a budget, a deadline or a way of drawing that is no number.
+        ConfigurationError: a budget, a deadline or a way of drawing that is no number, or a model that is not there.
     """
     said = {name: asked.options.get(name) for name in ("temperature", "top_p")}
     drawn: dict[str, Any] = {name: _number(name, value, "a number") for name, value in said.items() if value is not None}
@@ -122,12 +136,23 @@ def request(
         "mode": weighing(own.get("weights", own.get("mode", mode))),
         "budget": _limits(engine, own.get("budget", budget), own.get("deadline", deadline)),
         "sampling": replace(engine.sampling, **drawn) if drawn else None,
+        "models": _only(engine, asked.options.get("model")),
     }
 
 
 def weighing(mode: str | Sequence[float] | None) -> Any:
     """A mode as the engine takes it, which frameworks may have made a list of; `None` is the engine's own."""
     return mode if mode is None or isinstance(mode, str) else tuple(mode)
+
+
+def _only(engine: UniScale, model: object) -> list[str] | None:
+    """The models that a call names by `model`, by their name in the space or by that of the model itself; all where it names none."""
+    if model is None:
+        return None
+    named = [name for name in engine.space.models if model in (name, getattr(getattr(engine.models[name], "client", None), "name", None))]
+    if not named:
+        raise ConfigurationError(f"a call asks for the model {model!r}, but the models are {', '.join(engine.space.models)}")
+    return named
 
 
 def _limits(engine: UniScale, budget: Budget | float | None, deadline: float | None) -> Budget:

@@ -49,8 +49,11 @@ class Drawing:
         drawn: dict[str, Any] = {}
         for name, field in self._fields.items():
             value, given = getattr(asked, name), said.get(name)
-            if name == "max_tokens" and value is not None:
+            if name == "max_tokens" and value is not None and (asked.step or given is None):
                 drawn[field] = min(filter(None, (value, given, getattr(self._model, field, None))))
+            elif name == "seed" and value is not None:
+                # Draws of the same request are told apart, whatever seed the call begins with.
+                drawn[field] = value
             elif given is not None:
                 drawn[field] = given
             elif value is not None and (name != "temperature" or self._alike):

@@ -83,6 +83,24 @@ def validity(tools: Sequence[Any], choice: Any, form: Any) -> Callable[[str], bo
     return called
 
 
+def filled(schema: Mapping[str, Any]) -> Callable[[str], bool]:
+    """Whether the text of an answer fills in a schema, as JSON or as the arguments of a tool's call, whichever way its model was asked.
+
+    Example:
+        >>> fits = filled({"type": "object", "required": ["setup"]})
+        >>> fits('{"setup": "Why?"}'), fits(canonical("", [Call("Joke", {"setup": "Why?"})])), fits("Why not?")
+        (True, True, False)
+    """
+
+    def fits(text: str) -> bool:
+        called = _called(text)
+        if called is not None:
+            return any(_conforms(call["args"], schema) for call in called["tool_calls"])
+        return _fits(text, schema)
+
+    return fits
+
+
 def _called(text: str) -> Mapping[str, Any] | None:
     """What `canonical` has put together; `None` for any other text, however much it looks like it."""
     told = _parsed(text)

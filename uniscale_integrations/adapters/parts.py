@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Collection, Mapping, Sequence
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Protocol
 
 from uniscale_integrations.adapters.call import weighing
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.roster import generators
 from uniscale_integrations.space import ConfigurationSpace
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 
 class Parts(Protocol):
@@ -22,6 +26,9 @@ class Parts(Protocol):
         prices: of models by name.
         timeout: of one request to an inner model, in seconds.
         max_retries: of one request to an inner model.
+        max_concurrency: requests that each inner model is sent at once.
+        api_key: of models that are given by name; `None` leaves that to their packages.
+        engine_settings: what else an engine takes, by name.
         mode: the engine's weights; `None` is "balanced".
     """
 
@@ -32,11 +39,15 @@ class Parts(Protocol):
     prices: Mapping[str, tuple[float, float]] | None
     timeout: float | None
     max_retries: int | None
+    max_concurrency: int | None
+    api_key: SecretStr | None
+    engine_settings: Mapping[str, Any]
     mode: str | Sequence[float] | None
 
 
 LEFT_OUT: Mapping[str, Any] = {
     "models": None, "log": None, "verifier": "auto", "space": None, "prices": None, "timeout": None, "max_retries": None,
+    "max_concurrency": None, "engine_settings": {},
 }  # fmt: skip
 """What parts are where nothing is said of them; the mode is that of the calls too, and goes along with an engine."""
 
@@ -57,9 +68,33 @@ def engine_from(parts: Parts) -> UniScale:
     Raises:
         ConfigurationError: as of `generators` and `UniScale`.
     """
-    limits: dict[str, Any] = {"timeout": parts.timeout, "retries": parts.max_retries or 0}
+    limits: dict[str, Any] = {
+        "timeout": parts.timeout,
+        "retries": parts.max_retries or 0,
+        "max_concurrency": parts.max_concurrency,
+    }
     models, prices = parts.models, parts.prices
     if models is not None:
-        models, prices = generators(models, prices, **limits), None
+        models, prices = generators(models, prices, parts.api_key, **limits), None
     log = "sqlite://" if parts.log is None else parts.log
-    return UniScale(models, parts.verifier, parts.space, weighing(parts.mode) or "balanced", log, prices=prices)
+    return UniScale(models, parts.verifier, parts.space, weighing(parts.mode) or "balanced", log, prices=prices, **parts.engine_settings)
+
+
+ENGINE = frozenset(signature(UniScale).parameters) - {"models", "verifier", "space", "mode", "log", "prices"}
+"""What an engine takes that is no field of a framework's model."""
+
+
+def with_settings(given: Any, fields: Collection[str]) -> Any:
+    """The arguments of a framework's model, those that are meant for its engine together under `engine_settings`.
+
+    Args:
+        given: the arguments; anything but a mapping is left as it is.
+        fields: the names of the model's own.
+    """
+    if not isinstance(given, Mapping):
+        return given
+    meant = {name: value for name, value in given.items() if name in ENGINE and name not in fields}
+    if not meant:
+        return given
+    settings = {**given.get("engine_settings", {}), **meant}
+    return {name: value for name, value in given.items() if name not in meant} | {"engine_settings": settings}

@@ -15,25 +15,30 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 
-from uniscale_integrations.adapters.call import PER_CALL, answered, divided, request
-from uniscale_integrations.adapters.parts import engine_from, refuse_parts
+from uniscale_integrations.adapters.call import OURS, PER_CALL, answered, divided, request
+from uniscale_integrations.adapters.parts import engine_from, refuse_parts, with_settings
+from uniscale_integrations.adapters.tokens import token_ids
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain.client import LangChainClient
 from uniscale_integrations.langchain.isolation import isolated
-from uniscale_integrations.langchain.messages import conversation_of, message_of, metadata_of, shortened, usage_of
+from uniscale_integrations.langchain.messages import conversation_of, message_of, metadata_of, shortened
+from uniscale_integrations.langchain.offers import OfferedTools, StructuredOutput
 from uniscale_integrations.langchain.profiles import in_common
 from uniscale_integrations.langchain.streaming import chunks_of
 from uniscale_integrations.langchain.structured import structured
+from uniscale_integrations.langchain.usage import combined, llm_output, usage_of
 from uniscale_integrations.loop import SHARED
 from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.space import ConfigurationSpace
+
+GENERATION_INFO = ("finish_reason", "logprobs")
+"""What chat models say of a generation beside its message."""
 
 SETTINGS = ("temperature", "max_tokens", "top_p")
 """Fields that the inner models are asked with, where they are given and the model knows them."""
@@ -56,12 +61,19 @@ class UniScaleChatModel(BaseChatModel):
         mode: "cost-sensitive", "balanced", "quality-first", or three weights; the engine's by default, which is "balanced" where it is
             made here.
         temperature: of the inner models, where given; likewise `max_tokens`, `top_p`, `timeout`, `max_retries` and `stop`. Otherwise each
-            is asked as it is set up, except that one with temperature 0 draws at the engine's when its candidates compete.
+            is asked as it is set up, except that one with temperature 0 draws at the engine's when its candidates compete. A
+            `temperature` of 0 given here or with a call asks for the most likely answer, of which there is one, and so for no search.
+        max_concurrency: requests that each inner model is sent at once; no limit by default.
+        api_key: of inner models that are given by their names, such as "openai:gpt-5-mini"; others bring their own.
         budget: what each request may spend: a `Budget`, or eFLOPs (dollars for models with a price).
         deadline: seconds that each request may take.
         streaming: whether `invoke` streams the inner model's answer.
+        cache: as of every chat model of LangChain: `None` follows the global cache, `False` uses none. A hit gives the stored message
+            with the id of its decision, so that feedback on it counts once.
+        engine_settings: what else an engine takes, such as `mean_budget` and `store_queries`, may be given as if it were a field.
 
-    A call may bring its own `mode`, `weights`, `budget` and `deadline` (seconds), by `bind` or under `configurable` in its config.
+    A call may bring its own `mode`, `weights`, `budget` and `deadline` (seconds), by `bind`, or as `uniscale_mode` and so on under
+    `configurable` in its config, where the plain names are the application's. `model` restricts a call to the configurations of one model.
 
     Example:
         >>> model = UniScaleChatModel(models=["uniscale-0.3m"], mode="cost-sensitive")
@@ -74,7 +86,7 @@ class UniScaleChatModel(BaseChatModel):
 
     engine: UniScale | None = Field(default=None, exclude=True)
     models: Sequence[Any] | None = None
-    log: str | None = Field(default=None, exclude=True)
+    log: str | None = Field(default=None, exclude=True, repr=False)
     verifier: Any = Field(default="auto", exclude=True)
     space: ConfigurationSpace | None = Field(default=None, exclude=True)
     prices: Mapping[str, tuple[float, float]] | None = None
@@ -87,15 +99,22 @@ class UniScaleChatModel(BaseChatModel):
     max_retries: int | None = None
     api_key: SecretStr | None = Field(default=None, exclude=True)
     streaming: bool = False
+    max_concurrency: int | None = None
     budget: Budget | float | None = None
     deadline: float | None = None
-    cache: Any = False
+    engine_settings: Mapping[str, Any] = Field(default_factory=dict, exclude=True, repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_engine(cls, given: Any) -> Any:
+        return with_settings(given, cls.model_fields)
 
     @model_validator(mode="after")
     def _with_engine(self) -> Self:
         # Made anew with other fields, as `configurable_fields` does, it is given the engine that it made before.
-        prices = str(self.prices)
-        wanted = (tuple(map(id, self.models or ())), self.log, id(self.space), str(self.verifier), self.timeout, self.max_retries, prices)
+        models = tuple(each if isinstance(each, str) else id(each) for each in self.models or ())
+        said = (self.verifier, self.timeout, self.max_retries, self.prices, self.max_concurrency, self.engine_settings)
+        wanted = (models, self.log, id(self.space), *map(str, said))
         made = _made_for.get(self.engine) if self.engine is not None else None
         if self.engine is not None and made is None:
             refuse_parts(self)
@@ -149,9 +168,18 @@ class UniScaleChatModel(BaseChatModel):
         params["ls_model_name"] = kwargs.get("model") or "+".join(self._engine.models)
         return params
 
+    @property
+    def model_name(self) -> str:
+        """The names of the inner models, in one."""
+        return "+".join(self._engine.models)
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Ids that stand for tokens, about as many as a text has: which model reads it is not known yet, and no tokenizer is fetched."""
+        return token_ids(text)
+
     def get_num_tokens(self, text: str) -> int:
-        """About how many tokens a text is, a quarter of its characters: which model is going to read it is not known yet."""
-        return len(text) // 4 + 1
+        """About how many tokens a text is."""
+        return len(token_ids(text))
 
     def invoke(
         self,
@@ -212,41 +240,53 @@ class UniScaleChatModel(BaseChatModel):
             tool_choice: which tool must be called, in the words of the inner models.
             kwargs: further settings, such as `strict`.
         """
-        made = [convert_to_openai_tool(tool, strict=kwargs.get("strict")) for tool in tools]
-        choice = {} if tool_choice is None else {"tool_choice": tool_choice}
-        return self.bind(tools=made, **choice, **kwargs)
+        said: dict[str, Any] = {} if tool_choice is None else {"tool_choice": tool_choice}
+        said |= kwargs
+        self._check(lambda model: model.bind_tools(tools, **said), BaseChatModel.bind_tools)
+        return self.bind(tools=OfferedTools(tools, [*said], kwargs.get("strict")), **said)
 
     def with_structured_output(
         self, schema: dict[str, Any] | type | None = None, *, include_raw: bool = False, method: str | None = None, **kwargs: Any
     ) -> Runnable[LanguageModelInput, dict[str, Any] | Any]:
-        """Answers in a form, as of every chat model.
+        """Answers in a form, as of every chat model; each inner model is asked for it in its own way, and its own parser reads it.
 
         Args:
             schema: a pydantic class, a typed dict, or a JSON schema; `None` for any JSON, in JSON mode.
             include_raw: whether to give the message and what went wrong in parsing it, too.
-            method: "function_calling", "json_schema" or "json_mode"; by default the second where all inner models are known to take it,
-                and the first otherwise.
-            kwargs: `strict`.
+            method: "function_calling", "json_schema" or "json_mode"; by default what each inner model takes by default.
+            kwargs: what inner models take besides, such as `strict`.
 
         Raises:
             ConfigurationError: no such method, or no schema where one is needed.
+            ValueError: what an inner model says of a method or a schema that it does not take.
         """
-        if method is None:
-            method = "json_schema" if (self.profile or {}).get("structured_output") else "function_calling"
         if schema is None and method != "json_mode":
-            raise ConfigurationError(f"{method} needs a schema: a pydantic class, a typed dict, or a JSON schema")
-        if method == "function_calling":
-            strict = kwargs.pop("strict", None)
-            bound = self if strict is None else self.bind(strict=strict)
-            if bound is self:
-                return super().with_structured_output(cast(Any, schema), include_raw=include_raw, **kwargs)
-            return structured(self, schema, method=method, include_raw=include_raw, strict=strict)
-        return structured(self, schema, method=method, include_raw=include_raw, **kwargs)
+            raise ConfigurationError(f"{method or 'structured output'} needs a schema: a pydantic class, a typed dict, or a JSON schema")
+        settings = kwargs if method is None else {"method": method, **kwargs}
+        return structured(self, StructuredOutput(schema, settings), self._inner(), include_raw=include_raw)
+
+    def _inner(self) -> dict[str, BaseChatModel]:
+        """The inner models that are of LangChain, by name."""
+        clients = {name: getattr(model, "client", None) for name, model in self._engine.models.items()}
+        return {name: client.model for name, client in clients.items() if isinstance(client, LangChainClient)}
+
+    def _check(self, binding: Callable[[BaseChatModel], object], missing: object) -> None:
+        """Have inner models say now what they would say of a binding with every call; one of them that takes it is enough."""
+        inner = [model for model in self._inner().values() if type(model).bind_tools is not missing]
+        refused: list[Exception] = []
+        for model in inner:
+            try:
+                binding(model)
+            except Exception as error:
+                # Whatever it is, it would have come of the model alone as well.
+                refused.append(error)
+        if inner and len(refused) == len(inner):
+            raise refused[0]
 
     def _generate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any
     ) -> ChatResult:
-        return SHARED.run(lambda: self._result(messages, stop, kwargs), isolated())
+        return SHARED.run(lambda: self._result(messages, stop, kwargs, synchronous=True), isolated())
 
     async def _agenerate(
         self,
@@ -260,7 +300,7 @@ class UniScaleChatModel(BaseChatModel):
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
-        for message in SHARED.iterate(lambda: self._pieces(messages, stop, kwargs), isolated()):
+        for message in SHARED.iterate(lambda: self._pieces(messages, stop, kwargs, synchronous=True), isolated()):
             chunk = ChatGenerationChunk(message=message)
             if run_manager is not None:
                 run_manager.on_llm_new_token(str(message.text), chunk=chunk)
@@ -279,27 +319,37 @@ class UniScaleChatModel(BaseChatModel):
                 await run_manager.on_llm_new_token(str(message.text), chunk=chunk)
             yield chunk
 
-    async def _result(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> ChatResult:
-        asked, wanted = self._request(messages, stop, options)
+    async def _result(
+        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any], *, synchronous: bool = False
+    ) -> ChatResult:
+        asked, wanted = self._request(messages, stop, options, synchronous=synchronous)
         answer = await answered(self._engine, asked, wanted)
         message = message_of(answer, shortened(answer, asked.stop), asked)
         message.usage_metadata = usage_of(answer)
         message.response_metadata = metadata_of(answer)
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        info = {name: message.response_metadata[name] for name in GENERATION_INFO if name in message.response_metadata}
+        generation = ChatGeneration(message=message, generation_info=info or None)
+        return ChatResult(generations=[generation], llm_output=llm_output(answer, message.response_metadata, message.usage_metadata))
 
-    async def _pieces(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> AsyncIterator[AIMessageChunk]:
+    def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
+        return combined(llm_outputs)
+
+    async def _pieces(
+        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any], *, synchronous: bool = False
+    ) -> AsyncIterator[AIMessageChunk]:
         """The answer in pieces as they come; the last one is empty and says what it cost."""
-        asked, wanted = self._request(messages, stop, options)
+        asked, wanted = self._request(messages, stop, options, synchronous=synchronous, streaming=True)
         async for piece in chunks_of(asked, lambda **watch: answered(self._engine, asked, wanted, **watch)):
             yield piece
 
     def _request(
-        self, messages: list[BaseMessage], stop: list[str] | None, options: Mapping[str, Any]
+        self, messages: list[BaseMessage], stop: list[str] | None, options: Mapping[str, Any], *, synchronous: bool, streaming: bool = False
     ) -> tuple[Conversation, dict[str, Any]]:
         """What is asked, and what this request says about how to answer it."""
         own, rest = divided(options)
         rest.pop("ls_structured_output_format", None)
-        asked = conversation_of(messages, {**self._settings(), **rest}, stop or self.stop or ())
+        said, ends = {**self._settings(), **rest}, stop or self.stop or ()
+        asked = conversation_of(messages, said, ends, synchronous=synchronous, streaming=streaming)
         return asked, request(self._engine, asked, own, self.mode, self.budget, self.deadline)
 
     def _settings(self) -> dict[str, Any]:
@@ -329,4 +379,4 @@ def as_generator(model: BaseChatModel | Generator | str, **settings: Any) -> Gen
 def _configured(config: RunnableConfig | None, options: dict[str, Any]) -> dict[str, Any]:
     """A call's options, those of its config among them; what was said nearer to the call counts."""
     configurable = ensure_config(config).get("configurable") or {}
-    return {name: configurable[name] for name in PER_CALL if name in configurable} | options
+    return {name: configurable[OURS + name] for name in PER_CALL if OURS + name in configurable} | options

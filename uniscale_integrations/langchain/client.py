@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -23,9 +25,19 @@ from uniscale_integrations.adapters.drawing import FIELDS, Drawing
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import GenerationError
 from uniscale_integrations.langchain.messages import chunk_of, text_of
-from uniscale_integrations.models.chat.client import CONTINUE, CUT_SHORT, Asked, Continuation, Reply, mean_log_probability
+from uniscale_integrations.langchain.offers import STRUCTURED, OfferedTools, StructuredOutput
+from uniscale_integrations.models.chat.client import (
+    CONTINUE,
+    Asked,
+    BrokenOff,
+    Continuation,
+    Reply,
+    incompleteness,
+    mean_log_probability,
+)
 from uniscale_integrations.models.chat.model import abilities_of
 from uniscale_integrations.search.conversation import Conversation, Turn
+from uniscale_integrations.threads import in_thread, iterate_in_thread
 
 COMMON = ("tools", "tool_choice", "response_format")
 """Options that mean the same whichever framework a conversation comes from."""
@@ -33,11 +45,34 @@ COMMON = ("tools", "tool_choice", "response_format")
 STOPS = ("stop", "stop_sequences")
 """The names of the field of texts that end an answer."""
 
+UNKNOWN_TO_RESPONSES = ("seed", "stop", "stream_usage", "stream_options")
+"""What OpenAI's Responses API lacks of what a call may say to any model, and of what a search says; it is left out."""
+
 Asking = Runnable[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A model as a call wants it.
+
+    Attributes:
+        asking: the model, with tools or a form bound as it binds them.
+        settings: of `FIELDS`, what the call says.
+        options: what else it says beside the messages.
+        responses: whether it goes to OpenAI's Responses API.
+    """
+
+    asking: Asking
+    settings: Mapping[str, Any]
+    options: Mapping[str, Any]
+    responses: bool
 
 
 class LangChainClient:
     """Sends requests to a chat model of LangChain, which stays as it is.
+
+    What it sends is what the model itself would send for the call: tools and forms are bound by the model's own methods, and a caller who
+    does not await is answered by its synchronous ones, over the HTTP client that it has for those. A search changes only what it must.
 
     Args:
         model: the chat model.
@@ -48,21 +83,29 @@ class LangChainClient:
         fields = type(model).model_fields
         self._drawing = Drawing(model, fields)
         own = next((name for name in STOPS if name in fields), None)
-        self.stop = tuple(getattr(model, own, None) or ()) if own else ()
-        # The same request is sent several times on purpose; a cache would answer each alike. Texts that end an answer are said with each
-        # request, and some models take them there or here but not both.
-        self.model = model.model_copy(update={"cache": False} | ({own: None} if self.stop and own else {}))
-        self._bound: WeakKeyDictionary[Conversation, tuple[Asking, Mapping[str, Any]]] = WeakKeyDictionary()
+        stop = getattr(model, own, None) if own else None
+        self.stop = (stop,) if isinstance(stop, str) else tuple(stop or ())
+        # The same request is sent several times on purpose; a cache would answer each alike.
+        self.model = model.model_copy(update={"cache": False})
+        # Texts that end a step stand beside those that the model is set up with, and some models take them there or here but not both.
+        self._by_step = self.model.model_copy(update={own: None}) if self.stop and own else self.model
+        self._bound: WeakKeyDictionary[Conversation, _Bound] = WeakKeyDictionary()
 
     @property
     def abilities(self) -> frozenset[str]:
         """What the model's profile says; everything where it has none, since the model will say itself what it cannot do."""
         profile = getattr(self.model, "profile", None)
-        return abilities_of(profile) if profile else frozenset(("tools", "structure", "images"))
+        able = abilities_of(profile) if profile else frozenset(("tools", "structure", "images"))
+        if type(self.model).bind_tools is BaseChatModel.bind_tools:
+            able -= {"tools"}
+        return able | {"form"}
 
     @property
     def continuations(self) -> Sequence[Continuation]:
         """Servers that take parameters of their own are told to continue; others are shown the partial answer as the last message."""
+        if _to_responses(self.model, self.model, {}):
+            # It takes neither parameters that it does not know nor texts that end a reply.
+            return ()
         return (Continuation.FLAG, Continuation.PREFILL) if hasattr(self.model, "extra_body") else (Continuation.PREFILL,)
 
     async def complete(self, asked: Asked) -> Reply:
@@ -70,57 +113,94 @@ class LangChainClient:
 
         Raises:
             GenerationError: the model gave something that is no message.
+            BrokenOff: its stream failed after some of it had come.
             Exception: what the model raised.
         """
-        model, messages, options = self._model(asked), self._messages(asked), self._options(asked)
-        if asked.emit is None:
-            message = await model.ainvoke(messages, **options)
-        else:
+        bound = self._binding(asked.conversation)
+        model, messages, options = self._drawn(bound, asked), self._messages(asked), self._options(bound, asked)
+        if asked.emit is not None or asked.conversation.streaming:
             message = await self._streamed(model, messages, options, asked)
+        elif asked.conversation.synchronous or not _awaits(self.model):
+            message = await in_thread(lambda: model.invoke(messages, **options))
+        else:
+            message = await model.ainvoke(messages, **options)
         if not isinstance(message, AIMessage):
             raise GenerationError(f"{self.name} gave {message!r:.80}, which is no message of an assistant")
         known = mean_log_probability(message.response_metadata.get("logprobs"))
-        return Reply(text_of(message), _ended(message), _usage(message), known, message)
+        return Reply(text_of(message), _incomplete(message), _usage(message), known, message)
 
     async def _streamed(self, model: Asking, messages: list[BaseMessage], options: Mapping[str, Any], asked: Asked) -> object:
         whole: AIMessageChunk | None = None
-        async for chunk in model.astream(messages, **options):
-            if isinstance(chunk, AIMessage):
-                # A model that does not stream gives its whole message.
-                piece = chunk if isinstance(chunk, AIMessageChunk) else _whole_chunk(chunk)
-                whole = piece if whole is None else whole + piece
-                assert asked.emit is not None
-                asked.emit(piece)
+        try:
+            async with aclosing(self._chunks(model, messages, options, asked)) as chunks:
+                async for piece in chunks:
+                    whole = piece if whole is None else whole + piece
+                    if asked.emit is not None and _says_anything(piece):
+                        asked.emit(piece)
+        except Exception as error:
+            if whole is None or not (said := text_of(whole)):
+                raise
+            raise BrokenOff(error, said, _usage(whole)) from error
         return None if whole is None else message_chunk_to_message(whole)
 
-    def _model(self, asked: Asked) -> Asking:
-        """The model as this request wants it."""
-        bound, settings = self._binding(asked.conversation)
-        drawn = self._drawing.of(asked, settings)
-        if not drawn:
-            return bound
-        drawing = self.model.model_copy(update=drawn)
-        if bound is self.model:
-            return drawing
-        if isinstance(bound, RunnableBinding) and bound.bound is self.model:
-            return bound.model_copy(update={"bound": drawing})
-        return bound.bind(**drawn)
+    async def _chunks(
+        self, model: Asking, messages: list[BaseMessage], options: Mapping[str, Any], asked: Asked
+    ) -> AsyncGenerator[AIMessageChunk, None]:
+        """The pieces of a reply; a model that does not stream gives its whole message as one."""
 
-    def _binding(self, conversation: Conversation) -> tuple[Asking, Mapping[str, Any]]:
-        """The model with the call's tools and options bound, once for all candidates, and what the call says about drawing."""
+        def pieces() -> Iterator[Any]:
+            return model.stream(messages, **options)
+
+        synchronous = asked.conversation.synchronous or not _awaits(self.model, streaming=True)
+        stream = iterate_in_thread(pieces) if synchronous else model.astream(messages, **options)
+        async for piece in stream:
+            if isinstance(piece, AIMessage):
+                yield piece if isinstance(piece, AIMessageChunk) else _whole_chunk(piece)
+
+    def _drawn(self, bound: _Bound, asked: Asked) -> Asking:
+        """The model as this request wants it drawn."""
+        drawn = self._drawing.of(asked, bound.settings)
+        if bound.responses:
+            drawn = {name: value for name, value in drawn.items() if name not in UNKNOWN_TO_RESPONSES}
+        base = self._by_step if asked.step else self.model
+        drawing = base.model_copy(update=drawn) if drawn else base
+        if drawing is self.model:
+            return bound.asking
+        if bound.asking is self.model:
+            return drawing
+        if isinstance(bound.asking, RunnableBinding) and bound.asking.bound is self.model:
+            return bound.asking.model_copy(update={"bound": drawing})
+        return bound.asking.bind(**drawn) if drawn else bound.asking
+
+    def _binding(self, conversation: Conversation) -> _Bound:
+        """The model with the call's tools or form bound, once for all candidates, and what else the call says."""
         found = self._bound.get(conversation)
         if found is None:
-            options = dict(conversation.options)
-            if _native(conversation.messages) is None:
-                # What another framework says beyond what all mean alike, means nothing here.
-                options = {name: options[name] for name in (*COMMON, *FIELDS) if name in options}
-            settings = {name: options.pop(name) for name in FIELDS if name in options}
-            tools, model = options.pop("tools", None), cast(Asking, self.model)
-            if tools:
-                binding = {name: options.pop(name) for name in ("tool_choice", "strict", "parallel_tool_calls") if name in options}
-                model = self.model.bind_tools(tools, **binding)
-            found = self._bound[conversation] = (model.bind(**options) if options else model, settings)
+            found = self._bound[conversation] = self._bind(conversation)
         return found
+
+    def _bind(self, conversation: Conversation) -> _Bound:
+        options = {name: value for name, value in conversation.options.items() if name != "model"}
+        native, form = _native(conversation.messages) is not None, options.pop(STRUCTURED, None)
+        if not native:
+            # What another framework says beyond what all mean alike, means nothing here.
+            options = {name: options[name] for name in (*COMMON, *FIELDS) if name in options}
+        settings = {name: options.pop(name) for name in FIELDS if name in options}
+        tools, asking = options.get("tools"), cast(Asking, self.model)
+        if isinstance(form, StructuredOutput):
+            # It is said in other words too, for models of other frameworks.
+            options = {name: value for name, value in options.items() if name not in COMMON}
+            asking = form.asking(self.model)
+        elif isinstance(tools, OfferedTools):
+            del options["tools"]
+            asking = self.model.bind_tools(tools.tools, **{name: options.pop(name) for name in tools.settings if name in options})
+        elif tools and not native:
+            del options["tools"]
+            asking = self.model.bind_tools(tools, **{name: options.pop(name) for name in ("tool_choice",) if name in options})
+        responses = _to_responses(self.model, asking, options)
+        if responses:
+            options = {name: value for name, value in options.items() if name not in UNKNOWN_TO_RESPONSES}
+        return _Bound(asking, settings, options, responses)
 
     def _messages(self, asked: Asked) -> list[BaseMessage]:
         found = _native(asked.conversation.messages)
@@ -130,15 +210,47 @@ class LangChainClient:
             found = [_message(turn) for turn in asked.conversation.turns]
         return [*found, AIMessage(asked.prefix)] if asked.prefix else found
 
-    def _options(self, asked: Asked) -> dict[str, Any]:
+    def _options(self, bound: _Bound, asked: Asked) -> dict[str, Any]:
         """What is said beside the messages."""
-        options: dict[str, Any] = {"stop": list(asked.stop)} if asked.stop else {}
-        if asked.emit is not None and getattr(self.model, "stream_usage", False) is None and not self.model.disable_streaming:
-            # Left to itself it tells what a streamed answer took only where it speaks to OpenAI directly.
-            options["stream_usage"] = True
+        options = dict(bound.options)
+        if asked.stop and not (bound.responses and not asked.step):
+            options["stop"] = list(asked.stop)
         if asked.prefix and asked.continuation is Continuation.FLAG:
-            options["extra_body"] = {**(getattr(self.model, "extra_body", None) or {}), **CONTINUE}
+            own = {**(getattr(self.model, "extra_body", None) or {}), **(options.get("extra_body") or {})}
+            options["extra_body"] = {**own, **CONTINUE}
         return options
+
+
+def _awaits(model: BaseChatModel, *, streaming: bool = False) -> bool:
+    """Whether a model has asynchronous methods of its own; those that all have call the synchronous ones on the few threads of the loop."""
+    kind = type(model)
+    own = kind._agenerate is not BaseChatModel._agenerate
+    if not streaming:
+        return own
+    if kind._astream is not BaseChatModel._astream:
+        return True
+    return own and kind._stream is BaseChatModel._stream
+
+
+def _to_responses(model: BaseChatModel, asking: Asking, options: Mapping[str, Any]) -> bool:
+    """Whether a request goes to OpenAI's Responses API, which its client decides by all that is said."""
+    decides = getattr(model, "_use_responses_api", None)
+    if not callable(decides):
+        return False
+    bound = asking.kwargs if isinstance(asking, RunnableBinding) else {}
+    return bool(decides({**getattr(model, "model_kwargs", {}), **bound, **options}))
+
+
+def _says_anything(chunk: AIMessageChunk) -> bool:
+    """Whether a piece shows anything of an answer; the first one often names the role alone."""
+    return bool(chunk.content or chunk.tool_call_chunks or chunk.additional_kwargs)
+
+
+def _incomplete(message: AIMessage) -> str:
+    told = message.response_metadata
+    if message.additional_kwargs.get("refusal"):
+        return "content_filter"
+    return incompleteness(*(told.get(field) for field in ("finish_reason", "stop_reason", "done_reason", "status")))
 
 
 def _whole_chunk(message: AIMessage) -> AIMessageChunk:
@@ -166,11 +278,6 @@ def _message(turn: Turn) -> BaseMessage:
     if turn.role == "tool":
         return ToolMessage(turn.text, tool_call_id=turn.call_id)
     return SystemMessage(turn.text) if turn.role == "system" else HumanMessage(turn.text)
-
-
-def _ended(message: AIMessage) -> bool:
-    told = message.response_metadata
-    return not any(told.get(field) in CUT_SHORT for field in ("finish_reason", "stop_reason", "done_reason", "status"))
 
 
 def _usage(message: AIMessage) -> Usage:

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
-from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 
 from uniscale_integrations.adapters.call import conversation
 from uniscale_integrations.adapters.forms import calls_in, canonical
 from uniscale_integrations.adapters.stamp import KEY, search_on, stamp
 from uniscale_integrations.adapters.stopping import until
+from uniscale_integrations.langchain.offers import STRUCTURED, StructuredOutput
+from uniscale_integrations.langchain.usage import counted
 from uniscale_integrations.search.conversation import Call, Conversation, Role, Turn
 from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import Configuration
@@ -21,20 +22,40 @@ from uniscale_integrations.space import Configuration
 ROLES: dict[str, Role] = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool", "function": "tool"}
 """The role of each type of message; others speak for the user."""
 
-MEDIA = ("image", "image_url", "audio", "input_audio", "video", "file", "document", "media")
+MEDIA = ("image", "image_url", "input_image", "audio", "input_audio", "video", "file", "input_file", "document", "media")
 """Types of content blocks that are not text."""
 
 
-def conversation_of(messages: Sequence[BaseMessage], options: Mapping[str, Any], stop: Sequence[str] = ()) -> Conversation:
+def conversation_of(
+    messages: Sequence[BaseMessage],
+    options: Mapping[str, Any],
+    stop: Sequence[str] = (),
+    *,
+    synchronous: bool = False,
+    streaming: bool = False,
+) -> Conversation:
     """What LangChain asks, as the search and the policy see it.
 
     Args:
         messages: of the call.
         options: what the call said beside them, such as `tools` and `response_format`; given to the inner model as it is.
         stop: texts that end the answer.
+        synchronous: as of `Conversation`, likewise `streaming`.
     """
-    media = any(map(_has_media, messages))
-    return conversation(list(map(_turn, messages)), messages, options, stop, media=media, earlier=_earlier(messages))
+    form = options.get(STRUCTURED)
+    if isinstance(form, StructuredOutput):
+        options = {**options, **form.options()}
+    return conversation(
+        list(map(_turn, messages)),
+        messages,
+        options,
+        stop,
+        media=any(map(_has_media, messages)),
+        earlier=_earlier(messages),
+        fills=form.json_schema if isinstance(form, StructuredOutput) else None,
+        synchronous=synchronous,
+        streaming=streaming,
+    )
 
 
 def text_of(message: AIMessage) -> str:
@@ -84,18 +105,9 @@ def message_of(answer: Answer, text: str, asked: Conversation) -> AIMessage:
 
 
 def metadata_of(answer: Answer) -> dict[str, Any]:
-    """What the provider told of its answer, and how that came about."""
+    """What the provider told of its answer, with what it counted for the whole search, and how that came about."""
     inner = answer.payload.response_metadata if isinstance(answer.payload, AIMessage) else {}
-    return {"model_name": answer.configuration.model, **inner, KEY: stamp(answer)}
-
-
-def usage_of(answer: Answer) -> UsageMetadata:
-    """Tokens of the whole search, verifier included; as the provider detailed them where its one reply was all."""
-    read, sampled = map(round, answer.ledger.tokens)
-    inner = answer.payload.usage_metadata if isinstance(answer.payload, AIMessage) else None
-    if inner is not None and (inner["input_tokens"], inner["output_tokens"]) == (read, sampled):
-        return inner
-    return UsageMetadata(input_tokens=read, output_tokens=sampled, total_tokens=read + sampled)
+    return {"model_name": answer.configuration.model, **inner, **counted(answer), KEY: stamp(answer)}
 
 
 def _calls(message: BaseMessage) -> tuple[Call, ...]:

@@ -10,7 +10,8 @@ from langchain_core.messages import AIMessageChunk
 from uniscale_integrations.adapters.stopping import Until
 from uniscale_integrations.adapters.stream import Native, pieces_of
 from uniscale_integrations.langchain.isolation import isolated
-from uniscale_integrations.langchain.messages import chunk_of, message_of, metadata_of, not_text, shortened, usage_of
+from uniscale_integrations.langchain.messages import chunk_of, message_of, metadata_of, not_text, shortened
+from uniscale_integrations.langchain.usage import usage_of
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.run import Answer
 

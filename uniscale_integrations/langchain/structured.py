@@ -1,72 +1,90 @@
-"""Answers in a form: the inner model is told of it in its own way, what comes is parsed here."""
+"""Answers in a form: the model that answers is asked in its own way, and its own parser reads what comes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import BaseOutputParser, JsonOutputParser, PydanticOutputParser
 from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser, PydanticToolsParser
-from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
-from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
-from langchain_core.utils.pydantic import is_basemodel_subclass
+from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough, RunnableSequence
 
+from uniscale_integrations.adapters.stamp import search_on
 from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.langchain.offers import STRUCTURED, StructuredOutput
 
 METHODS = ("function_calling", "json_schema", "json_mode")
 
 
 def structured(
-    model: BaseChatModel,
-    schema: Any,
-    *,
-    method: str,
-    include_raw: bool = False,
-    strict: bool | None = None,
+    model: BaseChatModel, form: StructuredOutput, inner: Mapping[str, BaseChatModel], *, include_raw: bool = False
 ) -> Runnable[LanguageModelInput, Any]:
-    """A model whose answers have a form, and a parser behind it.
+    """A model whose answers have a form, and what reads them.
 
     Args:
-        model: takes `response_format`, and tools.
-        schema: a pydantic class, a typed dict, or a JSON schema; `None` for any JSON.
-        method: of `METHODS`.
+        model: asks the inner models.
+        form: what `with_structured_output` was given.
+        inner: the inner models of LangChain by name.
         include_raw: whether to give `{"raw", "parsed", "parsing_error"}`.
-        strict: whether the provider shall enforce the schema.
 
     Raises:
-        ConfigurationError: no such method.
+        ConfigurationError: no such method, where no inner model is one of LangChain and says so itself.
+        Exception: what an inner model raises where it does not know the method or the schema.
     """
-    if method not in METHODS:
-        raise ConfigurationError(f"no method {method!r} for structured output; there are {', '.join(METHODS)}")
-    parser: BaseOutputParser[Any] | Runnable[Any, Any]
-    if method == "function_calling":
-        tool = convert_to_openai_tool(schema, strict=strict)
-        name = tool["function"]["name"]
-        told = {"kwargs": {"method": method}, "schema": tool}
-        asking: Runnable[Any, Any] = model.bind_tools(
-            [schema], tool_choice=name, strict=strict, ls_structured_output_format=told
-        )
+    if not inner and form.method not in (None, *METHODS):
+        raise ConfigurationError(f"no method {form.method!r} for structured output; there are {', '.join(METHODS)}")
+    told = {"kwargs": {name: value for name, value in form.items() if name != "schema"}, "schema": form.json_schema}
+    asking: Runnable[Any, Any] = model.bind(**{STRUCTURED: form}, ls_structured_output_format=told)
+    chains = {name: form.chain(each, include_raw=include_raw) for name, each in inner.items()}
+    if include_raw:
+        asking = RunnableMap(raw=asking)
+    return asking | _reader({name: _behind(chain) for name, chain in chains.items()}, _own(form, include_raw), inner, include_raw)
+
+
+def _reader(
+    parsers: Mapping[str, Runnable[Any, Any] | None],
+    own: Runnable[Any, Any],
+    inner: Mapping[str, BaseChatModel],
+    include_raw: bool,
+) -> Runnable[Any, Any]:
+    """What reads the form off an answer: the parser of the model that gave it."""
+    kinds = {type(each) for each in inner.values()}
+    if len(kinds) == 1 and (first := next(iter(parsers.values()))) is not None:
+        # They all read alike, and may do so while the answer streams.
+        return first
+
+    def behind(given: Any) -> Runnable[Any, Any]:
+        message = given["raw"] if include_raw else given
+        found = search_on(message.response_metadata) if isinstance(message, AIMessage) else None
+        return (parsers.get(found[0].model) if found else None) or own
+
+    return RunnableLambda(behind)
+
+
+def _behind(chain: Runnable[Any, Any]) -> Runnable[Any, Any] | None:
+    """What stands behind the model in what it makes of a form."""
+    if not isinstance(chain, RunnableSequence):
+        return None
+    rest = chain.steps[1:]
+    return rest[0] if len(rest) == 1 else RunnableSequence(*rest)
+
+
+def _own(form: StructuredOutput, include_raw: bool) -> Runnable[Any, Any]:
+    """For answers of models that are none of LangChain."""
+    parser: BaseOutputParser[Any]
+    if form.method == "function_calling":
         parser = (
-            PydanticToolsParser(tools=[schema], first_tool_only=True)
-            if _is_model(schema)
-            else JsonOutputKeyToolsParser(key_name=name, first_tool_only=True)
+            PydanticToolsParser(tools=[form.pydantic], first_tool_only=True)
+            if form.pydantic
+            else JsonOutputKeyToolsParser(key_name=form.options()["tools"][0]["function"]["name"], first_tool_only=True)
         )
     else:
-        form: dict[str, Any] = {"type": "json_object"}
-        json_schema = {} if schema is None else convert_to_json_schema(schema, strict=strict)
-        if method == "json_schema":
-            name = json_schema.get("title", "answer")
-            form = {"type": "json_schema", "json_schema": {"name": name, "schema": json_schema, "strict": strict is not False}}
-        told = {"kwargs": {"method": method, "strict": strict}, "schema": json_schema}
-        asking = model.bind(response_format=form, ls_structured_output_format=told)
-        parser = PydanticOutputParser(pydantic_object=schema) if _is_model(schema) else JsonOutputParser()
+        parser = PydanticOutputParser(pydantic_object=form.pydantic) if form.pydantic else JsonOutputParser()
     if not include_raw:
-        return asking | parser
+        return parser
     parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
     failed = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableMap(raw=asking) | parsed.with_fallbacks([failed], exception_key="parsing_error")
-
-
-def _is_model(schema: object) -> bool:
-    return isinstance(schema, type) and is_basemodel_subclass(schema)
+    return parsed.with_fallbacks([failed], exception_key="parsing_error")

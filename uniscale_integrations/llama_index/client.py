@@ -25,7 +25,7 @@ from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ConfigurationError, GenerationError
 from uniscale_integrations.llama_index.messages import COUNTS, OfferedTool, blocks_of, text_of
 from uniscale_integrations.llama_index.quiet import unheard
-from uniscale_integrations.models.chat.client import CONTINUE, CUT_SHORT, Asked, Continuation, Reply, mean_log_probability
+from uniscale_integrations.models.chat.client import CONTINUE, Asked, Continuation, Reply, incompleteness, mean_log_probability
 from uniscale_integrations.search.conversation import Conversation, Turn
 
 Called = TypeVar("Called")
@@ -108,13 +108,13 @@ class LlamaIndexClient:
         elif asked.prefix and asked.continuation is Continuation.RAW:
             assert llm.messages_to_prompt is not None
             told = await llm.acomplete(llm.messages_to_prompt(messages) + asked.prefix, formatted=True, **options)
-            return Reply(told.text, _ended(told.raw), _usage(told.additional_kwargs, told.raw), _log_probability(told.raw))
+            return Reply(told.text, _incomplete(told.raw), _usage(told.additional_kwargs, told.raw), _log_probability(told.raw))
         else:
             response = await _chatted(llm, messages, options)
         if not isinstance(response, ChatResponse):
             raise GenerationError(f"{self.name} gave {response!r:.80}, which is no response")
         usage = _usage(response.additional_kwargs, response.raw)
-        return Reply(text_of(response.message), _ended(response.raw), usage, _log_probability(response.raw), response)
+        return Reply(text_of(response.message), _incomplete(response.raw), usage, _log_probability(response.raw), response)
 
     async def _streamed(self, llm: LLM, messages: list[ChatMessage], options: Mapping[str, Any], asked: Asked) -> object:
         assert asked.emit is not None
@@ -289,9 +289,9 @@ def _log_probability(raw: object) -> float | None:
     return mean_log_probability(_choice(raw).get("logprobs"))
 
 
-def _ended(raw: object) -> bool:
+def _incomplete(raw: object) -> str:
     told = {**_plain(raw), **_choice(raw)}
-    return not any(told.get(field) in CUT_SHORT for field in ("finish_reason", "stop_reason", "done_reason"))
+    return incompleteness(*(told.get(field) for field in ("finish_reason", "stop_reason", "done_reason")))
 
 
 def _usage(told: Mapping[str, Any], raw: object) -> Usage:

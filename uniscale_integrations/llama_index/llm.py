@@ -33,7 +33,7 @@ from llama_index.core.tools import BaseTool
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.dispatcher import active_instrument_tags
 from llama_index_instrumentation.span import active_span_id
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from uniscale_integrations.adapters.call import answered, divided, request, weighing
 from uniscale_integrations.adapters.parts import LEFT_OUT, engine_from, refuse_parts
@@ -103,6 +103,9 @@ class UniScaleLLM(FunctionCallingLLM):
     max_tokens: int | None = Field(default=None, gt=0)
     timeout: float | None = None
     max_retries: int | None = None
+    max_concurrency: int | None = None
+    api_key: SecretStr | None = Field(default=None, exclude=True)
+    engine_settings: Mapping[str, Any] = Field(default_factory=dict, exclude=True, repr=False)
     budget: Budget | float | None = None
     deadline: float | None = Field(default=None, gt=0.0)
 

@@ -12,7 +12,7 @@ from typing import Literal
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.aggregation import MEAN, Aggregation
 from uniscale_integrations.search.early_stopping import hopeless, patience
-from uniscale_integrations.search.paths import Expansion, Fate, Path, PathKey, Scored
+from uniscale_integrations.search.paths import INCOMPLETE, Expansion, Fate, Path, PathKey, Scored
 from uniscale_integrations.search.result import SearchResult, conclude, precedence
 from uniscale_integrations.space import Configuration
 
@@ -223,10 +223,14 @@ class BeamSearch:
             self.paths.append(child)
             if made.payload is not None:
                 child.payload = made.payload
-            if made.error is not None or not all_steps:
-                error = made.error or "the model ended the text before it said anything"
-                child.fate, child.reason = Fate.FAILED, error
-                self.notes.append(f"tree {tree.index}: a candidate failed: {error}")
+            if made.error is not None:
+                child.fate, child.reason = Fate.FAILED, made.error
+                self.notes.append(f"tree {tree.index}: a candidate failed: {made.error}")
+                continue
+            if made.incomplete or not all_steps:
+                child.fate, child.incomplete = Fate.TRUNCATED, made.incomplete or "empty"
+                child.reason = INCOMPLETE.get(child.incomplete, child.incomplete)
+                self.notes.append(f"tree {tree.index}: a candidate is incomplete: {child.reason}")
                 continue
             if all_scores:
                 child.value = value_of(all_scores)

@@ -68,7 +68,8 @@ class Conversation:
         stop: texts that end the answer and are not part of it.
         earlier: the configuration that gave the last answer, and its score where it had one, if an engine did.
         about: the question as the user has put it, where the last turn wraps it in more, such as retrieved documents.
-        synchronous: whether who asks does not await, so that models are asked by their synchronous methods, with the clients that those have.
+        streaming: whether the answer is wanted in pieces, so that models are asked for theirs in the same way.
+        synchronous: whether who asks does not await, so that models are asked by their synchronous methods, over the clients of those.
     """
 
     turns: tuple[Turn, ...]
@@ -80,6 +81,7 @@ class Conversation:
     stop: tuple[str, ...] = ()
     earlier: tuple[Configuration, float | None] | None = None
     about: str = ""
+    streaming: bool = False
     synchronous: bool = False
 
     @property
@@ -91,6 +93,11 @@ class Conversation:
     def question(self) -> str:
         """The last turn of the user."""
         return next((turn.text for turn in reversed(self.turns) if turn.role == "user"), self.turns[-1].text if self.turns else "")
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether a question without a word may be sent: a framework's message may hold what is no text, and its model says if not."""
+        return self.messages is not None or "images" in self.needs
 
     @property
     def bare(self) -> bool:

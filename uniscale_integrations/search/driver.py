@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.errors import BudgetError, VerifierError
+from uniscale_integrations.errors import BudgetError, CrowdedError, RequestRefused, VerifierError
 from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.budget import Meter
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey, Scored
-from uniscale_integrations.search.ports import GeneratorSession, Hurries, Verdict, VerifierSession
+from uniscale_integrations.search.ports import GeneratorSession, Hurries, Queues, Verdict, VerifierSession
 from uniscale_integrations.search.scores import check_scores
 
 GRACE = 1.0
@@ -87,6 +87,7 @@ class Driver:
 
         Raises:
             BudgetError: the budget does not cover the first step of a single path.
+            RequestRefused: the request itself is at fault, so that no other candidate could fare better.
             asyncio.CancelledError: the caller cancelled; running calls are cancelled too and the search is cut.
         """
         running: list[Call] = []
@@ -185,6 +186,8 @@ class Driver:
 
     def _out_of_budget(self, broken: str) -> None:
         if not self.search.paths:
+            if isinstance(self.generator, Queues) and (queued := self.generator.queued):
+                raise CrowdedError(f"{broken}; {queued}")
             raise BudgetError(f"{broken}; that is less than the first step of one sample, raise the budget")
         self.search.cut(broken)
 
@@ -195,7 +198,7 @@ class Driver:
         try:
             group = call.wishes
             answers = call.answers = await self._sample(group)
-            items = [(wish.path, c) for wish, made in zip(group, answers, strict=True) for c in made if c.error is None]
+            items = [(wish.path, c) for wish, made in zip(group, answers, strict=True) for c in made if _scorable(c)]
             scored = await self._score(items)
             if len(group) == 1 and len(scored) == len(answers[0]):
                 call.told = [(group[0].path.key, scored)]
@@ -205,7 +208,7 @@ class Driver:
                 call.told = [(w.path.key, list(islice(remaining, len(made)))) for w, made in zip(group, answers, strict=True)]
                 return
             call.told = [
-                (wish.path.key, [next(remaining) if c.error is None else Scored(c, None) for c in made])
+                (wish.path.key, [next(remaining) if _scorable(c) else Scored(c, None) for c in made])
                 for wish, made in zip(group, answers, strict=True)
             ]
         finally:
@@ -218,6 +221,8 @@ class Driver:
             if len(answers) == len(group):
                 return answers
             reason = f"the generator answered {len(answers)} of {len(group)} expansions; it must answer each one"
+        except RequestRefused:
+            raise
         except (Exception, asyncio.CancelledError) as error:
             # A generator may raise anything. It costs this group, never what has finished; the search reports it.
             reason = _reason(error)
@@ -293,6 +298,11 @@ class Driver:
             verified = _sum(scored.usage for _, made in call.told or () for scored in made)
             self.cancelled = (self.cancelled[0].plus(generated), self.cancelled[1].plus(verified))
             self.meter.charge(generated.plus(verified))
+
+
+def _scorable(candidate: Candidate) -> bool:
+    """Whether there is anything to score: neither what failed nor what is no complete answer has a vote."""
+    return candidate.error is None and not candidate.incomplete
 
 
 def _sum(usages: Iterable[Usage]) -> Usage:

@@ -37,8 +37,16 @@ class Fate(StrEnum):
     CANCELLED = "cancelled"
     """Stopped by a budget, a deadline or the caller."""
     TRUNCATED = "truncated"
-    """Reached the greatest depth without an answer."""
+    """No complete answer: cut off at the token limit, filtered, empty, or at the greatest depth without an end."""
     FAILED = "failed"
+
+
+INCOMPLETE = {
+    "length": "cut off at the token limit",
+    "content_filter": "stopped by the provider's content filter",
+    "empty": "the model ended the text before it said anything",
+}
+"""What is said of a candidate that is no complete answer, by the reason."""
 
 
 @dataclass(slots=True)
@@ -51,6 +59,8 @@ class Candidate:
         usage: what sampling it took.
         log_probabilities: mean log-probability of the tokens of each new step, where the generator knows it.
         error: why it failed; then the other fields say what was spent until then.
+        incomplete: why it is no complete answer though it ended: "length" (cut off at the token limit), "content_filter", or "empty".
+            It loses to every complete one.
         payload: what the generator wants to find on the winning path again, such as the framework's own message, or the exception.
     """
 
@@ -60,6 +70,7 @@ class Candidate:
     log_probabilities: tuple[float, ...] | None = None
     error: str | None = None
     payload: object = None
+    incomplete: str = ""
 
 
 @dataclass(slots=True)
@@ -88,6 +99,7 @@ class Path:
         log_probabilities: mean log-probability of the tokens of each step of its last candidate.
         count: how many candidates said the same, duplicates included.
         payload: of its last candidate.
+        incomplete: likewise.
     """
 
     key: PathKey
@@ -102,6 +114,7 @@ class Path:
     log_probabilities: tuple[float, ...] | None = None
     count: int = 1
     payload: object = None
+    incomplete: str = ""
 
     @property
     def depth(self) -> int:

@@ -98,6 +98,21 @@ class Hurries(Protocol):
         ...
 
 
+@runtime_checkable
+class Queues(Protocol):
+    """A session whose requests may have to wait for others, which says nothing about how fast its model is."""
+
+    @property
+    def waited(self) -> float:
+        """Seconds of the search that were spent waiting so."""
+        ...
+
+    @property
+    def queued(self) -> str:
+        """What its requests wait for now, for a message; empty where none does."""
+        ...
+
+
 class Generator(Protocol):
     """A base model."""
 

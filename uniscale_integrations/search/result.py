@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from uniscale_integrations.search.answers import extract_answer
-from uniscale_integrations.search.paths import Fate, Path
+from uniscale_integrations.search.paths import INCOMPLETE, Fate, Path
 from uniscale_integrations.search.voting import Ballot, vote
 
 
@@ -48,7 +48,7 @@ def conclude(paths: Iterable[Path], cut: str, notes: Iterable[str]) -> SearchRes
     """The result of the paths so far; `None` while not a single step exists.
 
     Each tree has one ballot, its best finished path. Where no path finished, the best unfinished one stands in, and the result
-    is marked as cut.
+    is marked as cut. One that its model ended without saying anything is better than nothing: it is what the model alone would have given.
     """
     everything = tuple(paths)
     done = Fate.FINISHED
@@ -61,8 +61,8 @@ def conclude(paths: Iterable[Path], cut: str, notes: Iterable[str]) -> SearchRes
         best = finished[0]
         winner = vote([Ballot(extract_answer(path.text), path.value, path.key) for path in champions.values()])
         return SearchResult(champions[winner.key.tree], best, winner.answer, everything, cut, tuple(notes))
-    partial = [path for path in everything if path.steps and path.fate is not Fate.FAILED]
+    partial = [path for path in everything if path.fate is not Fate.FAILED and (path.steps or path.payload is not None)]
     if not partial:
         return None
     best = min(partial, key=lambda path: (-path.depth, *precedence(path)))
-    return SearchResult(best, best, extract_answer(best.text), everything, cut or "no path finished", tuple(notes))
+    return SearchResult(best, best, extract_answer(best.text), everything, cut or INCOMPLETE.get(best.incomplete, "no path finished"), tuple(notes))

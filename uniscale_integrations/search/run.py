@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
@@ -14,7 +15,7 @@ from uniscale_integrations.search.budget import Budget, Meter
 from uniscale_integrations.search.conversation import Conversation, Converses, Emit
 from uniscale_integrations.search.driver import Driver, Observer
 from uniscale_integrations.search.paths import Fate, Path
-from uniscale_integrations.search.ports import Generator, GeneratorSession, Sampling, Verifier
+from uniscale_integrations.search.ports import Generator, GeneratorSession, Queues, Sampling, Verifier
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.texts import sayable
 
@@ -65,6 +66,7 @@ class Answer:
         notes: what went wrong on the way without ending it.
         payload: what the generator put on the winning path.
         decision_id: the decision that chose the configuration, where one did.
+        waited: seconds of `ledger.seconds` in which its requests waited for others to end.
     """
 
     text: str
@@ -79,6 +81,7 @@ class Answer:
     notes: tuple[str, ...] = ()
     payload: object = None
     decision_id: str | None = None
+    waited: float = 0.0
 
 
 def settings_for(request: Request, verifier: Verifier | None) -> tuple[SearchSettings, list[str]]:
@@ -117,7 +120,7 @@ class Run:
         self, request: Request, generator: Generator, verifier: Verifier | None = None, observe: Observer | None = None
     ) -> None:
         asked = request.conversation
-        if not request.question.strip() and (asked is None or "images" not in asked.needs):
+        if not request.question.strip() and (asked is None or not asked.may_be_empty):
             raise ConfigurationError("the question is empty; give it at least one word")
         settings, notes = settings_for(request, verifier)
         request = self.request = replace(request, question=sayable(request.question))
@@ -159,21 +162,7 @@ class Run:
         Raises:
             SearchFailed: every candidate failed, with what each said.
         """
-        generator, verifier = self._names
-        prompts = [Charge("generator", generator, self._generation.shared)]
-        if self._verification is not None:
-            prompts.append(Charge("verifier", verifier, self._verification.shared))
-        generated, verified = self._driver.cancelled
-        prompts.append(Charge("generator", generator, generated, Fate.CANCELLED))
-        prompts.append(Charge("verifier", verifier, verified, Fate.CANCELLED))
-        ledger = Ledger.of(
-            self.search.paths,
-            profile=self.request.hardware,
-            generator=generator,
-            verifier=verifier,
-            prompts=prompts,
-            seconds=self.meter.seconds,
-        )
+        ledger = self.ledger()
         result = self.search.result()
         if result is None:
             causes = tuple(dict.fromkeys(path.reason for path in self.search.paths if path.reason))
@@ -193,6 +182,25 @@ class Run:
             cut=result.cut,
             notes=(*result.notes, *self._generation.notes),
             payload=result.chosen.payload,
+            waited=self._generation.waited if isinstance(self._generation, Queues) else 0.0,
+        )
+
+    def ledger(self) -> Ledger:
+        """What was spent so far, also after an interruption."""
+        generator, verifier = self._names
+        prompts = [Charge("generator", generator, self._generation.shared)]
+        if self._verification is not None:
+            prompts.append(Charge("verifier", verifier, self._verification.shared))
+        generated, verified = self._driver.cancelled
+        prompts.append(Charge("generator", generator, generated, Fate.CANCELLED))
+        prompts.append(Charge("verifier", verifier, verified, Fate.CANCELLED))
+        return Ledger.of(
+            self.search.paths,
+            profile=self.request.hardware,
+            generator=generator,
+            verifier=verifier,
+            prompts=prompts,
+            seconds=self.meter.seconds,
         )
 
 
@@ -206,22 +214,43 @@ def _opened(generator: Generator, request: Request) -> GeneratorSession:
 
 
 async def arun(
-    request: Request, generator: Generator, verifier: Verifier | None = None, observe: Observer | None = None
+    request: Request,
+    generator: Generator,
+    verifier: Verifier | None = None,
+    observe: Observer | None = None,
+    lost: Callable[[Ledger], object] | None = None,
 ) -> Answer:
     """Search for the answer to a request.
+
+    Args:
+        request: the question and how to search.
+        generator: the base model.
+        verifier: scores the steps.
+        observe: told of every answer that the search took.
+        lost: told what was spent where no answer comes of it, also when the caller cancels.
 
     Raises:
         ConfigurationError: the request cannot be run as it stands.
         BudgetError: the budget does not cover the first step of one sample.
         SearchFailed: every candidate failed.
+        RequestRefused: the provider refused the request itself.
     """
-    answer = await Run(request, generator, verifier, observe).execute()
+    answer = await _executed(Run(request, generator, verifier, observe), lost)
     if answer.cut and observe is None and any(isinstance(path.payload, ContinuationError) for path in answer.paths):
         # The model turned out not to go on with what it has begun. Now that this is known, it is asked for whole answers; but not where
         # somebody watches, who has perhaps shown some of it already.
-        again = await Run(request, generator, verifier, observe).execute()
+        again = await _executed(Run(request, generator, verifier, observe), lost)
         return replace(again, ledger=answer.ledger.plus(again.ledger), notes=(*answer.notes, *again.notes))
     return answer
+
+
+async def _executed(current: Run, lost: Callable[[Ledger], object] | None) -> Answer:
+    try:
+        return await current.execute()
+    except BaseException:
+        if lost is not None:
+            lost(current.ledger())
+        raise
 
 
 def run(request: Request, generator: Generator, verifier: Verifier | None = None, observe: Observer | None = None) -> Answer:

@@ -198,7 +198,7 @@ def test_a_step_that_ran_out_of_tokens_goes_on_within_its_line() -> None:
             reply = await super().complete(asked)
             if asked.prefix == SAID or len(reply.text) <= 10:
                 return reply
-            return replace(reply, text=reply.text[:10], ended=False)
+            return replace(reply, text=reply.text[:10], incomplete="length")
 
     answer = answered(ChatStepModel(Short(going_on)), 1, 2, 1)
     assert answer.text == "".join(LINES)

@@ -10,8 +10,11 @@ from typing import Protocol
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.search.conversation import Conversation, Emit
 
-CUT_SHORT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "incomplete")
+CUT_SHORT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "incomplete", "model_context_window_exceeded")
 """What providers give as the reason where a reply ran out of tokens."""
+
+FILTERED = ("content_filter", "refusal", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "guardrail_intervened")
+"""What providers give as the reason where they stopped a reply, or the model declined to give one."""
 
 CONTINUE = {"continue_final_message": True, "add_generation_prompt": False}
 """What tells an OpenAI-compatible server to go on with the last message."""
@@ -36,6 +39,8 @@ class Asked:
 
     Attributes:
         conversation: what is asked.
+        step: whether one step of an answer is wanted, which one of `stop` ends; otherwise the request is the caller's own, `stop` is what
+            the call said, and texts that the model itself is set up with end the reply as well.
         prefix: the answer so far, which the reply is to continue.
         continuation: how; only looked at where there is a prefix.
         stop: texts that end the reply and are not part of it.
@@ -55,6 +60,7 @@ class Asked:
     top_p: float | None = None
     seed: int | None = None
     emit: Emit | None = None
+    step: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +69,36 @@ class Reply:
 
     Attributes:
         text: of the reply; tool calls as JSON in canonical form, so that equal ones are equal texts.
-        ended: whether the model had said all it wanted, or met one of the texts that end a reply; false where it ran out of tokens.
+        incomplete: why it is no complete answer: "length" where it ran out of tokens, "content_filter" where the provider stopped it.
         usage: tokens, as the provider counted them.
         log_probability: mean over the reply's tokens, where the provider tells it.
         message: the framework's own message.
     """
 
     text: str
-    ended: bool = True
+    incomplete: str = ""
     usage: Usage = NOTHING
     log_probability: float | None = None
     message: object = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the model had said all it wanted, or met one of the texts that end a reply."""
+        return not self.incomplete
+
+
+class BrokenOff(Exception):
+    """A stream that failed after some of the reply had come.
+
+    Attributes:
+        error: what it failed with.
+        text: what had come.
+        usage: what it took, as far as the provider had told.
+    """
+
+    def __init__(self, error: Exception, text: str, usage: Usage = NOTHING) -> None:
+        super().__init__(str(error))
+        self.error, self.text, self.usage = error, text, usage
 
 
 class ChatClient(Protocol):
@@ -102,6 +127,18 @@ class ChatClient(Protocol):
     async def complete(self, asked: Asked) -> Reply:
         """Get one reply. Must raise what the provider raised."""
         ...
+
+
+def incompleteness(*reasons: object) -> str:
+    """Why a reply is no complete answer, by what its provider gives as the reason why it ended; empty where it is one.
+
+    Example:
+        >>> incompleteness("stop", None), incompleteness("max_tokens"), incompleteness("content_filter")
+        ('', 'length', 'content_filter')
+    """
+    if any(reason in FILTERED for reason in reasons):
+        return "content_filter"
+    return "length" if any(reason in CUT_SHORT for reason in reasons) else ""
 
 
 def mean_log_probability(told: object) -> float | None:

@@ -13,10 +13,11 @@ from uniscale_integrations.cost.price import Price
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.loop import REQUESTS
-from uniscale_integrations.models.chat.client import Asked, ChatClient, Continuation, Reply
+from uniscale_integrations.models.chat.client import Asked, BrokenOff, ChatClient, Continuation, Reply
 from uniscale_integrations.models.chat.probe import probed
 from uniscale_integrations.models.chat.retry import retrying
 from uniscale_integrations.models.chat.session import ChatSession
+from uniscale_integrations.models.chat.slots import Queue, Slots
 from uniscale_integrations.search.conversation import Conversation, Emit, Turn
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.space import Configuration
@@ -41,7 +42,7 @@ class ChatStepModel:
         continuation: how to continue an answer; found out at the first need by default.
         delimiter: the text that ends a step.
         final_step: a step that matches this ends the answer; `None` leaves that to the model.
-        max_concurrency: requests at once.
+        max_concurrency: requests at once; no limit by default. Waiting for others is not counted as the model's slowness.
         timeout: seconds for each candidate, all its tries together.
         retries: further tries after an error that may pass; many clients retry by themselves.
 
@@ -68,11 +69,11 @@ class ChatStepModel:
         continuation: Continuation | Literal["probe"] = "probe",
         delimiter: str = "\n",
         final_step: str | None = r"^\s*\**Answer:",
-        max_concurrency: int = 16,
+        max_concurrency: int | None = None,
         timeout: float | None = None,
         retries: int = 0,
     ) -> None:
-        if max_concurrency < 1 or retries < 0 or (timeout is not None and not 0 < timeout < inf):
+        if (max_concurrency is not None and max_concurrency < 1) or retries < 0 or (timeout is not None and not 0 < timeout < inf):
             raise ConfigurationError(
                 "a chat model needs max_concurrency of at least 1, retries of at least 0 and a timeout above 0, "
                 f"got {max_concurrency!r}, {retries!r} and {timeout!r}"
@@ -86,9 +87,10 @@ class ChatStepModel:
         self.delimiter, self.final = delimiter, re.compile(final_step) if final_step else None
         self.timeout, self.retries = timeout, retries
         self._way = None if continuation == "probe" else Continuation(continuation)
-        self._max_concurrency = max_concurrency
+        self.max_concurrency = max_concurrency
+        self._slots = Slots(max_concurrency)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._slots, self._finding = asyncio.Semaphore(max_concurrency), asyncio.Lock()
+        self._finding = asyncio.Lock()
 
     def set_price(self, price: Price) -> None:
         """Count in dollars from now on."""
@@ -133,7 +135,7 @@ class ChatStepModel:
         async with self._finding:
             if self._way is not None:
                 return self._way
-            way, used, notes, sure = await probed(self.client, self._sent)
+            way, used, notes, sure = await probed(self.client, self._sent, synchronous=session.synchronous)
             session.spent(self.priced(used))
             session.notes.extend(notes)
             if sure:
@@ -144,25 +146,33 @@ class ChatStepModel:
         """Have locks of the loop that runs; a forked process has another one, and nobody there holds what was held before."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            self._loop, self._slots, self._finding = loop, asyncio.Semaphore(self._max_concurrency), asyncio.Lock()
+            self._loop, self._finding = loop, asyncio.Lock()
 
     def falls_back(self) -> None:
         """From now on only whole answers are asked for: the model began anew instead of going on."""
         self._way = Continuation.WHOLE
 
-    async def ask(self, asked: Asked) -> Reply:
+    async def ask(self, asked: Asked, queue: Queue | None = None) -> Reply:
         """One reply, its usage with what it cost; waits for a free slot, and tries again where that may help.
 
         Raises:
             TimeoutError: it took too long, all tries together.
+            BrokenOff: its stream failed after some of it had come; what that cost is on it.
             Exception: what the client raised.
         """
-        if asked.emit is not None:
-            asked = replace(asked, emit=_on_loop(asyncio.get_running_loop(), asked.emit))
-        reply = await REQUESTS.hop(lambda: self._sent(asked))
+        try:
+            if asked.conversation.synchronous:
+                reply = await self._sent(asked, queue)
+            else:
+                if asked.emit is not None:
+                    asked = replace(asked, emit=_on_loop(asyncio.get_running_loop(), asked.emit))
+                reply = await REQUESTS.hop(lambda: self._sent(asked, queue))
+        except BrokenOff as broken:
+            broken.usage = self.priced(_counted(asked, Reply(broken.text, usage=broken.usage)))
+            raise
         return replace(reply, usage=self.priced(_counted(asked, reply)))
 
-    async def _sent(self, asked: Asked) -> Reply:
+    async def _sent(self, asked: Asked, queue: Queue | None = None) -> Reply:
         shown = False
         if asked.emit is not None:
             emit = asked.emit
@@ -173,9 +183,8 @@ class ChatStepModel:
                 emit(piece)
 
             asked = replace(asked, emit=noting)
-        self._on_this_loop()
         try:
-            async with self._slots, asyncio.timeout(self.timeout):
+            async with self._slots.taken(queue or Queue()), asyncio.timeout(self.timeout):
                 # What has been shown cannot be taken back, and must not be said twice.
                 return await retrying(lambda: self.client.complete(asked), self.retries, lambda: not shown)
         except TimeoutError as error:

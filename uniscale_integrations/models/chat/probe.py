@@ -16,12 +16,15 @@ SAID, NEXT = "one two three four", "five"
 """A partial answer, and the word that can only come next where it is continued."""
 
 
-async def probed(client: ChatClient, ask: Ask | None = None) -> tuple[Continuation, Usage, list[str], bool]:
+async def probed(
+    client: ChatClient, ask: Ask | None = None, *, synchronous: bool = False
+) -> tuple[Continuation, Usage, list[str], bool]:
     """The surest way in which a client's model continues an answer.
 
     Args:
         client: of the model.
         ask: sends a request; the client itself by default.
+        synchronous: whether the client's model is asked by its synchronous methods.
 
     Returns:
         the way, what asking took, why others were passed over, and whether asking again would tell the same.
@@ -31,7 +34,7 @@ async def probed(client: ChatClient, ask: Ask | None = None) -> tuple[Continuati
     for way in client.continuations:
         if way is Continuation.WHOLE:
             break
-        asked = Asked(Conversation((Turn("user", QUESTION),)), SAID, way, max_tokens=16, temperature=0.0)
+        asked = Asked(Conversation((Turn("user", QUESTION),), synchronous=synchronous), SAID, way, max_tokens=16, temperature=0.0)
         try:
             reply = await ask(asked)
         except Exception as error:

@@ -8,6 +8,8 @@ from time import time
 from typing import TypeVar
 
 from uniscale_integrations.errors import MissingExtraError
+from uniscale_integrations.failures import status_of
+from uniscale_integrations.models.chat.client import BrokenOff
 
 PASSING = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 """HTTP states after which the same request may succeed."""
@@ -50,7 +52,9 @@ async def retrying(call: Callable[[], Awaitable[Result]], retries: int, still: C
 
 def may_pass(error: BaseException) -> bool:
     """Whether the same request may succeed later: a state of `PASSING`, or a connection that failed."""
-    status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, BrokenOff):
+        error = error.error
+    status = status_of(error)
     if status is not None:
         return status in PASSING
     kinds = {kind.__name__ for kind in type(error).__mro__}

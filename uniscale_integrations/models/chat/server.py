@@ -9,7 +9,7 @@ import httpx
 
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import GenerationError
-from uniscale_integrations.models.chat.client import CONTINUE, Asked, Continuation, Reply, mean_log_probability
+from uniscale_integrations.models.chat.client import CONTINUE, Asked, Continuation, Reply, incompleteness, mean_log_probability
 from uniscale_integrations.search.conversation import Turn
 
 Render = Callable[[Sequence[Turn]], str]
@@ -107,4 +107,4 @@ def _reply(told: Any, text_of: Callable[[Any], str]) -> Reply:
         usage = Usage(prompt_tokens=float(used.get("prompt_tokens") or 0), completion_tokens=float(used.get("completion_tokens") or 0))
     except (KeyError, TypeError, ValueError) as error:
         raise GenerationError(f"the server gave no reply: {told!r:.200}") from error
-    return Reply(text, choice.get("finish_reason") != "length", usage, mean_log_probability(choice.get("logprobs")))
+    return Reply(text, incompleteness(choice.get("finish_reason")), usage, mean_log_probability(choice.get("logprobs")))

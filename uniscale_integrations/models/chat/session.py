@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.errors import ContinuationError
-from uniscale_integrations.models.chat.client import Asked, Continuation, Reply
+from uniscale_integrations.errors import ContinuationError, RequestRefused
+from uniscale_integrations.failures import Fault, fault_of
+from uniscale_integrations.models.chat.client import Asked, BrokenOff, Continuation, Reply
+from uniscale_integrations.models.chat.slots import Queue
 from uniscale_integrations.models.chat.steps import continued, cut
 from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.paths import Candidate, Expansion, Path
@@ -45,20 +47,42 @@ class ChatSession:
         draws: bool,
         by_steps: bool,
     ) -> None:
-        if owner.client.stop and not conversation.stop:
-            conversation = replace(conversation, stop=tuple(owner.client.stop))
         self._owner, self._conversation, self._sampling = owner, conversation, sampling
+        self._ends = tuple(conversation.stop or owner.client.stop)
+        self._queue, self._waited = Queue(), 0.0
+        # What the engine says of drawing a framework's model is not held to, unless its owner has said the same.
+        said = sampling.temperature if conversation.messages is None else conversation.options.get("temperature")
+        self._alike = draws and said == 0
+        self._greedy: dict[Asked, asyncio.Future[Reply]] = {}
         self._emit, self._draws, self._by_steps = emit, draws, by_steps
         self._shared = NOTHING
         self._usual = USUAL_ANSWER
         self._prompt = sum(len(turn.text) for turn in conversation.turns) // 4 + 1
-        self._open: list[asyncio.Future[Candidate]] = []
+        self._open: list[asyncio.Task[Candidate]] = []
         self.notes: list[str] = []
+
+    @property
+    def synchronous(self) -> bool:
+        """Whether who asks does not await."""
+        return self._conversation.synchronous
 
     @property
     def shared(self) -> Usage:
         """What was spent on finding out how the model continues."""
         return self._shared
+
+    @property
+    def waited(self) -> float:
+        """Seconds that were waited for a free slot, the longest wait of each round."""
+        return self._waited + self._queue.longest
+
+    @property
+    def queued(self) -> str:
+        """How many requests wait for a slot, where any does."""
+        if not self._queue.waiting:
+            return ""
+        waiting, owner = self._queue.waiting, self._owner
+        return f"{waiting} requests to {owner.name} waited for others to end, since max_concurrency={owner.max_concurrency}; raise it"
 
     def spent(self, usage: Usage) -> None:
         """Charge something to no candidate in particular."""
@@ -70,19 +94,40 @@ class ChatSession:
         return self._owner.plain_usage(self._prompt + len(expansion.path.text) // 4, answer).scaled(expansion.count)
 
     async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
-        """Sample all candidates side by side, each in a request of its own; one that fails costs no other."""
+        """Sample all candidates side by side, each in a request of its own; one that fails costs no other.
+
+        Raises:
+            RequestRefused: the provider refused the request itself; those of the other candidates are cancelled.
+        """
         way = Continuation.WHOLE
         if self._by_steps and any(expansion.steps == 1 for expansion in expansions):
             way = await self._owner.continuation(self)
         calls = [self._candidate(wish, index, way) for wish in expansions for index in range(wish.count)]
-        if len(calls) == 1:
-            return [[await calls[0]]]
-        self._open = [asyncio.ensure_future(call) for call in calls]
         try:
-            made = iter([_late(told) for told in await asyncio.gather(*self._open, return_exceptions=True)])
+            if len(calls) == 1:
+                return [[await calls[0]]]
+            made = iter(await self._all(calls))
+        finally:
+            self._waited, self._queue.longest = self.waited, 0.0
+        return [[next(made) for _ in range(wish.count)] for wish in expansions]
+
+    async def _all(self, calls: Sequence[Coroutine[Any, Any, Candidate]]) -> list[Candidate]:
+        """What all calls give, in their order; the first that is refused ends the others."""
+        tasks = [asyncio.create_task(call) for call in calls]
+        self._open = [*tasks]
+        try:
+            pending = set(tasks)
+            while pending:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    if not task.cancelled() and isinstance(error := task.exception(), RequestRefused):
+                        raise error
+            return [_late(task) for task in tasks]
         finally:
             self._open = []
-        return [[next(made) for _ in range(wish.count)] for wish in expansions]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def hurry(self) -> None:
         """Give up on the candidates that are not there yet."""
@@ -99,18 +144,37 @@ class ChatSession:
         whole = way is Continuation.WHOLE or wish.steps > 1
         asked = self._asked(wish.path, index, way, whole)
         try:
-            reply = await self._owner.ask(asked)
+            reply = await self._replied(asked)
             if not whole and wish.path.steps and not reply.text.strip():
                 reply = await self._after_a_blank_line(asked, reply)
+        except BrokenOff as broken:
+            return self._failed(broken.error, broken.usage)
         except Exception as error:
             # A client may raise anything; the search reports it, and the exception goes to whoever asked if nothing else came.
-            return Candidate((), False, error=f"{type(error).__name__}: {error}", payload=error)
+            if not asked.prefix and fault_of(error) is Fault.REQUEST:
+                said = f"{self._owner.name} refused the request: {error}"
+                raise RequestRefused(said, (said,), (error,)) from error
+            return self._failed(error)
         return self._taken(wish.path, reply, whole)
+
+    async def _replied(self, asked: Asked) -> Reply:
+        """One reply. Greedy draws of the same request are all the same, so that one request stands for them."""
+        if not self._alike or asked.emit is not None:
+            return await self._owner.ask(asked, self._queue)
+        same = replace(asked, seed=None)
+        first = self._greedy.get(same)
+        if first is None:
+            first = self._greedy[same] = asyncio.ensure_future(self._owner.ask(same, self._queue))
+            return await first
+        return replace(await asyncio.shield(first), usage=NOTHING)
+
+    def _failed(self, error: Exception, usage: Usage = NOTHING) -> Candidate:
+        return Candidate((), False, usage, error=f"{type(error).__name__}: {error}", payload=error)
 
     async def _after_a_blank_line(self, asked: Asked, blank: Reply) -> Reply:
         """What comes after a blank step: the end looks the same as an empty line between two paragraphs, which is part of the next step."""
         delimiter = self._owner.delimiter
-        reply = await self._owner.ask(replace(asked, prefix=asked.prefix + delimiter))
+        reply = await self._owner.ask(replace(asked, prefix=asked.prefix + delimiter), self._queue)
         said = f"{delimiter}{reply.text}" if reply.text.strip() else ""
         return replace(reply, text=said, usage=blank.usage.plus(reply.usage))
 
@@ -121,18 +185,23 @@ class ChatSession:
             self._conversation,
             path.text,
             way,
-            self._conversation.stop[:MOST_STOPS] if whole else (owner.delimiter, *self._conversation.stop[: MOST_STOPS - 1]),
+            self._conversation.stop if whole else (owner.delimiter, *self._ends[: MOST_STOPS - 1]),
             sampling.max_tokens if whole else sampling.max_step_tokens,
             sampling.temperature if self._draws else None,
             sampling.top_p if self._draws and sampling.top_p < 1 else None,
             int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "little") >> 1 if self._draws else None,
             self._emit,
+            not whole,
         )
 
     def _taken(self, path: Path, reply: Reply, whole: bool) -> Candidate:
         usage = reply.usage
         if whole and not path.steps:
             self._usual = round(usage.completion_tokens) or self._usual
+            if not reply.text.strip():
+                # Models also end without a word, after having thought for all of their tokens for one.
+                empty = reply.incomplete or "empty"
+                return Candidate((), True, usage, payload=reply.message, incomplete=empty)
             steps = (reply.text,) if self._conversation.whole else cut(self._before_stop("", reply.text), self._owner.delimiter)
             return self._made(steps, True, usage, reply)
         text = continued(path.text, reply.text)
@@ -156,23 +225,19 @@ class ChatSession:
     def _before_stop(self, before: str, text: str) -> str:
         """A reply up to the first text that ends the answer; one may begin in what was said before."""
         whole = before + text
-        ends = [place for end in self._conversation.stop if end and (place := whole.find(end, max(0, len(before) - len(end)))) >= 0]
+        ends = [place for end in self._ends if end and (place := whole.find(end, max(0, len(before) - len(end)))) >= 0]
         if not ends:
             return text
         place = min(ends)
         # One that began in what was said before is kept whole, so that whoever knows it can take it off.
-        longest = max(len(end) for end in self._conversation.stop if whole.startswith(end, place))
+        longest = max(len(end) for end in self._ends if whole.startswith(end, place))
         return text[: place + (longest if place < len(before) else 0) - len(before)]
 
     def _made(self, steps: tuple[str, ...], final: bool, usage: Usage, reply: Reply) -> Candidate:
         known = None if reply.log_probability is None else (reply.log_probability,) * len(steps)
-        return Candidate(steps, final, usage, known, payload=reply.message)
+        return Candidate(steps, final, usage, known, payload=reply.message, incomplete=reply.incomplete if final else "")
 
 
-def _late(told: Candidate | BaseException) -> Candidate:
-    """A candidate, or a failed one in place of one that was given up."""
-    if isinstance(told, Candidate):
-        return told
-    if isinstance(told, asyncio.CancelledError):
-        return Candidate((), False, error="no answer when the time was up")
-    raise told
+def _late(task: asyncio.Task[Candidate]) -> Candidate:
+    """What a call gave, or a failed candidate in place of one that was given up."""
+    return Candidate((), False, error="no answer when the time was up") if task.cancelled() else task.result()

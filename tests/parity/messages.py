@@ -1,0 +1,143 @@
+"""What calls through LangChain give, behind the engine and without it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from operator import add
+from typing import Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+
+from tests.parity.observed import Observed
+
+OURS = ("uniscale",)
+"""Keys of a response's metadata that the bare model does not have."""
+
+
+def result_differences(bare: Observed, ours: Observed, *, plain: bool) -> list[str]:
+    """How what a call gives differs from what the bare model gives.
+
+    Args:
+        bare: the call of the bare model.
+        ours: the same call behind the engine.
+        plain: whether its configuration is plain, so that usage and metadata are those of one request.
+    """
+    if bare.error is not None or ours.error is not None:
+        return list(_error_differences(bare.error, ours.error))
+    streamed = len(bare.values) != 1 or isinstance(bare.values[0], AIMessageChunk)
+    if not streamed:
+        return [f"result: {each}" for each in _value_differences(bare.values[0], ours.values[0], plain=plain)]
+    return [f"stream: {each}" for each in _stream_differences(bare.values, ours.values, plain=plain)]
+
+
+def usage_differences(bare: Observed, ours: Observed) -> list[str]:
+    """Whether the usage of a search is that of all its requests, with the details that the bare model gives."""
+    theirs, own = _usage(bare), _usage(ours)
+    if theirs is None:
+        return []
+    if own is None:
+        return ["usage: none"]
+    if (own["input_tokens"], own["output_tokens"]) != ours.counted:
+        return [f"usage: {own['input_tokens']} and {own['output_tokens']} tokens where all requests took {ours.counted}"]
+    found = []
+    for name in ("input_token_details", "output_token_details"):
+        missing = {key for key, value in theirs.get(name, {}).items() if value} - own.get(name, {}).keys()
+        found += [f"usage: {name} without {', '.join(sorted(missing))}"] if missing else []
+    return found
+
+
+def _usage(observed: Observed) -> Any:
+    messages = [value for value in observed.values if isinstance(value, AIMessage)]
+    return _merged(messages).usage_metadata if messages else None
+
+
+def _error_differences(theirs: Exception | None, own: Exception | None) -> Iterator[str]:
+    if type(theirs) is not type(own):
+        yield f"error: {_named(own)} instead of {_named(theirs)}"
+    elif _line(theirs) != _line(own):
+        yield f"error: says {_line(own)!r} instead of {_line(theirs)!r}"
+
+
+def _named(error: Exception | None) -> str:
+    return "none" if error is None else f"{type(error).__name__} ({_line(error)[:160]})"
+
+
+def _line(error: Exception | None) -> str:
+    """The first line of what an error says, without what is another's in every run."""
+    return re.sub(r"run-[-0-9a-f]+", "run", str(error).split("\n")[0])
+
+
+def _value_differences(theirs: Any, own: Any, *, plain: bool) -> Iterator[str]:
+    if type(theirs) is not type(own):
+        yield f"{type(own).__name__} instead of {type(theirs).__name__}"
+    elif isinstance(theirs, AIMessage):
+        yield from _message_differences(theirs, own, plain=plain)
+    elif isinstance(theirs, Mapping) and "raw" in theirs:
+        yield from (f"raw: {each}" for each in _value_differences(theirs["raw"], own.get("raw"), plain=plain))
+        if theirs.get("parsed") != own.get("parsed"):
+            yield f"parsed {own.get('parsed')!r} instead of {theirs.get('parsed')!r}"
+        yield from _error_differences(theirs.get("parsing_error"), own.get("parsing_error"))
+    elif theirs != own:
+        yield f"{own!r} instead of {theirs!r}"
+
+
+def _message_differences(theirs: AIMessage, own: AIMessage, *, plain: bool) -> Iterator[str]:
+    for name in ("content", "tool_calls", "invalid_tool_calls", "additional_kwargs", *(("usage_metadata",) if plain else ())):
+        expected, given = getattr(theirs, name), getattr(own, name)
+        if expected != given:
+            yield f"{name} {_short(given)} instead of {_short(expected)}"
+    for name, expected in theirs.response_metadata.items():
+        if name not in own.response_metadata:
+            yield f"no response_metadata[{name!r}]"
+        elif plain and own.response_metadata[name] != expected:
+            yield f"response_metadata[{name!r}] {_short(own.response_metadata[name])} instead of {_short(expected)}"
+
+
+def _stream_differences(theirs: tuple[Any, ...], own: tuple[Any, ...], *, plain: bool) -> Iterator[str]:
+    if not all(isinstance(value, AIMessageChunk) for value in theirs):
+        # Parsed objects, of which the last one is whole.
+        yield from _value_differences(theirs[-1] if theirs else None, own[-1] if own else None, plain=plain)
+        return
+    if not own or not all(isinstance(value, AIMessageChunk) for value in own):
+        yield f"{[type(value).__name__ for value in own][:3]} instead of chunks"
+        return
+    expected, given = _merged(theirs), _merged(own)
+    if str(expected.text) != str(given.text):
+        yield f"text {_short(str(given.text))} instead of {_short(str(expected.text))}"
+    if _calls(expected) != _calls(given):
+        yield f"tool_calls {_calls(given)} instead of {_calls(expected)}"
+    if plain:
+        first, second = _texts(theirs), _texts(own)
+        if first != second:
+            yield f"{len(second)} chunks of content instead of {len(first)}"
+        yield from _message_differences(expected, given, plain=True)
+        return
+    if _kinds(expected) != _kinds(given):
+        yield f"content of {sorted(_kinds(given))} instead of {sorted(_kinds(expected))}"
+    missing = [name for name in expected.response_metadata if name not in given.response_metadata]
+    if missing:
+        yield f"no response_metadata {missing}"
+
+
+def _merged(chunks: Any) -> AIMessage:
+    return reduce(add, chunks) if isinstance(chunks[0], AIMessageChunk) else chunks[0]
+
+
+def _texts(chunks: tuple[Any, ...]) -> list[str]:
+    return [str(chunk.text) for chunk in chunks if chunk.text]
+
+
+def _calls(message: AIMessage) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(call["name"], call["args"]) for call in message.tool_calls]
+
+
+def _kinds(message: AIMessage) -> set[str]:
+    blocks = message.content if isinstance(message.content, list) else []
+    return {str(block["type"]) for block in blocks if isinstance(block, Mapping) and block["type"] != "text"}
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 300 else f"{text[:300]}..."

@@ -1,0 +1,102 @@
+"""Tools and schemas as a caller gave them, under the form in which everybody else reads them.
+
+What is bound to a chat model is read by tracers, caches and agents, who expect OpenAI's words. The model that answers must be handed what
+the caller said, and put it into its own API's words: only it knows strict schemas, built-in tools, and what its default is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable, RunnableSequence
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
+from langchain_core.utils.pydantic import is_basemodel_subclass
+
+Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
+
+STRUCTURED = "uniscale_structured"
+"""The option under which a `StructuredOutput` goes along with a call."""
+
+DESCRIBED = ("function", "parameters", "input_schema", "properties", "title")
+"""What a mapping has one of that describes a function; other mappings name a tool that the provider brings."""
+
+
+class OfferedTools(list[dict[str, Any]]):
+    """Tools as OpenAI describes them, made of what `bind_tools` was given.
+
+    Args:
+        tools: what it was given.
+        settings: the names of what else it was given, which the answering model's `bind_tools` takes.
+        strict: as of `bind_tools`.
+    """
+
+    def __init__(self, tools: Sequence[Tool], settings: Sequence[str], strict: bool | None = None) -> None:
+        super().__init__(_described(tool, strict) for tool in tools)
+        self.tools, self.settings = list(tools), tuple(settings)
+
+
+class StructuredOutput(dict[str, Any]):
+    """The form of an answer as JSON, made of what `with_structured_output` was given.
+
+    Args:
+        schema: what it was given: a pydantic class, a typed dict, a JSON schema, or `None`.
+        settings: what else it was given, such as `method` and `strict`.
+
+    Attributes:
+        json_schema: of the answer; empty for any JSON.
+    """
+
+    def __init__(self, schema: dict[str, Any] | type | None, settings: Mapping[str, Any]) -> None:
+        self.json_schema = {} if schema is None else convert_to_json_schema(schema)
+        super().__init__(schema=self.json_schema, **settings)
+        self._schema, self._settings = schema, dict(settings)
+
+    @property
+    def method(self) -> str | None:
+        """How it is asked for; `None` leaves that to the model."""
+        method = self.get("method")
+        return method if isinstance(method, str) else None
+
+    @property
+    def name(self) -> str:
+        """Of the schema, as a function or a format is called."""
+        return str(self.json_schema.get("title") or "answer")
+
+    @property
+    def pydantic(self) -> type | None:
+        """The class that answers are made into, where it is one."""
+        return self._schema if isinstance(self._schema, type) and is_basemodel_subclass(self._schema) else None
+
+    def chain(self, model: BaseChatModel, *, include_raw: bool = False) -> Runnable[Any, Any]:
+        """What the model itself makes of it.
+
+        Raises:
+            Exception: what the model raises where it does not know a method, or a schema.
+        """
+        return model.with_structured_output(self._schema, include_raw=include_raw, **self._settings)  # type: ignore[arg-type]
+
+    def asking(self, model: BaseChatModel) -> Runnable[Any, Any]:
+        """The model as it asks for the form, without what reads it off the answer."""
+        chain = self.chain(model)
+        # A model that wraps it otherwise is asked with what it made, and gives the message beside what it read.
+        return chain.steps[0] if isinstance(chain, RunnableSequence) else self.chain(model, include_raw=True).pick("raw")
+
+    def options(self) -> dict[str, Any]:
+        """The same as OpenAI's API takes it, for models of other frameworks."""
+        strict = self.get("strict")
+        if self.method == "function_calling":
+            tool = convert_to_openai_tool(self._schema if self._schema is not None else self.json_schema, strict=strict)
+            return {"tools": [tool], "tool_choice": {"type": "function", "function": {"name": tool["function"]["name"]}}}
+        if not self.json_schema:
+            return {"response_format": {"type": "json_object"}}
+        described = {"name": self.name, "schema": self.json_schema} | ({} if strict is None else {"strict": strict})
+        return {"response_format": {"type": "json_schema", "json_schema": described}}
+
+
+def _described(tool: Tool, strict: bool | None) -> dict[str, Any]:
+    if isinstance(tool, Mapping) and not any(name in tool for name in DESCRIBED):
+        return dict(tool)
+    return convert_to_openai_tool(tool, strict=strict)

@@ -1,0 +1,78 @@
+"""What an answer took, as LangChain and its providers tell it: of the whole search, not of the reply that won."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from typing import Any
+
+from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import UsageMetadata, add_usage
+
+from uniscale_integrations.search.run import Answer
+
+COUNTED = ("token_usage", "usage")
+"""Where providers' clients put what they counted, among the metadata of a response."""
+
+
+def usage_of(answer: Answer) -> UsageMetadata:
+    """Tokens of the whole search, verifier included, with what providers say in detail: cached, reasoning and audio tokens."""
+    read, sampled = map(round, answer.ledger.tokens)
+    told = [message.usage_metadata for message in _replies(answer) if message.usage_metadata is not None]
+    if not told:
+        return UsageMetadata(input_tokens=read, output_tokens=sampled, total_tokens=read + sampled)
+    together = told[0] if len(told) == 1 else reduce(add_usage, told)
+    if (together["input_tokens"], together["output_tokens"]) == (read, sampled):
+        return together
+    return {**together, "input_tokens": read, "output_tokens": sampled, "total_tokens": read + sampled}
+
+
+def counted(answer: Answer) -> dict[str, Any]:
+    """What the provider counted, in its own words, summed over all replies; empty where it tells nothing among the metadata."""
+    told: dict[str, Any] = {}
+    for message in _replies(answer):
+        for name in COUNTED:
+            if isinstance(found := message.response_metadata.get(name), Mapping):
+                told[name] = found if name not in told else _sum(told[name], found)
+    return told
+
+
+def llm_output(answer: Answer, metadata: Mapping[str, Any], usage: UsageMetadata) -> dict[str, Any]:
+    """What chat models tell callbacks beside their messages."""
+    counts = {
+        "prompt_tokens": usage["input_tokens"],
+        "completion_tokens": usage["output_tokens"],
+        "total_tokens": usage["total_tokens"],
+    }
+    token_usage = metadata.get("token_usage") or counts
+    return {"token_usage": token_usage, "model_name": metadata.get("model_name") or answer.configuration.model}
+
+
+def combined(outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
+    """The `llm_output` of several answers as one."""
+    told = [output for output in outputs if output]
+    if not told:
+        return {}
+    return {"token_usage": reduce(_sum, (output["token_usage"] for output in told)), "model_name": told[-1]["model_name"]}
+
+
+def _replies(answer: Answer) -> Iterator[AIMessage]:
+    """Every reply of a model of LangChain, once; requests that were shared gave the same one to several candidates."""
+    seen: set[int] = set()
+    for path in answer.paths:
+        if isinstance(path.payload, AIMessage) and id(path.payload) not in seen:
+            seen.add(id(path.payload))
+            yield path.payload
+
+
+def _sum(left: Any, right: Any) -> Any:
+    """Numbers added, mappings by name; of everything else the first."""
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return {name: _sum(left.get(name), right.get(name)) for name in (*left, *(each for each in right if each not in left))}
+    if _is_number(left) and _is_number(right):
+        return left + right
+    return right if left is None else left
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
