@@ -105,11 +105,10 @@ def chat_of(completion: CompletionResponse, *, within_message: bool = False) -> 
         completion: what was completed.
         within_message: whether what it says beside its text goes to the message, as where LlamaIndex chats by completing.
     """
-    beside, within = (dict[str, Any](), completion.additional_kwargs) if within_message else (completion.additional_kwargs, dict[str, Any]())
-    message = ChatMessage(role=MessageRole.ASSISTANT, content=completion.text, additional_kwargs=within)
-    return ChatResponse(
-        message=message, raw=completion.raw, delta=completion.delta, logprobs=completion.logprobs, additional_kwargs=beside
-    )
+    told = completion.additional_kwargs
+    message = ChatMessage(role=MessageRole.ASSISTANT, content=completion.text, additional_kwargs=told if within_message else {})
+    response = ChatResponse(message=message, raw=completion.raw, delta=completion.delta, logprobs=completion.logprobs)
+    return response if within_message else response.model_copy(update={"additional_kwargs": told})
 
 
 def completion_of(response: ChatResponse) -> CompletionResponse:
@@ -120,7 +119,7 @@ def completion_of(response: ChatResponse) -> CompletionResponse:
 
 
 def _is_own(llm: LLM, method: str) -> bool:
-    """Whether an LLM's class has a method of its own; that of `CustomLLM` is the synchronous one, for which all others would have to wait."""
+    """Whether an LLM's class has a method of its own; that of `CustomLLM` is the synchronous one, for which all others would wait."""
     return next(kind for kind in type(llm).__mro__ if method in vars(kind)) is not CustomLLM
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any, Self, cast
 
 from llama_index.core.base.llms.generic_utils import messages_to_prompt as generic_messages_to_prompt
@@ -25,11 +24,13 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import LLM, ToolSelection, default_completion_to_prompt
+from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import BaseTool
+from llama_index.core.types import Model, PydanticProgramMode
 from llama_index_instrumentation import get_dispatcher
-from llama_index_instrumentation.dispatcher import active_instrument_tags
 from llama_index_instrumentation.span import active_span_id
 from pydantic import (
+    BaseModel,
     ConfigDict,
     Field,
     SecretStr,
@@ -46,13 +47,14 @@ from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.llama_index.calling import Prompt, completion_of
 from uniscale_integrations.llama_index.client import LlamaIndexClient
-from uniscale_integrations.llama_index.instrumentation import SPANS, UniScaleDecisionEvent, note
+from uniscale_integrations.llama_index.instrumentation import SPANS, Place, UniScaleDecisionEvent, abehind_objects, behind_objects
 from uniscale_integrations.llama_index.judging import judged_by
 from uniscale_integrations.llama_index.messages import conversation_of, response_of
 from uniscale_integrations.llama_index.metadata import metadata_of
 from uniscale_integrations.llama_index.offers import Offer
 from uniscale_integrations.llama_index.quiet import isolated
 from uniscale_integrations.llama_index.streaming import responses_of
+from uniscale_integrations.llama_index.structured import aobjects, formatted, objects
 from uniscale_integrations.llama_index.tool_calls import calls_by, calls_of, unreadable
 from uniscale_integrations.loop import SHARED
 from uniscale_integrations.models.chat.model import ChatStepModel
@@ -254,6 +256,61 @@ class UniScaleLLM(FunctionCallingLLM):
 
         return stream()
 
+    def structured_predict(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Model:
+        """As of every LLM; by a `response_format` where all models that may answer would ask for it so."""
+        form = self._form(output_cls, llm_kwargs)
+        if form is None:
+            made: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            return made
+        response = self.chat(self._extend_messages(prompt.format_messages(**prompt_args)), **form)
+        return output_cls.model_validate_json(str(response.message.content))
+
+    async def astructured_predict(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Model:
+        """As of every LLM; by a `response_format` where all models that may answer would ask for it so."""
+        form = self._form(output_cls, llm_kwargs)
+        if form is None:
+            made: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            return made
+        response = await self.achat(self._extend_messages(prompt.format_messages(**prompt_args)), **form)
+        return output_cls.model_validate_json(str(response.message.content))
+
+    def stream_structured_predict(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Any:
+        """As of every LLM; feedback may be about the last object."""
+        return behind_objects(iter(super().stream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)))
+
+    async def astream_structured_predict(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> AsyncGenerator[Any, None]:
+        """As of every LLM; feedback may be about the last object."""
+        return abehind_objects(aiter(await super().astream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)))
+
+    def _structured_stream_call(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Any:
+        form = self._form(output_cls, llm_kwargs)
+        if form is None:
+            return super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+        return objects(self.stream_chat(self._extend_messages(prompt.format_messages(**prompt_args)), **form), output_cls)
+
+    async def _structured_astream_call(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> AsyncGenerator[Any, None]:
+        form = self._form(output_cls, llm_kwargs)
+        if form is None:
+            return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+        responses = await self.astream_chat(self._extend_messages(prompt.format_messages(**prompt_args)), **form)
+        return aobjects(responses, output_cls)
+
+    def _form(self, output_cls: type[BaseModel], llm_kwargs: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        inner, by_default = self._inner(), self.pydantic_program_mode is PydanticProgramMode.DEFAULT
+        return formatted(inner.values(), llm_kwargs, output_cls) if by_default and len(inner) == len(self._engine.models) else None
+
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
     ) -> list[ToolSelection]:
@@ -325,19 +382,19 @@ class UniScaleLLM(FunctionCallingLLM):
 
     def _chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
         asked, wanted = self._request(messages, options, synchronous=True)
-        place = _Place.here()
+        place = Place.here()
         answer = SHARED.run(lambda: self._answered(asked, wanted, place), isolated())
         return self._told(answer, response_of(answer, asked), place)
 
     async def _achat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
         asked, wanted = self._request(messages, options)
-        place = _Place.here()
+        place = Place.here()
         answer = await asyncio.create_task(self._answered(asked, wanted, place), context=isolated())
         return self._told(answer, response_of(answer, asked), place)
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponseGen:
         asked, wanted = self._request(messages, options, synchronous=True, streaming=True)
-        place, context = _Place.here(), isolated()
+        place, context = Place.here(), isolated()
 
         def stream() -> ChatResponseGen:
             for piece in SHARED.iterate(lambda: self._responses(asked, wanted, place), context):
@@ -347,7 +404,7 @@ class UniScaleLLM(FunctionCallingLLM):
 
     async def _astream_chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponseAsyncGen:
         asked, wanted = self._request(messages, options, streaming=True)
-        place = _Place.here()
+        place = Place.here()
 
         async def stream() -> ChatResponseAsyncGen:
             async for piece in self._responses(asked, wanted, place):
@@ -356,11 +413,11 @@ class UniScaleLLM(FunctionCallingLLM):
         return stream()
 
     def _responses(
-        self, asked: Conversation, wanted: Mapping[str, Any], place: _Place
+        self, asked: Conversation, wanted: Mapping[str, Any], place: Place
     ) -> AsyncIterator[tuple[ChatResponse, Answer | None]]:
         return responses_of(asked, lambda **watch: self._answered(asked, wanted, place, **watch))
 
-    def _passed_on(self, piece: tuple[ChatResponse, Answer | None], place: _Place) -> ChatResponse:
+    def _passed_on(self, piece: tuple[ChatResponse, Answer | None], place: Place) -> ChatResponse:
         response, answer = piece
         return response if answer is None else self._told(answer, response, place)
 
@@ -386,14 +443,14 @@ class UniScaleLLM(FunctionCallingLLM):
         asked = conversation_of(messages, rest, ends, about, settings=settings, synchronous=synchronous, streaming=streaming)
         return asked, request(self._engine, asked, own, self.mode, self.budget, self.deadline)
 
-    async def _answered(self, asked: Conversation, wanted: Mapping[str, Any], place: _Place, **watch: Any) -> Answer:
+    async def _answered(self, asked: Conversation, wanted: Mapping[str, Any], place: Place, **watch: Any) -> Answer:
         answer = await answered(self._engine, asked, wanted, **watch)
         if answer.decision_id is not None:
             # At once: who reads a stream may have read enough before its last piece.
-            note(answer.decision_id, place.span_id, place.tags)
+            place.note(answer.decision_id)
         return answer
 
-    def _told(self, answer: Answer, response: ChatResponse, place: _Place) -> ChatResponse:
+    def _told(self, answer: Answer, response: ChatResponse, place: Place) -> ChatResponse:
         """The response, with everybody told of the decision behind it."""
         if answer.decision_id is not None:
             judged_by(self._engine, answer.decision_id)
@@ -415,18 +472,6 @@ class UniScaleLLM(FunctionCallingLLM):
     def _engine(self) -> UniScale:
         assert self.engine is not None
         return self.engine
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a call was made, which a stream that is drained later has to remember."""
-
-    span_id: str | None
-    tags: Mapping[str, Any]
-
-    @classmethod
-    def here(cls) -> _Place:
-        return cls(active_span_id.get(), dict(active_instrument_tags.get()))
 
 
 def as_generator(model: LLM, **settings: Any) -> Generator:
