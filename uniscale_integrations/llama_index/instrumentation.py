@@ -253,11 +253,14 @@ def _ended_with(handler: object) -> object | None:
 
 def _write(result: Any, span_id: str) -> None:
     """Write the decisions within a span on what its call gave, or remember them beside it."""
-    if isinstance(result, (StreamingResponse, AsyncStreamingResponse)):
+    if isinstance(result, (StreamingResponse, AsyncStreamingResponse, StreamingAgentChatResponse)):
         # Its decisions come while it is drained; the list is the one to which they are added.
-        result.metadata = {**(result.metadata or {}), IDS: SPANS.following(span_id) or []}
-    elif isinstance(result, StreamingAgentChatResponse):
-        _remember(result, SPANS.following(span_id) or [])
+        if (following := SPANS.following(span_id)) is None:
+            return
+        if isinstance(result, StreamingAgentChatResponse):
+            _remember(result, following)
+        else:
+            result.metadata = {**(result.metadata or {}), IDS: following}
     elif isinstance(result, (BaseModel, *WITH_METADATA)) and (decisions := SPANS.decisions(span_id)):
         if isinstance(result, WITH_METADATA):
             result.metadata = {**(result.metadata or {}), IDS: list(decisions)}
