@@ -31,22 +31,6 @@ def test_whoever_ends_the_program_reaches_its_caller_and_nobody_else() -> None:
     assert loop.run(lambda: _after(0.0), copy_context()) == "there"
 
 
-@pytest.mark.parametrize("turns", range(8))
-def test_whoever_is_cancelled_at_any_moment_comes_back(turns: int) -> None:
-    loop = LoopThread("test")
-
-    async def cancelled() -> None:
-        task = asyncio.create_task(loop.hop(lambda: _after(30.0)))
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(task, 5)
-
-    for _ in range(20):
-        asyncio.run(cancelled())
-
-
 def test_asking_from_within_takes_no_new_thread_every_time() -> None:
     loop = LoopThread("test")
 

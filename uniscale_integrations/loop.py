@@ -1,8 +1,4 @@
-"""Event loops on threads of their own.
-
-Callers who do not await use the asynchronous core through one, also inside a running loop. Clients of chat models keep connections that
-belong to the loop which opened them; so all their requests run on another one, whoever asks.
-"""
+"""An event loop on a thread of its own, through which callers who do not await use the asynchronous core, also inside a running loop."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
-from contextvars import Context, copy_context
+from contextvars import Context
 from queue import SimpleQueue
 from threading import Lock, Thread, current_thread
 from typing import Any, TypeVar
@@ -70,21 +66,6 @@ class LoopThread:
             if not future.done():
                 cancel()
 
-    async def hop(self, work: Work[Result]) -> Result:
-        """The result of a coroutine that runs on this loop, for callers on another one.
-
-        Cancelling the caller cancels it, and waits until it has let go.
-        """
-        if asyncio.get_running_loop() is self._running():
-            return await work()
-        future, cancel = self._started(work, copy_context())
-        try:
-            return await asyncio.wrap_future(future)
-        except asyncio.CancelledError:
-            cancel()
-            await asyncio.gather(asyncio.wrap_future(future), return_exceptions=True)
-            raise
-
     def _beside(self) -> LoopThread:
         """A thread for what this one, which waits for it, cannot do itself."""
         self._nested = self._nested or LoopThread(f"{self._name} nested")
@@ -136,6 +117,3 @@ def _for_ever(loop: asyncio.AbstractEventLoop) -> None:
 
 SHARED = LoopThread("uniscale")
 """Where searches run whose callers do not await."""
-
-REQUESTS = LoopThread("uniscale requests")
-"""Where requests to chat models run."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from uniscale_integrations.errors import MissingExtraError
@@ -15,11 +17,15 @@ except ModuleNotFoundError as error:
 
 from uniscale_integrations.langchain.chat_model import UniScaleChatModel
 
+REMEMBERED = 64
+"""Failed calls of an agent that are remembered, the last ones; a call is tried again at once, or not at all."""
+
 
 class UniScaleMiddleware(AgentMiddleware[Any, Any, Any]):
     """Has a `UniScaleChatModel` answer every call of an agent, whatever model the agent was made with.
 
-    The answers carry their decisions, so that feedback on the agent's run or state reaches each of them.
+    The answers carry their decisions, so that feedback on the agent's run or state reaches each of them. Where it fails, a
+    `ModelFallbackMiddleware` before it in the agent's list has its own models answer.
 
     Args:
         model: answers; or what makes one.
@@ -37,15 +43,40 @@ class UniScaleMiddleware(AgentMiddleware[Any, Any, Any]):
     def __init__(self, model: UniScaleChatModel | None = None, **settings: Any) -> None:
         super().__init__()
         self.model = model or UniScaleChatModel(**settings)
+        self._failed: deque[_Failed] = deque(maxlen=REMEMBERED)
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
-        """Have the call answered by the model."""
-        return handler(request.override(model=self.model))
+        """Have the call answered by the model, unless another middleware brings one because ours has failed."""
+        if self._brought_instead(request):
+            return handler(request)
+        try:
+            return handler(request.override(model=self.model))
+        except Exception:
+            self._failed.append(_Failed(request.state, request.model))
+            raise
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
-        """Have the call answered by the model."""
-        return await handler(request.override(model=self.model))
+        """Have the call answered by the model, unless another middleware brings one because ours has failed."""
+        if self._brought_instead(request):
+            return await handler(request)
+        try:
+            return await handler(request.override(model=self.model))
+        except Exception:
+            self._failed.append(_Failed(request.state, request.model))
+            raise
+
+    def _brought_instead(self, request: ModelRequest[Any]) -> bool:
+        """Whether our model has failed at this call, which is tried again with another model, as `ModelFallbackMiddleware` does."""
+        return any(failed.state is request.state and failed.model is not request.model for failed in list(self._failed))
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A call of an agent that our model failed at: the agent's state, and the model that the agent was going to ask."""
+
+    state: object
+    model: object

@@ -257,11 +257,9 @@ class UniScaleChatModel(BaseChatModel):
             kwargs: what inner models take besides, such as `strict`.
 
         Raises:
-            ConfigurationError: no such method, or no schema where one is needed.
-            ValueError: what an inner model says of a method or a schema that it does not take.
+            ConfigurationError: no such method, or no schema where one is needed, and no inner model is one of LangChain.
+            Exception: what an inner model raises of a method or a schema that it does not take.
         """
-        if schema is None and method != "json_mode":
-            raise ConfigurationError(f"{method or 'structured output'} needs a schema: a pydantic class, a typed dict, or a JSON schema")
         settings = kwargs if method is None else {"method": method, **kwargs}
         return structured(self, StructuredOutput(schema, settings), self._inner(), include_raw=include_raw)
 

@@ -64,8 +64,8 @@ def text_of(message: AIMessage) -> str:
 
 
 def shortened(answer: Answer, stop: Sequence[str]) -> str:
-    """An answer's text up to what ends it, which models of this process do not know; tool calls are no text."""
-    if isinstance(answer.payload, AIMessage) and answer.payload.tool_calls:
+    """An answer's text up to what ends it, which models of this process do not know; those of LangChain were told."""
+    if isinstance(answer.payload, AIMessage):
         return answer.text
     return until(answer.text, stop)
 
@@ -97,6 +97,9 @@ def message_of(answer: Answer, text: str, asked: Conversation) -> AIMessage:
     if isinstance(inner, AIMessage) and text_of(inner) == answer.text == text:
         # The outer run gives the id.
         return inner.model_copy(update={"id": None})
+    if isinstance(inner, AIMessage) and isinstance(inner.content, str) and not inner.tool_calls:
+        # The last step of several; what its provider says beside the text holds for the whole.
+        return inner.model_copy(update={"id": None, "content": text})
     if "tools" not in asked.needs:
         return AIMessage(text)
     # The inner model is not one of LangChain.

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator, RunnableLambda
 
 from uniscale_integrations.attribution import Credit
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain.chat_model import UniScaleChatModel
+from uniscale_integrations.langchain.pieces import Pieces, together
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +50,9 @@ def rewarded(
 ) -> Runnable[Any, Any]:
     """A chain whose every answer is judged, and the engine told.
 
-    An evaluator that fails, or says nothing that can be learned from, costs nobody the answer: that is logged as an error.
+    It is called and streamed as the chain is, with the same further arguments, such as an agent's `stream_mode`; a streamed answer is
+    judged when its last piece has been read. An evaluator that fails, or says nothing that can be learned from, costs nobody the answer:
+    that is logged as an error.
 
     Args:
         chain: gives the answer.
@@ -66,27 +69,83 @@ def rewarded(
     if not isinstance(evaluators, Sequence) or not all(map(callable, evaluators)):
         raise ConfigurationError(f"evaluators must be a list of functions, got {evaluators!r:.80}")
 
-    def judge(given: Any, config: RunnableConfig) -> Any:
-        for evaluator in evaluators:
+    return _Rewarded(chain, _Jury(evaluators, engine, reference, credit))
+
+
+@dataclass(frozen=True, slots=True)
+class _Jury:
+    """Who judges the answers of a chain, and who is told."""
+
+    evaluators: Sequence[Evaluator]
+    engine: UniScale
+    reference: Callable[[Any], Any] | str | None
+    credit: Credit
+
+    def synchronous(self) -> None:
+        """Refuse before anything is answered what only those who await can have judged."""
+        for evaluator in self.evaluators:
             if _asynchronous(evaluator):
-                raise ConfigurationError(f"the evaluator {_name(evaluator)} is asynchronous; use ainvoke")
-        run_id = uuid4()
-        answer = chain.invoke(given, {**config, "run_id": run_id})
-        for evaluator in evaluators:
-            with _answer_first(evaluator):
-                _tell(engine, run_id, evaluator, _called(evaluator, given, answer, _reference(reference, given)), credit)
-        return answer
+                raise ConfigurationError(f"the evaluator {_name(evaluator)} is asynchronous; use ainvoke or astream")
 
-    async def ajudge(given: Any, config: RunnableConfig) -> Any:
-        run_id = uuid4()
-        answer = await chain.ainvoke(given, {**config, "run_id": run_id})
-        for evaluator in evaluators:
+    def judge(self, run_id: UUID, given: Any, answer: Any) -> None:
+        for evaluator in self.evaluators:
             with _answer_first(evaluator):
-                said = _called(evaluator, given, answer, _reference(reference, given))
-                _tell(engine, run_id, evaluator, await said if inspect.isawaitable(said) else said, credit)
-        return answer
+                said = _called(evaluator, given, answer, _reference(self.reference, given))
+                _tell(self.engine, run_id, evaluator, said, self.credit)
 
-    return RunnableLambda(judge, ajudge, name="rewarded")
+    async def ajudge(self, run_id: UUID, given: Any, answer: Any) -> None:
+        for evaluator in self.evaluators:
+            with _answer_first(evaluator):
+                said = _called(evaluator, given, answer, _reference(self.reference, given))
+                _tell(self.engine, run_id, evaluator, await said if inspect.isawaitable(said) else said, self.credit)
+
+
+class _Rewarded(RunnableLambda[Any, Any]):
+    """A chain and its jury."""
+
+    def __init__(self, chain: Runnable[Any, Any], jury: _Jury) -> None:
+        def invoke(given: Any, config: RunnableConfig, **kwargs: Any) -> Any:
+            jury.synchronous()
+            run_id = uuid4()
+            answer = chain.invoke(given, {**config, "run_id": run_id}, **kwargs)
+            jury.judge(run_id, given, answer)
+            return answer
+
+        async def ainvoke(given: Any, config: RunnableConfig, **kwargs: Any) -> Any:
+            run_id = uuid4()
+            answer = await chain.ainvoke(given, {**config, "run_id": run_id}, **kwargs)
+            await jury.ajudge(run_id, given, answer)
+            return answer
+
+        def stream(inputs: Iterator[Any], config: RunnableConfig, **kwargs: Any) -> Iterator[Any]:
+            jury.synchronous()
+            run_id, given, pieces = uuid4(), together(inputs), Pieces(chain, kwargs)
+            for piece in chain.stream(given, {**config, "run_id": run_id}, **pieces.arguments):
+                yield from pieces.shown(piece)
+            jury.judge(run_id, given, pieces.whole)
+
+        async def astream(inputs: AsyncIterator[Any], config: RunnableConfig, **kwargs: Any) -> AsyncIterator[Any]:
+            run_id, given, pieces = uuid4(), together([each async for each in inputs]), Pieces(chain, kwargs)
+            async for piece in chain.astream(given, {**config, "run_id": run_id}, **pieces.arguments):
+                for each in pieces.shown(piece):
+                    yield each
+            await jury.ajudge(run_id, given, pieces.whole)
+
+        super().__init__(invoke, ainvoke, name="rewarded")
+        # It hands on its configuration and further arguments, of which its own type says nothing.
+        self._streams = RunnableGenerator[Any, Any](cast(Any, stream), cast(Any, astream), name="rewarded")
+
+    def transform(self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
+        yield from self._streams.transform(input, config, **kwargs)
+
+    async def atransform(
+        self,
+        input: AsyncIterator[Any],  # noqa: A002
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[Any]:
+        async for piece in self._streams.atransform(input, config, **kwargs):
+            yield piece
 
 
 @contextmanager

@@ -32,14 +32,12 @@ async def chunks_of(asked: Conversation, answered: Callable[..., Coroutine[Any, 
             return
         if isinstance(piece, Native):
             chunk = _bare(piece.piece)
-            if asked.stop and isinstance(chunk.content, str) and (shown := until(chunk.content)) != chunk.content:
-                # Not every model is told of what ends an answer.
-                chunk = chunk.model_copy(update={"content": shown})
             if not (chunk.content or chunk.tool_call_chunks or chunk.additional_kwargs):
                 continue
             native = True
         else:
-            chunk = AIMessageChunk(content=piece)
+            # Not every model is told of what ends an answer.
+            chunk = AIMessageChunk(content=until(piece))
         told += str(chunk.text)
         yield chunk
 

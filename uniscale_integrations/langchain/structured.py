@@ -36,6 +36,8 @@ def structured(
     """
     if not inner and form.method not in (None, *METHODS):
         raise ConfigurationError(f"no method {form.method!r} for structured output; there are {', '.join(METHODS)}")
+    if not inner and not form.json_schema and form.method != "json_mode":
+        raise ConfigurationError("structured output needs a schema: a pydantic class, a typed dict, or a JSON schema")
     told = {"kwargs": {name: value for name, value in form.items() if name != "schema"}, "schema": form.json_schema}
     asking: Runnable[Any, Any] = model.bind(**{STRUCTURED: form}, ls_structured_output_format=told)
     chains = {name: form.chain(each, include_raw=include_raw) for name, each in inner.items()}

@@ -92,10 +92,16 @@ class LlamaIndexClient:
         self._copies: dict[object, LLM] = {}
 
     @property
+    def ends_replies(self) -> bool:
+        """Where it is known how its API is told of them."""
+        return self._dialect.stop is not None
+
+    @property
     def abilities(self) -> frozenset[str]:
         """Tools where the LLM says so; whether it can see pictures it will say itself."""
         tools = isinstance(self.llm, FunctionCallingLLM) and self.llm.metadata.is_function_calling_model
-        return frozenset(("images", *(["tools"] if tools else []), *(["structure"] if self._dialect.forms else [])))
+        form = ["form"] if tools or self._dialect.forms else []
+        return frozenset(("images", *form, *(["tools"] if tools else []), *(["structure"] if self._dialect.forms else [])))
 
     @property
     def continuations(self) -> Sequence[Continuation]:

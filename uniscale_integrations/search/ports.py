@@ -109,7 +109,7 @@ class Queues(Protocol):
 
     @property
     def queued(self) -> str:
-        """What its requests wait for now, for a message; empty where none does."""
+        """What its requests have waited for, for a message; empty where none has."""
         ...
 
 

@@ -65,4 +65,5 @@ def conclude(paths: Iterable[Path], cut: str, notes: Iterable[str]) -> SearchRes
     if not partial:
         return None
     best = min(partial, key=lambda path: (-path.depth, *precedence(path)))
-    return SearchResult(best, best, extract_answer(best.text), everything, cut or INCOMPLETE.get(best.incomplete, "no path finished"), tuple(notes))
+    why = cut or INCOMPLETE.get(best.incomplete, "no path finished")
+    return SearchResult(best, best, extract_answer(best.text), everything, why, tuple(notes))

@@ -12,8 +12,8 @@ from typing import Literal
 from uniscale_integrations.cost.price import Price
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.loop import REQUESTS
 from uniscale_integrations.models.chat.client import Asked, BrokenOff, ChatClient, Continuation, Reply
+from uniscale_integrations.models.chat.connections import over_live_connections
 from uniscale_integrations.models.chat.probe import probed
 from uniscale_integrations.models.chat.retry import retrying
 from uniscale_integrations.models.chat.session import ChatSession
@@ -88,9 +88,7 @@ class ChatStepModel:
         self.timeout, self.retries = timeout, retries
         self._way = None if continuation == "probe" else Continuation(continuation)
         self.max_concurrency = max_concurrency
-        self._slots = Slots(max_concurrency)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._finding = asyncio.Lock()
+        self._slots, self._finding = Slots(max_concurrency), Slots(1)
 
     def set_price(self, price: Price) -> None:
         """Count in dollars from now on."""
@@ -128,11 +126,7 @@ class ChatStepModel:
         """How the model continues an answer, found out at the first call; that is charged to the session."""
         if self._way is not None:
             return self._way
-        return await REQUESTS.hop(lambda: self._found_out(session))
-
-    async def _found_out(self, session: ChatSession) -> Continuation:
-        self._on_this_loop()
-        async with self._finding:
+        async with self._finding.taken(Queue()):
             if self._way is not None:
                 return self._way
             way, used, notes, sure = await probed(self.client, self._sent, synchronous=session.synchronous)
@@ -141,12 +135,6 @@ class ChatStepModel:
             if sure:
                 self._way = way
             return way
-
-    def _on_this_loop(self) -> None:
-        """Have locks of the loop that runs; a forked process has another one, and nobody there holds what was held before."""
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self._loop, self._finding = loop, asyncio.Lock()
 
     def falls_back(self) -> None:
         """From now on only whole answers are asked for: the model began anew instead of going on."""
@@ -161,12 +149,7 @@ class ChatStepModel:
             Exception: what the client raised.
         """
         try:
-            if asked.conversation.synchronous:
-                reply = await self._sent(asked, queue)
-            else:
-                if asked.emit is not None:
-                    asked = replace(asked, emit=_on_loop(asyncio.get_running_loop(), asked.emit))
-                reply = await REQUESTS.hop(lambda: self._sent(asked, queue))
+            reply = await self._sent(asked, queue)
         except BrokenOff as broken:
             broken.usage = self.priced(_counted(asked, Reply(broken.text, usage=broken.usage)))
             raise
@@ -186,18 +169,9 @@ class ChatStepModel:
         try:
             async with self._slots.taken(queue or Queue()), asyncio.timeout(self.timeout):
                 # What has been shown cannot be taken back, and must not be said twice.
-                return await retrying(lambda: self.client.complete(asked), self.retries, lambda: not shown)
+                return await retrying(lambda: over_live_connections(self.client, asked), self.retries, lambda: not shown)
         except TimeoutError as error:
             raise TimeoutError(str(error) or f"no answer within {self.timeout} s") from error
-
-
-def _on_loop(loop: asyncio.AbstractEventLoop, emit: Emit) -> Emit:
-    """Passes pieces on to where they are waited for."""
-
-    def passed_on(piece: object) -> None:
-        loop.call_soon_threadsafe(emit, piece)
-
-    return passed_on
 
 
 def _counted(asked: Asked, reply: Reply) -> Usage:

@@ -29,6 +29,7 @@ class ServerClient:
     """
 
     abilities: frozenset[str] = frozenset()
+    ends_replies = True
     stop: Sequence[str] = ()
 
     def __init__(

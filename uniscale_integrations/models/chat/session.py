@@ -78,11 +78,11 @@ class ChatSession:
 
     @property
     def queued(self) -> str:
-        """How many requests wait for a slot, where any does."""
-        if not self._queue.waiting:
+        """That requests had to wait for a slot, where any had or still has."""
+        if not self._queue.waiting and not self.waited:
             return ""
-        waiting, owner = self._queue.waiting, self._owner
-        return f"{waiting} requests to {owner.name} waited for others to end, since max_concurrency={owner.max_concurrency}; raise it"
+        owner = self._owner
+        return f"its requests to {owner.name} waited for others to end, since max_concurrency={owner.max_concurrency}; raise it"
 
     def spent(self, usage: Usage) -> None:
         """Charge something to no candidate in particular."""
@@ -151,11 +151,23 @@ class ChatSession:
             return self._failed(broken.error, broken.usage)
         except Exception as error:
             # A client may raise anything; the search reports it, and the exception goes to whoever asked if nothing else came.
-            if not asked.prefix and fault_of(error) is Fault.REQUEST:
+            refused = fault_of(error) is Fault.REQUEST
+            if refused and asked.step:
+                # It may be what a step adds to the request that is refused, such as a text of blanks that ends it.
+                return await self._without_steps(wish, index, error)
+            if refused and not asked.prefix:
                 said = f"{self._owner.name} refused the request: {error}"
                 raise RequestRefused(said, (said,), (error,)) from error
             return self._failed(error)
         return self._taken(wish.path, reply, whole)
+
+    async def _without_steps(self, wish: Expansion, index: int, error: Exception) -> Candidate:
+        """A whole answer where a request for one step was refused; so are all others from now on."""
+        self._owner.falls_back()
+        if not wish.path.steps:
+            return await self._candidate(wish, index, Continuation.WHOLE)
+        said = f"{self._owner.name} refused to go on with an answer, and is asked for whole ones from now on: {error}"
+        return Candidate((), False, error=said, payload=ContinuationError(said))
 
     async def _replied(self, asked: Asked) -> Reply:
         """One reply. Greedy draws of the same request are all the same, so that one request stands for them."""
@@ -202,7 +214,8 @@ class ChatSession:
                 # Models also end without a word, after having thought for all of their tokens for one.
                 empty = reply.incomplete or "empty"
                 return Candidate((), True, usage, payload=reply.message, incomplete=empty)
-            steps = (reply.text,) if self._conversation.whole else cut(self._before_stop("", reply.text), self._owner.delimiter)
+            said = reply.text if self._owner.client.ends_replies else self._before_stop("", reply.text)
+            steps = (reply.text,) if self._conversation.whole else cut(said, self._owner.delimiter)
             return self._made(steps, True, usage, reply)
         text = continued(path.text, reply.text)
         if text is None:

@@ -1,0 +1,45 @@
+"""Requests over connections that an event loop has left behind.
+
+Clients keep connections that belong to the loop which opened them, and a program that calls `asyncio.run` again goes on with another one.
+What is sent over such a connection fails before it has left; the client drops the connection then, and the request may be sent anew.
+"""
+
+from __future__ import annotations
+
+from uniscale_integrations.models.chat.client import Asked, ChatClient, Reply
+
+MAX_STALE = 20
+"""Connections of another loop that one request may come upon."""
+
+SIGNS = ("event loop is closed", "different loop", "different event loop")
+"""What asyncio says, in small letters, of what belongs to another loop."""
+
+
+async def over_live_connections(client: ChatClient, asked: Asked) -> Reply:
+    """One reply; sent anew as long as the client's connections turn out to belong to another loop.
+
+    Raises:
+        Exception: what the client raised.
+    """
+    for _ in range(MAX_STALE):
+        try:
+            return await client.complete(asked)
+        except Exception as error:
+            if not stale(error):
+                raise
+    return await client.complete(asked)
+
+
+def stale(error: BaseException) -> bool:
+    """Whether an error comes of a connection, or a lock, of another event loop.
+
+    Example:
+        >>> stale(RuntimeError("Event loop is closed")), stale(RuntimeError("out of memory"))
+        (True, False)
+    """
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, RuntimeError) and any(sign in str(found).lower() for sign in SIGNS):
+            return True
+        found = found.__cause__ or found.__context__
+    return False
