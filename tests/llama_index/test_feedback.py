@@ -119,6 +119,7 @@ class Rooms(BaseModel):
     rooms: int
 
 
+@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")  # of LlamaIndex itself
 @pytest.mark.parametrize("structured", [False, True], ids=["tools", "format"])
 def test_the_last_object_of_a_structured_stream(server: Server, structured: bool) -> None:
     llm = searching(server, should_use_structured_outputs=structured)
@@ -136,6 +137,7 @@ def test_the_last_object_of_a_structured_stream(server: Server, structured: bool
     assert llm.engine.feedback(llm.structured_predict(Rooms, prompt, colour="red"), 1.0)
 
 
+@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")  # of LlamaIndex itself
 def test_what_a_workflow_ends_with(llm: UniScaleLLM, engine: UniScale) -> None:
     def rooms(colour: str) -> int:
         """Of a house."""

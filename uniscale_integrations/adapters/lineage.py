@@ -50,7 +50,7 @@ class _Call(Generic[Key]):
 
     @property
     def forgettable(self) -> bool:
-        return self.ended and not self.inside and not self.kept and self.decisions is None
+        return self.ended and not self.inside and not self.kept and not self.decisions
 
     def following(self) -> list[str]:
         self.decisions = [] if self.decisions is None else self.decisions

@@ -185,7 +185,8 @@ class LlamaIndexClient:
             return Asking(llm, messages, options, conversation.synchronous)
         if asked.continuation is Continuation.RAW:
             return Asking(llm, _begun(llm, messages, asked.prefix), options, conversation.synchronous)
-        begun = [*messages, ChatMessage(role=MessageRole.ASSISTANT, content=asked.prefix)]
+        said_so_far = list(Prompt(messages.rendered(llm))) if isinstance(messages, Prompt) else messages
+        begun = [*said_so_far, ChatMessage(role=MessageRole.ASSISTANT, content=asked.prefix)]
         if asked.continuation is Continuation.FLAG:
             own = {**self._further.get("extra_body", {}), **(options.get("extra_body") or {})}
             options["extra_body"] = {**own, **CONTINUE}
