@@ -85,7 +85,7 @@ def search_differences(yardsticks: Sequence[Request], ours: Observed, shape: Sha
         found.append(f"wire: {len(asked)} requests instead of at most {limit}")
     for request in asked:
         ways = [list(_candidate_differences(theirs, request, steps=shape[1] > 1)) for theirs in yardsticks]
-        found += min(ways, key=len, default=[])
+        found += next(iter(sorted(ways, key=len)), [])
     return list(dict.fromkeys(found))
 
 
@@ -130,18 +130,18 @@ def _candidate_differences(theirs: Request, own: Request, *, steps: bool) -> Ite
 def _as_excepted(kind: str, expected: Any, given: Any) -> bool:
     """Whether a field that may differ does so in the way that it may."""
     if kind == "temperature":
-        return expected is not None and expected <= GREEDY and given is not None
+        return bool(expected is not None and expected <= GREEDY and given is not None)
     if kind in ("stream", "stream_options"):
         return not given
     if kind == "stop":
         before = [expected] if isinstance(expected, str) else list(expected or ())
         return all(end in (given or ()) for end in before[: MAX_STOPS - 1])
     if kind == "max_tokens":
-        return given is not None and (expected is None or expected < 0 or given <= expected)
+        return bool(given is not None and (expected is None or expected < 0 or given <= expected))
     if kind == "messages":
         if isinstance(given, str):
             return given.startswith(expected)
-        return given[:-1] == expected and given[-1].get("role") == "assistant"
+        return bool(given[:-1] == expected and given[-1].get("role") == "assistant")
     return True
 
 

@@ -43,7 +43,7 @@ class Messages:
         }
         message = {"id": "msg_1", "type": "message", "role": "assistant", "model": body["model"], "content": _content(body, answer)}
         message |= {"stop_reason": ENDS[answer.end], "stop_sequence": None, "usage": usage}
-        counts = {"input_tokens": usage["input_tokens"] + 5, "output_tokens": usage["output_tokens"]}
+        counts: dict[str, Any] = {"input_tokens": usage["input_tokens"] + 5, "output_tokens": usage["output_tokens"]}
         if body.get("stream"):
             return Reply(events(_events(message), named=True), "text/event-stream", **counts)
         return Reply(encoded(message), **counts)

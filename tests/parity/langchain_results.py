@@ -32,7 +32,7 @@ def result_differences(bare: Observed, ours: Observed, *, plain: bool) -> list[s
         plain: whether its configuration is plain, so that usage and metadata are those of one request.
     """
     if bare.error is not None or ours.error is not None:
-        return list(_error_differences(bare.error, ours.error))
+        return list(error_differences(bare.error, ours.error))
     if not bare.streamed:
         return [f"result: {each}" for each in _value_differences(bare.values[0], ours.values[0], plain=plain)]
     return [f"stream: {each}" for each in _stream_differences(bare.values, ours.values, plain=plain)]
@@ -59,7 +59,7 @@ def _usage(observed: Observed) -> Any:
     return _merged(messages).usage_metadata if messages else None
 
 
-def _error_differences(theirs: Exception | None, own: Exception | None) -> Iterator[str]:
+def error_differences(theirs: Exception | None, own: Exception | None) -> Iterator[str]:
     if type(theirs) is not type(own):
         yield f"error: {_named(own)} instead of {_named(theirs)}"
     elif _line(theirs) != _line(own):
@@ -84,7 +84,7 @@ def _value_differences(theirs: Any, own: Any, *, plain: bool) -> Iterator[str]:
         yield from (f"raw: {each}" for each in _value_differences(theirs["raw"], own.get("raw"), plain=plain))
         if theirs.get("parsed") != own.get("parsed"):
             yield f"parsed {own.get('parsed')!r} instead of {theirs.get('parsed')!r}"
-        yield from _error_differences(theirs.get("parsing_error"), own.get("parsing_error"))
+        yield from error_differences(theirs.get("parsing_error"), own.get("parsing_error"))
     elif theirs != own:
         yield f"{own!r} instead of {theirs!r}"
 
@@ -95,12 +95,12 @@ def _message_differences(theirs: AIMessage, own: AIMessage, *, plain: bool) -> I
         if not plain and name == "additional_kwargs":
             expected, given = ({key: value for key, value in each.items() if value} for each in (expected, given))
         if expected != given:
-            yield f"{name} {_short(given)} instead of {_short(expected)}"
+            yield f"{name} {short(given)} instead of {short(expected)}"
     for name, expected in theirs.response_metadata.items():
         if name not in own.response_metadata:
             yield f"no response_metadata[{name!r}]"
         elif plain and own.response_metadata[name] != expected:
-            yield f"response_metadata[{name!r}] {_short(own.response_metadata[name])} instead of {_short(expected)}"
+            yield f"response_metadata[{name!r}] {short(own.response_metadata[name])} instead of {short(expected)}"
 
 
 def _stream_differences(theirs: tuple[Any, ...], own: tuple[Any, ...], *, plain: bool) -> Iterator[str]:
@@ -113,7 +113,7 @@ def _stream_differences(theirs: tuple[Any, ...], own: tuple[Any, ...], *, plain:
         return
     expected, given = _merged(theirs), _merged(own)
     if str(expected.text) != str(given.text):
-        yield f"text {_short(str(given.text))} instead of {_short(str(expected.text))}"
+        yield f"text {short(str(given.text))} instead of {short(str(expected.text))}"
     if _calls(expected) != _calls(given):
         yield f"tool_calls {_calls(given)} instead of {_calls(expected)}"
     if plain:
@@ -147,7 +147,8 @@ def _comparable(message: AIMessage, name: str) -> Any:
 
 
 def _merged(chunks: Any) -> AIMessage:
-    return reduce(add, chunks) if isinstance(chunks[0], AIMessageChunk) else chunks[0]
+    merged: AIMessage = reduce(add, chunks) if isinstance(chunks[0], AIMessageChunk) else chunks[0]
+    return merged
 
 
 def _pieces(chunks: tuple[Any, ...]) -> int:
@@ -163,6 +164,6 @@ def _kinds(message: AIMessage) -> set[str]:
     return {str(block["type"]) for block in blocks if isinstance(block, Mapping) and block["type"] != "text"}
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 300 else f"{text[:300]}..."

@@ -11,8 +11,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import Runnable
 
-from tests.parity.clients import ANTHROPIC, CLIENTS, COMPLETIONS, OPENAI, Settings
 from tests.parity.forms import OPENAI_TOOL, POINT, SCHEMAS, STRICT_POINT, TOOLS, WEB_SEARCH, Lookup, Solution, add
+from tests.parity.langchain_clients import ANTHROPIC, CLIENTS, COMPLETIONS, OPENAI, Settings
 
 QUESTION = "What is 2 + 2?"
 IN_JSON = "What is 2 + 2? Answer in JSON."
@@ -111,7 +111,7 @@ MESSAGES: Mapping[str, Case] = {
     "filtered_answer": Case(input=FILTERED),
     "refusal": Case(input=REFUSED),
     "system": Case(input=[SystemMessage("Be brief."), HumanMessage(QUESTION)]),
-    "developer": Case(input=[ChatMessage("Be brief.", role="developer"), HumanMessage(QUESTION)], clients=OPENAI),
+    "developer": Case(input=[ChatMessage(content="Be brief.", role="developer"), HumanMessage(QUESTION)], clients=OPENAI),
     "conversation": Case(input=[HumanMessage("Hello."), AIMessage("Hi! How are you?"), HumanMessage(QUESTION)]),
     "named_user": Case(input=[HumanMessage(QUESTION, name="ada")]),
     "text_blocks": Case(input=[HumanMessage([{"type": "text", "text": "Well. "}, {"type": "text", "text": QUESTION}])]),
