@@ -85,7 +85,8 @@ def search_differences(yardsticks: Sequence[Request], ours: Observed, shape: Sha
         found.append(f"wire: {len(asked)} requests instead of at most {limit}")
     for request in asked:
         ways = [list(_candidate_differences(theirs, request, steps=shape[1] > 1)) for theirs in yardsticks]
-        found += next(iter(sorted(ways, key=len)), [])
+        ways.sort(key=len)
+        found += ways[0] if ways else []
     return list(dict.fromkeys(found))
 
 

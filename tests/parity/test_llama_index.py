@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ METHODS = {"whole": "{}", "stream": "stream_{}", "async whole": "a{}", "async st
 
 
 def _call(llm: LLM, case: Case, call: str) -> Any:
-    return getattr(llm, METHODS[call].format(case.method))(*case.arguments, **case.options)
+    # LlamaIndex writes to the lists and mappings that it is given.
+    return getattr(llm, METHODS[call].format(case.method))(*case.arguments, **deepcopy(dict(case.options)))
 
 
 def _searching(client: str, llm: LLM, shape: Shape) -> UniScaleLLM:
