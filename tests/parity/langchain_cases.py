@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -43,8 +43,8 @@ class Case:
         instead: by client, where the client itself refuses the options because its API lacks them: settings of a model that does the same,
             which is what the engine asks for.
         searched: whether it is made under a search, too.
-        rests: whether the model may be left alone for a while afterwards.
-        once: whether one call, streamed or not, tells enough.
+        rests: likewise.
+        once: as of `AnyCase`.
     """
 
     build: Callable[[BaseChatModel], Runnable[Any, Any]] = lambda model: model
@@ -173,7 +173,7 @@ MESSAGES: Mapping[str, Case] = {
     "server_error": Case(input="You will fall over.", refused=ALL, rests=True),
 }
 
-SETTINGS: Mapping[str, Case] = {
+SETTINGS: dict[str, Case] = {
     "own_temperature": Case(settings={"temperature": 0.7}, refused=("thinking",)),
     "own_temperature_zero": Case(settings={"temperature": 0.0}, refused=("thinking",)),
     "own_seed": Case(settings={"seed": 7}, clients=("chat", "reasoning", "server", "ollama")),
@@ -252,7 +252,7 @@ def _choices() -> Iterator[tuple[str, Case]]:
         yield f"tools_{name}", Case(build=tools(**given), clients=clients)
 
 
-TOOL_CASES: Mapping[str, Case] = {
+TOOL_CASES: dict[str, Case] = {
     **dict(_choices()),
     "tools_strict": Case(build=tools(strict=True), clients=FORMS),
     "tools_not_strict": Case(build=tools(strict=False), clients=FORMS),
@@ -314,4 +314,6 @@ FORM_CASES: Mapping[str, Case] = {
     "no_schema": Case(build=structured(None, method="json_schema"), refused=ALL),
 }
 
-CASES: Mapping[str, Case] = {**MESSAGES, **SETTINGS, **TOOL_CASES, **FORM_CASES}
+ONCE = {name: replace(case, once=True) for name, case in (SETTINGS | TOOL_CASES).items()}
+
+CASES: Mapping[str, Case] = {**MESSAGES, **ONCE, **FORM_CASES}

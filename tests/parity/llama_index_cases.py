@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llama_index.core import PromptTemplate
@@ -117,7 +117,7 @@ MESSAGES: Mapping[str, Case] = {
     "complete_rate_limited": complete("You must wait.", refused=ALL, rests=True),
 }
 
-SETTINGS: Mapping[str, Case] = {
+SETTINGS: dict[str, Case] = {
     "own_temperature": chat(settings={"temperature": 0.7}),
     "own_temperature_zero": chat(settings={"temperature": 0.0}),
     "own_max_tokens": chat(settings={"max_tokens": 1500}),
@@ -156,7 +156,7 @@ def _choices() -> Iterator[tuple[str, Case]]:
     yield "tools_dict", with_tools(options={"tool_choice": named})
 
 
-TOOL_CASES: Mapping[str, Case] = {
+TOOL_CASES: dict[str, Case] = {
     "tools": with_tools(),
     **dict(_choices()),
     "tools_required_flag": with_tools(options={"tool_required": True}),
@@ -183,4 +183,6 @@ FORM_CASES: Mapping[str, Case] = {
     "structured_options": structured(options={"llm_kwargs": {"seed": 7}}, clients=CHAT),
 }
 
-CASES: Mapping[str, Case] = {**MESSAGES, **SETTINGS, **TOOL_CASES, **FORM_CASES}
+ONCE = {name: replace(case, once=True) for name, case in (SETTINGS | TOOL_CASES).items()}
+
+CASES: Mapping[str, Case] = {**MESSAGES, **ONCE, **FORM_CASES}
