@@ -175,7 +175,6 @@ TOOL_CASES: dict[str, Case] = {
 
 FORM_CASES: Mapping[str, Case] = {
     "structured": structured(clients=CHAT),
-    "structured_completion": structured(clients=("completion",), refused=("completion",), searched=False),
     "structured_outputs": structured(settings={"should_use_structured_outputs": True}, clients=("like",)),
     "structured_nonsense": structured(NONSENSE, clients=CHAT, refused_whole=CHAT),
     "structured_refused": structured(REFUSED, clients=CHAT, refused_whole=("openai", "reasoning")),
