@@ -12,6 +12,7 @@ import pytest
 
 from tests.parity.bodies import Shape, plain_differences, search_differences
 from tests.parity.observed import Observed, observe
+from tests.parity.providers.model import ANSWER
 from tests.parity.providers.wire import Provider, Wire
 
 PLAIN: Shape = (1, 1, 1)
@@ -147,6 +148,15 @@ class Comparison(Generic[C]):
         if bare.error is None and ours.error is None:
             found += self.framework.usage(bare, ours)
         _told([f"{call}: {difference}" for difference in found])
+
+    def check_steps(self, client: str, name: str) -> None:
+        """A search over steps continues answers at the providers that do; otherwise the comparison of steps would be of whole answers."""
+        shape: Shape = (1, 4, 2)
+        self._models.pop((client, str(self.framework.cases[name].settings), shape), None)
+        ours = self._ours(client, name, "whole", shape)
+        first = str(ours.requests[-1].body.get("prompt") or ours.requests[-1].body["messages"][-1]["content"])
+        if ANSWER.split("\n")[0] not in first:
+            pytest.fail(f"no step was continued in {len(ours.requests)} requests", pytrace=False)
 
     def _number(self, client: str, name: str) -> int:
         if not self._numbers:

@@ -68,3 +68,8 @@ def test_plain(comparison: Comparison[Case], client: str, name: str) -> None:
 @pytest.mark.parametrize(("client", "name", "shape"), SEARCHES, ids=[f"{client}-{name}-{shape}" for client, name, shape in SEARCHES])
 def test_search(comparison: Comparison[Case], client: str, name: str, shape: Shape) -> None:
     comparison.check_search(client, name, shape)
+
+
+@pytest.mark.parametrize("client", ["server", "ollama"])
+def test_steps_are_continued(comparison: Comparison[Case], client: str) -> None:
+    comparison.check_steps(client, "question")

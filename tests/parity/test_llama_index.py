@@ -62,3 +62,8 @@ def test_plain(comparison: Comparison[Case], client: str, name: str) -> None:
 )
 def test_search(comparison: Comparison[Case], client: str, name: str, shape: Shape) -> None:
     comparison.check_search(client, name, shape)
+
+
+@pytest.mark.parametrize("client", ["like", "completion"])
+def test_steps_are_continued(comparison: Comparison[Case], client: str) -> None:
+    comparison.check_steps(client, "question")

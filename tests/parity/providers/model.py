@@ -109,22 +109,34 @@ def said(asked: Question) -> Said:
     if calls:
         return Said(calls=calls, end="tools")
     text = asked.text.lower()
-    if "refuse" in text:
-        return Said(REFUSAL, refused=True)
     if "be filtered" in text:
         return Said("", end="filter")
-    if "say nothing" in text:
-        return Said("")
-    whole = _text(asked)
-    if "break off" in text:
-        return Said(whole[:10], end="length")
-    if asked.prefix:
-        whole = next((known[len(asked.prefix) :] for known in (whole, COUNTED) if known.startswith(asked.prefix)), f" {whole}")
+    refused, cut = "refuse" in text, "break off" in text
+    whole = REFUSAL if refused else "" if "say nothing" in text else _text(asked)
+    whole = whole[:10] if cut else whole
+    if asked.prefix and whole:
+        rest = begun(asked.prefix, (whole, COUNTED))
+        whole = f" {whole}" if rest is None else rest
     ended = _until(whole, asked.stop)
     words = pieces(ended)
     if asked.max_tokens is not None and len(words) > asked.max_tokens:
         return Said("".join(words[: asked.max_tokens]), end="length")
-    return Said(ended)
+    return Said(ended, refused=refused, end="length" if cut else "stop")
+
+
+def begun(prefix: str, known: Sequence[str]) -> str | None:
+    """The rest of a known text that a partial answer ends with the beginning of, or with all of; `None` for neither.
+
+    White space at the end of a partial answer that is not the text's own does not keep a model from going on.
+    """
+    for end in (prefix, prefix.rstrip()):
+        for text in known:
+            if end.rstrip().endswith(text):
+                return ""
+            size = next((size for size in range(len(text) - 1, 1, -1) if end.endswith(text[:size])), None)
+            if size is not None:
+                return text[size:]
+    return None
 
 
 def pieces(text: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.parity.providers.model import COUNTED, Question, Said, pieces, said
+from tests.parity.providers.model import COUNTED, Question, Said, begun, pieces, said
 from tests.parity.providers.openai_refusals import check_chat, reasons, refusal
 from tests.parity.providers.wire import Body, RefusedError, Reply, encoded, events
 
@@ -153,7 +153,8 @@ def _completed(body: Body) -> Reply:
     fail(prompt)
     stop = body.get("stop") or []
     stops = [stop] if isinstance(stop, str) else stop
-    answer = said(Question(prompt, _begun(prompt), stop=stops, max_tokens=body.get("max_tokens")))
+    prefix = prompt if begun(prompt, (said(Question(prompt)).text, COUNTED)) is not None else ""
+    answer = said(Question(prompt, prefix, stop=stops, max_tokens=body.get("max_tokens")))
     read = len(prompt) // 4 + 1
     usage = {"prompt_tokens": read, "completion_tokens": answer.tokens, "total_tokens": read + answer.tokens}
     envelope = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": body["model"]}
@@ -171,9 +172,3 @@ def _completed(body: Body) -> Reply:
     if (body.get("stream_options") or {}).get("include_usage"):
         chunks.append(envelope | {"choices": [], "usage": usage})
     return Reply(events(chunks, done=True), "text/event-stream", **counts)
-
-
-def _begun(prompt: str) -> str:
-    """What a prompt says of an answer."""
-    known = (said(Question(prompt)).text, COUNTED)
-    return next((text[:size] for text in known for size in range(len(text), 1, -1) if prompt.endswith(text[:size])), "")
