@@ -4,6 +4,7 @@
   `FeedbackEvaluator` judges its responses. The share of every model among the first and the last quarter of the questions, and what a
   question earned; over several orders.
 - Overhead: what a plain configuration adds to the inner LLM, which answers at once.
+- Concurrency: how long 200 calls at once take on a model that takes a second, against the inner LLM alone.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+import httpx
 import numpy as np
 from llama_index.core import Document, PromptTemplate, SummaryIndex
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, LLMMetadata
 from llama_index.core.base.response.schema import Response
 from llama_index.core.llms.llm import LLM
+from llama_index.llms.openai_like import OpenAILike
 
+from benchmarks.concurrency import LIMITS, MODEL, AsyncCall, Call, Shape, concurrency
 from benchmarks.frameworks import added, run, timed, timed_async
 from uniscale_integrations.demo.application import Right
 from uniscale_integrations.engine import UniScale
@@ -57,7 +61,7 @@ class Learned:
 
 
 def main() -> None:
-    run(__doc__ or "", 6, 240, learning, {"overhead": overhead})
+    run(__doc__ or "", 6, 240, learning, {"overhead": overhead, "concurrency": lambda: concurrency(slow_calls)})
 
 
 def learning(orders: Sequence[int], count: int, mode: Mode) -> dict[str, Any]:
@@ -145,6 +149,18 @@ def overhead(calls: int = 300) -> dict[str, float]:
     asked = [ChatMessage("What is 2 + 2?")]
     sync = timed(calls, lambda: inner.chat(asked), lambda: outer.chat(asked))
     return added(sync, timed_async(calls, lambda: inner.achat(asked), lambda: outer.achat(asked)))
+
+
+def slow_calls(address: str, shape: Shape | None) -> tuple[Call, AsyncCall]:
+    """A call of the real client, alone or with one configuration around it."""
+    clients = {"http_client": httpx.Client(limits=LIMITS), "async_http_client": httpx.AsyncClient(limits=LIMITS)}
+    inner = OpenAILike(MODEL, api_base=address, api_key="none", is_chat_model=True, max_retries=0, **clients)
+    asked = [ChatMessage("What is 2 + 2?")]
+    llm: LLM = inner
+    if shape is not None:
+        space = ConfigurationSpace([Configuration(MODEL, *shape)])
+        llm = UniScaleLLM(engine=UniScale([as_generator(inner)], "agreement", space))
+    return lambda: llm.chat(asked), lambda: llm.achat(asked)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -12,16 +14,17 @@ import openai as sdk
 import pytest
 from llama_index.core import VectorStoreIndex
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
-from llama_index.core.base.response.schema import StreamingResponse
+from llama_index.core.base.response.schema import AsyncStreamingResponse, StreamingResponse
+from llama_index.core.llms import MockLLM
+from llama_index.llms.openai_like import OpenAILike
 
 from tests.llama_index.conftest import like, searching
 from tests.logged import outcomes
 from tests.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import BudgetError
-from uniscale_integrations.llama_index import LlamaIndexClient, UniScaleLLM
+from uniscale_integrations.llama_index import UniScaleLLM
 from uniscale_integrations.llama_index.llm import as_generator
-from uniscale_integrations.models.chat import ChatStepModel
 from uniscale_integrations.models.chat.probe import SAID as PROBED
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
@@ -58,10 +61,17 @@ def test_one_of_eight_candidates_hangs_and_the_others_answer() -> None:
     server = Server(takes=lambda body, number: 30.0 if number == 3 else 0.0)
     model = as_generator(like(server), timeout=0.5)
     llm = UniScaleLLM(engine=UniScale([model], "agreement", ConfigurationSpace([Configuration("gpt-test", 8, 1, 1)])))
-    response = llm.chat(ASKED)
+    response = asyncio.run(llm.achat(ASKED))
     assert response.message.content == SAID
     assert "no answer within 0.5 s" in notes(response)[0]
     assert server.cancelled == 1
+    # What blocks cannot be cancelled; nobody waits for it all the same.
+    assert "no answer within 0.5 s" in notes(_with_a_hanging_one().chat(ASKED))[0]
+
+
+def _with_a_hanging_one() -> UniScaleLLM:
+    model = as_generator(like(Server(takes=lambda body, number: 30.0 if number == 3 else 0.0)), timeout=0.5)
+    return UniScaleLLM(engine=UniScale([model], "agreement", ConfigurationSpace([Configuration("gpt-test", 8, 1, 1)])))
 
 
 def test_where_all_fail_the_next_model_answers_and_then_the_provider_s_error_comes() -> None:
@@ -112,16 +122,34 @@ def test_leaving_a_streaming_response_early_cancels_it(index: VectorStoreIndex) 
     # The first step is there; the next one would take half a minute.
     server = Server(_continues, takes=lambda body, number: 30.0 if number > 2 else 0.0)
     llm = searching(server, (1, 2, 1))
+
+    async def left() -> None:
+        response = await index.as_query_engine(llm=llm, streaming=True).aquery("How many rooms?")
+        assert isinstance(response, AsyncStreamingResponse)
+        pieces: Any = response.response_gen
+        assert await anext(pieces) == "One step."
+        while server.arrived < 5:
+            await asyncio.sleep(0.01)
+        await pieces.aclose()
+        deadline = time.monotonic() + 10
+        while server.cancelled < 2 and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(left())
+    assert server.cancelled == 2
+
+
+def test_leaving_a_blocking_stream_early_ends_the_search(index: VectorStoreIndex) -> None:
+    server = Server(_continues, takes=lambda body, number: 2.0 if number > 2 else 0.0)
+    llm = searching(server, (1, 2, 1))
     response = index.as_query_engine(llm=llm, streaming=True).query("How many rooms?")
     assert isinstance(response, StreamingResponse)
     assert next(response.response_gen) == "One step."
-    while server.arrived < 5:
-        time.sleep(0.01)
     response.response_gen.close()
     deadline = time.monotonic() + 10
-    while server.cancelled < 2 and time.monotonic() < deadline:
+    while not outcomes(engine_of(llm)) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert server.cancelled == 2
+    assert [outcome.failed for outcome in outcomes(engine_of(llm))] == ["cancelled"]
 
 
 def test_a_deadline_is_kept() -> None:
@@ -137,7 +165,7 @@ def test_a_deadline_costs_nobody_the_answers_that_are_there(shape: tuple[int, in
     server = Server(takes=lambda body, number: 30.0 if number % 2 else 0.0)
     model = as_generator(like(server), continuation="whole")
     llm = UniScaleLLM(engine=UniScale([model], "agreement", ConfigurationSpace([Configuration("gpt-test", *shape)])))
-    response = llm.chat(ASKED, deadline=0.5)
+    response = asyncio.run(llm.achat(ASKED, deadline=0.5))
     assert response.message.content == SAID
     assert sum("no answer when the time was up" in note for note in notes(response)) == 2
     assert server.cancelled == 2
@@ -186,11 +214,42 @@ def test_a_provider_that_begins_anew_is_asked_for_whole_answers() -> None:
 
 
 def test_what_is_no_response_is_said() -> None:
-    class Broken(LlamaIndexClient):
-        async def _streamed(self, *arguments: Any) -> object:
-            return None
+    class Broken(OpenAILike):
+        def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Any:
+            return "no response at all"
 
-    model = ChatStepModel(Broken(like(Server())))
+    model = as_generator(Broken(model="gpt-test"))
     llm = UniScaleLLM(engine=UniScale([model], "agreement", ConfigurationSpace([Configuration("gpt-test")])))
     with pytest.raises(Exception, match="which is no response"):
-        list(llm.stream_chat(ASKED))
+        llm.chat(ASKED)
+
+
+def test_a_stream_without_a_piece_is_an_empty_answer() -> None:
+    class Silent(MockLLM):
+        def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Any:
+            return iter(())
+
+    llm = UniScaleLLM(engine=UniScale([as_generator(Silent())], "agreement", ConfigurationSpace([Configuration("MockLLM")])))
+    assert [piece.message.content for piece in llm.stream_chat(ASKED)] == [""]
+
+
+def test_a_user_may_say_nothing(server: Server) -> None:
+    for shape in ((1, 1, 1), (2, 1, 1)):
+        assert searching(server, shape).chat([ChatMessage("")]).message.content == SAID
+    assert {body["messages"][-1]["content"] for body in server.bodies} == {""}
+
+
+def test_a_stream_that_breaks_off_costs_what_had_come() -> None:
+    def breaks_off(body: Body, number: int) -> httpx.Response:
+        chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+        piece = chunk | {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hello "}, "finish_reason": None}]}
+        return httpx.Response(200, content=f"data: {json.dumps(piece)}\n\ndata: no JSON\n\n", headers={"content-type": "text/event-stream"})
+
+    llm = searching(Server(behaves=breaks_off))
+    pieces = llm.stream_chat(ASKED)
+    assert next(pieces).delta == "Hello "
+    with pytest.raises(json.JSONDecodeError):
+        next(pieces)
+    [outcome] = outcomes(engine_of(llm))
+    assert outcome.failed
+    assert outcome.eflops > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import subprocess
@@ -14,7 +15,8 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, ToolMessage
-from llama_index.core import Settings, VectorStoreIndex
+from llama_index.core import PromptTemplate, Settings, VectorStoreIndex
+from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage, CompletionResponse
 from llama_index.core.base.response.schema import Response, StreamingResponse
 from llama_index.core.chat_engine.types import ChatMode
@@ -25,6 +27,7 @@ from llama_index.core.evaluation import (
     EvaluationResult,
     FaithfulnessEvaluator,
 )
+from llama_index.core.llms import MockLLM
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.query_engine import SubQuestionQueryEngine
 from llama_index.core.question_gen import LLMQuestionGenerator
@@ -33,6 +36,7 @@ from llama_index.core.tools import FunctionTool, QueryEngineTool, ToolMetadata
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.dispatcher import instrument_tags
 from llama_index_instrumentation.span import active_span_id
+from pydantic import BaseModel
 
 from tests.langchain.conftest import openai
 from tests.llama_index.conftest import like, searching, sub_questions
@@ -42,7 +46,7 @@ from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError, UnknownDecisionError
 from uniscale_integrations.langchain import UniScaleChatModel
 from uniscale_integrations.llama_index import FeedbackEvaluator, UniScaleLLM
-from uniscale_integrations.llama_index.instrumentation import IDS
+from uniscale_integrations.llama_index.instrumentation import IDS, SPANS
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 QUESTION = "How many rooms has the red house?"
@@ -107,6 +111,68 @@ def test_tags(llm: UniScaleLLM, engine: UniScale) -> None:
     for target, expected in (("r-17", [first, second]), ({"request": "r-18"}, [third]), ({"user": 4, "request": "r-17"}, [first, second])):
         engine.feedback(target, 1.0, source=str(target))
         assert [each.decision_id for each in judged(engine) if each.source == str(target)] == expected
+
+
+class Rooms(BaseModel):
+    """Of a house."""
+
+    rooms: int
+
+
+@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")  # of LlamaIndex itself
+@pytest.mark.parametrize("structured", [False, True], ids=["tools", "format"])
+def test_the_last_object_of_a_structured_stream(server: Server, structured: bool) -> None:
+    llm = searching(server, should_use_structured_outputs=structured)
+    assert llm.engine is not None
+    prompt = PromptTemplate("How many rooms has the {colour} house?")
+
+    async def streamed() -> Any:
+        return [each async for each in await llm.astream_structured_predict(Rooms, prompt, colour="red")][-1]
+
+    last = list(llm.stream_structured_predict(Rooms, prompt, colour="red"))[-1]
+    structured_llm = llm.as_structured_llm(Rooms)
+    for place, target in enumerate((last, asyncio.run(streamed()), list(structured_llm.stream_chat(ASKED))[-1])):
+        assert llm.engine.feedback(target, 1.0)
+        assert judged(llm.engine)[place].decision_id == decided(llm.engine)[place]
+    assert llm.engine.feedback(llm.structured_predict(Rooms, prompt, colour="red"), 1.0)
+
+
+@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")  # of LlamaIndex itself
+def test_what_a_workflow_ends_with(llm: UniScaleLLM, engine: UniScale) -> None:
+    def rooms(colour: str) -> int:
+        """Of a house."""
+        return 3
+
+    async def ran() -> tuple[Any, Any, Any]:
+        agent: Any = FunctionAgent(llm=llm, tools=[FunctionTool.from_defaults(rooms)])
+        handler = agent.run("How many rooms has the red house?")
+        events = [event async for event in handler.stream_events()]
+        return await handler, events[-1], handler
+
+    for place, target in enumerate(asyncio.run(ran())):
+        assert engine.feedback(target, 1.0, source=f"test {place}")
+    assert {each.decision_id for each in judged(engine)} == set(decided(engine))
+
+
+def test_a_text_alone_tells_no_decision_and_tags_are_the_way(llm: UniScaleLLM, engine: UniScale) -> None:
+    with instrument_tags({"request": "17"}):
+        text = llm.predict(PromptTemplate("How many rooms has the red house?"))
+    with pytest.raises(UnknownDecisionError, match="ask under tags"):
+        engine.feedback(text, 1.0)
+    assert engine.feedback({"request": "17"}, 1.0)
+
+
+def test_calls_that_no_engine_had_a_part_in_are_not_remembered(index: VectorStoreIndex, llm: UniScaleLLM, engine: UniScale) -> None:
+    before = len(SPANS)
+    for streaming in (False, True):
+        elsewhere = index.as_query_engine(llm=MockLLM(max_tokens=3), streaming=streaming)
+        for _ in range(3):
+            assert str(elsewhere.query(QUESTION))
+    gc.collect()
+    assert len(SPANS) == before
+    response = index.as_query_engine(llm=llm).query(QUESTION)
+    assert len(SPANS) > before
+    assert engine.feedback(response, 1.0)
 
 
 def test_streaming_responses_know_their_decisions_when_they_are_drained(

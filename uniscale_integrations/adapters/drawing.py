@@ -39,6 +39,10 @@ class Drawing:
         """Whether the model has a field for something."""
         return name in self._fields
 
+    def field(self, name: str) -> str | None:
+        """The name of the model's field for something, where it has one."""
+        return self._fields.get(name)
+
     def of(self, asked: Asked, said: Mapping[str, Any]) -> dict[str, Any]:
         """The fields that a request sets, with their values.
 

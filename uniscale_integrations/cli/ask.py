@@ -15,6 +15,7 @@ from uniscale_integrations.cli.trace import draw_paths
 from uniscale_integrations.cli.wanted import VerifierOption
 from uniscale_integrations.cost.hardware import profile
 from uniscale_integrations.cost.ledger import Ledger
+from uniscale_integrations.roster import is_hosted, load_generator, suiting
 from uniscale_integrations.search.aggregation import aggregation
 from uniscale_integrations.search.beam import BeamSearch, Schedule
 from uniscale_integrations.search.budget import Budget
@@ -27,7 +28,9 @@ from uniscale_integrations.verifiers.named import named_verifier
 
 def ask(
     question: Annotated[str, typer.Argument(help="What to answer.")],
-    model: Annotated[str, typer.Option(help="Embedded model, model folder, .gguf file or hub name.")] = "uniscale-1m",
+    model: Annotated[
+        str, typer.Option(help="Embedded model, model folder, .gguf file, hub name, or provider:model such as openai:gpt-5-mini.")
+    ] = "uniscale-1m",
     qp: Annotated[int, typer.Option(help="Question parallelism: independent trees.")] = 1,
     cp: Annotated[int, typer.Option(help="Candidate parallelism: next steps sampled for each kept path.")] = 1,
     bs: Annotated[int, typer.Option(help="Beam size: paths kept per tree.")] = 1,
@@ -68,11 +71,10 @@ def ask(
             profile(hardware),
         )
         with err.status(Text(f"loading {model}")) as status:
-            from uniscale_integrations.models.catalog import load_model
-
-            quiet_loading()
-            loaded = load_model(model, notify=lambda message: status.update(Text(message)), instruction=instruction)
-            judge = named_verifier(verifier, [model])
+            if not is_hosted(model):
+                quiet_loading()
+            loaded = load_generator(model, lambda message: status.update(Text(message)), instruction=instruction)
+            judge = named_verifier(suiting([loaded]) if verifier == "auto" else verifier, [model])
 
             def observe(search: BeamSearch) -> None:
                 depth = max((path.depth for path in search.paths), default=0)

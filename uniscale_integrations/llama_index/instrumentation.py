@@ -7,11 +7,14 @@ response, and in a table beside what has no metadata.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse
 from llama_index.core.base.response.schema import AsyncStreamingResponse, PydanticResponse, Response, StreamingResponse
@@ -28,6 +31,8 @@ from pydantic import BaseModel
 
 from uniscale_integrations.adapters.lineage import Lineage
 from uniscale_integrations.adapters.stamp import decision_on
+
+Item = TypeVar("Item")
 
 IDS = "uniscale_decision_ids"
 """Under which the decisions behind a response stand in its metadata."""
@@ -102,11 +107,13 @@ class DecisionSpans(BaseSpanHandler[BaseSpan]):
         **kwargs: Any,
     ) -> BaseSpan | None:
         """Write the decisions on what the call gives back."""
-        decisions = SPANS.following(id_)
-        if decisions is not None and result is not None:
-            if isinstance(result, (StreamingResponse, AsyncStreamingResponse)) and IDS not in (result.metadata or {}):
-                _drained_within(result, id_)
-            _write(result, decisions)
+        if isinstance(result, (StreamingResponse, AsyncStreamingResponse)) and IDS not in (result.metadata or {}):
+            # What is called while it is drained belongs to the call, which ends with that.
+            weakref.finalize(_drained_within(result, id_), SPANS.ended, id_).atexit = False
+            _write(result, id_)
+            return None
+        _write(result, id_)
+        SPANS.ended(id_)
         return None
 
     def prepare_to_drop_span(
@@ -118,6 +125,7 @@ class DecisionSpans(BaseSpanHandler[BaseSpan]):
         **kwargs: Any,
     ) -> BaseSpan | None:
         """Nothing comes of a call that failed."""
+        SPANS.ended(id_)
         return None
 
 
@@ -127,13 +135,70 @@ def install() -> None:
         root_dispatcher.add_span_handler(DecisionSpans())
 
 
-def note(decision_id: str, span_id: str | None, tags: Mapping[str, Any]) -> None:
-    """Note a decision with the span that it was taken in and all above it, and with the tags that were set."""
-    if span_id is not None:
-        SPANS.note(span_id, decision_id)
-    for name, value in tags.items():
-        for tag in ((name, str(value)), (ANY, str(value))):
-            TAGGED.note(tag, decision_id)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an LLM was called, which a stream that is drained later has to remember.
+
+    Attributes:
+        span_id: of the call.
+        tags: that were set.
+        objects: the decisions behind the objects of a structured stream, where the call is made for one.
+    """
+
+    span_id: str | None
+    tags: Mapping[str, Any]
+    objects: list[str] | None = None
+
+    @classmethod
+    def here(cls) -> Place:
+        """That of the caller, where a decision is to come."""
+        if (span_id := active_span_id.get()) is not None:
+            SPANS.expect(span_id)
+        return cls(span_id, dict(active_instrument_tags.get()), _objects.get())
+
+    def note(self, decision_id: str) -> None:
+        """Note a decision with the span that it was taken in and all above it, and with the tags that were set."""
+        if self.span_id is not None:
+            SPANS.note(self.span_id, decision_id)
+        for name, value in self.tags.items():
+            for tag in ((name, str(value)), (ANY, str(value))):
+                TAGGED.note(tag, decision_id)
+        if self.objects is not None:
+            self.objects.append(decision_id)
+
+
+_objects: ContextVar[list[str] | None] = ContextVar("uniscale_objects", default=None)
+"""The decisions behind the objects of the structured stream that is being drained."""
+
+
+def behind_objects(objects: Iterator[Item]) -> Generator[Item]:
+    """The objects of a structured stream, which remember the decisions that are taken while it is drained."""
+    decisions: list[str] = []
+    while True:
+        token = _objects.set(decisions)
+        try:
+            found = next(objects, END)
+        finally:
+            _objects.reset(token)
+        if found is END:
+            return
+        _remember(found, decisions)
+        yield found
+
+
+async def abehind_objects(objects: AsyncIterator[Item]) -> AsyncGenerator[Item]:
+    """As `behind_objects`."""
+    decisions: list[str] = []
+    while True:
+        token = _objects.set(decisions)
+        try:
+            found = await anext(objects, END)
+        finally:
+            _objects.reset(token)
+        if found is END:
+            return
+        _remember(found, decisions)
+        yield found
 
 
 def decisions_behind(target: object) -> Sequence[str] | None:
@@ -149,7 +214,14 @@ def decisions_behind(target: object) -> Sequence[str] | None:
     if id(target) in _results:
         return list(_results[id(target)][1])
     if isinstance(target, (ChatResponse, CompletionResponse, ChatMessage)):
-        return _one(decision_on(target.additional_kwargs))
+        found = decision_on(target.additional_kwargs)
+        # The response of a structured LLM holds the object that was made of another one's.
+        made = getattr(target, "raw", None)
+        return list(_results[id(made)][1]) if found is None and id(made) in _results else _one(found)
+    if (ended := _ended_with(target)) is not None:
+        return decisions_behind(ended)
+    if isinstance(target, StopEvent):
+        return [] if target.result is None or isinstance(target.result, str) else decisions_behind(target.result)
     if isinstance(getattr(target, "response", None), ChatMessage):
         # What an agent gave, in a process that has not seen it run.
         return _one(decision_on(target.response.additional_kwargs))  # type: ignore[attr-defined]
@@ -169,23 +241,47 @@ _results: dict[int, tuple[weakref.ref[Any], list[str]]] = {}
 """The decisions behind results that have no metadata, by their identity as long as they live."""
 
 
-def _write(result: Any, decisions: list[str]) -> None:
-    if isinstance(result, (StreamingResponse, AsyncStreamingResponse)):
+def _ended_with(handler: object) -> object | None:
+    """What a workflow ended with, of its handler; `None` of anything else, and where it has not ended yet."""
+    if not any(kind.__name__ == "WorkflowHandler" for kind in type(handler).__mro__):
+        return None
+    known = getattr(handler, "get_stop_event", None)
+    if callable(known):
+        return cast(object, known())
+    return handler.result() if isinstance(handler, asyncio.Future) and handler.done() else None
+
+
+def _write(result: Any, span_id: str) -> None:
+    """Write the decisions within a span on what its call gave, or remember them beside it."""
+    if isinstance(result, (StreamingResponse, AsyncStreamingResponse, StreamingAgentChatResponse)):
         # Its decisions come while it is drained; the list is the one to which they are added.
-        result.metadata = {**(result.metadata or {}), IDS: decisions}
-    elif isinstance(result, WITH_METADATA):
-        if decisions:
+        if (following := SPANS.following(span_id)) is None:
+            return
+        if isinstance(result, StreamingAgentChatResponse):
+            _remember(result, following)
+        else:
+            result.metadata = {**(result.metadata or {}), IDS: following}
+    elif isinstance(result, (BaseModel, *WITH_METADATA)) and (decisions := SPANS.decisions(span_id)):
+        if isinstance(result, WITH_METADATA):
             result.metadata = {**(result.metadata or {}), IDS: list(decisions)}
-    elif isinstance(result, StopEvent):
-        # What a workflow ends with; who awaits it is given the result in it.
-        if result.result is not None:
-            _write(result.result, decisions)
-    elif isinstance(result, StreamingAgentChatResponse) or (decisions and isinstance(result, BaseModel)):
-        identity = id(result)
+            return
+        _remember(result, list(decisions))
+        if isinstance(result, StopEvent) and isinstance(result.result, (BaseModel, *WITH_METADATA)):
+            # What a workflow ends with; who awaits it is given the result in it.
+            _write(result.result, span_id)
+
+
+def _remember(result: Any, decisions: list[str]) -> None:
+    """Remember the decisions behind an object as long as it lives."""
+    identity = id(result)
+    with suppress(TypeError):
+        # Lists and numbers cannot be watched; nobody could tell one from another that was made in its place.
         _results[identity] = (weakref.ref(result, lambda _: _results.pop(identity, None)), decisions)
 
 
-def _drained_within(result: StreamingResponse | AsyncStreamingResponse, span_id: str) -> None:
+def _drained_within(
+    result: StreamingResponse | AsyncStreamingResponse, span_id: str
+) -> Generator[str] | AsyncGenerator[str]:
     """Have what is called while a response is drained, after its span has ended, take place within that span all the same."""
     tags = dict(active_instrument_tags.get())
 
@@ -215,9 +311,10 @@ def _drained_within(result: StreamingResponse | AsyncStreamingResponse, span_id:
             yield token
 
     if isinstance(result, StreamingResponse):
-        result.response_gen = drained(iter(result.response_gen))
-    else:
-        result.response_gen = adrained(aiter(result.response_gen))
+        pieces = result.response_gen = drained(iter(result.response_gen))
+        return pieces
+    later = result.response_gen = adrained(aiter(result.response_gen))
+    return later
 
 
 def _question(arguments: Mapping[str, Any]) -> str | None:

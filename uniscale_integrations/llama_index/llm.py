@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Self, cast
 
-from llama_index.core.base.llms.generic_utils import (
-    achat_to_completion_decorator,
-    astream_chat_to_completion_decorator,
-    chat_to_completion_decorator,
-    stream_chat_to_completion_decorator,
-)
+from llama_index.core.base.llms.generic_utils import messages_to_prompt as generic_messages_to_prompt
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
@@ -28,36 +23,53 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.function_calling import FunctionCallingLLM
-from llama_index.core.llms.llm import LLM, ToolSelection
+from llama_index.core.llms.llm import LLM, ToolSelection, default_completion_to_prompt
+from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import BaseTool
+from llama_index.core.types import Model, PydanticProgramMode
 from llama_index_instrumentation import get_dispatcher
-from llama_index_instrumentation.dispatcher import active_instrument_tags
 from llama_index_instrumentation.span import active_span_id
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from uniscale_integrations.adapters.call import answered, divided, request, weighing
-from uniscale_integrations.adapters.parts import LEFT_OUT, engine_from, refuse_parts
-from uniscale_integrations.adapters.stamp import KEY
+from uniscale_integrations.adapters.parts import LEFT_OUT, engine_from, refuse_parts, with_settings
+from uniscale_integrations.adapters.stamp import KEY, search_on
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.llama_index.calling import Prompt, completion_of
 from uniscale_integrations.llama_index.client import LlamaIndexClient
-from uniscale_integrations.llama_index.instrumentation import SPANS, UniScaleDecisionEvent, note
+from uniscale_integrations.llama_index.instrumentation import SPANS, Place, UniScaleDecisionEvent, abehind_objects, behind_objects
 from uniscale_integrations.llama_index.judging import judged_by
-from uniscale_integrations.llama_index.messages import OfferedTool, calls_of, conversation_of, response_of
+from uniscale_integrations.llama_index.messages import conversation_of, response_of
 from uniscale_integrations.llama_index.metadata import metadata_of
+from uniscale_integrations.llama_index.offers import Offer
 from uniscale_integrations.llama_index.quiet import isolated
 from uniscale_integrations.llama_index.streaming import responses_of
+from uniscale_integrations.llama_index.structured import aobjects, formatted, objects
+from uniscale_integrations.llama_index.tool_calls import calls_by, calls_of, unreadable
 from uniscale_integrations.loop import SHARED
 from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.policy.objective import weights
 from uniscale_integrations.search.budget import Budget
-from uniscale_integrations.search.conversation import Conversation
+from uniscale_integrations.search.conversation import Call, Conversation
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import ConfigurationSpace
 
 SETTINGS = ("temperature", "max_tokens", "top_p")
 """Fields that the inner models are asked with, where they are given and the model knows them."""
+
+TEMPLATES = {"completion_to_prompt": default_completion_to_prompt, "messages_to_prompt": generic_messages_to_prompt}
+"""Fields by which prompts are filled in for an LLM that completes text, with what LlamaIndex puts there where nobody says anything."""
 
 _log = logging.getLogger(__name__)
 
@@ -79,8 +91,12 @@ class UniScaleLLM(FunctionCallingLLM):
             as it is set up, except that one whose temperature was left low draws at the engine's when its candidates compete.
         budget: what each request may spend: a `Budget`, or eFLOPs (dollars for models with a price).
         deadline: seconds that each request may take.
+        max_concurrency: requests that each inner model is sent at once; no limit by default.
+        api_key: of inner models that are given by their names, such as "openai:gpt-5-mini"; others bring their own.
+        engine_settings: what else an engine takes, such as `mean_budget` and `store_queries`, may be given as if it were a field.
 
-    A call may bring its own `mode`, `weights`, `budget` and `deadline` (seconds) beside its messages.
+    A call may bring its own `mode`, `weights`, `budget` and `deadline` (seconds) beside its messages; `model` restricts it to the
+    configurations of one model. Everything else that it says goes to the model that answers, as it is.
 
     Example:
         >>> llm = UniScaleLLM(models=["uniscale-0.3m"], mode="cost-sensitive")
@@ -93,7 +109,7 @@ class UniScaleLLM(FunctionCallingLLM):
 
     engine: UniScale | None = Field(default=None, exclude=True)
     models: Sequence[Any] | None = Field(default=None, exclude=True)
-    log: str | None = Field(default=None, exclude=True)
+    log: str | None = Field(default=None, exclude=True, repr=False)
     verifier: Any = Field(default="auto", exclude=True)
     space: ConfigurationSpace | None = Field(default=None, exclude=True)
     prices: Mapping[str, tuple[float, float]] | None = None
@@ -109,6 +125,11 @@ class UniScaleLLM(FunctionCallingLLM):
     budget: Budget | float | None = None
     deadline: float | None = Field(default=None, gt=0.0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_engine(cls, given: Any) -> Any:
+        return with_settings(given, cls.model_fields)
+
     @model_validator(mode="after")
     def _with_engine(self) -> Self:
         if self.engine is not None:
@@ -120,6 +141,7 @@ class UniScaleLLM(FunctionCallingLLM):
             for name, default in LEFT_OUT.items():
                 setattr(self, name, default)
         self._take_system_prompt()
+        self._take_templates()
         return self
 
     def _take_system_prompt(self) -> None:
@@ -130,6 +152,19 @@ class UniScaleLLM(FunctionCallingLLM):
             self.system_prompt = prompts.pop()
         elif prompts - {None, self.system_prompt}:
             _log.warning("the inner LLMs have system prompts of their own, which are not used; give the UniScaleLLM one")
+
+    def _take_templates(self) -> None:
+        """Whoever fills in a prompt for an LLM that completes text does it by the templates of the LLM that it is given."""
+        inner = list(self._inner().values())
+        for name, default in TEMPLATES.items():
+            own = {getattr(llm, name) for llm in inner}
+            if getattr(self, name) is default and len(own) == 1:
+                setattr(self, name, own.pop())
+
+    def _inner(self) -> dict[str, LLM]:
+        """The inner LLMs that are of LlamaIndex, by name."""
+        clients = {name: getattr(model, "client", None) for name, model in self._engine.models.items()}
+        return {name: client.llm for name, client in clients.items() if isinstance(client, LlamaIndexClient)}
 
     @classmethod
     def class_name(cls) -> str:
@@ -147,10 +182,11 @@ class UniScaleLLM(FunctionCallingLLM):
             raise ConfigurationError("what was stored of a UniScaleLLM are its settings; give the engine as well, or models to make one of")
         return super().from_dict({name: value for name, value in data.items() if name != "engine"}, **kwargs)
 
-    def to_dict(self, **kwargs: Any) -> dict[str, Any]:
-        """Its settings, with the names of what it chooses from, by which LlamaIndex tells one from another."""
+    @model_serializer(mode="wrap")
+    def custom_model_dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        """Its settings with the names of what it chooses from, by which LlamaIndex tells it from others, also within another component."""
         space = [str(configuration) for configuration in self._engine.space]
-        return super().to_dict(**kwargs) | {"engine": {"models": list(self._engine.models), "space": space}}
+        return {**handler(self), "class_name": self.class_name(), "engine": {"models": list(self._engine.models), "space": space}}
 
     def __getstate__(self) -> dict[str, Any]:
         # What holds it would lose it, if it could not be pickled at all; so its settings go, and who reads them is told.
@@ -162,6 +198,11 @@ class UniScaleLLM(FunctionCallingLLM):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         # Settings of its own around the same engine, which is there to be shared.
         return self.model_copy()
+
+    @property
+    def model_name(self) -> str:
+        """The names of the inner models, in one."""
+        return "+".join(self._engine.models)
 
     @property
     def metadata(self) -> LLMMetadata:
@@ -190,36 +231,120 @@ class UniScaleLLM(FunctionCallingLLM):
 
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """As of every LLM; the prompt is what the user says."""
-        return chat_to_completion_decorator(self._chat)(self._prompted(prompt, formatted), **kwargs)
+        """As of every LLM; the model that answers completes the prompt as it is."""
+        return completion_of(self._chat(self._prompt(prompt, formatted), **kwargs))
 
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """As of every LLM; the prompt is what the user says."""
-        return await achat_to_completion_decorator(self._achat)(self._prompted(prompt, formatted), **kwargs)
+        """As of every LLM; the model that answers completes the prompt as it is."""
+        return completion_of(await self._achat(self._prompt(prompt, formatted), **kwargs))
 
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        """As of every LLM; the prompt is what the user says."""
-        return stream_chat_to_completion_decorator(self._stream_chat)(self._prompted(prompt, formatted), **kwargs)
+        """As of every LLM; the model that answers completes the prompt as it is."""
+        return (completion_of(response) for response in self._stream_chat(self._prompt(prompt, formatted), **kwargs))
 
     @llm_completion_callback()
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
-        """As of every LLM; the prompt is what the user says."""
-        return await astream_chat_to_completion_decorator(self._astream_chat)(self._prompted(prompt, formatted), **kwargs)
+        """As of every LLM; the model that answers completes the prompt as it is."""
+        responses = await self._astream_chat(self._prompt(prompt, formatted), **kwargs)
+
+        async def stream() -> CompletionResponseAsyncGen:
+            async with aclosing(responses):
+                async for response in responses:
+                    yield completion_of(response)
+
+        return stream()
+
+    def structured_predict(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Model:
+        """As of every LLM; by a `response_format` where all models that may answer would ask for it so."""
+        form = self._form(output_cls, llm_kwargs)
+        if form is None:
+            made: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            return made
+        response = self.chat(self._extend_messages(prompt.format_messages(**prompt_args)), **form)
+        return output_cls.model_validate_json(str(response.message.content))
+
+    async def astructured_predict(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Model:
+        """As of every LLM; by a `response_format` where all models that may answer would ask for it so."""
+        form = self._form(output_cls, llm_kwargs)
+        if form is None:
+            made: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            return made
+        response = await self.achat(self._extend_messages(prompt.format_messages(**prompt_args)), **form)
+        return output_cls.model_validate_json(str(response.message.content))
+
+    def stream_structured_predict(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Any:
+        """As of every LLM; feedback may be about the last object."""
+        return behind_objects(iter(super().stream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)))
+
+    async def astream_structured_predict(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> AsyncGenerator[Any, None]:
+        """As of every LLM; feedback may be about the last object."""
+        return abehind_objects(aiter(await super().astream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)))
+
+    def _structured_stream_call(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Any:
+        form = self._form(output_cls, llm_kwargs)
+        if form is None:
+            return super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+        return objects(self.stream_chat(self._extend_messages(prompt.format_messages(**prompt_args)), **form), output_cls)
+
+    async def _structured_astream_call(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> AsyncGenerator[Any, None]:
+        form = self._form(output_cls, llm_kwargs)
+        if form is None:
+            return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+        responses = await self.astream_chat(self._extend_messages(prompt.format_messages(**prompt_args)), **form)
+        return aobjects(responses, output_cls)
+
+    def _form(self, output_cls: type[BaseModel], llm_kwargs: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        inner, by_default = self._inner(), self.pydantic_program_mode is PydanticProgramMode.DEFAULT
+        return formatted(inner.values(), llm_kwargs, output_cls) if by_default and len(inner) == len(self._engine.models) else None
 
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
     ) -> list[ToolSelection]:
-        """The tools that a response calls, whichever model gave it.
+        """The tools that a response calls, as the LLM that gave it reads them.
 
         Raises:
-            ValueError: it calls none, unless that is no error.
+            ValueError: it calls none, unless that is no error; or nobody can read the arguments of one.
         """
-        calls = calls_of(response.message)
+        calls = self._calls(response)
         if not calls and error_on_no_tool_call:
             raise ValueError(f"Expected at least one tool call, but got {len(calls)} tool calls.")
-        return [ToolSelection(tool_id=call.id, tool_name=call.name, tool_kwargs=dict(call.arguments)) for call in calls]
+        wrong = unreadable(calls)
+        if wrong is not None and KEY in response.additional_kwargs:
+            raise ValueError(wrong)
+        # What is still being streamed cannot all be read yet.
+        return [
+            ToolSelection(tool_id=call.id, tool_name=call.name, tool_kwargs={} if unreadable([call]) else dict(call.arguments))
+            for call in calls
+        ]
+
+    def _calls(self, response: ChatResponse) -> tuple[Call, ...]:
+        answered_by = self._answering(response)
+        if answered_by is not None:
+            return calls_by(answered_by, response)
+        if calls := calls_of(response.message):
+            return calls
+        # A piece of a stream does not say whose it is.
+        kinds = {type(llm): llm for llm in self._inner().values()}
+        return next((calls for llm in kinds.values() if (calls := calls_by(llm, response))), ())
+
+    def _answering(self, response: ChatResponse) -> LLM | None:
+        """The inner LLM that gave a response, where it is one of LlamaIndex and the response says so."""
+        found = search_on(response.additional_kwargs) or search_on(response.message.additional_kwargs)
+        return self._inner().get(found[0].model) if found is not None else None
 
     def _prepare_chat_with_tools(
         self,
@@ -232,18 +357,21 @@ class UniScaleLLM(FunctionCallingLLM):
         tool_choice: str | dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """What `chat` takes for a call with tools; the chosen model says it to its API in its own words."""
+        """What `chat` takes for a call with tools; the LLM that answers prepares it for its API with the same arguments."""
         asked = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
         messages = [*(chat_history or ()), *([asked] if asked is not None else ())]
-        if not tools:
-            return {"messages": messages, **kwargs}
-        offered = {"tools": [OfferedTool(tool) for tool in tools], "parallel_tool_calls": allow_parallel_tool_calls}
-        choice = tool_choice if tool_choice is not None else "required" if tool_required else None
-        return {"messages": messages, **offered, **({} if choice is None else {"tool_choice": choice}), **kwargs}
+        arguments: dict[str, Any] = {"allow_parallel_tool_calls": allow_parallel_tool_calls, "tool_required": tool_required}
+        if tool_choice is not None:
+            arguments["tool_choice"] = tool_choice
+        return {"messages": messages, "tools": Offer(tools or (), arguments), **kwargs}
 
     def _validate_chat_with_tools_response(
         self, response: ChatResponse, tools: Sequence[BaseTool], allow_parallel_tool_calls: bool = False, **kwargs: Any
     ) -> ChatResponse:
+        inner = self._answering(response)
+        if isinstance(inner, FunctionCallingLLM):
+            more = {"allow_parallel_tool_calls": allow_parallel_tool_calls, **kwargs}
+            return inner._validate_chat_with_tools_response(response, tools, **more)
         if not allow_parallel_tool_calls:
             message = response.message
             first = next((place for place, block in enumerate(message.blocks) if isinstance(block, ToolCallBlock)), None)
@@ -253,19 +381,20 @@ class UniScaleLLM(FunctionCallingLLM):
         return response
 
     def _chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
-        asked, wanted = self._request(messages, options)
-        place = _Place.here()
+        asked, wanted = self._request(messages, options, synchronous=True)
+        place = Place.here()
         answer = SHARED.run(lambda: self._answered(asked, wanted, place), isolated())
         return self._told(answer, response_of(answer, asked), place)
 
     async def _achat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
         asked, wanted = self._request(messages, options)
-        place = _Place.here()
+        place = Place.here()
         answer = await asyncio.create_task(self._answered(asked, wanted, place), context=isolated())
         return self._told(answer, response_of(answer, asked), place)
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponseGen:
-        (asked, wanted), place, context = self._request(messages, options), _Place.here(), isolated()
+        asked, wanted = self._request(messages, options, synchronous=True, streaming=True)
+        place, context = Place.here(), isolated()
 
         def stream() -> ChatResponseGen:
             for piece in SHARED.iterate(lambda: self._responses(asked, wanted, place), context):
@@ -274,7 +403,8 @@ class UniScaleLLM(FunctionCallingLLM):
         return stream()
 
     async def _astream_chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponseAsyncGen:
-        (asked, wanted), place = self._request(messages, options), _Place.here()
+        asked, wanted = self._request(messages, options, streaming=True)
+        place = Place.here()
 
         async def stream() -> ChatResponseAsyncGen:
             async for piece in self._responses(asked, wanted, place):
@@ -283,38 +413,44 @@ class UniScaleLLM(FunctionCallingLLM):
         return stream()
 
     def _responses(
-        self, asked: Conversation, wanted: Mapping[str, Any], place: _Place
+        self, asked: Conversation, wanted: Mapping[str, Any], place: Place
     ) -> AsyncIterator[tuple[ChatResponse, Answer | None]]:
         return responses_of(asked, lambda **watch: self._answered(asked, wanted, place, **watch))
 
-    def _passed_on(self, piece: tuple[ChatResponse, Answer | None], place: _Place) -> ChatResponse:
+    def _passed_on(self, piece: tuple[ChatResponse, Answer | None], place: Place) -> ChatResponse:
         response, answer = piece
         return response if answer is None else self._told(answer, response, place)
 
-    def _prompted(self, prompt: str, formatted: bool) -> str:
-        return prompt if formatted or self.completion_to_prompt is None else self.completion_to_prompt(prompt)
+    def _prompt(self, prompt: str, formatted: bool) -> Prompt:
+        """A prompt for the model that answers, which has a template of its own; unless this LLM was given another one."""
+        own = {default_completion_to_prompt, None, *(llm.completion_to_prompt for llm in self._inner().values())}
+        if formatted or self.completion_to_prompt is None or self.completion_to_prompt in own:
+            return Prompt(prompt, formatted)
+        return Prompt(self.completion_to_prompt(prompt), True)
 
-    def _request(self, messages: Sequence[ChatMessage], options: Mapping[str, Any]) -> tuple[Conversation, dict[str, Any]]:
+    def _request(
+        self, messages: Sequence[ChatMessage], options: Mapping[str, Any], *, synchronous: bool = False, streaming: bool = False
+    ) -> tuple[Conversation, dict[str, Any]]:
         """What is asked, and what this request says about how to answer it."""
         own, rest = divided(options)
-        rest = {name: value for name, value in rest.items() if value is not None}
-        stop = rest.pop("stop", ())
+        stop = rest.get("stop") or ()
         if not isinstance(stop, (str, list, tuple)):
             raise ConfigurationError(f"stop must be a text or a list of texts, got {stop!r}")
         settings = {name: value for name in SETTINGS if (value := getattr(self, name)) is not None}
         span = active_span_id.get()
         about = None if span is None else SPANS.about(span)
-        asked = conversation_of(messages, {**settings, **rest}, (stop,) if isinstance(stop, str) else stop, about)
+        ends = (stop,) if isinstance(stop, str) else stop
+        asked = conversation_of(messages, rest, ends, about, settings=settings, synchronous=synchronous, streaming=streaming)
         return asked, request(self._engine, asked, own, self.mode, self.budget, self.deadline)
 
-    async def _answered(self, asked: Conversation, wanted: Mapping[str, Any], place: _Place, **watch: Any) -> Answer:
+    async def _answered(self, asked: Conversation, wanted: Mapping[str, Any], place: Place, **watch: Any) -> Answer:
         answer = await answered(self._engine, asked, wanted, **watch)
         if answer.decision_id is not None:
             # At once: who reads a stream may have read enough before its last piece.
-            note(answer.decision_id, place.span_id, place.tags)
+            place.note(answer.decision_id)
         return answer
 
-    def _told(self, answer: Answer, response: ChatResponse, place: _Place) -> ChatResponse:
+    def _told(self, answer: Answer, response: ChatResponse, place: Place) -> ChatResponse:
         """The response, with everybody told of the decision behind it."""
         if answer.decision_id is not None:
             judged_by(self._engine, answer.decision_id)
@@ -336,18 +472,6 @@ class UniScaleLLM(FunctionCallingLLM):
     def _engine(self) -> UniScale:
         assert self.engine is not None
         return self.engine
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a call was made, which a stream that is drained later has to remember."""
-
-    span_id: str | None
-    tags: Mapping[str, Any]
-
-    @classmethod
-    def here(cls) -> _Place:
-        return cls(active_span_id.get(), dict(active_instrument_tags.get()))
 
 
 def as_generator(model: LLM, **settings: Any) -> Generator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -14,16 +15,18 @@ from llama_index.core.base.llms.types import (
     ImageBlock,
     MessageRole,
     TextBlock,
-    ToolCallBlock,
+    ThinkingBlock,
     VideoBlock,
 )
-from llama_index.core.llms.utils import parse_partial_json
-from llama_index.core.tools import BaseTool
 
 from uniscale_integrations.adapters.call import conversation
 from uniscale_integrations.adapters.forms import calls_in, canonical
 from uniscale_integrations.adapters.stamp import KEY, brief, search_on, stamp
 from uniscale_integrations.adapters.stopping import until
+from uniscale_integrations.llama_index.calling import Prompt
+from uniscale_integrations.llama_index.offers import Offer
+from uniscale_integrations.llama_index.tool_calls import blocks_of, calls_of
+from uniscale_integrations.llama_index.usage import counted, replies_of, whole
 from uniscale_integrations.search.conversation import Call, Conversation, Role, Turn
 from uniscale_integrations.search.run import Answer
 
@@ -42,54 +45,71 @@ ROLES: dict[MessageRole, Role] = {
 MEDIA = (ImageBlock, AudioBlock, VideoBlock, DocumentBlock)
 """Blocks that are not text."""
 
-COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
-"""What responses say of their tokens, among `additional_kwargs`."""
+SETTINGS = "uniscale_settings"
+"""The option under which a `UniScaleLLM`'s own settings go along, which count less than what a call says."""
+
+THINKING = "thinking_delta"
+"""Under which streams tell what is new of a model's thinking, among `additional_kwargs`."""
 
 
-class OfferedTool(dict[str, Any]):
-    """A tool as OpenAI describes functions, which still knows the tool that it describes, for models that want it otherwise.
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """What an inner LLM gave.
 
-    Args:
-        tool: the tool.
+    Attributes:
+        response: its response, the last one of a stream.
+        text: what that says, tool calls included.
+        calls: the tools that it calls.
+        thinking: what the model thought before.
     """
 
-    def __init__(self, tool: BaseTool) -> None:
-        super().__init__(tool.metadata.to_openai_tool(skip_length_check=True))
-        self.tool = tool
+    response: ChatResponse
+    text: str
+    calls: tuple[Call, ...] = ()
+    thinking: str = ""
+
+    @classmethod
+    def of(cls, response: ChatResponse, calls: Sequence[Call], thinking: str = "") -> Inner:
+        """A response with the tools that it calls."""
+        blocks = [block.content or "" for block in response.message.blocks if isinstance(block, ThinkingBlock)]
+        return cls(response, canonical(response.message.content or "", calls), tuple(calls), thinking or "".join(blocks))
 
 
 def conversation_of(
-    messages: Sequence[ChatMessage], options: Mapping[str, Any], stop: Sequence[str] = (), about: str | None = None
+    messages: Sequence[ChatMessage],
+    options: Mapping[str, Any],
+    stop: Sequence[str] = (),
+    about: str | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    synchronous: bool = False,
+    streaming: bool = False,
 ) -> Conversation:
     """What LlamaIndex asks, as the search and the policy see it.
 
     Args:
         messages: of the call.
-        options: what the call said beside them, such as `tools` and `response_format`.
+        options: what the call said beside them, such as `tools` and `response_format`; the inner LLM is handed the same.
         stop: texts that end the answer.
         about: the question that the call is about, where the messages wrap it in more.
+        settings: of the outer LLM, where the call does not say otherwise.
+        synchronous: as of `Conversation`, likewise `streaming`.
     """
-    media = any(isinstance(block, MEDIA) for message in messages for block in message.blocks)
-    turns = list(map(_turn, messages))
-    return conversation(turns, messages, options, stop, media=media, earlier=_earlier(messages), about=about or "")
-
-
-def calls_of(message: ChatMessage) -> tuple[Call, ...]:
-    """The tools that a message calls, whether it says so in its blocks or, as older models do, beside them."""
-    blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
-    if blocks:
-        return tuple(Call(block.tool_name, _arguments(block.tool_kwargs), block.tool_call_id or "") for block in blocks)
-    return tuple(map(_older, message.additional_kwargs.get("tool_calls") or ()))
-
-
-def text_of(message: ChatMessage) -> str:
-    """What a message says, tool calls included, the same for messages that say the same."""
-    return canonical(message.content or "", calls_of(message))
-
-
-def blocks_of(calls: Sequence[Call]) -> list[ContentBlock]:
-    """Tool calls as blocks of a message."""
-    return [ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=dict(call.arguments)) for call in calls]
+    tools = options.get("tools")
+    said = {**(settings or {}), **options, **(tools.neutral() if isinstance(tools, Offer) else {})}
+    asked = conversation(
+        list(map(_turn, messages)),
+        messages,
+        said,
+        stop,
+        media=any(isinstance(block, MEDIA) for message in messages for block in message.blocks),
+        earlier=_earlier(messages),
+        about=about or "",
+        synchronous=synchronous,
+        streaming=streaming,
+    )
+    less = {name: value for name, value in (settings or {}).items() if name not in options}
+    return replace(asked, messages=messages if isinstance(messages, Prompt) else asked.messages, options={**asked.options, SETTINGS: less})
 
 
 def response_of(answer: Answer, asked: Conversation, delta: str | None = None) -> ChatResponse:
@@ -100,26 +120,33 @@ def response_of(answer: Answer, asked: Conversation, delta: str | None = None) -
         asked: what was asked.
         delta: of a stream: what had not been shown yet.
     """
-    read, sampled = map(round, answer.ledger.tokens)
+    replies = replies_of(path.payload.response for path in answer.paths if isinstance(path.payload, Inner))
     stamped = {KEY: stamp(answer)}
     carried = {KEY: brief(stamped[KEY])}
-    told = dict(zip(COUNTS, (read, sampled, read + sampled), strict=True)) | stamped
-    inner = answer.payload if isinstance(answer.payload, ChatResponse) else None
+    told = counted(answer, replies) | stamped
+    inner = answer.payload if isinstance(answer.payload, Inner) else None
+    raw = whole(inner.response.raw if inner else None, answer, replies)
     text = said_in(answer, asked)
-    if inner is not None and text_of(inner.message) == answer.text == text:
-        message = inner.message.model_copy(update={"additional_kwargs": {**inner.message.additional_kwargs, **carried}})
-        more = {name: value for name, value in inner.additional_kwargs.items() if name not in COUNTS}
-        return ChatResponse(message=message, raw=inner.raw, delta=delta, logprobs=inner.logprobs, additional_kwargs={**more, **told})
+    if inner is not None and (inner.text == answer.text == text or not (inner.text.strip() or answer.text)):
+        response = inner.response
+        message = response.message.model_copy(update={"additional_kwargs": {**response.message.additional_kwargs, **carried}})
+        beside = {name: value for name, value in response.additional_kwargs.items() if name != THINKING} | told
+        return ChatResponse(message=message, raw=raw, delta=delta, logprobs=response.logprobs, additional_kwargs=beside)
     said, calls = calls_in(text) if "tools" in asked.needs else (text, [])
-    blocks = [*([TextBlock(text=said)] if said or not calls else []), *blocks_of(calls)]
+    blocks: list[ContentBlock] = [*([TextBlock(text=said)] if said or not calls else []), *blocks_of(calls)]
     message = ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=carried)
-    return ChatResponse(message=message, raw=inner.raw if inner else None, delta=delta, additional_kwargs=told)
+    return ChatResponse(message=message, raw=raw, delta=delta, additional_kwargs=told)
+
+
+def thought_in(answer: Answer) -> str:
+    """What the model that gave an answer thought before."""
+    return answer.payload.thinking if isinstance(answer.payload, Inner) else ""
 
 
 def said_in(answer: Answer, asked: Conversation) -> str:
     """An answer's text up to what ends it, which models of this process do not know; tool calls are no text."""
     inner = answer.payload
-    if isinstance(inner, ChatResponse) and calls_of(inner.message):
+    if isinstance(inner, Inner) and inner.calls:
         return answer.text
     return until(answer.text, asked.stop)
 
@@ -134,22 +161,3 @@ def _earlier(messages: Sequence[ChatMessage]) -> Any:
     """What gave the last answer, where an engine did and the application kept its message whole."""
     answers = (message for message in reversed(messages) if ROLES.get(message.role) == "assistant")
     return next((found for answer in answers if (found := search_on(answer.additional_kwargs)) is not None), None)
-
-
-def _older(call: Any) -> Call:
-    """A call as OpenAI's client or its JSON gives it."""
-    if isinstance(call, Mapping):
-        function = call.get("function", call)
-        return Call(str(function.get("name", "")), _arguments(function.get("arguments")), str(call.get("id", "")))
-    return Call(str(call.function.name), _arguments(call.function.arguments), str(call.id or ""))
-
-
-def _arguments(told: object) -> Mapping[str, Any]:
-    """The arguments of a call, also of one that is still being made."""
-    if isinstance(told, Mapping):
-        return told
-    try:
-        found = parse_partial_json(str(told))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -28,7 +28,7 @@ def metadata_of(models: Mapping[str, Generator], max_tokens: int | None) -> LLMM
     return LLMMetadata(
         context_window=min(each.context_window for each in told),
         num_output=max_tokens or (min(outputs) if outputs else UNKNOWN),
-        is_chat_model=True,
+        is_chat_model=any(each.is_chat_model for each in told),
         is_function_calling_model=all(isinstance(model, Converses) and "tools" in model.abilities for model in models.values()),
         model_name="+".join(models),
         system_role=roles.pop() if len(roles) == 1 else MessageRole.USER,
@@ -43,4 +43,4 @@ def _told(model: Generator) -> LLMMetadata:
     # Models of LangChain have a profile, local ones a context.
     profile = getattr(getattr(client, "model", None), "profile", None) or {}
     window = profile.get("max_input_tokens") or getattr(model, "context", None) or DEFAULT_CONTEXT_WINDOW
-    return LLMMetadata(context_window=int(window), num_output=int(profile.get("max_output_tokens") or UNKNOWN))
+    return LLMMetadata(is_chat_model=True, context_window=int(window), num_output=int(profile.get("max_output_tokens") or UNKNOWN))

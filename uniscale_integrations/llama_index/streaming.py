@@ -9,8 +9,9 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageR
 
 from uniscale_integrations.adapters.stopping import Until
 from uniscale_integrations.adapters.stream import Native, pieces_of
-from uniscale_integrations.llama_index.messages import COUNTS, response_of
+from uniscale_integrations.llama_index.messages import THINKING, response_of, thought_in
 from uniscale_integrations.llama_index.quiet import isolated
+from uniscale_integrations.llama_index.usage import COUNTS
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.run import Answer
 
@@ -33,7 +34,11 @@ async def responses_of(
             # that nothing had been shown of.
             other = "" if native else f"\n\n{said}"
             rest = said[len(told) :] if said.startswith(told) else other
-            yield whole.model_copy(update={"delta": rest}), piece
+            beside = whole.additional_kwargs
+            if not native and (thinking := thought_in(piece)):
+                # Which path wins, and so whose thinking it is, is known at the end.
+                beside = {**beside, THINKING: thinking}
+            yield whole.model_copy(update={"delta": rest, "additional_kwargs": beside}), piece
             return
         if isinstance(piece, Native):
             native = True

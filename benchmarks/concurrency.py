@@ -1,0 +1,135 @@
+"""Many calls at once on a slow model: how long they take through the outer model, against the inner one alone.
+
+The model is a server that speaks OpenAI's protocol, on loopback, in a process of its own and with connections that are kept open; so the
+real clients do their real work, and the server does not compete for the interpreter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from statistics import median
+from typing import Any
+
+import httpx
+
+Shape = tuple[int, int, int]
+"""`(QP, CP, BS)`."""
+
+MODEL = "slow"
+"""The model's name, as of its configurations."""
+
+SHAPES: tuple[Shape, ...] = ((1, 1, 1), (2, 1, 1))
+"""What is measured."""
+
+TEXT = "2 + 2 = 4.\nAnswer: 4"
+"""What the model answers."""
+
+LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=1000, keepalive_expiry=60.0)
+"""Of the clients' connections, none of which is opened anew while it is measured."""
+
+Call = Callable[[], object]
+AsyncCall = Callable[[], Awaitable[object]]
+Make = Callable[[str, Shape | None], tuple[Call, AsyncCall]]
+"""Takes the server's address and a shape, `None` for the inner model alone; gives a call that blocks and one that is awaited."""
+
+
+def concurrency(make: Make, calls: int = 200, seconds: float = 1.0, rounds: int = 3) -> dict[str, float]:
+    """Seconds that calls take at once, and how many times as long as the inner model's they take; medians over rounds, by turns.
+
+    Args:
+        make: see `Make`.
+        calls: how many at once.
+        seconds: that the model takes to answer.
+        rounds: how often everything is measured.
+    """
+    # All on one loop, to which the inner model's own connections belong.
+    with slow_server(seconds) as address, asyncio.Runner() as loop:
+        asked = {_name(shape): make(address, shape) for shape in (None, *SHAPES)}
+        taken: dict[str, list[float]] = {}
+        for _ in range(1 + rounds):
+            for name, (call, asynchronous) in asked.items():
+                taken.setdefault(f"sync {name}", []).append(_in_threads(call, calls))
+                taken.setdefault(f"async {name}", []).append(loop.run(_at_once(asynchronous, calls)))
+    # The first round opens connections and imports what is imported late.
+    medians = {name: median(times[1:]) for name, times in taken.items()}
+    return _told(medians)
+
+
+def _name(shape: Shape | None) -> str:
+    return "inner" if shape is None else str(shape)
+
+
+def _told(seconds: Mapping[str, float]) -> dict[str, float]:
+    figures = {f"{name} s": round(value, 2) for name, value in seconds.items()}
+    for name, value in seconds.items():
+        way, of = name.split(" ", 1)
+        if of != "inner":
+            figures[f"{name} ratio"] = round(value / seconds[f"{way} inner"], 2)
+    return figures
+
+
+def _in_threads(call: Call, calls: int) -> float:
+    began = time.perf_counter()
+    with ThreadPoolExecutor(calls) as pool:
+        list(pool.map(lambda _: call(), range(calls)))
+    return time.perf_counter() - began
+
+
+async def _at_once(call: AsyncCall, calls: int) -> float:
+    began = time.perf_counter()
+    await asyncio.gather(*(call() for _ in range(calls)))
+    return time.perf_counter() - began
+
+
+@contextmanager
+def slow_server(seconds: float) -> Iterator[str]:
+    """The address of a server that takes some seconds for each reply, as long as the block runs."""
+    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:
+        listening.set_inheritable(True)
+        descriptor = listening.fileno()
+        command = [sys.executable, "-m", "benchmarks.concurrency", str(descriptor), str(seconds)]
+        process = subprocess.Popen(command, pass_fds=[descriptor])
+        try:
+            # Who connects before it has started waits in the backlog.
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def serve(descriptor: int, seconds: float) -> None:
+    """Answer on a socket that is listening already, until terminated."""
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
+
+    message = {"role": "assistant", "content": TEXT}
+    reply: dict[str, Any] = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": MODEL,
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
+        "usage": {"prompt_tokens": 12, "completion_tokens": 12, "total_tokens": 24},
+    }
+
+    async def chat(request: Request) -> JSONResponse:
+        await request.body()
+        await asyncio.sleep(seconds)
+        return JSONResponse(reply)
+
+    app = Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])])
+    uvicorn.run(app, fd=descriptor, log_level="warning", timeout_keep_alive=60)
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]), float(sys.argv[2]))

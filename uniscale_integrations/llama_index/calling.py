@@ -1,0 +1,133 @@
+"""Asking an LLM of LlamaIndex by the methods that its caller's own call would have come to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
+from llama_index.core.llms import CustomLLM
+from llama_index.core.llms.llm import LLM
+
+from uniscale_integrations.threads import in_thread, iterate_in_thread
+
+Item = TypeVar("Item")
+
+
+class Prompt(list[ChatMessage]):
+    """What `complete` was given, as messages for models that know nothing else.
+
+    Args:
+        text: the prompt.
+        formatted: whether it has the form that the LLM expects already.
+    """
+
+    def __init__(self, text: str, formatted: bool = False) -> None:
+        super().__init__([ChatMessage(role=MessageRole.USER, content=text)])
+        self.text, self.formatted = text, formatted
+
+    def rendered(self, llm: LLM) -> str:
+        """The text that an LLM is to complete."""
+        return self.text if self.formatted or llm.completion_to_prompt is None else llm.completion_to_prompt(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One call of an LLM.
+
+    Attributes:
+        llm: the LLM.
+        asked: messages for `chat`, or a prompt for `complete`.
+        options: what is said beside them.
+        synchronous: whether who asks does not await; then the LLM's synchronous methods are used, with the client that it has for those.
+    """
+
+    llm: LLM
+    asked: list[ChatMessage] | Prompt
+    options: Mapping[str, Any]
+    synchronous: bool
+
+    async def reply(self) -> ChatResponse:
+        """The response; of a completion as if it were one of a chat."""
+        llm, options = self.llm, self.options
+        if isinstance(self.asked, Prompt):
+            text, formatted = self.asked.text, self.asked.formatted
+            if self._in_thread("acomplete"):
+                return chat_of(await in_thread(lambda: llm.complete(text, formatted=formatted, **options)))
+            return chat_of(await llm.acomplete(text, formatted=formatted, **options))
+        messages = list(self.asked)
+        if self._rendered("acomplete", "achat", "chat"):
+            return chat_of(await llm.acomplete(_rendered(llm, messages), formatted=True, **options), within_message=True)
+        if self._in_thread("achat"):
+            return await in_thread(lambda: llm.chat(messages, **options))
+        return await llm.achat(messages, **options)
+
+    async def pieces(self) -> AsyncGenerator[ChatResponse, None]:
+        """The responses of a stream; of completions as if they were of a chat."""
+        llm, options = self.llm, self.options
+        if isinstance(self.asked, Prompt):
+            text, formatted = self.asked.text, self.asked.formatted
+            if self._in_thread("astream_complete"):
+                async for piece in iterate_in_thread(_iterating(lambda: llm.stream_complete(text, formatted=formatted, **options))):
+                    yield chat_of(piece)
+            else:
+                async for piece in await llm.astream_complete(text, formatted=formatted, **options):
+                    yield chat_of(piece)
+            return
+        messages = list(self.asked)
+        if self._rendered("astream_complete", "astream_chat", "stream_chat"):
+            async for piece in await llm.astream_complete(_rendered(llm, messages), formatted=True, **options):
+                yield chat_of(piece, within_message=True)
+        elif self._in_thread("astream_chat"):
+            async for response in iterate_in_thread(_iterating(lambda: llm.stream_chat(messages, **options))):
+                yield response
+        else:
+            async for response in await llm.astream_chat(messages, **options):
+                yield response
+
+    def _in_thread(self, method: str) -> bool:
+        """Whether an LLM is asked synchronously, on a thread."""
+        return self.synchronous or not _is_own(self.llm, method)
+
+    def _rendered(self, completing: str, chatting: str, synchronous: str) -> bool:
+        """Whether a `CustomLLM` chats by completing, and has a method of its own for that."""
+        llm = self.llm
+        if self.synchronous or not isinstance(llm, CustomLLM) or llm.messages_to_prompt is None:
+            return False
+        return _is_own(llm, completing) and not _is_own(llm, chatting) and not _is_own(llm, synchronous)
+
+
+def chat_of(completion: CompletionResponse, *, within_message: bool = False) -> ChatResponse:
+    """A completion as the response of a chat, which loses nothing of it.
+
+    Args:
+        completion: what was completed.
+        within_message: whether what it says beside its text goes to the message, as where LlamaIndex chats by completing.
+    """
+    told = completion.additional_kwargs
+    message = ChatMessage(role=MessageRole.ASSISTANT, content=completion.text, additional_kwargs=told if within_message else {})
+    response = ChatResponse(message=message, raw=completion.raw, delta=completion.delta, logprobs=completion.logprobs)
+    return response if within_message else response.model_copy(update={"additional_kwargs": told})
+
+
+def completion_of(response: ChatResponse) -> CompletionResponse:
+    """The response of a chat as a completion."""
+    told = {**response.message.additional_kwargs, **response.additional_kwargs}
+    text = response.message.content or ""
+    return CompletionResponse(text=text, raw=response.raw, delta=response.delta, logprobs=response.logprobs, additional_kwargs=told)
+
+
+def _is_own(llm: LLM, method: str) -> bool:
+    """Whether an LLM's class has a method of its own; that of `CustomLLM` is the synchronous one, for which all others would wait."""
+    return next(kind for kind in type(llm).__mro__ if method in vars(kind)) is not CustomLLM
+
+
+def _rendered(llm: LLM, messages: list[ChatMessage]) -> str:
+    assert llm.messages_to_prompt is not None
+    return llm.messages_to_prompt(messages)
+
+
+def _iterating(stream: Callable[[], Iterable[Item]]) -> Callable[[], Iterator[Item]]:
+    """What makes an iterator of a stream, which may be any iterable."""
+    return lambda: iter(stream())
