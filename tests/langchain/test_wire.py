@@ -22,6 +22,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from benchmarks.concurrency import TEXT, slow_server
 from tests.langchain.conftest import openai, searching
 from tests.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
@@ -84,6 +85,19 @@ def test_a_synchronous_call_goes_over_the_synchronous_client_and_an_asynchronous
         asyncio.run(model.ainvoke(QUESTION))
         assert set(seen) == {"async"}
         seen.clear()
+
+
+# What the client leaves open belongs to loops that are closed, as it does without us.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_asyncio_run_may_be_called_again_and_again_on_clients_that_keep_connections() -> None:
+    with slow_server(0.0) as address:
+        inner = ChatOpenAI(model="slow", base_url=address, api_key=SecretStr("none"), max_retries=0)
+        model = UniScaleChatModel(models=[inner], verifier="agreement")
+
+        async def several() -> list[str]:
+            return [str(message.text) for message in await asyncio.gather(*(model.ainvoke(f"{n}?") for n in range(5)))]
+
+        assert [set(asyncio.run(several())) for _ in range(3)] == [{TEXT}] * 3
 
 
 class Blocking(BaseChatModel):

@@ -62,7 +62,8 @@ class ChatSession:
         self._prompt = sum(len(turn.text) for turn in conversation.turns) // 4 + 1
         self._open: list[asyncio.Task[Candidate]] = []
         self._broken: set[PathKey] = set()
-        self._refused = asyncio.Lock()
+        self._asking_whole = asyncio.Lock()
+        self._refusal: RequestRefused | None = None
         self.notes: list[str] = []
 
     @property
@@ -174,8 +175,14 @@ class ChatSession:
         """A whole answer where a request for one step was refused; so are all others from now on, unless that is refused as well."""
         if not wish.path.steps:
             # One at a time: where it was the question that is refused, no further request is needed to find out.
-            async with self._refused:
-                candidate = await self._candidate(wish, index, Continuation.WHOLE)
+            async with self._asking_whole:
+                if self._refusal is not None:
+                    raise self._refusal
+                try:
+                    candidate = await self._candidate(wish, index, Continuation.WHOLE)
+                except RequestRefused as refusal:
+                    self._refusal = refusal
+                    raise
             self._owner.falls_back()
             return candidate
         self._owner.falls_back()
