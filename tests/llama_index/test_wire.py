@@ -26,9 +26,10 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from tests.llama_index.conftest import like
+from tests.logged import decisions
 from tests.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.llama_index import UniScaleLLM
@@ -150,7 +151,7 @@ def test_a_caller_who_does_not_await_is_answered_by_the_client_for_that() -> Non
 class Own(CustomLLM):
     """A model of one's own."""
 
-    said: list[str] = []
+    said: list[str] = Field(default_factory=list)
 
     @property
     def metadata(self) -> LLMMetadata:
@@ -316,6 +317,6 @@ def test_what_an_engine_takes_may_be_given_as_a_field(server: Server) -> None:
     assert llm.model_name == "gpt-test"
     llm.chat(ASKED)
     assert llm.engine is not None
-    assert any("What is 2 + 2?" in str(entry.event) for entry in llm.engine.log.read())
+    assert [decision.query for decision in decisions(llm.engine)] == ["What is 2 + 2?"]
     with pytest.raises(ValueError, match="tempreature"):
         UniScaleLLM(models=[like(server)], tempreature=1.0)
