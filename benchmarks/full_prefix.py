@@ -10,7 +10,7 @@ from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.models.transformers import TransformersModel
 from uniscale_integrations.models.vocabulary import prompt_ids
 from uniscale_integrations.search.paths import Candidate, Expansion, Path
-from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.ports import TEMPERATURE, Sampling
 
 
 class FullPrefixGenerator:
@@ -33,7 +33,7 @@ class FullPrefixSession:
 
     def __init__(self, model: TransformersModel, question: str, sampling: Sampling) -> None:
         self._model, self._sampling = model, sampling
-        self._prompt = prompt_ids(model.tokenizer, question, model.instruction)
+        self._prompt = prompt_ids(model.tokenizer, question, model.task.instruction)
         [self._newline] = model.tokenizer("\n", add_special_tokens=False)["input_ids"]
 
     def estimate(self, expansion: Expansion) -> Usage:
@@ -60,7 +60,7 @@ class FullPrefixSession:
                 input_ids=ids,
                 attention_mask=mask,
                 do_sample=True,
-                temperature=self._sampling.temperature,
+                temperature=TEMPERATURE if self._sampling.temperature is None else self._sampling.temperature,
                 top_k=0,
                 max_new_tokens=self._sampling.max_step_tokens,
                 eos_token_id=[tokenizer.eos_token_id, self._newline],

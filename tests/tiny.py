@@ -24,9 +24,11 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
+from uniscale_integrations.models.task import FAMILY_TASK, Task
 from uniscale_integrations.models.transformers import TransformersModel
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
 from uniscale_integrations.search.ports import GeneratorSession
+from uniscale_integrations.search.segmenter import Lines, Segmenter
 
 SPECIAL = ("<pad>", "<s>", "</s>", "<extra_0>")
 WORDS = tuple("0123456789+-*=.,:?abcdefghilmnoprstuvwxyzAST \n")
@@ -106,10 +108,20 @@ def causal(kind: str, vocabulary: int, *, context: int = 256, seed: int = 0) -> 
     return model
 
 
-def generator(kind: str = "llama", *, words: Any = None, context: int = 256, **options: Any) -> TransformersModel:
-    """A generator around a random model, without an instruction after the question unless one is given."""
+def generator(
+    kind: str = "llama",
+    *,
+    words: Any = None,
+    context: int = 256,
+    instruction: str = "",
+    final_step: str | None = FAMILY_TASK.final_step,
+    segmenter: Segmenter = Lines(),  # frozen
+    **options: Any,
+) -> TransformersModel:
+    """A generator around a random model whose steps are lines, without an instruction after the question unless one is given."""
     words = words or tokenizer()
-    return TransformersModel(causal(kind, len(words), context=context), words, kind, **{"instruction": ""} | options)
+    task = Task(instruction, segmenter, final_step)
+    return TransformersModel(causal(kind, len(words), context=context), words, kind, task=task, **options)
 
 
 def save(model: PreTrainedModel, words: Any, folder: File) -> File:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
@@ -50,7 +50,7 @@ def loaded(models: Sequence[object] | None, prices: Mapping[str, tuple[float, fl
         raise ConfigurationError(f"an engine needs at least one model, in a list, got {models!r}")
     found: dict[str, Generator] = {}
     for model in generators(models, prices):
-        generator = _load(model) if isinstance(model, str) else model
+        generator = load_generator(model) if isinstance(model, str) else model
         if generator.name in found:
             raise ConfigurationError(f"two models are named {generator.name!r}; give each its own name")
         found[generator.name] = generator
@@ -95,9 +95,11 @@ def generators(
         made.append(generator)
     by_name = {model if isinstance(model, str) else model.name: model for model in made}
     for name, price in (prices or {}).items():
-        if name not in by_name:
+        # One of a provider may be called without it too.
+        called = (model for each, model in by_name.items() if is_hosted(each) and each.endswith(f":{name}"))
+        priced = by_name.get(name) or next(called, None)
+        if priced is None:
             raise ConfigurationError(f"there is a price of {name!r}, but the models are {', '.join(by_name)}")
-        priced = by_name[name]
         if not isinstance(priced, Priced):
             raise ConfigurationError(
                 f"there is a price of {name!r}, which counts its own cost in eFLOPs; prices are of models of LangChain or LlamaIndex"
@@ -133,8 +135,9 @@ def _hosted(name: str, api_key: object) -> object:
     except ImportError as error:
         provider = name.partition(":")[0].replace("_", "-")
         raise MissingExtraError(f"the model {name!r}", "langchain", f"langchain-{provider}") from error
-    except ValueError as error:
-        raise ConfigurationError(f"the model {name!r} cannot be made: {error}") from error
+    except Exception as error:
+        # A provider that there is not, a missing key: clients say it in many ways.
+        raise ConfigurationError(f"the model {name} cannot be reached: {error}") from error
 
 
 def _adapted(model: object, settings: Mapping[str, Any]) -> Generator:
@@ -156,10 +159,26 @@ def _adapted(model: object, settings: Mapping[str, Any]) -> Generator:
     return cast(Generator, model)
 
 
-def _load(name: str) -> Generator:
+def load_generator(name: str, notify: Callable[[str], None] = lambda message: None, instruction: str | None = None) -> Generator:
+    """A model by its name: one of a provider, such as "openai:gpt-5-mini", or a local one.
+
+    Args:
+        name: as of `generators`.
+        notify: told what takes long.
+        instruction: of a local model, put after every question.
+
+    Raises:
+        ConfigurationError: a provider's model that cannot be made, or one with an instruction.
+        MissingExtraError: the package of a provider, or of local models, is not installed.
+        UnknownModelError: no local model of that name.
+    """
+    if is_hosted(name):
+        if instruction is not None:
+            raise ConfigurationError(f"{name} is a provider's model, which takes no instruction; say it in the question")
+        return _adapted(_hosted(name, None), {"name": name})
     from uniscale_integrations.models.catalog import load_model
 
-    return load_model(name)
+    return load_model(name, notify=notify, instruction=instruction)
 
 
 @runtime_checkable

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.loopback import served
+from tests.openai_server import Server
 from uniscale_integrations.cli.app import app
 
 QUESTION = "What is 12 + 30 - 7?"
@@ -93,3 +95,15 @@ def test_what_looks_like_markup_or_moves_the_cursor_is_shown_as_it_is() -> None:
     refused = CliRunner().invoke(app, ["ask", QUESTION, "--model", "[/b]"])
     assert refused.exit_code == 2
     assert "[/b]" in refused.output
+
+
+def test_a_model_of_a_provider_answers_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    with served(server) as url:
+        monkeypatch.setenv("OPENAI_API_KEY", "test")
+        for name in ("OPENAI_API_BASE", "OPENAI_BASE_URL"):
+            monkeypatch.setenv(name, url)
+        result = CliRunner().invoke(app, ["ask", QUESTION, "--model", "openai:gpt-4.1-mini", "--qp", "2", "--json"])
+    assert result.exit_code == 0, result.output
+    assert last_line(result)["answer"] == "4"
+    assert [body["model"] for body in server.bodies] == ["gpt-4.1-mini"] * 2

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
+from tests.loopback import served
+from tests.openai_server import Server
 from uniscale_integrations.cli.app import app
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.models.catalog import family
@@ -24,6 +27,17 @@ def test_a_table_of_the_embedded_family(tmp_path: Path) -> None:
     assert [(row["qp"], row["rows"]) for row in values["configurations"]] == [(1, 6), (2, 6)]
     assert values["configurations"][0]["accuracy"] == sum(row.correct for row in table if row.configuration.plain) / 6
     assert {row.extra["level"] for row in table} <= {1, 2, 3, 4}
+
+
+def test_a_table_of_a_provider_s_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(Server()) as url:
+        monkeypatch.setenv("OPENAI_API_KEY", "test")
+        for name in ("OPENAI_API_BASE", "OPENAI_BASE_URL"):
+            monkeypatch.setenv(name, url)
+        arguments = ["--model", "openai:gpt-4.1-mini", "--shape", "1,1,1", "--shape", "2,1,1", "--count", "2"]
+        result = CliRunner().invoke(app, ["table", str(tmp_path / "table.jsonl"), *arguments])
+    assert result.exit_code == 0, result.output
+    assert {row.configuration.model for row in read_outcomes(tmp_path / "table.jsonl")} == {"openai:gpt-4.1-mini"}
 
 
 def test_what_cannot_be_run_is_told(tmp_path: Path) -> None:

@@ -188,7 +188,9 @@ def test_steps_are_sampled_where_the_provider_continues() -> None:
     assert message.text == "".join(LINES)
     steps = server.bodies[1:]
     assert all(body["continue_final_message"] is True for body in steps if continuing(body))
-    assert [continuing(body) for body in steps] == [None, None, LINES[0], LINES[0], LINES[0] + LINES[1], LINES[0] + LINES[1]]
+    assert [continuing(body) for body in steps] == [
+        *[None] * 2, *[LINES[0]] * 2, *[LINES[0] + LINES[1]] * 2, *["".join(LINES) + "\n"] * 4
+    ]  # fmt: skip
 
 
 def test_a_provider_that_rejects_a_partial_answer_is_asked_for_whole_ones() -> None:

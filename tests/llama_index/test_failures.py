@@ -127,7 +127,7 @@ def test_leaving_a_streaming_response_early_cancels_it(index: VectorStoreIndex) 
         response = await index.as_query_engine(llm=llm, streaming=True).aquery("How many rooms?")
         assert isinstance(response, AsyncStreamingResponse)
         pieces: Any = response.response_gen
-        assert await anext(pieces) == "One step.\n"
+        assert await anext(pieces) == "One step."
         while server.arrived < 5:
             await asyncio.sleep(0.01)
         await pieces.aclose()
@@ -144,7 +144,7 @@ def test_leaving_a_blocking_stream_early_ends_the_search(index: VectorStoreIndex
     llm = searching(server, (1, 2, 1))
     response = index.as_query_engine(llm=llm, streaming=True).query("How many rooms?")
     assert isinstance(response, StreamingResponse)
-    assert next(response.response_gen) == "One step.\n"
+    assert next(response.response_gen) == "One step."
     response.response_gen.close()
     deadline = time.monotonic() + 10
     while not outcomes(engine_of(llm)) and time.monotonic() < deadline:
@@ -182,7 +182,7 @@ def test_requests_that_a_deadline_cancels_leave_no_noise(caplog: pytest.LogCaptu
 def _continues(body: Body, number: int) -> str:
     last = body["messages"][-1]
     if last["role"] == "assistant":
-        return " five" if last["content"] == PROBED else "Answer: 4"
+        return " five" if last["content"] == PROBED else "One step.\nAnswer: 4"[len(last["content"]) :]
     return "One step.\nAnswer: 4"
 
 
@@ -190,9 +190,9 @@ def test_steps_are_sampled_where_the_provider_continues() -> None:
     server = Server(_continues)
     assert searching(server, (1, 2, 1)).chat(ASKED).message.content == "One step.\nAnswer: 4"
     prefixed = [body["messages"][-1]["content"] for body in server.bodies if body["messages"][-1]["role"] == "assistant"]
-    assert prefixed == [PROBED, "One step.\n", "One step.\n"]
+    assert prefixed == [PROBED, *["One step.\n"] * 2, *["One step.\nAnswer: 4\n"] * 4]
     assert all(body["continue_final_message"] for body in server.bodies if body["messages"][-1]["role"] == "assistant")
-    assert all("\n" in body["stop"] for body in server.bodies[1:])
+    assert ["\n" in body.get("stop", ()) for body in server.bodies[1:]].count(False) == 2
 
 
 def test_a_provider_that_rejects_a_partial_answer_is_asked_for_whole_ones() -> None:

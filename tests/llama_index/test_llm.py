@@ -418,7 +418,7 @@ def test_a_model_that_is_no_chat_model_continues_raw_text() -> None:
     def completes(body: Body, number: int) -> Any:
         if "prompt" not in body:
             return None
-        text = " five six" if PROBED in body["prompt"] else "Answer: 4" if "A step." in body["prompt"] else "A step.\nAnswer: 4"
+        text = " five six" if PROBED in body["prompt"] else "A step.\nAnswer: 4"[len(body["prompt"].partition("assistant: ")[2]) :]
         for end in body.get("stop") or []:
             text = text.split(end, maxsplit=1)[0]
         choice = {"index": 0, "text": text, "finish_reason": "stop", "logprobs": None}
@@ -431,7 +431,7 @@ def test_a_model_that_is_no_chat_model_continues_raw_text() -> None:
     response = llm.chat(ASKED)
     assert response.message.content == "A step.\nAnswer: 4"
     prompts = [body["prompt"] for body in server.bodies]
-    assert prompts[-1] == "user: What is 2 + 2?\nassistant: A step.\n"
+    assert prompts[-1] == "user: What is 2 + 2?\nassistant: A step.\nAnswer: 4\n"
 
 
 class Thinking(CustomLLM):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from transformers import LlamaForTokenClassification
 from tests.tiny import CONFIGS, causal, save, tokenizer
 from uniscale_integrations.errors import GenerationError, UnknownModelError
 from uniscale_integrations.models.catalog import PRM, family, language_models, load_model, locate
+from uniscale_integrations.models.task import FAMILY_TASK, Task
+from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.segmenter import Lines
 
 
 @pytest.fixture
@@ -33,15 +37,22 @@ def test_the_embedded_family_is_listed_smallest_first() -> None:
 @pytest.mark.parametrize("name", ["uniscale-0.3m", "uniscale-1m", "uniscale-3m"])
 def test_an_embedded_model_loads_by_name(name: str) -> None:
     model = load_model(name)
-    assert (model.name, model.instruction) == (name, "")
+    assert (model.name, model.task) == (name, FAMILY_TASK)
     assert model.shape.parameters == family()[name].parameters
 
 
 def test_a_folder_loads_under_its_own_name(tmp_path: Path) -> None:
     model = load_model(str(folder(tmp_path)))
     assert model.name == "qwen-2.5"
-    assert model.instruction
+    assert model.task == Task()
     assert model.model.dtype == torch.float32
+
+
+def test_instruction_delimiter_and_final_step_belong_to_a_task_that_may_be_named(tmp_path: Path) -> None:
+    model = load_model(str(folder(tmp_path)), instruction="be brief.", delimiter=". ", final_step="^So ")
+    assert model.task == Task("be brief.", Lines(". "), "^So ")
+    assert model.tokenizer.decode(model.open("1 + 2?", Sampling()).question.tokens) == "1 + 2?\n\nbe brief.\n"
+    assert load_model("uniscale-0.3m", instruction="be brief.").task == replace(FAMILY_TASK, instruction="be brief.")
 
 
 def test_a_folder_in_the_home_directory_may_be_named_by_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

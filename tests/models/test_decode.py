@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from tests.tiny import child, generator, metaspace_tokenizer, recite, root, tokenizer
-from uniscale_integrations.models.transformers import TransformersModel
+from uniscale_integrations.models.transformers import TransformersModel, TransformersSession
 from uniscale_integrations.search.paths import Candidate, Expansion
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Request, run
+from uniscale_integrations.search.segmenter import Lines, Units
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers import CallableVerifier
 
@@ -25,8 +26,13 @@ def told(model: TransformersModel, script: list[int], *, whole: bool = True, **s
     """What a candidate becomes when the model draws these tokens."""
     recite(model, script, after=2)
     session = model.open("1", Sampling(**{"temperature": 0.0, "max_step_tokens": 16, "max_steps": 6} | sampling))
-    [[candidate]] = asyncio.run(session.expand([Expansion(root(), 1, steps=ALL if whole else 1)]))
+    steps = session_steps(sampling) if whole else 1
+    [[candidate]] = asyncio.run(session.expand([Expansion(root(), 1, steps, rest=whole)]))
     return candidate
+
+
+def session_steps(sampling: dict[str, Any]) -> int:
+    return int(sampling.get("max_steps", 6))
 
 
 def ids(model: TransformersModel, text: str) -> list[int]:
@@ -51,9 +57,9 @@ def test_a_step_ends_with_the_token_that_holds_a_line_break(text: str, steps: tu
 
 
 def test_a_delimiter_of_several_characters_may_be_spread_over_tokens() -> None:
-    model = generator(delimiter="==")
+    model = generator(segmenter=Lines("=="))
     candidate = told(model, [*ids(model, "==1==2=3=="), END])
-    assert candidate.steps == ("==", "1==", "2=3==")
+    assert candidate.steps == ("==1==", "2=3==")
 
 
 def test_a_step_is_cut_at_its_greatest_length() -> None:
@@ -64,7 +70,7 @@ def test_a_step_is_cut_at_its_greatest_length() -> None:
 def test_an_answer_ends_at_its_greatest_length_also_when_it_is_drawn_step_by_step() -> None:
     model = generator()
     candidate = told(model, [*ids(model, "1234567"), END], max_step_tokens=3, max_tokens=5)
-    assert (candidate.steps, candidate.final) == (("123", "45"), True)
+    assert (candidate.steps, candidate.final, candidate.incomplete) == (("123", "45"), True, "length")
     recite(model, [*ids(model, "1234567"), END], after=2)
     sampling = Sampling(temperature=0.0, max_step_tokens=3, max_tokens=5)
     answer = run(Request("1", Configuration(model.name, 1, 2, 1), sampling), model, CallableVerifier(lambda *told: 0.5))
@@ -85,10 +91,34 @@ def test_without_a_pattern_only_the_end_of_the_text_ends_the_answer() -> None:
     assert candidate.final
 
 
-def test_the_greatest_depth_ends_a_whole_answer_without_making_it_final() -> None:
+def test_the_last_step_is_the_rest_of_the_answer_however_long() -> None:
     model = generator()
-    candidate = told(model, ids(model, "1\n2\n3\n4\n"), max_steps=3)
-    assert (candidate.steps, candidate.final) == (("1\n", "2\n", "3\n"), False)
+    candidate = told(model, [*ids(model, "1\n2\n" + "3\n\n\n4\n" * 9), END], max_steps=3, max_step_tokens=4)
+    assert (candidate.steps, candidate.final, candidate.incomplete) == (("1\n", "2\n", "3\n\n\n4\n" * 9), True, "")
+
+
+def test_within_the_last_step_too_a_step_that_matches_the_pattern_ends_the_answer() -> None:
+    model = generator(words=tokenizer(whole_alphabet=True))
+    candidate = told(model, ids(model, "1\n2\nAnswer: 3\n4\n5\n"), max_steps=2)
+    assert (candidate.steps, candidate.final) == (("1\n", "2\nAnswer: 3\n"), True)
+
+
+def test_a_step_is_what_the_segmenter_takes_for_one() -> None:
+    model = generator(words=tokenizer(whole_alphabet=True), segmenter=Units())
+    steps = ("So:\n\\[\n1 + 1\n\\]\n", "1. Add:\n```\n1\n```\n", "Answer: 2\n", "Sources: none")
+    candidate = told(model, [*ids(model, "".join(steps)), END], max_step_tokens=64)
+    assert candidate.steps[:2] == steps[:2]
+    model = generator(words=tokenizer(whole_alphabet=True), segmenter=Units(), final_step=None)
+    assert told(model, [*ids(model, "".join(steps)), END], max_step_tokens=64).steps == steps
+
+
+def test_a_text_that_ends_the_answer_is_not_part_of_it() -> None:
+    model = generator(words=tokenizer(whole_alphabet=True), final_step=None)
+    recite(model, [*ids(model, "1\n2 END 3\n"), END], after=2)
+    session = TransformersSession(model, ids(model, "1\n"), Sampling(temperature=0.0), ("END", ""))
+    [[candidate]] = asyncio.run(session.expand([Expansion(root(), 1, 9, rest=True)]))
+    assert (candidate.steps, candidate.final, candidate.incomplete) == (("1\n", "2 "), True, "")
+    assert candidate.usage.completion_tokens == len("1\n2 END")
 
 
 def test_a_text_that_ends_at_once_is_a_failure_that_says_so() -> None:

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import gguf
 import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from tests.tiny import CONFIGS, SPECIAL, TEMPLATE, tokenizer
+from tests.gguf_file import write
+from tests.tiny import CONFIGS, TEMPLATE, tokenizer
 from uniscale_integrations.errors import UnknownModelError
 from uniscale_integrations.models.catalog import load_model
 from uniscale_integrations.models.gguf import converted
@@ -23,17 +23,6 @@ from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Request, run
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers import SelfCertainty
-
-NAMES = {
-    "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
-    "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm",
-    "post_attention_layernorm": "ffn_norm",
-}  # fmt: skip
-TOPS = {
-    "model.embed_tokens.weight": "token_embd.weight",
-    "model.norm.weight": "output_norm.weight",
-    "lm_head.weight": "output.weight",
-}
 
 
 @pytest.fixture(autouse=True)
@@ -51,53 +40,6 @@ def original() -> LlamaForCausalLM:
     return model
 
 
-def interleaved(weight: torch.Tensor, heads: int) -> torch.Tensor:
-    """Rows of a query or key matrix in the order that the format wants for its rotation of pairs."""
-    return weight.reshape(heads, 2, weight.shape[0] // heads // 2, -1).swapaxes(1, 2).reshape(weight.shape)
-
-
-def write(path: Path, model: LlamaForCausalLM, template: str | None = None) -> Path:
-    """A Llama with its tokenizer as a GGUF file."""
-    config: Any = model.config
-    words = tokenizer(whole_alphabet=True)
-    path.parent.mkdir(exist_ok=True)
-    file = gguf.GGUFWriter(path, "llama")
-    file.add_context_length(config.max_position_embeddings)
-    file.add_embedding_length(config.hidden_size)
-    file.add_block_count(config.num_hidden_layers)
-    file.add_feed_forward_length(config.intermediate_size)
-    file.add_head_count(config.num_attention_heads)
-    file.add_head_count_kv(config.num_key_value_heads)
-    file.add_layer_norm_rms_eps(config.rms_norm_eps)
-    file.add_rope_freq_base(config.rope_parameters["rope_theta"])
-    file.add_vocab_size(config.vocab_size)
-    tokens: list[str] = words.convert_ids_to_tokens(list(range(len(words))))
-    file.add_tokenizer_model("gpt2")
-    file.add_tokenizer_pre("gpt-2")
-    file.add_token_list(tokens)
-    file.add_token_types([gguf.TokenType.CONTROL if t in SPECIAL else gguf.TokenType.NORMAL for t in tokens])
-    file.add_token_merges([". Ċ", "Ċ Ċ", "Ċ a"])
-    file.add_bos_token_id(1)
-    file.add_eos_token_id(2)
-    if template:
-        file.add_chat_template(template)
-    for name, weight in model.state_dict().items():
-        if name in TOPS:
-            file.add_tensor(TOPS[name], weight.numpy())
-            continue
-        _, _, layer, *middle, _ = name.split(".")
-        short = ".".join(middle)
-        heads = {"self_attn.q_proj": config.num_attention_heads, "self_attn.k_proj": config.num_key_value_heads}.get(short)
-        file.add_tensor(
-            f"blk.{layer}.{NAMES[short]}.weight", (interleaved(weight, heads) if heads else weight).contiguous().numpy()
-        )
-    file.write_header_to_file()
-    file.write_kv_data_to_file()
-    file.write_tensors_to_file()
-    file.close()
-    return path
-
-
 @pytest.mark.parametrize("template", [None, TEMPLATE])
 def test_a_converted_file_is_the_original_model(tmp_path: Path, at_home: Path, template: str | None) -> None:
     model, words = original(), tokenizer(whole_alphabet=True)
@@ -107,6 +49,7 @@ def test_a_converted_file_is_the_original_model(tmp_path: Path, at_home: Path, t
     ids = words(text, add_special_tokens=False)["input_ids"]
     assert loaded.tokenizer(text, add_special_tokens=False)["input_ids"] == ids
     assert loaded.tokenizer.chat_template == template
+    assert loaded.model.config.architectures == ["LlamaForCausalLM"]
     assert loaded.decoder.vocabulary.ends == {2}
     with torch.inference_mode():
         ours, theirs = loaded.model(torch.tensor([ids])).logits, model(torch.tensor([ids])).logits

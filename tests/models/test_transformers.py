@@ -197,10 +197,10 @@ def test_whole_answers_are_those_drawn_step_by_step(name: str, seed: int) -> Non
     model = load_model(name) if name in FAMILY else generator(name)
     question = questions()[seed].text if name in FAMILY else QUESTION
     sampling = Sampling(temperature=1.2, max_step_tokens=20, max_steps=6, seed=seed)
-    [[whole]] = expand(model.open(question, sampling), Expansion(root(1), 1, steps=ALL))
+    [[whole]] = expand(model.open(question, sampling), Expansion(root(1), 1, 6, rest=True))
     session, path, final = model.open(question, sampling), root(1), False
-    for _ in range(6):
-        [[candidate]] = expand(session, Expansion(path, 1))
+    for step in range(6):
+        [[candidate]] = expand(session, Expansion(path, 1, rest=step == 5))
         path, final = child(path, 0, candidate), candidate.final
         if final or candidate.error:
             break
@@ -284,29 +284,25 @@ def test_a_path_that_fills_the_context_ends_there_with_the_reason(kind: str, who
     model = generator(kind, context=40, final_step=None)
     model.decoder.vocabulary.ends = frozenset()
     session, path = model.open("1" * 20, Sampling(temperature=1.0, max_step_tokens=8, max_steps=50)), root()
-    for _ in range(50):
+    while not path.final:
         [[candidate]] = expand(session, Expansion(path, 1, steps=ALL if whole else 1))
-        if candidate.error:
-            break
         path = child(path, 0, candidate)
-    assert candidate.error == "the context of 40 tokens is full"
+    assert candidate.incomplete == "length"
+    assert 40 - 26 <= len(model.tokenizer(path.text)["input_ids"]) <= 40 - 21
     assert len(model.tokenizer(path.text)["input_ids"]) <= 40 - 21
 
 
 def test_a_full_path_leaves_the_others_going() -> None:
     model = generator("gpt2", context=40, final_step=None)
     model.decoder.vocabulary.ends = frozenset()
-    long = model.open("1" * 26, Sampling(temperature=1.0, max_step_tokens=12))
-    [[full]] = expand(long, Expansion(root(), 1, steps=ALL))
-    short = model.open("1", WARM)
+    long, short = model.open("1" * 26, Sampling(temperature=1.0, max_step_tokens=12)), model.open("1", WARM)
 
     async def both() -> list[Sequence[Sequence[Candidate]]]:
-        ends = child(root(), 0, full)
-        return list(await asyncio.gather(long.expand([Expansion(ends, 2)]), short.expand([Expansion(root(), 2)])))
+        return list(await asyncio.gather(long.expand([Expansion(root(), 2, ALL)]), short.expand([Expansion(root(), 2)])))
 
-    [[stuck], [going]] = asyncio.run(both())
-    assert [c.error for c in stuck] == ["the context of 40 tokens is full"] * 2
-    assert [c.error for c in going] == [None] * 2
+    [[full], [going]] = asyncio.run(both())
+    assert [(c.final, c.incomplete, c.error) for c in full] == [(True, "length", None)] * 2
+    assert [(c.final, c.incomplete, c.error) for c in going] == [(False, "", None)] * 2
 
 
 def test_a_closed_session_stops_rows_that_still_run() -> None:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.tiny import TEMPLATE, metaspace_tokenizer, tokenizer
-from uniscale_integrations.models.vocabulary import Vocabulary, prompt_ids
+from uniscale_integrations.models.vocabulary import Spelled, Vocabulary, prompt_ids
+
+BYTES, METASPACE = tokenizer(whole_alphabet=True), metaspace_tokenizer()
 
 
-def test_tokens_that_break_and_tokens_that_speak_are_told_apart() -> None:
+def test_tokens_that_may_end_a_step_hold_the_delimiter() -> None:
     words = tokenizer()
     vocabulary = Vocabulary(words, len(words))
-    meaning = {words.decode([i]): (bool(vocabulary.breaks[i]), bool(vocabulary.speaks[i])) for i in range(len(words))}
-    assert meaning["\n"] == meaning["\n\n"] == (True, False)
-    assert meaning[".\n"] == meaning["\na"] == (True, True)
-    assert meaning[" "] == meaning["</s>"] == meaning["<extra_0>"] == (False, False)
-    assert meaning["7"] == (False, True)
+    assert {words.decode([i]) for i in range(len(words)) if vocabulary.may_break(i)} == {"\n", "\n\n", ".\n", "\na"}
 
 
 def test_outputs_beyond_the_tokenizer_mean_nothing() -> None:
     words = tokenizer()
     vocabulary = Vocabulary(words, len(words) + 5)
-    assert len(vocabulary.breaks) == len(vocabulary.speaks) == len(words) + 5
-    assert not vocabulary.breaks[-5:].any()
-    assert not vocabulary.speaks[-5:].any()
+    assert len(vocabulary.breaks) == len(words) + 5
+    assert not any(vocabulary.may_break(len(words) + place) for place in range(5))
 
 
 def test_the_text_ends_at_the_tokenizers_end_and_at_those_named_besides() -> None:
@@ -37,17 +37,28 @@ def test_line_breaks_are_found_among_bytes() -> None:
     assert [i for i in range(len(words)) if vocabulary.breaks[i]] == [words.convert_tokens_to_ids("<0x0A>")]
 
 
-def test_a_long_delimiter_counts_only_after_something_was_said() -> None:
+def test_a_long_delimiter_may_end_with_the_token_that_holds_its_last_character() -> None:
     words = metaspace_tokenizer()
     vocabulary = Vocabulary(words, len(words), "\n\n")
     newline, one = words.convert_tokens_to_ids(["<0x0A>", "1"])
-    assert not vocabulary.broke([newline, newline])
-    assert not vocabulary.broke([newline, newline, one, newline])
-    assert vocabulary.broke([newline, newline, one, newline, newline])
+    assert (vocabulary.may_break(newline), vocabulary.may_break(one)) == (True, False)
+
+
+@given(st.text(max_size=12), st.lists(st.integers(1, 5), max_size=20), st.booleans())
+def test_text_that_is_spelled_bit_by_bit_is_the_text_of_all_tokens(text: str, sizes: list[int], metaspace: bool) -> None:
+    words = METASPACE if metaspace else BYTES
+    vocabulary = Vocabulary(words, len(words))
+    ids, said, spelled, place = words(text, add_special_tokens=False)["input_ids"], "", Spelled(), 0
+    for size in [*sizes, len(text) * 5]:
+        place += size
+        added, spelled = vocabulary.spell(ids[:place], spelled)
+        assert "\ufffd" not in added or "\ufffd" in text or metaspace
+        said += added
+    assert said == vocabulary.text(ids).rstrip("\ufffd")
 
 
 def test_a_prompt_goes_through_the_chat_template_where_there_is_one() -> None:
     chatty, plain = tokenizer(whole_alphabet=True, template=TEMPLATE), tokenizer(whole_alphabet=True)
     assert chatty.decode(prompt_ids(chatty, " 1? ", "how")) == "[user] 1?\n\nhow\n[a] "
-    assert chatty.decode(prompt_ids(chatty, "1?", "")) == "[user] 1?\n[a] "
+    assert chatty.decode(prompt_ids(chatty, " 1? ", "")) == "[user]  1? \n[a] "
     assert plain.decode(prompt_ids(plain, " 1? ", "")) == "1?\n"

@@ -21,7 +21,7 @@ SEARCH_EXCEPTIONS: Mapping[str, str] = {
 """Fields of a candidate's body that may differ in a search, with the reasons."""
 
 STEP_EXCEPTIONS: Mapping[str, str] = {
-    "stop": "a step ends where the next one begins",
+    "stop": "a step ends where the next one begins; of the caller's own, as many go along as APIs take",
     "max_tokens": "a step is short",
     "messages": "the answer so far is the last message of the assistant, or the end of the prompt",
     "continue_final_message": "servers that continue an answer are told to",
@@ -44,6 +44,9 @@ NAMES: Mapping[str, str] = {
 
 GREEDY = 0.1
 """A temperature at or below which a model says the same nearly every time; LlamaIndex sets it where its owner says nothing."""
+
+MAX_STOPS = 4
+"""As many texts as end a reply most APIs take."""
 
 Shape = tuple[int, int, int]
 
@@ -70,7 +73,7 @@ def search_differences(yardsticks: Sequence[Request], ours: Observed, shape: Sha
         question: the user's, by which requests of a search are told from those that find out what a server can do.
         failed: whether the bare call failed.
     """
-    asked = [request for request in ours.requests if json.dumps(question)[1:-1] in json.dumps(request.body)]
+    asked = [request for request in ours.requests if _is_of(request, question, yardsticks)]
     others = len(ours.requests) - len(asked)
     found = [f"wire: {others} requests about something else"] if others and shape[1] == 1 else []
     limit = shape[0] * shape[1]
@@ -82,8 +85,20 @@ def search_differences(yardsticks: Sequence[Request], ours: Observed, shape: Sha
         found.append(f"wire: {len(asked)} requests instead of at most {limit}")
     for request in asked:
         ways = [list(_candidate_differences(theirs, request, steps=shape[1] > 1)) for theirs in yardsticks]
-        found += min(ways, key=len, default=[])
+        ways.sort(key=len)
+        found += ways[0] if ways else []
     return list(dict.fromkeys(found))
+
+
+def _is_of(request: Request, question: str, yardsticks: Sequence[Request]) -> bool:
+    if question:
+        return json.dumps(question)[1:-1] in json.dumps(request.body)
+    asked, given = ([value for name, value in body.items() if NAMES.get(name, name) == "messages"] for body in _first(yardsticks, request))
+    return bool(asked) and given[0][: len(asked[0])] == asked[0]
+
+
+def _first(yardsticks: Sequence[Request], request: Request) -> tuple[Body, Body]:
+    return (yardsticks[0].body if yardsticks else {}), request.body
 
 
 def _request_differences(theirs: Request, own: Request) -> Iterator[str]:
@@ -116,18 +131,18 @@ def _candidate_differences(theirs: Request, own: Request, *, steps: bool) -> Ite
 def _as_excepted(kind: str, expected: Any, given: Any) -> bool:
     """Whether a field that may differ does so in the way that it may."""
     if kind == "temperature":
-        return expected is not None and expected <= GREEDY and given is not None
+        return bool(expected is not None and expected <= GREEDY and given is not None)
     if kind in ("stream", "stream_options"):
         return not given
     if kind == "stop":
         before = [expected] if isinstance(expected, str) else list(expected or ())
-        return all(end in (given or ()) for end in before)
+        return all(end in (given or ()) for end in before[: MAX_STOPS - 1])
     if kind == "max_tokens":
-        return given is not None and (expected is None or expected < 0 or given <= expected)
+        return bool(given is not None and (expected is None or expected < 0 or given <= expected))
     if kind == "messages":
         if isinstance(given, str):
             return given.startswith(expected)
-        return given[:-1] == expected and given[-1].get("role") == "assistant"
+        return bool(given[:-1] == expected and given[-1].get("role") == "assistant")
     return True
 
 

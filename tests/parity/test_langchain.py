@@ -2,124 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from langchain_core.language_models import BaseChatModel
 
-from tests.parity.bodies import Shape, plain_differences, search_differences
-from tests.parity.cases import CASES, Case
-from tests.parity.clients import CLIENTS
-from tests.parity.messages import result_differences, usage_differences
-from tests.parity.observed import Observed, observe
-from tests.parity.providers.wire import Loopback, Wire
+from tests.parity.bodies import Shape
+from tests.parity.comparison import Comparison, Framework
+from tests.parity.langchain_cases import CASES, Case
+from tests.parity.langchain_clients import CLIENTS
+from tests.parity.langchain_results import result_differences, usage_differences
+from tests.parity.providers.wire import Loopback
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.langchain import UniScaleChatModel
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
-PLAIN: Shape = (1, 1, 1)
-SEARCHES: tuple[Shape, ...] = ((4, 1, 1), (1, 4, 2), (2, 2, 1))
-CALLS = ("invoke", "stream", "ainvoke", "astream")
-WHOLE: Mapping[str, str] = {"stream": "invoke", "astream": "ainvoke"}
-"""What asks for the same without streaming."""
-
-CELLS = [(client, name) for name, case in CASES.items() for client in case.clients]
-NUMBERS = {cell: number for number, cell in enumerate(CELLS)}
-
-
-class Comparison:
-    """Models with and without the engine, each made once, and what the bare ones were seen to do."""
-
-    def __init__(self, server: Loopback) -> None:
-        self._server = server
-        self._models: dict[tuple[str, str, Shape | None], tuple[Wire, BaseChatModel]] = {}
-        self._bare: dict[tuple[str, str, str], Observed] = {}
-
-    def bare(self, client: str, name: str, call: str) -> Observed:
-        key = (client, name, call)
-        if key not in self._bare:
-            self._bare[key] = self._observed(client, CASES[name], call, None)
-        return self._bare[key]
-
-    def ours(self, client: str, name: str, call: str, shape: Shape) -> Observed:
-        observed = self._observed(client, CASES[name], call, shape)
-        if observed.error is not None:
-            # A model that failed may be left alone for a while; the next case needs one that is not.
-            del self._models[client, str(CASES[name].settings), shape]
-        return observed
-
-    def _observed(self, client: str, case: Case, call: str, shape: Shape | None) -> Observed:
-        wire, model = self._model(client, case.settings, shape)
-        return observe(wire, partial(_call, model, case, call), asynchronous=call.startswith("a"))
-
-    def _model(self, client: str, settings: Mapping[str, Any], shape: Shape | None) -> tuple[Wire, BaseChatModel]:
-        key = (client, str(settings), shape)
-        if key not in self._models:
-            kind = CLIENTS[client]
-            wire = Wire(kind.provider)
-            model = kind.over(wire, self._server, **settings)
-            self._models[key] = wire, model if shape is None else _searching(model, kind.model, shape)
-        return self._models[key]
+METHODS = {"whole": "invoke", "stream": "stream", "async whole": "ainvoke", "async stream": "astream"}
 
 
 def _call(model: BaseChatModel, case: Case, call: str) -> Any:
-    return getattr(case.build(model), call)(case.input, **case.options)
+    return getattr(case.build(model), METHODS[call])(case.input, **case.options)
 
 
-def _searching(model: BaseChatModel, name: str, shape: Shape) -> UniScaleChatModel:
-    engine = UniScale([model], "agreement", ConfigurationSpace([Configuration(name, *shape)]))
+def _searching(client: str, model: BaseChatModel, shape: Shape) -> UniScaleChatModel:
+    engine = UniScale([model], "agreement", ConfigurationSpace([Configuration(CLIENTS[client].model, *shape)]))
     return UniScaleChatModel(engine=engine)
 
 
-@pytest.fixture(scope="session")
-def comparison(server: Loopback) -> Comparison:
-    return Comparison(server)
+def _instead(case: Case, client: str) -> Case | None:
+    return replace(case, options={}, settings=case.instead[client]) if client in case.instead else None
+
+
+def _framework(server: Loopback | None) -> Framework[Case]:
+    return Framework(
+        CASES,
+        lambda client: CLIENTS[client].provider,
+        lambda client, wire, settings: CLIENTS[client].over(wire, server, **settings),
+        _searching,
+        _call,
+        _instead,
+        result_differences,
+        usage_differences,
+    )
+
+
+CELLS, SEARCHES = _framework(None).cells, _framework(None).searches
+
+
+@pytest.fixture(scope="module")
+def comparison(server: Loopback) -> Comparison[Case]:
+    return Comparison(_framework(server))
 
 
 @pytest.mark.parametrize(("client", "name"), CELLS)
-def test_bare(comparison: Comparison, client: str, name: str) -> None:
-    """The providers take what the real ones take, and refuse what those refuse: the yardstick of everything else."""
-    case = CASES[name]
-    for call in _calls(client, name):
-        fails = client in case.refused or client in (case.refused_streamed if call in WHOLE else case.refused_whole)
-        observed = comparison.bare(client, name, call)
-        assert (observed.error is not None) == fails, f"{call}: {observed.error!r}"
+def test_bare(comparison: Comparison[Case], client: str, name: str) -> None:
+    comparison.check_bare(client, name)
 
 
 @pytest.mark.parametrize(("client", "name"), CELLS)
-def test_plain(comparison: Comparison, client: str, name: str) -> None:
-    found = []
-    for call in _calls(client, name):
-        bare, ours = comparison.bare(client, name, call), comparison.ours(client, name, call, PLAIN)
-        differences = plain_differences(bare, ours) + result_differences(bare, ours, plain=True)
-        found += [f"{call}: {difference}" for difference in differences]
-    _told(found)
+def test_plain(comparison: Comparison[Case], client: str, name: str) -> None:
+    comparison.check_plain(client, name)
 
 
-SEARCHED = [(*cell, SEARCHES[number % 3]) for cell, number in NUMBERS.items() if CASES[cell[1]].searched]
-"""Every case under one search, and every search with every kind of call."""
-
-
-@pytest.mark.parametrize(("client", "name", "shape"), SEARCHED, ids=[f"{client}-{name}-{shape}" for client, name, shape in SEARCHED])
-def test_search(comparison: Comparison, client: str, name: str, shape: Shape) -> None:
-    call = CALLS[NUMBERS[client, name] // 3 % 4]
-    bare, ours = comparison.bare(client, name, call), comparison.ours(client, name, call, shape)
-    whole = comparison.bare(client, name, WHOLE.get(call, call))
-    yardsticks = [*bare.requests, *whole.requests]
-    found = search_differences(yardsticks, ours, shape, question=CASES[name].question, failed=bare.error is not None)
-    found += result_differences(bare, ours, plain=False)
-    if bare.error is None and ours.error is None:
-        found += usage_differences(bare, ours)
-    _told([f"{call}: {difference}" for difference in found])
-
-
-def _told(differences: Sequence[str]) -> None:
-    if differences:
-        pytest.fail("\n".join(differences), pytrace=False)
-
-
-def _calls(client: str, name: str) -> tuple[str, ...]:
-    """Whole and streamed, one of them asynchronous: which one goes round."""
-    return ("invoke", "astream") if NUMBERS[client, name] % 2 else ("stream", "ainvoke")
+@pytest.mark.parametrize(("client", "name", "shape"), SEARCHES, ids=[f"{client}-{name}-{shape}" for client, name, shape in SEARCHES])
+def test_search(comparison: Comparison[Case], client: str, name: str, shape: Shape) -> None:
+    comparison.check_search(client, name, shape)

@@ -204,6 +204,27 @@ def test_a_candidate_that_neither_adds_nor_ends_anything_is_not_asked_for_again(
     assert machine.paths[-1].fate is Fate.TRUNCATED
 
 
+@given(WORLDS, st.sampled_from(SHAPES), st.integers(1, 6))
+def test_the_greatest_depth_bounds_the_choosing_and_not_the_answer(world: World, shape: tuple[int, int, int], max_steps: int) -> None:
+    found = play(BeamSearch(Configuration("m", *shape), SearchSettings(max_steps)), world)
+    assert all(path.fate is not Fate.TRUNCATED for path in found.paths if path.steps and path.depth == max_steps and path.final)
+    result = found.result()
+    assert result is not None
+    assert result.chosen.final
+    assert result.cut == ""
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 1), (2, 1, 1)])
+def test_the_last_step_is_asked_for_as_the_rest_of_the_answer(shape: tuple[int, int, int]) -> None:
+    machine, asked = search(*shape, max_steps=3, early_stopping=False), list[tuple[int, int, bool]]()
+    while wishes := machine.ask():
+        for wish in wishes:
+            asked.append((wish.path.depth, wish.steps, wish.rest))
+            machine.tell(wish.path.key, [step("a", 0.5), step("b", 0.4)][: shape[1]])
+    assert {rest for depth, steps, rest in asked if depth + steps == 3} == {True}
+    assert not any(rest for depth, steps, rest in asked if depth + steps < 3)
+
+
 def test_paths_without_an_answer_are_truncated_at_the_greatest_depth() -> None:
     machine = play(search(cp=3, bs=2, max_steps=3), World(1, ending=0))
     assert machine.over

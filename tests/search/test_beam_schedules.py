@@ -65,7 +65,7 @@ def test_whole_answers_are_sampled_only_where_nothing_could_be_decided_in_betwee
     shape: tuple[int, int, int], early: bool, schedule: str, whole: list[bool]
 ) -> None:
     machine = BeamSearch(Configuration("m", *shape), SearchSettings(early_stopping=early, schedule=schedule))  # type: ignore[arg-type]
-    assert [wish.steps == 12 for wish in machine.ask()] == whole
+    assert [wish.steps == 48 for wish in machine.ask()] == whole
 
 
 @settings(max_examples=60)
@@ -76,7 +76,8 @@ def test_whole_answers_and_single_steps_find_the_same(world: World, qp: int, max
     stepwise = BeamSearch(configuration, SearchSettings(max_steps, early_stopping=False))
     while wishes := stepwise.ask():
         for wish in wishes:
-            stepwise.tell(wish.path.key, world.expand(Expansion(wish.path, wish.count)))
+            rest = wish.path.depth + 1 == max_steps
+            stepwise.tell(wish.path.key, world.expand(Expansion(wish.path, wish.count, rest=rest)))
     ends = [
         {(p.key.tree, p.text, p.value, p.fate) for p in found.paths if p.fate is not Fate.EXPANDED} for found in (whole, stepwise)
     ]

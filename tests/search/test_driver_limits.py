@@ -18,12 +18,16 @@ from uniscale_integrations.search.ports import Sampling, Verdict
 from uniscale_integrations.search.run import Run, arun
 from uniscale_integrations.space import Configuration
 
+DEEP = Sampling(max_steps=24)
+"""So deep that a budget, which is looked at between steps, breaks before the last one."""
+
 
 def test_a_token_budget_is_kept_and_the_best_so_far_returned() -> None:
-    full = ask(LOCKSTEP, TreeGenerator(WORLD), TreeVerifier(WORLD))
+    request = replace(LOCKSTEP, sampling=DEEP)
+    full = ask(request, TreeGenerator(WORLD), TreeVerifier(WORLD))
     for share in (0.3, 0.6, 0.9):
         limit = sum(full.ledger.tokens) * share
-        answer = ask(replace(LOCKSTEP, budget=Budget(tokens=limit)), TreeGenerator(WORLD), TreeVerifier(WORLD))
+        answer = ask(replace(request, budget=Budget(tokens=limit)), TreeGenerator(WORLD), TreeVerifier(WORLD))
         assert f"budget of {limit:.4g} tokens" in answer.cut
         assert answer.text
         assert sum(answer.ledger.tokens) < sum(full.ledger.tokens)
@@ -31,8 +35,9 @@ def test_a_token_budget_is_kept_and_the_best_so_far_returned() -> None:
 
 
 def test_an_eflops_budget_is_kept_and_the_best_so_far_returned() -> None:
-    full = ask(BEAM, TreeGenerator(WORLD), TreeVerifier(WORLD))
-    answer = ask(replace(BEAM, budget=Budget(eflops=full.ledger.eflops / 2)), TreeGenerator(WORLD), TreeVerifier(WORLD))
+    request = replace(BEAM, sampling=DEEP)
+    full = ask(request, TreeGenerator(WORLD), TreeVerifier(WORLD))
+    answer = ask(replace(request, budget=Budget(eflops=full.ledger.eflops / 2)), TreeGenerator(WORLD), TreeVerifier(WORLD))
     assert "eflops" in answer.cut
     assert answer.ledger.eflops < full.ledger.eflops
 

@@ -24,6 +24,8 @@ from uniscale_integrations.space import Configuration
 
 EIGHTHS = tuple(eighth / 8 for eighth in range(9))
 OFTEN_FLAWLESS = (1.0, 1.0, 1.0, 0.5, 0.9999999999999999)
+LONGEST = 100
+"""Steps after which an answer that does not end is given up."""
 PROMPT = Usage(prompt_tokens=20.0, compute=20.0)
 
 
@@ -58,15 +60,17 @@ class World:
         usage = Usage(prompt_tokens=1.0, completion_tokens=1.0 + size % 7, compute=float(size))
         return Candidate(() if final and bare < 32 and steps else (step,), final, usage)
 
-    def several(self, tree: int, steps: tuple[str, ...], index: int, most: int) -> Candidate:
-        """The candidate sampled on for up to so many steps: what a chain of single candidates would have said."""
+    def several(self, tree: int, steps: tuple[str, ...], index: int, most: int, rest: bool = False) -> Candidate:
+        """The candidate sampled on for up to so many steps, what single ones would have said; the last may be all the rest."""
         said = steps
         usage = NOTHING
         while True:
             candidate = self.candidate(tree, said, index)
             said, usage, index = said + candidate.steps, usage.plus(candidate.usage), 0
-            if candidate.final or len(said) >= len(steps) + most:
-                return Candidate(said[len(steps) :], candidate.final, usage)
+            new = said[len(steps) :]
+            if candidate.final or len(new) >= (LONGEST if rest else most):
+                new = new if len(new) <= most else (*new[: most - 1], "".join(new[most - 1 :]))
+                return Candidate(new, candidate.final, usage)
 
     def scores(self, steps: tuple[str, ...], new: tuple[str, ...]) -> tuple[float, ...]:
         """The scores of new steps after a path."""
@@ -80,7 +84,7 @@ class World:
     def expand(self, expansion: Expansion) -> list[Scored]:
         """The scored candidates of an expansion."""
         tree, steps = expansion.path.key.tree, expansion.path.steps
-        made = [self.several(tree, steps, index, expansion.steps) for index in range(expansion.count)]
+        made = [self.several(tree, steps, index, expansion.steps, expansion.rest) for index in range(expansion.count)]
         return [Scored(candidate, self.scores(steps, candidate.steps)) for candidate in made]
 
 
@@ -167,7 +171,7 @@ class TreeGeneratorSession:
     async def _one(self, wish: Expansion, index: int) -> Candidate:
         tree, steps = wish.path.key.tree, wish.path.steps
         world = self._owner.world
-        candidate = world.several(tree, steps, index, wish.steps)
+        candidate = world.several(tree, steps, index, wish.steps, wish.rest)
         try:
             return await self._owner.tamper(wish.path, index, candidate)
         except Exception as error:

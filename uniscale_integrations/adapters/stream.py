@@ -43,7 +43,7 @@ async def pieces_of(
         pieces of the inner model, or texts of steps.
     """
     pieces: asyncio.Queue[Native | str | None] = asyncio.Queue()
-    agreed, until = Agreed(), Until(asked.stop)
+    agreed, until, until_piece = Agreed(), Until(asked.stop), Until(asked.stop)
 
     def observe(search: BeamSearch) -> None:
         steps = until("".join(agreed.new(search)))
@@ -53,7 +53,7 @@ async def pieces_of(
     def emit(piece: Any) -> None:
         if isinstance(piece, native):
             pieces.put_nowait(Native(piece))
-        elif not asked.whole and (text := _text_in(piece)):
+        elif not asked.whole and (text := until_piece(_text_in(piece))):
             pieces.put_nowait(text)
 
     work = asyncio.create_task(answered(observe=observe, emit=emit), context=context)
@@ -69,6 +69,8 @@ async def pieces_of(
 
 
 def _text_in(piece: object) -> str:
-    """What is new in a piece, as LlamaIndex and LangChain call it."""
+    """What is new in a piece: of a model of this process itself, or as LlamaIndex and LangChain call it."""
+    if isinstance(piece, str):
+        return piece
     found = getattr(piece, "delta", None) or getattr(piece, "text", None)
     return found if isinstance(found, str) else ""

@@ -15,6 +15,7 @@ from uniscale_integrations.cli.trace import draw_paths
 from uniscale_integrations.cli.wanted import VerifierOption
 from uniscale_integrations.cost.hardware import profile
 from uniscale_integrations.cost.ledger import Ledger
+from uniscale_integrations.roster import is_hosted, load_generator, suiting
 from uniscale_integrations.search.aggregation import aggregation
 from uniscale_integrations.search.beam import BeamSearch, Schedule
 from uniscale_integrations.search.budget import Budget
@@ -27,7 +28,9 @@ from uniscale_integrations.verifiers.named import named_verifier
 
 def ask(
     question: Annotated[str, typer.Argument(help="What to answer.")],
-    model: Annotated[str, typer.Option(help="Embedded model, model folder, .gguf file or hub name.")] = "uniscale-1m",
+    model: Annotated[
+        str, typer.Option(help="Embedded model, model folder, .gguf file, hub name, or provider:model such as openai:gpt-5-mini.")
+    ] = "uniscale-1m",
     qp: Annotated[int, typer.Option(help="Question parallelism: independent trees.")] = 1,
     cp: Annotated[int, typer.Option(help="Candidate parallelism: next steps sampled for each kept path.")] = 1,
     bs: Annotated[int, typer.Option(help="Beam size: paths kept per tree.")] = 1,
@@ -35,10 +38,12 @@ def ask(
     early_stopping: Annotated[bool, typer.Option(help="Stop paths that can no longer win.")] = True,
     schedule: Annotated[str, typer.Option(help="lockstep: all trees at once; leader: the first first, the others in waves.")] = "leader",
     aggregate: Annotated[str, typer.Option("--aggregation", help="mean, min, last or product of the step scores.")] = "mean",
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.8,
+    temperature: Annotated[float | None, typer.Option(help="0 is greedy; 0.8 by default.")] = None,
     top_p: Annotated[float, typer.Option(help="Nucleus; 1 keeps everything.")] = 1.0,
-    max_steps: Annotated[int, typer.Option(help="Greatest depth of a path.")] = 12,
-    max_step_tokens: Annotated[int, typer.Option(help="Longest step, in tokens.")] = 64,
+    max_steps: Annotated[int, typer.Option(help="H_max: how often a search may choose; the last step is the rest.")] = 48,
+    max_step_tokens: Annotated[int, typer.Option(help="Longest step but the last, in tokens.")] = 256,
+    max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens, cut off there; by default the context.")] = None,
+    instruction: Annotated[str | None, typer.Option(help="Put after the question; nothing by default.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same paths.")] = 0,
     budget_eflops: Annotated[float | None, typer.Option(help="Stop after this many equivalent FLOPs.")] = None,
     budget_tokens: Annotated[float | None, typer.Option(help="Stop after this many tokens.")] = None,
@@ -58,7 +63,7 @@ def ask(
         request = Request(
             question,
             configuration,
-            Sampling(temperature, top_p, max_step_tokens, max_steps, seed),
+            Sampling(temperature, top_p, max_step_tokens, max_steps, seed, max_tokens),
             Budget(budget_eflops, None, budget_tokens, budget_seconds),
             early_stopping,
             cast(Schedule, schedule),  # the search refuses any other, with the names there are
@@ -66,11 +71,10 @@ def ask(
             profile(hardware),
         )
         with err.status(Text(f"loading {model}")) as status:
-            from uniscale_integrations.models.catalog import load_model
-
-            quiet_loading()
-            loaded = load_model(model, notify=lambda message: status.update(Text(message)))
-            judge = named_verifier(verifier, [model])
+            if not is_hosted(model):
+                quiet_loading()
+            loaded = load_generator(model, lambda message: status.update(Text(message)), instruction=instruction)
+            judge = named_verifier(suiting([loaded]) if verifier == "auto" else verifier, [model])
 
             def observe(search: BeamSearch) -> None:
                 depth = max((path.depth for path in search.paths), default=0)
@@ -124,6 +128,7 @@ def as_dict(question: str, answer: Answer, trace: bool = False) -> dict[str, Any
         "score": answer.score,
         "best_score": answer.best_score,
         "cut": answer.cut,
+        "finish_reason": answer.finish_reason,
         "notes": list(answer.notes),
         "ledger": answer.ledger.as_dict(),
     }

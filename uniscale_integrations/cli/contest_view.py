@@ -93,6 +93,9 @@ def standing(tallies: Sequence[Tally], unit: str, recent: int | None = None) -> 
         table.add_row(tally.name, f"{reward:.3f}", f"{right:.1%}", quantity(cost), Text(bar, "dim"), style="" if place else "bold")
         if place == 0:
             table.add_section()
+    cut_off = sum(result.cut_off for tally in tallies for result in tally.results)
+    if cut_off:
+        table.caption = f"{cut_off} answers were cut off at a limit; they count as they are"
     return table
 
 

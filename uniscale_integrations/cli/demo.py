@@ -31,9 +31,6 @@ ROUND = 20
 MEASURED = 300
 """Most questions that are asked to find out what a model takes alone."""
 
-HOSTED = ("openai", "anthropic", "ollama", "google_genai", "mistralai", "groq")
-"""Providers whose models are named `provider:model`, through LangChain."""
-
 
 def demo(
     count: Annotated[int, typer.Option("--questions", "-n", min=1, help="How many questions to answer.")] = 300,
@@ -97,7 +94,7 @@ def _models(names: str, prices: Sequence[str]) -> list[Generator]:
     from uniscale_integrations.roster import loaded
 
     told = dict(map(_price, prices))
-    own = [_model(name.strip()) for name in names.split(",") if name.strip()]
+    own = [name.strip() for name in names.split(",") if name.strip()]
     if not own:
         # The embedded models' matrices are so small that sharing one out between cores takes longer than computing it.
         torch.set_num_threads(1)
@@ -143,21 +140,6 @@ def _budget(said: str, engine: UniScale, seed: int, count: int) -> float | None:
         alone = Alone(engine, engine.models[said], engine.verifier, Sampling(seed=seed))
         results = asyncio.run(alone.answer(_questions(number, -number, seed), 0))
         return sum(result.cost for result in results) / len(results)
-
-
-def _model(name: str) -> Any:
-    """A model by its name, of a provider where it is `provider:model`."""
-    if name.partition(":")[0] not in HOSTED:
-        return name
-    try:
-        from langchain.chat_models import init_chat_model
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(f"{name} is a model of a provider, which LangChain reaches: pip install langchain") from error
-    try:
-        return init_chat_model(name)
-    except Exception as error:
-        # A missing package, a missing key: clients say it in many ways.
-        raise ConfigurationError(f"{name} cannot be reached: {error}") from error
 
 
 def _forget(log: str, models: Sequence[Generator]) -> None:

@@ -17,6 +17,7 @@ from uniscale_integrations.cost.hardware import profile
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.outcomes import Outcome, read_outcomes
 from uniscale_integrations.replay.collect import Plan, Query, collect, read_queries
+from uniscale_integrations.roster import is_hosted, load_generator
 from uniscale_integrations.search.ports import Generator, Sampling
 from uniscale_integrations.search.run import Request
 from uniscale_integrations.space import DEFAULT_SHAPES, Configuration, ConfigurationSpace
@@ -54,7 +55,7 @@ def table(
     Example: uniscale table family.jsonl.gz --count 200 --samples 2
     """
     with told_plainly(as_json):
-        from uniscale_integrations.models.catalog import language_models, load_model, model_name
+        from uniscale_integrations.models.catalog import language_models, model_name
 
         quiet_loading()
         if threads is not None:
@@ -72,7 +73,7 @@ def table(
 
             def load(name: str) -> Generator:
                 progress.update(task, description=f"loading {name}")
-                return load_model(said[name])
+                return load_generator(said[name])
 
             def done(outcome: Outcome) -> None:
                 nonlocal rows
@@ -80,7 +81,8 @@ def table(
                 progress.update(task, description=str(outcome.configuration), advance=work(outcome.configuration), rows=rows)
 
             try:
-                collect(plan, load, named_verifier(verifier, names), target, at_once=at_once, done=done)
+                suits = "consensus" if verifier == "auto" and all(map(is_hosted, names)) else verifier
+                collect(plan, load, named_verifier(suits, names), target, at_once=at_once, done=done)
             except KeyboardInterrupt:
                 err.print(f"stopped after {rows} of {plan.rows} rows; the same command goes on from there")
                 raise typer.Exit(130) from None

@@ -40,6 +40,7 @@ class Result:
         cost: what it took, in eFLOPs or dollars.
         framework: through which it was asked, if through one.
         failed: why there is no answer, where there is none.
+        cut_off: whether a limit ended the answer, not its model.
     """
 
     configuration: Configuration
@@ -48,6 +49,7 @@ class Result:
     cost: float
     framework: str = ""
     failed: str = ""
+    cut_off: bool = False
 
 
 @dataclass(slots=True)
@@ -206,7 +208,8 @@ async def _together(one: Callable[[Question], Coroutine[Any, Any, Result]], ques
 
 def _result(engine: UniScale, question: Question, answer: Answer) -> Result:
     right = question.correct(answer.answer)
-    return Result(answer.configuration, right, engine.reward(answer, float(right)), engine.cost(answer))
+    reward, cost = engine.reward(answer, float(right)), engine.cost(answer)
+    return Result(answer.configuration, right, reward, cost, cut_off=answer.finish_reason == "length")
 
 
 def _nothing(engine: UniScale, configuration: Configuration, error: SearchFailed) -> Result:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from uniscale_integrations.cost.lengths import Lengths
+from uniscale_integrations.cost.lengths import TYPICAL, Lengths
 from uniscale_integrations.errors import MissingExtraError, UnknownModelError
 
 try:
@@ -22,6 +22,7 @@ except ImportError as error:
     raise MissingExtraError("running models in this process", "local") from error
 
 from uniscale_integrations.models.gguf import Notify, converted
+from uniscale_integrations.models.task import FAMILY_TASK, Task
 from uniscale_integrations.models.transformers import TransformersModel
 
 FAMILY = Path(__file__).parent / "family"
@@ -140,7 +141,15 @@ def model_name(name: str) -> str:
 
 
 def load_model(
-    name: str, *, device: str | None = None, dtype: Any = None, notify: Notify = lambda message: None
+    name: str,
+    *,
+    device: str | None = None,
+    dtype: Any = None,
+    notify: Notify = lambda message: None,
+    task: Task | None = None,
+    instruction: str | None = None,
+    delimiter: str | None = None,
+    final_step: str | None = None,
 ) -> TransformersModel:
     """Load a causal language model.
 
@@ -149,6 +158,11 @@ def load_model(
         device: where to run; the GPU if there is one.
         dtype: a torch dtype; float32 on a CPU, bfloat16 on a GPU by default.
         notify: told what takes long.
+        task: how the model is asked and its answers are read. The embedded models bring their own; others read the user's messages
+            through their chat template, nothing else, and end their answers themselves.
+        instruction: of the task, put after every question.
+        delimiter: of the task, the text that ends a step.
+        final_step: of the task, a pattern; a step that matches it ends the answer.
 
     Raises:
         UnknownModelError: nothing of that name, or not a language model; lists what is available.
@@ -164,6 +178,8 @@ def load_model(
     dtype = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
     tokenizer = pretrained(AutoTokenizer, name, location)
     model = complete(AutoModelForCausalLM, name, location, dtype=dtype).to(device)
-    if name in family():
-        return TransformersModel(model, tokenizer, name, instruction="", lengths=Lengths(*_manifest()["lengths"]))
-    return TransformersModel(model, tokenizer, model_name(name))
+    task = (task or (FAMILY_TASK if name in family() else Task())).with_(
+        instruction=instruction, delimiter=delimiter, final_step=final_step
+    )
+    lengths = Lengths(*_manifest()["lengths"]) if name in family() else TYPICAL
+    return TransformersModel(model, tokenizer, model_name(name), task=task, lengths=lengths)

@@ -21,10 +21,18 @@ from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.models.batch import Batch, OpenBatch
 from uniscale_integrations.models.draw import draw
 from uniscale_integrations.models.halving import in_parts
+from uniscale_integrations.models.read import First
 from uniscale_integrations.models.state import PathState
-from uniscale_integrations.models.vocabulary import Vocabulary
-from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.models.vocabulary import Spelled, Vocabulary
+from uniscale_integrations.search.ports import TEMPERATURE, Sampling
+from uniscale_integrations.search.segmenter import Segmenter, Unit
 from uniscale_integrations.search.streams import uniforms
+
+Show = Callable[[int, str], None]
+"""(characters before it, text): takes a piece of an answer as it is drawn."""
+
+ROOM = 64
+"""Tokens for which a batch makes room at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,7 @@ class Decoder:
     open_batch: OpenBatch
     shape: ModelShape
     vocabulary: Vocabulary
+    segmenter: Segmenter
     final_step: re.Pattern[str] | None
     context: int
 
@@ -48,20 +57,28 @@ class Start:
         last: that token, which is fed first.
         answer: ids of all tokens after the question.
         text: of the path.
-        depth: its steps.
+        spelled: which of the tokens the text is made of.
         steps: most steps to sample.
+        rest: whether the last of them is the rest of the answer.
         sampling: temperature, lengths, seed.
         stopped: set when the caller no longer wants it.
+        stop: texts that end the answer and are not part of it.
+        show: takes what is drawn, piece by piece.
+        first: what follows the last token, where that is known and need not be fed.
     """
 
     state: PathState
     last: int
     answer: Sequence[int]
     text: str
-    depth: int
+    spelled: Spelled
     steps: int
+    rest: bool
     sampling: Sampling
     stopped: Event
+    stop: Sequence[str] = ()
+    show: Show | None = None
+    first: First | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -71,25 +88,38 @@ class Strand:
     Attributes:
         text: of the path and the finished steps.
         answer: ids of the path and all that was drawn.
+        spelled: which of them the text and `said` are made of.
+        unit: the step being drawn, as the segmenter reads it.
         drawn: how many tokens were.
         steps: the finished ones.
         step: ids of the one being drawn.
+        said: its text so far.
+        piece: the part of that after its last delimiter.
+        mark: where in it the unit begins; in the last step there are several.
+        begun: what was spelled at its beginning.
         log_probabilities: mean log-probability of the tokens of each step.
         step_log_probability: sum over the tokens of the step being drawn.
-        spoke: whether that step says anything yet.
+        final: whether the answer is over.
+        incomplete: why it is, where the model had not ended it.
         poisoned: whether the model's output was not a number.
         blank: tokens at its end that say nothing and are not part of any step.
     """
 
     text: str
     answer: list[int]
+    spelled: Spelled
+    unit: Unit
     drawn: int = 0
     steps: list[str] = field(default_factory=list)
     step: list[int] = field(default_factory=list)
+    said: str = ""
+    piece: str = ""
+    mark: int = 0
+    begun: Spelled = Spelled()
     log_probabilities: list[float] = field(default_factory=list)
     step_log_probability: float = 0.0
-    spoke: bool = False
     final: bool = False
+    incomplete: str = ""
     poisoned: bool = False
     blank: int = 0
 
@@ -114,26 +144,74 @@ class Strand:
         self.answer.append(token)
         self.step.append(token)
         self.step_log_probability += log_probability
-        self.spoke = self.spoke or bool(vocabulary.speaks[token])
-        broke = self.spoke and vocabulary.broke(self.step)
-        full = sampling.max_tokens is not None and len(self.answer) >= sampling.max_tokens
-        if not (broke or full) and len(self.step) < sampling.max_step_tokens:
+        last = start.rest and len(self.steps) == start.steps - 1
+        broke = False
+        if vocabulary.may_break(token) or start.show or start.stop:
+            broke = self._spell(decoder, start)
+        if broke and last:
+            broke = self._next_unit(decoder)
+        if self.final:
+            return True
+        if sampling.max_tokens is not None and len(self.answer) >= sampling.max_tokens:
+            self.cut_off("length")
+            return True
+        if not broke and (len(self.step) < sampling.max_step_tokens or (last and self._speaks(decoder, start))):
             return False
         self.end_step(decoder)
-        self.final = self.final or full
-        return self.final or bool(self.blank) or len(self.steps) >= min(start.steps, sampling.max_steps - start.depth)
+        return self.final or bool(self.blank) or len(self.steps) >= start.steps
+
+    def cut_off(self, reason: str) -> None:
+        """End the answer where its model had not ended it."""
+        self.final, self.incomplete = True, reason
 
     def end_step(self, decoder: Decoder) -> None:
         """Turn the tokens since the last step's end into a step; a character still incomplete is left to the next one."""
-        added = decoder.vocabulary.text(self.answer)[len(self.text) :].rstrip("\ufffd")
-        if added.strip():
-            self.steps.append(added)
+        self._spell(decoder)
+        if self.said.strip():
+            self.steps.append(self.said)
             self.log_probabilities.append(self.step_log_probability / len(self.step))
-            self.text += added
-            self.final = self.final or bool(decoder.final_step and decoder.final_step.search(added))
+            self.text += self.said
+            self.begun = self.spelled
+            if decoder.final_step is not None and decoder.final_step.search(self.said):
+                self.final = True
         else:
             self.blank = len(self.step)
-        self.step, self.spoke, self.step_log_probability = [], False, 0.0
+        self.step, self.step_log_probability = [], 0.0
+        self.said, self.piece, self.unit, self.mark = "", "", decoder.segmenter.begin(), 0
+
+    def _next_unit(self, decoder: Decoder) -> bool:
+        """Read on in the last step, which holds all units that are left; returns whether the answer is over."""
+        self.final = decoder.final_step is not None and decoder.final_step.search(self.said[self.mark :]) is not None
+        self.unit, self.mark = decoder.segmenter.begin(), len(self.said)
+        return self.final
+
+    def _speaks(self, decoder: Decoder, start: Start) -> bool:
+        """Whether the step being drawn says anything yet."""
+        if not self.said.strip():
+            self._spell(decoder, start)
+        return bool(self.said.strip())
+
+    def _spell(self, decoder: Decoder, start: Start | None = None) -> bool:
+        """Take up the text of what was drawn last; returns whether a step is complete with it."""
+        added, self.spelled = decoder.vocabulary.spell(self.answer, self.spelled)
+        before = len(self.text) + len(self.said)
+        self.said += added
+        if start is not None and start.stop:
+            longest = max(map(len, start.stop))
+            ends = [
+                place for end in start.stop if (place := self.said.find(end, max(0, len(self.said) - len(added) - longest))) >= 0
+            ]
+            if ends:
+                self.said, self.final = self.said[: min(ends)], True
+                added = self.said[before - len(self.text) :]
+        if start is not None and start.show is not None and added:
+            start.show(before, added)
+        self.piece += added
+        delimiter = decoder.segmenter.delimiter
+        while not self.unit.complete and delimiter in self.piece:
+            piece, _, self.piece = self.piece.partition(delimiter)
+            self.unit = self.unit.after(piece + delimiter)
+        return self.unit.complete
 
     def complaint(self) -> str | None:
         """Why this is not a candidate, where it is none."""
@@ -176,9 +254,17 @@ class Row:
     seen: int = 0
     drawn: int = 0
 
-    def begin_step(self, sampling: Sampling, text: str) -> None:
-        """Take up the random stream of the step to come."""
-        self.numbers = uniforms(sampling.seed, self.tree, text, self.index, sampling.max_step_tokens).tolist()
+    def begin_step(self, sampling: Sampling, text: str, count: int = 0) -> None:
+        """Take up the random stream of the step to come, or more of it."""
+        count = count or sampling.max_step_tokens
+        self.numbers = uniforms(sampling.seed, self.tree, text, self.index, count).tolist()
+
+    def number(self, strand: Strand, sampling: Sampling) -> float:
+        """What the next token is drawn with; the rest of an answer may take more numbers than a step."""
+        place = len(strand.step)
+        if place >= len(self.numbers):
+            self.begin_step(sampling, strand.text, 2 * place)
+        return self.numbers[place]
 
     def settle(self, shape: ModelShape) -> None:
         """Put what was spent on the bill, and start counting anew."""
@@ -221,22 +307,34 @@ def decode_in_parts(decoder: Decoder, rows: Sequence[Row], max_rows: int, note: 
 
 def decode(decoder: Decoder, rows: Sequence[Row]) -> None:
     """Sample all rows to their ends; a token that several of them have drawn after the same text is one forward pass."""
-    nodes = _nodes(rows)
+    nodes = _nodes(decoder, rows)
+    firsts = [node.start.first for node in nodes if node.start.first is not None]
+    known = len(firsts) == len(nodes)
+    states = [first.state for first in firsts] if known else [node.start.state for node in nodes]
     batch = decoder.open_batch(
-        decoder.model, [node.start.state for node in nodes], max(node.start.sampling.max_step_tokens for node in nodes)
+        decoder.model, states, max(min(ROOM, node.start.sampling.max_step_tokens) for node in nodes)
     )
+    logits = torch.stack([first.logits for first in firsts]) if known else None
     while nodes:
-        moved = batch.moved()
-        logits = batch.step([node.token for node in nodes])
-        _pay(nodes, moved)
+        if logits is None:
+            moved = batch.moved()
+            logits = batch.step([node.token for node in nodes])
+            _pay(nodes, moved)
+        else:
+            # What its pass took was counted with the question.
+            for row in rows:
+                row.drawn += 1
         places = torch.tensor([place for place, node in enumerate(nodes) for _ in node.rows])
         tokens, log_probabilities = draw(
             logits,
             places,
-            torch.tensor([row.numbers[len(node.strand.step)] for node in nodes for row in node.rows], dtype=torch.float64),
-            torch.tensor([node.start.sampling.temperature for node in nodes], dtype=torch.float64),
+            torch.tensor(
+                [row.number(node.strand, node.start.sampling) for node in nodes for row in node.rows], dtype=torch.float64
+            ),
+            torch.tensor([_temperature(node.start.sampling) for node in nodes], dtype=torch.float64),
             torch.tensor([node.start.sampling.top_p for node in nodes], dtype=torch.float64),
         )
+        logits = None
         drawn = iter(zip(tokens.tolist(), log_probabilities.tolist(), strict=True))
         parents: list[int] = []
         going: list[_Node] = []
@@ -257,14 +355,19 @@ def decode(decoder: Decoder, rows: Sequence[Row]) -> None:
             batch.branch(parents)
 
 
-def _nodes(rows: Sequence[Row]) -> list[_Node]:
+def _temperature(sampling: Sampling) -> float:
+    return TEMPERATURE if sampling.temperature is None else sampling.temperature
+
+
+def _nodes(decoder: Decoder, rows: Sequence[Row]) -> list[_Node]:
     """The rows by their starts, each with its first random numbers."""
     nodes: dict[int, _Node] = {}
     for row in rows:
         start = row.start
         assert start is not None
         if id(start) not in nodes:
-            nodes[id(start)] = _Node(start, Strand(start.text, list(start.answer)), start.last, [])
+            strand = Strand(start.text, list(start.answer), start.spelled, decoder.segmenter.begin(), begun=start.spelled)
+            nodes[id(start)] = _Node(start, strand, start.last, [])
         nodes[id(start)].rows.append(row)
         row.begin_step(start.sampling, start.text)
     return list(nodes.values())
@@ -298,13 +401,16 @@ def _branches(node: _Node, drawn: Sequence[tuple[int, float]]) -> list[tuple[_No
 
 def _leave(decoder: Decoder, node: _Node, batch: Batch, place: int, full: bool) -> None:
     """Finish the candidates of a node, and keep its cache if their path can go on."""
-    strand = node.strand
+    strand, start = node.strand, node.start
     if strand.step:
         strand.end_step(decoder)
+    if full and not strand.final and strand.steps and not start.stopped.is_set():
+        strand.cut_off("length")
     error, after = strand.complaint(), None
     if error is None and not strand.final and not full:
         # What was drawn after the last step says nothing: whoever continues the path draws it again.
-        del strand.answer[len(strand.answer) - strand.blank :]
+        if strand.blank:
+            del strand.answer[-strand.blank :]
         after = batch.state(place, strand.blank)
     for row in node.rows:
         row.settle(decoder.shape)

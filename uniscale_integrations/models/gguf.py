@@ -18,11 +18,14 @@ from uniscale_integrations.errors import MissingExtraError, UnknownModelError
 
 Notify = Callable[[str], None]
 
+FORMAT = 2
+"""Of the folders that are made; those of an earlier one are made anew."""
+
 
 def converted(file: Path, notify: Notify = lambda message: None) -> Path:
     """The folder with the weights of a GGUF file, made on first use.
 
-    The folder's name holds the file's size and time of change, so a changed file is converted again. The folder appears only when
+    The folder's name stands for the file's size and time of change, so a changed file is converted again. The folder appears only when
     it is complete.
 
     Args:
@@ -34,7 +37,8 @@ def converted(file: Path, notify: Notify = lambda message: None) -> Path:
         MissingExtraError: the package that reads such files is not installed.
     """
     status = file.stat()
-    mark = blake2b(f"{file.resolve()}|{status.st_size}|{status.st_mtime_ns}".encode(), digest_size=8).hexdigest()
+    known = f"{FORMAT}|{file.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+    mark = blake2b(known.encode(), digest_size=8).hexdigest()
     target = home() / "gguf" / f"{file.stem}-{mark}"
     if (target / "config.json").exists():
         return target
@@ -75,6 +79,8 @@ def _save(model: PreTrainedModel, folder: Path) -> None:
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
+    # What `transformers serve` and other loaders go by.
+    model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)
     if model.generation_config is not None:
         model.generation_config.save_pretrained(folder)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from uniscale_integrations.cost.eflops import row_usages
@@ -13,6 +16,18 @@ from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.models.batch import OpenBatch
 from uniscale_integrations.models.halving import in_parts
 from uniscale_integrations.models.state import PathState
+
+
+class First(NamedTuple):
+    """What an answer may begin with, known from reading the question, which spares its first token a pass of its own.
+
+    Attributes:
+        state: the cache with all of the question in it.
+        logits: of what follows, shape (vocabulary,).
+    """
+
+    state: PathState
+    logits: Tensor
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +40,8 @@ class Reading:
         after: the cache with all but the last in it.
         usage: what it took; the tokens of the question count as read, its last one too.
         error: why it failed.
+        hurried: whether somebody waits for the first token.
+        first: what it may be, where it was read alone and hurried.
     """
 
     root: PathState
@@ -32,6 +49,8 @@ class Reading:
     after: PathState | None = None
     usage: Usage = NOTHING
     error: str | None = None
+    hurried: bool = False
+    first: First | None = None
 
     def fail(self, error: str) -> None:
         self.error = error
@@ -51,7 +70,23 @@ def read_in_parts(
         the most rows that fit.
     """
 
+    def read_whole(reading: Reading) -> None:
+        count, kept = len(reading.tokens), list[Tensor]()
+        reading.usage = reading.usage.plus(row_usages(shape, [count], [0], prompt=[count])[0])
+        batch = open_batch(model, [reading.root], count)
+
+        def keep(output: Any) -> Tensor:
+            kept.append(output.logits[0, -1])
+            return torch.zeros((1, count))
+
+        batch.read([reading.tokens], keep, logits_to_keep=1)
+        whole = batch.state(0)
+        reading.after, reading.first = whole.without(1), First(whole, kept[0])
+
     def read(part: list[Reading]) -> None:
+        if len(part) == 1 and part[0].hurried:
+            read_whole(part[0])
+            return
         counts = [len(reading.tokens) - 1 for reading in part]
         usages = row_usages(shape, counts, [0] * len(part), prompt=[len(reading.tokens) for reading in part])
         for reading, usage in zip(part, usages, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,14 +22,15 @@ from uniscale_integrations.models.decode import Decoder, Row, Start, decode_in_p
 from uniscale_integrations.models.forest import batches_for
 from uniscale_integrations.models.read import Reading, read_in_parts
 from uniscale_integrations.models.state import PathState, context_length, empty_state
-from uniscale_integrations.models.vocabulary import Vocabulary, prompt_ids
+from uniscale_integrations.models.task import Task
+from uniscale_integrations.models.vocabulary import Spelled, Vocabulary, prompt_ids
 from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.space import Configuration
 
-INSTRUCTION = "Solve it step by step, one short step per line. End with a last line 'Answer: ' and the answer alone."
-FINAL_STEP = r"^\s*\**Answer:"
+USUAL_STEPS = 6
+"""Of an answer, before any was seen."""
 
 
 class TransformersModel:
@@ -40,9 +42,8 @@ class TransformersModel:
         model: any transformers causal language model with attention layers.
         tokenizer: its tokenizer; a chat template is applied where it has one.
         name: M of its configurations.
-        instruction: how to answer, put after every question.
-        final_step: a step that matches this ends the answer, besides the end-of-text token; `None` for that token alone.
-        delimiter: the text that ends a step.
+        task: how to ask it, and where its steps and answers end; by default it reads the user's messages through its chat template and
+            nothing else, and its answers end where it ends them.
         max_rows: most rows in one batch; halved by itself when memory runs out.
         lengths: of a typical question and answer, for what it is expected to cost.
 
@@ -62,9 +63,7 @@ class TransformersModel:
         tokenizer: Any,
         name: str,
         *,
-        instruction: str = INSTRUCTION,
-        final_step: str | None = FINAL_STEP,
-        delimiter: str = "\n",
+        task: Task = Task(),
         max_rows: int = 256,
         lengths: Lengths = TYPICAL,
     ) -> None:
@@ -73,7 +72,7 @@ class TransformersModel:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.name = name
-        self.instruction = instruction
+        self.task = task
         self.max_rows = max_rows
         config = model.config.get_text_config()
         self.context = context_length(model)
@@ -84,13 +83,18 @@ class TransformersModel:
         )
         more = model.generation_config.eos_token_id if model.generation_config else None
         ends = more if isinstance(more, list) else [] if more is None else [more]
-        vocabulary = Vocabulary(tokenizer, int(config.vocab_size), delimiter, ends)
-        pattern = re.compile(final_step) if final_step else None
-        self.decoder = Decoder(self.model, batches_for(self.model), self.shape, vocabulary, pattern, self.context)
+        vocabulary = Vocabulary(tokenizer, int(config.vocab_size), task.segmenter.delimiter, ends)
+        pattern = re.compile(task.final_step) if task.final_step else None
+        self.decoder = Decoder(self.model, batches_for(self.model), self.shape, vocabulary, task.segmenter, pattern, self.context)
         self.batches = SharedBatches(self._serve)
 
     abilities: frozenset[str] = frozenset()
     """Of what conversations may need: nothing beside text."""
+
+    @property
+    def horizon(self) -> int | None:
+        """The most steps that its answers have."""
+        return self.task.horizon
 
     def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
         """What one sample of `answer_tokens` after a prompt of `prompt_tokens` takes."""
@@ -111,25 +115,40 @@ class TransformersModel:
     ) -> TransformersSession:
         """Begin a conversation: its last question after what came before, as far as the model's chat template can say it.
 
+        One plain sample is drawn as the model is set up to, unless the request says how; candidates that compete, as `sampling` says.
+
         Raises:
             ConfigurationError: as of `open`.
             ContextLengthError: as of `open`.
         """
         last = max((place for place, turn in enumerate(conversation.turns) if turn.role == "user"), default=0)
         earlier = [{"role": turn.role, "content": turn.text} for turn in conversation.turns[:last] if turn.text]
-        return self._begun(conversation.question, sampling, earlier)
+        if configuration.plain and sampling.temperature is None and not self.task.sampled:
+            sampling = replace(sampling, temperature=self._own_temperature())
+        return self._begun(conversation.question, sampling, earlier, conversation.stop, emit)
 
-    def _begun(self, question: str, sampling: Sampling, earlier: Sequence[Mapping[str, str]] = ()) -> TransformersSession:
+    def _own_temperature(self) -> float:
+        own = self.model.generation_config
+        return float(own.temperature or 1.0) if own is not None and own.do_sample else 0.0
+
+    def _begun(
+        self,
+        question: str,
+        sampling: Sampling,
+        earlier: Sequence[Mapping[str, str]] = (),
+        stop: Sequence[str] = (),
+        emit: Emit | None = None,
+    ) -> TransformersSession:
         if not question.strip():
             raise ConfigurationError("the question is empty; give it at least one word")
-        ids = prompt_ids(self.tokenizer, question, self.instruction, earlier)
+        ids = prompt_ids(self.tokenizer, question, self.task.instruction, earlier)
         room = self.context - min(sampling.max_step_tokens, self.context // 2)
         if len(ids) > room:
             raise ContextLengthError(
                 f"the question takes {len(ids)} tokens, {len(ids) - room} more than {self.name} can read and still answer "
                 f"(context {self.context}, a step of up to {sampling.max_step_tokens}); shorten it or use a longer context"
             )
-        return TransformersSession(self, ids, sampling)
+        return TransformersSession(self, ids, sampling, stop, emit)
 
     def _serve(self, requests: Sequence[tuple[TransformersSession, list[Expansion]]]) -> list[list[list[Candidate]]]:
         """Answer the expansions of many sessions with one batch."""
@@ -149,10 +168,11 @@ class TransformersModel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Node:
-    """What a session keeps of a text: its cache without the last token, and the tokens of the answer so far."""
+    """What a session keeps of a text: its cache without the last token, the tokens of the answer so far, and what of them is spelled."""
 
     state: PathState
     answer: list[int]
+    spelled: Spelled
 
 
 class TransformersSession:
@@ -165,13 +185,16 @@ class TransformersSession:
 
     together = True
 
-    def __init__(self, owner: TransformersModel, prompt: list[int], sampling: Sampling) -> None:
-        self._owner, self._sampling = owner, sampling
+    def __init__(
+        self, owner: TransformersModel, prompt: list[int], sampling: Sampling, stop: Sequence[str] = (), emit: Emit | None = None
+    ) -> None:
+        self._owner, self._sampling, self._stop = owner, sampling, tuple(filter(None, stop))
+        self._told = None if emit is None else Telling(emit)
         self._stopped = Event()
         self._nodes: dict[PathKey, _Node] = {}
         self._texts: dict[tuple[int, ...], _Node] = {}
         self._tokens_per_step = 8.0
-        self.question = Reading(owner.root, prompt)
+        self.question = Reading(owner.root, prompt, hurried=emit is not None)
         self.notes: list[str] = []
 
     @property
@@ -184,7 +207,7 @@ class TransformersSession:
         node = self._nodes.get(expansion.path.key)
         prompt = len(self.question.tokens)
         context = node.state.length if node else prompt
-        steps = max(1, min(expansion.steps, self._sampling.max_steps // 2))
+        steps = max(1, min(expansion.steps, USUAL_STEPS))
         total = decode_usage(self._owner.shape, context, max(1, round(self._tokens_per_step * steps))).scaled(expansion.count)
         if self.question.after is None:
             return total.plus(forward_usage(self._owner.shape, [prompt], [0], prompt=[prompt]))
@@ -192,6 +215,8 @@ class TransformersSession:
 
     async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
         """Sample all candidates of all expansions in one batch, off the event loop."""
+        if self._told is not None:
+            self._told.loop = asyncio.get_running_loop()
         return await self._owner.batches.submit((self, list(expansions)))
 
     def retain(self, paths: Collection[Path]) -> None:
@@ -204,7 +229,7 @@ class TransformersSession:
         """Free every cache, and stop rows that are still running."""
         self._stopped.set()
         self._nodes, self._texts = {}, {}
-        self.question = replace(self.question, after=None)
+        self.question = replace(self.question, after=None, first=None)
 
     def begins(self, expansions: Sequence[Expansion]) -> bool:
         """Whether any of the expansions needs the question."""
@@ -212,11 +237,11 @@ class TransformersSession:
 
     def rows(self, expansions: Sequence[Expansion]) -> list[Row]:
         """The rows to sample: each path as often as it has candidates. Trees that have said the same go on from the same start."""
-        starts: dict[tuple[_Node | None, tuple[str, ...], int], Start | str] = {}
+        starts: dict[tuple[_Node | None, tuple[str, ...], int, bool], Start | str] = {}
         rows: list[Row] = []
         for expansion in expansions:
             path, tree = expansion.path, expansion.path.key.tree
-            same = (self._nodes.get(path.key), path.steps, expansion.steps)
+            same = (self._nodes.get(path.key), path.steps, expansion.steps, expansion.rest)
             if same not in starts:
                 starts[same] = self._start(expansion)
             start = starts[same]
@@ -233,12 +258,26 @@ class TransformersSession:
         if not path.key.lineage:
             if question.after is None:
                 return question.error or "the session is closed"
-            state, last, answer = question.after, question.tokens[-1], []
+            node = _Node(question.after, [], Spelled())
+            last = question.tokens[-1]
         elif node is not None:
-            state, last, answer = node.state, node.answer[-1], node.answer
+            last = node.answer[-1]
         else:
             return "the session is closed" if self._stopped.is_set() else f"the context of {self._owner.context} tokens is full"
-        return Start(state, last, answer, path.text, path.depth, expansion.steps, self._sampling, self._stopped)
+        return Start(
+            node.state,
+            last,
+            node.answer,
+            path.text,
+            node.spelled,
+            expansion.steps,
+            expansion.rest,
+            self._sampling,
+            self._stopped,
+            self._stop,
+            None if self._told is None else self._told.show,
+            None if path.key.lineage else question.first,
+        )
 
     def candidates(self, expansions: Sequence[Expansion], rows: Sequence[Row]) -> list[list[Candidate]]:
         """The sampled rows as candidates, with the caches of those that can go on kept."""
@@ -250,8 +289,40 @@ class TransformersSession:
         if strand is None:
             return Candidate((), False, row.usage, (), row.error)
         if row.after is not None and not self._stopped.is_set():
-            node = self._texts.setdefault(tuple(strand.answer), _Node(row.after, strand.answer))
+            node = self._texts.setdefault(tuple(strand.answer), _Node(row.after, strand.answer, strand.spelled))
             self._nodes[path.key.child(row.index)] = node
         if strand.steps:
             self._tokens_per_step += 0.1 * (strand.drawn / len(strand.steps) - self._tokens_per_step)
-        return Candidate(tuple(strand.steps), strand.final, row.usage, tuple(strand.log_probabilities), row.error)
+        return Candidate(
+            tuple(strand.steps), strand.final, row.usage, tuple(strand.log_probabilities), row.error, incomplete=strand.incomplete
+        )
+
+
+class Telling:
+    """Passes an answer on to where it is waited for, as it is drawn on another thread.
+
+    A part that is drawn again, after memory ran out, is told once. White space waits for what comes after it, since an answer does not
+    end with it.
+
+    Args:
+        emit: takes the pieces, on its own loop.
+
+    Attributes:
+        loop: of `emit`.
+    """
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit, self._told, self._held = emit, 0, ""
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def show(self, before: int, text: str) -> None:
+        """Tell a text that stands after so many characters of the answer."""
+        new = text[max(0, self._told - before) :]
+        if not new or self.loop is None:
+            return
+        self._told = before + len(text)
+        whole = self._held + new
+        piece = whole.rstrip()
+        self._held = whole[len(piece) :]
+        if piece:
+            self.loop.call_soon_threadsafe(self._emit, piece)

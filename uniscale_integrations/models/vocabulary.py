@@ -1,12 +1,26 @@
-"""What a tokenizer's tokens mean for a search: which end a step, which end the text, which say anything at all."""
+"""What a tokenizer's tokens mean for a search: which may end a step, which end the text, and what they spell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Spelled(NamedTuple):
+    """How far a sequence of tokens has been turned into text.
+
+    Attributes:
+        tokens: how many tokens are spelled, up to the end of a character.
+        beyond: characters of the tokens after those, of which the last one is not complete yet.
+        context: from which token on they are spelled again before new ones, since what a token spells may depend on those before it.
+    """
+
+    tokens: int = 0
+    beyond: int = 0
+    context: int = 0
 
 
 class Vocabulary:
@@ -15,12 +29,11 @@ class Vocabulary:
     Args:
         tokenizer: any transformers tokenizer.
         size: of the model's output, which may be larger than the tokenizer's vocabulary.
-        delimiter: the text that ends a step.
+        delimiter: the text that may end a step.
         ends: further token ids that end the text.
 
     Attributes:
         breaks: shape (size,), bool, tokens that hold the delimiter.
-        speaks: shape (size,), bool, tokens with something other than white space in them.
         ends: token ids that end the text.
     """
 
@@ -31,15 +44,23 @@ class Vocabulary:
         special = set(tokenizer.all_special_ids)
         self.breaks: NDArray[np.bool_] = np.array([delimiter in p and i not in special for i, p in enumerate(pieces)])
         self._ends_it: NDArray[np.bool_] = np.array([len(delimiter) > 1 and delimiter[-1] in p for p in pieces])
-        self.speaks: NDArray[np.bool_] = np.array([bool(p.strip()) and i not in special for i, p in enumerate(pieces)])
         own = [] if tokenizer.eos_token_id is None else [int(tokenizer.eos_token_id)]
         self.ends = frozenset([*own, *ends])
 
-    def broke(self, step: Sequence[int]) -> bool:
-        """Whether the last of these tokens brought the delimiter to its end, alone or with those before it."""
-        if self.breaks[step[-1]]:
-            return True
-        return bool(self._ends_it[step[-1]]) and self._delimiter in self.text(step).lstrip()
+    def may_break(self, token: int) -> bool:
+        """Whether a token may have brought the delimiter to its end, alone or with those before it."""
+        return bool(self.breaks[token] or self._ends_it[token])
+
+    def spell(self, ids: Sequence[int], spelled: Spelled) -> tuple[str, Spelled]:
+        """The text of the tokens that are not spelled yet, without a character still incomplete, in time linear in their number."""
+        tokens, beyond, context = spelled
+        before = self.text(ids[context:tokens])
+        whole = self.text(ids[context:])[len(before) :]
+        known = whole.rstrip("\ufffd")
+        if known == whole:
+            # Tokens that spell nothing are no context.
+            return known[beyond:], Spelled(len(ids), 0, tokens if known else context)
+        return known[beyond:], Spelled(tokens, len(known), context)
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of answer tokens, special tokens left out."""
@@ -56,9 +77,9 @@ def prompt_ids(tokenizer: Any, question: str, instruction: str, earlier: Sequenc
         instruction: how to answer, put after the question; may be empty.
         earlier: messages before it, `role` and `content`; a model without a chat template never learned to read them.
     """
-    asked = f"{question.strip()}\n\n{instruction}" if instruction else question.strip()
+    asked = f"{question.strip()}\n\n{instruction}" if instruction else question
     if tokenizer.chat_template:
         messages = [*earlier, {"role": "user", "content": asked}]
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         return [int(i) for i in tokenizer(text, add_special_tokens=False)["input_ids"]]
-    return [int(i) for i in tokenizer(f"{asked}\n")["input_ids"]]
+    return [int(i) for i in tokenizer(f"{asked.strip()}\n")["input_ids"]]

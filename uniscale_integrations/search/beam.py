@@ -24,7 +24,7 @@ class SearchSettings:
     """How to search, apart from how much.
 
     Attributes:
-        max_steps: `H_max`, the greatest depth of a path.
+        max_steps: `H_max`, the greatest depth of a path. It bounds the choosing, not the answer: the last step is all that is left of it.
         early_stopping: whether to stop paths that can no longer win; exact, see `early_stopping`.
         schedule: "lockstep" runs all trees side by side (lowest latency); "leader" runs the first tree to its end before the
             others, so that they can be stopped from their first step on, and of those one, then two, then four more (lowest cost).
@@ -34,7 +34,7 @@ class SearchSettings:
             something can.
     """
 
-    max_steps: int = 12
+    max_steps: int = 48
     early_stopping: bool = True
     schedule: Schedule = "lockstep"
     aggregation: Aggregation = MEAN
@@ -97,6 +97,7 @@ class BeamSearch:
         if self._cut:
             return []
         wishes: list[Expansion] = []
+        most_steps = self.settings.max_steps
         count, may_stop = self.configuration.cp, self.best is not None
         waves = self.settings.schedule == "leader"
         for tree in self._trees:
@@ -109,7 +110,8 @@ class BeamSearch:
                     self._end(path, Fate.PRUNED, reason)
                 else:
                     tree.waiting[path.key] = path
-                    wishes.append(Expansion(path, count, self._steps(path) if self._wholesale else 1))
+                    steps = self._steps(path) if self._wholesale else 1
+                    wishes.append(Expansion(path, count, steps, path.depth + steps >= most_steps))
         return wishes
 
     def tell(self, key: PathKey, candidates: Sequence[Scored]) -> bool:

@@ -99,7 +99,7 @@ class Path:
         log_probabilities: mean log-probability of the tokens of each step of its last candidate.
         count: how many candidates said the same, duplicates included.
         payload: of its last candidate.
-        incomplete: likewise.
+        incomplete: why its last candidate is no complete answer, see `Candidate`.
     """
 
     key: PathKey
@@ -133,8 +133,10 @@ class Expansion:
         path: the path to continue.
         count: how many candidates.
         steps: most steps to sample at once, up to the end of the answer; more than one where nothing could be decided in between.
+        rest: whether the last of these steps is the rest of the answer, however long: it ends where the model ends it.
     """
 
     path: Path
     count: int
     steps: int = 1
+    rest: bool = False

@@ -15,32 +15,35 @@ from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.paths import Candidate, Expansion, Path
 
+TEMPERATURE = 0.8
+"""Of candidates that compete, where nothing else is said: at 0 they would all be the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How a generator draws.
 
     Attributes:
-        temperature: 0 is greedy.
+        temperature: 0 is greedy; by default `TEMPERATURE` where candidates compete, and for one plain sample what its model is set up to.
         top_p: nucleus; 1 keeps everything.
-        max_step_tokens: longest step.
-        max_steps: greatest depth, `H_max`.
+        max_step_tokens: longest step but the last one; a longer one is cut there, and goes on in the next.
+        max_steps: greatest depth, `H_max`: how often a search may choose. An answer may be longer; its last step is what is left of it.
         seed: of the whole search; each path draws from its own stream, so that no path's draw depends on which others run.
-        max_tokens: longest answer, which ends there; as long as steps allow by default.
+        max_tokens: longest answer, which is cut off there; as long as the model's context allows by default.
 
     Raises:
         ConfigurationError: a value that nothing can be drawn with.
     """
 
-    temperature: float = 0.8
+    temperature: float | None = None
     top_p: float = 1.0
-    max_step_tokens: int = 64
-    max_steps: int = 12
+    max_step_tokens: int = 256
+    max_steps: int = 48
     seed: int = 0
     max_tokens: int | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < inf:
+        if self.temperature is not None and not 0 <= self.temperature < inf:
             raise ConfigurationError(f"temperature must be a number of at least 0, got {self.temperature!r}; 0 is greedy")
         if not 0 < self.top_p <= 1:
             raise ConfigurationError(f"top_p must lie in (0, 1], got {self.top_p!r}; 1 keeps everything")
@@ -95,6 +98,16 @@ class Hurries(Protocol):
 
     def hurry(self) -> None:
         """Have `expand` return at once with what there is; candidates that are not there yet have failed."""
+        ...
+
+
+@runtime_checkable
+class HasHorizon(Protocol):
+    """A generator that knows how many steps its answers have at the most."""
+
+    @property
+    def horizon(self) -> int | None:
+        """The most steps; the tighter it is, the sooner a path that can no longer win is stopped. `None` where it does not know."""
         ...
 
 

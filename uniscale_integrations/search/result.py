@@ -35,6 +35,13 @@ class SearchResult:
         return self.chosen.text
 
     @property
+    def finish_reason(self) -> str:
+        """Why the text ends, in OpenAI's words: "stop" where its model ended it, "length" where a limit did, "content_filter"."""
+        if self.chosen.incomplete:
+            return "stop" if self.chosen.incomplete == "empty" else self.chosen.incomplete
+        return "stop" if self.chosen.fate is Fate.FINISHED else "length"
+
+    @property
     def score(self) -> float | None:
         return self.chosen.value
 

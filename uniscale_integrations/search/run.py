@@ -15,7 +15,7 @@ from uniscale_integrations.search.budget import Budget, Meter
 from uniscale_integrations.search.conversation import Conversation, Converses, Emit
 from uniscale_integrations.search.driver import Driver, Observer
 from uniscale_integrations.search.paths import Fate, Path
-from uniscale_integrations.search.ports import Generator, GeneratorSession, Queues, Sampling, Verifier
+from uniscale_integrations.search.ports import Generator, GeneratorSession, HasHorizon, Queues, Sampling, Verifier
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.texts import sayable
 
@@ -67,6 +67,7 @@ class Answer:
         payload: what the generator put on the winning path.
         decision_id: the decision that chose the configuration, where one did.
         waited: seconds of `ledger.seconds` in which its requests waited for others to end.
+        finish_reason: why the text ends, in OpenAI's words: "stop" where its model ended it, "length" where a limit did.
     """
 
     text: str
@@ -82,6 +83,7 @@ class Answer:
     payload: object = None
     decision_id: str | None = None
     waited: float = 0.0
+    finish_reason: str = "stop"
 
 
 def settings_for(request: Request, verifier: Verifier | None) -> tuple[SearchSettings, list[str]]:
@@ -123,6 +125,8 @@ class Run:
         if not request.question.strip() and (asked is None or not asked.may_be_empty):
             raise ConfigurationError("the question is empty; give it at least one word")
         settings, notes = settings_for(request, verifier)
+        if isinstance(generator, HasHorizon) and generator.horizon is not None:
+            settings = replace(settings, max_steps=min(settings.max_steps, generator.horizon))
         request = self.request = replace(request, question=sayable(request.question))
         self.search = BeamSearch(request.configuration, settings)
         self.search.notes.extend(notes)
@@ -183,6 +187,7 @@ class Run:
             notes=(*result.notes, *self._generation.notes),
             payload=result.chosen.payload,
             waited=self._generation.waited if isinstance(self._generation, Queues) else 0.0,
+            finish_reason=result.finish_reason,
         )
 
     def ledger(self) -> Ledger:

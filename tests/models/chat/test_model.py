@@ -13,11 +13,12 @@ from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.models.chat import Asked, ChatStepModel, Continuation, Reply
 from uniscale_integrations.models.chat.probe import NEXT, SAID, probed
-from uniscale_integrations.models.chat.steps import continued, cut
+from uniscale_integrations.models.chat.steps import continued
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Answer, Request, run
+from uniscale_integrations.search.segmenter import Lines
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers import CallableVerifier
 
@@ -56,14 +57,6 @@ def answered(model: ChatStepModel, *shape: int, budget: Budget | None = None) ->
     return run(Request("2 + 2?", Configuration(model.name, *shape), Sampling(seed=7), budget or Budget()), model, verifier)
 
 
-@pytest.mark.parametrize(("text", "steps"), [
-    ("one", ("one",)), ("one\ntwo", ("one\n", "two")), ("one\n\ntwo\n", ("one\n\n", "two\n")), ("", ("",)), ("\n\none", ("\n\n", "one")),
-])
-def test_cutting_loses_nothing(text: str, steps: tuple[str, ...]) -> None:
-    assert "".join(cut(text, "\n")) == text
-    assert len(cut(text, "\n")) <= max(1, len(steps))
-
-
 @pytest.mark.parametrize(("prefix", "reply", "added"), [
     ("First this.\n", "Then that.", "Then that."),
     ("First this.\n", "First this.\nThen that.", "Then that."),
@@ -71,18 +64,37 @@ def test_cutting_loses_nothing(text: str, steps: tuple[str, ...]) -> None:
     ("First this.\n", "First this.", None),
     ("4\n", "4", ""),
     ("", "First this.", "First this."),
+    ("First this.\n", "First this.\n\n\nThen that.", "\n\nThen that."),
+    ("First this.\n\n", "First this.\nThen that.", "Then that."),
+    ("First this.\nThen that.\n", "First this.\nThen that.\n", ""),
+    ("First this.\nThen that.", "First this.\nThen that.", ""),
 ])
 def test_whether_a_reply_goes_on(prefix: str, reply: str, added: str | None) -> None:
     assert continued(prefix, reply) == added
+
+
+@pytest.mark.parametrize(("prefix", "reply", "added"), [
+    ("First this.\n", "First this.\n", ""),
+    ("First this.\n", "First this.", ""),
+    ("First this.", "First this. Then that.", " Then that."),
+    ("First this.\n", "First this.\n\nThen that.", "\nThen that."),
+    ("First this.\n", "Then that.", None),
+    ("First this.\n", "", None),
+])
+def test_a_server_that_repeats_the_beginning_is_understood(prefix: str, reply: str, added: str | None) -> None:
+    assert continued(prefix, reply, echoes=True) == added
 
 
 def test_steps_are_sampled_one_by_one_and_the_way_is_found_once() -> None:
     client = Client(going_on)
     model = ChatStepModel(client)
     assert answered(model, 1, 2, 1).text == "".join(LINES)
-    assert [asked.prefix for asked in client.asked] == [SAID, "", "", LINES[0], LINES[0], LINES[0] + LINES[1], LINES[0] + LINES[1]]
+    beginnings = ["".join(LINES[:count]) for count in range(3)]
+    end = [f"{''.join(LINES)}\n"] * 2
+    assert [asked.prefix for asked in client.asked] == [SAID, *(each for each in beginnings for _ in range(2)), *end, *end]
+    assert [asked.stop for asked in client.asked[-4:]].count(()) == 2
     assert {asked.continuation for asked in client.asked[1:]} == {Continuation.FLAG}
-    assert len({asked.seed for asked in client.asked[1:]}) == 6
+    assert len({asked.seed for asked in client.asked[1:]}) == 8
     before = len(client.asked)
     answered(model, 1, 2, 1)
     assert not any(asked.prefix == SAID for asked in client.asked[before:])
@@ -92,12 +104,13 @@ def test_the_ways_are_tried_from_the_surest_on_and_what_that_took_is_charged() -
     def says(asked: Asked) -> str | Exception:
         return ValueError("no such field") if asked.continuation is Continuation.FLAG else going_on(asked)
 
-    way, used, [note], sure = asyncio.run(probed(Client(says)))
-    assert sure
-    assert (way, used.prompt_tokens) == (Continuation.PREFILL, 100.0)
-    assert "does not continue by flag: no such field" in note
-    answer = answered(ChatStepModel(Client(says), price=(1.0, 1.0)), 1, 2, 1)
-    assert answer.ledger.usd == pytest.approx(110e-6 * 7)
+    found = asyncio.run(probed(Client(says)))
+    assert found.sure
+    assert (found.way, found.usage.prompt_tokens) == (Continuation.PREFILL, 100.0)
+    assert "does not continue by flag: no such field" in found.notes[0]
+    client = Client(says)
+    answer = answered(ChatStepModel(client, price=(1.0, 1.0)), 1, 2, 1)
+    assert answer.ledger.usd == pytest.approx(110e-6 * (len(client.asked) - 1))
 
 
 def test_best_of_n_asks_for_whole_answers_and_never_how_to_go_on() -> None:
@@ -109,7 +122,8 @@ def test_best_of_n_asks_for_whole_answers_and_never_how_to_go_on() -> None:
 def test_a_budget_is_kept_and_the_answer_is_the_best_so_far() -> None:
     client = Client(going_on)
     answer = answered(ChatStepModel(client, price=(1.0, 1.0), continuation=Continuation.FLAG), 1, 2, 1, budget=Budget(usd=5e-4))
-    assert answer.text in ("".join(LINES[:1]), "".join(LINES[:2]), "".join(LINES))
+    assert answer.text
+    assert "".join(LINES).startswith(answer.text)
     assert answer.ledger.usd <= 5e-4 or answer.cut
 
 
@@ -162,8 +176,7 @@ def test_a_text_that_ends_the_answer_ends_it_also_where_it_spans_steps() -> None
     conversation = Conversation((Turn("user", "2 + 2?"),), stop=("\nThat", "a", "b", "c", "d"))
     request = Request("2 + 2?", Configuration("llama-8b", 1, 2, 1), conversation=replace(conversation, stop=("\nThat",)))
     answer = run(request, ChatStepModel(client), CallableVerifier(lambda question, before, step: 0.5))
-    # It began in the step before, and is kept so that the one who named it can take all of it off.
-    assert answer.text == LINES[0] + "That"
+    assert answer.text == LINES[0].rstrip()
     run(replace(request, conversation=conversation), ChatStepModel(client), CallableVerifier(lambda question, before, step: 0.5))
     assert all(len(asked.stop) <= 4 for asked in client.asked)
 
@@ -189,8 +202,8 @@ def test_an_empty_line_between_paragraphs_is_not_the_end() -> None:
 
     client = Client(says)
     answer = answered(ChatStepModel(client), 1, 2, 1)
-    assert answer.text.rstrip() == said
-    assert next(path.steps for path in answer.paths if path.final)[:2] == ("First this.\n", "\nThen that.\n")
+    assert answer.text == said
+    assert next(path.steps for path in answer.paths if path.final)[:2] == ("First this.", "\n\nThen that.")
 
 
 def test_a_step_that_ran_out_of_tokens_goes_on_within_its_line() -> None:
@@ -204,3 +217,77 @@ def test_a_step_that_ran_out_of_tokens_goes_on_within_its_line() -> None:
     answer = answered(ChatStepModel(Short(going_on)), 1, 2, 1)
     assert answer.text == "".join(LINES)
     assert answer.paths[0].steps == (LINES[0][:10],)
+
+
+LONG = """Let's see:
+
+- one
+- two
+
+1. Add them:
+\\[
+1 + 1
+= 2
+\\]
+
+
+Two blank lines stood before this.
+Answer: 2
+
+Sources:
+```
+a.txt
+b.txt
+```
+That is all."""
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 4, 2)], ids=str)
+@pytest.mark.parametrize("echo", [False, True])
+@pytest.mark.parametrize("max_steps", [48, 3, 1])
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_an_answer_ends_where_the_model_ends_it(shape: tuple[int, int, int], echo: bool, max_steps: int, end: str) -> None:
+    said = LONG + end
+
+    def says(asked: Asked) -> str:
+        if asked.prefix == SAID:
+            return (SAID if echo else "") + f" {NEXT} six"
+        assert said.startswith(asked.prefix.removesuffix("\n"))
+        return said[len(asked.prefix) :]
+
+    class Echoing(Client):
+        async def complete(self, asked: Asked) -> Reply:
+            reply = await super().complete(asked)
+            return replace(reply, text=asked.prefix + reply.text) if echo and asked.prefix != SAID else reply
+
+    verifier = CallableVerifier(lambda question, before, step: 0.5)
+    request = Request("1 + 1?", Configuration("llama-8b", *shape), Sampling(max_steps=max_steps))
+    model = ChatStepModel(Echoing(says))
+    answer = run(request, model, verifier)
+    assert answer.text.rstrip("\n") == LONG
+    assert (answer.finish_reason, answer.cut, answer.notes) == ("stop", "", ())
+    assert max(path.depth for path in answer.paths) <= max_steps
+    assert model.echoes is (echo and shape[1] > 1 and max_steps > 1)
+
+
+def test_a_reply_that_ran_out_of_tokens_is_cut_off_and_says_so() -> None:
+    class Short(Client):
+        async def complete(self, asked: Asked) -> Reply:
+            reply = await super().complete(asked)
+            most = 4 * (asked.max_tokens or 1000)
+            return reply if asked.prefix == SAID or len(reply.text) <= most else replace(reply, text=reply.text[:most], incomplete="length")
+
+    verifier = CallableVerifier(lambda question, before, step: 0.5)
+    for shape in ((1, 1, 1), (1, 2, 1)):
+        request = Request("2 + 2?", Configuration("llama-8b", *shape), Sampling(max_tokens=6))
+        answer = run(request, ChatStepModel(Short(going_on)), verifier)
+        assert "".join(LINES).startswith(answer.text)
+        assert answer.finish_reason == "length"
+        assert "cut off at the token limit" in answer.cut
+        assert any("incomplete" in note for note in answer.notes)
+
+
+def test_steps_are_those_of_the_segmenter_that_is_given() -> None:
+    model = ChatStepModel(Client(going_on), segmenter=Lines(". "), final_step="^That")
+    answer = answered(model, 1, 2, 1)
+    assert answer.text.startswith("2 and 2 are added.")

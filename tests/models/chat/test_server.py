@@ -10,33 +10,38 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.gguf_file import write
 from uniscale_integrations.errors import GenerationError, SearchFailed
 from uniscale_integrations.models.catalog import load_model, locate
 from uniscale_integrations.models.chat import Asked, ChatStepModel, Continuation, ServerClient
+from uniscale_integrations.models.gguf import converted
 from uniscale_integrations.models.questions import questions
+from uniscale_integrations.models.task import FAMILY_TASK
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Request, run
+from uniscale_integrations.search.segmenter import Lines, Units
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers.load import load_prm
 
 MODEL = "uniscale-3m"
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """The address of `transformers serve`, which runs as long as the tests of this file."""
+@contextmanager
+def transformers_server(folder: str) -> Iterator[str]:
+    """The address of `transformers serve`, which runs as long as the block."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     script = str(Path(sys.executable).with_name("transformers"))
-    command = [script, "serve", locate(MODEL), "--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)]
+    command = [script, "serve", folder, "--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)]
     quiet = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | quiet)
     try:
@@ -55,16 +60,33 @@ def url() -> Iterator[str]:
         server.wait(30)
 
 
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with transformers_server(locate(MODEL)) as address:
+        yield address
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 1), (2, 2, 1)], ids=str)
 def test_it_answers_step_by_step_as_the_model_does_in_this_process(url: str, shape: tuple[int, int, int]) -> None:
     # The embedded family's chat template, as text.
     client = ServerClient(url, locate(MODEL), render=lambda turns: f"<s>{turns[-1].text.strip()}\n")
-    there, here, verifier = ChatStepModel(client, name=MODEL, continuation=Continuation.RAW), load_model(MODEL), load_prm()
+    there = ChatStepModel(client, name=MODEL, continuation=Continuation.RAW, segmenter=Lines(), final_step=FAMILY_TASK.final_step)
+    here, verifier = load_model(MODEL), load_prm()
     for question in questions()[::60][:6]:
         request = Request(question.text, Configuration(MODEL, *shape), Sampling(temperature=0.0))
         remote, local = run(request, there, verifier), run(request, here, verifier)
         assert remote.text.strip() == local.text.strip()
         assert remote.ledger.tokens[1] > 0
+
+
+def test_a_converted_gguf_file_can_be_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNISCALE_HOME", str(tmp_path / "home"))
+    model = load_model("uniscale-0.3m")
+    folder = str(converted(write(tmp_path / "small.gguf", model.model, model.tokenizer.chat_template, model.tokenizer)))
+    with transformers_server(folder) as address:
+        there = ChatStepModel(ServerClient(address, folder), name="small")
+        request = Request("What is 8 + 9?", Configuration("small"), Sampling(temperature=0.0))
+        assert run(request, there).text.strip().splitlines()[-1].startswith("Answer:")
 
 
 def test_a_model_that_does_not_continue_is_found_out(url: str) -> None:
@@ -106,6 +128,75 @@ def test_how_a_partial_answer_is_sent() -> None:
     for body in bodies:
         assert (body["stop"], body["max_tokens"], body["temperature"], body["top_p"], body["seed"]) == (["\n"], 9, 0.5, 0.9, 3)
         assert (body["top_k"], body["model"], body["key"]) == (5, "gpt", "Bearer secret")
+
+
+def events(*told: object) -> httpx.Response:
+    lines = [f"data: {json.dumps(each)}\n\n" for each in told] + [": a comment\n\n", "data: [DONE]\n\n"]
+    return httpx.Response(200, content="".join(lines).encode(), headers={"content-type": "text/event-stream"})
+
+
+def piece(text: str, finish: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"choices": [{"delta": {"content": text}, "finish_reason": finish} | more]}
+
+
+def test_a_reply_that_is_read_as_it_comes_ends_where_a_step_does() -> None:
+    told = [piece("So", logprobs={"content": [{"logprob": -1.0}]}), piece(" it is"), piece(":\n- one"), piece("\n\n"), piece("Not this")]
+    usage = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 1}}
+    client, bodies = in_memory(events(*told), events(piece("4", "stop"), usage))
+    first = asyncio.run(client.complete(Asked(ASKED, segmenter=Units(), log_probabilities=True)))
+    assert (first.text, first.cut, first.ended, first.log_probability) == ("So it is:\n- one\n\n", True, True, -1.0)
+    assert first.usage.completion_tokens == 4
+    second = asyncio.run(client.complete(Asked(ASKED, "So it is ", Continuation.PREFILL, segmenter=Units())))
+    assert (second.text, second.cut, second.ended, second.usage.prompt_tokens) == ("4", False, True, 7.0)
+    assert (bodies[0]["stream"], bodies[0]["logprobs"], "logprobs" in bodies[1]) == (True, True, False)
+
+
+def test_a_server_that_does_not_stream_is_cut_all_the_same() -> None:
+    client, _ = in_memory(chat("One.\n\nTwo.\nThree."))
+    reply = asyncio.run(client.complete(Asked(ASKED, segmenter=Units())))
+    assert (reply.text, reply.cut) == ("One.\n\n", True)
+
+
+def test_pieces_are_shown_as_they_come() -> None:
+    client, _ = in_memory(events(piece("It "), piece("is 4."), piece("", "length")))
+    shown: list[object] = []
+    reply = asyncio.run(client.complete(Asked(ASKED, emit=shown.append)))
+    assert (shown, reply.text, reply.incomplete) == (["It ", "is 4."], "It is 4.", "length")
+
+
+def test_an_error_in_the_midst_of_a_stream_is_an_error() -> None:
+    client, _ = in_memory(events(piece("It "), {"error": {"code": 500, "message": "out of memory"}}))
+    with pytest.raises(GenerationError, match="out of memory"):
+        asyncio.run(client.complete(Asked(ASKED, segmenter=Units())))
+
+
+def test_a_server_that_refuses_log_probabilities_is_asked_without_from_then_on() -> None:
+    client, bodies = in_memory(httpx.Response(400, text="unknown field logprobs"), chat("4"), chat("4"))
+    for _ in range(2):
+        assert asyncio.run(client.complete(Asked(ASKED, log_probabilities=True))).text == "4"
+    assert ["logprobs" in body for body in bodies] == [True, False, False]
+
+
+def test_the_chat_template_is_asked_of_the_server() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/props":
+            template = "{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}|"
+            return httpx.Response(200, json={"chat_template": template, "bos_token": "<s>"})
+        if request.url.path == "/apply-template":
+            return httpx.Response(404)
+        return httpx.Response(200, json={"choices": [{"text": json.loads(request.content)["prompt"], "finish_reason": "stop"}]})
+
+    def nothing(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(404)
+
+    for transport, expected in ((answer, "<s>Be brief.2 + 2?|It"), (nothing, None)):
+        client = ServerClient("http://server/v1", "gpt", http=httpx.AsyncClient(transport=httpx.MockTransport(transport)))
+        asked = Asked(ASKED, "It", Continuation.RAW)
+        if expected is None:
+            with pytest.raises(GenerationError, match="nothing tells the chat template of gpt"):
+                asyncio.run(client.complete(asked))
+        else:
+            assert asyncio.run(client.complete(asked)).text == expected
 
 
 def test_log_probabilities_are_read() -> None:

@@ -43,7 +43,7 @@ class Messages:
         }
         message = {"id": "msg_1", "type": "message", "role": "assistant", "model": body["model"], "content": _content(body, answer)}
         message |= {"stop_reason": ENDS[answer.end], "stop_sequence": None, "usage": usage}
-        counts = {"input_tokens": usage["input_tokens"] + 5, "output_tokens": usage["output_tokens"]}
+        counts: dict[str, Any] = {"input_tokens": usage["input_tokens"] + 5, "output_tokens": usage["output_tokens"]}
         if body.get("stream"):
             return Reply(events(_events(message), named=True), "text/event-stream", **counts)
         return Reply(encoded(message), **counts)
@@ -58,6 +58,9 @@ def check(body: Body, parameters: frozenset[str]) -> None:
     for name in body.keys() - parameters:
         # Source: amrit110/oli 7, Aider-AI/aider 4404.
         raise refusal(f"{name}: Extra inputs are not permitted")
+    if any(not end.strip() for end in body.get("stop_sequences") or ()):
+        # Source: BerriAI/litellm 3286.
+        raise refusal("stop_sequences: each stop sequence must contain non-whitespace")
     _check_messages(body["messages"], body["model"])
     _check_thinking(body)
     if not 0 <= (body.get("temperature") or 0) <= 1:
@@ -95,7 +98,13 @@ def _check_messages(messages: list[Body], model: str) -> None:
                     f"messages.{place}.content.{number}: unexpected `tool_use_id` found in `tool_result` blocks: {block['tool_use_id']}. "
                     "Each `tool_result` block must have a corresponding `tool_use` block in the previous message."
                 )
-    if messages[-1]["role"] == "assistant" and not CONTINUES.match(model):
+    if messages[-1]["role"] != "assistant":
+        return
+    blocks = _blocks(messages[-1])
+    if blocks and blocks[-1]["type"] == "text" and blocks[-1]["text"] != blocks[-1]["text"].rstrip():
+        # Source: langchain-ai/langchain 35071.
+        raise refusal("messages: final assistant content cannot end with trailing whitespace")
+    if not CONTINUES.match(model):
         # Source: agenticloops-ai/agentic-ai-engineering 43.
         raise refusal("This model does not support assistant message prefill. The conversation must end with a user message.")
 

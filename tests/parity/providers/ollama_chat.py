@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from tests.parity.providers.model import REASONING, Question, pieces, said
 from tests.parity.providers.openai_chat import STATUSES
@@ -29,11 +30,11 @@ class Chat:
         first: Body = {"role": "assistant", "content": ""} | ({"thinking": REASONING} if thinks else {})
         parts = [first | {"tool_calls": calls}] if calls else [first, *({"role": "assistant", "content": w} for w in pieces(answer.text))]
         read = len(str(body["messages"])) // 4 + 1
-        end = {"done": True, "done_reason": "length" if answer.end == "length" else "stop"}
+        end: Body = {"done": True, "done_reason": "length" if answer.end == "length" else "stop"}
         end |= {"total_duration": 5, "load_duration": 1, "prompt_eval_count": read, "prompt_eval_duration": 1}
         end |= {"eval_count": answer.tokens, "eval_duration": 1}
         envelope = {"model": body["model"], "created_at": "2026-01-01T00:00:00Z"}
-        counts = {"input_tokens": read, "output_tokens": answer.tokens}
+        counts: dict[str, Any] = {"input_tokens": read, "output_tokens": answer.tokens}
         if body.get("stream") is False:
             whole = parts[0] | {"content": answer.text}
             return Reply(encoded(envelope | {"message": whole} | end), **counts)

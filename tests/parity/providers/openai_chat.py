@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.parity.providers.model import Question, Said, pieces, said
+from tests.parity.providers.model import COUNTED, Question, Said, pieces, said
 from tests.parity.providers.openai_refusals import check_chat, reasons, refusal
 from tests.parity.providers.wire import Body, RefusedError, Reply, encoded, events
 
@@ -44,7 +44,7 @@ class ChatCompletions:
         fail(asked.text)
         answer = said(asked)
         usage = _usage(body, answer, self.official and reasons(body["model"]))
-        counts = {"input_tokens": usage["prompt_tokens"], "output_tokens": usage["completion_tokens"]}
+        counts: dict[str, Any] = {"input_tokens": usage["prompt_tokens"], "output_tokens": usage["completion_tokens"]}
         if body.get("stream"):
             return Reply(_streamed(body, answer, usage), "text/event-stream", **counts)
         choice = {"index": 0, "message": _message(answer), "finish_reason": ENDS[answer.end], "logprobs": _logprobs(body, answer.text)}
@@ -148,11 +148,12 @@ def _streamed(body: Body, answer: Said, usage: Body) -> bytes:
 
 
 def _completed(body: Body) -> Reply:
-    """A text completion; the model knows where in its own answer the prompt ends."""
+    """A text completion; where a prompt ends with the beginning of an answer, that is continued."""
     prompt = str(body["prompt"])
     fail(prompt)
     stop = body.get("stop") or []
-    answer = said(Question(prompt, "", stop=[stop] if isinstance(stop, str) else stop, max_tokens=body.get("max_tokens")))
+    stops = [stop] if isinstance(stop, str) else stop
+    answer = said(Question(prompt, _begun(prompt), stop=stops, max_tokens=body.get("max_tokens")))
     read = len(prompt) // 4 + 1
     usage = {"prompt_tokens": read, "completion_tokens": answer.tokens, "total_tokens": read + answer.tokens}
     envelope = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": body["model"]}
@@ -162,7 +163,7 @@ def _completed(body: Body) -> Reply:
         told = {"tokens": words, "token_logprobs": [-0.1] * len(words), "top_logprobs": [{word: -0.1} for word in words]}
         return {"index": 0, "text": text, "finish_reason": reason, "logprobs": told if body.get("logprobs") else None}
 
-    counts = {"input_tokens": read, "output_tokens": answer.tokens}
+    counts: dict[str, Any] = {"input_tokens": read, "output_tokens": answer.tokens}
     if not body.get("stream"):
         return Reply(encoded(envelope | {"choices": [choice(answer.text, ENDS[answer.end])], "usage": usage}), **counts)
     chunks = [envelope | {"choices": [choice(word, None)]} for word in pieces(answer.text)]
@@ -170,3 +171,9 @@ def _completed(body: Body) -> Reply:
     if (body.get("stream_options") or {}).get("include_usage"):
         chunks.append(envelope | {"choices": [], "usage": usage})
     return Reply(events(chunks, done=True), "text/event-stream", **counts)
+
+
+def _begun(prompt: str) -> str:
+    """What a prompt says of an answer."""
+    known = (said(Question(prompt)).text, COUNTED)
+    return next((text[:size] for text in known for size in range(len(text), 1, -1) if prompt.endswith(text[:size])), "")

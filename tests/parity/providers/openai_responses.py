@@ -25,7 +25,7 @@ class Responses:
         answer = said(asked)
         usage = _usage(body, answer)
         response = _response(body, answer) | {"output": _output(body, answer), "usage": usage}
-        counts = {"input_tokens": usage["input_tokens"], "output_tokens": usage["output_tokens"]}
+        counts: dict[str, Any] = {"input_tokens": usage["input_tokens"], "output_tokens": usage["output_tokens"]}
         if body.get("stream"):
             return Reply(events(_events(response), named=True), "text/event-stream", **counts)
         return Reply(encoded(response), **counts)
@@ -143,7 +143,7 @@ def _item_events(place: int, item: Body) -> list[Body]:
 def _part_events(where: Body, part: Body) -> list[Body]:
     field = "refusal" if part["type"] == "refusal" else "text"
     name = f"response.{part['type']}"
-    more = {"logprobs": []} if field == "text" else {}
+    more: Body = {"logprobs": []} if field == "text" else {}
     return [
         {"type": "response.content_part.added", "part": part | {field: ""}} | where,
         *({"type": f"{name}.delta", "delta": word} | more | where for word in pieces(part[field])),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.search.conversation import Conversation, Emit
+from uniscale_integrations.search.segmenter import Segmenter
 
 CUT_SHORT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "incomplete", "model_context_window_exceeded")
 """What providers give as the reason where a reply ran out of tokens."""
@@ -49,6 +50,8 @@ class Asked:
         top_p: likewise.
         seed: tells draws of the same request apart, where the provider knows seeds.
         emit: takes the reply's pieces as they come.
+        segmenter: where a client that `CutsReplies` is to end the reply: with the first unit that it completes.
+        log_probabilities: whether they are of use, where the provider tells them when asked.
     """
 
     conversation: Conversation
@@ -61,6 +64,8 @@ class Asked:
     seed: int | None = None
     emit: Emit | None = None
     step: bool = False
+    segmenter: Segmenter | None = None
+    log_probabilities: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class Reply:
         usage: tokens, as the provider counted them.
         log_probability: mean over the reply's tokens, where the provider tells it.
         message: the framework's own message.
+        cut: whether the client ended it, where the request's segmenter says.
     """
 
     text: str
@@ -80,6 +86,7 @@ class Reply:
     usage: Usage = NOTHING
     log_probability: float | None = None
     message: object = None
+    cut: bool = False
 
     @property
     def ended(self) -> bool:
@@ -132,6 +139,14 @@ class ChatClient(Protocol):
     async def complete(self, asked: Asked) -> Reply:
         """Get one reply. Must raise what the provider raised."""
         ...
+
+
+@runtime_checkable
+class CutsReplies(Protocol):
+    """A client that reads replies as they come, and can end them where a step ends, so that no text has to end them beforehand."""
+
+    @property
+    def cuts(self) -> bool: ...
 
 
 def incompleteness(*reasons: object) -> str:

@@ -20,6 +20,7 @@ from uniscale_integrations.models.chat.session import ChatSession
 from uniscale_integrations.models.chat.slots import Queue, Slots
 from uniscale_integrations.search.conversation import Conversation, Emit, Turn
 from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.segmenter import Segmenter, Units
 from uniscale_integrations.space import Configuration
 
 UNKNOWN_PARAMETERS = 1e10
@@ -40,7 +41,7 @@ class ChatStepModel:
         price: dollars per million tokens read and sampled; what a request costs is counted in dollars then.
         parameters: of the model, for eFLOPs where there is no price; read off the name by default ("8b"), or taken to be ten billion.
         continuation: how to continue an answer; found out at the first need by default.
-        delimiter: the text that ends a step.
+        segmenter: tells where steps end; by default units of reasoning, see `Units`.
         final_step: a step that matches this ends the answer; `None` leaves that to the model.
         max_concurrency: requests at once; no limit by default. Waiting for others is not counted as the model's slowness.
         timeout: seconds for each candidate, all its tries together.
@@ -50,6 +51,7 @@ class ChatStepModel:
         ConfigurationError: a limit that allows nothing.
 
     Attributes:
+        echoes: whether its replies were found to begin with the partial answer that they continue.
         size_unknown: whether neither a price nor the name tells what a token costs.
     """
 
@@ -67,8 +69,8 @@ class ChatStepModel:
         price: tuple[float, float] | None = None,
         parameters: float | None = None,
         continuation: Continuation | Literal["probe"] = "probe",
-        delimiter: str = "\n",
-        final_step: str | None = r"^\s*\**Answer:",
+        segmenter: Segmenter = Units(),
+        final_step: str | None = None,
         max_concurrency: int | None = None,
         timeout: float | None = None,
         retries: int = 0,
@@ -84,7 +86,8 @@ class ChatStepModel:
         self.parameters, self.size_unknown = known or UNKNOWN_PARAMETERS, known is None
         if price is not None:
             self.set_price(Price.of(price))
-        self.delimiter, self.final = delimiter, re.compile(final_step) if final_step else None
+        self.segmenter, self.final = segmenter, re.compile(final_step) if final_step else None
+        self.echoes = False
         self.timeout, self.retries = timeout, retries
         self._way = None if continuation == "probe" else Continuation(continuation)
         self.max_concurrency = max_concurrency
@@ -129,12 +132,13 @@ class ChatStepModel:
         async with self._finding.taken(Queue()):
             if self._way is not None:
                 return self._way
-            way, used, notes, sure = await probed(self.client, self._sent, synchronous=session.synchronous)
-            session.spent(self.priced(used))
-            session.notes.extend(notes)
-            if sure:
-                self._way = way
-            return way
+            found = await probed(self.client, self._sent, synchronous=session.synchronous)
+            session.spent(self.priced(found.usage))
+            session.notes.extend(found.notes)
+            self.echoes = found.echoes
+            if found.sure:
+                self._way = found.way
+            return found.way
 
     def falls_back(self) -> None:
         """From now on only whole answers are asked for: the model began anew instead of going on."""
@@ -176,10 +180,12 @@ class ChatStepModel:
 
 def _counted(asked: Asked, reply: Reply) -> Usage:
     """The tokens of a request: about a quarter of the characters where the provider does not count them, since nothing comes for free."""
-    if reply.usage.prompt_tokens or reply.usage.completion_tokens:
-        return reply.usage
+    usage = reply.usage
+    if usage.prompt_tokens:
+        return usage
     read = sum(len(turn.text) for turn in asked.conversation.turns) + len(asked.prefix)
-    return reply.usage._replace(prompt_tokens=float(read // 4 + 1), completion_tokens=float(len(reply.text) // 4 + 1))
+    sampled = usage.completion_tokens or float(len(reply.text) // 4 + 1)
+    return usage._replace(prompt_tokens=float(read // 4 + 1), completion_tokens=sampled)
 
 
 def _parameters(name: str) -> float | None:

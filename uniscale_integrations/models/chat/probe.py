@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.models.chat.client import Asked, ChatClient, Continuation, Reply
@@ -12,22 +13,36 @@ from uniscale_integrations.search.conversation import Conversation, Turn
 Ask = Callable[[Asked], Awaitable[Reply]]
 
 QUESTION = "Write the numbers from one to eight as words, in small letters, separated by single spaces, and nothing else."
-SAID, NEXT = "one two three four", "five"
-"""A partial answer, and the word that can only come next where it is continued."""
+SAID, NEXT = "Here they come: one two three four", "five"
+"""A partial answer that nobody would give without being told, and the word that can only come next where it is continued."""
 
 
-async def probed(
-    client: ChatClient, ask: Ask | None = None, *, synchronous: bool = False
-) -> tuple[Continuation, Usage, list[str], bool]:
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """How a model continues an answer.
+
+    Attributes:
+        way: the surest that it knows.
+        echoes: whether its replies begin with what was said before.
+        usage: what asking took.
+        notes: why other ways were passed over.
+        sure: whether asking again would tell the same.
+    """
+
+    way: Continuation
+    echoes: bool = False
+    usage: Usage = NOTHING
+    notes: tuple[str, ...] = ()
+    sure: bool = True
+
+
+async def probed(client: ChatClient, ask: Ask | None = None, *, synchronous: bool = False) -> Probed:
     """The surest way in which a client's model continues an answer.
 
     Args:
         client: of the model.
         ask: sends a request; the client itself by default.
         synchronous: whether the client's model is asked by its synchronous methods.
-
-    Returns:
-        the way, what asking took, why others were passed over, and whether asking again would tell the same.
     """
     ask = ask or client.complete
     used, notes, sure = NOTHING, list[str](), True
@@ -43,7 +58,10 @@ async def probed(
             sure = sure and not (may_pass(error) or isinstance(error, TimeoutError))
             continue
         used = used.plus(reply.usage)
-        if reply.text.strip().lower().startswith(NEXT):
-            return way, used, notes, sure
+        text = reply.text.strip()
+        echoes = text.startswith(SAID)
+        # Whoever repeats a beginning like this one and goes on was shown it as its own; which word comes next depends on the model.
+        if (echoes and len(text) > len(SAID)) or text.lower().startswith(NEXT):
+            return Probed(way, echoes, used, tuple(notes), sure)
         notes.append(f"{client.name} does not continue by {way}: it said {reply.text[:60]!r} after {SAID!r}")
-    return Continuation.WHOLE, used, notes, sure
+    return Probed(Continuation.WHOLE, False, used, tuple(notes), sure)

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any
 
 import httpx
 
-from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import GenerationError
-from uniscale_integrations.models.chat.client import CONTINUE, Asked, Continuation, Reply, incompleteness, mean_log_probability
+from uniscale_integrations.models.chat.client import CONTINUE, Asked, Continuation, Reply
+from uniscale_integrations.models.chat.events import Gathered
+from uniscale_integrations.models.chat.template import Render, template_render
 from uniscale_integrations.search.conversation import Turn
 
-Render = Callable[[Sequence[Turn]], str]
-"""The text that a model reads of a conversation, up to where its answer begins, as its chat template makes it."""
-
+__all__ = ["Render", "ServerClient"]
 
 class ServerClient:
     """Sends requests to a server that speaks OpenAI's protocol: vLLM, SGLang, llama.cpp, transformers, and many others.
+
+    Replies are read as they come, so that a step ends where it ends and a plain answer can be shown while it is made. For raw
+    completions the model's own chat template is used: rendered by the server where it does that (llama.cpp), or read from its `/props`.
 
     Args:
         url: of the API, usually ending in /v1.
         model: the model's name there.
         key: for servers that want one.
-        render: makes the text for raw completions, which are only used where it is given.
+        render: makes the text for raw completions, instead; see `models.chat.template` for those of GGUF files and tokenizers.
         http: the client to use, for proxies, certificates and timeouts of your own.
         extra: further fields of every request.
     """
@@ -31,6 +37,9 @@ class ServerClient:
     abilities: frozenset[str] = frozenset()
     ends_replies = True
     stop: Sequence[str] = ()
+    cuts = True
+    continuations: Sequence[Continuation] = (Continuation.FLAG, Continuation.RAW, Continuation.PREFILL)
+    """Everything such a server may know."""
 
     def __init__(
         self,
@@ -46,33 +55,31 @@ class ServerClient:
         self._url, self._render, self._extra = url.rstrip("/"), render, dict(extra or {})
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
         self._given = http
-
-    @property
-    def continuations(self) -> Sequence[Continuation]:
-        """Everything such a server may know; raw completions only where the text can be made."""
-        raw = (Continuation.RAW,) if self._render else ()
-        return (Continuation.FLAG, *raw, Continuation.PREFILL)
+        self._renders: bool | None = None
+        self._tells_log_probabilities = True
 
     async def complete(self, asked: Asked) -> Reply:
         """Get one reply.
 
         Raises:
             httpx.HTTPError: the server could not be reached, or refused.
-            GenerationError: what it gave is no reply.
+            GenerationError: what it gave is no reply, or an error of its own, or nothing tells the model's chat template.
         """
-        if asked.continuation is Continuation.RAW and self._render is not None:
-            text = self._render(asked.conversation.turns) + asked.prefix
-            return _reply(await self._post("/completions", self._body(asked) | {"prompt": text}), lambda choice: choice["text"])
-        messages = [{"role": turn.role, "content": turn.text} for turn in asked.conversation.turns]
-        body = self._body(asked)
-        if asked.prefix:
-            messages.append({"role": "assistant", "content": asked.prefix})
-            if asked.continuation is Continuation.FLAG:
-                body |= CONTINUE
-        told = await self._post("/chat/completions", body | {"messages": messages})
-        return _reply(told, lambda choice: choice["message"]["content"] or "")
+        async with self._client() as client:
+            path, body = await self._request(client, asked)
+            if not (asked.log_probabilities and self._tells_log_probabilities):
+                return await self._replied(client, path, body, asked)
+            wanted: dict[str, Any] = {"logprobs": 1} if path == "/completions" else {"logprobs": True, "top_logprobs": 1}
+            try:
+                return await self._replied(client, path, wanted | body, asked)
+            except httpx.HTTPStatusError as error:
+                if "logprob" not in error.response.text:
+                    raise
+                self._tells_log_probabilities = False
+                return await self._replied(client, path, body, asked)
 
-    def _body(self, asked: Asked) -> dict[str, Any]:
+    async def _request(self, client: httpx.AsyncClient, asked: Asked) -> tuple[str, dict[str, Any]]:
+        """Where a request goes, and what it says."""
         body: dict[str, Any] = {"model": self.name, **self._extra}
         if asked.stop:
             body["stop"] = list(asked.stop)
@@ -80,32 +87,99 @@ class ServerClient:
             value = getattr(asked, name)
             if value is not None:
                 body[name] = value
-        return body
+        if asked.prefix or asked.segmenter is not None or asked.emit is not None:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
+        turns = asked.conversation.turns
+        if asked.continuation is Continuation.RAW:
+            return "/completions", body | {"prompt": await self._rendered(client, turns) + asked.prefix}
+        messages = [{"role": turn.role, "content": turn.text} for turn in turns]
+        if asked.prefix:
+            messages.append({"role": "assistant", "content": asked.prefix})
+            if asked.continuation is Continuation.FLAG:
+                body |= CONTINUE
+        return "/chat/completions", body | {"messages": messages}
 
-    async def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+    async def _replied(self, client: httpx.AsyncClient, path: str, body: Mapping[str, Any], asked: Asked) -> Reply:
+        gathered, url = Gathered(asked), self._url + path
+        if "stream" not in body:
+            gathered.take(_json(await self._posted(client, url, body)))
+            return gathered.reply()
+        async with client.stream("POST", url, json=body, headers=self._headers) as response:
+            if response.is_error:
+                await response.aread()
+            _check(response)
+            if "event-stream" not in response.headers.get("content-type", ""):
+                # It does not stream, and gives everything at once.
+                await response.aread()
+                gathered.take(_json(response))
+                return gathered.reply()
+            async for line in response.aiter_lines():
+                name, _, told = line.partition(":")
+                if name in ("data", "error") and told.strip() not in ("", "[DONE]") and gathered.take(_event(told)):
+                    # What else it would say is not wanted: it stops when the connection is closed.
+                    break
+        return gathered.reply()
+
+    async def _rendered(self, client: httpx.AsyncClient, turns: Sequence[Turn]) -> str:
+        """The conversation as the model reads it."""
+        if self._render is not None:
+            return self._render(turns)
+        root = self._url.removesuffix("/v1")
+        if self._renders is not False:
+            messages = [{"role": turn.role, "content": turn.text} for turn in turns]
+            response = await client.post(f"{root}/apply-template", json={"messages": messages}, headers=self._headers)
+            if response.is_success and isinstance(text := _json(response).get("prompt"), str):
+                self._renders = True
+                return text
+            if self._renders:
+                _check(response)
+        response = await client.get(f"{root}/props", headers=self._headers)
+        told = _json(response) if response.is_success else None
+        template = told.get("chat_template") if isinstance(told, dict) else None
+        if not template:
+            raise GenerationError(f"nothing tells the chat template of {self.name} at {self._url}; give it as render=")
+        assert isinstance(told, dict)
+        self._renders = False
+        self._render = template_render(template, told.get("bos_token") or "", told.get("eos_token") or "")
+        return self._render(turns)
+
+    async def _posted(self, client: httpx.AsyncClient, url: str, body: Mapping[str, Any]) -> httpx.Response:
+        response = await client.post(url, json=body, headers=self._headers)
+        _check(response)
+        return response
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
         if self._given is not None:
-            return await self._sent(self._given, path, body)
+            yield self._given
+            return
         # A client belongs to the loop that opened it, and callers may run several.
-        async with httpx.AsyncClient(timeout=600.0) as client:
-            return await self._sent(client, path, body)
-
-    async def _sent(self, client: httpx.AsyncClient, path: str, body: Mapping[str, Any]) -> Any:
-        response = await client.post(self._url + path, json=body, headers=self._headers)
-        if response.is_error:
-            raise httpx.HTTPStatusError(
-                f"{self._url}{path} answered {response.status_code}: {response.text[:300]}", request=response.request, response=response
-            )
-        try:
-            return response.json()
-        except ValueError as error:
-            raise GenerationError(f"{self._url}{path} gave no JSON: {response.text[:80]!r}") from error
+        async with httpx.AsyncClient(timeout=600.0, verify=_certificates() if self._url.startswith("https") else False) as client:
+            yield client
 
 
-def _reply(told: Any, text_of: Callable[[Any], str]) -> Reply:
+@lru_cache
+def _certificates() -> ssl.SSLContext:
+    """Read once: that takes longer than a request on a local network."""
+    return httpx.create_ssl_context()
+
+
+def _check(response: httpx.Response) -> None:
+    if response.is_error:
+        raise httpx.HTTPStatusError(
+            f"{response.request.url} answered {response.status_code}: {response.text[:300]}", request=response.request, response=response
+        )
+
+
+def _json(response: httpx.Response) -> Any:
     try:
-        [choice, *_] = told["choices"]
-        text, used = text_of(choice), told.get("usage") or {}
-        usage = Usage(prompt_tokens=float(used.get("prompt_tokens") or 0), completion_tokens=float(used.get("completion_tokens") or 0))
-    except (KeyError, TypeError, ValueError) as error:
-        raise GenerationError(f"the server gave no reply: {told!r:.200}") from error
-    return Reply(text, incompleteness(choice.get("finish_reason")), usage, mean_log_probability(choice.get("logprobs")))
+        return response.json()
+    except ValueError as error:
+        raise GenerationError(f"{response.request.url} gave no JSON: {response.text[:80]!r}") from error
+
+
+def _event(told: str) -> Any:
+    try:
+        return json.loads(told)
+    except ValueError as error:
+        raise GenerationError(f"the server gave an event that is no JSON: {told[:80]!r}") from error

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ContinuationError, RequestRefused
 from uniscale_integrations.failures import Fault, fault_of
-from uniscale_integrations.models.chat.client import Asked, BrokenOff, Continuation, Reply
+from uniscale_integrations.models.chat.client import Asked, BrokenOff, Continuation, CutsReplies, Reply
 from uniscale_integrations.models.chat.slots import Queue
-from uniscale_integrations.models.chat.steps import continued, cut
+from uniscale_integrations.models.chat.stepping import Step, cut_step, stopped_step
+from uniscale_integrations.models.chat.steps import continued
 from uniscale_integrations.search.conversation import Conversation, Emit
-from uniscale_integrations.search.paths import Candidate, Expansion, Path
-from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
+from uniscale_integrations.search.ports import TEMPERATURE, Sampling
+from uniscale_integrations.search.segmenter import cut
 
 if TYPE_CHECKING:
     from uniscale_integrations.models.chat.model import ChatStepModel
@@ -59,6 +61,7 @@ class ChatSession:
         self._usual = USUAL_ANSWER
         self._prompt = sum(len(turn.text) for turn in conversation.turns) // 4 + 1
         self._open: list[asyncio.Task[Candidate]] = []
+        self._broken: set[PathKey] = set()
         self.notes: list[str] = []
 
     @property
@@ -100,7 +103,7 @@ class ChatSession:
             RequestRefused: the provider refused the request itself; those of the other candidates are cancelled.
         """
         way = Continuation.WHOLE
-        if self._by_steps and any(expansion.steps == 1 for expansion in expansions):
+        if self._by_steps and any(wish.steps == 1 and (wish.path.steps or not wish.rest) for wish in expansions):
             way = await self._owner.continuation(self)
         calls = [self._candidate(wish, index, way) for wish in expansions for index in range(wish.count)]
         try:
@@ -141,12 +144,15 @@ class ChatSession:
         """Nothing is open."""
 
     async def _candidate(self, wish: Expansion, index: int, way: Continuation) -> Candidate:
-        whole = way is Continuation.WHOLE or wish.steps > 1
-        asked = self._asked(wish.path, index, way, whole)
+        whole = way is Continuation.WHOLE or wish.steps > 1 or wish.rest
+        asked, owner = self._asked(wish.path, index, way, whole), self._owner
         try:
-            reply = await self._replied(asked)
-            if not whole and wish.path.steps and not reply.text.strip():
-                reply = await self._after_a_blank_line(asked, reply)
+            if whole:
+                return self._answer(wish.path, await self._replied(asked))
+            if asked.segmenter is not None:
+                step = await cut_step(self._replied, asked)
+            else:
+                step = await stopped_step(self._replied, asked, owner.segmenter, owner.echoes)
         except BrokenOff as broken:
             return self._failed(broken.error, broken.usage)
         except Exception as error:
@@ -159,7 +165,9 @@ class ChatSession:
                 said = f"{self._owner.name} refused the request: {error}"
                 raise RequestRefused(said, (said,), (error,)) from error
             return self._failed(error)
-        return self._taken(wish.path, reply, whole)
+        if step.broke:
+            self._broken.add(wish.path.key.child(index))
+        return self._step(wish.path, step)
 
     async def _without_steps(self, wish: Expansion, index: int, error: Exception) -> Candidate:
         """A whole answer where a request for one step was refused; so are all others from now on."""
@@ -183,57 +191,75 @@ class ChatSession:
     def _failed(self, error: Exception, usage: Usage = NOTHING) -> Candidate:
         return Candidate((), False, usage, error=f"{type(error).__name__}: {error}", payload=error)
 
-    async def _after_a_blank_line(self, asked: Asked, blank: Reply) -> Reply:
-        """What comes after a blank step: the end looks the same as an empty line between two paragraphs, which is part of the next step."""
-        delimiter = self._owner.delimiter
-        reply = await self._owner.ask(replace(asked, prefix=asked.prefix + delimiter), self._queue)
-        said = f"{delimiter}{reply.text}" if reply.text.strip() else ""
-        return replace(reply, text=said, usage=blank.usage.plus(reply.usage))
-
     def _asked(self, path: Path, index: int, way: Continuation, whole: bool) -> Asked:
         sampling, owner = self._sampling, self._owner
         name = f"{sampling.seed}|{path.key}|{index}"
+        cuts = not whole and not owner.echoes and isinstance(owner.client, CutsReplies) and owner.client.cuts
+        temperature = TEMPERATURE if sampling.temperature is None else sampling.temperature
         return Asked(
             self._conversation,
-            path.text,
+            path.text + self._pending(path),
             way,
-            self._conversation.stop if whole else (owner.delimiter, *self._ends[: MOST_STOPS - 1]),
-            sampling.max_tokens if whole else sampling.max_step_tokens,
-            sampling.temperature if self._draws else None,
+            self._conversation.stop if whole else (*(() if cuts else (owner.segmenter.delimiter,)), *self._ends[: MOST_STOPS - 1]),
+            self._left(path) if whole else min(sampling.max_step_tokens, self._left(path) or sampling.max_step_tokens),
+            temperature if self._draws else None,
             sampling.top_p if self._draws and sampling.top_p < 1 else None,
             int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "little") >> 1 if self._draws else None,
             self._emit,
             not whole,
+            owner.segmenter if cuts else None,
+            self._draws,
         )
 
-    def _taken(self, path: Path, reply: Reply, whole: bool) -> Candidate:
-        usage = reply.usage
-        if whole and not path.steps:
+    def _pending(self, path: Path) -> str:
+        """What stands between a path and its next step: the delimiter that ended the last one, which no server tells."""
+        return self._owner.segmenter.delimiter if path.key in self._broken else ""
+
+    def _left(self, path: Path) -> int | None:
+        """How many tokens an answer may still have; those of a path are taken to have four characters each."""
+        most = self._sampling.max_tokens
+        return most if most is None or not path.steps else max(1, most - len(path.text) // 4)
+
+    def _answer(self, path: Path, reply: Reply) -> Candidate:
+        """What a reply makes of a path that it ends."""
+        usage, owner, most_steps = reply.usage, self._owner, max(1, self._sampling.max_steps - path.depth)
+        if not path.steps:
             self._usual = round(usage.completion_tokens) or self._usual
             if not reply.text.strip():
                 # Models also end without a word, after having thought for all of their tokens for one.
                 empty = reply.incomplete or "empty"
                 return Candidate((), True, usage, payload=reply.message, incomplete=empty)
-            said = reply.text if self._owner.client.ends_replies else self._before_stop("", reply.text)
-            steps = (reply.text,) if self._conversation.whole else cut(said, self._owner.delimiter)
-            return self._made(steps, True, usage, reply)
-        text = continued(path.text, reply.text)
+            if self._conversation.whole:
+                return self._made((reply.text,), True, usage, reply)
+        text = continued(path.text + self._pending(path), reply.text, owner.echoes)
         if text is None:
-            self._owner.falls_back()
-            said = f"{self._owner.name} began anew instead of going on; whole answers are sampled from now on"
-            return Candidate((), False, usage, error=said, payload=ContinuationError(said))
+            return self._began_anew(usage)
+        ended = self._pending(path) + text
+        if path.steps or not owner.client.ends_replies:
+            ended = self._before_stop(path.text, ended)
+        return self._made(cut(ended, owner.segmenter, most_steps) if ended.strip() else (), True, usage, reply)
+
+    def _step(self, path: Path, step: Step) -> Candidate:
+        """What a step makes of the path before it."""
+        if step.anew:
+            return self._began_anew(step.usage)
+        text = self._pending(path) + step.text if step.text else ""
         ended = self._before_stop(path.text, text)
-        if len(ended) < len(text):
-            return self._made((ended,) if ended else (), True, usage, reply)
-        if whole:
-            return self._made(cut(text, self._owner.delimiter) if text.strip() else (), True, usage, reply)
-        if not text.strip():
-            # Where a step is asked for and nothing comes, the answer was complete.
-            return Candidate((), True, usage, payload=reply.message)
-        final = self._owner.final is not None and self._owner.final.match(text) is not None
-        # Some servers leave the text that ended the reply in it; one that ran out of tokens ends within a line.
-        step = text.removesuffix(self._owner.delimiter)
-        return self._made((step if final or not reply.ended else step + self._owner.delimiter,), final, usage, reply)
+        final = len(ended) < len(text) or step.ended or not step.text.strip()
+        final = final or (self._owner.final is not None and self._owner.final.match(step.text.lstrip()) is not None)
+        known = None if step.log_probability is None or not ended.strip() else (step.log_probability,)
+        # A step that is longer than steps may be goes on in the next one; but not an answer that is.
+        over = self._sampling.max_tokens is not None and len(path.text + text) // 4 >= self._sampling.max_tokens
+        incomplete = step.incomplete if step.incomplete != "length" or over or not ended.strip() else ""
+        if incomplete and not final:
+            final = True
+        payload, steps = step.message, (ended,) if ended.strip() else ()
+        return Candidate(steps, final, step.usage, known, payload=payload, incomplete=incomplete if final else "")
+
+    def _began_anew(self, usage: Usage) -> Candidate:
+        self._owner.falls_back()
+        said = f"{self._owner.name} began anew instead of going on; whole answers are sampled from now on"
+        return Candidate((), False, usage, error=said, payload=ContinuationError(said))
 
     def _before_stop(self, before: str, text: str) -> str:
         """A reply up to the first text that ends the answer; one may begin in what was said before."""

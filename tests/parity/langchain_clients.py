@@ -32,12 +32,12 @@ class Client:
         settings: that are always given.
     """
 
-    make: Callable[[Wire, Loopback, str, Settings], BaseChatModel]
+    make: Callable[[Wire, Loopback | None, str, Settings], BaseChatModel]
     provider: Provider
     model: str
     settings: Settings
 
-    def over(self, wire: Wire, server: Loopback, **settings: Any) -> BaseChatModel:
+    def over(self, wire: Wire, server: Loopback | None, **settings: Any) -> BaseChatModel:
         """A model.
 
         Args:
@@ -48,17 +48,18 @@ class Client:
         return self.make(wire, server, self.model, {**self.settings, **settings})
 
 
-def _openai(wire: Wire, server: Loopback, model: str, settings: Settings) -> BaseChatModel:
+def _openai(wire: Wire, server: Loopback | None, model: str, settings: Settings) -> BaseChatModel:
     clients: dict[str, Any] = {"http_client": wire.client(), "http_async_client": wire.async_client()}
     return ChatOpenAI(model=model, api_key=SecretStr("test"), max_retries=0, **clients, **settings)
 
 
-def _anthropic(wire: Wire, server: Loopback, model: str, settings: Settings) -> BaseChatModel:
+def _anthropic(wire: Wire, server: Loopback | None, model: str, settings: Settings) -> BaseChatModel:
+    assert server is not None
     to: dict[str, Any] = {"base_url": server.url, "default_headers": server.headers_for(wire)}
     return ChatAnthropic(model_name=model, api_key=SecretStr("test"), max_retries=0, **to, **settings)
 
 
-def _ollama(wire: Wire, server: Loopback, model: str, settings: Settings) -> BaseChatModel:
+def _ollama(wire: Wire, server: Loopback | None, model: str, settings: Settings) -> BaseChatModel:
     sync, asynchronous = {"transport": wire.transport()}, {"transport": wire.async_transport()}
     return ChatOllama(model=model, sync_client_kwargs=sync, async_client_kwargs=asynchronous, **settings)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import Runnable
 
-from tests.parity.clients import ANTHROPIC, CLIENTS, COMPLETIONS, OPENAI, Settings
 from tests.parity.forms import OPENAI_TOOL, POINT, SCHEMAS, STRICT_POINT, TOOLS, WEB_SEARCH, Lookup, Solution, add
+from tests.parity.langchain_clients import ANTHROPIC, CLIENTS, COMPLETIONS, OPENAI, Settings
 
 QUESTION = "What is 2 + 2?"
 IN_JSON = "What is 2 + 2? Answer in JSON."
@@ -23,6 +23,8 @@ CUT = "Please break off."
 BOTH = "What is the weather in both cities?"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 ALL = tuple(CLIENTS)
+FORMS = ("chat", "responses", "anthropic", "ollama")
+"""Clients that are told of tools and forms each in its own way; the others are of the same classes."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,11 @@ class Case:
         refused: those of them where the bare model fails, be it that the client, the provider or a parser refuses.
         refused_whole: those of them where it fails unless it streams.
         refused_streamed: those of them where it fails only when it streams.
+        instead: by client, where the client itself refuses the options because its API lacks them: settings of a model that does the same,
+            which is what the engine asks for.
         searched: whether it is made under a search, too.
+        rests: likewise.
+        once: as of `AnyCase`.
     """
 
     build: Callable[[BaseChatModel], Runnable[Any, Any]] = lambda model: model
@@ -49,7 +55,10 @@ class Case:
     refused: tuple[str, ...] = ()
     refused_whole: tuple[str, ...] = ()
     refused_streamed: tuple[str, ...] = ()
+    instead: Mapping[str, Settings] = field(default_factory=dict)
     searched: bool = True
+    rests: bool = False
+    once: bool = False
 
     @property
     def question(self) -> str:
@@ -57,7 +66,10 @@ class Case:
         if isinstance(self.input, str):
             return self.input
         users = [message for message in self.input if isinstance(message, HumanMessage)]
-        return str(users[-1].text) if users else ""
+        content = users[-1].content if users else ""
+        blocks = [content] if isinstance(content, str) else content
+        texts = [block if isinstance(block, str) else str(block.get("text", "")) for block in blocks]
+        return max(texts, key=len)
 
 
 def _with_tools(model: BaseChatModel, tools: Any = TOOLS, **options: Any) -> Runnable[Any, Any]:
@@ -99,7 +111,7 @@ MESSAGES: Mapping[str, Case] = {
     "filtered_answer": Case(input=FILTERED),
     "refusal": Case(input=REFUSED),
     "system": Case(input=[SystemMessage("Be brief."), HumanMessage(QUESTION)]),
-    "developer": Case(input=[ChatMessage("Be brief.", role="developer"), HumanMessage(QUESTION)], clients=OPENAI),
+    "developer": Case(input=[ChatMessage(content="Be brief.", role="developer"), HumanMessage(QUESTION)], clients=OPENAI),
     "conversation": Case(input=[HumanMessage("Hello."), AIMessage("Hi! How are you?"), HumanMessage(QUESTION)]),
     "named_user": Case(input=[HumanMessage(QUESTION, name="ada")]),
     "text_blocks": Case(input=[HumanMessage([{"type": "text", "text": "Well. "}, {"type": "text", "text": QUESTION}])]),
@@ -153,13 +165,15 @@ MESSAGES: Mapping[str, Case] = {
         clients=("thinking",),
     ),
     "empty_message": Case(input=[HumanMessage("")], refused=ANTHROPIC),
-    "no_messages": Case(input=[], clients=(*OPENAI, *ANTHROPIC), refused=("chat", "reasoning", *ANTHROPIC)),
-    "unauthorised": Case(input="You will be unauthorised.", refused=ALL),
-    "rate_limited": Case(input="You must wait.", refused=ALL),
-    "server_error": Case(input="You will fall over.", refused=ALL),
+    "no_messages": Case(
+        input=[], clients=(*OPENAI, *ANTHROPIC), refused=("chat", "reasoning", *ANTHROPIC), searched=False
+    ),
+    "unauthorised": Case(input="You will be unauthorised.", refused=ALL, rests=True),
+    "rate_limited": Case(input="You must wait.", refused=ALL, rests=True),
+    "server_error": Case(input="You will fall over.", refused=ALL, rests=True),
 }
 
-SETTINGS: Mapping[str, Case] = {
+SETTINGS: dict[str, Case] = {
     "own_temperature": Case(settings={"temperature": 0.7}, refused=("thinking",)),
     "own_temperature_zero": Case(settings={"temperature": 0.0}, refused=("thinking",)),
     "own_seed": Case(settings={"seed": 7}, clients=("chat", "reasoning", "server", "ollama")),
@@ -178,12 +192,20 @@ SETTINGS: Mapping[str, Case] = {
     "own_default_output": Case(settings={"output_version": "v1"}, clients=OPENAI),
     "stop": Case(options={"stop": ["four"]}, refused=("reasoning",)),
     "five_stops": Case(options={"stop": ["four", "five", "six", "seven", "eight"]}, refused=("chat", "reasoning")),
-    "seed": Case(options={"seed": 7}, refused=("responses", *ANTHROPIC, "ollama")),
-    "temperature": Case(options={"temperature": 0.5}, refused=("reasoning", "thinking", "ollama")),
-    "temperature_zero": Case(options={"temperature": 0}, refused=("reasoning", "thinking", "ollama")),
-    "max_tokens": Case(options={"max_tokens": 1500}, refused=("ollama",)),
+    "seed": Case(
+        options={"seed": 7},
+        refused=("responses", *ANTHROPIC, "ollama"),
+        instead={"responses": {}, "anthropic": {}, "thinking": {}, "ollama": {"seed": 7}},
+    ),
+    "temperature": Case(
+        options={"temperature": 0.5}, refused=("reasoning", "thinking", "ollama"), instead={"ollama": {"temperature": 0.5}}
+    ),
+    "temperature_zero": Case(
+        options={"temperature": 0}, refused=("reasoning", "thinking", "ollama"), instead={"ollama": {"temperature": 0}}
+    ),
+    "max_tokens": Case(options={"max_tokens": 1500}, refused=("ollama",), instead={"ollama": {"num_predict": 1500}}),
     "max_completion_tokens": Case(options={"max_completion_tokens": 1500}, refused=(*ANTHROPIC, "ollama")),
-    "top_p": Case(options={"top_p": 0.9}, refused=("reasoning", "ollama")),
+    "top_p": Case(options={"top_p": 0.9}, refused=("reasoning", "ollama"), instead={"ollama": {"top_p": 0.9}}),
     "logprobs": Case(options={"logprobs": True, "top_logprobs": 2}, clients=("chat", "server", "ollama")),
     "metadata": Case(options={"metadata": {"topic": "sums"}}, clients=(*OPENAI, "server"), refused_whole=ALL),
     "bound_metadata": Case(build=bound(metadata={"user_id": "ada"}), clients=(*OPENAI, "server", *ANTHROPIC), refused_whole=ALL),
@@ -220,28 +242,31 @@ CHOICES: Mapping[str, Any] = {
 }
 
 
+CHOOSERS = (*FORMS, "thinking")
+
+
 def _choices() -> Iterator[tuple[str, Case]]:
     for name, choice in CHOICES.items():
         given = {} if choice is None else {"tool_choice": choice}
-        clients = {"openai_dict": (*OPENAI, "server"), "anthropic_dict": ANTHROPIC, "true": (*OPENAI, "server")}.get(name, ALL)
+        clients = {"openai_dict": ("chat", "responses"), "anthropic_dict": ANTHROPIC, "true": ("chat", "responses")}.get(name, CHOOSERS)
         yield f"tools_{name}", Case(build=tools(**given), clients=clients)
 
 
-TOOL_CASES: Mapping[str, Case] = {
+TOOL_CASES: dict[str, Case] = {
     **dict(_choices()),
-    "tools_strict": Case(build=tools(strict=True)),
-    "tools_not_strict": Case(build=tools(strict=False)),
-    "tools_strict_any": Case(build=tools(strict=True, tool_choice="any")),
+    "tools_strict": Case(build=tools(strict=True), clients=FORMS),
+    "tools_not_strict": Case(build=tools(strict=False), clients=FORMS),
+    "tools_strict_any": Case(build=tools(strict=True, tool_choice="any"), clients=FORMS),
     "tools_not_parallel": Case(build=tools(parallel_tool_calls=False), input=BOTH, refused=("ollama",)),
     "tools_parallel": Case(build=tools(parallel_tool_calls=True), input=BOTH, refused=("ollama",)),
     "two_calls": Case(build=tools(), input=BOTH),
     "wrong_calls": Case(build=tools(), input=NONSENSE),
-    "tool_of_pydantic": Case(build=tools(tools=[Lookup])),
-    "tool_of_dict": Case(build=tools(tools=[OPENAI_TOOL])),
-    "tool_of_dict_strict": Case(build=tools(tools=[OPENAI_TOOL], strict=True)),
+    "tool_of_pydantic": Case(build=tools(tools=[Lookup]), clients=FORMS),
+    "tool_of_dict": Case(build=tools(tools=[OPENAI_TOOL]), clients=FORMS),
+    "tool_of_dict_strict": Case(build=tools(tools=[OPENAI_TOOL], strict=True), clients=FORMS),
     "tool_with_system": Case(build=tools(), input=[SystemMessage("Use tools."), HumanMessage(QUESTION)]),
     "tools_bound_raw": Case(build=bound(tools=[OPENAI_TOOL]), clients=(*OPENAI, "server", "ollama")),
-    "tools_with_stop": Case(build=tools(stop=["\n\n\n"]), refused=("reasoning",)),
+    "tools_with_stop": Case(build=tools(stop=["END"]), refused=("reasoning",)),
     "tools_response_format": Case(build=tools(tools=[add], response_format=Solution, strict=True), clients=(*OPENAI, "server")),
     "tools_response_format_form": Case(build=tools(tools=[add], response_format=FORM, strict=True), clients=(*OPENAI, "server")),
     "web_search": Case(build=tools(tools=[WEB_SEARCH["openai"]]), clients=OPENAI),
@@ -261,11 +286,11 @@ def _forms() -> Iterator[tuple[str, Case]]:
                 given |= {} if strict is None else {"strict": strict}
                 name = "_".join([method or "default", kind, {None: "", True: "strict", False: "loose"}[strict]]).rstrip("_")
                 asked = IN_JSON if method == "json_mode" else QUESTION
-                clients = ALL if strict is None else ("chat", "responses", "server", "anthropic", "ollama")
+                clients = ALL if (kind, strict) == ("pydantic", None) else FORMS
                 # The client says so, whatever the schema.
-                refused = (*OPENAI, "server") if method == "json_mode" and strict is not None else ()
-                searched = kind == "pydantic" or strict is None
-                yield name, Case(build=structured(schema, **given), input=asked, clients=clients, refused=refused, searched=searched)
+                refused = ("chat", "responses") if method == "json_mode" and strict is not None else ()
+                once = strict is not None
+                yield name, Case(structured(schema, **given), asked, clients=clients, refused=refused, searched=not once, once=once)
 
 
 FORM_CASES: Mapping[str, Case] = {
@@ -282,11 +307,13 @@ FORM_CASES: Mapping[str, Case] = {
         build=structured(Solution, method="json_schema"), input=CUT, refused=(*OPENAI, "server"), refused_whole=(*ANTHROPIC, "ollama")
     ),
     "form_with_tools": Case(build=structured(Solution, tools=[add], strict=True), clients=OPENAI),
-    "form_with_stop": Case(build=structured(Solution, stop=["\n\n\n"]), clients=OPENAI, refused=("reasoning",)),
+    "form_with_stop": Case(build=structured(Solution, stop=["END"]), clients=OPENAI, refused=("reasoning",)),
     "strict_schema": Case(build=structured(STRICT_POINT, strict=True)),
     "any_json": Case(build=structured(None, method="json_mode"), input=IN_JSON, clients=(*OPENAI, "server", "ollama")),
     "unknown_method": Case(build=structured(Solution, method="telepathy"), refused=ALL),
     "no_schema": Case(build=structured(None, method="json_schema"), refused=ALL),
 }
 
-CASES: Mapping[str, Case] = {**MESSAGES, **SETTINGS, **TOOL_CASES, **FORM_CASES}
+ONCE = {name: replace(case, once=True) for name, case in (SETTINGS | TOOL_CASES).items()}
+
+CASES: Mapping[str, Case] = {**MESSAGES, **ONCE, **FORM_CASES}

@@ -1,0 +1,128 @@
+"""Sampling one step of an answer over an API, which knows texts that end a reply but not steps."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.models.chat.client import Asked, Reply
+from uniscale_integrations.models.chat.steps import continued
+from uniscale_integrations.search.segmenter import Segmenter, Unit
+
+Ask = Callable[[Asked], Awaitable[Reply]]
+
+MAX_REQUESTS = 64
+"""Requests for one step, of which each gives a line of it; what is longer goes on in the next step."""
+
+
+@dataclass(slots=True)
+class Step:
+    """A step while it is sampled.
+
+    Attributes:
+        text: its text so far.
+        ended: whether the model ended the answer with it.
+        anew: whether the model began a new answer instead.
+        broke: whether a delimiter belongs after it, which the server has left out.
+        incomplete: why its last reply is no complete one.
+        usage: of all its requests.
+        log_probability: mean over its tokens, where the provider tells it.
+        message: the framework's own, of the last reply.
+    """
+
+    text: str = ""
+    ended: bool = False
+    anew: bool = False
+    broke: bool = False
+    incomplete: str = ""
+    usage: Usage = NOTHING
+    message: object = None
+    _sum: float = 0.0
+    _weight: float = 0.0
+    _known: bool = field(default=True)
+
+    @property
+    def log_probability(self) -> float | None:
+        return self._sum / self._weight if self._known and self._weight else None
+
+    def took(self, reply: Reply) -> None:
+        """Count what a reply took."""
+        self.usage, self.message = self.usage.plus(reply.usage), reply.message
+        if reply.log_probability is None:
+            self._known = self._known and not reply.text.strip()
+            return
+        weight = max(1.0, reply.usage.completion_tokens)
+        self._sum, self._weight = self._sum + weight * reply.log_probability, self._weight + weight
+
+
+async def cut_step(ask: Ask, asked: Asked) -> Step:
+    """The next step from a client that ends its replies where steps end."""
+    reply, step = await ask(asked), Step()
+    step.took(reply)
+    text = continued(asked.prefix, reply.text)
+    if text is None:
+        step.anew = True
+    else:
+        step.text, step.incomplete, step.ended = text, reply.incomplete, reply.ended and not reply.cut
+    return step
+
+
+async def stopped_step(ask: Ask, asked: Asked, segmenter: Segmenter, echoes: bool) -> Step:
+    """The next step from a client whose replies end at the delimiter, the first of the texts that end them.
+
+    A reply may end there because a line does, or because the answer does; which one shows with the next request alone. So a step has no
+    delimiter at its end until something comes after it.
+    """
+    step, unit, delimiter = Step(), segmenter.begin(), segmenter.delimiter
+    for _ in range(MAX_REQUESTS):
+        further = replace(asked, prefix=asked.prefix + step.text + (delimiter if step.broke else ""))
+        reply = await ask(further)
+        step.took(reply)
+        text = continued(further.prefix, reply.text, echoes)
+        if text is not None and not text.strip() and reply.ended and further.prefix:
+            # The end of the answer looks the same as a blank line: what comes is seen where no delimiter ends the reply.
+            reply = await ask(replace(further, stop=asked.stop[1:]))
+            step.took(reply)
+            text = continued(further.prefix, reply.text, echoes)
+            if text is not None and not text.strip():
+                step.ended = True
+                return step
+            step.ended = reply.ended
+        if text is None:
+            step.anew = True
+            return step
+        unit = _add(step, unit, text, delimiter, not reply.incomplete and not step.ended)
+        if unit.complete or step.ended or reply.incomplete:
+            if reply.incomplete and not unit.complete:
+                step.incomplete = reply.incomplete
+            return step
+    return step
+
+
+def _add(step: Step, unit: Unit, text: str, delimiter: str, broke: bool) -> Unit:
+    """Add a reply to a step, up to where its unit is complete; what lies behind that is drawn again.
+
+    Args:
+        step: that far.
+        unit: likewise.
+        text: of the reply.
+        delimiter: of steps.
+        broke: whether a delimiter ended the reply, which some servers leave in it.
+    """
+    if step.broke:
+        step.text, step.broke = step.text + delimiter, False
+    if broke:
+        text = text.removesuffix(delimiter) + delimiter
+    pieces = text.split(delimiter)
+    for piece in pieces[:-1]:
+        step.text += piece
+        unit = unit.after(piece + delimiter)
+        if unit.complete:
+            step.broke, step.ended = True, False
+            return unit
+        step.text += delimiter
+    step.text += pieces[-1]
+    if broke:
+        step.text, step.broke = step.text.removesuffix(delimiter), True
+    return unit
