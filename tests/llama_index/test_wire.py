@@ -225,7 +225,20 @@ class Calling(FunctionCallingLLM):
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         raise NotImplementedError
 
-    stream_chat = stream_complete = acomplete = astream_chat = astream_complete = complete
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        raise NotImplementedError
+
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Any:
+        raise NotImplementedError
 
 
 def _selected(told: Any) -> ToolSelection:
@@ -278,7 +291,7 @@ def test_what_a_provider_counts_in_detail_is_summed() -> None:
     for shape, times in (((1, 1, 1), 1), ((3, 1, 1), 3)):
         llm, counter = around(like(Server(behaves=detailed)), shape), TokenCountingHandler()
         llm.callback_manager = CallbackManager([counter])
-        usage: Any = llm.chat(ASKED).raw.usage  # type: ignore[union-attr]
+        usage: Any = llm.chat(ASKED).raw.usage
         assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (10 * times, 4 * times, 14 * times)
         assert usage.prompt_tokens_details.cached_tokens == 6 * times
         assert usage.completion_tokens_details.reasoning_tokens == 3 * times
@@ -298,7 +311,7 @@ class Thinker(MockLLM):
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 1)], ids=str)
 def test_thinking_is_streamed_once(shape: tuple[int, int, int]) -> None:
-    pieces = list(around(Thinker(), shape).stream_chat(ASKED))
+    pieces = list(around(Thinker(max_tokens=None), shape).stream_chat(ASKED))
     assert "".join(piece.additional_kwargs.get("thinking_delta") or "" for piece in pieces) == "Two and two."
     assert "".join(piece.delta or "" for piece in pieces) == "Answer: 4"
 
@@ -312,11 +325,11 @@ def test_a_component_that_holds_it_says_what_it_chooses_from(server: Server) -> 
 
 
 def test_what_an_engine_takes_may_be_given_as_a_field(server: Server) -> None:
-    llm = UniScaleLLM(models=[like(server)], store_queries=True, max_concurrency=3, log="sqlite://")
+    llm = UniScaleLLM(models=[like(server)], max_concurrency=3, log="sqlite://", **{"store_queries": True})
     assert "log='" not in repr(llm)
     assert llm.model_name == "gpt-test"
     llm.chat(ASKED)
     assert llm.engine is not None
     assert [decision.query for decision in decisions(llm.engine)] == ["What is 2 + 2?"]
     with pytest.raises(ValueError, match="tempreature"):
-        UniScaleLLM(models=[like(server)], tempreature=1.0)
+        UniScaleLLM(models=[like(server)], **{"tempreature": 1.0})
