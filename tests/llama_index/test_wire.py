@@ -325,11 +325,12 @@ def test_a_component_that_holds_it_says_what_it_chooses_from(server: Server) -> 
 
 
 def test_what_an_engine_takes_may_be_given_as_a_field(server: Server) -> None:
-    llm = UniScaleLLM(models=[like(server)], max_concurrency=3, log="sqlite://", **{"store_queries": True})
+    made: Any = UniScaleLLM
+    llm: UniScaleLLM = made(models=[like(server)], max_concurrency=3, log="sqlite://", store_queries=True)
     assert "log='" not in repr(llm)
     assert llm.model_name == "gpt-test"
     llm.chat(ASKED)
     assert llm.engine is not None
     assert [decision.query for decision in decisions(llm.engine)] == ["What is 2 + 2?"]
     with pytest.raises(ValueError, match="tempreature"):
-        UniScaleLLM(models=[like(server)], **{"tempreature": 1.0})
+        made(models=[like(server)], tempreature=1.0)
