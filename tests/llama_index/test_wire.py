@@ -213,7 +213,9 @@ class Calling(FunctionCallingLLM):
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         return self.chat(messages)
 
-    def _prepare_chat_with_tools(self, tools: Any, user_msg: Any = None, chat_history: Any = None, *_: Any, **kwargs: Any) -> dict[str, Any]:
+    def _prepare_chat_with_tools(
+        self, tools: Any, user_msg: Any = None, chat_history: Any = None, *_: Any, **kwargs: Any
+    ) -> dict[str, Any]:
         return {"messages": chat_history or [], "offered": [tool.metadata.name for tool in tools]}
 
     def get_tool_calls_from_response(
