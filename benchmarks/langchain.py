@@ -5,6 +5,7 @@
   alone with plain samples on the same questions; over several orders.
 - Streaming: the time until a search shows its first step, against the time until it has ended.
 - Overhead: what a plain configuration adds to the inner model, which answers at once.
+- Concurrency: many calls at once on a model that takes a second, against the inner model alone.
 """
 
 from __future__ import annotations
@@ -19,13 +20,17 @@ from statistics import fmean, median
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import numpy as np
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import Runnable
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
+from benchmarks.concurrency import LIMITS, MODEL, AsyncCall, Call, Shape, concurrency
 from benchmarks.frameworks import added, timed, timed_async
 from benchmarks.frameworks import run as run_parts
 from uniscale_integrations.attribution import decisions_of
@@ -62,7 +67,8 @@ class Learned:
 
 
 def main() -> None:
-    run_parts(__doc__ or "", 8, 400, learning, {"streaming": streaming, "overhead": overhead})
+    others = {"streaming": streaming, "overhead": overhead, "concurrency": lambda: concurrency(slow_calls)}
+    run_parts(__doc__ or "", 8, 400, learning, others)
 
 
 def learning(orders: Sequence[int], count: int, mode: Mode) -> dict[str, Any]:
@@ -148,6 +154,23 @@ def overhead(calls: int = 300) -> dict[str, float]:
     asked = "What is 2 + 2?"
     sync = timed(calls, lambda: inner.invoke(asked), lambda: outer.invoke(asked))
     return added(sync, timed_async(calls, lambda: inner.ainvoke(asked), lambda: outer.ainvoke(asked)))
+
+
+def slow_calls(address: str, shape: Shape | None) -> tuple[Call, AsyncCall]:
+    """The real client of a slow server, alone or behind a `UniScaleChatModel` with one configuration."""
+    inner = ChatOpenAI(
+        model=MODEL,
+        base_url=address,
+        api_key=SecretStr("none"),
+        max_retries=0,
+        http_client=httpx.Client(limits=LIMITS, timeout=60.0),
+        http_async_client=httpx.AsyncClient(limits=LIMITS, timeout=60.0),
+    )
+    model: Runnable[Any, Any] = inner
+    if shape is not None:
+        space = ConfigurationSpace([Configuration(MODEL, *shape)])
+        model = UniScaleChatModel(engine=UniScale([inner], "agreement", space))
+    return lambda: model.invoke("What is 2 + 2?"), lambda: model.ainvoke("What is 2 + 2?")
 
 
 if __name__ == "__main__":

@@ -121,13 +121,17 @@ def first_pieces(model: TransformersModel, asked: Sequence[Problem]) -> tuple[fl
             model.model(input_ids=ids, use_cache=True, logits_to_keep=1).logits[0, -1].argmax().item()
         own.append(time.perf_counter() - started)
         pieces: list[float] = []
+
+        def emit(piece: object, pieces: list[float] = pieces) -> None:
+            pieces.append(time.perf_counter())
+
         conversation = Conversation((Turn("user", question),))
         request = Request(
             question,
             Configuration(model.name),
             Sampling(max_tokens=3),
             conversation=conversation,
-            emit=lambda piece, pieces=pieces: pieces.append(time.perf_counter()),
+            emit=emit,
         )
         started = time.perf_counter()
         asyncio.run(arun(request, model))

@@ -50,8 +50,8 @@ def decisions_of(target: object) -> tuple[str, ...]:
     if isinstance(target, str):
         if len(target.split()) > 1:
             raise UnknownDecisionError(
-                f"a text does not tell which decisions are behind it: {target!r:.80}. Give the response, the message or the run that it was "
-                "taken from; or ask under tags, as `instrument_tags` of LlamaIndex sets them, and give those, such as {'request': '17'}"
+                f"a text does not tell which decisions are behind it: {target!r:.80}. Give the response, the message or the run that it "
+                "was taken from; or ask under tags, as `instrument_tags` of LlamaIndex sets them, and give those, such as {'request': '17'}"
             )
         return (target,)
     for name in ("decision_id", "id"):

@@ -22,6 +22,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from benchmarks.concurrency import TEXT, slow_server
 from tests.langchain.conftest import openai, searching
 from tests.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
@@ -29,6 +30,7 @@ from uniscale_integrations.errors import ConfigurationError, CrowdedError, Missi
 from uniscale_integrations.langchain import UniScaleChatModel, UniScaleMiddleware, rewarded
 from uniscale_integrations.langchain.chat_model import as_generator
 from uniscale_integrations.log.events import Feedback, Outcome
+from uniscale_integrations.models.chat.probe import NEXT, SAID
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
@@ -83,6 +85,19 @@ def test_a_synchronous_call_goes_over_the_synchronous_client_and_an_asynchronous
         asyncio.run(model.ainvoke(QUESTION))
         assert set(seen) == {"async"}
         seen.clear()
+
+
+# What the client leaves open belongs to loops that are closed, as it does without us.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_asyncio_run_may_be_called_again_and_again_on_clients_that_keep_connections() -> None:
+    with slow_server(0.0) as address:
+        inner = ChatOpenAI(model="slow", base_url=address, api_key=SecretStr("none"), max_retries=0)
+        model = UniScaleChatModel(models=[inner], verifier="agreement")
+
+        async def several() -> list[str]:
+            return [str(message.text) for message in await asyncio.gather(*(model.ainvoke(f"{n}?") for n in range(5)))]
+
+        assert [set(asyncio.run(several())) for _ in range(3)] == [{TEXT}] * 3
 
 
 class Blocking(BaseChatModel):
@@ -187,6 +202,30 @@ def test_a_refused_request_reaches_its_caller_at_once_and_costs_its_model_nothin
     assert not dear.bodies
     assert model.engine is not None
     assert model.engine._eligibility.resting.models() == {}
+
+
+def test_a_filtered_question_does_not_end_step_search_for_others() -> None:
+    said = "3 + 4 = 7\nSo it is.\nAnswer: 7"
+
+    def behaves(body: Body, number: int) -> httpx.Response | None:
+        return error(400, "filtered", "content_filter") if "bad" in str(body["messages"]) else None
+
+    def says(body: Body, number: int) -> str:
+        last = body["messages"][-1]
+        if last["role"] != "assistant":
+            return said
+        return f" {NEXT} six" if last["content"] == SAID else said[len(last["content"]) :]
+
+    server = Server(says, behaves)
+    model = searching(server, (1, 4, 2))
+    assert model.invoke(QUESTION).text == said
+    server.bodies.clear()
+    with pytest.raises(sdk.BadRequestError, match="filtered"):
+        asyncio.run(model.ainvoke("A bad question?"))
+    assert len(server.bodies) <= 5
+    server.bodies.clear()
+    assert model.invoke(QUESTION).text == said
+    assert any(body["messages"][-1]["role"] == "assistant" for body in server.bodies)
 
 
 def test_candidates_that_were_not_answered_when_the_first_was_refused_are_cancelled() -> None:

@@ -214,7 +214,7 @@ def test_a_provider_that_begins_anew_is_asked_for_whole_answers() -> None:
 
 
 def test_what_is_no_response_is_said() -> None:
-    class Broken(OpenAILike):
+    class Broken(OpenAILike):  # type: ignore[misc]  # its package has no types
         def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Any:
             return "no response at all"
 
@@ -229,7 +229,7 @@ def test_a_stream_without_a_piece_is_an_empty_answer() -> None:
         def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Any:
             return iter(())
 
-    llm = UniScaleLLM(engine=UniScale([as_generator(Silent())], "agreement", ConfigurationSpace([Configuration("MockLLM")])))
+    llm = UniScaleLLM(engine=UniScale([as_generator(Silent(max_tokens=None))], "agreement", ConfigurationSpace([Configuration("MockLLM")])))
     assert [piece.message.content for piece in llm.stream_chat(ASKED)] == [""]
 
 

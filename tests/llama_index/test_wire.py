@@ -26,9 +26,10 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from tests.llama_index.conftest import like
+from tests.logged import decisions
 from tests.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.llama_index import UniScaleLLM
@@ -150,7 +151,7 @@ def test_a_caller_who_does_not_await_is_answered_by_the_client_for_that() -> Non
 class Own(CustomLLM):
     """A model of one's own."""
 
-    said: list[str] = []
+    said: list[str] = Field(default_factory=list)
 
     @property
     def metadata(self) -> LLMMetadata:
@@ -212,7 +213,9 @@ class Calling(FunctionCallingLLM):
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         return self.chat(messages)
 
-    def _prepare_chat_with_tools(self, tools: Any, user_msg: Any = None, chat_history: Any = None, **kwargs: Any) -> dict[str, Any]:
+    def _prepare_chat_with_tools(
+        self, tools: Any, user_msg: Any = None, chat_history: Any = None, *_: Any, **kwargs: Any
+    ) -> dict[str, Any]:
         return {"messages": chat_history or [], "offered": [tool.metadata.name for tool in tools]}
 
     def get_tool_calls_from_response(
@@ -224,7 +227,20 @@ class Calling(FunctionCallingLLM):
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         raise NotImplementedError
 
-    stream_chat = stream_complete = acomplete = astream_chat = astream_complete = complete
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        raise NotImplementedError
+
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Any:
+        raise NotImplementedError
 
 
 def _selected(told: Any) -> ToolSelection:
@@ -277,7 +293,7 @@ def test_what_a_provider_counts_in_detail_is_summed() -> None:
     for shape, times in (((1, 1, 1), 1), ((3, 1, 1), 3)):
         llm, counter = around(like(Server(behaves=detailed)), shape), TokenCountingHandler()
         llm.callback_manager = CallbackManager([counter])
-        usage: Any = llm.chat(ASKED).raw.usage  # type: ignore[union-attr]
+        usage: Any = llm.chat(ASKED).raw.usage
         assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (10 * times, 4 * times, 14 * times)
         assert usage.prompt_tokens_details.cached_tokens == 6 * times
         assert usage.completion_tokens_details.reasoning_tokens == 3 * times
@@ -297,7 +313,7 @@ class Thinker(MockLLM):
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 1)], ids=str)
 def test_thinking_is_streamed_once(shape: tuple[int, int, int]) -> None:
-    pieces = list(around(Thinker(), shape).stream_chat(ASKED))
+    pieces = list(around(Thinker(max_tokens=None), shape).stream_chat(ASKED))
     assert "".join(piece.additional_kwargs.get("thinking_delta") or "" for piece in pieces) == "Two and two."
     assert "".join(piece.delta or "" for piece in pieces) == "Answer: 4"
 
@@ -311,11 +327,12 @@ def test_a_component_that_holds_it_says_what_it_chooses_from(server: Server) -> 
 
 
 def test_what_an_engine_takes_may_be_given_as_a_field(server: Server) -> None:
-    llm = UniScaleLLM(models=[like(server)], store_queries=True, max_concurrency=3, log="sqlite://")
+    made: Any = UniScaleLLM
+    llm: UniScaleLLM = made(models=[like(server)], max_concurrency=3, log="sqlite://", store_queries=True)
     assert "log='" not in repr(llm)
     assert llm.model_name == "gpt-test"
     llm.chat(ASKED)
     assert llm.engine is not None
-    assert any("What is 2 + 2?" in str(entry.event) for entry in llm.engine.log.read())
+    assert [decision.query for decision in decisions(llm.engine)] == ["What is 2 + 2?"]
     with pytest.raises(ValueError, match="tempreature"):
-        UniScaleLLM(models=[like(server)], tempreature=1.0)
+        made(models=[like(server)], tempreature=1.0)

@@ -136,4 +136,4 @@ def test_time_is_linear_in_the_length(segmenter: Segmenter, line: str) -> None:
     cut(f"{line}\n" * 20_000, segmenter)
     cut(line * 100_000, segmenter)
     cut(f"a\n{line}" + "\n" * 100_000, segmenter)
-    assert time.process_time() - started < 2.0
+    assert time.process_time() - started < 8.0

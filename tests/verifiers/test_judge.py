@@ -21,6 +21,7 @@ class Saying:
     """A client that says what a function makes of the request."""
 
     name = "gpt-judge"
+    ends_replies = True
     stop: Sequence[str] = ()
     abilities: frozenset[str] = frozenset()
     continuations: Sequence[Continuation] = ()

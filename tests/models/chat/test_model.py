@@ -17,7 +17,7 @@ from uniscale_integrations.models.chat.steps import continued
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Answer, Request, run
+from uniscale_integrations.search.run import Answer, Request, arun, run
 from uniscale_integrations.search.segmenter import Lines
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers import CallableVerifier
@@ -181,17 +181,32 @@ def test_a_text_that_ends_the_answer_ends_it_also_where_it_spans_steps() -> None
     assert all(len(asked.stop) <= 4 for asked in client.asked)
 
 
-def test_requests_of_all_loops_run_on_one() -> None:
-    loops: set[int] = set()
+def test_requests_run_on_the_loop_of_their_caller() -> None:
+    loops: list[int] = []
 
     def says(asked: Asked) -> str:
-        loops.add(id(asyncio.get_running_loop()))
+        loops.append(id(asyncio.get_running_loop()))
         return "Answer: 4"
 
-    model = ChatStepModel(Client(says))
-    for _ in range(3):
-        answered(model, 4, 1, 1)
-    assert len(loops) == 1
+    async def asked_here(model: ChatStepModel) -> int:
+        await arun(Request("What is 2 + 2?", Configuration("llama-8b", 4)), model)
+        return id(asyncio.get_running_loop())
+
+    assert {asyncio.run(asked_here(ChatStepModel(Client(says))))} == set(loops)
+
+
+def test_what_failed_over_a_connection_of_another_loop_is_sent_anew() -> None:
+    tries = 0
+
+    def says(asked: Asked) -> str | Exception:
+        nonlocal tries
+        tries += 1
+        error = ConnectionError("no connection")
+        error.__cause__ = RuntimeError("Event loop is closed")
+        return error if tries < 4 else "Answer: 4"
+
+    assert answered(ChatStepModel(Client(says)), 1, 1, 1).text == "Answer: 4"
+    assert tries == 4
 
 
 def test_an_empty_line_between_paragraphs_is_not_the_end() -> None:

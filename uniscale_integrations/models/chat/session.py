@@ -62,6 +62,8 @@ class ChatSession:
         self._prompt = sum(len(turn.text) for turn in conversation.turns) // 4 + 1
         self._open: list[asyncio.Task[Candidate]] = []
         self._broken: set[PathKey] = set()
+        self._asking_whole = asyncio.Lock()
+        self._refusal: RequestRefused | None = None
         self.notes: list[str] = []
 
     @property
@@ -170,10 +172,20 @@ class ChatSession:
         return self._step(wish.path, step)
 
     async def _without_steps(self, wish: Expansion, index: int, error: Exception) -> Candidate:
-        """A whole answer where a request for one step was refused; so are all others from now on."""
-        self._owner.falls_back()
+        """A whole answer where a request for one step was refused; so are all others from now on, unless that is refused as well."""
         if not wish.path.steps:
-            return await self._candidate(wish, index, Continuation.WHOLE)
+            # One at a time: where it was the question that is refused, no further request is needed to find out.
+            async with self._asking_whole:
+                if self._refusal is not None:
+                    raise self._refusal
+                try:
+                    candidate = await self._candidate(wish, index, Continuation.WHOLE)
+                except RequestRefused as refusal:
+                    self._refusal = refusal
+                    raise
+            self._owner.falls_back()
+            return candidate
+        self._owner.falls_back()
         said = f"{self._owner.name} refused to go on with an answer, and is asked for whole ones from now on: {error}"
         return Candidate((), False, error=said, payload=ContinuationError(said))
 
