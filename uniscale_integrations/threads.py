@@ -1,17 +1,23 @@
-"""Blocking calls off the event loop, each on a daemon thread of its own.
+"""Blocking calls off the event loop, each on a daemon thread of its own for as long as it runs.
 
 The default executor has a handful of threads on a small machine, so that a few calls that hang would hold up all others, and its threads
-keep the process from ending. A request to a model takes far longer than starting a thread does.
+keep the process from ending. Here a call takes a thread that is idle, or a new one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from contextvars import copy_context
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import TypeVar
+
+IDLE = 30.0
+"""Seconds after which a thread that has nothing to do ends."""
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -51,7 +57,7 @@ async def in_thread(call: Callable[[], Result]) -> Result:
             # The loop may have been closed since; then nobody waits any more.
             loop.call_soon_threadsafe(settle, *outcome)
 
-    Thread(target=work, name="uniscale call", daemon=True).start()
+    _hand_over(work)
     return await future
 
 
@@ -96,3 +102,41 @@ async def iterate_in_thread(items: Callable[[], Iterator[Item]]) -> AsyncIterato
         left.set()
         if not running.done():
             running.cancel()
+
+
+class _Worker(Thread):
+    """A thread that does one thing after another."""
+
+    def __init__(self) -> None:
+        super().__init__(name="uniscale call", daemon=True)
+        self.work: SimpleQueue[Callable[[], None]] = SimpleQueue()
+
+    def run(self) -> None:
+        while True:
+            try:
+                self.work.get(timeout=IDLE)()
+            except Empty:
+                try:
+                    _idle.remove(self)
+                except ValueError:
+                    # Somebody has just taken it, and is about to hand it something.
+                    continue
+                return
+            _idle.append(self)
+
+
+_idle: deque[_Worker] = deque()
+"""Threads that have nothing to do, the last one that had something last."""
+
+# Threads do not live on in a forked process.
+os.register_at_fork(after_in_child=_idle.clear)
+
+
+def _hand_over(work: Callable[[], None]) -> None:
+    """Have a thread do something that raises nothing."""
+    try:
+        worker = _idle.pop()
+    except IndexError:
+        worker = _Worker()
+        worker.start()
+    worker.work.put(work)

@@ -15,7 +15,7 @@ from uniscale_integrations.search.budget import Budget, Meter
 from uniscale_integrations.search.conversation import Conversation, Converses, Emit
 from uniscale_integrations.search.driver import Driver, Observer
 from uniscale_integrations.search.paths import Fate, Path
-from uniscale_integrations.search.ports import Generator, GeneratorSession, HasHorizon, Queues, Sampling, Verifier
+from uniscale_integrations.search.ports import Generator, GeneratorSession, HasHorizon, Sampling, Verifier
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.texts import sayable
 
@@ -186,7 +186,8 @@ class Run:
             cut=result.cut,
             notes=(*result.notes, *self._generation.notes),
             payload=result.chosen.payload,
-            waited=self._generation.waited if isinstance(self._generation, Queues) else 0.0,
+            # Asking a protocol whether it is one takes longer than the rest of this together.
+            waited=getattr(self._generation, "waited", 0.0),
             finish_reason=result.finish_reason,
         )
 
