@@ -31,7 +31,7 @@ SHAPES: tuple[Shape, ...] = ((1, 1, 1), (2, 1, 1))
 TEXT = "2 + 2 = 4.\nAnswer: 4"
 """What the model answers."""
 
-LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=1000, keepalive_expiry=60.0)
+LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=1000, keepalive_expiry=600.0)
 """Of the clients' connections, none of which is opened anew while it is measured."""
 
 Call = Callable[[], object]
@@ -128,7 +128,7 @@ def serve(descriptor: int, seconds: float) -> None:
         return JSONResponse(reply)
 
     app = Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])])
-    uvicorn.run(app, fd=descriptor, log_level="warning", timeout_keep_alive=60)
+    uvicorn.run(app, fd=descriptor, log_level="warning", timeout_keep_alive=3600)
 
 
 if __name__ == "__main__":
