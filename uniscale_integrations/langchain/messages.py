@@ -109,7 +109,7 @@ def message_of(answer: Answer, text: str, asked: Conversation) -> AIMessage:
 
 def metadata_of(answer: Answer) -> dict[str, Any]:
     """What the provider told of its answer, with what it counted for the whole search, and how that came about."""
-    inner = answer.payload.response_metadata if isinstance(answer.payload, AIMessage) else {}
+    inner = answer.payload.response_metadata if isinstance(answer.payload, AIMessage) else {"finish_reason": answer.finish_reason}
     return {"model_name": answer.configuration.model, **inner, **counted(answer), KEY: stamp(answer)}
 
 
