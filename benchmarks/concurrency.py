@@ -100,7 +100,8 @@ def slow_server(seconds: float) -> Iterator[str]:
             # Who connects before it has started waits in the backlog.
             yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
         finally:
-            process.terminate()
+            # It has nothing to keep, and would wait for its clients to let go.
+            process.kill()
             process.wait()
 
 
