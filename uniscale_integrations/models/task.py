@@ -16,6 +16,7 @@ class Task:
         segmenter: tells where steps end.
         final_step: a step that matches this ends the answer, besides the model's own end; `None` for that alone.
         horizon: the most steps that its answers have, where that is known; it makes early stopping tighter.
+        step_tokens: the longest step of its answers but the last, where that is known; keeps one that goes astray short.
         sampled: whether a plain sample is drawn as candidates that compete are, where a request does not say how; otherwise as the
             model's generation config says, which most often is greedily.
 
@@ -28,6 +29,7 @@ class Task:
     segmenter: Segmenter = Units()
     final_step: str | None = None
     horizon: int | None = None
+    step_tokens: int | None = None
     sampled: bool = False
 
     def with_(self, *, instruction: str | None = None, delimiter: str | None = None, final_step: str | None = None) -> Task:
@@ -40,5 +42,5 @@ class Task:
         )
 
 
-FAMILY_TASK = Task(segmenter=Lines(), final_step=r"^\s*\**Answer:", horizon=12, sampled=True)
+FAMILY_TASK = Task(segmenter=Lines(), final_step=r"^\s*\**Answer:", horizon=12, step_tokens=64, sampled=True)
 """Of the embedded models: one short step a line, the last one 'Answer: ' and the answer alone."""

@@ -141,6 +141,8 @@ class TransformersModel:
     ) -> TransformersSession:
         if not question.strip():
             raise ConfigurationError("the question is empty; give it at least one word")
+        if self.task.step_tokens is not None:
+            sampling = replace(sampling, max_step_tokens=min(sampling.max_step_tokens, self.task.step_tokens))
         ids = prompt_ids(self.tokenizer, question, self.task.instruction, earlier)
         room = self.context - min(sampling.max_step_tokens, self.context // 2)
         if len(ids) > room:
