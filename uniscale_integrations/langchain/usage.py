@@ -9,6 +9,7 @@ from typing import Any
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 
+from uniscale_integrations.adapters.counts import sum_of
 from uniscale_integrations.search.run import Answer
 
 COUNTED = ("token_usage", "usage")
@@ -33,7 +34,7 @@ def counted(answer: Answer) -> dict[str, Any]:
     for message in _replies(answer):
         for name in COUNTED:
             if isinstance(found := message.response_metadata.get(name), Mapping):
-                told[name] = found if name not in told else _sum(told[name], found)
+                told[name] = found if name not in told else sum_of(told[name], found)
     return told
 
 
@@ -53,7 +54,7 @@ def combined(outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
     told = [output for output in outputs if output]
     if not told:
         return {}
-    return {"token_usage": reduce(_sum, (output["token_usage"] for output in told)), "model_name": told[-1]["model_name"]}
+    return {"token_usage": reduce(sum_of, (output["token_usage"] for output in told)), "model_name": told[-1]["model_name"]}
 
 
 def _replies(answer: Answer) -> Iterator[AIMessage]:
@@ -63,16 +64,3 @@ def _replies(answer: Answer) -> Iterator[AIMessage]:
         if isinstance(path.payload, AIMessage) and id(path.payload) not in seen:
             seen.add(id(path.payload))
             yield path.payload
-
-
-def _sum(left: Any, right: Any) -> Any:
-    """Numbers added, mappings by name; of everything else the first."""
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
-        return {name: _sum(left.get(name), right.get(name)) for name in (*left, *(each for each in right if each not in left))}
-    if _is_number(left) and _is_number(right):
-        return left + right
-    return right if left is None else left
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -9,6 +9,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatResponse
 from pydantic import BaseModel, ValidationError
 
+from uniscale_integrations.adapters.counts import is_number, sum_of
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.search.run import Answer
 
@@ -34,7 +35,7 @@ def counted(answer: Answer, replies: list[ChatResponse]) -> dict[str, Any]:
     """What responses say of their tokens, of the whole search, with what else was counted."""
     read, sampled = map(round, answer.ledger.tokens)
     beside = [{name: value for name, value in each.additional_kwargs.items() if _is_count(name, value)} for each in replies]
-    return reduce(_sum, beside, dict[str, Any]()) | dict(zip(COUNTS, (read, sampled, read + sampled), strict=True))
+    return reduce(sum_of, beside, dict[str, Any]()) | dict(zip(COUNTS, (read, sampled, read + sampled), strict=True))
 
 
 def whole(raw: Any, answer: Answer, replies: list[ChatResponse]) -> Any:
@@ -51,7 +52,7 @@ def whole(raw: Any, answer: Answer, replies: list[ChatResponse]) -> Any:
         if (alone.prompt_tokens, alone.completion_tokens) in ((read, sampled), (0, 0)) and answer.configuration.plain:
             return raw
     told = [plain(found) for each in replies if (found := _usage_in(each.raw)) is not None]
-    together = reduce(_sum, told, dict[str, Any]())
+    together = reduce(sum_of, told, dict[str, Any]())
     counts = {name: value for names, value in ((READ, read), (SAMPLED, sampled), (TOTAL, read + sampled)) for name in names}
     known = {name: value for name, value in counts.items() if name in together}
     usage = {**together, **known} if known else {**together, **dict(zip(COUNTS, (read, sampled, read + sampled), strict=True))}
@@ -78,7 +79,7 @@ def replies_of(responses: Iterator[ChatResponse]) -> list[ChatResponse]:
 
 
 def _counts(told: Mapping[str, Any]) -> Usage:
-    read, sampled = (next((float(told[name]) for name in names if _is_number(told.get(name))), 0.0) for names in (READ, SAMPLED))
+    read, sampled = (next((float(told[name]) for name in names if is_number(told.get(name))), 0.0) for names in (READ, SAMPLED))
     return Usage(prompt_tokens=read, completion_tokens=sampled) if read or sampled else NOTHING
 
 
@@ -101,18 +102,5 @@ def _alike(before: object, usage: dict[str, Any]) -> Any:
     return usage
 
 
-def _sum(left: Any, right: Any) -> Any:
-    """Numbers added, mappings by name; of everything else the first."""
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
-        return {name: _sum(left.get(name), right.get(name)) for name in (*left, *(each for each in right if each not in left))}
-    if _is_number(left) and _is_number(right):
-        return left + right
-    return right if left is None else left
-
-
 def _is_count(name: str, value: object) -> bool:
-    return _is_number(value) and ("token" in name or name.endswith("count"))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number(value) and ("token" in name or name.endswith("count"))

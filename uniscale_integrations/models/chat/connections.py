@@ -6,7 +6,7 @@ What is sent over such a connection fails before it has left; the client drops t
 
 from __future__ import annotations
 
-from uniscale_integrations.models.chat.client import Asked, ChatClient, Reply
+from uniscale_integrations.models.chat.client import Asked, BrokenOff, ChatClient, Reply
 
 MAX_STALE = 20
 """Connections of another loop that one request may come upon."""
@@ -25,7 +25,8 @@ async def over_live_connections(client: ChatClient, asked: Asked) -> Reply:
         try:
             return await client.complete(asked)
         except Exception as error:
-            if not stale(error):
+            # What has come of a stream may have been shown, and must not be said twice.
+            if isinstance(error, BrokenOff) or not stale(error):
                 raise
     return await client.complete(asked)
 
