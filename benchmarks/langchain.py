@@ -20,7 +20,6 @@ from statistics import fmean, median
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import numpy as np
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
@@ -28,9 +27,10 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import Runnable
 from langchain_openai import ChatOpenAI
+from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 from pydantic import SecretStr
 
-from benchmarks.concurrency import LIMITS, MODEL, AsyncCall, Call, Shape, concurrency
+from benchmarks.concurrency import MODEL, AsyncCall, Call, Shape, concurrency
 from benchmarks.frameworks import added, timed, timed_async
 from benchmarks.frameworks import run as run_parts
 from uniscale_integrations.attribution import decisions_of
@@ -157,14 +157,14 @@ def overhead(calls: int = 300) -> dict[str, float]:
 
 
 def slow_calls(address: str, shape: Shape | None) -> tuple[Call, AsyncCall]:
-    """The real client of a slow server, alone or behind a `UniScaleChatModel` with one configuration."""
+    """The real client of a slow server, with connections of its own, alone or behind a `UniScaleChatModel` with one configuration."""
     inner = ChatOpenAI(
         model=MODEL,
         base_url=address,
         api_key=SecretStr("none"),
         max_retries=0,
-        http_client=httpx.Client(limits=LIMITS, timeout=60.0),
-        http_async_client=httpx.AsyncClient(limits=LIMITS, timeout=60.0),
+        http_client=DefaultHttpxClient(),
+        http_async_client=DefaultAsyncHttpxClient(),
     )
     model: Runnable[Any, Any] = inner
     if shape is not None:

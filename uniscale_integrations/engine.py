@@ -148,7 +148,7 @@ class UniScale:
             scored=self._verifier is not None,
             settings=settings,
         )
-        self._group = GroupCommit(lambda events: self._append(*events))
+        self._group = GroupCommit(lambda events: self._append(*events), at_once=self.log.in_memory)
         try:
             verifier_name = None if self._verifier is None else self._verifier.name
             calibration = Recalibration(self.log, verifier_name) if recalibrate and verifier_name is not None else None
@@ -500,7 +500,11 @@ class UniScale:
     async def _keep(self, *new: Event) -> list[str]:
         """Log what happened; a log that fails never costs the user the answer, who is told of it instead."""
         try:
-            await asyncio.wrap_future(self._group.submit(*new))
+            written = self._group.submit(*new)
+            if written.done():
+                written.result()
+            else:
+                await asyncio.wrap_future(written)
         except LogError as error:
             return [f"not logged, so feedback on it cannot be learned from: {error}"]
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -144,7 +144,7 @@ class Ledger:
     @property
     def usage(self) -> Usage:
         """Everything."""
-        return _total(charge.usage for charge in self.charges)
+        return _total([charge.usage for charge in self.charges])
 
     @property
     def eflops(self) -> float:
@@ -172,7 +172,7 @@ class Ledger:
 
     def by_role(self) -> dict[Role, Usage]:
         """Usage of generator and verifier; both are always there."""
-        return {role: _total(charge.usage for charge in self.charges if charge.role == role) for role in ROLES}
+        return {role: _total([charge.usage for charge in self.charges if charge.role == role]) for role in ROLES}
 
     def by_fate(self) -> dict[str, Usage]:
         """Usage by what became of it, in order of first appearance."""
@@ -233,6 +233,8 @@ def _require_valid(role: Role, model: str, usage: Usage) -> None:
             raise ConfigurationError(f"{field} charged to {role} {model!r} must be a finite number, at least 0, got {value!r}")
 
 
-def _total(usages: Iterable[Usage]) -> Usage:
+def _total(usages: Sequence[Usage]) -> Usage:
+    if len(usages) == 1:
+        return usages[0]
     columns = zip(*usages, strict=True)
     return Usage(*map(math.fsum, columns))

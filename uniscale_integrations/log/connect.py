@@ -78,7 +78,7 @@ def connected(url: str, create: bool = True) -> Engine:
             return engine
     except ModuleNotFoundError as error:
         raise MissingExtraError("a log in PostgreSQL", "postgres") from error
-    in_memory = address.database in (None, "", ":memory:")
+    in_memory = is_in_memory(address)
     if not create and not in_memory and not os.path.exists(str(address.database)):
         # SQLite would leave an empty file behind.
         raise LogError(f"there is no log at {said}")
@@ -90,6 +90,16 @@ def connected(url: str, create: bool = True) -> Engine:
     event.listen(engine, "connect", _set_up if create or in_memory else _set_up_as_it_is)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def is_in_memory(address: URL) -> bool:
+    """Whether a database lives no longer than its process.
+
+    Example:
+        >>> is_in_memory(address_of("sqlite://")), is_in_memory(address_of("sqlite:///uniscale.db"))
+        (True, False)
+    """
+    return address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:")
 
 
 def _set_up(connection: Any, record: object) -> None:

@@ -18,6 +18,7 @@ class GroupCommit:
 
     Args:
         write: writes events in one transaction.
+        at_once: write them on the caller's thread instead, as is quicker where a commit waits for nothing.
 
     Example:
         >>> from uniscale_integrations.log.events import Outcome
@@ -29,8 +30,8 @@ class GroupCommit:
         [2]
     """
 
-    def __init__(self, write: Callable[[Sequence[Event]], object]) -> None:
-        self._write = write
+    def __init__(self, write: Callable[[Sequence[Event]], object], *, at_once: bool = False) -> None:
+        self._write, self._at_once = write, at_once
         self._lock = Lock()
         self._waiting: list[tuple[Sequence[Event], Future[None]]] = []
         self._writing = False
@@ -43,6 +44,9 @@ class GroupCommit:
             LogError: they could not be written.
         """
         future: Future[None] = Future()
+        if self._at_once:
+            self._written([(events, future)])
+            return future
         if self._process != os.getpid():
             # A forked process has the lock and what waits, but not the thread.
             self._lock, self._waiting, self._writing = Lock(), [], False
@@ -65,22 +69,26 @@ class GroupCommit:
                 if not batch:
                     self._writing = False
                     return
-            # Who was cancelled while waiting is told nothing any more; what happened is written all the same.
-            told = [(events, future if future.set_running_or_notify_cancel() else None) for events, future in batch]
-            try:
-                self._write([event for events, _ in told for event in events])
-            except LogError as error:
-                # One that cannot be written, for its size, must not take the others with it.
-                if len(told) == 1:
-                    _tell(told[0][1], error)
-                else:
-                    self._one_by_one(told)
-            except BaseException as error:
-                for _, future in told:
-                    _tell(future, error)
+            self._written(batch)
+
+    def _written(self, batch: Sequence[tuple[Sequence[Event], Future[None]]]) -> None:
+        """Write what several have submitted, and tell each of them."""
+        # Who was cancelled while waiting is told nothing any more; what happened is written all the same.
+        told = [(events, future if future.set_running_or_notify_cancel() else None) for events, future in batch]
+        try:
+            self._write([event for events, _ in told for event in events])
+        except LogError as error:
+            # One that cannot be written, for its size, must not take the others with it.
+            if len(told) == 1:
+                _tell(told[0][1], error)
             else:
-                for _, future in told:
-                    _tell(future)
+                self._one_by_one(told)
+        except BaseException as error:
+            for _, future in told:
+                _tell(future, error)
+        else:
+            for _, future in told:
+                _tell(future)
 
     def _one_by_one(self, batch: Sequence[tuple[Sequence[Event], Future[None] | None]]) -> None:
         for events, future in batch:

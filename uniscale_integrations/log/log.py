@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Integer, Select, and_, bindparam, delete, fun
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from uniscale_integrations.errors import LogError, UnknownDecisionError
-from uniscale_integrations.log.connect import READING, connected
+from uniscale_integrations.log.connect import READING, connected, is_in_memory
 from uniscale_integrations.log.events import Decision, Event, Feedback, event_of
 from uniscale_integrations.log.schema import calibrations, events, meta, prepare, snapshots
 from uniscale_integrations.texts import sayable
@@ -244,6 +244,11 @@ class Log:
         database = self._engine.url.database
         if not self._postgres and database and target.resolve() == Path(database).resolve():
             raise LogError(f"{target} is the log itself; give another file to write")
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is nowhere but in this process, so that nothing written to it waits for a disk."""
+        return is_in_memory(self._engine.url)
 
     @property
     def name(self) -> str:

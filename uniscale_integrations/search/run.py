@@ -15,7 +15,7 @@ from uniscale_integrations.search.budget import Budget, Meter
 from uniscale_integrations.search.conversation import Conversation, Converses, Emit
 from uniscale_integrations.search.driver import Driver, Observer
 from uniscale_integrations.search.paths import Fate, Path
-from uniscale_integrations.search.ports import Generator, GeneratorSession, HasHorizon, Sampling, Verifier
+from uniscale_integrations.search.ports import Generator, GeneratorSession, Sampling, Verifier
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.texts import sayable
 
@@ -125,8 +125,10 @@ class Run:
         if not request.question.strip() and (asked is None or not asked.may_be_empty):
             raise ConfigurationError("the question is empty; give it at least one word")
         settings, notes = settings_for(request, verifier)
-        if isinstance(generator, HasHorizon) and generator.horizon is not None:
-            settings = replace(settings, max_steps=min(settings.max_steps, generator.horizon))
+        # Asking a protocol whether an object is one takes longer than all else here.
+        horizon: int | None = getattr(generator, "horizon", None)
+        if horizon is not None:
+            settings = replace(settings, max_steps=min(settings.max_steps, horizon))
         request = self.request = replace(request, question=sayable(request.question))
         self.search = BeamSearch(request.configuration, settings)
         self.search.notes.extend(notes)
@@ -186,7 +188,6 @@ class Run:
             cut=result.cut,
             notes=(*result.notes, *self._generation.notes),
             payload=result.chosen.payload,
-            # Asking a protocol whether it is one takes longer than the rest of this together.
             waited=getattr(self._generation, "waited", 0.0),
             finish_reason=result.finish_reason,
         )
@@ -212,8 +213,10 @@ class Run:
 
 def _opened(generator: Generator, request: Request) -> GeneratorSession:
     conversation = request.conversation
-    if conversation is not None and isinstance(generator, Converses):
-        return generator.open_conversation(conversation, request.sampling, request.configuration, request.emit)
+    # As above.
+    converses: Converses | None = generator if hasattr(generator, "open_conversation") else None  # type: ignore[assignment]  # it is one
+    if conversation is not None and converses is not None:
+        return converses.open_conversation(conversation, request.sampling, request.configuration, request.emit)
     if conversation is not None and not conversation.bare:
         raise ConfigurationError(f"{generator.name} takes single questions only, not conversations")
     return generator.open(request.question, request.sampling)
