@@ -12,9 +12,12 @@ from langchain_core.load import dumpd, load
 from langchain_openai import ChatOpenAI
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
+from pydantic import SecretStr
 
 from tests.langchain.conftest import openai
 from tests.openai_server import Server
+from tests.parity.providers.openai import OpenAI
+from tests.parity.providers.wire import Wire
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.langchain import UniScaleChatModel
 from uniscale_integrations.langchain.chat_model import as_generator
@@ -122,3 +125,31 @@ class TestPlain(ChatModelIntegrationTests):
 
 class TestSearching(TestPlain):
     shape = (2, 2, 1)
+
+
+class TestResponses(TestPlain):
+    """Over OpenAI's Responses API, whose provider refuses what the real one refuses."""
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        names = ("gpt-4.1-mini", "gpt-4.1")
+        models = [as_generator(_responding(name)) for name in names]
+        return {"engine": UniScale(models, "agreement", ConfigurationSpace(Configuration(name, *self.shape) for name in names))}
+
+    @property
+    def model_override_value(self) -> str:
+        return "gpt-4.1"
+
+    @property
+    def supports_audio_inputs(self) -> bool:
+        return False
+
+
+class TestSearchingResponses(TestResponses):
+    shape = (2, 2, 1)
+
+
+def _responding(name: str) -> ChatOpenAI:
+    wire = Wire(OpenAI())
+    clients: dict[str, Any] = {"http_client": wire.client(), "http_async_client": wire.async_client()}
+    return ChatOpenAI(model=name, api_key=SecretStr("test"), max_retries=0, use_responses_api=True, **clients)

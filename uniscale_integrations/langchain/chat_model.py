@@ -40,7 +40,7 @@ from uniscale_integrations.space import ConfigurationSpace
 GENERATION_INFO = ("finish_reason", "logprobs")
 """What chat models say of a generation beside its message."""
 
-SETTINGS = ("temperature", "max_tokens", "top_p")
+SETTINGS = ("temperature", "max_tokens", "top_p", "output_version")
 """Fields that the inner models are asked with, where they are given and the model knows them."""
 
 

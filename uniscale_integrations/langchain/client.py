@@ -45,6 +45,9 @@ COMMON = ("tools", "tool_choice", "response_format")
 STOPS = ("stop", "stop_sequences")
 """The names of the field of texts that end an answer."""
 
+OUTPUT_VERSION = "output_version"
+"""The field of every chat model that says which form the content of its messages has."""
+
 UNKNOWN_TO_RESPONSES = ("seed", "stop", "stream_usage", "stream_options")
 """What OpenAI's Responses API lacks of what a call may say to any model, and of what a search says; it is left out."""
 
@@ -60,12 +63,14 @@ class _Bound:
         settings: of `FIELDS`, what the call says.
         options: what else it says beside the messages.
         responses: whether it goes to OpenAI's Responses API.
+        form: fields that say which form its messages have, where the call does.
     """
 
     asking: Asking
     settings: Mapping[str, Any]
     options: Mapping[str, Any]
     responses: bool
+    form: Mapping[str, Any]
 
 
 class LangChainClient:
@@ -165,7 +170,8 @@ class LangChainClient:
         if bound.responses:
             drawn = {name: value for name, value in drawn.items() if name not in UNKNOWN_TO_RESPONSES}
         base = self._by_step if asked.step else self.model
-        drawing = base.model_copy(update=drawn) if drawn else base
+        fields = {**drawn, **bound.form}
+        drawing = base.model_copy(update=fields) if fields else base
         if drawing is self.model:
             return bound.asking
         if bound.asking is self.model:
@@ -188,6 +194,7 @@ class LangChainClient:
             # What another framework says beyond what all mean alike, means nothing here.
             options = {name: options[name] for name in (*COMMON, *FIELDS) if name in options}
         settings = {name: options.pop(name) for name in FIELDS if name in options}
+        version = {name: options.pop(name) for name in (OUTPUT_VERSION,) if name in options}
         tools, asking = options.get("tools"), cast(Asking, self.model)
         if isinstance(form, StructuredOutput):
             # It is said in other words too, for models of other frameworks.
@@ -202,7 +209,7 @@ class LangChainClient:
         responses = _to_responses(self.model, asking, options)
         if responses:
             options = {name: value for name, value in options.items() if name not in UNKNOWN_TO_RESPONSES}
-        return _Bound(asking, settings, options, responses)
+        return _Bound(asking, settings, options, responses, version)
 
     def _messages(self, asked: Asked) -> list[BaseMessage]:
         found = _native(asked.conversation.messages)

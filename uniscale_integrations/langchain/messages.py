@@ -25,6 +25,9 @@ ROLES: dict[str, Role] = {"human": "user", "ai": "assistant", "system": "system"
 MEDIA = ("image", "image_url", "input_image", "audio", "input_audio", "video", "file", "input_file", "document", "media")
 """Types of content blocks that are not text."""
 
+FORM = ("output_version", "model_provider")
+"""Of a message's metadata, what says how its content blocks are to be read."""
+
 
 def conversation_of(
     messages: Sequence[BaseMessage],
@@ -80,7 +83,13 @@ def chunk_of(message: AIMessage) -> AIMessageChunk:
         tool_call_chunk(name=call["name"], args=call["args"], id=call["id"], index=len(calls) + place)
         for place, call in enumerate(message.invalid_tool_calls)
     ]
-    return AIMessageChunk(content=message.content, additional_kwargs=message.additional_kwargs, tool_call_chunks=calls)
+    told: dict[str, Any] = {"additional_kwargs": message.additional_kwargs, "response_metadata": form_of(message)}
+    return AIMessageChunk(content=message.content, tool_call_chunks=calls, **told)
+
+
+def form_of(message: AIMessage) -> dict[str, Any]:
+    """What a message says of the form of its content, without which its blocks are not understood."""
+    return {name: message.response_metadata[name] for name in FORM if name in message.response_metadata}
 
 
 def not_text(message: AIMessage) -> AIMessageChunk | None:
@@ -88,7 +97,7 @@ def not_text(message: AIMessage) -> AIMessageChunk | None:
     blocks = [] if isinstance(message.content, str) else [each for each in message.content if not _is_text(each)]
     if not blocks and not message.additional_kwargs:
         return None
-    return AIMessageChunk(content=blocks or "", additional_kwargs=message.additional_kwargs)
+    return AIMessageChunk(content=blocks or "", additional_kwargs=message.additional_kwargs, response_metadata=form_of(message))
 
 
 def message_of(answer: Answer, text: str, asked: Conversation) -> AIMessage:

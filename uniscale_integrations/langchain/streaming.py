@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessageChunk
 from uniscale_integrations.adapters.stopping import Until
 from uniscale_integrations.adapters.stream import Native, pieces_of
 from uniscale_integrations.langchain.isolation import isolated
-from uniscale_integrations.langchain.messages import chunk_of, message_of, metadata_of, not_text, shortened
+from uniscale_integrations.langchain.messages import chunk_of, form_of, message_of, metadata_of, not_text, shortened
 from uniscale_integrations.langchain.usage import usage_of
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.run import Answer
@@ -43,8 +43,8 @@ async def chunks_of(asked: Conversation, answered: Callable[..., Coroutine[Any, 
 
 
 def _bare(chunk: AIMessageChunk) -> AIMessageChunk:
-    """A chunk of the inner model without what it cost and where it comes from, which is said once, of the whole."""
-    return chunk.model_copy(update={"id": None, "usage_metadata": None, "response_metadata": {}, "chunk_position": None})
+    """A chunk of the inner model without what it cost and how it came about, which is said once, of the whole."""
+    return chunk.model_copy(update={"id": None, "usage_metadata": None, "response_metadata": form_of(chunk), "chunk_position": None})
 
 
 def _rest(answer: Answer, asked: Conversation, told: str, native: bool) -> Iterator[AIMessageChunk]:

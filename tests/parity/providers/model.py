@@ -150,7 +150,8 @@ def _text(asked: Question) -> str:
     if asked.schema is not None:
         return json.dumps(filled(asked.schema))
     if asked.any_json:
-        return json.dumps({"setup": "Why?", "punchline": "Because.", "answer": 4, "steps": []})
+        joke, solution = {"setup": "Why?", "punchline": "Because."}, {"answer": 4, "steps": []}
+        return json.dumps(joke if "joke" in asked.text else {**joke, **solution})
     return LONG if "at length" in asked.text else ANSWER
 
 
@@ -166,7 +167,13 @@ def _calls(asked: Question) -> tuple[ToolCall, ...]:
         names = list(tools)[:1]
     if "nonsense" in asked.text.lower():
         return tuple(ToolCall(name, {"wrong": True}) for name in names)
-    return tuple(ToolCall(name, filled(tools[name])) for name in names)
+    return tuple(ToolCall(name, _named(filled(tools[name]), asked.text)) for name in names)
+
+
+def _named(arguments: Any, text: str) -> Any:
+    """Arguments with what a question names in quotation marks."""
+    named = re.search(r"'([^']+)'", text)
+    return {key: named[1] if named and isinstance(value, str) else value for key, value in arguments.items()}
 
 
 def _until(text: str, stop: Sequence[str]) -> str:
