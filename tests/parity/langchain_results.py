@@ -120,6 +120,9 @@ def _stream_differences(theirs: tuple[Any, ...], own: tuple[Any, ...], *, plain:
     if _calls(expected) != _calls(given):
         yield f"tool_calls {_calls(given)} instead of {_calls(expected)}"
     if plain:
+        blocks = [[_blocks(chunk) for chunk in chunks if chunk.content] for chunks in (theirs, own)]
+        if blocks[0] != blocks[1]:
+            yield f"blocks {short(blocks[1])} instead of {short(blocks[0])}"
         first, second = _pieces(theirs), _pieces(own)
         if first != second:
             yield f"{second} chunks of content instead of {first}"
@@ -156,6 +159,11 @@ def _merged(chunks: Any) -> AIMessage:
 
 def _pieces(chunks: tuple[Any, ...]) -> int:
     return sum(bool(chunk.text) for chunk in chunks)
+
+
+def _blocks(message: AIMessage) -> list[Any]:
+    """The content of a message in LangChain's own form, without ids that clients make up."""
+    return [{name: value for name, value in block.items() if name != "id"} for block in message.content_blocks]
 
 
 def _calls(message: AIMessage) -> list[tuple[str, Mapping[str, Any]]]:
