@@ -21,7 +21,6 @@ class Saying:
     """A client that says what a function makes of the request."""
 
     name = "gpt-judge"
-    ends_replies = True
     stop: Sequence[str] = ()
     abilities: frozenset[str] = frozenset()
     continuations: Sequence[Continuation] = ()

@@ -83,8 +83,6 @@ class LangChainClient:
         model: the chat model.
     """
 
-    ends_replies = True
-
     def __init__(self, model: BaseChatModel) -> None:
         self.name = _name(model)
         fields = type(model).model_fields

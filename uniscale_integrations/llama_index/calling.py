@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
 from llama_index.core.llms import CustomLLM
+from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import LLM
 
+from uniscale_integrations.llama_index.offers import Offer
 from uniscale_integrations.threads import in_thread, iterate_in_thread
 
 Item = TypeVar("Item")
@@ -41,12 +43,14 @@ class Asking:
         asked: messages for `chat`, or a prompt for `complete`.
         options: what is said beside them.
         synchronous: whether who asks does not await; then the LLM's synchronous methods are used, with the client that it has for those.
+        offer: tools that the LLM is handed by a method of its own for chats with tools.
     """
 
     llm: LLM
     asked: list[ChatMessage] | Prompt
     options: Mapping[str, Any]
     synchronous: bool
+    offer: Offer | None = None
 
     async def reply(self) -> ChatResponse:
         """The response; of a completion as if it were one of a chat."""
@@ -57,6 +61,12 @@ class Asking:
                 return chat_of(await in_thread(lambda: llm.complete(text, formatted=formatted, **options)))
             return chat_of(await llm.acomplete(text, formatted=formatted, **options))
         messages = list(self.asked)
+        if self.offer is not None:
+            tools, told = self.offer.tools, {"chat_history": messages, **self.offer.arguments, **options}
+            if self._blocks("chat_with_tools"):
+                return await in_thread(lambda: _method(llm, "chat_with_tools")(tools, **told))
+            response: ChatResponse = await _method(llm, "achat_with_tools")(tools, **told)
+            return response
         if self._rendered("acomplete", "achat", "chat"):
             return chat_of(await llm.acomplete(_rendered(llm, messages), formatted=True, **options), within_message=True)
         if self._in_thread("achat"):
@@ -76,6 +86,15 @@ class Asking:
                     yield chat_of(piece)
             return
         messages = list(self.asked)
+        if self.offer is not None:
+            tools, told = self.offer.tools, {"chat_history": messages, **self.offer.arguments, **options}
+            if self._blocks("stream_chat_with_tools"):
+                stream = iterate_in_thread(_iterating(lambda: _method(llm, "stream_chat_with_tools")(tools, **told)))
+            else:
+                stream = await _method(llm, "astream_chat_with_tools")(tools, **told)
+            async for response in stream:
+                yield response
+            return
         if self._rendered("astream_complete", "astream_chat", "stream_chat"):
             async for piece in await llm.astream_complete(_rendered(llm, messages), formatted=True, **options):
                 yield chat_of(piece, within_message=True)
@@ -85,6 +104,10 @@ class Asking:
         else:
             async for response in await llm.astream_chat(messages, **options):
                 yield response
+
+    def _blocks(self, method: str) -> bool:
+        """Whether an LLM's synchronous method for chats with tools is used: by those who do not await, or where it has no other."""
+        return hasattr(self.llm, method) and (self.synchronous or not hasattr(self.llm, f"a{method}"))
 
     def _in_thread(self, method: str) -> bool:
         """Whether an LLM is asked synchronously, on a thread."""
@@ -96,6 +119,37 @@ class Asking:
         if self.synchronous or not isinstance(llm, CustomLLM) or llm.messages_to_prompt is None:
             return False
         return _is_own(llm, completing) and not _is_own(llm, chatting) and not _is_own(llm, synchronous)
+
+
+class Completions:
+    """The responses of a stream as completions; what is known of it only at its end stands on the last one."""
+
+    def __init__(self) -> None:
+        self._last: tuple[ChatResponse, CompletionResponse] | None = None
+
+    def of(self, response: ChatResponse) -> CompletionResponse:
+        """The completion of a response."""
+        completion = completion_of(response)
+        self._last = response, completion
+        return completion
+
+    def end(self) -> None:
+        """Say on the last completion what its response says by now."""
+        if self._last is not None:
+            response, completion = self._last
+            completion.additional_kwargs.update(completion_of(response).additional_kwargs)
+
+
+def hands_over_tools(llm: LLM, *, streaming: bool) -> bool:
+    """Whether an LLM has a method of its own for chats with tools, which does more than prepare the call of `chat`."""
+    names = ("stream_chat_with_tools", "astream_chat_with_tools") if streaming else ("chat_with_tools", "achat_with_tools")
+    inherited = [getattr(FunctionCallingLLM, name) for name in names]
+    return any(getattr(type(llm), name, theirs) is not theirs for name, theirs in zip(names, inherited, strict=True))
+
+
+def _method(llm: LLM, name: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = getattr(llm, name)
+    return found
 
 
 def chat_of(completion: CompletionResponse, *, within_message: bool = False) -> ChatResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, TextBlock
 from llama_index.core.constants import DEFAULT_TEMPERATURE
@@ -16,12 +16,11 @@ from uniscale_integrations.adapters.drawing import FIELDS, Drawing
 from uniscale_integrations.adapters.stamp import KEY
 from uniscale_integrations.cost.usage import NOTHING
 from uniscale_integrations.errors import GenerationError
-from uniscale_integrations.llama_index.calling import Asking, Prompt
+from uniscale_integrations.llama_index.calling import Asking, Prompt, hands_over_tools
 from uniscale_integrations.llama_index.messages import SETTINGS, THINKING, Inner
 from uniscale_integrations.llama_index.offers import NEUTRAL, Offer, described
-from uniscale_integrations.llama_index.quiet import unheard
 from uniscale_integrations.llama_index.tool_calls import blocks_of, calls_by, calls_of
-from uniscale_integrations.llama_index.usage import plain, usage_of
+from uniscale_integrations.llama_index.usage import fields_of, plain, usage_of
 from uniscale_integrations.models.chat.client import (
     CONTINUE,
     Asked,
@@ -83,23 +82,27 @@ class LlamaIndexClient:
     def __init__(self, llm: LLM) -> None:
         self.name = llm.metadata.model_name if llm.metadata.model_name != "unknown" else llm.class_name()
         self._dialect = next((DIALECTS[kind.__module__] for kind in type(llm).__mro__ if kind.__module__ in DIALECTS), Dialect())
-        self._further = dict(getattr(llm, "additional_kwargs", None) or {}) if "additional_kwargs" in type(llm).model_fields else {}
-        stop = self._further.get(self._dialect.stop or "", ())
-        self.stop: Sequence[str] = (stop,) if isinstance(stop, str) else tuple(stop or ())
-        self.llm = cast(LLM, unheard(llm))
+        self.llm = llm
         # Where its owner has said nothing, LlamaIndex has models draw at a temperature at which they say the same nearly every time.
         self._drawing = Drawing(llm, type(llm).model_fields, DEFAULT_TEMPERATURE)
-        self._copies: dict[object, LLM] = {}
+        self._copies: dict[str, tuple[dict[str, Any], LLM]] = {}
 
     @property
-    def ends_replies(self) -> bool:
-        """Where it is known how its API is told of them."""
-        return self._dialect.stop is not None
+    def _further(self) -> Mapping[str, Any]:
+        """What the LLM is set up with beyond its fields."""
+        return (getattr(self.llm, "additional_kwargs", None) or {}) if "additional_kwargs" in type(self.llm).model_fields else {}
+
+    @property
+    def stop(self) -> Sequence[str]:
+        """Texts that end each of its replies."""
+        stop = self._further.get(self._dialect.stop or "", ())
+        return (stop,) if isinstance(stop, str) else tuple(stop or ())
 
     @property
     def abilities(self) -> frozenset[str]:
         """Tools where the LLM says so; whether it can see pictures it will say itself."""
-        tools = isinstance(self.llm, FunctionCallingLLM) and self.llm.metadata.is_function_calling_model
+        own = hands_over_tools(self.llm, streaming=False) or hands_over_tools(self.llm, streaming=True)
+        tools = (own or isinstance(self.llm, FunctionCallingLLM)) and self.llm.metadata.is_function_calling_model
         form = ["form"] if tools or self._dialect.forms else []
         return frozenset(("images", *form, *(["tools"] if tools else []), *(["structure"] if self._dialect.forms else [])))
 
@@ -141,7 +144,7 @@ class LlamaIndexClient:
                     incomplete = incompleteness(*_reasons(piece.raw)) or incomplete
                     usage = counted if (counted := usage_of(piece)) != NOTHING else usage
                     if asked.emit is not None:
-                        held.append(piece)
+                        held.append(_apart(piece))
                         shown = shown or _says_anything(piece)
                         if shown:
                             _emit_all(asked, held)
@@ -176,6 +179,8 @@ class LlamaIndexClient:
         tools = options.get("tools")
         if isinstance(tools, Offer):
             options = {name: value for name, value in options.items() if name not in NEUTRAL}
+            if not asked.prefix and hands_over_tools(llm, streaming=asked.emit is not None or conversation.streaming):
+                return Asking(llm, messages, self._with_stop(asked, options, native=True), conversation.synchronous, tools)
             if isinstance(llm, FunctionCallingLLM):
                 messages, options = tools.prepared(llm, messages, options)
         elif native is None and tools and isinstance(llm, FunctionCallingLLM):
@@ -242,13 +247,14 @@ class LlamaIndexClient:
         """The LLM with some fields set otherwise, one copy for the same fields, since each may open a client of its own."""
         if not drawn:
             return self.llm
-        key = repr(sorted(drawn.items()))
+        key, fields = repr(sorted(drawn.items())), dict(self.llm.__dict__)
         found = self._copies.get(key)
-        if found is None:
-            if len(self._copies) >= MOST_COPIES:
+        if found is None or found[0] != fields:
+            # Its owner may set it up otherwise at any time.
+            if found is None and len(self._copies) >= MOST_COPIES:
                 self._copies.pop(next(iter(self._copies)))
-            found = self._copies[key] = self.llm.model_copy(update=dict(drawn))
-        return found
+            found = self._copies[key] = fields, self.llm.model_copy(update=dict(drawn))
+        return found[1]
 
 
 def _native(messages: object) -> list[ChatMessage] | None:
@@ -283,6 +289,11 @@ def _says_anything(piece: ChatResponse) -> bool:
     return bool(piece.delta or piece.message.content or piece.additional_kwargs.get(THINKING) or calls_of(piece.message))
 
 
+def _apart(piece: ChatResponse) -> ChatResponse:
+    """A piece that stays as it is: some clients go on to fill in the calls of the one before, while its reader is not there yet."""
+    return piece.model_copy(deep=True) if piece.message.additional_kwargs.get("tool_calls") else piece
+
+
 def _emit_all(asked: Asked, held: list[ChatResponse]) -> None:
     assert asked.emit is not None
     for piece in held:
@@ -291,15 +302,15 @@ def _emit_all(asked: Asked, held: list[ChatResponse]) -> None:
 
 
 def _choice(raw: object) -> Mapping[str, Any]:
-    choices = plain(raw).get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else {}
-    return plain(first)
+    choices = fields_of(raw).get("choices")
+    return fields_of(choices[0]) if isinstance(choices, list) and choices else {}
 
 
 def _reasons(raw: object) -> Iterator[object]:
-    told = {**plain(raw), **_choice(raw)}
+    told = {**fields_of(raw), **_choice(raw)}
     return (told.get(field) for field in REASONS)
 
 
 def _log_probability(raw: object) -> float | None:
-    return mean_log_probability(_choice(raw).get("logprobs"))
+    told = _choice(raw).get("logprobs")
+    return None if told is None else mean_log_probability(plain(told))

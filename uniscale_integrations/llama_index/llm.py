@@ -42,10 +42,10 @@ from pydantic import (
 
 from uniscale_integrations.adapters.call import answered, divided, request, weighing
 from uniscale_integrations.adapters.parts import LEFT_OUT, engine_from, refuse_parts, with_settings
-from uniscale_integrations.adapters.stamp import KEY, search_on
+from uniscale_integrations.adapters.stamp import KEY, search_on, stamp
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.llama_index.calling import Prompt, completion_of
+from uniscale_integrations.llama_index.calling import Completions, Prompt, completion_of
 from uniscale_integrations.llama_index.client import LlamaIndexClient
 from uniscale_integrations.llama_index.instrumentation import SPANS, Place, UniScaleDecisionEvent, abehind_objects, behind_objects
 from uniscale_integrations.llama_index.judging import judged_by
@@ -68,8 +68,14 @@ from uniscale_integrations.space import ConfigurationSpace
 SETTINGS = ("temperature", "max_tokens", "top_p")
 """Fields that the inner models are asked with, where they are given and the model knows them."""
 
-TEMPLATES = {"completion_to_prompt": default_completion_to_prompt, "messages_to_prompt": generic_messages_to_prompt}
-"""Fields by which prompts are filled in for an LLM that completes text, with what LlamaIndex puts there where nobody says anything."""
+PROMPTING: Mapping[str, Any] = {
+    "completion_to_prompt": default_completion_to_prompt,
+    "messages_to_prompt": generic_messages_to_prompt,
+    "query_wrapper_prompt": None,
+    "output_parser": None,
+    "pydantic_program_mode": PydanticProgramMode.DEFAULT,
+}
+"""Fields by which LlamaIndex fills in prompts and asks for objects, with what it puts there where nobody says anything."""
 
 _log = logging.getLogger(__name__)
 
@@ -141,7 +147,7 @@ class UniScaleLLM(FunctionCallingLLM):
             for name, default in LEFT_OUT.items():
                 setattr(self, name, default)
         self._take_system_prompt()
-        self._take_templates()
+        self._take_prompting()
         return self
 
     def _take_system_prompt(self) -> None:
@@ -153,13 +159,15 @@ class UniScaleLLM(FunctionCallingLLM):
         elif prompts - {None, self.system_prompt}:
             _log.warning("the inner LLMs have system prompts of their own, which are not used; give the UniScaleLLM one")
 
-    def _take_templates(self) -> None:
-        """Whoever fills in a prompt for an LLM that completes text does it by the templates of the LLM that it is given."""
+    def _take_prompting(self) -> None:
+        """Whoever fills in a prompt does it by what the LLM says that it is given; where all inner ones say the same, so does this one."""
         inner = list(self._inner().values())
-        for name, default in TEMPLATES.items():
-            own = {getattr(llm, name) for llm in inner}
-            if getattr(self, name) is default and len(own) == 1:
-                setattr(self, name, own.pop())
+        for name, default in PROMPTING.items():
+            own = [getattr(llm, name) for llm in inner]
+            if getattr(self, name) == default and own and all(each is own[0] or each == own[0] for each in own):
+                setattr(self, name, own[0])
+            elif any(each is not None and each != getattr(self, name) and each != default for each in own):
+                _log.warning("the inner LLMs differ in %s, and none is used; give the UniScaleLLM one", name)
 
     def _inner(self) -> dict[str, LLM]:
         """The inner LLMs that are of LlamaIndex, by name."""
@@ -242,7 +250,15 @@ class UniScaleLLM(FunctionCallingLLM):
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """As of every LLM; the model that answers completes the prompt as it is."""
-        return (completion_of(response) for response in self._stream_chat(self._prompt(prompt, formatted), **kwargs))
+        responses = self._stream_chat(self._prompt(prompt, formatted), **kwargs)
+
+        def stream() -> CompletionResponseGen:
+            told = Completions()
+            for response in responses:
+                yield told.of(response)
+            told.end()
+
+        return stream()
 
     @llm_completion_callback()
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
@@ -250,9 +266,11 @@ class UniScaleLLM(FunctionCallingLLM):
         responses = await self._astream_chat(self._prompt(prompt, formatted), **kwargs)
 
         async def stream() -> CompletionResponseAsyncGen:
+            told = Completions()
             async with aclosing(responses):
                 async for response in responses:
-                    yield completion_of(response)
+                    yield told.of(response)
+            told.end()
 
         return stream()
 
@@ -316,15 +334,20 @@ class UniScaleLLM(FunctionCallingLLM):
     ) -> list[ToolSelection]:
         """The tools that a response calls, as the LLM that gave it reads them.
 
+        Arguments that nobody can read are empty, which the tool will complain of to the model; `logging` tells what they were.
+
         Raises:
-            ValueError: it calls none, unless that is no error; or nobody can read the arguments of one.
+            ValueError: it calls none, unless that is no error.
+            Exception: what the LLM that gave the response raised.
         """
-        calls = self._calls(response)
+        inner, calls = self._answering(response), self._calls(response)
+        if (wrong := unreadable(calls)) is not None and KEY in response.additional_kwargs:
+            _log.warning("%s", wrong)
+        if inner is not None and hasattr(inner, "get_tool_calls_from_response"):
+            read: list[ToolSelection] = inner.get_tool_calls_from_response(response, error_on_no_tool_call=error_on_no_tool_call, **kwargs)
+            return read
         if not calls and error_on_no_tool_call:
             raise ValueError(f"Expected at least one tool call, but got {len(calls)} tool calls.")
-        wrong = unreadable(calls)
-        if wrong is not None and KEY in response.additional_kwargs:
-            raise ValueError(wrong)
         # What is still being streamed cannot all be read yet.
         return [
             ToolSelection(tool_id=call.id, tool_name=call.name, tool_kwargs={} if unreadable([call]) else dict(call.arguments))
@@ -384,21 +407,25 @@ class UniScaleLLM(FunctionCallingLLM):
         asked, wanted = self._request(messages, options, synchronous=True)
         place = Place.here()
         answer = SHARED.run(lambda: self._answered(asked, wanted, place), isolated())
-        return self._told(answer, response_of(answer, asked), place)
+        self._tell(answer, place)
+        return response_of(answer, asked)
 
     async def _achat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
         asked, wanted = self._request(messages, options)
         place = Place.here()
         answer = await asyncio.create_task(self._answered(asked, wanted, place), context=isolated())
-        return self._told(answer, response_of(answer, asked), place)
+        self._tell(answer, place)
+        return response_of(answer, asked)
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponseGen:
         asked, wanted = self._request(messages, options, synchronous=True, streaming=True)
         place, context = Place.here(), isolated()
 
         def stream() -> ChatResponseGen:
-            for piece in SHARED.iterate(lambda: self._responses(asked, wanted, place), context):
-                yield self._passed_on(piece, place)
+            for response, answer in SHARED.iterate(lambda: self._responses(asked, wanted, place), context):
+                self._tell(answer, place)
+                if response is not None:
+                    yield response
 
         return stream()
 
@@ -407,19 +434,17 @@ class UniScaleLLM(FunctionCallingLLM):
         place = Place.here()
 
         async def stream() -> ChatResponseAsyncGen:
-            async for piece in self._responses(asked, wanted, place):
-                yield self._passed_on(piece, place)
+            async for response, answer in self._responses(asked, wanted, place):
+                self._tell(answer, place)
+                if response is not None:
+                    yield response
 
         return stream()
 
     def _responses(
         self, asked: Conversation, wanted: Mapping[str, Any], place: Place
-    ) -> AsyncIterator[tuple[ChatResponse, Answer | None]]:
+    ) -> AsyncIterator[tuple[ChatResponse | None, Answer | None]]:
         return responses_of(asked, lambda **watch: self._answered(asked, wanted, place, **watch))
-
-    def _passed_on(self, piece: tuple[ChatResponse, Answer | None], place: Place) -> ChatResponse:
-        response, answer = piece
-        return response if answer is None else self._told(answer, response, place)
 
     def _prompt(self, prompt: str, formatted: bool) -> Prompt:
         """A prompt for the model that answers, which has a template of its own; unless this LLM was given another one."""
@@ -450,15 +475,14 @@ class UniScaleLLM(FunctionCallingLLM):
             place.note(answer.decision_id)
         return answer
 
-    def _told(self, answer: Answer, response: ChatResponse, place: Place) -> ChatResponse:
-        """The response, with everybody told of the decision behind it."""
-        if answer.decision_id is not None:
+    def _tell(self, answer: Answer | None, place: Place) -> None:
+        """Tell everybody of the decision behind an answer, once it is there."""
+        if answer is not None and answer.decision_id is not None:
             judged_by(self._engine, answer.decision_id)
-            configuration = response.additional_kwargs[KEY]["configuration"]
             _dispatcher.event(
                 UniScaleDecisionEvent(
                     decision_id=answer.decision_id,
-                    configuration=configuration,
+                    configuration=stamp(answer)["configuration"],
                     score=answer.score,
                     cost=self._engine.cost(answer),
                     seconds=answer.ledger.seconds,
@@ -466,7 +490,6 @@ class UniScaleLLM(FunctionCallingLLM):
                     tags=dict(place.tags),
                 )
             )
-        return response
 
     @property
     def _engine(self) -> UniScale:

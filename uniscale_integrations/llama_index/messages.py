@@ -131,7 +131,8 @@ def response_of(answer: Answer, asked: Conversation, delta: str | None = None) -
         response = inner.response
         message = response.message.model_copy(update={"additional_kwargs": {**response.message.additional_kwargs, **carried}})
         beside = {name: value for name, value in response.additional_kwargs.items() if name != THINKING} | told
-        return ChatResponse(message=message, raw=raw, delta=delta, logprobs=response.logprobs, additional_kwargs=beside)
+        said_last = response.delta if delta is None else delta
+        return ChatResponse(message=message, raw=raw, delta=said_last, logprobs=response.logprobs, additional_kwargs=beside)
     said, calls = calls_in(text) if "tools" in asked.needs else (text, [])
     blocks: list[ContentBlock] = [*([TextBlock(text=said)] if said or not calls else []), *blocks_of(calls)]
     message = ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=carried)
@@ -144,11 +145,8 @@ def thought_in(answer: Answer) -> str:
 
 
 def said_in(answer: Answer, asked: Conversation) -> str:
-    """An answer's text up to what ends it, which models of this process do not know; tool calls are no text."""
-    inner = answer.payload
-    if isinstance(inner, Inner) and inner.calls:
-        return answer.text
-    return until(answer.text, asked.stop)
+    """An answer's text up to what ends it, which models of this process do not know; LLMs of LlamaIndex were told."""
+    return answer.text if isinstance(answer.payload, Inner) else until(answer.text, asked.stop)
 
 
 def _turn(message: ChatMessage) -> Turn:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ContentBlock, ToolCallBlock
-from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import LLM
 from llama_index.core.llms.utils import parse_partial_json
 
@@ -37,7 +36,7 @@ def calls_by(llm: LLM, response: ChatResponse) -> tuple[Call, ...]:
         Exception: what the LLM raised, of calls that are there.
     """
     message = response.message
-    if any(isinstance(block, ToolCallBlock) for block in message.blocks) or not isinstance(llm, FunctionCallingLLM):
+    if any(isinstance(block, ToolCallBlock) for block in message.blocks) or not hasattr(llm, "get_tool_calls_from_response"):
         return calls_of(message)
     try:
         selected = llm.get_tool_calls_from_response(response, error_on_no_tool_call=False)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import reduce
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatResponse
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from uniscale_integrations.adapters.counts import is_number, sum_of
 from uniscale_integrations.cost.usage import NOTHING, Usage
@@ -28,11 +29,16 @@ TOTAL = ("total_tokens", "total_token_count")
 def usage_of(response: ChatResponse) -> Usage:
     """Tokens of one response, as LlamaIndex read them, or as they stand in what the provider said."""
     counted = _counts(response.additional_kwargs)
-    return counted if counted != NOTHING else _counts(_usage_in(response.raw) or plain(response.raw))
+    return counted if counted != NOTHING else _counts(_usage_in(response.raw) or fields_of(response.raw))
 
 
 def counted(answer: Answer, replies: list[ChatResponse]) -> dict[str, Any]:
-    """What responses say of their tokens, of the whole search, with what else was counted."""
+    """What responses say of their tokens, of the whole search, with what else was counted.
+
+    Nothing where the one reply was all and nobody counted it, so that whoever counts by a tokenizer does.
+    """
+    if answer.configuration.plain and len(replies) == 1 and usage_of(replies[0]) == NOTHING:
+        return {}
     read, sampled = map(round, answer.ledger.tokens)
     beside = [{name: value for name, value in each.additional_kwargs.items() if _is_count(name, value)} for each in replies]
     return reduce(sum_of, beside, dict[str, Any]()) | dict(zip(COUNTS, (read, sampled, read + sampled), strict=True))
@@ -58,19 +64,25 @@ def whole(raw: Any, answer: Answer, replies: list[ChatResponse]) -> Any:
     usage = {**together, **known} if known else {**together, **dict(zip(COUNTS, (read, sampled, read + sampled), strict=True))}
     field = next((name for name in FIELDS if _part(raw, name) is not None), FIELDS[0])
     if raw is None:
-        return {field: usage}
+        return {field: usage, "finish_reason": answer.finish_reason}
     if isinstance(raw, Mapping):
         return {**raw, field: _alike(raw.get(field), usage)}
-    return raw.model_copy(update={field: _alike(getattr(raw, field, None), usage)}) if isinstance(raw, BaseModel) else raw
+    if not isinstance(raw, BaseModel):
+        return raw
+    kind = type(raw).model_fields[field].annotation if field in type(raw).model_fields else None
+    return raw.model_copy(update={field: _alike(getattr(raw, field, None), usage, kind)})
 
 
 def plain(said: object) -> Mapping[str, Any]:
     """What a provider said, as mappings and lists."""
-    if isinstance(said, BaseModel):
-        return said.model_dump(warnings=False)
+    return said.model_dump(warnings=False) if isinstance(said, BaseModel) else fields_of(said)
+
+
+def fields_of(said: object) -> Mapping[str, Any]:
+    """The same, of which the parts stay as they are: a stream is looked at piece by piece."""
     if isinstance(said, Mapping):
         return said
-    return dict(vars(said)) if hasattr(said, "__dict__") else {}
+    return {**getattr(said, "__dict__", {}), **(getattr(said, "__pydantic_extra__", None) or {})}
 
 
 def replies_of(responses: Iterator[ChatResponse]) -> list[ChatResponse]:
@@ -92,8 +104,11 @@ def _part(told: object, name: str) -> Any:
     return told.get(name) if isinstance(told, Mapping) else getattr(told, name, None)
 
 
-def _alike(before: object, usage: dict[str, Any]) -> Any:
-    """Usage in the form that it had."""
+def _alike(before: object, usage: dict[str, Any], kind: Any = None) -> Any:
+    """Usage in the form that it had, or that its field has."""
+    if before is None and kind is not None:
+        with suppress(ValidationError):
+            return TypeAdapter(kind).validate_python(usage)
     if isinstance(before, BaseModel):
         try:
             return type(before).model_validate(usage)

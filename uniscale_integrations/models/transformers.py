@@ -108,6 +108,8 @@ class TransformersModel:
             ConfigurationError: the question is empty.
             ContextLengthError: it leaves no room for a step; says by how many tokens it is too long.
         """
+        if not question.strip():
+            raise ConfigurationError("the question is empty; give it at least one word")
         return self._begun(question, sampling)
 
     def open_conversation(
@@ -118,7 +120,6 @@ class TransformersModel:
         One plain sample is drawn as the model is set up to, unless the request says how; candidates that compete, as `sampling` says.
 
         Raises:
-            ConfigurationError: as of `open`.
             ContextLengthError: as of `open`.
         """
         last = max((place for place, turn in enumerate(conversation.turns) if turn.role == "user"), default=0)
@@ -139,8 +140,6 @@ class TransformersModel:
         stop: Sequence[str] = (),
         emit: Emit | None = None,
     ) -> TransformersSession:
-        if not question.strip():
-            raise ConfigurationError("the question is empty; give it at least one word")
         if self.task.step_tokens is not None:
             sampling = replace(sampling, max_step_tokens=min(sampling.max_step_tokens, self.task.step_tokens))
         ids = prompt_ids(self.tokenizer, question, self.task.instruction, earlier)

@@ -30,7 +30,6 @@ class Client:
 
     name = "llama-8b"
     abilities: frozenset[str] = frozenset()
-    ends_replies = True
     stop: tuple[str, ...] = ()
     continuations: Sequence[Continuation] = (Continuation.FLAG, Continuation.PREFILL)
 

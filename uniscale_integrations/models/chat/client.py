@@ -122,11 +122,6 @@ class ChatClient(Protocol):
         ...
 
     @property
-    def ends_replies(self) -> bool:
-        """Whether its API ends a reply at the texts that a request names; otherwise what lies behind them is cut off here."""
-        ...
-
-    @property
     def stop(self) -> Sequence[str]:
         """Texts that end every answer of it, where the conversation names none."""
         ...

@@ -35,7 +35,6 @@ class ServerClient:
     """
 
     abilities: frozenset[str] = frozenset()
-    ends_replies = True
     stop: Sequence[str] = ()
     cuts = True
     continuations: Sequence[Continuation] = (Continuation.FLAG, Continuation.RAW, Continuation.PREFILL)

@@ -247,7 +247,7 @@ class ChatSession:
         if text is None:
             return self._began_anew(usage)
         ended = self._pending(path) + text
-        if path.steps or not owner.client.ends_replies:
+        if path.steps:
             ended = self._before_stop(path.text, ended)
         return self._made(cut(ended, owner.segmenter, most_steps) if ended.strip() else (), True, usage, reply)
 
