@@ -603,7 +603,8 @@ def test_a_judged_chain_streams_piece_by_piece(server: Server) -> None:
     model = searching(server)
     judged: list[str] = []
     chain = rewarded(model, [lambda outputs: judged.append(outputs.text)], model)
-    assert [str(piece.text) for piece in chain.stream(QUESTION)] == ["Hello ", "there.\nAnswer: ", "4", ""]
+    alone = [str(piece.text) for piece in openai(server).stream(QUESTION)]
+    assert [str(piece.text) for piece in chain.stream(QUESTION)] == alone
     assert judged == ["Hello there.\nAnswer: 4"]
 
 

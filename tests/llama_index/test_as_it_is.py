@@ -34,7 +34,7 @@ def add(a: int, b: int) -> int:
 
 OF_THE_AGENTS = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
 
-TOOLS = [FunctionTool.from_defaults(add)]
+TOOLS: list[Any] = [FunctionTool.from_defaults(add)]
 
 
 def around(llm: LLM, shape: tuple[int, int, int] = (1, 1, 1)) -> UniScaleLLM:
@@ -81,7 +81,7 @@ class Calling(MockLLM):
 @OF_THE_AGENTS
 @pytest.mark.parametrize("streaming", [True, False])
 async def test_an_agent_on_an_llm_with_methods_of_its_own_for_tools(streaming: bool) -> None:
-    llm = Calling()
+    llm = Calling(max_tokens=None)
     result = await FunctionAgent(tools=TOOLS, llm=around(llm), streaming=streaming).run("How much is 6 + 2?")
     assert str(result) == "8 it is"
     assert len(llm._turns) == 2
@@ -143,9 +143,10 @@ def test_what_its_owner_sets_later_counts_and_what_it_notes_is_there() -> None:
 
         def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
             self._asked += 1
-            return super().complete(prompt, formatted, **kwargs)
+            completion: CompletionResponse = super().complete(prompt, formatted, **kwargs)
+            return completion
 
-    noting = Noting()
+    noting = Noting(max_tokens=None)
     around(noting).complete("x")
     assert noting._asked == 1
 

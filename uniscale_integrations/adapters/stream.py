@@ -27,7 +27,11 @@ class Native:
 
 
 async def pieces_of(
-    asked: Conversation, answered: Callable[..., Coroutine[Any, Any, Answer]], context: Context, native: type
+    asked: Conversation,
+    answered: Callable[..., Coroutine[Any, Any, Answer]],
+    context: Context,
+    native: type,
+    text_alone: Callable[[object], bool] = lambda payload: True,
 ) -> AsyncIterator[Native | str | Answer]:
     """What can be shown of an answer while it is made, and the answer last.
 
@@ -38,16 +42,20 @@ async def pieces_of(
         answered: makes the answer; takes `observe` and `emit` as `UniScale.arun` does.
         context: where it is made.
         native: the type of the framework's pieces; of those of another framework only the text is shown.
+        text_alone: whether a candidate's payload says nothing but the text of its steps. Where one says more, nothing is shown before it is
+            known which wins, since what stands between the texts could not be put there later.
 
     Yields:
         pieces of the inner model, or texts of steps.
     """
     pieces: asyncio.Queue[Native | str | None] = asyncio.Queue()
-    agreed, until, until_piece = Agreed(), Until(asked.stop), Until(asked.stop)
+    agreed, until, until_piece, showing = Agreed(), Until(asked.stop), Until(asked.stop), True
 
     def observe(search: BeamSearch) -> None:
+        nonlocal showing
+        showing = showing and all(text_alone(path.payload) for path in search.paths)
         steps = until("".join(agreed.new(search)))
-        if steps and not search.configuration.plain and not asked.whole:
+        if steps and showing and not search.configuration.plain and not asked.whole:
             pieces.put_nowait(steps)
 
     def emit(piece: Any) -> None:

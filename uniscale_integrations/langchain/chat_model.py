@@ -19,26 +19,24 @@ from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 
 from uniscale_integrations.adapters.call import OURS, PER_CALL, answered, divided, request
 from uniscale_integrations.adapters.parts import engine_from, refuse_parts, with_settings
+from uniscale_integrations.adapters.stamp import KEY
 from uniscale_integrations.adapters.tokens import token_ids
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain.client import LangChainClient
 from uniscale_integrations.langchain.isolation import isolated
-from uniscale_integrations.langchain.messages import conversation_of, message_of, metadata_of, shortened
+from uniscale_integrations.langchain.messages import FORM, conversation_of, message_of, metadata_of, shortened
 from uniscale_integrations.langchain.offers import OfferedTools, StructuredOutput
 from uniscale_integrations.langchain.profiles import in_common
 from uniscale_integrations.langchain.streaming import chunks_of
 from uniscale_integrations.langchain.structured import structured
-from uniscale_integrations.langchain.usage import combined, llm_output, usage_of
+from uniscale_integrations.langchain.usage import beside_message, combined, usage_of
 from uniscale_integrations.loop import SHARED
 from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.space import ConfigurationSpace
-
-GENERATION_INFO = ("finish_reason", "logprobs")
-"""What chat models say of a generation beside its message."""
 
 SETTINGS = ("temperature", "max_tokens", "top_p", "output_version")
 """Fields that the inner models are asked with, where they are given and the model knows them."""
@@ -123,7 +121,19 @@ class UniScaleChatModel(BaseChatModel):
             _made_for[self.engine] = wanted
             # The base class looked for the profile before there was an engine.
             self.profile = self._resolve_model_profile()
+        self._take_habits()
         return self
+
+    def _take_habits(self) -> None:
+        """What all inner models do by themselves, so does this one: stream when they are invoked, keep a cache."""
+        clients = [getattr(model, "client", None) for model in self._engine.models.values()]
+        inner = [client for client in clients if isinstance(client, LangChainClient)]
+        if not inner or len(inner) < len(clients):
+            return
+        if "streaming" not in self.model_fields_set and all(getattr(client.model, "streaming", False) for client in inner):
+            self.streaming = True
+        if self.cache is None and inner[0].cache is not None and all(client.cache is inner[0].cache for client in inner):
+            self.cache = inner[0].cache
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         """What all inner models can do."""
@@ -299,7 +309,7 @@ class UniScaleChatModel(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
         for message in SHARED.iterate(lambda: self._pieces(messages, stop, kwargs, synchronous=True), isolated()):
-            chunk = ChatGenerationChunk(message=message)
+            chunk = ChatGenerationChunk(message=message, generation_info=_of_generation(message))
             if run_manager is not None:
                 run_manager.on_llm_new_token(str(message.text), chunk=chunk)
             yield chunk
@@ -312,7 +322,7 @@ class UniScaleChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         async for message in self._pieces(messages, stop, kwargs):
-            chunk = ChatGenerationChunk(message=message)
+            chunk = ChatGenerationChunk(message=message, generation_info=_of_generation(message))
             if run_manager is not None:
                 await run_manager.on_llm_new_token(str(message.text), chunk=chunk)
             yield chunk
@@ -325,9 +335,8 @@ class UniScaleChatModel(BaseChatModel):
         message = message_of(answer, shortened(answer, asked.stop), asked)
         message.usage_metadata = usage_of(answer)
         message.response_metadata = metadata_of(answer)
-        info = {name: message.response_metadata[name] for name in GENERATION_INFO if name in message.response_metadata}
-        generation = ChatGeneration(message=message, generation_info=info or None)
-        return ChatResult(generations=[generation], llm_output=llm_output(answer, message.response_metadata, message.usage_metadata))
+        output, info = beside_message(answer, message.response_metadata, message.usage_metadata)
+        return ChatResult(generations=[ChatGeneration(message=message, generation_info=info or None)], llm_output=output)
 
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
         return combined(llm_outputs)
@@ -357,6 +366,11 @@ class UniScaleChatModel(BaseChatModel):
     def _engine(self) -> UniScale:
         assert self.engine is not None
         return self.engine
+
+
+def _of_generation(chunk: AIMessageChunk) -> dict[str, Any] | None:
+    """What is told of a generation beside its chunk."""
+    return {name: value for name, value in chunk.response_metadata.items() if name not in (KEY, *FORM)} or None
 
 
 def as_generator(model: BaseChatModel | Generator | str, **settings: Any) -> Generator | str:

@@ -81,6 +81,9 @@ class LangChainClient:
 
     Args:
         model: the chat model.
+
+    Attributes:
+        cache: that the model was set up with, which is for whoever asks, not for candidates.
     """
 
     def __init__(self, model: BaseChatModel) -> None:
@@ -90,6 +93,7 @@ class LangChainClient:
         own = next((name for name in STOPS if name in fields), None)
         stop = getattr(model, own, None) if own else None
         self.stop = (stop,) if isinstance(stop, str) else tuple(stop or ())
+        self.cache = model.cache
         # The same request is sent several times on purpose; a cache would answer each alike.
         self.model = model.model_copy(update={"cache": False})
         # Texts that end a step stand beside those that the model is set up with, and some models take them there or here but not both.
@@ -135,17 +139,23 @@ class LangChainClient:
         return Reply(text_of(message), _incomplete(message), _usage(message), known, message)
 
     async def _streamed(self, model: Asking, messages: list[BaseMessage], options: Mapping[str, Any], asked: Asked) -> object:
+        """The message of a stream. Pieces that say nothing yet are shown with the first one that does, so that others may still answer."""
         whole: AIMessageChunk | None = None
+        held: list[AIMessageChunk] = []
+        shown = False
         try:
             async with aclosing(self._chunks(model, messages, options, asked)) as chunks:
                 async for piece in chunks:
                     whole = piece if whole is None else whole + piece
-                    if asked.emit is not None and _says_anything(piece):
-                        asked.emit(piece)
+                    held.append(piece)
+                    shown = shown or _says_anything(piece)
+                    if shown:
+                        _emit_all(asked, held)
         except Exception as error:
             if whole is None or not (said := text_of(whole)):
                 raise
             raise BrokenOff(error, said, _usage(whole)) from error
+        _emit_all(asked, held)
         return None if whole is None else message_chunk_to_message(whole)
 
     async def _chunks(
@@ -251,6 +261,13 @@ def _to_responses(model: BaseChatModel, asking: Asking, options: Mapping[str, An
 def _says_anything(chunk: AIMessageChunk) -> bool:
     """Whether a piece shows anything of an answer; the first one often names the role alone."""
     return bool(chunk.content or chunk.tool_call_chunks or chunk.additional_kwargs)
+
+
+def _emit_all(asked: Asked, held: list[AIMessageChunk]) -> None:
+    if asked.emit is not None:
+        for piece in held:
+            asked.emit(piece)
+    held.clear()
 
 
 def _incomplete(message: AIMessage) -> str:

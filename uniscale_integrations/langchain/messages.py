@@ -28,6 +28,9 @@ MEDIA = ("image", "image_url", "input_image", "audio", "input_audio", "video", "
 FORM = ("output_version", "model_provider")
 """Of a message's metadata, what says how its content blocks are to be read."""
 
+RUNS = ("run-", "lc_")
+"""What the ids begin with that LangChain gives to messages."""
+
 
 def conversation_of(
     messages: Sequence[BaseMessage],
@@ -84,7 +87,12 @@ def chunk_of(message: AIMessage) -> AIMessageChunk:
         for place, call in enumerate(message.invalid_tool_calls)
     ]
     told: dict[str, Any] = {"additional_kwargs": message.additional_kwargs, "response_metadata": form_of(message)}
-    return AIMessageChunk(content=message.content, tool_call_chunks=calls, **told)
+    return AIMessageChunk(content=message.content, tool_call_chunks=calls, id=message.id, **told)
+
+
+def own_id(message: AIMessage) -> str | None:
+    """The id that a provider gave to a message, as OpenAI's Responses API does; others are given that of the run."""
+    return None if message.id is None or message.id.startswith(RUNS) else message.id
 
 
 def form_of(message: AIMessage) -> dict[str, Any]:
@@ -103,9 +111,8 @@ def not_text(message: AIMessage) -> AIMessageChunk | None:
 def message_of(answer: Answer, text: str, asked: Conversation) -> AIMessage:
     """The message of an answer: the inner model's own where that is what the path consists of, otherwise what the path says."""
     inner = answer.payload
-    if isinstance(inner, AIMessage) and text_of(inner) == answer.text == text:
-        # The outer run gives the id.
-        return inner.model_copy(update={"id": None})
+    if isinstance(inner, AIMessage) and (text_of(inner) == answer.text == text or not (text_of(inner).strip() or answer.text)):
+        return inner.model_copy(update={"id": own_id(inner)})
     if isinstance(inner, AIMessage) and isinstance(inner.content, str) and not inner.tool_calls:
         # The last step of several; what its provider says beside the text holds for the whole.
         return inner.model_copy(update={"id": None, "content": text})

@@ -10,10 +10,17 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 
 from uniscale_integrations.adapters.counts import sum_of
+from uniscale_integrations.adapters.stamp import KEY
 from uniscale_integrations.search.run import Answer
 
 COUNTED = ("token_usage", "usage")
 """Where providers' clients put what they counted, among the metadata of a response."""
+
+OF_CALLS = ("id", *COUNTED)
+"""By which the metadata is known to hold what a client told of the whole call."""
+
+OF_ONE = ("finish_reason", "logprobs")
+"""What is told of one generation where the call may have several."""
 
 
 def usage_of(answer: Answer) -> UsageMetadata:
@@ -38,23 +45,31 @@ def counted(answer: Answer) -> dict[str, Any]:
     return told
 
 
-def llm_output(answer: Answer, metadata: Mapping[str, Any], usage: UsageMetadata) -> dict[str, Any]:
-    """What chat models tell callbacks beside their messages."""
-    counts = {
-        "prompt_tokens": usage["input_tokens"],
-        "completion_tokens": usage["output_tokens"],
-        "total_tokens": usage["total_tokens"],
-    }
-    token_usage = metadata.get("token_usage") or counts
-    return {"token_usage": token_usage, "model_name": metadata.get("model_name") or answer.configuration.model}
+def beside_message(answer: Answer, metadata: Mapping[str, Any], usage: UsageMetadata) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What chat models tell callbacks beside a message: of the call (`llm_output`), and of the generation (`generation_info`).
+
+    Both have come to stand on the message that an inner model gave; LangChain puts them there.
+    """
+    told = {name: value for name, value in metadata.items() if name != KEY}
+    if not isinstance(answer.payload, AIMessage):
+        counts = {
+            "prompt_tokens": usage["input_tokens"],
+            "completion_tokens": usage["output_tokens"],
+            "total_tokens": usage["total_tokens"],
+        }
+        return {"token_usage": counts, "model_name": answer.configuration.model}, {name: told[name] for name in OF_ONE if name in told}
+    if not any(name in told for name in OF_CALLS):
+        return {}, told
+    return {name: value for name, value in told.items() if name not in OF_ONE}, {name: told[name] for name in OF_ONE if name in told}
 
 
 def combined(outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
-    """The `llm_output` of several answers as one."""
+    """The `llm_output` of several answers as one: what was counted, summed, and of everything else the last."""
     told = [output for output in outputs if output]
-    if not told:
-        return {}
-    return {"token_usage": reduce(sum_of, (output["token_usage"] for output in told)), "model_name": told[-1]["model_name"]}
+    whole: dict[str, Any] = {}
+    for output in told:
+        whole |= {name: sum_of(whole.get(name), value) if name in COUNTED else value for name, value in output.items()}
+    return whole
 
 
 def _replies(answer: Answer) -> Iterator[AIMessage]:

@@ -12,7 +12,7 @@ from typing import Literal
 from uniscale_integrations.cost.price import Price
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.models.chat.client import Asked, BrokenOff, ChatClient, Continuation, Reply
+from uniscale_integrations.models.chat.client import Asked, BrokenOff, ChatClient, Continuation, CutsReplies, Reply
 from uniscale_integrations.models.chat.connections import over_live_connections
 from uniscale_integrations.models.chat.probe import probed
 from uniscale_integrations.models.chat.retry import retrying
@@ -132,7 +132,9 @@ class ChatStepModel:
         async with self._finding.taken(Queue()):
             if self._way is not None:
                 return self._way
-            found = await probed(self.client, self._sent, synchronous=session.synchronous)
+            cuts = isinstance(self.client, CutsReplies) and self.client.cuts
+            stop = () if cuts else (self.segmenter.delimiter,)
+            found = await probed(self.client, self._sent, stop=stop, synchronous=session.synchronous)
             session.spent(self.priced(found.usage))
             session.notes.extend(found.notes)
             self.echoes = found.echoes

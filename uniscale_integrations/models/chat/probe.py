@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
@@ -36,12 +36,13 @@ class Probed:
     sure: bool = True
 
 
-async def probed(client: ChatClient, ask: Ask | None = None, *, synchronous: bool = False) -> Probed:
+async def probed(client: ChatClient, ask: Ask | None = None, *, stop: Sequence[str] = (), synchronous: bool = False) -> Probed:
     """The surest way in which a client's model continues an answer.
 
     Args:
         client: of the model.
         ask: sends a request; the client itself by default.
+        stop: texts that will end each step, which some providers refuse.
         synchronous: whether the client's model is asked by its synchronous methods.
     """
     ask = ask or client.complete
@@ -49,7 +50,8 @@ async def probed(client: ChatClient, ask: Ask | None = None, *, synchronous: boo
     for way in client.continuations:
         if way is Continuation.WHOLE:
             break
-        asked = Asked(Conversation((Turn("user", QUESTION),), synchronous=synchronous), SAID, way, max_tokens=16, temperature=0.0)
+        question = Conversation((Turn("user", QUESTION),), synchronous=synchronous)
+        asked = Asked(question, SAID, way, tuple(stop), max_tokens=16, temperature=0.0, step=bool(stop))
         try:
             reply = await ask(asked)
         except Exception as error:
