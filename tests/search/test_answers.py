@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from uniscale_integrations.answers.mathematics import equal_mathematics
 from uniscale_integrations.search.answers import extract_answer, normalise_answer, same_answer
-from uniscale_integrations.search.mathematics import equal_mathematics
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ from uniscale_integrations.search.mathematics import equal_mathematics
         ("H2O is Water", "H2O is Water"),
         ("Let me think about 5.\n**Paris.**", "Paris"),
         ("This last line is far too long to be an answer of any kind", None),
-        ("```python\nprint()\n```", None),
+        ("```python\nprint()\n```", "```python\nprint()\n```"),
         ("The answer is", "The answer is"),
         ("", None),
         (" \n ", None),
@@ -172,7 +172,8 @@ def test_without_math_verify_the_normal_forms_decide(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "math_verify", None)
     equal_mathematics.cache_clear()
     try:
-        assert not same_answer("1/2", "0.5")
+        assert same_answer("1/2", "0.5")
+        assert not same_answer("x + 1", "1 + x")
         assert same_answer("$12.0$", "12")
     finally:
         equal_mathematics.cache_clear()

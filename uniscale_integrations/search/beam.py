@@ -32,6 +32,7 @@ class SearchSettings:
         upper: `v_sup`, the greatest step score the verifier can give.
         whole_answers: whether to ask for several steps at once where nothing could be decided between them. With a budget to watch,
             something can.
+        question: what is asked, by which answers are read.
     """
 
     max_steps: int = 48
@@ -40,6 +41,7 @@ class SearchSettings:
     aggregation: Aggregation = MEAN
     upper: float = 1.0
     whole_answers: bool = True
+    question: str = ""
 
     def __post_init__(self) -> None:
         if self.max_steps < 1:
@@ -187,7 +189,7 @@ class BeamSearch:
 
     def result(self) -> SearchResult | None:
         """What is best so far, at any time; `None` while not a single step exists."""
-        return conclude(self.paths, self._cut or self._declined, self.notes)
+        return conclude(self.paths, self._cut or self._declined, self.notes, self.settings.question)
 
     def _take(self, key: PathKey) -> tuple[_Tree, Path]:
         if 0 <= key.tree < len(self._trees):

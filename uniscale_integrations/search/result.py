@@ -51,7 +51,7 @@ def precedence(path: Path) -> tuple[float, tuple[int, tuple[int, ...]]]:
     return (2.0 if path.value is None else -path.value, path.key)
 
 
-def conclude(paths: Iterable[Path], cut: str, notes: Iterable[str]) -> SearchResult | None:
+def conclude(paths: Iterable[Path], cut: str, notes: Iterable[str], question: str = "") -> SearchResult | None:
     """The result of the paths so far; `None` while not a single step exists.
 
     Each tree has one ballot, its best finished path. Where no path finished, the best unfinished one stands in, and the result
@@ -66,7 +66,7 @@ def conclude(paths: Iterable[Path], cut: str, notes: Iterable[str]) -> SearchRes
         for path in finished:
             champions.setdefault(path.key.tree, path)
         best = finished[0]
-        winner = vote([Ballot(extract_answer(path.text), path.value, path.key) for path in champions.values()])
+        winner = vote([Ballot(extract_answer(path.text), path.value, path.key) for path in champions.values()], question)
         return SearchResult(champions[winner.key.tree], best, winner.answer, everything, cut, tuple(notes))
     partial = [path for path in everything if path.fate is not Fate.FAILED and (path.steps or path.payload is not None)]
     if not partial:

@@ -110,6 +110,7 @@ def settings_for(request: Request, verifier: Verifier | None) -> tuple[SearchSet
             aggregation=request.aggregation,
             upper=1.0 if verifier is None else verifier.upper,
             whole_answers=not request.budget.limits(),
+            question=request.question,
         ),
         notes,
     )

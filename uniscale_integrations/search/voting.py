@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import fsum, inf
 
+from uniscale_integrations.answers.normal_form import normalise_answer
+from uniscale_integrations.answers.sameness import groups
 from uniscale_integrations.errors import ConfigurationError, VerifierError
-from uniscale_integrations.search.normal_form import normalise_answer
 from uniscale_integrations.search.paths import PathKey
 
 
@@ -45,12 +46,12 @@ class Tally:
     best: Ballot
 
 
-def vote(ballots: Iterable[Ballot]) -> Ballot:
+def vote(ballots: Iterable[Ballot], question: str = "") -> Ballot:
     """The best ballot of the answer that most of the value stands behind.
 
-    The weight of an answer is the sum of `V(p)` over the paths that give it. An answer that could not be extracted agrees with no
-    other and stands for itself, with its own value. Ties fall to the best value, then to the earliest path. Where no ballot has a
-    value, each counts 1; where only some have, those without weigh nothing.
+    The weight of an answer is the sum of `V(p)` over the paths that give one that is the same (`sameness`). An answer that could not be
+    extracted agrees with no other and stands for itself, with its own value. Ties fall to the best value, then to the earliest path. Where
+    no ballot has a value, each counts 1; where only some have, those without weigh nothing.
 
     Raises:
         ConfigurationError: there are no ballots.
@@ -61,11 +62,11 @@ def vote(ballots: Iterable[Ballot]) -> Ballot:
         >>> vote(Ballot(answer, value, PathKey(tree, (0,))) for tree, (answer, value) in enumerate(cast)).key
         PathKey(tree=1, lineage=(0,))
     """
-    groups, counted = _groups(ballots)
-    return min((_rank(group, counted) for group in groups), key=_position)[2]
+    cast, counted = _groups(ballots, question)
+    return min((_rank(group, counted) for group in cast), key=_position)[2]
 
 
-def tally(ballots: Iterable[Ballot]) -> tuple[Tally, ...]:
+def tally(ballots: Iterable[Ballot], question: str = "") -> tuple[Tally, ...]:
     """The count behind `vote`, the winner first.
 
     Raises:
@@ -78,8 +79,8 @@ def tally(ballots: Iterable[Ballot]) -> tuple[Tally, ...]:
         >>> [(entry.answer, entry.weight, entry.votes) for entry in entries]
         [('7', 1.0, 2), ('12', 0.75, 1)]
     """
-    groups, counted = _groups(ballots)
-    ranked = sorted(((_rank(group, counted), group) for group in groups), key=lambda entry: _position(entry[0]))
+    cast, counted = _groups(ballots, question)
+    ranked = sorted(((_rank(group, counted), group) for group in cast), key=lambda entry: _position(entry[0]))
     return tuple(
         Tally(
             None if best.answer is None else normalise_answer(best.answer), -rank, sum(ballot.count for ballot in group), best
@@ -88,20 +89,21 @@ def tally(ballots: Iterable[Ballot]) -> tuple[Tally, ...]:
     )
 
 
-def _groups(ballots: Iterable[Ballot]) -> tuple[Iterable[list[Ballot]], bool]:
+def _groups(ballots: Iterable[Ballot], question: str) -> tuple[Iterable[list[Ballot]], bool]:
     """The ballots by answer, and whether they are only counted because none has a value."""
-    groups: dict[str | PathKey, list[Ballot]] = {}
-    counted = True
-    for ballot in ballots:
-        answer, value = ballot.answer, ballot.value
-        if value is not None:
+    cast, counted = list(ballots), True
+    for ballot in cast:
+        if ballot.value is not None:
             counted = False
-            if not 0.0 <= value < inf:
-                raise VerifierError(f"the path {ballot.key} has the value {value!r}; a vote needs finite values of at least 0")
-        groups.setdefault(ballot.key if answer is None else normalise_answer(answer), []).append(ballot)
-    if not groups:
+            if not 0.0 <= ballot.value < inf:
+                raise VerifierError(f"the path {ballot.key} has the value {ballot.value!r}; a vote needs finite values of at least 0")
+    if not cast:
         raise ConfigurationError("a vote needs at least one ballot; no path was finished")
-    return groups.values(), counted
+    numbers = iter(groups([ballot.answer for ballot in cast if ballot.answer is not None], question))
+    of: dict[int | PathKey, list[Ballot]] = {}
+    for ballot in cast:
+        of.setdefault(ballot.key if ballot.answer is None else next(numbers), []).append(ballot)
+    return of.values(), counted
 
 
 def _rank(group: list[Ballot], counted: bool) -> tuple[float, tuple[bool, float, PathKey], Ballot]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from statistics import fmean
 
+from uniscale_integrations.answers.extract import extract_answer
+from uniscale_integrations.answers.sameness import groups
 from uniscale_integrations.cost.usage import NOTHING
-from uniscale_integrations.search.answers import extract_answer, normalise_answer
 from uniscale_integrations.search.paths import Candidate, Path
 from uniscale_integrations.search.ports import Verdict
 from uniscale_integrations.verifiers.session import Item, StatelessSession
 
-Statement = tuple[str | int, str]
-"""What a step says: its place among the new steps and its words, or that it is the end and the answer."""
+Statement = tuple[str | int, str | int]
+"""What a step says: its place among the new steps and its words, or that it is the end and which answer that is."""
 
 
 class Agreement:
@@ -41,10 +43,14 @@ class Agreement:
     path_local = False
 
     def open(self, question: str) -> StatelessSession:
-        return StatelessSession(self._score)
+        return StatelessSession(partial(self._score, question))
 
-    async def _score(self, items: Sequence[Item]) -> Sequence[Verdict]:
-        statements = [_statements(path, candidate) for path, candidate in items]
+    async def _score(self, question: str, items: Sequence[Item]) -> Sequence[Verdict]:
+        answers = [_answer(path, candidate) for path, candidate in items]
+        numbers = iter(groups([answer for answer in answers if answer is not None], question))
+        statements = [
+            _statements(candidate, None if answer is None else next(numbers)) for (_, candidate), answer in zip(items, answers, strict=True)
+        ]
         sizes = Counter(path.depth for path, candidate in items if candidate.error is None)
         said = Counter(
             (path.depth, each)
@@ -70,13 +76,16 @@ def _shares(
     return (fmean(path.scores),) * len(candidate.steps) if path.scores else None
 
 
-def _statements(path: Path, candidate: Candidate) -> tuple[Statement, ...]:
-    """One per new step; a candidate that only ends the text still states its path's answer."""
+def _answer(path: Path, candidate: Candidate) -> str | None:
+    return extract_answer(path.text + "".join(candidate.steps)) if candidate.final else None
+
+
+def _statements(candidate: Candidate, answer: int | None) -> tuple[Statement, ...]:
+    """One per new step; a candidate that only ends the text still states its path's answer, which is told by its number."""
     made: list[Statement] = [(place, _words(step)) for place, step in enumerate(candidate.steps)]
     if candidate.final:
-        answer = extract_answer(path.text + "".join(candidate.steps))
         words = made.pop()[1] if made else ""
-        made.append(("end", words) if answer is None else ("answer", normalise_answer(answer)))
+        made.append(("end", words) if answer is None else ("answer", answer))
     return tuple(made)
 
 

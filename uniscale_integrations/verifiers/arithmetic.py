@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from uniscale_integrations.answers.mathematics import equal_mathematics, math_verify, numeric_value
 from uniscale_integrations.errors import MissingExtraError
-from uniscale_integrations.search.mathematics import equal_mathematics, math_verify, numeric_value
 from uniscale_integrations.verifiers.equalities import Equality, claimed_equalities
 from uniscale_integrations.verifiers.rules import CallableVerifier
 

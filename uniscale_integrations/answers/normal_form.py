@@ -10,6 +10,9 @@ from math import isfinite
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
+LONGEST = 1_000
+"""Characters of an answer up to which marks and notation are looked at; what is longer is a text."""
+
 _WRAPPERS = (("**", "**"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("`", "`"))
 _FENCE = re.compile(r"^```\w*\s*(.*?)\s*```$", re.DOTALL)
 
@@ -51,7 +54,16 @@ def normalise_answer(answer: str) -> str:
         >>> normalise_answer('{"b": 12.0, "a": "Paris"}')
         '{"a":"Paris","b":12}'
     """
-    return _normalised(answer)
+    return _normalised(answer) if len(answer) <= LONGEST else _long(answer)
+
+
+def _long(answer: str) -> str:
+    """Of a text, in time linear in its length: nothing is remembered of it, and only case and spacing are ignored."""
+    structure = parse_structure(answer.strip())
+    if structure is not None and not _flat(structure):
+        return _dumped(structure)
+    folded = " ".join(answer.casefold().split())
+    return folded if len(folded) > LONGEST else _normalised(folded)
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,63 @@
+"""From texts as models write them to their answers, in time linear in their length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import process_time
+
+import pytest
+
+from uniscale_integrations.answers.extract import extract_answer
+from uniscale_integrations.answers.normal_form import normalise_answer
+from uniscale_integrations.answers.values import about, read_value
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<think>It may be 3.\nAnswer: 3</think>\n\n**4**", "4"),
+        ("<think>It may be 3, so the answer is 3", None),
+        ("some thoughts on 3</think>Answer: 4", "4"),
+        (r"I tried \boxed{3} first. The final answer is 4.", "4"),
+        ("The answer is 12, not 15.", "12"),
+        ("The answer is 12 because 3 * 4 = 12.", "12"),
+        ("The best option is B, since it rhymes.", "B"),
+        ("Die Antwort lautet 42, denn 6 mal 7 ist 42.", "42"),
+        ("La respuesta es 7.", "7"),
+        ("A resposta é Lisboa.", "Lisboa"),
+        ("La réponse est 9 km.", "9 km"),
+        ("Ответ: 15 яблок", "15 яблок"),
+        ("所以答案是42。", "42"),
+        ("答えは42です", "42です"),
+        ("**Final Answer**\n\n12", "12"),
+        ("Result: 42", "42"),
+        ("The meeting is on 30 May 2026.", "30 May 2026"),
+        ("It is Rome.\n\nShall I name 3 more?", "Rome"),
+        ("It is Rome [1].\n\nSources:\n[1] a page", "Rome"),
+        ("The red house has 4 rooms, see page 12.", "4"),
+        ("Yes, you may return it within a month [1]", "Yes"),
+        ("1. Rome\n2. Oslo\n3. Bern", "Rome; Oslo; Bern"),
+        ("Use this:\n```python\nprint(1)\n```", "```python\nprint(1)\n```"),
+        ("Goods that were on sale, as has often been said of late, cannot be returned to the place of purchase [1]", None),
+        ("There are many views. Some say 3, others, since the reform of the year 1999, have said 5 or even 7, as is known.", None),
+    ],
+)
+def test_the_answer_of_a_text(text: str, answer: str | None) -> None:
+    assert extract_answer(text) == answer
+
+
+HOSTILE = (
+    "\\boxed{", "[", "answer is ", "the answer is\n", "#\n", "#### \n", " ", "\n", "```\n", "``` ", "\\text{", "\\frac{", "1+1=", "1,", "(",
+    "<think>", "</think>", "**", "$", "\\(", "\\\\", "a b ", "1. a\n", "[1]", "Sources:\n", "? \n", "The a is ", "because ", ", not ", "^{",
+    "⁹", "答案是", "Ответ: ", "a=", "A) ", "1 and ", "may 1 2020 ", "1'000", "{\"a\":", "`",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("read", [extract_answer, normalise_answer, read_value, about], ids=lambda read: read.__name__)
+def test_no_text_takes_long(read: Callable[[str], object]) -> None:
+    """Reading 50,000 characters of anything takes some milliseconds; what is quadratic takes minutes."""
+    began = process_time()
+    for unit in HOSTILE:
+        for before, after in (("", ""), ("```json\n", "\n```"), ("Answer: ", ""), ("x ", "\nAnswer: 4")):
+            read(before + unit * (50_000 // len(unit)) + after)
+    assert process_time() - began < 60.0

@@ -1,0 +1,132 @@
+r"""Answers in plain characters: without LaTeX, Markdown and typography, which say the same in many ways.
+
+`\dfrac{3}{4}`, `¾` and `3/4` become `3/4`; set braces become `⟨ ⟩`, since braces also group.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+OPEN, CLOSE = "⟨", "⟩"
+"""Braces of a set."""
+
+DEEPEST = 40
+"""Braces within braces up to which groups are read; what is deeper stays as it is."""
+
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
+_RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+")
+_VULGAR = re.compile("(?<=[0-9])(?=[¼½¾⅐-⅞])")
+_CHARACTERS = str.maketrans(
+    {
+        "−": "-", "–": "-", "‒": "-", "‐": "-", "‑": "-", "×": "*", "·": "*", "⋅": "*", "∙": "*", "÷": "/", "⁄": "/",
+        "≤": "<=", "≥": ">=", "⩽": "<=", "⩾": ">=", "≠": "!=", "∞": " inf ", "π": " pi ", "√": "\\sqrt", "∈": " in ", "∪": " u ",
+        "±": "+-", "’": "'", "‘": "'", "“": '"', "”": '"', "º": "°", "，": ", ", "、": ", ", "。": ".", "：": ": ",
+    }
+)  # fmt: skip
+_SPACES = re.compile(r"\s+")
+_DELIMITERS = re.compile(r"\\(?:left|right|[bB]igg?[lrm]?)(?![a-zA-Z])\s*\.?")
+_DEGREE = re.compile(r"\s*(?:\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-zA-Z]))|\\degree(?![a-zA-Z]))")
+_WORDING = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|it|sf|bb)|operatorname|mbox|hbox|bm|boldsymbol)\s*(?=\{)")
+_COMMANDS = {
+    "dfrac": "\\frac", "tfrac": "\\frac", "cfrac": "\\frac", "cdot": "*", "times": "*", "div": "/", "pm": "+-", "le": "<=", "leq": "<=",
+    "leqslant": "<=", "ge": ">=", "geq": ">=", "geqslant": ">=", "ne": "!=", "neq": "!=", "lt": "<", "gt": ">", "infty": " inf ",
+    "pi": " pi ", "in": " in ", "cup": " u ", "quad": " ", "qquad": " ", "ldots": "...", "dots": "...", "cdots": "...",
+    "displaystyle": "", "textstyle": "", "lbrace": OPEN, "rbrace": CLOSE, "lbrack": "[", "rbrack": "]", "colon": ":", "log": " log ",
+    "ln": " ln ", "sin": " sin ", "cos": " cos ", "tan": " tan ", "euro": "€", "pounds": "£", "sim": "~", "approx": "~",
+}  # fmt: skip
+_COMMAND = re.compile(r"\\([a-zA-Z]+) ?")
+_ESCAPED = re.compile(r"\\([,;:! {}$%#&_])")
+_OF_ESCAPED = {",": " ", ";": " ", ":": " ", "!": "", " ": " ", "{": OPEN, "}": CLOSE}
+_SHORT_FRACTION = re.compile(r"\\frac\s*([0-9])\s*([0-9])(?![0-9])")
+_GROUP = re.compile(r"\\(?:frac|sqrt)(?![a-zA-Z])|[{}]")
+
+
+def plain(answer: str) -> str:
+    r"""An answer in plain characters, on one line; what it says stays.
+
+    Args:
+        answer: as it was written, of at most a few hundred characters.
+
+    Example:
+        >>> plain(r"$\left(\dfrac{3}{4}\right)$"), plain("12\\,500"), plain("10⁻³"), plain("2½"), plain(r"45^{\circ}")
+        ('(3/4)', '12 500', '10^-3', '2 1/2', '45°')
+        >>> plain(r"\{1, 3\}"), plain(r"\frac{\frac{1}{2}}{3}"), plain(r"12\text{ km}")
+        ('⟨1, 3⟩', '(1/2)/3', '12 km')
+    """
+    text = _VULGAR.sub(" ", answer)
+    text = _RAISED.sub(lambda raised: "^" + raised[0].translate(_SUPERSCRIPTS), text)
+    text = unicodedata.normalize("NFKC", text).translate(_CHARACTERS).replace("$", "＄")
+    if "\\" in text:
+        text = _unmarked(text)
+    text = _dollars(text.replace("{,}", ","))
+    return _SPACES.sub(" ", text).strip()
+
+
+def _unmarked(text: str) -> str:
+    text = _DELIMITERS.sub("", _DEGREE.sub("°", text))
+    text = text.replace("\\＄", "＄＄")
+    text = _ESCAPED.sub(lambda escaped: _OF_ESCAPED.get(escaped[1], escaped[1]), text)
+    text = _WORDING.sub(" ", text)
+    text = _COMMAND.sub(lambda command: _COMMANDS.get(command[1], command[0]), text)
+    return _ungrouped(_SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text))
+
+
+def _dollars(text: str) -> str:
+    """Without the signs around formulae, but with those of an amount."""
+    text = text.replace("＄＄", "$")
+    return text.replace("＄", "$") if text.count("＄") == 1 else text.replace("＄", "")
+
+
+def _ungrouped(text: str) -> str:
+    """Groups in parentheses where they say anything, and fractions and roots as one writes them on a line."""
+    pieces: list[list[str]] = [[]]
+    heads: list[list[str]] = []
+    last = 0
+    waiting: list[str] = []
+    for token in _GROUP.finditer(text):
+        pieces[-1].append(text[last : token.start()])
+        last = token.end()
+        if token[0] == "{":
+            if len(heads) == DEEPEST:
+                return text
+            heads.append(waiting)
+            waiting = []
+            pieces.append([])
+        elif token[0] == "}":
+            if not heads:
+                return text
+            inner, waiting = "".join(pieces.pop()).strip(), heads.pop()
+            if waiting and waiting[0] == "over":
+                pieces[-1].append(f"/{_enclosed(inner)}")
+                waiting = []
+            elif waiting and waiting[0] == "frac":
+                pieces[-1].append(f" {_enclosed(inner)}" if _after_digit(pieces[-1]) else _enclosed(inner))
+                waiting = ["over"]
+            elif waiting and waiting[0] == "sqrt":
+                pieces[-1].append(f"sqrt({inner})")
+                waiting = []
+            elif _after_raise(pieces[-1]):
+                pieces[-1].append(_enclosed(inner))
+            else:
+                pieces[-1].append(f" {inner} " if inner.isalpha() else f"{{{inner}}}" if "," in inner else inner)
+        else:
+            waiting = [token[0].removeprefix("\\")]
+    if heads:
+        return text
+    pieces[-1].append(text[last:])
+    return "".join(pieces[-1])
+
+
+def _after_digit(said: list[str]) -> bool:
+    before = next((piece.rstrip() for piece in reversed(said) if piece.strip()), "")
+    return before[-1:].isdigit()
+
+
+def _after_raise(said: list[str]) -> bool:
+    before = next((piece.rstrip() for piece in reversed(said) if piece.strip()), "")
+    return before.endswith(("^", "_"))
+
+
+def _enclosed(inner: str) -> str:
+    return inner if re.fullmatch(r"-?[0-9.]+|[a-zA-Z]", inner) else f"({inner})"

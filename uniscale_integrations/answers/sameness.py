@@ -1,0 +1,81 @@
+"""Which answers are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+
+from uniscale_integrations.answers.values import Value, read_value
+
+Equal = Callable[[str, str], bool | None]
+"""Whether two expressions are equal; `None` where that cannot be told."""
+
+MOST_COMPARED = 12
+"""Expressions of one question that algebra compares with each other; those beyond are the same where they are written alike."""
+
+
+def groups(answers: Sequence[str], question: str = "", equal: Equal | None = None) -> list[int]:
+    """The number of the group that each answer is in; groups are numbered in the order in which they begin.
+
+    Being in a group is transitive, whatever is compared: an answer is put into exactly one.
+
+    Args:
+        answers: as `extract_answer` gives them.
+        question: that they answer, where it is known.
+        equal: compares expressions.
+
+    Example:
+        >>> groups(["3/4", "0.75", "(B)", "B", "12 km", "12", "12 miles"])
+        [0, 0, 1, 1, 2, 2, 3]
+    """
+    return grouped([read_value(answer, question) for answer in answers], equal)
+
+
+def grouped(values: Sequence[Value], equal: Equal | None = None) -> list[int]:
+    """`groups` of what was read."""
+    numbers: dict[Hashable, int] = {}
+    of: list[int] = [numbers.setdefault((value.kind, value.unit, value.key), len(numbers)) for value in values]
+    if len(numbers) == 1 or not any(value.unit or value.expression for value in values):
+        return of
+    merged = _merged(values, of)
+    if equal is not None and any(value.expression for value in values):
+        merged = _by_algebra(values, merged, equal)
+    return _renumbered(merged)
+
+
+def _merged(values: Sequence[Value], of: list[int]) -> list[int]:
+    """Those without a unit join the largest group with one that they may be of, of equals the same one in whatever order they came."""
+    measured = {number: value for value, number in zip(values, of, strict=True) if value.unit}
+    claims: dict[Hashable, int] = {}
+    for number, value in sorted(measured.items(), key=lambda each: (-of.count(each[0]), str(each[1]))):
+        for key in value.bare:
+            claims.setdefault((value.kind, key), number)
+    if not claims:
+        return of
+    return [
+        number if value.unit else claims.get((value.kind, value.key), number) for value, number in zip(values, of, strict=True)
+    ]
+
+
+def _by_algebra(values: Sequence[Value], of: list[int], equal: Equal) -> list[int]:
+    """Groups whose first members are equal as expressions become one."""
+    firsts: dict[int, Value] = {}
+    for value, number in zip(values, of, strict=True):
+        if number not in firsts and value.kind in ("expression", "number"):
+            firsts[number] = value
+    kept: list[tuple[int, Value]] = []
+    same: dict[int, int] = {}
+    for number, value in sorted(firsts.items(), key=lambda each: str(each[1]))[:MOST_COMPARED]:
+        said = value.expression or str(value.key)
+        for other, first in kept:
+            fits = value.unit == first.unit or not (value.unit and first.unit)
+            if fits and (value.expression or first.expression) and equal(first.expression or str(first.key), said):
+                same[number] = other
+                break
+        else:
+            kept.append((number, value))
+    return [same.get(number, number) for number in of]
+
+
+def _renumbered(of: list[int]) -> list[int]:
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(number, len(numbers)) for number in of]

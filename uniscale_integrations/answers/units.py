@@ -1,0 +1,78 @@
+"""Units of measurement and currencies by the ways in which they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import NamedTuple
+
+
+class Unit(NamedTuple):
+    """A unit.
+
+    Attributes:
+        dimension: what it measures; units of one dimension are converted into each other.
+        factor: how much of the dimension's first unit it is.
+    """
+
+    dimension: str
+    factor: Fraction
+
+
+def _table() -> Mapping[str, Unit]:
+    said = {
+        "length": "1 m meter metre; 1/1000 mm millimeter millimetre; 1/100 cm centimeter centimetre; 1/10 dm decimeter decimetre; "
+        "1000 km kilometer kilometre; 0.0254 in inch inche; 0.3048 ft foot feet; 0.9144 yd yard; 1609.344 mi mile; 1/1000000 µm um "
+        "micrometer; 1/1000000000 nm nanometer",
+        "mass": "1 g gram gramme; 1/1000 mg milligram; 1000 kg kilogram kilo; 1000000 tonne; 453.59237 lb pound; 28.349523125 oz ounce",
+        "time": "1 s sec second sekunde; 1/1000 ms millisecond; 60 min minute minuto minuten; 3600 h hr hour std stunde stunden heure "
+        "hora; 86400 day; 604800 week",
+        "volume": "1 l liter litre; 1/1000 ml milliliter millilitre; 1/100 cl centiliter",
+        "area": "1 m^2 sqm; 1/10000 cm^2; 1000000 km^2; 1/1000000 mm^2",
+        "cubic": "1 m^3; 1/1000000 cm^3",
+        "speed": "1 m/s; 5/18 km/h kph kmh; 0.44704 mph",
+        "angle": "1 ° deg degree grad",
+        "celsius": "1 °c celsius",
+        "fahrenheit": "1 °f fahrenheit",
+        "data": "1 b byte; 1000 kb; 1000000 mb; 1000000000 gb; 1000000000000 tb",
+        "force": "1 n newton",
+        "energy": "1 j joule; 1000 kj kilojoule",
+        "power": "1 w watt; 1000 kw kilowatt",
+        "current": "1 a ampere amp",
+        "voltage": "1 v volt",
+        "frequency": "1 hz hertz; 1000 khz; 1000000 mhz; 1000000000 ghz",
+        "dollars": "1 $ usd dollar us$ us-dollar; 1/100 cent ¢",
+        "euros": "1 € eur euro",
+        "sterling": "1 £ gbp",
+        "yen": "1 ¥ jpy yen",
+        "rupees": "1 ₹ inr rupee",
+        "roubles": "1 ₽ rub rouble ruble руб",
+        "percent": "1 % percent per-cent prozent percentage pct por-ciento pour-cent por-cento процентов",
+    }
+    found: dict[str, Unit] = {}
+    for dimension, units in said.items():
+        for entry in units.split(";"):
+            factor, *names = entry.split()
+            found.update({name.replace("-", " "): Unit(dimension, Fraction(factor)) for name in names})
+    return found
+
+
+UNITS = _table()
+"""By its name in small letters, in the singular."""
+
+CURRENCIES = "$€£¥₹₽"
+"""Signs that stand before an amount, too."""
+
+
+def unit(name: str) -> Unit:
+    """The unit of that name; one that is not known measures nothing but itself, so that 12 apples are no 12 pears.
+
+    Example:
+        >>> unit("Kilometers") == unit("km"), unit("red apples").dimension
+        (True, 'red apple')
+    """
+    small = name.casefold().strip(" .()[]")
+    for each in (small, small.removesuffix("s"), small.removesuffix("es")):
+        if each in UNITS:
+            return UNITS[each]
+    return Unit(" ".join(word.removesuffix("s") if len(word) > 3 else word for word in small.split()), Fraction(1))
