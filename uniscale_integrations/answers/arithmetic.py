@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from math import factorial
 
 MOST_BITS = 4096
 """Of numerator and denominator, of every value on the way."""
 
+MOST_FACTORIAL = 300
+"""Of which a factorial is computed."""
+
 DEEPEST = 30
 """Parentheses and signs within each other."""
 
-_TOKEN = re.compile(r" *(?:([0-9]+(?:\.[0-9]+)?|\.[0-9]+)(e[-+]?[0-9]{1,4}(?![0-9.]))?|(\*\*|[-+*/^()]))", re.IGNORECASE)
+_TOKEN = re.compile(r" *(?:([0-9]+(?:\.[0-9]+)?|\.[0-9]+)(e[-+]?[0-9]{1,4}(?![0-9.]))?|(\*\*|[-+*/^()!]))", re.IGNORECASE)
 
 
 class _NoValue(Exception):
@@ -19,7 +23,7 @@ class _NoValue(Exception):
 
 
 def value_of(text: str) -> Fraction | None:
-    """The value of an expression of numbers, `+ - * / ^` and parentheses, in which a number may stand before a parenthesis.
+    """The value of an expression of numbers, `+ - * / ^ !` and parentheses, in which a number may stand before a parenthesis.
 
     Args:
         text: of at most a few hundred characters.
@@ -102,6 +106,14 @@ class _Parser:
         return base ** int(exponent)
 
     def _atom(self) -> Fraction:
+        value = self._factor()
+        while self._next("!") is not None:
+            if value.denominator != 1 or not 0 <= value <= MOST_FACTORIAL:
+                raise _NoValue
+            value = Fraction(factorial(int(value)))
+        return value
+
+    def _factor(self) -> Fraction:
         if self._next("(") is not None:
             value = self.sum()
             if self._next(")") is None:

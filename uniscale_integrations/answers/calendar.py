@@ -26,6 +26,7 @@ _NUMBERS = re.compile(r"([0-9]{1,2})([./-])([0-9]{1,2})\2([0-9]{4})")
 _DAY_FIRST = re.compile(rf"{_WEEKDAY}(?:the )?([0-9]{{1,2}})(?:st|nd|rd|th|er|\.)? (?:of |de )?({_MONTH})\.?,? (?:de )?([0-9]{{4}})")
 _MONTH_FIRST = re.compile(rf"{_WEEKDAY}({_MONTH})\.? ([0-9]{{1,2}})(?:st|nd|rd|th)?,? ([0-9]{{4}})")
 _MONTH_ONLY = re.compile(rf"({_MONTH})\.? (?:of |de )?([0-9]{{4}})")
+_ISO_MONTH = re.compile(r"([12][0-9]{3})-(0[1-9]|1[0-2])")
 _CHINESE = re.compile(r"([0-9]{4}) ?年 ?([0-9]{1,2}) ?月 ?([0-9]{1,2}) ?[日号]")
 _TIME = re.compile(r"(?:at )?([0-9]{1,2})(?:[:.h]([0-5][0-9]))?(?::([0-5][0-9]))? ?(a\.?m\.?|p\.?m\.?|h|uhr|o'clock)?")
 
@@ -58,6 +59,8 @@ def date_of(text: str) -> tuple[int, ...] | str | None:
             # Half the world begins with the month.
             return text
         return _day(year, second, first) or (_day(year, first, second) if match[2] == "/" else None) or text
+    if match := _ISO_MONTH.fullmatch(text):
+        return int(match[1]), int(match[2])
     if match := _MONTH_ONLY.fullmatch(text):
         return int(match[2]), _MONTHS[match[1]]
     return None

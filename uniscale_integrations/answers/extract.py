@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from uniscale_integrations.answers.normal_form import parse_structure
+from uniscale_integrations.answers.values import Value, read_value
 
 LONGEST_TAIL = 20_000
 """Characters at the end of a text in which its answer is looked for."""
@@ -28,7 +30,7 @@ _LABEL = re.compile(
     r"(?:\b(?:(?:final|correct|best|right) )?answer(?:s)?\b|\b(?:correct|best|right) (?:choice|option)\b"
     r"|\b(?:antwort|lösung|ergebnis)\b|\brespuesta(?: final| correcta)?\b|\bresposta(?: final| correta)?\b"
     r"|\bréponse(?: finale| correcte)?\b|\brisposta(?: finale| corretta)?\b"
-    rf")[*_`]{{0,4}}[ \t]{{0,9}}(?:{_IS})[*_`]{{0,4}}"
+    rf")[*_`]{{0,4}}[ \t]{{0,9}}(?:{_IS})[*_`]{{0,4}}|\bi(?:'d| would| will)? (?:choose|pick|select|go with) (?=[(*]{{0,3}}[A-Z]\b)"
     r"|(?:^|(?<=\n))[ \t]{0,9}[*_#]{0,4}[ \t]{0,4}(?:final )?(?:result|solution|resultado|résultat|resultat|результат|结果)"
     r"[*_`]{0,4}[ \t]{0,9}[:：][*_`]{0,4}"
     r"|\bответ[*_`]{0,4}[ \t]{0,9}(?:[:：]|[-–—] |это\b)[*_`]{0,4}"
@@ -55,7 +57,7 @@ _REFERRED = re.compile(
     r" {0,3}#?[0-9][0-9.]*",
     re.IGNORECASE,
 )
-_ITEM = re.compile(r"[ \t]{0,9}([0-9]{1,2})[.)] {1,4}(\S.*)")
+_ITEM = re.compile(r"[ \t]{0,9}(?:([0-9]{1,2})[.)]|[-*•]) {1,4}(\S.*)")
 _OFFER = re.compile(
     r"(?:let me know|feel free|would you like|shall i|do you want|if you (?:need|want|have|would)|i hope|hope this|please let)",
     re.IGNORECASE,
@@ -232,7 +234,7 @@ def _enumerated(text: str) -> str | None:
     items = [_ITEM.fullmatch(line) for line in lines[:100]]
     if len(items) < 2 or not all(items) or len(lines) > 100:
         return None
-    if [int(item[1]) for item in items if item] != list(range(1, len(items) + 1)):
+    if [int(item[1] or 0) for item in items if item] not in (list(range(1, len(items) + 1)), [0] * len(items)):
         return None
     said = [_cleaned(item[2]) or "" for item in items if item]
     return "; ".join(said) if all(len(each) <= LONGEST_BARE_ANSWER for each in said) else None
@@ -244,6 +246,8 @@ def _last_line(text: str) -> str | None:
         return None
     if yes_no := _YES_NO.match(line):
         return yes_no[0]
+    if len(line) <= LONGEST_COUNT and _of_a_kind(bare := _cleaned(line) or ""):
+        return bare
     dates = _DATE.findall(line)
     if len(dates) == 1:
         return str(dates[0])
@@ -259,6 +263,19 @@ def _last_line(text: str) -> str | None:
     if stated and len(stated["it"].split()) <= 5:
         return _stated(stated["it"])
     return _cleaned(line) if len(line) <= LONGEST_BARE_ANSWER else None
+
+
+def _of_a_kind(line: str) -> bool:
+    """Whether a line is an answer as a whole, and not about one."""
+    value = read_value(line)
+    if value.kind in ("list", "set") and isinstance(value.key, Collection):
+        return not any(isinstance(item, Value) and item.kind == "text" for item in value.key)
+    if value.kind == "expression":
+        return _DEFINED.fullmatch(line) is not None
+    return value.kind not in ("text", "json", "choice")
+
+
+_DEFINED = re.compile(r"[^=]*|[a-zA-Z](?:\w|\([a-z]\))? ?= ?[^=]*")
 
 
 def _closing(text: str) -> str:

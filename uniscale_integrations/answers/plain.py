@@ -25,9 +25,10 @@ _CHARACTERS = str.maketrans(
     }
 )  # fmt: skip
 _SPACES = re.compile(r"\s+")
+_RAISING = re.compile(r" ?\^ ?")
 _DELIMITERS = re.compile(r"\\(?:left|right|[bB]igg?[lrm]?)(?![a-zA-Z])\s*\.?")
 _DEGREE = re.compile(r"\s*(?:\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-zA-Z]))|\\degree(?![a-zA-Z]))")
-_WORDING = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|it|sf|bb)|operatorname|mbox|hbox|bm|boldsymbol)\s*(?=\{)")
+_WORDING = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|it|sf|bb|cal)|operatorname|mbox|hbox|bm|boldsymbol)\s*(?=\{)")
 _COMMANDS = {
     "dfrac": "\\frac", "tfrac": "\\frac", "cfrac": "\\frac", "cdot": "*", "times": "*", "div": "/", "pm": "+-", "le": "<=", "leq": "<=",
     "leqslant": "<=", "ge": ">=", "geq": ">=", "geqslant": ">=", "ne": "!=", "neq": "!=", "lt": "<", "gt": ">", "infty": " inf ",
@@ -60,7 +61,7 @@ def plain(answer: str) -> str:
     if "\\" in text:
         text = _unmarked(text)
     text = _dollars(text.replace("{,}", ","))
-    return _SPACES.sub(" ", text).strip()
+    return _RAISING.sub("^", _SPACES.sub(" ", text)).strip()
 
 
 def _unmarked(text: str) -> str:
@@ -129,4 +130,4 @@ def _after_raise(said: list[str]) -> bool:
 
 
 def _enclosed(inner: str) -> str:
-    return inner if re.fullmatch(r"-?[0-9.]+|[a-zA-Z]", inner) else f"({inner})"
+    return inner if re.fullmatch(r"-?[0-9.]+|[a-zA-Z]+", inner) else f"({inner})"

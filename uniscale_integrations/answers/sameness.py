@@ -44,9 +44,9 @@ def grouped(values: Sequence[Value], equal: Equal | None = None) -> list[int]:
 
 def _merged(values: Sequence[Value], of: list[int]) -> list[int]:
     """Those without a unit join the largest group with one that they may be of, of equals the same one in whatever order they came."""
-    measured = {number: value for value, number in zip(values, of, strict=True) if value.unit}
+    measured = {(number, value) for value, number in zip(values, of, strict=True) if value.unit}
     claims: dict[Hashable, int] = {}
-    for number, value in sorted(measured.items(), key=lambda each: (-of.count(each[0]), str(each[1]))):
+    for number, value in sorted(measured, key=lambda each: (-of.count(each[0]), str(each[1]))):
         for key in value.bare:
             claims.setdefault((value.kind, key), number)
     if not claims:

@@ -28,9 +28,10 @@ def _table() -> Mapping[str, Unit]:
         "time": "1 s sec second sekunde; 1/1000 ms millisecond; 60 min minute minuto minuten; 3600 h hr hour std stunde stunden heure "
         "hora; 86400 day; 604800 week",
         "volume": "1 l liter litre; 1/1000 ml milliliter millilitre; 1/100 cl centiliter",
-        "area": "1 m^2 sqm; 1/10000 cm^2; 1000000 km^2; 1/1000000 mm^2",
-        "cubic": "1 m^3; 1/1000000 cm^3",
-        "speed": "1 m/s; 5/18 km/h kph kmh; 0.44704 mph",
+        "area": "1 m^2 sqm square-meter square-metre; 1/10000 cm^2 square-centimeter square-centimetre; "
+        "1000000 km^2 square-kilometer square-kilometre; 1/1000000 mm^2",
+        "cubic": "1 m^3 cubic-meter cubic-metre; 1/1000000 cm^3 cubic-centimeter cubic-centimetre",
+        "speed": "1 m/s meter/second metre/second; 5/18 km/h kph kmh kilometer/hour kilometre/hour; 0.44704 mph mile/hour",
         "angle": "1 ° deg degree grad",
         "celsius": "1 °c celsius",
         "fahrenheit": "1 °f fahrenheit",
@@ -71,8 +72,8 @@ def unit(name: str) -> Unit:
         >>> unit("Kilometers") == unit("km"), unit("red apples").dimension
         (True, 'red apple')
     """
-    small = name.casefold().strip(" .()[]")
-    for each in (small, small.removesuffix("s"), small.removesuffix("es")):
+    small = name.casefold().strip(" .()[]").replace(" per ", "/")
+    for each in (small, small.removesuffix("s"), small.removesuffix("es"), small.replace("s/", "/")):
         if each in UNITS:
             return UNITS[each]
     return Unit(" ".join(word.removesuffix("s") if len(word) > 3 else word for word in small.split()), Fraction(1))

@@ -125,13 +125,15 @@ def _long(answer: str) -> Value:
 _FENCE = re.compile(r"\s*```([\w+-]*)[^\S\n]*\n(.*)```\s*", re.DOTALL)
 _MARKS = ("**", "__", "$$", "$", "``", "`", "*", "_")
 _LATEX_MARKS = ((r"\(", r"\)"), (r"\[", r"\]"))
+_PLACED = re.compile(r"(?:in|on|by|since|im jahr|en|em|в) (?=[0-9])", re.IGNORECASE)
+_REMARK = re.compile(r"(?<=[0-9%a-z]) \((?:[a-z]{3,}[ ,]?){1,6}\)$")
 _SAID = re.compile(r"(?:approximately|approx\.?|about|around|roughly|nearly|exactly|ca\.|circa|etwa|environ|≈|~) ", re.IGNORECASE)
 
 
 def _unwrapped(answer: str) -> str:
     text = answer.strip()
     while True:
-        inner = text.rstrip(".。!").strip() or text
+        inner = _unended(text)
         if inner.startswith("\\boxed{") and inner.endswith("}"):
             inner = inner[len("\\boxed{") : -1].strip()
         for opening, closing in ((mark, mark) for mark in _MARKS):
@@ -147,14 +149,24 @@ def _unwrapped(answer: str) -> str:
 
 
 def _trimmed(text: str) -> str:
-    text = text.rstrip(" .;:!,") if text.strip(" .;:!,") else text
+    text = _unended(text)
     if text[:1] in "'\"" and len(text) > 2 and text[-1] == text[0] and text[0] not in text[1:-1]:
         text = text[1:-1].strip()
-    if match := _SAID.match(text):
+    if match := _SAID.match(text) or _PLACED.match(text):
         text = text[match.end() :]
+    if match := _REMARK.search(text):
+        text = text[: match.start()]
     while text.startswith("(") and text.endswith(")") and _closes_at(text) == len(text) - 1 and "," not in text and len(text) > 3:
         text = text[1:-1].strip()
     return text
+
+
+def _unended(text: str) -> str:
+    """Without what ends a sentence; a factorial stays."""
+    ended = text.rstrip(" .;:,。")
+    if ended.endswith("!") and not ended[:-1].rstrip("!")[-1:].isdigit():
+        ended = ended.rstrip("!").rstrip()
+    return ended or text
 
 
 def _closes_at(text: str) -> int:
@@ -179,7 +191,7 @@ def _choice(text: str, asked: About) -> Value | None:
     match = _LETTER.fullmatch(text)
     if match is not None:
         letter = match[1].upper()
-        marked = len(text) > 1 and (text.startswith("(") or letter in dict(asked.options))
+        marked = text.startswith("(") or letter in dict(asked.options)
         if marked or match[1] == letter:
             return Value("choice", letter)
     if asked.options:
@@ -235,7 +247,7 @@ def _version(text: str, asked: About) -> Value | None:
         name = (match[1] or "").casefold()
         name = "" if name in ("version", "release") else name
         return Value("version", match[2].casefold(), name, (match[2].casefold(),))
-    if _DOTTED.fullmatch(text) and not _GERMAN.fullmatch(text):
+    if _DOTTED.fullmatch(text) and not _GERMAN.fullmatch(text) and not _DOTTED_GROUPS.fullmatch(text):
         return Value("version", text.casefold().lstrip("v "))
     return None
 
@@ -257,6 +269,7 @@ _SPACED = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:[ '_][0-9]{3})+(?![0-9])")
 _GROUPED = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,]|\.[0-9]+,)")
 _INDIAN = re.compile(r"(?<![0-9.,])[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?![0-9,])")
 _GERMAN = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]+)?|[0-9]+,[0-9]+")
+_DOTTED_GROUPS = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:\.[0-9]{3}){2,}(?![0-9.])")
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
 _SIGN = "[" + re.escape(CURRENCIES) + "]"
 _MEASURED = re.compile(
@@ -279,6 +292,7 @@ _FRACTIONS = {
 
 def _number(text: str, asked: About) -> Value | None:
     said = _INDIAN.sub(_digits, _GROUPED.sub(_digits, _SPACED.sub(_digits, text)))
+    said = _DOTTED_GROUPS.sub(lambda found: found[0].replace(".", ""), said)
     if asked.comma or re.search(r"[0-9]\.[0-9]{3},[0-9]", said):
         said = _GERMAN.sub(lambda found: found[0].replace(".", "").replace(",", "."), said) if "," in said else said
     match = _MEASURED.fullmatch(said)
@@ -286,10 +300,10 @@ def _number(text: str, asked: About) -> Value | None:
         return _in_words(said) or _computed(said)
     sign, currency, other_sign, number, name = match.groups()
     value = _read_number(number)
-    if value is None:
+    if value is None or (sign and other_sign):
         return None
-    value = -value if "-" in (sign, other_sign) and sign != other_sign else value
-    return _measured(value, currency or "", (name or "").strip(), asked)
+    value = -value if "-" in (sign, other_sign) else value
+    return _measured(value, currency or "", (name or "").strip(), asked) or _computed(said)
 
 
 def _measured(value: Fraction, currency: str, name: str, asked: About) -> Value | None:
@@ -364,7 +378,7 @@ def _in_words(text: str) -> Value | None:
 
 def _computed(text: str) -> Value | None:
     """A number that is written as arithmetic."""
-    value = value_of(text) if re.search(r"[0-9]", text) else None
+    value = value_of(text) if re.search(r"[0-9]", text) and not text.startswith("+-") else None
     return None if value is None else Value("number", _exact(value))
 
 
@@ -488,14 +502,15 @@ _FUNCTIONS = frozenset(["sqrt", "log", "ln", "sin", "cos", "tan", "exp", "pi", "
 def _algebra(text: str, asked: About) -> Value | None:
     if match := _COMPLEXITY.fullmatch(text):
         return Value("complexity", (match[1], re.sub(r"[\s*\\]|(?<=g)\(|\)$", "", match[2].casefold())))
-    if not _ALGEBRA.fullmatch(text) or not re.search(r"[-+*/^=<>]|sqrt|\\|[0-9]\(?[a-z]|pi|log", text):
+    if not _ALGEBRA.fullmatch(text) or not re.search(r"[-+*/^=<>]|sqrt|\\|[0-9]\(?[a-z]|pi|log|ln", text):
         return None
     if any(word not in _FUNCTIONS for word in _LONG_WORD.findall(text)) and not re.search(r"[\^=]", text):
         return None
-    key = re.sub(r"\s", "", text)
+    key = re.sub(r"\s", "", _ARGUMENT.sub(r"\1(\2)", text))
     return Value("expression", key, "", (), _in_latex(key))
 
 
+_ARGUMENT = re.compile(r"\b(log|ln|sin|cos|tan|exp) ([0-9a-z]+)(?![0-9a-z(])")
 _NAMED = re.compile(r"\b(?:pi|log|ln|sin|cos|tan|exp)(?![a-zA-Z])")
 
 
