@@ -73,3 +73,8 @@ def test_search(comparison: Comparison[Case], client: str, name: str, shape: Sha
 @pytest.mark.parametrize("client", ["server", "ollama"])
 def test_steps_are_continued(comparison: Comparison[Case], client: str) -> None:
     comparison.check_steps(client, "question")
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 2), (2, 2, 1)], ids=str)
+def test_an_answer_that_the_caller_has_begun_is_continued_by_the_model_alone(comparison: Comparison[Case], shape: Shape) -> None:
+    comparison.check_search("ollama", "assistant_last", shape)

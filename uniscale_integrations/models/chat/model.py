@@ -122,7 +122,9 @@ class ChatStepModel:
         self, conversation: Conversation, sampling: Sampling, configuration: Configuration, emit: Emit | None = None
     ) -> ChatSession:
         """Begin a conversation. One plain sample is drawn as the model is set up to; candidates that compete, as `sampling` says."""
-        by_steps = configuration.cp > 1 and not conversation.whole
+        # An answer that the caller has begun is continued by the model; a beginning of ours after it would be another message.
+        begun = bool(conversation.turns) and conversation.turns[-1].role == "assistant"
+        by_steps = configuration.cp > 1 and not conversation.whole and not begun
         return ChatSession(self, conversation, sampling, emit, draws=not configuration.plain, by_steps=by_steps)
 
     async def continuation(self, session: ChatSession) -> Continuation:
