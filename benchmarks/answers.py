@@ -30,7 +30,7 @@ def by_this_package(pair: Pair) -> bool:
 
 
 def by_math_verify(pair: Pair) -> bool:
-    """Whether math-verify does, as its own documentation has it used: the reference in dollars where it is an expression."""
+    """Whether math-verify does: what it finds in either output, compared."""
     from math_verify import parse, verify
 
     left, right = parse(pair["left"]), parse(pair["right"])

@@ -64,6 +64,7 @@ class _Parser:
         self._tokens, self.place, self._depth = tokens, 0, 0
 
     def sum(self) -> Fraction:
+        """What the terms from here on add up to."""
         self._depth += 1
         if self._depth > DEEPEST:
             raise _NoValue

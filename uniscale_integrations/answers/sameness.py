@@ -57,14 +57,14 @@ def _merged(values: Sequence[Value], of: list[int]) -> list[int]:
 
 
 def _by_algebra(values: Sequence[Value], of: list[int], equal: Equal) -> list[int]:
-    """Groups whose first members are equal as expressions become one."""
+    """Groups that have equal expressions become one; in whatever order the answers came, the same ones are compared."""
     firsts: dict[int, Value] = {}
-    for value, number in zip(values, of, strict=True):
-        if number not in firsts and value.kind in ("expression", "number"):
-            firsts[number] = value
+    for value, number in sorted(zip(values, of, strict=True), key=lambda each: str(each[0])):
+        if value.kind in ("expression", "number"):
+            firsts.setdefault(number, value)
     kept: list[tuple[int, Value]] = []
     same: dict[int, int] = {}
-    for number, value in sorted(firsts.items(), key=lambda each: str(each[1]))[:MOST_COMPARED]:
+    for number, value in list(firsts.items())[:MOST_COMPARED]:
         said = value.expression or str(value.key)
         for other, first in kept:
             fits = value.unit == first.unit or not (value.unit and first.unit)

@@ -525,9 +525,6 @@ def _in_latex(text: str) -> str:
     return _NAMED.sub(lambda found: f"\\{found[0]} ", text.replace("√", "sqrt"))
 
 
-_INLINE = re.compile(r"`([^`\n]+)`")
-
-
 def _code(answer: str) -> Value | None:
     match = _FENCE.fullmatch(answer)
     if match is None:

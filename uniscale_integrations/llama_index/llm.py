@@ -340,15 +340,16 @@ class UniScaleLLM(FunctionCallingLLM):
             ValueError: it calls none, unless that is no error.
             Exception: what the LLM that gave the response raised.
         """
-        inner, calls = self._answering(response), self._calls(response)
-        if (wrong := unreadable(calls)) is not None and KEY in response.additional_kwargs:
+        reads = getattr(self._answering(response), "get_tool_calls_from_response", None)
+        calls = self._calls(response) if reads is None else calls_of(response.message)
+        # What is still being streamed cannot all be read yet.
+        if KEY in response.additional_kwargs and (wrong := unreadable(calls)) is not None:
             _log.warning("%s", wrong)
-        if inner is not None and hasattr(inner, "get_tool_calls_from_response"):
-            read: list[ToolSelection] = inner.get_tool_calls_from_response(response, error_on_no_tool_call=error_on_no_tool_call, **kwargs)
-            return read
+        if reads is not None:
+            selected: list[ToolSelection] = reads(response, error_on_no_tool_call=error_on_no_tool_call, **kwargs)
+            return selected
         if not calls and error_on_no_tool_call:
             raise ValueError(f"Expected at least one tool call, but got {len(calls)} tool calls.")
-        # What is still being streamed cannot all be read yet.
         return [
             ToolSelection(tool_id=call.id, tool_name=call.name, tool_kwargs={} if unreadable([call]) else dict(call.arguments))
             for call in calls
