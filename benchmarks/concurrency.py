@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
+from httpx import Limits
+
 Shape = tuple[int, int, int]
 """`(QP, CP, BS)`."""
 
@@ -30,6 +32,9 @@ SHAPES: tuple[Shape, ...] = ((1, 1, 1), (2, 1, 1))
 
 TEXT = "2 + 2 = 4.\nAnswer: 4"
 """What the model answers."""
+
+ALL_KEPT = Limits(max_connections=1000, max_keepalive_connections=1000)
+"""Of the clients: httpcore closes a connection that has just been given to another thread where there are more than it keeps."""
 
 Call = Callable[[], object]
 AsyncCall = Callable[[], Coroutine[Any, Any, object]]

@@ -39,6 +39,10 @@ class VerifierError(UniScaleError):
     """A verifier that failed, or gave a score that is not a number in [0, 1]."""
 
 
+class NotInTime(VerifierError):
+    """What a text holds could not be computed in the time and memory that one text may take."""
+
+
 class SearchFailed(UniScaleError):
     """Every candidate failed.
 

@@ -13,11 +13,24 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import TypeVar
 
 IDLE = 30.0
 """Seconds after which a thread that has nothing to do ends."""
+
+LONG = 4_000
+"""Characters of a text that takes about a millisecond to read."""
+
+
+class _Reading:
+    """Held by whoever reads."""
+
+    lock = Lock()
+
+
+_reading = _Reading()
+
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -59,6 +72,27 @@ async def in_thread(call: Callable[[], Result]) -> Result:
 
     _hand_over(work)
     return await future
+
+
+async def read_aside(read: Callable[[str], Result], text: str) -> Result:
+    """What reading a text gives; a long one is read beside the event loop, one after the other, so that others get their turn.
+
+    Args:
+        read: takes time linear in the length of the text, and holds the interpreter for a few milliseconds at once.
+        text: what is read.
+
+    Example:
+        >>> asyncio.run(read_aside(str.split, "a b"))
+        ['a', 'b']
+    """
+    if len(text) <= LONG:
+        return read(text)
+
+    def one_at_a_time() -> Result:
+        with _reading.lock:
+            return read(text)
+
+    return await in_thread(one_at_a_time)
 
 
 async def iterate_in_thread(items: Callable[[], Iterator[Item]]) -> AsyncIterator[Item]:
@@ -128,8 +162,15 @@ class _Worker(Thread):
 _idle: deque[_Worker] = deque()
 """Threads that have nothing to do, the last one that had something last."""
 
-# Threads do not live on in a forked process.
-os.register_at_fork(after_in_child=_idle.clear)
+
+
+def _forked() -> None:
+    """Forget threads, which do not live on in a forked process, and what they held."""
+    _idle.clear()
+    _reading.lock = Lock()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def _hand_over(work: Callable[[], None]) -> None:

@@ -170,10 +170,6 @@ def test_expressions_that_would_take_forever_are_left_alone(expression: str) -> 
 
 def test_without_math_verify_the_normal_forms_decide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "math_verify", None)
-    equal_mathematics.cache_clear()
-    try:
-        assert same_answer("1/2", "0.5")
-        assert not same_answer("x + 1", "1 + x")
-        assert same_answer("$12.0$", "12")
-    finally:
-        equal_mathematics.cache_clear()
+    assert equal_mathematics("x + 1", "1 + x") is None
+    assert same_answer("1/2", "0.5")
+    assert same_answer("$12.0$", "12")

@@ -113,3 +113,31 @@ def test_no_ballots_is_an_error() -> None:
 def test_poisoned_values_are_refused(value: float) -> None:
     with pytest.raises(VerifierError, match=repr(value)):
         vote([Ballot("7", value, PathKey(0, (0,)))])
+
+
+def prose(*texts: str, value: float | None = None) -> list[Ballot]:
+    return [Ballot(None, value, PathKey(tree, (0,)), text=text) for tree, text in enumerate(texts)]
+
+
+TEXTS = ("The moon is far away.", "It is the sun that is far from the earth.", "The sun is far from the earth.", "What a day!")
+
+
+def test_of_texts_without_an_answer_and_without_values_the_medoid_wins() -> None:
+    assert vote(prose(*TEXTS)).key.tree == 2
+    assert tally(prose(*TEXTS))[0].best.key.tree == 2
+    assert vote(prose(*TEXTS[:2])).key.tree == 0
+
+
+def test_of_texts_without_an_answer_the_best_value_wins_where_there_are_values() -> None:
+    cast = [replace(ballot, value=value) for ballot, value in zip(prose(*TEXTS), (0.1, 0.2, 0.3, 0.9), strict=True)]
+    assert vote(cast).key.tree == 3
+
+
+def test_an_answer_that_two_agree_on_wins_over_prose() -> None:
+    assert vote([*prose(*TEXTS), *(Ballot("12", None, PathKey(tree, (0,))) for tree in (7, 8))]).answer == "12"
+
+
+def test_equal_expressions_add_up() -> None:
+    cast = of(("2x + 2", 0.4), ("x + 2", 0.5), ("2(x + 1)", 0.4))
+    assert vote(cast).answer == "x + 2"
+    assert vote(cast, "", lambda left, right: {left, right} == {"2x+2", "2(x+1)"}).answer == "2x + 2"

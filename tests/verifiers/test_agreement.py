@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import Counter
+from operator import mul
 from random import Random
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.embeddings import Embeddings
+from llama_index.core.base.embeddings.base import BaseEmbedding
 
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.search.answers import extract_answer
 from uniscale_integrations.search.paths import Candidate, Path, PathKey
 from uniscale_integrations.verifiers import Agreement, check_scores
 
@@ -57,6 +66,90 @@ def test_failed_candidates_count_for_nothing() -> None:
     assert scores((ROOT, failed), (ROOT, Candidate(("a",), False)), (ROOT, Candidate(("b",), False))) == [None, (0.5,), (0.5,)]
 
 
+def test_expressions_that_are_equal_agree() -> None:
+    steps = ("Answer: $2x + 2$", "Answer: $2(x + 1)$", "Answer: $x + 2$", "Answer: $2x+2$")
+    assert scores(*[(ROOT, Candidate((step,), True)) for step in steps]) == [(0.75,), (0.75,), (0.25,), (0.75,)]
+
+
+CONTRADICTORY = (
+    "The treaty was signed after long negotiations between both parties, and it ended the war for good, as most historians agree [1]",
+    "No treaty was ever signed: the war went on for decades, and the documents that are shown today are later forgeries, see [1]",
+    "What ended the war was the death of the king, whose heirs had neither the money nor the will to go on with it any longer [1]",
+    "Whether there was a treaty is disputed, since the only witness wrote about it thirty years later and far from the court [1]",
+)
+
+
+def test_prose_agrees_on_nothing() -> None:
+    assert scores(*[(ROOT, Candidate((text,), True)) for text in CONTRADICTORY]) == [None] * 4
+    assert scores(*[(ROOT, Candidate((CONTRADICTORY[0],), True))] * 4) == [None] * 4
+
+
+def test_beside_answers_prose_has_no_score() -> None:
+    items = [(ROOT, Candidate((text,), True)) for text in ("Answer: 12", "Answer: 12", CONTRADICTORY[0])]
+    assert scores(*items) == [(2 / 3,), (2 / 3,), None]
+
+
+TOPICS = ("treaty", "king", "witness", "war")
+
+
+def _vector(text: str) -> list[float]:
+    counted = Counter(word.strip(",.").casefold() for word in text.split())
+    return [float(counted[topic]) for topic in TOPICS]
+
+
+class LangChainEmbeddings(Embeddings):
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [_vector(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return _vector(text)
+
+
+class LlamaIndexEmbedding(BaseEmbedding):
+    def _get_text_embedding(self, text: str) -> list[float]:
+        return _vector(text)
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        return _vector(query)
+
+    async def _aget_query_embedding(self, query: str) -> list[float]:
+        return _vector(query)
+
+
+class BrokenEmbeddings(LangChainEmbeddings):
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        raise ConnectionError("no route")
+
+
+class ShortEmbeddings(LangChainEmbeddings):
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return super().embed_documents(texts)[1:]
+
+
+@pytest.mark.parametrize("model", [LangChainEmbeddings(), LlamaIndexEmbedding()])
+def test_prose_is_counted_by_how_close_it_comes(model: Any) -> None:
+    items = [(ROOT, Candidate((text,), True)) for text in CONTRADICTORY]
+    session = Agreement(similarity=model).open("How did the war end?")
+    found = [given[0] for given, _ in asyncio.run(session.score(items)) if given is not None]
+    vectors = [_vector(text) for text in CONTRADICTORY]
+    expected = [sum(sum(map(mul, a, b)) / math.hypot(*a) / math.hypot(*b) for b in vectors) / 4 for a in vectors]
+    assert found == pytest.approx(expected)
+    assert not session.notes
+
+
+@pytest.mark.parametrize(("model", "why"), [(BrokenEmbeddings(), "no route"), (ShortEmbeddings(), "must give 4")])
+def test_an_embedding_model_that_fails_gives_no_score_and_a_note(model: Any, why: str) -> None:
+    session = Agreement(similarity=model).open("How did the war end?")
+    assert [given for given, _ in asyncio.run(session.score([(ROOT, Candidate((text,), True)) for text in CONTRADICTORY]))] == [None] * 4
+    assert len(session.notes) == 1
+    assert why in session.notes[0]
+
+
+def test_what_embeds_nothing_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="must be an embedding model"):
+        Agreement(similarity="text-embedding-3-small")
+
+
 STEPS = st.lists(st.sampled_from(["a", "A.", "b", "Answer: 1", "1.0"]), max_size=3)
 CANDIDATES = st.tuples(STEPS, st.booleans()).map(lambda made: Candidate(tuple(made[0]), made[1]))
 
@@ -65,8 +158,10 @@ CANDIDATES = st.tuples(STEPS, st.booleans()).map(lambda made: Candidate(tuple(ma
 def test_scores_are_valid_and_do_not_depend_on_the_order(candidates: list[Candidate], seed: int) -> None:
     found = scores(*[(ROOT, candidate) for candidate in candidates])
     for candidate, each in zip(candidates, found, strict=True):
-        assert each is not None
-        check_scores("agreement", candidate.steps, each, 1.0)
+        if each is not None:
+            check_scores("agreement", candidate.steps, each, 1.0)
+        # The words among these steps are answers too; only what says nothing has none.
+        assert (each is None) is (bool(candidate.steps) and candidate.final and extract_answer("".join(candidate.steps)) is None)
     order = list(range(len(candidates)))
     Random(seed).shuffle(order)
     assert scores(*[(ROOT, candidates[place]) for place in order]) == [found[place] for place in order]

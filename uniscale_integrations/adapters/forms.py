@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from uniscale_integrations.search.conversation import Call
+from uniscale_integrations.answers import checks
+from uniscale_integrations.processes import in_process
+from uniscale_integrations.search.conversation import Call, Valid
+from uniscale_integrations.threads import LONG
+
+SECONDS = 1.0
+"""In which one answer is checked against a schema."""
+
+MAY_TAKE_LONG = ('"pattern"', '"patternProperties"', '"uniqueItems"', '"$ref"', '"$dynamicRef"')
+"""Keywords of schemas by which the time of a check is not bounded by the length of the text."""
 
 
 def canonical(text: str, calls: Sequence[Call]) -> str:
@@ -58,8 +67,8 @@ def choice_in(choice: object) -> str:
     return str(choice or "auto")
 
 
-def validity(tools: Sequence[Any], choice: Any, form: Any) -> Callable[[str], bool] | None:
-    """Whether the text of an answer has the form that was asked for; `None` where any has.
+def validity(tools: Sequence[Any], choice: Any, form: Any) -> Valid | None:
+    """What tells whether the text of an answer has the form that was asked for; `None` where any has.
 
     Args:
         tools: that were offered, each as OpenAI describes functions.
@@ -68,35 +77,47 @@ def validity(tools: Sequence[Any], choice: Any, form: Any) -> Callable[[str], bo
     """
     if form is not None:
         schema = form.get("json_schema", {}).get("schema") if isinstance(form, Mapping) else None
-        return lambda text: _fits(text, schema)
+
+        async def formed(text: str) -> bool:
+            return await _fits(text, schema)
+
+        return formed
     schemas = {name: function.get("parameters") for name, function in map(_function, tools) if name}
     if not schemas:
         return None
     required = choice_in(choice) not in ("auto", "none")
 
-    def called(text: str) -> bool:
+    async def called(text: str) -> bool:
         calls = _called(text)
         if calls is None:
             return not required
-        return all(call["name"] in schemas and _conforms(call["args"], schemas[call["name"]]) for call in calls["tool_calls"])
+        for call in calls["tool_calls"]:
+            if call["name"] not in schemas or not await _conforms(call["args"], schemas[call["name"]], len(text)):
+                return False
+        return True
 
     return called
 
 
-def filled(schema: Mapping[str, Any]) -> Callable[[str], bool]:
-    """Whether the text of an answer fills in a schema, as JSON or as the arguments of a tool's call, whichever way its model was asked.
+def filled(schema: Mapping[str, Any]) -> Valid:
+    """What tells whether the text of an answer fills in a schema, as JSON or as the arguments of a tool's call.
 
     Example:
+        >>> import asyncio
         >>> fits = filled({"type": "object", "required": ["setup"]})
-        >>> fits('{"setup": "Why?"}'), fits(canonical("", [Call("Joke", {"setup": "Why?"})])), fits("Why not?")
-        (True, True, False)
+        >>> said = ('{"setup": "Why?"}', canonical("", [Call("Joke", {"setup": "Why?"})]), "Why not?")
+        >>> [asyncio.run(fits(text)) for text in said]
+        [True, True, False]
     """
 
-    def fits(text: str) -> bool:
+    async def fits(text: str) -> bool:
         called = _called(text)
-        if called is not None:
-            return any(_conforms(call["args"], schema) for call in called["tool_calls"])
-        return _fits(text, schema)
+        if called is None:
+            return await _fits(text, schema)
+        for call in called["tool_calls"]:
+            if await _conforms(call["args"], schema, len(text)):
+                return True
+        return False
 
     return fits
 
@@ -118,25 +139,33 @@ def _function(tool: Any) -> tuple[str, Mapping[str, Any]]:
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
-def _fits(text: str, schema: Mapping[str, Any] | None) -> bool:
+async def _fits(text: str, schema: Mapping[str, Any] | None) -> bool:
     found = _parsed(text)
-    return found is not None and _conforms(found, schema)
+    return found is not None and await _conforms(found, schema, len(text))
 
 
-def _conforms(value: Any, schema: Mapping[str, Any] | None) -> bool:
-    """Whether a value fits a JSON schema; without the package that knows, whether it has what the schema requires."""
+async def _conforms(value: Any, schema: Mapping[str, Any] | None, length: int) -> bool:
+    """Whether a value fits a JSON schema; without the package that knows, whether it has what the schema requires.
+
+    Args:
+        value: what is checked.
+        schema: what it is to fit.
+        length: characters of the text that it was read from.
+
+    Raises:
+        NotInTime: that could not be told in time.
+    """
     if not schema:
         return True
     try:
-        from jsonschema import Draft202012Validator
-    except ImportError:
-        return isinstance(value, Mapping) and all(name in value for name in schema.get("required", ()))
-    try:
-        return bool(Draft202012Validator(schema).is_valid(value))
-    except Exception:
-        # Schemas may hold what this validator does not understand, such as patterns of another dialect. What cannot be checked passes.
+        written = json.dumps(schema)
+    except TypeError:
+        # What no provider can be sent is checked by nobody either.
         return True
+    if length > LONG or any(keyword in written for keyword in MAY_TAKE_LONG):
+        return bool(await in_process(checks.__name__, checks.conforms.__name__, written, value, seconds=SECONDS))
+    return checks.conforms(written, value)

@@ -1,11 +1,14 @@
-"""Equality of mathematical expressions by math-verify, where it is installed, without its signals and without its traps."""
+"""Equality of mathematical expressions by math-verify, where it is installed, without its signals.
+
+What is here may take for ever and holds the interpreter meanwhile: `algebra` has it run in a process of its own.
+"""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from importlib import import_module
 from types import ModuleType
 from typing import SupportsFloat
@@ -18,6 +21,11 @@ _WORD = re.compile(r"[a-zA-Z]{2,}")
 _SYMBOLS = re.compile(r"[0-9a-zA-Z+\-*/^=<>()\[\]{}.,|%_ ]*")
 _LONG_NUMBER = re.compile(r"[0-9]{16,}")
 _POWER = re.compile(r"\^\s*(?:\{\s*-?([0-9]{1,3}|[a-zA-Z])\s*\}|([0-9]{1,3}|[a-zA-Z]))(?![0-9]|\s*\^)")
+
+
+def warm() -> None:
+    """Import what takes long to import."""
+    math_verify()
 
 
 def math_verify() -> ModuleType | None:
@@ -33,12 +41,11 @@ def math_verify() -> ModuleType | None:
     return package
 
 
-@lru_cache(maxsize=4096)
 def equal_mathematics(left: str, right: str) -> bool | None:
     """Whether two expressions are equal, whichever comes first.
 
-    math-verify looks for an expression *inside* a text, so that "Paris 12" would equal "London 12", and it can compute for a very
-    long time ("9^9^9"). Only texts that are an expression as a whole, and a tame one, reach it.
+    math-verify looks for an expression *inside* a text, so that "Paris 12" would equal "London 12". Only texts that are an expression as a
+    whole, and a `tame` one, reach it.
 
     Returns:
         `None` where that cannot be told: math-verify is not installed, or a text is no expression that it reads.
@@ -47,7 +54,7 @@ def equal_mathematics(left: str, right: str) -> bool | None:
         >>> equal_mathematics("1/2", "0.5"), equal_mathematics("2*(3+4)", "15"), equal_mathematics("Paris 12", "London 12")
         (True, False, None)
     """
-    if not (_tame(left) and _tame(right)):
+    if not (tame(left) and tame(right)):
         return None
     package = math_verify()
     if package is None:
@@ -63,7 +70,6 @@ def equal_mathematics(left: str, right: str) -> bool | None:
         return None
 
 
-@lru_cache(maxsize=4096)
 def numeric_value(expression: str) -> float | None:
     """The value of an expression without unknowns; `None` where it has none, or as in `equal_mathematics`.
 
@@ -71,7 +77,7 @@ def numeric_value(expression: str) -> float | None:
     (4.25, None)
     """
     package = math_verify()
-    if package is None or not _tame(expression):
+    if package is None or not tame(expression):
         return None
     try:
         return float(_parsed(package.parse, expression)[0])
@@ -80,13 +86,44 @@ def numeric_value(expression: str) -> float | None:
         return None
 
 
+def hold(claims: Sequence[tuple[str, str]]) -> list[bool | None]:
+    """Whether two sides are equal, or the left one rounds to the right one; `None` as in `equal_mathematics`.
+
+    >>> hold([("2^0.5", "1.41"), ("4^0.5", "2"), ("2^0.5", "1.5")])
+    [True, True, False]
+    """
+    return [_holds(left, right) for left, right in claims]
+
+
+def _holds(left: str, right: str) -> bool | None:
+    equal = equal_mathematics(left, right)
+    if equal is not False:
+        return equal
+    value, stated = numeric_value(left), numeric_value(right)
+    return value is not None and stated is not None and rounds(value, stated, right)
+
+
+def rounds(value: Fraction | float, stated: Fraction | float, written: str) -> bool:
+    """Whether what is stated, and how it is written, is a decimal number that a value rounds to.
+
+    >>> rounds(2 / 3, 0.67, "0.67"), rounds(2 / 3, 0.66, "0.66"), rounds(2 / 3, 1, "1")
+    (True, False, False)
+    """
+    decimals = written.partition(".")[2]
+    return decimals.isdigit() and abs(float(value - stated)) <= 0.5 * 10.0 ** -len(decimals) * (1 + 1e-9)
+
+
 def _parsed(parse: Callable[..., list[SupportsFloat]], expression: str) -> list[SupportsFloat]:
     latex = re.sub(r"\\?%", r"\\%", expression.replace("**", "^"))
     return parse(f"${latex}$", parsing_timeout=None, fallback_mode="no_fallback")
 
 
-def _tame(text: str) -> bool:
-    """Whether this is one expression as a whole, small enough to be simplified at once."""
+def tame(text: str) -> bool:
+    """Whether this is one expression as a whole, and not one that would only be simplified for ever, such as "9^9^9".
+
+    >>> tame("2(x + 1)"), tame("9^9^9"), tame("about 12")
+    (True, False, False)
+    """
     if "," in text and not text.startswith(("{", "\\{")):
         # math-verify reads a list as a set, so that "1, 2" would equal "2, 1".
         return False

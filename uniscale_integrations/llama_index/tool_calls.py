@@ -70,7 +70,7 @@ def arguments_of(told: object) -> Mapping[str, Any]:
         return {}
     try:
         found = parse_partial_json(str(told))
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {UNREAD: str(told)}
 

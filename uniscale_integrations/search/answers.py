@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from uniscale_integrations.answers.algebra import equal_expressions
 from uniscale_integrations.answers.extract import extract_answer
-from uniscale_integrations.answers.mathematics import equal_mathematics
 from uniscale_integrations.answers.normal_form import normalise_answer
 from uniscale_integrations.answers.sameness import groups
 
@@ -24,4 +24,4 @@ def same_answer(left: str, right: str, question: str = "") -> bool:
         >>> same_answer("$1,234$", "1234.0"), same_answer("12 km", "12 miles"), same_answer("(B)", "B) Oslo")
         (True, False, True)
     """
-    return groups([left, right], question, equal_mathematics) == [0, 0]
+    return groups([left, right], question, equal_expressions) == [0, 0]

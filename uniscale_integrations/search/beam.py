@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from uniscale_integrations.answers.extract import extract_answer
+from uniscale_integrations.answers.sameness import Equal
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.aggregation import MEAN, Aggregation
 from uniscale_integrations.search.early_stopping import hopeless, patience
@@ -71,6 +73,13 @@ class _Tree:
 class BeamSearch:
     """Verifier-guided beam search over QP trees with path-aware early stopping.
 
+    Attributes:
+        best: the best finished path.
+        paths: all of them.
+        notes: what went wrong without ending it.
+        answers: of paths whose answers have been read, by anybody.
+        equal: compares the expressions of answers in the vote; until somebody sets it, those written differently differ.
+
     Example:
         >>> from uniscale_integrations.search.paths import Candidate
         >>> search = BeamSearch(Configuration("m", cp=2))
@@ -88,6 +97,8 @@ class BeamSearch:
         self.best: Path | None = None
         self.paths: list[Path] = []
         self.notes: list[str] = []
+        self.equal: Equal | None = None
+        self.answers: dict[PathKey, str | None] = {}
         self._cut = ""
         self._declined = ""
         self._trees = [_Tree(index) for index in range(configuration.qp)]
@@ -189,7 +200,14 @@ class BeamSearch:
 
     def result(self) -> SearchResult | None:
         """What is best so far, at any time; `None` while not a single step exists."""
-        return conclude(self.paths, self._cut or self._declined, self.notes, self.settings.question)
+        cut, question = self._cut or self._declined, self.settings.question
+        return conclude(self.paths, cut, self.notes, question, read=self.read, equal=self.equal)
+
+    def read(self, path: Path) -> str | None:
+        """The answer of a path that has ended."""
+        if path.key not in self.answers:
+            self.answers[path.key] = extract_answer(path.text)
+        return self.answers[path.key]
 
     def _take(self, key: PathKey) -> tuple[_Tree, Path]:
         if 0 <= key.tree < len(self._trees):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from math import log1p
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
@@ -18,6 +18,9 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 Emit = Callable[[Any], None]
 """Takes a piece of an answer as soon as it is there, in the form in which the generator's framework streams."""
+
+Valid = Callable[[str], Awaitable[bool]]
+"""Tells whether a text has a form; raises `NotInTime` where that takes too long."""
 
 
 class Call(NamedTuple):
@@ -64,7 +67,7 @@ class Conversation:
         options: what else the call said: tools, the form of the answer, and so on, for those generators too.
         whole: whether an answer cannot be cut into steps, as tool calls and JSON cannot.
         needs: what a model must be able to do for it, such as "tools" and "images".
-        valid: whether a text has the form that was asked for; anything goes by default.
+        valid: tells whether a text has the form that was asked for; anything goes by default.
         stop: texts that end the answer and are not part of it.
         earlier: the configuration that gave the last answer, and its score where it had one, if an engine did.
         about: the question as the user has put it, where the last turn wraps it in more, such as retrieved documents.
@@ -77,7 +80,7 @@ class Conversation:
     options: Mapping[str, Any] = field(default_factory=dict)
     whole: bool = False
     needs: frozenset[str] = frozenset()
-    valid: Callable[[str], bool] | None = None
+    valid: Valid | None = None
     stop: tuple[str, ...] = ()
     earlier: tuple[Configuration, float | None] | None = None
     about: str = ""

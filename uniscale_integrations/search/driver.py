@@ -15,8 +15,8 @@ from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathK
 from uniscale_integrations.search.ports import GeneratorSession, Hurries, Queues, Verdict, VerifierSession
 from uniscale_integrations.search.scores import check_scores
 
-GRACE = 1.0
-"""Seconds after a deadline in which what is there may still be scored."""
+GRACE = 0.15
+"""Seconds after a deadline in which what is there may still be scored; after that it counts without a score."""
 
 Observer = Callable[[BeamSearch], None]
 Told = list[tuple[PathKey, list[Scored]]]
@@ -112,6 +112,8 @@ class Driver:
                     self.generator.hurry()
                     await self._wait(running, [], GRACE)
                     done = [call for call in running if call.said_anything]
+                if not done and seconds is not None:
+                    done = await self._unscored(running)
                 if not done:
                     self._out_of_budget(self.meter.exceeded() or f"deadline of {self.meter.budget.seconds} s")
                 for call in done:
@@ -150,6 +152,17 @@ class Driver:
         for call in running:
             if call.told is None and call.task is not None and call.task.done():
                 call.task.result()
+
+    async def _unscored(self, running: list[Call]) -> list[Call]:
+        """The calls that have sampled something but not scored it in time: what was sampled counts without a score."""
+        late = [call for call in running if call.told is None and any(c.error is None for made in call.answers or () for c in made)]
+        if late:
+            await _cancelled(late)
+            self.search.notes.append(f"what was there when the deadline passed had not been scored by {self._verifier_name}")
+        for call in late:
+            answers = zip(call.wishes, call.answers or (), strict=True)
+            call.told = [(wish.path.key, [Scored(candidate, None) for candidate in made]) for wish, made in answers]
+        return late
 
     def _groups(self, wishes: list[Expansion]) -> list[list[Expansion]]:
         if not wishes or self._as_one:
@@ -286,11 +299,7 @@ class Driver:
 
     async def _cancel(self, running: list[Call]) -> None:
         """Cancel calls and wait for them; where what they used is not known, their estimate is charged."""
-        tasks = [call.task for call in running if call.task is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await _cancelled(running)
         for call in running:
             generated = self._estimate(call.wishes)
             if call.answers is not None:
@@ -298,6 +307,15 @@ class Driver:
             verified = _sum(scored.usage for _, made in call.told or () for scored in made)
             self.cancelled = (self.cancelled[0].plus(generated), self.cancelled[1].plus(verified))
             self.meter.charge(generated.plus(verified))
+
+
+async def _cancelled(calls: Iterable[Call]) -> None:
+    """Cancel calls and wait until they have ended."""
+    tasks = [call.task for call in calls if call.task is not None]
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _scorable(candidate: Candidate) -> bool:

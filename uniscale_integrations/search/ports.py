@@ -126,6 +126,16 @@ class Queues(Protocol):
         ...
 
 
+@runtime_checkable
+class Notes(Protocol):
+    """A session of a verifier that may have something to say beside scores."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What could not be judged so far, for the user to read."""
+        ...
+
+
 class Generator(Protocol):
     """A base model."""
 

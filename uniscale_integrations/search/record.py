@@ -6,7 +6,7 @@ from typing import Any
 
 from uniscale_integrations.search.answers import extract_answer
 from uniscale_integrations.search.paths import Fate, Path, PathKey
-from uniscale_integrations.search.result import precedence
+from uniscale_integrations.search.result import champions
 from uniscale_integrations.search.run import Answer
 
 
@@ -23,16 +23,11 @@ def record(answer: Answer) -> dict[str, Any]:
         key=lambda path: (path.fate is not Fate.FINISHED, path.key),
         default=None,
     )
-    finished = sorted((path for path in answer.paths if path.fate is Fate.FINISHED), key=precedence)
-    champions: dict[int, Path] = {}
-    for path in finished:
-        champions.setdefault(path.key.tree, path)
+    voting = sorted(champions(answer.paths), key=lambda path: path.key)
     return {
         "chosen": None if chosen is None else [chosen.key.tree, *chosen.key.lineage],
         "answer": answer.answer,
-        "votes": [
-            {"tree": tree, "answer": extract_answer(path.text), "value": path.value} for tree, path in sorted(champions.items())
-        ],
+        "votes": [{"tree": path.key.tree, "answer": extract_answer(path.text), "value": path.value} for path in voting],
         "paths": [_path(path, depths) for path in sorted(answer.paths, key=lambda path: path.key)],
     }
 

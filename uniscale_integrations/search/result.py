@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from uniscale_integrations.answers.sameness import Equal
 from uniscale_integrations.search.answers import extract_answer
 from uniscale_integrations.search.paths import INCOMPLETE, Fate, Path
 from uniscale_integrations.search.voting import Ballot, vote
@@ -51,26 +52,45 @@ def precedence(path: Path) -> tuple[float, tuple[int, tuple[int, ...]]]:
     return (2.0 if path.value is None else -path.value, path.key)
 
 
-def conclude(paths: Iterable[Path], cut: str, notes: Iterable[str], question: str = "") -> SearchResult | None:
+def champions(paths: Iterable[Path]) -> list[Path]:
+    """The best finished path of each tree, the best of all first."""
+    done = Fate.FINISHED
+    best: dict[int, Path] = {}
+    for path in sorted((path for path in paths if path.fate is done), key=precedence):
+        best.setdefault(path.key.tree, path)
+    return list(best.values())
+
+
+def conclude(
+    paths: Iterable[Path],
+    cut: str,
+    notes: Iterable[str],
+    question: str = "",
+    *,
+    read: Callable[[Path], str | None] = lambda path: extract_answer(path.text),
+    equal: Equal | None = None,
+) -> SearchResult | None:
     """The result of the paths so far; `None` while not a single step exists.
 
     Each tree has one ballot, its best finished path. Where no path finished, the best unfinished one stands in, and the result
     is marked as cut. One that its model ended without saying anything is better than nothing: it is what the model alone would have given.
+
+    Args:
+        paths: of all trees.
+        cut: why the search ended early, empty if it did not.
+        notes: for the result.
+        question: what was asked.
+        read: the answer of a path.
+        equal: see `vote`.
     """
     everything = tuple(paths)
-    done = Fate.FINISHED
-    finished = [path for path in everything if path.fate is done]
-    if finished:
-        champions: dict[int, Path] = {}
-        finished.sort(key=precedence)
-        for path in finished:
-            champions.setdefault(path.key.tree, path)
-        best = finished[0]
-        winner = vote([Ballot(extract_answer(path.text), path.value, path.key) for path in champions.values()], question)
-        return SearchResult(champions[winner.key.tree], best, winner.answer, everything, cut, tuple(notes))
+    if finished := champions(everything):
+        winner = vote([Ballot(read(path), path.value, path.key, text=path.text) for path in finished], question, equal)
+        [chosen] = [path for path in finished if path.key == winner.key]
+        return SearchResult(chosen, finished[0], winner.answer, everything, cut, tuple(notes))
     partial = [path for path in everything if path.fate is not Fate.FAILED and (path.steps or path.payload is not None)]
     if not partial:
         return None
     best = min(partial, key=lambda path: (-path.depth, *precedence(path)))
     why = cut or INCOMPLETE.get(best.incomplete, "no path finished")
-    return SearchResult(best, best, extract_answer(best.text), everything, why, tuple(notes))
+    return SearchResult(best, best, read(best), everything, why, tuple(notes))

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from uniscale_integrations.answers.algebra import equalities
+from uniscale_integrations.answers.extract import extract_answer
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.cost.ledger import Charge, Ledger
 from uniscale_integrations.errors import ConfigurationError, ContinuationError, SearchFailed
@@ -16,8 +18,10 @@ from uniscale_integrations.search.conversation import Conversation, Converses, E
 from uniscale_integrations.search.driver import Driver, Observer
 from uniscale_integrations.search.paths import Fate, Path
 from uniscale_integrations.search.ports import Generator, GeneratorSession, Sampling, Verifier
+from uniscale_integrations.search.result import champions
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.texts import sayable
+from uniscale_integrations.threads import read_aside
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,22 @@ class Run:
             await self._driver.run()
         finally:
             self.close()
+        if self.request.configuration.qp > 1:
+            await self._compare()
         return self.answer()
+
+    async def _compare(self) -> None:
+        """Find out which of the answers that take part in the vote are equal as mathematics."""
+        search = self.search
+        try:
+            async with asyncio.timeout(self.meter.remaining_seconds()):
+                voting = champions(search.paths)
+                for path in voting:
+                    search.answers[path.key] = await read_aside(extract_answer, path.text)
+                answers = [answer for path in voting if (answer := search.answers[path.key]) is not None]
+                search.equal = await equalities(answers, self.request.question)
+        except TimeoutError:
+            search.notes.append("expressions that are written differently count as different: no time was left to compare them")
 
     def close(self) -> None:
         """Close both sessions, also when closing one of them fails."""
@@ -187,7 +206,7 @@ class Run:
             ledger=ledger,
             paths=result.paths,
             cut=result.cut,
-            notes=(*result.notes, *self._generation.notes),
+            notes=(*result.notes, *self._generation.notes, *getattr(self._verification, "notes", ())),
             payload=result.chosen.payload,
             waited=getattr(self._generation, "waited", 0.0),
             finish_reason=result.finish_reason,

@@ -9,12 +9,14 @@ code, a heading for what it heads.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 LONG_UNIT = 600
 """Characters after which a list is no longer one unit: each of its items may end one."""
 
+_WORD = re.compile(r"[^\W_]")
+_OPENING = re.compile(r"[`~\\]|\$\$")
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})([^`]*)$")
 _HEADING = re.compile(r"\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?)\s*$")
 _ITEM = re.compile(r"\s*[-*+\N{BULLET}]\s+\S|(?:\s{2,}|\t)\S")
@@ -74,13 +76,12 @@ class Lines:
         return _Line(self.delimiter)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     delimiter: str
     complete: bool = False
 
     def after(self, piece: str) -> _Line:
-        return replace(self, complete=self.complete or bool(piece.removesuffix(self.delimiter).strip()))
+        return _Line(self.delimiter, self.complete or bool(piece.removesuffix(self.delimiter).strip()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,7 @@ class Units:
         return _Prose()
 
 
-@dataclass(frozen=True, slots=True)
-class _Prose:
+class _Prose(NamedTuple):
     """What is known of a unit of prose.
 
     Attributes:
@@ -123,37 +123,40 @@ class _Prose:
     size: int = 0
 
     def after(self, piece: str) -> _Prose:
+        # Written for speed: an answer may have tens of thousands of lines, all of which the event loop waits for.
         line = piece.rstrip()
-        if not line and not self.items and not self.complete:
+        _, closing, spoke, listing, items, size = self
+        if not line and not items and not self.complete:
             return self
-        read = replace(self, complete=False, size=self.size + len(piece), spoke=self.spoke or any(map(str.isalnum, line)))
-        if self.closing:
-            return read._closed(line)
+        says = _says(line)
+        spoke, size = spoke or says, size + len(piece)
+        if closing:
+            ends = line.strip().startswith(closing) if closing[0] in "`~" else closing in line
+            return _Prose(ends and spoke, "" if ends else closing, spoke, listing, items, size)
         if not line:
-            return replace(read, complete=self.spoke and self.items)
+            return _Prose(spoke and items, "", spoke, listing, items, size)
         if closing := _opened(line):
-            return replace(read, closing=closing)
-        return read._continued(line)
-
-    def _closed(self, line: str) -> _Prose:
-        """After a line within a fence or an equation."""
-        ends = line.strip().startswith(self.closing) if self.closing[0] in "`~" else self.closing in line
-        return replace(self, closing="", complete=self.spoke) if ends else self
-
-    def _continued(self, line: str) -> _Prose:
-        """After a line of text."""
-        if not any(map(str.isalnum, line)) or _MARKER.match(line) or _HEADING.match(line):
-            return self
-        if line.rstrip(_EMPHASIS).endswith(_OPEN_ENDED):
-            return replace(self, listing=line.rstrip(_EMPHASIS).endswith((":", "\N{FULLWIDTH COLON}")))
+            return _Prose(False, closing, spoke, listing, items, size)
+        if not says or _MARKER.match(line) or _HEADING.match(line):
+            return _Prose(False, "", spoke, listing, items, size)
+        end = line.rstrip(_EMPHASIS)
+        if end.endswith(_OPEN_ENDED):
+            return _Prose(False, "", spoke, end.endswith((":", "\N{FULLWIDTH COLON}")), items, size)
         row = line.lstrip().startswith("|")
-        if (row or (self.listing and _ITEM.match(line))) and self.size < LONG_UNIT:
-            return replace(self, listing=True, items=True)
-        return replace(self, complete=True)
+        if (row or (listing and _ITEM.match(line))) and size < LONG_UNIT:
+            return _Prose(False, "", spoke, True, True, size)
+        return _Prose(True, "", spoke, listing, items, size)
+
+
+def _says(text: str) -> bool:
+    """Whether a text says anything: has a letter or a digit."""
+    return _WORD.search(text) is not None
 
 
 def _opened(line: str) -> str:
     """The text that will close what a line leaves open; empty where it leaves nothing open."""
+    if not _OPENING.search(line):
+        return ""
     if fence := _FENCE.match(line):
         return fence[1]
     if line.count("$$") % 2:
@@ -206,7 +209,6 @@ def cut(text: str, segmenter: Segmenter, limit: int | None = None) -> tuple[str,
         >>> cut("one\ntwo\n\n\nthree\n---", Lines(), limit=2)
         ('one\n', 'two\n\n\nthree\n---')
     """
-    pieces = _pieces(text, segmenter.delimiter)
     steps: list[list[str]] = []
     unit, begun = segmenter.begin(), list[str]()
     pieces = _pieces(text, segmenter.delimiter)
@@ -222,7 +224,7 @@ def cut(text: str, segmenter: Segmenter, limit: int | None = None) -> tuple[str,
         if unit.complete and piece.endswith(segmenter.delimiter):
             steps.append(begun)
             unit, begun = segmenter.begin(), []
-    if not steps or any(any(map(str.isalnum, piece)) for piece in begun):
+    if not steps or any(map(_says, begun)):
         steps.append(begun)
     else:
         steps[-1] += begun
@@ -232,4 +234,6 @@ def cut(text: str, segmenter: Segmenter, limit: int | None = None) -> tuple[str,
 def _pieces(text: str, delimiter: str) -> list[str]:
     """A text in pieces, each with the delimiter at its end, the last one perhaps without."""
     pieces = text.split(delimiter)
-    return [*(piece + delimiter for piece in pieces[:-1]), *([pieces[-1]] if pieces[-1] else [])]
+    rest = pieces.pop()
+    ended = [piece + delimiter for piece in pieces]
+    return [*ended, rest] if rest else ended

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from math import fsum, inf
 
 from uniscale_integrations.answers.normal_form import normalise_answer
-from uniscale_integrations.answers.sameness import groups
+from uniscale_integrations.answers.sameness import Equal, groups
 from uniscale_integrations.errors import ConfigurationError, VerifierError
+from uniscale_integrations.search.medoid import medoid
 from uniscale_integrations.search.paths import PathKey
 
 
@@ -21,12 +22,14 @@ class Ballot:
         value: `V(p)`; `None` where nothing scored the path.
         key: the path.
         count: how many samples said the same, duplicates that were not pursued included.
+        text: the whole of it, by which those are compared that have no answer.
     """
 
     answer: str | None
     value: float | None
     key: PathKey
     count: int = 1
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,18 @@ class Tally:
     best: Ballot
 
 
-def vote(ballots: Iterable[Ballot], question: str = "") -> Ballot:
+def vote(ballots: Iterable[Ballot], question: str = "", equal: Equal | None = None) -> Ballot:
     """The best ballot of the answer that most of the value stands behind.
 
     The weight of an answer is the sum of `V(p)` over the paths that give one that is the same (`sameness`). An answer that could not be
     extracted agrees with no other and stands for itself, with its own value. Ties fall to the best value, then to the earliest path. Where
-    no ballot has a value, each counts 1; where only some have, those without weigh nothing.
+    no ballot has a value, each counts 1; where only some have, those without weigh nothing. Texts that hold no answer and that nothing
+    scored are no votes for anything: of those the `medoid` wins.
+
+    Args:
+        ballots: one for each path that takes part.
+        question: what was asked; it says how answers are read.
+        equal: compares expressions; without it those that are written differently differ.
 
     Raises:
         ConfigurationError: there are no ballots.
@@ -62,12 +71,19 @@ def vote(ballots: Iterable[Ballot], question: str = "") -> Ballot:
         >>> vote(Ballot(answer, value, PathKey(tree, (0,))) for tree, (answer, value) in enumerate(cast)).key
         PathKey(tree=1, lineage=(0,))
     """
-    cast, counted = _groups(ballots, question)
-    return min((_rank(group, counted) for group in cast), key=_position)[2]
+    cast, counted = _groups(ballots, question, equal)
+    ranks = [_rank(group, counted) for group in cast]
+    best = min(ranks, key=_position)[2]
+    return _typical(ranks) if counted and best.answer is None else best
 
 
-def tally(ballots: Iterable[Ballot], question: str = "") -> tuple[Tally, ...]:
+def tally(ballots: Iterable[Ballot], question: str = "", equal: Equal | None = None) -> tuple[Tally, ...]:
     """The count behind `vote`, the winner first.
+
+    Args:
+        ballots: as of `vote`.
+        question: likewise.
+        equal: likewise.
 
     Raises:
         ConfigurationError: there are no ballots.
@@ -79,8 +95,11 @@ def tally(ballots: Iterable[Ballot], question: str = "") -> tuple[Tally, ...]:
         >>> [(entry.answer, entry.weight, entry.votes) for entry in entries]
         [('7', 1.0, 2), ('12', 0.75, 1)]
     """
-    cast, counted = _groups(ballots, question)
+    cast, counted = _groups(ballots, question, equal)
     ranked = sorted(((_rank(group, counted), group) for group in cast), key=lambda entry: _position(entry[0]))
+    if counted and ranked[0][0][2].answer is None:
+        winner = _typical([rank for rank, _ in ranked])
+        ranked.sort(key=lambda entry: entry[0][2] is not winner)
     return tuple(
         Tally(
             None if best.answer is None else normalise_answer(best.answer), -rank, sum(ballot.count for ballot in group), best
@@ -89,7 +108,7 @@ def tally(ballots: Iterable[Ballot], question: str = "") -> tuple[Tally, ...]:
     )
 
 
-def _groups(ballots: Iterable[Ballot], question: str) -> tuple[Iterable[list[Ballot]], bool]:
+def _groups(ballots: Iterable[Ballot], question: str, equal: Equal | None) -> tuple[Iterable[list[Ballot]], bool]:
     """The ballots by answer, and whether they are only counted because none has a value."""
     cast, counted = list(ballots), True
     for ballot in cast:
@@ -99,15 +118,25 @@ def _groups(ballots: Iterable[Ballot], question: str) -> tuple[Iterable[list[Bal
                 raise VerifierError(f"the path {ballot.key} has the value {ballot.value!r}; a vote needs finite values of at least 0")
     if not cast:
         raise ConfigurationError("a vote needs at least one ballot; no path was finished")
-    numbers = iter(groups([ballot.answer for ballot in cast if ballot.answer is not None], question))
+    numbers = iter(groups([ballot.answer for ballot in cast if ballot.answer is not None], question, equal))
     of: dict[int | PathKey, list[Ballot]] = {}
     for ballot in cast:
         of.setdefault(ballot.key if ballot.answer is None else next(numbers), []).append(ballot)
     return of.values(), counted
 
 
-def _rank(group: list[Ballot], counted: bool) -> tuple[float, tuple[bool, float, PathKey], Ballot]:
-    """What answers are ordered by, first of all minus the weight; and the best ballot of this one."""
+Rank = tuple[float, tuple[bool, float, PathKey], Ballot]
+"""What answers are ordered by, first of all minus the weight; and the best ballot of this one."""
+
+
+def _typical(ranks: list[Rank]) -> Ballot:
+    """Of texts without an answer that have most votes, the one that is most like the others."""
+    most = min(ranks, key=_position)[0]
+    tied = sorted((best for rank, _, best in ranks if rank == most and best.answer is None), key=_order)
+    return tied[medoid([ballot.text for ballot in tied])]
+
+
+def _rank(group: list[Ballot], counted: bool) -> Rank:
     if len(group) == 1:
         [best] = group
         return -best.count * (1.0 if counted else best.value or 0.0), _order(best), best
@@ -121,5 +150,5 @@ def _order(ballot: Ballot) -> tuple[bool, float, PathKey]:
     return ballot.value is None, -(ballot.value or 0.0), ballot.key
 
 
-def _position(rank: tuple[float, tuple[bool, float, PathKey], Ballot]) -> tuple[float, tuple[bool, float, PathKey]]:
+def _position(rank: Rank) -> tuple[float, tuple[bool, float, PathKey]]:
     return rank[0], rank[1]

@@ -9,6 +9,7 @@ from uniscale_integrations.verifiers.confidence import SelfCertainty
 from uniscale_integrations.verifiers.ensemble import Ensemble
 from uniscale_integrations.verifiers.judge import LLMJudge
 from uniscale_integrations.verifiers.rules import CallableVerifier, JSONSchemaVerifier, RegexVerifier
+from uniscale_integrations.verifiers.universal import UniversalSelfConsistency
 
 __all__ = [
     "Agreement",
@@ -19,5 +20,6 @@ __all__ = [
     "MathVerifier",
     "RegexVerifier",
     "SelfCertainty",
+    "UniversalSelfConsistency",
     "check_scores",
 ]

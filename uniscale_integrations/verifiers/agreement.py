@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from statistics import fmean
 
-from uniscale_integrations.answers.extract import extract_answer
+from uniscale_integrations.answers.algebra import equalities
+from uniscale_integrations.answers.extract import extract_answer, without_drafts
 from uniscale_integrations.answers.sameness import groups
 from uniscale_integrations.cost.usage import NOTHING
 from uniscale_integrations.search.paths import Candidate, Path
 from uniscale_integrations.search.ports import Verdict
+from uniscale_integrations.threads import read_aside
+from uniscale_integrations.verifiers.embeddings import Embed, cosines, embedder
 from uniscale_integrations.verifiers.session import Item, StatelessSession
 
 Statement = tuple[str | int, str | int]
@@ -19,15 +22,25 @@ Statement = tuple[str | int, str | int]
 
 
 class Agreement:
-    """The share of the candidates, of those scored together at the same depth, that say the same.
+    """The share of the candidates, of those scored together at the same depth, that say the same (self-consistency, Wang et al. 2023).
 
     Two steps say the same when they stand in the same place and differ at most in case, spacing and closing punctuation. Two
     final steps say the same when the answers of their paths do, however they were reached. A candidate that is alone at its depth
     has nothing to agree with: its steps get the mean of its path's scores, which leaves `V` where it was, or no opinion where the
     path has no scores yet.
 
+    Prose holds no answer that could be the same as another: a final candidate without one has no score. With a `similarity` it counts the
+    others by how close they come to what it says, each by its cosine (semantic self-consistency, Knappe et al. 2024).
+
     The score depends on which other candidates there are, so a search with it does not stop paths early (`path_local` is false).
     It needs all the candidates that were sampled, repeated ones included.
+
+    Args:
+        similarity: an embedding model, `Embeddings` of LangChain or `BaseEmbedding` of LlamaIndex. What it costs is not on the ledger. One
+            that fails gives no score, and the answer a note.
+
+    Raises:
+        ConfigurationError: something else as the similarity.
 
     Example:
         >>> import asyncio
@@ -42,42 +55,82 @@ class Agreement:
     upper = 1.0
     path_local = False
 
-    def open(self, question: str) -> StatelessSession:
-        return StatelessSession(partial(self._score, question))
+    def __init__(self, similarity: object = None) -> None:
+        self._embed: Embed | None = None if similarity is None else embedder(similarity)
 
-    async def _score(self, question: str, items: Sequence[Item]) -> Sequence[Verdict]:
-        answers = [_answer(path, candidate) for path, candidate in items]
-        numbers = iter(groups([answer for answer in answers if answer is not None], question))
+    def open(self, question: str) -> StatelessSession:
+        notes: list[str] = []
+        return StatelessSession(partial(self._score, question, notes), notes)
+
+    async def _score(self, question: str, notes: list[str], items: Sequence[Item]) -> Sequence[Verdict]:
+        answers = [await _answer(path, candidate) for path, candidate in items]
+        said = [answer for answer in answers if answer is not None]
+        numbers = iter(groups(said, question, await equalities(said, question)))
         statements = [
             _statements(candidate, None if answer is None else next(numbers)) for (_, candidate), answer in zip(items, answers, strict=True)
         ]
         sizes = Counter(path.depth for path, candidate in items if candidate.error is None)
-        said = Counter(
+        shared = Counter(
             (path.depth, each)
             for (path, candidate), made in zip(items, statements, strict=True)
             if candidate.error is None
             for each in made
         )
+        close = await self._close(notes, items, answers) if self._embed else {}
         return [
-            (_shares(path, candidate, made, sizes, said), NOTHING)
-            for (path, candidate), made in zip(items, statements, strict=True)
+            (_shares(path, candidate, made, sizes, shared, close.get(place)), NOTHING)
+            for place, ((path, candidate), made) in enumerate(zip(items, statements, strict=True))
         ]
+
+    async def _close(self, notes: list[str], items: Sequence[Item], answers: Sequence[str | None]) -> Mapping[int, float]:
+        """For each final candidate without an answer, how many of those at its depth say what it says, itself included."""
+        prose = {
+            place: without_drafts(path.text + "".join(candidate.steps)).strip()
+            for place, ((path, candidate), answer) in enumerate(zip(items, answers, strict=True))
+            if candidate.final and answer is None and candidate.error is None
+        }
+        prose = {place: text for place, text in prose.items() if text}
+        if len(prose) < 2 or self._embed is None:
+            return {}
+        try:
+            vectors = await self._embed(list(prose.values()))
+            alike = cosines(vectors, len(prose))
+        except Exception as error:
+            # An embedding model that cannot be reached has no opinion; the answers are there all the same.
+            notes.append(f"verifier {self.name}: prose has no score, for the embedding model failed: {type(error).__name__}: {error}")
+            return {}
+        depths = [items[place][0].depth for place in prose]
+        return {
+            place: 1.0 + sum(alike[row][column] for column, depth in enumerate(depths) if column != row and depth == depths[row])
+            for row, place in enumerate(prose)
+        }
 
 
 def _shares(
-    path: Path, candidate: Candidate, made: tuple[Statement, ...], sizes: Counter[int], said: Counter[tuple[int, Statement]]
+    path: Path,
+    candidate: Candidate,
+    made: tuple[Statement, ...],
+    sizes: Counter[int],
+    shared: Counter[tuple[int, Statement]],
+    close: float | None,
 ) -> tuple[float, ...] | None:
     if not candidate.steps:
         return ()
     if candidate.error is not None:
         return None
-    if sizes[path.depth] > 1:
-        return tuple(said[path.depth, each] / sizes[path.depth] for each in made[: len(candidate.steps)])
-    return (fmean(path.scores),) * len(candidate.steps) if path.scores else None
+    size = sizes[path.depth]
+    if size == 1:
+        return (fmean(path.scores),) * len(candidate.steps) if path.scores else None
+    scores = tuple(shared[path.depth, each] / size for each in made[: len(candidate.steps)])
+    if candidate.final and made[-1][0] == "end":
+        return None if close is None else (*scores[:-1], min(1.0, close / size))
+    return scores
 
 
-def _answer(path: Path, candidate: Candidate) -> str | None:
-    return extract_answer(path.text + "".join(candidate.steps)) if candidate.final else None
+async def _answer(path: Path, candidate: Candidate) -> str | None:
+    if not candidate.final:
+        return None
+    return await read_aside(extract_answer, path.text + "".join(candidate.steps))
 
 
 def _statements(candidate: Candidate, answer: int | None) -> tuple[Statement, ...]:

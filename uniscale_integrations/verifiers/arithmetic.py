@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from uniscale_integrations.answers.mathematics import equal_mathematics, math_verify, numeric_value
-from uniscale_integrations.errors import MissingExtraError
+import re
+
+from uniscale_integrations.answers import mathematics
+from uniscale_integrations.answers.arithmetic import value_of
+from uniscale_integrations.answers.mathematics import rounds
+from uniscale_integrations.processes import in_process
+from uniscale_integrations.threads import read_aside
 from uniscale_integrations.verifiers.equalities import Equality, claimed_equalities
-from uniscale_integrations.verifiers.rules import CallableVerifier
+from uniscale_integrations.verifiers.rules import SECONDS, CallableVerifier
+
+LONGEST = 20_000
+"""Characters at the end of a step in which claims are looked for."""
+
+MOST_CLAIMS = 200
+"""Of a step, which are recomputed: a text that claims more is no calculation."""
 
 
 class MathVerifier(CallableVerifier):
@@ -13,10 +24,10 @@ class MathVerifier(CallableVerifier):
 
     It reads the steps and nothing else; it never sees a reference answer. A step that claims nothing, or nothing that can be
     recomputed for sure (unknowns, units inside the expression, remainders), is not judged. A result with decimals may be rounded:
-    "17 / 3 = 5.67" holds, "17 / 3 = 6" does not. A claim takes a few milliseconds of the event loop.
+    "17 / 3 = 5.67" holds, "17 / 3 = 6" does not.
 
-    Raises:
-        MissingExtraError: math-verify is not installed.
+    Numbers are computed exactly. What has no exact value that is small, as "2 ^ 0.5 = 1.41", is left to math-verify where it is installed
+    (`pip install "uniscale-integrations[rules]"`), in a process of its own; a candidate that takes too long has no score.
 
     Example:
         >>> import asyncio
@@ -27,30 +38,40 @@ class MathVerifier(CallableVerifier):
     """
 
     def __init__(self, *, name: str = "math") -> None:
-        if math_verify() is None:
-            raise MissingExtraError("MathVerifier", "rules")
         super().__init__(lambda question, path_text, step: judge_arithmetic(step), name=name)
 
 
-def judge_arithmetic(step: str) -> float | None:
+async def judge_arithmetic(step: str) -> float | None:
     """1 where all equalities claimed in the step hold, 0 where one is false, `None` where none is claimed or can be told.
 
-    >>> [judge_arithmetic(step) for step in ("so 17 / 3 = 5.67", "3 + 4 = 7, 7 + 1 = 9", "Let x + 1 = 3")]
+    Raises:
+        NotInTime: algebra had to be asked and took too long.
+
+    >>> import asyncio
+    >>> [asyncio.run(judge_arithmetic(step)) for step in ("so 17 / 3 = 5.67", "3 + 4 = 7, 7 + 1 = 9", "Let x + 1 = 3")]
     [1.0, 0.0, None]
     """
-    verdicts = [holds for holds in map(_holds, claimed_equalities(step)) if holds is not None]
-    return float(all(verdicts)) if verdicts else None
+    claims, verdicts = await read_aside(_computed, step)
+    if False in verdicts:
+        return 0.0
+    unknown = [claim for claim, holds in zip(claims, verdicts, strict=True) if holds is None and all(map(mathematics.tame, claim))]
+    if unknown:
+        verdicts += await in_process(mathematics.__name__, "hold", unknown, seconds=SECONDS)
+    known = [holds for holds in verdicts if holds is not None]
+    return float(all(known)) if known else None
+
+
+def _computed(step: str) -> tuple[list[Equality], list[bool | None]]:
+    claims = claimed_equalities(step[-LONGEST:])[:MOST_CLAIMS]
+    return claims, [_holds(claim) for claim in claims]
 
 
 def _holds(claim: Equality) -> bool | None:
-    equal = equal_mathematics(claim.left, claim.right)
-    return _rounded(claim) if equal is False else equal
+    """Whether a claim holds, `None` where a side has no exact value that is small."""
+    left, right = (value_of(_PERCENT.sub(r"(\1/100)", side)) for side in claim)
+    if left is None or right is None:
+        return None
+    return left == right or rounds(left, right, claim.right)
 
 
-def _rounded(claim: Equality) -> bool:
-    """Whether the right side is a decimal number that the left side rounds to."""
-    decimals = claim.right.partition(".")[2]
-    value, stated = numeric_value(claim.left), numeric_value(claim.right)
-    if not decimals.isdigit() or value is None or stated is None:
-        return False
-    return abs(value - stated) <= 0.5 * 10.0 ** -len(decimals) * (1 + 1e-9)
+_PERCENT = re.compile(r"([0-9.]+)\\?%")

@@ -13,7 +13,7 @@ from uniscale_integrations.errors import ConfigurationError, VerifierError
 from uniscale_integrations.search.paths import Path
 from uniscale_integrations.search.ports import ReadsAtACost, Verdict, Verifier, VerifierSession
 from uniscale_integrations.search.scores import check_scores
-from uniscale_integrations.verifiers.session import Item
+from uniscale_integrations.verifiers.session import Item, notes_of
 
 
 class Ensemble:
@@ -98,6 +98,11 @@ class EnsembleSession:
     def shared(self) -> Usage:
         """The sum over the members."""
         return reduce(Usage.plus, (session.shared for session in self._sessions))
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Those of all members."""
+        return tuple(note for session in self._sessions for note in notes_of(session))
 
     def retain(self, paths: Collection[Path]) -> None:
         for session in self._sessions:

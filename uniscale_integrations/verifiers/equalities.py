@@ -18,7 +18,7 @@ LONGEST = 200
 """Characters that an expression is looked for in, so that reading stays linear in the text."""
 
 _PLAIN_SIGNS = (
-    (re.compile(r"(?m)^\s*[-*\N{BULLET}]\s+"), ""),
+    (re.compile(r"(?m)^[ \t]*[-*\N{BULLET}][ \t]+"), ""),
     (re.compile(r"(?<!\S)\*\*(?=\S)|(?<=\S)\*\*(?!\S|$)|(?<=\S)\*\*$"), ""),
     (re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r"((\1)/(\2))"),
     (re.compile(r"\\(?:times|cdot)\b|[\N{MULTIPLICATION SIGN}\N{MIDDLE DOT}\N{DOT OPERATOR}]"), "*"),

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.search.paths import Path
+from uniscale_integrations.errors import NotInTime
+from uniscale_integrations.search.conversation import Valid
+from uniscale_integrations.search.paths import Candidate, Path
 from uniscale_integrations.search.ports import Verdict, Verifier, VerifierSession
-from uniscale_integrations.verifiers.session import Item
+from uniscale_integrations.verifiers.session import Item, notes_of
 
 
 class Formed:
     """Gives an answer without the form that was asked for a 0, and leaves all others to another verifier.
 
+    An answer of which that cannot be told in time has no score.
+
     Args:
         verifier: the other one; without one an answer in form has no score.
-        valid: whether the text of a finished path has the form.
+        valid: tells whether the text of a finished path has the form.
 
     Example:
         >>> import asyncio
         >>> from uniscale_integrations.search.paths import Candidate, PathKey
-        >>> session = Formed(None, str.isdigit).open("How many?")
+        >>> async def number(text):
+        ...     return text.isdigit()
+        >>> session = Formed(None, number).open("How many?")
         >>> root = Path(PathKey(0, ()))
         >>> asyncio.run(session.score([(root, Candidate(("four",), True)), (root, Candidate(("4",), True))]))
         [((0.0,), Usage(...)), (None, Usage(...))]
     """
 
-    def __init__(self, verifier: Verifier | None, valid: Callable[[str], bool]) -> None:
+    def __init__(self, verifier: Verifier | None, valid: Valid) -> None:
         self._verifier, self._valid = verifier, valid
         self.name = verifier.name if verifier else "form"
         self.upper = verifier.upper if verifier else 1.0
@@ -37,12 +43,17 @@ class Formed:
 
 
 class _FormedSession:
-    def __init__(self, session: VerifierSession | None, valid: Callable[[str], bool]) -> None:
+    def __init__(self, session: VerifierSession | None, valid: Valid) -> None:
         self._session, self._valid = session, valid
+        self._notes: list[str] = []
 
     @property
     def shared(self) -> Usage:
         return self._session.shared if self._session else NOTHING
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return (*dict.fromkeys(self._notes), *notes_of(self._session))
 
     def retain(self, paths: Collection[Path]) -> None:
         if self._session is not None:
@@ -53,7 +64,7 @@ class _FormedSession:
             self._session.close()
 
     async def score(self, items: Sequence[Item]) -> Sequence[Verdict]:
-        formed = [not each.final or self._valid(path.text + "".join(each.steps)) for path, each in items]
+        formed = [await self._formed(path, each) for path, each in items]
         good = [item for item, fine in zip(items, formed, strict=True) if fine]
         if self._session is None:
             verdicts: Sequence[Verdict] = [(None, NOTHING) for _ in good]
@@ -61,5 +72,16 @@ class _FormedSession:
             verdicts = await self._session.score(good) if good else []
         remaining = iter(verdicts)
         return [
-            next(remaining) if fine else ((0.0,) * len(each.steps), NOTHING) for (_, each), fine in zip(items, formed, strict=True)
+            next(remaining) if fine else (None if fine is None else (0.0,) * len(each.steps), NOTHING)
+            for (_, each), fine in zip(items, formed, strict=True)
         ]
+
+    async def _formed(self, path: Path, candidate: Candidate) -> bool | None:
+        """Whether a candidate may still have the form; `None` where that cannot be told in time."""
+        if not candidate.final:
+            return True
+        try:
+            return await self._valid(path.text + "".join(candidate.steps))
+        except NotInTime as error:
+            self._notes.append(f"the form of an answer was not checked: {error}")
+            return None

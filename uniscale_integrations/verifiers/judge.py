@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
+from typing import Any
 
 from uniscale_integrations.cost.price import Price
 from uniscale_integrations.cost.usage import Usage
@@ -28,6 +29,9 @@ INSTRUCTION = (
     'Reply with one JSON object and nothing else: {{"reason": "<one sentence>", "score": <a whole number from 0 to {top}>}}, '
     "where 0 is certainly wrong and {top} certainly right."
 )
+
+LONGEST_REPLY = 2_000
+"""Characters of a judge's reply that are read."""
 
 _decoder = json.JSONDecoder()
 _log = logging.getLogger(__name__)
@@ -63,11 +67,7 @@ class LLMJudge:
     ) -> None:
         if top < 1:
             raise ConfigurationError(f"the scale of a judge must end at 1 or more, got {top}")
-        [judge] = generators([model])
-        if not isinstance(judge, ChatStepModel):
-            raise ConfigurationError(f"a judge must be a chat model, got {model!r:.60}")
-        if price is not None:
-            judge.set_price(Price.of(price))
+        judge = judging(model, price)
         self.name = f"judge {judge.name}"
         self._model, self._top, self._calibrated = judge, top, calibrated
         self._instruction = Turn("system", INSTRUCTION.format(rubric=rubric.strip(), top=top))
@@ -99,6 +99,20 @@ class LLMJudge:
         return (score,) * len(candidate.steps), reply.usage
 
 
+def judging(model: object, price: tuple[float, float] | None) -> ChatStepModel:
+    """A chat model that judges, with its price.
+
+    Raises:
+        ConfigurationError: it is no chat model.
+    """
+    [judge] = generators([model])
+    if not isinstance(judge, ChatStepModel):
+        raise ConfigurationError(f"a judge must be a chat model, got {model!r:.60}")
+    if price is not None:
+        judge.set_price(Price.of(price))
+    return judge
+
+
 def verdict(text: str, top: int) -> float | None:
     """The share of the scale that a judge's reply gives, in [0, 1]; `None` where it gives none.
 
@@ -106,12 +120,28 @@ def verdict(text: str, top: int) -> float | None:
         >>> verdict('Well. {"reason": "it adds up", "score": 8}', 10), verdict("good", 10), verdict('{"score": 99}', 10)
         (0.8, None, None)
     """
-    places = [place for place, sign in enumerate(text) if sign == "{"]
-    for place in reversed(places):
+    for said in objects_in(text):
         try:
-            score = float(_decoder.raw_decode(text, place)[0]["score"])
+            score = float(said["score"])
         except (ValueError, KeyError, TypeError):
             continue
         if isfinite(score) and 0.0 <= score <= top:
             return score / top
     return None
+
+
+def objects_in(text: str) -> Iterator[Mapping[str, Any]]:
+    """The JSON objects that a judge's reply holds, the last one first; of a long reply the end is read.
+
+    Example:
+        >>> list(objects_in('{"a": 1}, no: {"a": 2}'))
+        [{'a': 2}, {'a': 1}]
+    """
+    text = text[-LONGEST_REPLY:]
+    for place in reversed([place for place, sign in enumerate(text) if sign == "{"]):
+        try:
+            found = _decoder.raw_decode(text, place)[0]
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, dict):
+            yield found

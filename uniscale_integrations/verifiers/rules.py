@@ -7,6 +7,9 @@ check must sink the path, let the search aggregate by "min" or "product".
 
 A rule on final answers judges the last step of a final candidate. A final candidate without new steps (the model only ended the
 text) has no step to judge.
+
+How long a rule takes hangs on what a model has written. Those here compute in a process of their own (`processes`) wherever that is not
+bounded by the length of the text: a candidate that could not be judged in time has no score, and the answer a note that says so.
 """
 
 from __future__ import annotations
@@ -18,13 +21,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
 from inspect import isawaitable
 
+from uniscale_integrations.answers import checks
 from uniscale_integrations.cost.usage import NOTHING
-from uniscale_integrations.errors import ConfigurationError, MissingExtraError, UniScaleError, VerifierError
-from uniscale_integrations.search.answers import extract_answer
+from uniscale_integrations.errors import ConfigurationError, MissingExtraError, NotInTime, UniScaleError, VerifierError
+from uniscale_integrations.processes import in_process
 from uniscale_integrations.search.paths import Candidate, Path
 from uniscale_integrations.search.ports import Verdict
 from uniscale_integrations.search.scores import check_scores
 from uniscale_integrations.verifiers.session import Item, StatelessSession
+
+SECONDS = 1.0
+"""In which one candidate is judged."""
 
 Judgement = float | bool | None
 """A score, whether the step is right, or `None` where the rule does not judge the step."""
@@ -39,7 +46,7 @@ class CallableVerifier:
     Args:
         rule: `rule(question, path_text, step)`: `path_text` is the text before the step, so that `path_text + step` is all
             there is so far. It gives a score, a bool or `None` for a step that it does not judge. A sync one blocks the event
-            loop: it should be quick.
+            loop: it should be quick. One that gives up raises `NotInTime`, and its candidate has no score.
         name: for messages and the log.
         final_only: judge only the last step of a complete path.
         upper: the greatest score it gives.
@@ -63,11 +70,19 @@ class CallableVerifier:
         self._final_only = final_only
 
     def open(self, question: str) -> StatelessSession:
-        async def score(items: Sequence[Item]) -> Sequence[Verdict]:
-            scores = await asyncio.gather(*(self._scores(question, path, candidate) for path, candidate in items))
-            return [(each, NOTHING) for each in scores]
+        notes: list[str] = []
 
-        return StatelessSession(score)
+        async def verdict(path: Path, candidate: Candidate) -> Verdict:
+            try:
+                return await self._scores(question, path, candidate), NOTHING
+            except NotInTime as error:
+                notes.append(f"verifier {self.name}: {error}; what it could not judge has no score")
+                return None, NOTHING
+
+        async def score(items: Sequence[Item]) -> Sequence[Verdict]:
+            return await asyncio.gather(*(verdict(path, candidate) for path, candidate in items))
+
+        return StatelessSession(score, notes)
 
     async def _scores(self, question: str, path: Path, candidate: Candidate) -> tuple[float, ...]:
         last = len(candidate.steps) - 1
@@ -95,7 +110,7 @@ class RegexVerifier(CallableVerifier):
     r"""1 for a complete path whose text the pattern is found in, 0 for any other.
 
     Args:
-        pattern: searched in the whole text; anchor it as needed.
+        pattern: searched in the whole text; anchor it as needed. One that backtracks for longer than `SECONDS` gives no score.
 
     Example:
         >>> from uniscale_integrations.search.paths import PathKey
@@ -110,14 +125,18 @@ class RegexVerifier(CallableVerifier):
             compiled = re.compile(pattern)
         except re.error as error:
             raise ConfigurationError(f"{pattern!r} is not a regular expression: {error}") from error
-        super().__init__(lambda question, text, step: compiled.search(text + step) is not None, name=name, final_only=True)
+
+        async def found(question: str, text: str, step: str) -> bool:
+            return bool(await in_process(checks.__name__, "found", compiled.pattern, compiled.flags, text + step, seconds=SECONDS))
+
+        super().__init__(found, name=name, final_only=True)
 
 
 class JSONSchemaVerifier(CallableVerifier):
     """1 for a complete path whose last JSON value satisfies the schema, 0 for any other.
 
     That is the whole text, or else the last object or list in it, in a code fence or not, or else its extracted answer.
-    References to other documents are not fetched.
+    References to other documents are not fetched. What takes longer than `SECONDS` to check has no score.
 
     Args:
         schema: a JSON Schema.
@@ -136,50 +155,19 @@ class JSONSchemaVerifier(CallableVerifier):
 
     def __init__(self, schema: Mapping[str, object], *, name: str = "json-schema") -> None:
         try:
-            jsonschema, known = import_module("jsonschema"), import_module("jsonschema_specifications")
+            jsonschema = import_module("jsonschema")
         except ImportError as error:
             raise MissingExtraError("JSONSchemaVerifier", "rules") from error
         kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
         try:
             kind.check_schema(schema)
+            written = json.dumps(schema)
         except jsonschema.SchemaError as error:
             raise ConfigurationError(f"not a valid JSON Schema at {error.json_path}: {error.message}") from error
-        validator = kind(schema, registry=known.REGISTRY)
+        except TypeError as error:
+            raise ConfigurationError(f"a JSON Schema must be JSON: {error}") from error
 
-        def valid(question: str, text: str, step: str) -> bool:
-            return any(validator.is_valid(value) for value in _last_json(text + step))
+        async def valid(question: str, text: str, step: str) -> bool:
+            return bool(await in_process(checks.__name__, "valid", written, text + step, seconds=SECONDS))
 
         super().__init__(valid, name=name, final_only=True)
-
-
-def _last_json(text: str) -> list[object]:
-    """The last JSON value of a text, as a list of one, or an empty list where it holds none."""
-    whole = _decoded(text)
-    if whole:
-        return whole
-    last: list[object] = []
-    position = 0
-    while opening := _OPENING.search(text, position):
-        try:
-            value, position = _DECODER.raw_decode(text, opening.start())
-            last = [value]
-        except RecursionError:
-            break
-        except ValueError:
-            position = opening.end()
-    return last or _decoded(extract_answer(text) or "")
-
-
-def _decoded(text: str) -> list[object]:
-    try:
-        return [_DECODER.decode(text)]
-    except (ValueError, RecursionError):
-        return []
-
-
-def _refuse(constant: str) -> object:
-    raise ValueError(f"{constant} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
-_OPENING = re.compile(r"[{\[]")

@@ -1,4 +1,4 @@
-"""The session of a verifier that keeps nothing between calls."""
+"""The session of a verifier that keeps nothing between calls but what it has to say."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ class StatelessSession:
 
     Args:
         score: gives every item its reply, in the order given.
+        notes: what could not be judged; whoever scores adds to it.
     """
 
-    def __init__(self, score: Callable[[Sequence[Item]], Awaitable[Sequence[Verdict]]]) -> None:
-        self._score = score
+    def __init__(self, score: Callable[[Sequence[Item]], Awaitable[Sequence[Verdict]]], notes: Sequence[str] = ()) -> None:
+        self._score, self._notes = score, notes
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Each once."""
+        return tuple(dict.fromkeys(self._notes))
 
     async def score(self, items: Sequence[Item]) -> Sequence[Verdict]:
         return await self._score(items)
@@ -35,3 +41,8 @@ class StatelessSession:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def notes_of(session: object) -> Sequence[str]:
+    """What a session has to say beside scores, as far as it does."""
+    return getattr(session, "notes", ())

@@ -19,6 +19,7 @@ from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
 from uniscale_integrations.search.ports import TEMPERATURE, Sampling
 from uniscale_integrations.search.segmenter import cut
+from uniscale_integrations.threads import read_aside
 
 if TYPE_CHECKING:
     from uniscale_integrations.models.chat.model import ChatStepModel
@@ -150,7 +151,7 @@ class ChatSession:
         asked, owner = self._asked(wish.path, index, way, whole), self._owner
         try:
             if whole:
-                return self._answer(wish.path, await self._replied(asked))
+                return await self._answer(wish.path, await self._replied(asked))
             if asked.segmenter is not None:
                 step = await cut_step(self._replied, asked)
             else:
@@ -232,7 +233,7 @@ class ChatSession:
         most = self._sampling.max_tokens
         return most if most is None or not path.steps else max(1, most - len(path.text) // 4)
 
-    def _answer(self, path: Path, reply: Reply) -> Candidate:
+    async def _answer(self, path: Path, reply: Reply) -> Candidate:
         """What a reply makes of a path that it ends."""
         usage, owner, most_steps = reply.usage, self._owner, max(1, self._sampling.max_steps - path.depth)
         if not path.steps:
@@ -249,7 +250,8 @@ class ChatSession:
         ended = self._pending(path) + text
         if path.steps:
             ended = self._before_stop(path.text, ended)
-        return self._made(cut(ended, owner.segmenter, most_steps) if ended.strip() else (), True, usage, reply)
+        steps = await read_aside(lambda text: cut(text, owner.segmenter, most_steps), ended) if ended.strip() else ()
+        return self._made(steps, True, usage, reply)
 
     def _step(self, path: Path, step: Step) -> Candidate:
         """What a step makes of the path before it."""

@@ -1,0 +1,81 @@
+"""Which expressions are equal, told by a process that is killed when it computes for too long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+
+from uniscale_integrations.answers import mathematics
+from uniscale_integrations.answers.sameness import Equal, groups
+from uniscale_integrations.errors import NotInTime
+from uniscale_integrations.processes import WORKERS
+from uniscale_integrations.threads import in_thread
+
+ONE = 0.5
+"""Seconds in which two expressions are compared; those that take longer cannot be told to be equal."""
+
+ALL = 2.0
+"""Seconds in which all expressions of one question are."""
+
+
+def equal_expressions(left: str, right: str) -> bool | None:
+    """Whether two expressions are equal; blocks for `ONE` second at most, once the process has started.
+
+    Returns:
+        `None` where that cannot be told, as in `equal_mathematics`, or not in time.
+
+    Example:
+        >>> equal_expressions("2x + 2", "2(x + 1)"), equal_expressions("x", "y"), equal_expressions("Paris", "Paris, France")
+        (True, False, None)
+    """
+    # What is remembered is short, since what is tame is.
+    return _compared(left, right) if mathematics.tame(left) and mathematics.tame(right) else None
+
+
+@lru_cache(maxsize=4096)
+def _compared(left: str, right: str) -> bool | None:
+    try:
+        equal: bool | None = WORKERS.call(mathematics.__name__, mathematics.equal_mathematics.__name__, left, right, seconds=ONE)
+    except NotInTime:
+        return None
+    return equal
+
+
+async def equalities(answers: Sequence[str], question: str = "") -> Equal | None:
+    """What `groups` of these answers will ask about their expressions, found out without holding up the event loop.
+
+    Returns:
+        An `Equal` that answers at once; `None` where no expressions are to be compared.
+
+    Example:
+        >>> import asyncio
+        >>> said = ["2x + 2", "2(x + 1)", "x + 2"]
+        >>> groups(said, equal=asyncio.run(equalities(said)))
+        [0, 0, 1]
+    """
+    asked: dict[tuple[str, str], None] = {}
+
+    def ask(left: str, right: str) -> bool:
+        # Where no two are equal all are asked about that may be, so that nothing is left to be asked afterwards.
+        asked[left, right] = None
+        return False
+
+    groups(answers, question, ask)
+    if not asked:
+        return None
+    found = await in_thread(lambda: _all_compared(asked))
+    return lambda left, right: found.get((left, right))
+
+
+def _all_compared(
+    pairs: Iterable[tuple[str, str]], clock: Callable[[], float] = time.monotonic
+) -> dict[tuple[str, str], bool | None]:
+    """Of the pairs those for which there is time."""
+    found: dict[tuple[str, str], bool | None] = {}
+    end = clock() + ALL
+    for left, right in pairs:
+        if clock() > end:
+            break
+        found[left, right] = equal_expressions(left, right)
+    return found

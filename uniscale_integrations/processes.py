@@ -1,0 +1,216 @@
+"""Work whose time depends on what a stranger has written, in processes of their own that are killed when it takes too long.
+
+Neither a thread nor an event loop can stop a regular expression that backtracks or a sum that does not fit into memory: both hold the
+interpreter until they are done. A process can be killed, and the next call starts another.
+"""
+
+from __future__ import annotations
+
+import atexit
+import faulthandler
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
+from threading import BoundedSemaphore, Lock, Timer
+from typing import IO, Any, cast
+
+from uniscale_integrations.errors import NotInTime
+from uniscale_integrations.threads import in_thread
+
+MOST_MEMORY = 2 << 30
+"""Bytes of address space that a process may take, where the system can limit it."""
+
+START = 60.0
+"""Seconds that a process may take to start and to import what it needs, on however busy a machine."""
+
+LONGEST_WAIT = 5.0
+"""Seconds that a call waits for others to end."""
+
+_BOOT = """
+import json, sys
+sys.path[:] = json.loads(sys.stdin.buffer.readline())
+from uniscale_integrations.processes import serve
+serve()
+"""
+
+
+class Workers:
+    """Processes that call functions; started when they are first needed, replaced where they had to be killed.
+
+    Args:
+        most: how many there may be; further calls wait for one.
+
+    Example:
+        >>> Workers(1).call("math", "hypot", 3, 4, seconds=1.0)
+        5.0
+    """
+
+    def __init__(self, most: int) -> None:
+        self._free, self._lock = BoundedSemaphore(most), Lock()
+        self._idle: list[_Worker] = []
+        self._process = os.getpid()
+        atexit.register(self.close)
+
+    def call(self, module: str, function: str, *arguments: Any, seconds: float) -> Any:
+        """What a function of a module returns; blocks until it has, or the time is up.
+
+        Starting a process and importing the module do not count: a module may have a function `warm`, which is called first.
+
+        Args:
+            module: where the function is.
+            function: its name.
+            arguments: JSON values.
+            seconds: that the call may take.
+
+        Raises:
+            NotInTime: it took too long, took too much memory, or no process can be had.
+            RuntimeError: the function raised something.
+        """
+        if not self._free.acquire(timeout=LONGEST_WAIT):
+            raise NotInTime(f"{function} found all processes busy for {LONGEST_WAIT:g} s")
+        try:
+            return self._called([module, function, arguments, seconds], function, seconds)
+        finally:
+            self._free.release()
+
+    def close(self) -> None:
+        """End those that are idle."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        if self._process == os.getpid():
+            for worker in idle:
+                worker.end()
+
+    def _called(self, wish: list[Any], function: str, seconds: float) -> Any:
+        worker = self._taken()
+        try:
+            reply = worker.reply(wish, seconds)
+        except BaseException:
+            worker.end()
+            raise
+        if reply is None:
+            worker.end()
+            raise NotInTime(f"{function} was not done in {seconds:g} s, or took too much memory")
+        with self._lock:
+            self._idle.append(worker)
+        if "error" in reply:
+            raise RuntimeError(f"{function} raised {reply['error']}")
+        return reply["result"]
+
+    def _taken(self) -> _Worker:
+        with self._lock:
+            if self._process != os.getpid():
+                # Those of the process that this one was forked from answer that one.
+                self._process, self._idle = os.getpid(), []
+            if self._idle:
+                return self._idle.pop()
+        return _Worker()
+
+
+class _Worker:
+    """One process. Its replies are read by one thread at a time."""
+
+    def __init__(self) -> None:
+        if not sys.executable or getattr(sys, "frozen", False):
+            raise NotInTime("there is no Python interpreter to start a process with")
+        command = [sys.executable, "-I", "-c", _BOOT]
+        try:
+            # Unlike multiprocessing, this does not run the main module again, whose author may not have provided for that.
+            pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing)
+        except OSError as error:
+            raise NotInTime(f"no process could be started: {error}") from error
+        self._wishes, self._replies = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
+        self._send(sys.path)
+
+    def reply(self, wish: list[Any], seconds: float) -> dict[str, Any] | None:
+        """The reply; `None` where it came to its end, by itself or because the time was up."""
+        self._send(wish)
+        if self._line(START) is None:
+            return None
+        line = self._line(seconds)
+        return None if line is None else json.loads(line)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._wishes, self._replies):
+            with suppress(OSError):
+                pipe.close()
+
+    def _send(self, value: Any) -> None:
+        with suppress(OSError):
+            # Where it has ended there is no reply either.
+            self._wishes.write(json.dumps(value).encode() + b"\n")
+            self._wishes.flush()
+
+    def _line(self, seconds: float) -> bytes | None:
+        # A file cannot be read with a time limit everywhere; the end of a process that is killed can.
+        timer = Timer(seconds, self._process.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            return self._replies.readline() or None
+        finally:
+            timer.cancel()
+
+
+def serve() -> None:
+    """Answer what the standard input asks, until it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    replies = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    # What functions print would be taken for replies.
+    os.dup2(nothing, 1)
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    warmed: dict[str, Any] = {}
+    for line in sys.stdin.buffer:
+        name, function, arguments, seconds = json.loads(line)
+        if name not in warmed:
+            warmed[name] = import_module(name)
+            getattr(warmed[name], "warm", lambda: None)()
+        _reply(replies, b"begun")
+        # The caller kills this process in time; nobody does where the caller has been killed.
+        faulthandler.dump_traceback_later(2 * seconds + 1, exit=True, file=nothing)
+        try:
+            reply: dict[str, Any] = {"result": getattr(warmed[name], function)(*arguments)}
+        except MemoryError:
+            return
+        except Exception as error:
+            reply = {"error": f"{type(error).__name__}: {error}"[:1000]}
+        faulthandler.cancel_dump_traceback_later()
+        _reply(replies, json.dumps(reply).encode())
+
+
+def _reply(replies: Any, line: bytes) -> None:
+    replies.write(line + b"\n")
+    replies.flush()
+
+
+WORKERS = Workers(max(2, min(4, os.cpu_count() or 1)))
+"""Of this process."""
+
+
+async def in_process(module: str, function: str, *arguments: Any, seconds: float) -> Any:
+    """`Workers.call` for who awaits; the event loop goes on meanwhile. Cancelling leaves the call to its end.
+
+    Raises:
+        NotInTime: see there.
+        RuntimeError: likewise.
+
+    Example:
+        >>> import asyncio
+        >>> asyncio.run(in_process("math", "hypot", 3, 4, seconds=1.0))
+        5.0
+    """
+    call: Callable[[], Any] = partial(WORKERS.call, module, function, *arguments, seconds=seconds)
+    return await in_thread(call)

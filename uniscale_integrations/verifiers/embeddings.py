@@ -1,0 +1,59 @@
+"""Embedding models of either framework, and how close to each other they say that texts are."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from uniscale_integrations.errors import ConfigurationError, VerifierError
+
+LONGEST = 20_000
+"""Characters of a text that are embedded, about as much as embedding models take."""
+
+Vectors = Sequence[Sequence[float]]
+
+Embed = Callable[[Sequence[str]], Awaitable[Vectors]]
+"""The vector of each text."""
+
+
+def embedder(model: object) -> Embed:
+    """What embeds texts by an `Embeddings` of LangChain or a `BaseEmbedding` of LlamaIndex.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    for name in ("aembed_documents", "aget_text_embedding_batch"):
+        method = getattr(model, name, None)
+        if callable(method):
+            embed: Embed = method
+            return lambda texts: embed([text[:LONGEST] for text in texts])
+    raise ConfigurationError(
+        f"similarity must be an embedding model, Embeddings of LangChain or BaseEmbedding of LlamaIndex, got {model!r:.60}"
+    )
+
+
+def cosines(vectors: Vectors, count: int) -> list[list[float]]:
+    """The cosine between any two vectors; 0 where it is negative, or a vector is nothing.
+
+    Args:
+        vectors: all of one length.
+        count: how many there must be.
+
+    Raises:
+        VerifierError: they are others than that, or not finite.
+
+    Example:
+        >>> cosines([[3.0, 4.0], [3.0, 4.0], [-4.0, 3.0]], 3)
+        [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    import numpy as np
+
+    try:
+        matrix = np.asarray(vectors, dtype=float)
+    except ValueError as error:
+        raise VerifierError(f"the vectors of an embedding model must be numbers, all as many: {error}") from error
+    if matrix.ndim != 2 or len(matrix) != count or not np.isfinite(matrix).all():
+        raise VerifierError(f"an embedding model must give {count} finite vectors, it gave values of the shape {matrix.shape}")
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    unit = matrix / np.where(lengths > 0, lengths, 1.0)
+    found: list[list[float]] = np.clip((unit @ unit.T).round(12), 0.0, 1.0).tolist()
+    return found
