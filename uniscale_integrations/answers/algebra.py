@@ -7,20 +7,21 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from uniscale_integrations.answers import mathematics
-from uniscale_integrations.answers.sameness import Equal, groups
+from uniscale_integrations.answers.sameness import Equal, grouped
+from uniscale_integrations.answers.values import Value, read_values
 from uniscale_integrations.errors import NotInTime
 from uniscale_integrations.processes import WORKERS
 from uniscale_integrations.threads import in_thread
 
-ONE = 0.5
+ONE = 1.0
 """Seconds in which two expressions are compared; those that take longer cannot be told to be equal."""
 
-ALL = 2.0
+ALL = 3.0
 """Seconds in which all expressions of one question are."""
 
 
 def equal_expressions(left: str, right: str) -> bool | None:
-    """Whether two expressions are equal; blocks for `ONE` second at most, once the process has started.
+    """Whether two expressions are equal; blocks for `ONE` at most, once the process has started.
 
     Returns:
         `None` where that cannot be told, as in `equal_mathematics`, or not in time.
@@ -42,18 +43,26 @@ def _compared(left: str, right: str) -> bool | None:
     return equal
 
 
-async def equalities(answers: Sequence[str], question: str = "") -> Equal | None:
-    """What `groups` of these answers will ask about their expressions, found out without holding up the event loop.
-
-    Returns:
-        An `Equal` that answers at once; `None` where no expressions are to be compared.
+async def groups_by_algebra(answers: Sequence[str], question: str = "") -> list[int]:
+    """`groups` with equal expressions in one, without holding up the event loop.
 
     Example:
         >>> import asyncio
-        >>> said = ["2x + 2", "2(x + 1)", "x + 2"]
-        >>> groups(said, equal=asyncio.run(equalities(said)))
+        >>> asyncio.run(groups_by_algebra(["2x + 2", "2(x + 1)", "x + 2"]))
         [0, 0, 1]
     """
+    values = read_values(answers, question)
+    return grouped(values, await equalities(values))
+
+
+async def equalities(values: Sequence[Value]) -> Equal | None:
+    """What `grouped` will ask about the expressions among these answers, found out without holding up the event loop.
+
+    Returns:
+        An `Equal` that answers at once; `None` where no expressions are to be compared.
+    """
+    if not any(value.expression for value in values):
+        return None
     asked: dict[tuple[str, str], None] = {}
 
     def ask(left: str, right: str) -> bool:
@@ -61,10 +70,8 @@ async def equalities(answers: Sequence[str], question: str = "") -> Equal | None
         asked[left, right] = None
         return False
 
-    groups(answers, question, ask)
-    if not asked:
-        return None
-    found = await in_thread(lambda: _all_compared(asked))
+    grouped(values, ask)
+    found = await in_thread(lambda: _all_compared(asked)) if asked else {}
     return lambda left, right: found.get((left, right))
 
 

@@ -26,19 +26,41 @@ _DRAFT = re.compile(
 _BRACE = re.compile(r"(?P<box>\\f?boxed\s{0,9}\{)|\\.|[{}]")
 _HASHES = re.compile(r"^[ \t]{0,9}####[ \t]{0,9}(?=\S)", re.MULTILINE)
 _IS = r"(?:is|are|was|would be|should be|must be|ist|lautet|sind|es|son|é|são|est|sont|è|sono)\b[ \t]{0,9}:?|[:：]"
-_LABEL = re.compile(
-    r"(?:\b(?:(?:final|correct|best|right) )?answer(?:s)?\b|\b(?:correct|best|right) (?:choice|option)\b"
-    r"|\b(?:antwort|lösung|ergebnis)\b|\brespuesta(?: final| correcta)?\b|\bresposta(?: final| correta)?\b"
-    r"|\bréponse(?: finale| correcte)?\b|\brisposta(?: finale| corretta)?\b"
-    rf")[*_`]{{0,4}}[ \t]{{0,9}}(?:{_IS})[*_`]{{0,4}}|\bi(?:'d| would| will)? (?:choose|pick|select|go with) (?=[(*]{{0,3}}[A-Z]\b)"
-    r"|(?:^|(?<=\n))[ \t]{0,9}[*_#]{0,4}[ \t]{0,4}(?:final )?(?:result|solution|resultado|résultat|resultat|результат|结果)"
-    r"[*_`]{0,4}[ \t]{0,9}[:：][*_`]{0,4}"
-    r"|\bответ[*_`]{0,4}[ \t]{0,9}(?:[:：]|[-–—] |это\b)[*_`]{0,4}"
-    r"|(?:最终)?答案[*_`]{0,4}[ \t]{0,9}(?:应该)?(?:[是为為]|[:：])[:：]?[*_`]{0,4}"
-    r"|(?:最終的な)?答え[*_`]{0,4}[ \t]{0,9}(?:は|[:：])[、,]?[*_`]{0,4}|정답[*_`]{0,4}[ \t]{0,9}(?:은|[:：])[*_`]{0,4}",
-    re.IGNORECASE,
+_NAME = re.compile(
+    "answer|choice|option|antwort|lösung|ergebnis|respuesta|resposta|réponse|risposta|choose|pick|select|go with|result|solution|résultat"
+    "|результат|结果|ответ|答案|答え|정답"
 )
-_HEADING = re.compile(r"(?:^|(?<=\n))[ \t]{0,9}[*_#]{1,6}[ \t]{0,4}(?:final )?answer[ \t]{0,4}[*_:]{0,4}[ \t]{0,9}(?=\n)", re.IGNORECASE)
+"""What labels name, in small letters. Most of a text names nothing, which is told sooner than that it holds no label."""
+
+_LABEL = re.compile(
+    r"\b(?:answers?|antwort|lösung|ergebnis|respuesta(?: final| correcta)?|resposta(?: final| correta)?|réponse(?: finale| correcte)?"
+    rf"|risposta(?: finale| corretta)?|choice|option)\b[*_`]{{0,4}}[ \t]{{0,9}}(?:{_IS})[*_`]{{0,4}}"
+    r"|(?:choose|pick|select|go with) (?=[(*]{0,3}[a-z]\b)"
+    r"|(?:result|solution|resultado|résultat|resultat|результат|结果)[*_`]{0,4}[ \t]{0,9}[:：][*_`]{0,4}"
+    r"|\bответ[*_`]{0,4}[ \t]{0,9}(?:[:：]|[-–—] |это\b)[*_`]{0,4}"
+    r"|答案[*_`]{0,4}[ \t]{0,9}(?:应该)?(?:[是为為]|[:：])[:：]?[*_`]{0,4}"
+    r"|答え[*_`]{0,4}[ \t]{0,9}(?:は|[:：])[、,]?[*_`]{0,4}|정답[*_`]{0,4}[ \t]{0,9}(?:은|[:：])[*_`]{0,4}"
+)
+"""A label from its name on."""
+
+_BEGINS_LINE = r"(?:^|\n)[ \t]{0,9}[*_#]{0,4}[ \t]{0,4}(?:final )?$"
+_BEFORE = {
+    name: re.compile(before)
+    for names, before in (
+        (("choice", "option"), r"\b(?:correct|best|right) $"),
+        (("choose", "pick", "select", "go with"), r"\bi(?:'d| would| will)? $"),
+        (("result", "solution", "résultat", "результат", "结果"), _BEGINS_LINE),
+    )
+    for name in names
+}
+"""What must stand before a name for it to be a label."""
+
+_HEADING = re.compile(r"answer[ \t]{0,4}[*_:]{0,4}[ \t]{0,9}(?=\n)")
+_BEFORE_HEADING = re.compile(r"(?:^|\n)[ \t]{0,9}[*_#]{1,6}[ \t]{0,4}(?:final )?$")
+
+LONGEST_BEFORE = 40
+"""Characters of a label that stand before its name."""
+
 _SENTENCE_END = re.compile(r"(?:(?<=[0-9)\]$*%}])|(?<=[^\W\d_]{3}))[.!](?=\s+[A-ZÄÖÜÀ-ÝА-Я*])|[。！]|(?<=[0-9)\]$*%}])[.!] (?=[a-z]{2})")
 _EXPLAINED = re.compile(
     r"[,;]?\s(?:because|since|weil|denn|porque|ya que|puesto que|parce que|puisque|car|pois|perché|потому что|так как|поскольку)\b"
@@ -48,7 +70,8 @@ _EXPLAINED = re.compile(
     re.IGNORECASE,
 )
 _CITED = re.compile(r"[ \t]?(?:\[[0-9]{1,3}(?:, ?[0-9]{1,3}){0,9}\](?!\()|【[0-9†: ]{1,20}】)")
-_FENCED = re.compile(r"```[^\n`]{0,40}\n.*?\n[ \t]{0,9}```", re.DOTALL)
+_FENCE_OPENS = re.compile(r"```[^\n`]{0,40}\n")
+_FENCE_CLOSES = re.compile(r"\n[ \t]{0,9}```")
 _NUMBER = re.compile(
     r"(?<!\w)(?:(?<!\))[-\N{MINUS SIGN}])?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)(?:/[0-9]+)?%?"
 )
@@ -167,8 +190,8 @@ def _boxed(text: str) -> tuple[int, str] | None:
 
 def _labelled(text: str) -> tuple[int, str] | None:
     """The last answer that is announced, with where that begins."""
-    hashes = [match.end() for match in _HASHES.finditer(text)]
-    labels = sorted({match.end() for pattern in (_LABEL, _HEADING) for match in pattern.finditer(text)})
+    hashes = [match.end() for match in _HASHES.finditer(text)] if "####" in text else []
+    labels = _labels(text)
     for place in reversed(labels):
         answer = _after(text, place)
         if answer and not (hashes and hashes[-1] > place):
@@ -177,10 +200,27 @@ def _labelled(text: str) -> tuple[int, str] | None:
             break
     for place in reversed(hashes):
         line = text[place : place + LONGEST_ANSWER].split("\n", 1)[0]
-        label = _LABEL.search(line)
-        if answer := _cleaned(line[label.end() :] if label else line):
+        label = next(iter(_labels(line)), 0)
+        if answer := _cleaned(line[label:]):
             return place, answer
     return None
+
+
+def _labels(text: str) -> list[int]:
+    """Where labels end, in order."""
+    small = text.lower()
+    if len(small) != len(text):
+        # A few capital letters have small forms of two.
+        small = "".join(each.lower() if len(each.lower()) == 1 else each for each in text)
+    ends: list[int] = []
+    for name in _NAME.finditer(small):
+        start = name.start()
+        for label, before in ((_LABEL, _BEFORE.get(name[0])), (_HEADING, _BEFORE_HEADING)):
+            found = label.match(small, start)
+            if found and (before is None or before.search(small[max(0, start - LONGEST_BEFORE) : start])):
+                ends.append(found.end())
+                break
+    return ends
 
 
 def _after(text: str, place: int) -> str | None:
@@ -190,8 +230,8 @@ def _after(text: str, place: int) -> str | None:
         return None
     if rest[0] in "{[" and parse_structure(text[place:].strip()) is not None:
         return text[place:].strip()
-    if fenced := _FENCED.match(rest):
-        return fenced[0]
+    if (opens := _FENCE_OPENS.match(rest)) and (closes := _FENCE_CLOSES.search(rest, opens.end())):
+        return rest[: closes.end()]
     return _stated(rest.split("\n", 1)[0])
 
 
@@ -216,16 +256,29 @@ def _fenced(text: str) -> str | None:
     """The last fenced block: of JSON what it holds, of anything else the block itself."""
     if "```" not in text:
         return None
-    last = None
-    for match in _FENCED.finditer(text):
-        last = match
-    if last is None:
+    block = _last_block(text)
+    if block is None:
         return None
-    block = last[0]
     inner = block.split("\n", 1)[1].rsplit("```", 1)[0].strip()
     if not inner:
         return None
     return inner if parse_structure(inner) is not None else block
+
+
+def _last_block(text: str) -> str | None:
+    """The last block between fences, with them. Looking for the end of each from its beginning would be quadratic where none has one."""
+    closings = _FENCE_CLOSES.finditer(text)
+    closes, block, place = next(closings, None), None, 0
+    for opens in _FENCE_OPENS.finditer(text):
+        if opens.start() < place:
+            continue
+        while closes is not None and closes.start() < opens.end():
+            closes = next(closings, None)
+        if closes is None:
+            break
+        place = closes.end()
+        block = text[opens.start() : place]
+    return block
 
 
 def _enumerated(text: str) -> str | None:

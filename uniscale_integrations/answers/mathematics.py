@@ -24,8 +24,9 @@ _POWER = re.compile(r"\^\s*(?:\{\s*-?([0-9]{1,3}|[a-zA-Z])\s*\}|([0-9]{1,3}|[a-z
 
 
 def warm() -> None:
-    """Import what takes long to import."""
-    math_verify()
+    """Do what takes long the first time: import, and simplify something of each kind."""
+    for left, right in (("x^2+2x+1", "(x+1)^2"), (r"\sin(2x)", r"2\sin(x)\cos(x)"), (r"\frac{x^2-1}{x-1}", r"\sqrt{x}")):
+        equal_mathematics(left, right)
 
 
 def math_verify() -> ModuleType | None:

@@ -13,6 +13,9 @@ Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 LONGEST = 1_000
 """Characters of an answer up to which marks and notation are looked at; what is longer is a text."""
 
+LONGEST_FOLDED = 20_000
+"""Characters of a text up to which case and spacing are ignored; what is longer is the same only where it is written alike."""
+
 _WRAPPERS = (("**", "**"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("`", "`"))
 _FENCE = re.compile(r"^```\w*\s*(.*?)\s*```$", re.DOTALL)
 
@@ -62,6 +65,8 @@ def _long(answer: str) -> str:
     structure = parse_structure(answer.strip())
     if structure is not None and not _flat(structure):
         return _dumped(structure)
+    if len(answer) > LONGEST_FOLDED:
+        return answer
     folded = " ".join(answer.casefold().split())
     return folded if len(folded) > LONGEST else _normalised(folded)
 

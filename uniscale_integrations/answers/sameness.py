@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 
-from uniscale_integrations.answers.values import Value, read_value
+from uniscale_integrations.answers.values import Value, read_values
 
 Equal = Callable[[str, str], bool | None]
 """Whether two expressions are equal; `None` where that cannot be told."""
@@ -27,7 +27,7 @@ def groups(answers: Sequence[str], question: str = "", equal: Equal | None = Non
         >>> groups(["3/4", "0.75", "(B)", "B", "12 km", "12", "12 miles"])
         [0, 0, 1, 1, 2, 2, 3]
     """
-    return grouped([read_value(answer, question) for answer in answers], equal)
+    return grouped(read_values(answers, question), equal)
 
 
 def grouped(values: Sequence[Value], equal: Equal | None = None) -> list[int]:

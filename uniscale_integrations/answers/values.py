@@ -5,19 +5,22 @@ from __future__ import annotations
 import ast
 import re
 import unicodedata
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
 
 from uniscale_integrations.answers.arithmetic import value_of
 from uniscale_integrations.answers.calendar import date_of, time_of
-from uniscale_integrations.answers.normal_form import normalise_answer, parse_structure
+from uniscale_integrations.answers.normal_form import LONGEST_FOLDED, normalise_answer, parse_structure
 from uniscale_integrations.answers.plain import CLOSE, OPEN, plain
 from uniscale_integrations.answers.units import CURRENCIES, unit
 
 LONGEST = 400
 """Characters of an answer up to which its kind is looked for; what is longer is a text."""
+
+LONGEST_QUESTION = 4_000
+"""Characters at the end of a question that are read."""
 
 MOST_ITEMS = 60
 """Of a list or a set."""
@@ -42,9 +45,9 @@ class Value:
     expression: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class About:
-    """What a question says about how its answers are to be read."""
+    """What a question says about how its answers are to be read; there is one of each, which is told by its identity."""
 
     percent: bool = False
     version: bool = False
@@ -62,7 +65,9 @@ _COMMA = re.compile(r"\b(?:wie|wieviel|welche[rs]?|combien|quel(?:le)?s?|cuánt[
 _OPTION = re.compile(r"(?:^|[\s,;])\(?([A-Z])[).:]\s*([^()\n]{1,60}?)(?=[\s,;]*(?:\(?[A-Z][).:]\s|\n|$))")
 
 
-@lru_cache(maxsize=256)
+_About = lru_cache(maxsize=1024)(About)
+
+
 def about(question: str) -> About:
     """What a question, the end of a long one, says about its answers.
 
@@ -70,10 +75,14 @@ def about(question: str) -> About:
         >>> about("Which city? (A) Rome (B) Oslo").options
         (('A', 'rome'), ('B', 'oslo'))
     """
-    question = question[-4000:]
+    return _about(question[-LONGEST_QUESTION:])
+
+
+@lru_cache(maxsize=256)
+def _about(question: str) -> About:
     small = question.casefold()
     options = tuple((letter, _folded(text)) for letter, text in _OPTION.findall(question))
-    return About(
+    return _About(
         _PERCENT.search(small) is not None,
         _VERSION.search(small) is not None,
         _SCORE.search(small) is not None,
@@ -96,10 +105,16 @@ def read_value(answer: str, question: str = "") -> Value:
         >>> read_value("12 km").kind, read_value("(B)").key, read_value("3.10", "Which version?").kind
         ('number', 'B', 'version')
     """
-    return _read(answer, about(question)) if len(answer) <= LONGEST else _long(answer)
+    return read_values((answer,), question)[0]
 
 
-@lru_cache(maxsize=4096)
+def read_values(answers: Iterable[str], question: str = "") -> list[Value]:
+    """`read_value` of each."""
+    asked = about(question)
+    return [_read(answer, asked) if len(answer) <= LONGEST else _long(answer) for answer in answers]
+
+
+@lru_cache(maxsize=1024)
 def _read(answer: str, asked: About) -> Value:
     structure = parse_structure(answer.strip())
     if isinstance(structure, dict) or any(isinstance(each, (dict, list)) for each in structure or ()):
@@ -117,7 +132,9 @@ def _read(answer: str, asked: About) -> Value:
 
 
 def _long(answer: str) -> Value:
-    return Value("json", normalise_answer(answer)) if answer.strip()[:1] in ("{", "[") else _code(answer) or Value("text", _folded(answer))
+    if answer.strip()[:1] in ("{", "["):
+        return Value("json", normalise_answer(answer))
+    return _code(answer) or Value("text", answer if len(answer) > LONGEST_FOLDED else _folded(answer))
 
 
 # What stands around an answer.

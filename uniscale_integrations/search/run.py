@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from uniscale_integrations.answers.algebra import equalities
 from uniscale_integrations.answers.extract import extract_answer
+from uniscale_integrations.answers.values import read_values
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.cost.ledger import Charge, Ledger
 from uniscale_integrations.errors import ConfigurationError, ContinuationError, SearchFailed
@@ -170,7 +171,7 @@ class Run:
                 for path in voting:
                     search.answers[path.key] = await read_aside(extract_answer, path.text)
                 answers = [answer for path in voting if (answer := search.answers[path.key]) is not None]
-                search.equal = await equalities(answers, self.request.question)
+                search.equal = await equalities(read_values(answers, self.request.question))
         except TimeoutError:
             search.notes.append("expressions that are written differently count as different: no time was left to compare them")
 

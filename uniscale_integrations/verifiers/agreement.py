@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from statistics import fmean
 
-from uniscale_integrations.answers.algebra import equalities
+from uniscale_integrations.answers.algebra import groups_by_algebra
 from uniscale_integrations.answers.extract import extract_answer, without_drafts
-from uniscale_integrations.answers.sameness import groups
 from uniscale_integrations.cost.usage import NOTHING
 from uniscale_integrations.search.paths import Candidate, Path
 from uniscale_integrations.search.ports import Verdict
@@ -64,8 +63,7 @@ class Agreement:
 
     async def _score(self, question: str, notes: list[str], items: Sequence[Item]) -> Sequence[Verdict]:
         answers = [await _answer(path, candidate) for path, candidate in items]
-        said = [answer for answer in answers if answer is not None]
-        numbers = iter(groups(said, question, await equalities(said, question)))
+        numbers = iter(await groups_by_algebra([answer for answer in answers if answer is not None], question))
         statements = [
             _statements(candidate, None if answer is None else next(numbers)) for (_, candidate), answer in zip(items, answers, strict=True)
         ]
