@@ -29,8 +29,9 @@ from rich.table import Table
 from uniscale_integrations import Budget, Configuration, ConfigurationSpace, UniScale
 from uniscale_integrations.adapters.forms import calls_in, filled
 from uniscale_integrations.answers.normal_form import normalise_answer
+from uniscale_integrations.answers.question import about
 from uniscale_integrations.answers.sameness import groups
-from uniscale_integrations.answers.values import about, read_value
+from uniscale_integrations.answers.values import read_value
 from uniscale_integrations.policy.lexical import lexical_features
 from uniscale_integrations.search.answers import extract_answer, same_answer
 from uniscale_integrations.search.medoid import medoid

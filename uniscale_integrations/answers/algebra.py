@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from uniscale_integrations.answers import mathematics
 from uniscale_integrations.answers.sameness import Equal, grouped
-from uniscale_integrations.answers.values import Value, read_values
+from uniscale_integrations.answers.value import Value
+from uniscale_integrations.answers.values import read_values
 from uniscale_integrations.errors import NotInTime
 from uniscale_integrations.processes import WORKERS
 from uniscale_integrations.threads import in_thread

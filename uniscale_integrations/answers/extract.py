@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection
 
 from uniscale_integrations.answers.normal_form import parse_structure
-from uniscale_integrations.answers.values import Value, read_value
+from uniscale_integrations.answers.value import Value
+from uniscale_integrations.answers.values import read_value
 
 LONGEST_TAIL = 20_000
 """Characters at the end of a text in which its answer is looked for."""
@@ -98,6 +99,8 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _YES_NO = re.compile(r"(?:yes|no|ja|nein|sí|si|oui|non|sim|não|да|нет)(?=[,.;:!—–]| -)", re.IGNORECASE)
+_CALL = re.compile(r"[A-Za-z_][\w.]{0,60}\([^()\n]{0,80}\)")
+_SPELLED = re.compile(r"(?:[^\W\d_]+ ){1,5}`([^`\n]{1,80})`[.!]?")
 _EMPHASIS = re.compile(r"(\*\*|__|`)([^*_`\n]{1,200})\1")
 
 
@@ -249,6 +252,8 @@ def _cleaned(answer: str) -> str | None:
     answer = _EMPHASIS.sub(r"\2", answer.strip().rstrip("."))
     for mark in ("**", "__"):
         answer = answer.strip().removeprefix(mark).removesuffix(mark)
+    if answer.count("`") == 1:
+        answer = answer.strip("`")
     return answer.strip().rstrip(".").strip() or None
 
 
@@ -301,6 +306,10 @@ def _last_line(text: str) -> str | None:
         return yes_no[0]
     if len(line) <= LONGEST_COUNT and _of_a_kind(bare := _cleaned(line) or ""):
         return bare
+    if _CALL.fullmatch(line):
+        return line
+    if spelled := _SPELLED.fullmatch(line):
+        return spelled[1]
     dates = _DATE.findall(line)
     if len(dates) == 1:
         return str(dates[0])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from math import comb
 
 OPEN, CLOSE = "⟨", "⟩"
 """Braces of a set."""
@@ -40,6 +41,7 @@ _COMMAND = re.compile(r"\\([a-zA-Z]+) ?")
 _ESCAPED = re.compile(r"\\([,;:! {}$%#&_])")
 _OF_ESCAPED = {",": " ", ";": " ", ":": " ", "!": "", " ": " ", "{": OPEN, "}": CLOSE}
 _SHORT_FRACTION = re.compile(r"\\frac\s*([0-9])\s*([0-9])(?![0-9])")
+_BINOMIAL = re.compile(r"\\[dt]?binom\s{0,9}\{\s{0,9}([0-9]{1,3})\s{0,9}\}\s{0,9}\{\s{0,9}([0-9]{1,3})\s{0,9}\}")
 _GROUP = re.compile(r"\\(?:frac|sqrt)(?![a-zA-Z])|[{}]")
 
 
@@ -67,6 +69,7 @@ def plain(answer: str) -> str:
 def _unmarked(text: str) -> str:
     text = _DELIMITERS.sub("", _DEGREE.sub("°", text))
     text = text.replace("\\＄", "＄＄")
+    text = _BINOMIAL.sub(lambda over: str(comb(int(over[1]), int(over[2]))), text)
     text = _ESCAPED.sub(lambda escaped: _OF_ESCAPED.get(escaped[1], escaped[1]), text)
     text = _WORDING.sub(" ", text)
     text = _COMMAND.sub(lambda command: _COMMANDS.get(command[1], command[0]), text)
@@ -131,3 +134,26 @@ def _after_raise(said: list[str]) -> bool:
 
 def _enclosed(inner: str) -> str:
     return inner if re.fullmatch(r"-?[0-9.]+|[a-zA-Z]+", inner) else f"({inner})"
+
+
+def closes_at(text: str) -> int:
+    """Where the parenthesis closes that a text begins with."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return place
+    return -1
+
+
+_ARTICLE = re.compile(r"(?:the|a|an|der|die|das|le|la|les|el|los|las|o|os|as|il|lo) (?=\S)")
+
+
+def folded(text: str) -> str:
+    """A text without case, spacing, marks and its first article.
+
+    >>> folded("The  Nile."), folded("**Oslo**")
+    ('nile', 'oslo')
+    """
+    folded = " ".join(unicodedata.normalize("NFKC", text).replace("`", "").replace("**", "").casefold().split()).strip(" .,;:!?\"'")
+    return _ARTICLE.sub("", folded, count=1) if _ARTICLE.match(folded) else folded

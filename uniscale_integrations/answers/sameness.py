@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 
-from uniscale_integrations.answers.values import Value, read_values
+from uniscale_integrations.answers.value import Value
+from uniscale_integrations.answers.values import read_values
 
 Equal = Callable[[str, str], bool | None]
 """Whether two expressions are equal; `None` where that cannot be told."""

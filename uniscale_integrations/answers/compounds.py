@@ -1,0 +1,205 @@
+"""Answers made of others: intervals, sets, lists, equations, expressions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from uniscale_integrations.answers.arithmetic import value_of
+from uniscale_integrations.answers.numbers import read_number
+from uniscale_integrations.answers.plain import closes_at
+from uniscale_integrations.answers.question import About
+from uniscale_integrations.answers.value import Value
+
+MOST_ITEMS = 60
+"""Of a list or a set."""
+
+Read = Callable[[str, About], Value]
+"""Reads a part."""
+
+
+def read_compound(text: str, asked: About, read: Read) -> Value | None:
+    """The value of a text in plain characters that is made of others.
+
+    Args:
+        text: of a few hundred characters.
+        asked: what the question says about it.
+        read: reads what it is made of.
+
+    >>> from uniscale_integrations.answers.question import about
+    >>> part = lambda text, asked: read_number(text, asked) or Value("text", text)
+    >>> [read_compound(text, about(""), part).kind for text in ("(1, 2]", "1, 2, 3", "x = 3", "2x + 1")]
+    ['interval', 'list', 'number', 'expression']
+    """
+    for compound in (_interval, _items, _equation, _algebra):
+        value = compound(text, asked, read)
+        if value is not None:
+            return value
+    return None
+
+
+_END = r"[-+]? ?(?:inf|[0-9./]+|[a-z0-9./*^()]*sqrt\([0-9]+\)|pi)"
+_BETWEEN = re.compile(rf"(?:([a-z]) in )?([\[(\]]) ?({_END}) ?[,;] ?({_END}) ?([\])\[])", re.IGNORECASE)
+_BOUND = re.compile(rf"([a-z]) ?(<=?|>=?) ?({_END})", re.IGNORECASE)
+_BOUNDS = re.compile(rf"({_END}) ?(<=?|>=?) ?([a-z]) ?(<=?|>=?) ?({_END})", re.IGNORECASE)
+
+
+def _interval(text: str, asked: About, read: Read) -> Value | None:
+    parts = re.split(r" u | or ", text) if " u " in text or " or " in text else [text]
+    found = [_one_interval(part.strip(), asked) for part in parts[:MOST_ITEMS]]
+    if any(each is None for each in found):
+        return None
+    names = {each[0] for each in found if each is not None and each[0]}
+    ends = frozenset(each[1] for each in found if each is not None)
+    name = names.pop() if len(names) == 1 else ""
+    return Value("interval", ends, name, (ends,)) if not names else None
+
+
+Ends = tuple[Hashable, bool, Hashable, bool]
+
+
+def _one_interval(text: str, asked: About) -> tuple[str, Ends] | None:
+    if match := _BETWEEN.fullmatch(text):
+        name, opening, low, high, closing = match.groups()
+        closed = opening == "[", closing == "]"
+        # Two numbers in brackets of one kind may be a point or a list.
+        if name or closed[0] != closed[1] or "inf" in text or asked.interval:
+            return name or "", (_end(low), closed[0], _end(high), closed[1])
+        return None
+    if match := _BOUND.fullmatch(text):
+        name, relation, end = match.groups()
+        if relation[0] == "<":
+            return name, (_end("-inf"), False, _end(end), "=" in relation)
+        return name, (_end(end), "=" in relation, _end("inf"), False)
+    if match := _BOUNDS.fullmatch(text):
+        low, first, name, second, high = match.groups()
+        if first[0] == second[0]:
+            left, right = (_end(low), "=" in first), (_end(high), "=" in second)
+            left, right = (left, right) if first[0] == "<" else (right, left)
+            return name, (*left, *right)
+    return None
+
+
+def _end(said: str) -> Hashable:
+    said = said.replace(" ", "").removeprefix("+")
+    value = value_of(said)
+    return said.casefold() if value is None else value
+
+
+_SEPARATED = re.compile(r" ?[,;] ?(?:and |und |y |et |or |oder )?| (?:and|or|und|oder) ")
+_SEPARATED_BY_SPACES = re.compile(r" ?(?:[,;] |;|,(?![0-9]{3}(?![0-9]))) ?(?:and |und |y |et |or |oder )?| (?:and|or|und|oder) ")
+
+
+def _items(text: str, asked: About, read: Read) -> Value | None:
+    if match := re.fullmatch(r"(?:([a-zA-Z]) ?= ?)?\+-(.+)", text):
+        value = read_number(match[2].strip(), asked)
+        if value is not None and isinstance(value.key, (int, Fraction)):
+            both = frozenset((replace(value, bare=()), replace(value, key=-value.key, bare=())))
+            return Value("set", both, match[1] or "", (both,))
+    name, inner = "", text
+    if (match := re.fullmatch(r"([a-zA-Z]) (?:in|=) ?([⟨{].*)", text)) or (text.count("=") == 1 and (match := re.fullmatch(r"([a-zA-Z]) ?= ?([^(\[].*)", text))):
+        name, inner = match[1], match[2]
+    pair = inner[:1] + inner[-1:]
+    braces = pair in ("⟨⟩", "{}")
+    tuples = pair == "()" and closes_at(inner) == len(inner) - 1
+    brackets = pair == "[]"
+    if braces or tuples or brackets:
+        inner = inner[1:-1].strip()
+    if not inner or not re.search(r"[,;]| (?:and|or|und|oder) ", inner):
+        return Value("set", frozenset([_item(inner, asked, read)]), name) if braces and inner else None
+    # Where items are set apart by spaces, a comma without one may stand within a number.
+    separated = _SEPARATED_BY_SPACES if ", " in inner else _SEPARATED
+    parts = [part for part in _split(separated, inner) if part.strip()]
+    if not 1 < len(parts) <= MOST_ITEMS:
+        return None
+    values = [_item(part, asked, read) for part in parts]
+    if any(value.kind == "text" and len(str(value.key).split()) > 4 for value in values):
+        return None
+    if all(value.unit and value.kind == "number" for value in values) and all(re.match(r"[a-zA-Z] ?=", part.strip()) for part in parts):
+        # "x = 1, y = 2" says the same in any order, and so does "x = 1 or x = 3".
+        alone = frozenset(replace(value, unit="") for value in values)
+        names = {value.unit for value in values}
+        return Value("set", alone, names.pop(), (alone,)) if len(names) == 1 else Value("set", frozenset(values))
+    if braces:
+        return Value("set", frozenset(values), name, (frozenset(values),))
+    if tuples:
+        return Value("tuple", tuple(values))
+    if not brackets and all(part.strip() for part in parts) and re.search(r" (?:and|or|und|oder) ", inner) and "," not in inner:
+        return Value("set", frozenset(values))
+    if not brackets and (asked.unordered or _opposite(values)):
+        return Value("set", frozenset(values), name, (frozenset(values),))
+    return Value("list", tuple(values), name, (tuple(values),) if name else ())
+
+
+def _split(separator: re.Pattern[str], text: str) -> list[str]:
+    """The parts of a text between separators that stand in no brackets."""
+    parts, begun, depth, place = list[str](), 0, 0, 0
+    for found in separator.finditer(text):
+        depth += sum((sign in "([{⟨") - (sign in ")]}⟩") for sign in text[place : found.start()])
+        place = found.start()
+        if depth <= 0:
+            parts.append(text[begun : found.start()])
+            begun = found.end()
+    return [*parts, text[begun:]]
+
+
+def _opposite(values: Sequence[Value]) -> bool:
+    """Whether these are a number and its negative, which says "plus or minus"."""
+    if len(values) != 2 or any(value.kind != "number" for value in values):
+        return False
+    one, other = (value.key for value in values)
+    return isinstance(one, (int, Fraction)) and isinstance(other, (int, Fraction)) and one == -other
+
+
+def _item(text: str, asked: About, read: Read) -> Value:
+    value = read(text.strip(), asked)
+    return replace(value, bare=())
+
+
+_EQUATION = re.compile(r"([a-zA-Z](?:_[a-zA-Z0-9]+|\([a-z]\))?|[a-z]+(?: [a-z]+){0,2}) ?= ?([^=<>]+)", re.IGNORECASE)
+
+
+def _equation(text: str, asked: About, read: Read) -> Value | None:
+    match = _EQUATION.fullmatch(text)
+    if match is None:
+        return None
+    inner = read(match[2].strip(), asked)
+    if inner.kind in ("number", "set", "interval", "list", "tuple", "expression") and not (inner.unit and inner.kind != "number"):
+        # What has a name as well as a unit is told apart by the name.
+        bare = (inner.key,) if not inner.unit else inner.bare
+        return Value(inner.kind, inner.key, f"{match[1].casefold()} =", bare, inner.expression)
+    return Value("equation", (match[1].casefold(), inner.kind, inner.key))
+
+
+_COMPLEXITY = re.compile(r"([OΘΩoθω]) ?\((.{1,60})\)")
+_ALGEBRA = re.compile(r"[-+*/^=<>()\[\]{}.,|!%_ 0-9a-zA-Z°\\]+")
+_LONG_WORD = re.compile(r"[a-zA-Z]{2,}")
+_FUNCTIONS = frozenset(["sqrt", "log", "ln", "sin", "cos", "tan", "exp", "pi", "inf", "frac"])
+
+
+def _algebra(text: str, asked: About, read: Read) -> Value | None:
+    if match := _COMPLEXITY.fullmatch(text):
+        return Value("complexity", (match[1], re.sub(r"[\s*\\]|(?<=g)\(|\)$", "", match[2].casefold())))
+    if not _ALGEBRA.fullmatch(text) or not re.search(r"[-+*/^=<>]|sqrt|\\|[0-9]\(?[a-z]|pi|log|ln", text):
+        return None
+    if any(word not in _FUNCTIONS for word in _LONG_WORD.findall(text)) and not re.search(r"[\^=]", text):
+        return None
+    key = re.sub(r"\s", "", _ARGUMENT.sub(r"\1(\2)", text))
+    return Value("expression", key, "", (), _in_latex(key))
+
+
+_ARGUMENT = re.compile(r"\b(log|ln|sin|cos|tan|exp) ([0-9a-z]+)(?![0-9a-z(])")
+_NAMED = re.compile(r"\b(?:pi|log|ln|sin|cos|tan|exp)(?![a-zA-Z])")
+
+
+def _in_latex(text: str) -> str:
+    """Roots and functions in LaTeX, as algebra reads them; the rest is the same in either."""
+    while (place := text.find("sqrt(")) >= 0:
+        inside = place + len("sqrt")
+        closing = inside + closes_at(text[inside:])
+        if closing < inside:
+            return text
+        text = f"{text[:place]}\\√{{{text[inside + 1 : closing]}}}{text[closing + 1 :]}"
+    return _NAMED.sub(lambda found: f"\\{found[0]} ", text.replace("√", "sqrt"))

@@ -1,0 +1,134 @@
+"""Numbers, amounts of money and quantities, in digits and in words."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from uniscale_integrations.answers.arithmetic import value_of
+from uniscale_integrations.answers.plain import CLOSE, OPEN
+from uniscale_integrations.answers.question import About
+from uniscale_integrations.answers.units import CURRENCIES, unit
+from uniscale_integrations.answers.value import Value
+
+_SPACED = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:[ '_][0-9]{3})+(?![0-9])")
+_GROUPED = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,]|\.[0-9]+,)")
+_INDIAN = re.compile(r"(?<![0-9.,])[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?![0-9,])")
+GERMAN = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]+)?|[0-9]+,[0-9]+")
+DOTTED_GROUPS = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:\.[0-9]{3}){2,}(?![0-9.])")
+_NUMBER = r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
+_SIGN = "[" + re.escape(CURRENCIES) + "]"
+_MEASURED = re.compile(
+    rf"([-+]?) ?({_SIGN}|us\$)? ?([-+]?)({_NUMBER}(?:e[-+]?[0-9]{{1,4}}(?![0-9a-z]))?(?: ?/ ?{_NUMBER})?|[0-9]+ [0-9]+ ?/ ?[0-9]+"
+    rf"|(?:{_NUMBER} ?\*? ?)?10 ?\^ ?[-+]?[0-9]{{1,4}}|(?:{_NUMBER} ?\* ?)10 ?\^ ?\([-+]?[0-9]{{1,4}}\))"
+    rf"(?: ?(-?[^0-9=<>+*^()/{OPEN}{CLOSE},.;:\[\]|-][^0-9=<>+*(),;:\[\]]{{0,40}}(?:\^[23])?))?",
+    re.IGNORECASE,
+)
+_SCALES = {"hundred": 2, "thousand": 3, "k": 3, "million": 6, "mio": 6, "billion": 9, "bn": 9, "trillion": 12, "万": 4, "亿": 8}
+_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_WORDS = {word: Fraction(number) for number, word in enumerate(_ONES.split())} | {
+    word: Fraction(10 * number) for number, word in enumerate(_TENS.split(), 2)
+}
+_FRACTIONS = {
+    "half": Fraction(1, 2), "one half": Fraction(1, 2), "a half": Fraction(1, 2), "a third": Fraction(1, 3), "one third": Fraction(1, 3),
+    "two thirds": Fraction(2, 3), "a quarter": Fraction(1, 4), "one quarter": Fraction(1, 4), "three quarters": Fraction(3, 4),
+}  # fmt: skip
+
+
+def read_number(text: str, asked: About) -> Value | None:
+    """The number that a text in plain characters is as a whole, with its unit.
+
+    >>> from uniscale_integrations.answers.question import about
+    >>> read_number("1,250 km", about("")).key, read_number("twelve", about("")).key, read_number("about 5", about(""))
+    (1250000, 12, None)
+    """
+    said = _INDIAN.sub(_digits, _GROUPED.sub(_digits, _SPACED.sub(_digits, text)))
+    said = DOTTED_GROUPS.sub(lambda found: found[0].replace(".", ""), said)
+    if asked.comma or re.search(r"[0-9]\.[0-9]{3},[0-9]", said):
+        said = GERMAN.sub(lambda found: found[0].replace(".", "").replace(",", "."), said) if "," in said else said
+    match = _MEASURED.fullmatch(said)
+    if match is None:
+        return _in_words(said) or _computed(said)
+    sign, currency, other_sign, number, name = match.groups()
+    value = _read_number(number)
+    if value is None or (sign and other_sign):
+        return None
+    value = -value if "-" in (sign, other_sign) else value
+    return _measured(value, currency or "", (name or "").strip(), asked) or _computed(said)
+
+
+def _measured(value: Fraction, currency: str, name: str, asked: About) -> Value | None:
+    word, _, rest = name.partition(" ")
+    if word.casefold() in _SCALES:
+        value, name = value * 10 ** _SCALES[word.casefold()], rest
+    if currency and name and unit(name).dimension != unit(currency).dimension:
+        if len(name.split()) > 3:
+            return None
+        name = ""
+    if not currency and not name:
+        return Value("number", _exact(value))
+    if name and not _names_a_unit(name):
+        return None
+    measure = unit(currency or name)
+    base = value * measure.factor
+    if measure.dimension == "percent":
+        return Value("number", base, "percent", (base / 100, *((base,) if asked.percent else ())))
+    return Value("number", _exact(base), measure.dimension, (_exact(value),))
+
+
+def _exact(value: Fraction) -> Fraction | int:
+    """The same number in the form that is hashed sooner."""
+    return value.numerator if value.denominator == 1 else value
+
+
+def _names_a_unit(name: str) -> bool:
+    """Whether a few words may say what was counted, rather than go on with a sentence."""
+    words = name.split()
+    if len(words) > 4 or any(word.casefold() in _NO_UNIT for word in words):
+        return False
+    return all(word[0].isalpha() for word in words) or unit(name).dimension != name
+
+
+_NO_UNIT = frozenset(
+    "and or is are was not but so because which that the see if then und oder ist y o es et ou est и или".split()  # noqa: SIM905
+)
+
+
+def _digits(found: re.Match[str]) -> str:
+    return re.sub("[ ,'_]", "", found[0])
+
+
+def _read_number(number: str) -> Fraction | None:
+    mixed = re.fullmatch(r"([0-9]+) ([0-9]+) ?/ ?([0-9]+)", number)
+    if mixed:
+        whole, over, under = (int(part) for part in mixed.groups()) if len(number) < 60 else (0, 0, 0)
+        return whole + Fraction(over, under) if under else None
+    return value_of(re.sub(r"(?<=[0-9]) +(?=10 ?\^)", "*", number))
+
+
+def _in_words(text: str) -> Value | None:
+    said = text.casefold().replace("-", " ")
+    if said in _FRACTIONS:
+        return Value("number", _FRACTIONS[said])
+    first, *others = said.split() or [""]
+    total = _WORDS.get(first)
+    if total is None:
+        return None
+    if others and total >= 20 and others[0] in _WORDS and 0 < _WORDS[others[0]] < 10:
+        total += _WORDS[others.pop(0)]
+    while others and others[0] in ("hundred", "thousand", "million"):
+        total *= 10 ** _SCALES[others.pop(0)]
+    if not others:
+        return Value("number", _exact(total))
+    name = " ".join(others)
+    if len(others) > 2 or not _names_a_unit(name) or others[0] in _WORDS:
+        return None
+    measure = unit(name)
+    return Value("number", total * measure.factor, measure.dimension, (total,))
+
+
+def _computed(text: str) -> Value | None:
+    """A number that is written as arithmetic."""
+    value = value_of(text) if re.search(r"[0-9]", text) and not text.startswith("+-") else None
+    return None if value is None else Value("number", _exact(value))

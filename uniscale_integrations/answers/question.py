@@ -1,0 +1,65 @@
+"""What a question says about how its answers are to be read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from uniscale_integrations.answers.plain import folded
+
+LONGEST_QUESTION = 4_000
+"""Characters at the end of a question that are read."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class About:
+    """What a question says about how its answers are to be read; there is one of each, which is told by its identity."""
+
+    percent: bool = False
+    version: bool = False
+    score: bool = False
+    interval: bool = False
+    comma: bool = False
+    unordered: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+
+
+_PERCENT = re.compile(r"per ?cent|%|prozent|pour ?cent|por ?ci?ento|процент|百分|パーセント")
+_VERSION = re.compile(r"\bversion|\brelease|versión|versão|версия|版本|バージョン")
+_SCORE = re.compile(r"\bmatch\b|\bscore\b|\bgame end|of how many|out of how|spiel|partido|jogo|счёт|счет|比分")
+_INTERVAL = re.compile(r"for (?:which|what) [a-z]\b|interval|domain|\brange\b|inequalit|intervall|für welche|区间")
+_COMMA = re.compile(r"\b(?:wie|wieviel|welche[rs]?|combien|quel(?:le)?s?|cuánt[oa]s?|cuál|quant[oa]s?|qual|ile)\b|сколько|как(?:ой|ая)")
+_UNORDERED = re.compile(
+    r"\bsolve\b|\bsolutions?\b|\broots?\b|\bzeros?\b|\b(?:all|which|what are the) (?:of )?(?:the )?(?:[a-z]+ ){0,2}"
+    r"(?:values?|numbers|integers|primes|divisors|factors|pairs|elements|[nx])\b|lösung|lösen?\b|nullstelle|solucion|raíces|racines|решен|корн|解"
+)
+_OPTION = re.compile(r"(?:^|[\s,;])\(?([A-Z])[).:]\s*([^()\n]{1,60}?)(?=[\s,;]*(?:\(?[A-Z][).:]\s|\n|$))")
+
+
+_About = lru_cache(maxsize=1024)(About)
+
+
+def about(question: str) -> About:
+    """What a question, the end of a long one, says about its answers.
+
+    Example:
+        >>> about("Which city? (A) Rome (B) Oslo").options
+        (('A', 'rome'), ('B', 'oslo'))
+    """
+    return _about(question[-LONGEST_QUESTION:])
+
+
+@lru_cache(maxsize=256)
+def _about(question: str) -> About:
+    small = question.casefold()
+    options = tuple((letter, folded(text)) for letter, text in _OPTION.findall(question))
+    return _About(
+        _PERCENT.search(small) is not None,
+        _VERSION.search(small) is not None,
+        _SCORE.search(small) is not None,
+        _INTERVAL.search(small) is not None,
+        _COMMA.search(small) is not None,
+        _UNORDERED.search(small) is not None,
+        options if len(options) > 1 and len({letter for letter, _ in options}) == len(options) else (),
+    )
