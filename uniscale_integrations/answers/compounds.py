@@ -99,7 +99,10 @@ def _items(text: str, asked: About, read: Read) -> Value | None:
             both = frozenset((replace(value, bare=()), replace(value, key=-value.key, bare=())))
             return Value("set", both, match[1] or "", (both,))
     name, inner = "", text
-    if (match := re.fullmatch(r"([a-zA-Z]) (?:in|=) ?([⟨{].*)", text)) or (text.count("=") == 1 and (match := re.fullmatch(r"([a-zA-Z]) ?= ?([^(\[].*)", text))):
+    match = re.fullmatch(r"([a-zA-Z]) (?:in|=) ?([⟨{].*)", text)
+    if match is None and text.count("=") == 1:
+        match = re.fullmatch(r"([a-zA-Z]) ?= ?([^(\[].*)", text)
+    if match is not None:
         name, inner = match[1], match[2]
     pair = inner[:1] + inner[-1:]
     braces = pair in ("⟨⟩", "{}")
