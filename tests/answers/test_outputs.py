@@ -12,6 +12,8 @@ from uniscale_integrations.search.answers import extract_answer, same_answer
     [
         ("\\boxed{\\frac{3}{4}}", "3/4", "", True),
         ("x = ±3", "x = 3, -3", "", True),
+        ("May 20, 1945", "1945", "What year did the war end?", True),
+        ("May 20, 1945", "1945", "When did the war end?", False),
         ("±3", "3, -3", "", True),
         ("1, 2", "2, 1", "Solve $x^2 - 3x + 2 = 0$.", True),
         ("1, 2", "2, 1", "Which are the first two?", False),

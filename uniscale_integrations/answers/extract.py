@@ -21,6 +21,7 @@ LONGEST_COUNT = 80
 LONGEST_ANSWER = 2_000
 """Characters of what follows a label."""
 
+_WIDE_DIGITS = {0xFEE0 + ord(sign): sign for sign in "0123456789.%"}
 _DRAFT = re.compile(
     r"<(think|thinking|reasoning|thought|scratchpad)>|</(?:think|thinking|reasoning|thought|scratchpad)>|◁/?think▷", re.IGNORECASE
 )
@@ -74,7 +75,8 @@ _CITED = re.compile(r"[ \t]?(?:\[[0-9]{1,3}(?:, ?[0-9]{1,3}){0,9}\](?!\()|【[0-
 _FENCE_OPENS = re.compile(r"```[^\n`]{0,40}\n")
 _FENCE_CLOSES = re.compile(r"\n[ \t]{0,9}```")
 _NUMBER = re.compile(
-    r"(?<!\w)(?:(?<!\))[-\N{MINUS SIGN}])?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)(?:/[0-9]+)?%?"
+    # Chinese, Japanese and Korean write no blank before a number.
+    r"(?<![^\W\u3400-\u9fff\u3040-\u30ff\uac00-\ud7a3])(?:(?<!\))[-\N{MINUS SIGN}])?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)(?:/[0-9]+)?%?"
 )
 _REFERRED = re.compile(
     r"\b(?:page|p\.|pp\.|chapter|section|step|figure|fig\.|table|equation|line|item|note|question|problem|part|seite|schritt|kapitel|página|étape)"
@@ -92,6 +94,14 @@ _STATED = re.compile(
     r"(?:is|was|are|were|equals|will be) (?P<it>\S.*)",
     re.IGNORECASE,
 )
+_CONCLUSION = re.compile(
+    r"(?:(?:so|thus|therefore|hence|altogether|overall|finally|consequently|in (?:total|all|conclusion|short|other words)|as a result|that is"
+    r"|(?:this|that|which) (?:means|gives|leaves)|also|daher|somit|folglich|insgesamt|por (?:lo )?tanto|así que|en total|donc|ainsi"
+    r"|au total|portanto|logo|em total|quindi|поэтому|итого|значит)[ ,:]{1,2}(?:that )?"
+    r"|(?:所以|因此|总共|一共|したがって|よって|だから)[ ,:，、]{0,2})(\S.*)",
+    re.IGNORECASE,
+)
+_COMES_TO = re.compile(r"=|\b(?:equals|is equal to|comes to|amounts to|adds up to)\b")
 _MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
 _DATE = re.compile(
     r"\b(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}\. ?[0-9]{1,2}\. ?[0-9]{4}"
@@ -131,6 +141,8 @@ def extract_answer(text: str) -> str | None:
     if (whole := _whole(text)) is not None:
         return whole
     text = text[-LONGEST_TAIL:]
+    if not text.isascii():
+        text = text.translate(_WIDE_DIGITS)
     return _marked(text) or _fenced(text) or _enumerated(text) or _last_line(text)
 
 
@@ -300,8 +312,12 @@ def _enumerated(text: str) -> str | None:
 
 def _last_line(text: str) -> str | None:
     line = _closing(text)
-    if not line:
-        return None
+    if len(line) > LONGEST_COUNT and (concluded := _CONCLUSION.match(_SENTENCE_END.split(line)[-1].strip())):
+        line = concluded[1]
+    return _of_line(line) if line else None
+
+
+def _of_line(line: str) -> str | None:
     if yes_no := _YES_NO.match(line):
         return yes_no[0]
     if len(line) <= LONGEST_COUNT and _of_a_kind(bare := _cleaned(line) or ""):
@@ -313,7 +329,8 @@ def _last_line(text: str) -> str | None:
     dates = _DATE.findall(line)
     if len(dates) == 1:
         return str(dates[0])
-    if "=" in line and (numbers := _NUMBER.findall(line.rsplit("=", 1)[1])):
+    *before, result = _COMES_TO.split(line)
+    if before and (numbers := _NUMBER.findall(result)):
         return str(numbers[0] if len(numbers) > 1 and len(line) > LONGEST_COUNT else numbers[-1])
     bare = _REFERRED.sub("", line)
     numbers = _NUMBER.findall(bare)

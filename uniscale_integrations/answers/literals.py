@@ -62,7 +62,7 @@ def _moment(text: str, asked: About) -> Value | None:
     small = text.casefold().removeprefix("on ")
     day = date_of(small)
     if day is not None:
-        return Value("date", day)
+        return Value("number", day[0]) if asked.year and isinstance(day, tuple) else Value("date", day)
     time = time_of(small)
     return Value("time", time) if time is not None and not asked.score else None
 

@@ -22,6 +22,7 @@ class About:
     interval: bool = False
     comma: bool = False
     unordered: bool = False
+    year: bool = False
     options: tuple[tuple[str, str], ...] = ()
 
 
@@ -34,6 +35,7 @@ _UNORDERED = re.compile(
     r"\bsolve\b|\bsolutions?\b|\broots?\b|\bzeros?\b|\b(?:all|which|what are the) (?:of )?(?:the )?(?:[a-z]+ ){0,2}"
     r"(?:values?|numbers|integers|primes|divisors|factors|pairs|elements|[nx])\b|lösung|lösen?\b|nullstelle|solucion|raíces|racines|решен|корн|解"
 )
+_YEAR = re.compile(r"\b(?:what|which) year\b|welche[mns] jahr|qué año|que ano\b|quelle année|哪一?年|何年|како[йм] год")
 _OPTION = re.compile(r"(?:^|[\s,;])\(?([A-Z])[).:]\s*([^()\n]{1,60}?)(?=[\s,;]*(?:\(?[A-Z][).:]\s|\n|$))")
 
 
@@ -61,5 +63,6 @@ def _about(question: str) -> About:
         _INTERVAL.search(small) is not None,
         _COMMA.search(small) is not None,
         _UNORDERED.search(small) is not None,
+        _YEAR.search(small) is not None,
         options if len(options) > 1 and len({letter for letter, _ in options}) == len(options) else (),
     )
