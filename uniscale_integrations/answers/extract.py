@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from uniscale_integrations.answers.labels import labels
 from uniscale_integrations.answers.normal_form import parse_structure
 from uniscale_integrations.answers.value import Value
 from uniscale_integrations.answers.values import read_value
@@ -27,42 +28,6 @@ _DRAFT = re.compile(
 )
 _BRACE = re.compile(r"(?P<box>\\f?boxed\s{0,9}\{)|\\.|[{}]")
 _HASHES = re.compile(r"^[ \t]{0,9}####[ \t]{0,9}(?=\S)", re.MULTILINE)
-_IS = r"(?:is|are|was|would be|should be|must be|ist|lautet|sind|es|son|é|são|est|sont|è|sono)\b[ \t]{0,9}:?|[:：]"
-_NAME = re.compile(
-    "answer|choice|option|antwort|lösung|ergebnis|respuesta|resposta|réponse|risposta|choose|pick|select|go with|result|solution|résultat"
-    "|результат|结果|ответ|答案|答え|정답"
-)
-"""What labels name, in small letters. Most of a text names nothing, which is told sooner than that it holds no label."""
-
-_LABEL = re.compile(
-    r"\b(?:answers?|antwort|lösung|ergebnis|respuesta(?: final| correcta)?|resposta(?: final| correta)?|réponse(?: finale| correcte)?"
-    rf"|risposta(?: finale| corretta)?|choice|option)\b[*_`]{{0,4}}[ \t]{{0,9}}(?:{_IS})[*_`]{{0,4}}"
-    r"|(?:choose|pick|select|go with) (?=[(*]{0,3}[a-z]\b)"
-    r"|(?:result|solution|resultado|résultat|resultat|результат|结果)[*_`]{0,4}[ \t]{0,9}[:：][*_`]{0,4}"
-    r"|\bответ[*_`]{0,4}[ \t]{0,9}(?:[:：]|[-–—] |это\b)[*_`]{0,4}"
-    r"|答案[*_`]{0,4}[ \t]{0,9}(?:应该)?(?:[是为為]|[:：])[:：]?[*_`]{0,4}"
-    r"|答え[*_`]{0,4}[ \t]{0,9}(?:は|[:：])[、,]?[*_`]{0,4}|정답[*_`]{0,4}[ \t]{0,9}(?:은|[:：])[*_`]{0,4}"
-)
-"""A label from its name on."""
-
-_BEGINS_LINE = r"(?:^|\n)[ \t]{0,9}[*_#]{0,4}[ \t]{0,4}(?:final )?$"
-_BEFORE = {
-    name: re.compile(before)
-    for names, before in (
-        (("choice", "option"), r"\b(?:correct|best|right) $"),
-        (("choose", "pick", "select", "go with"), r"\bi(?:'d| would| will)? $"),
-        (("result", "solution", "résultat", "результат", "结果"), _BEGINS_LINE),
-    )
-    for name in names
-}
-"""What must stand before a name for it to be a label."""
-
-_HEADING = re.compile(r"answer[ \t]{0,4}[*_:]{0,4}[ \t]{0,9}(?=\n)")
-_BEFORE_HEADING = re.compile(r"(?:^|\n)[ \t]{0,9}[*_#]{1,6}[ \t]{0,4}(?:final )?$")
-
-LONGEST_BEFORE = 40
-"""Characters of a label that stand before its name."""
-
 _SENTENCE_END = re.compile(r"(?:(?<=[0-9)\]$*%}])|(?<=[^\W\d_]{3}))[.!](?=\s+[A-ZÄÖÜÀ-ÝА-Я*])|[。！]|(?<=[0-9)\]$*%}])[.!] (?=[a-z]{2})")
 _EXPLAINED = re.compile(
     r"[,;]?\s(?:because|since|weil|denn|porque|ya que|puesto que|parce que|puisque|car|pois|perché|потому что|так как|поскольку)\b"
@@ -76,7 +41,8 @@ _FENCE_OPENS = re.compile(r"```[^\n`]{0,40}\n")
 _FENCE_CLOSES = re.compile(r"\n[ \t]{0,9}```")
 _NUMBER = re.compile(
     # Chinese, Japanese and Korean write no blank before a number.
-    r"(?<![^\W\u3400-\u9fff\u3040-\u30ff\uac00-\ud7a3])(?:(?<!\))[-\N{MINUS SIGN}])?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)(?:/[0-9]+)?%?"
+    r"(?<![^\W\u3400-\u9fff\u3040-\u30ff\uac00-\ud7a3])(?:(?<!\))[-\N{MINUS SIGN}])?"
+    r"(?:(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)(?:/[0-9]+)?%?"
 )
 _REFERRED = re.compile(
     r"\b(?:page|p\.|pp\.|chapter|section|step|figure|fig\.|table|equation|line|item|note|question|problem|part|seite|schritt|kapitel|página|étape)"
@@ -95,7 +61,8 @@ _STATED = re.compile(
     re.IGNORECASE,
 )
 _CONCLUSION = re.compile(
-    r"(?:(?:so|thus|therefore|hence|altogether|overall|finally|consequently|in (?:total|all|conclusion|short|other words)|as a result|that is"
+    r"(?:(?:so|thus|therefore|hence|altogether|overall|finally|consequently|in (?:total|all|conclusion|short|other words)"
+    r"|as a result|that is"
     r"|(?:this|that|which) (?:means|gives|leaves)|also|daher|somit|folglich|insgesamt|por (?:lo )?tanto|así que|en total|donc|ainsi"
     r"|au total|portanto|logo|em total|quindi|поэтому|итого|значит)[ ,:]{1,2}(?:that )?"
     r"|(?:所以|因此|总共|一共|したがって|よって|だから)[ ,:，、]{0,2})(\S.*)",
@@ -206,8 +173,7 @@ def _boxed(text: str) -> tuple[int, str] | None:
 def _labelled(text: str) -> tuple[int, str] | None:
     """The last answer that is announced, with where that begins."""
     hashes = [match.end() for match in _HASHES.finditer(text)] if "####" in text else []
-    labels = _labels(text)
-    for place in reversed(labels):
+    for place in reversed(labels(text)):
         answer = _after(text, place)
         if answer and not (hashes and hashes[-1] > place):
             return place, answer
@@ -215,27 +181,10 @@ def _labelled(text: str) -> tuple[int, str] | None:
             break
     for place in reversed(hashes):
         line = text[place : place + LONGEST_ANSWER].split("\n", 1)[0]
-        label = next(iter(_labels(line)), 0)
+        label = next(iter(labels(line)), 0)
         if answer := _cleaned(line[label:]):
             return place, answer
     return None
-
-
-def _labels(text: str) -> list[int]:
-    """Where labels end, in order."""
-    small = text.lower()
-    if len(small) != len(text):
-        # A few capital letters have small forms of two.
-        small = "".join(each.lower() if len(each.lower()) == 1 else each for each in text)
-    ends: list[int] = []
-    for name in _NAME.finditer(small):
-        start = name.start()
-        for label, before in ((_LABEL, _BEFORE.get(name[0])), (_HEADING, _BEFORE_HEADING)):
-            found = label.match(small, start)
-            if found and (before is None or before.search(small[max(0, start - LONGEST_BEFORE) : start])):
-                ends.append(found.end())
-                break
-    return ends
 
 
 def _after(text: str, place: int) -> str | None:
