@@ -77,6 +77,9 @@ def time_of(text: str) -> tuple[int, int, int] | None:
     if match is None:
         return None
     hours, minutes, seconds, half = int(match[1]), match[2], match[3], (match[4] or "").replace(".", "")
+    if half == "h" and minutes is None and " " in text:
+        # So many hours, and no time of day.
+        return None
     if not half and (minutes is None or "." in text):
         return None
     if half in ("am", "pm"):

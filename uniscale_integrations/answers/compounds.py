@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import replace
-from fractions import Fraction
+from collections.abc import Hashable
 
 from uniscale_integrations.answers.arithmetic import value_of
-from uniscale_integrations.answers.numbers import read_number
 from uniscale_integrations.answers.plain import closes_at
 from uniscale_integrations.answers.question import About
+from uniscale_integrations.answers.sets import MOST_ITEMS, Read, read_items
 from uniscale_integrations.answers.value import Value
-
-MOST_ITEMS = 60
-"""Of a list or a set."""
-
-Read = Callable[[str, About], Value]
-"""Reads a part."""
 
 
 def read_compound(text: str, asked: About, read: Read) -> Value | None:
@@ -28,12 +20,13 @@ def read_compound(text: str, asked: About, read: Read) -> Value | None:
         asked: what the question says about it.
         read: reads what it is made of.
 
+    >>> from uniscale_integrations.answers.numbers import read_number
     >>> from uniscale_integrations.answers.question import about
     >>> part = lambda text, asked: read_number(text, asked) or Value("text", text)
     >>> [read_compound(text, about(""), part).kind for text in ("(1, 2]", "1, 2, 3", "x = 3", "2x + 1")]
     ['interval', 'list', 'number', 'expression']
     """
-    for compound in (_interval, _items, _equation, _algebra):
+    for compound in (_interval, read_items, _equation, _algebra):
         value = compound(text, asked, read)
         if value is not None:
             return value
@@ -43,6 +36,8 @@ def read_compound(text: str, asked: About, read: Read) -> Value | None:
 _END = r"[-+]? ?(?:inf|[0-9./]+|[a-z0-9./*^()]*sqrt\([0-9]+\)|pi)"
 _BETWEEN = re.compile(rf"(?:([a-z]) in )?([\[(\]]) ?({_END}) ?[,;] ?({_END}) ?([\])\[])", re.IGNORECASE)
 _BOUND = re.compile(rf"([a-z]) ?(<=?|>=?) ?({_END})", re.IGNORECASE)
+_BOUND_BY = re.compile(rf"({_END}) ?(<=?|>=?) ?([a-z])", re.IGNORECASE)
+_TURNED = str.maketrans("<>", "><")
 _BOUNDS = re.compile(rf"({_END}) ?(<=?|>=?) ?([a-z]) ?(<=?|>=?) ?({_END})", re.IGNORECASE)
 
 
@@ -68,6 +63,8 @@ def _one_interval(text: str, asked: About) -> tuple[str, Ends] | None:
         if name or closed[0] != closed[1] or "inf" in text or asked.interval:
             return name or "", (_end(low), closed[0], _end(high), closed[1])
         return None
+    if match := _BOUND_BY.fullmatch(text):
+        return _one_interval(f"{match[3]}{match[2].translate(_TURNED)}{match[1]}", asked)
     if match := _BOUND.fullmatch(text):
         name, relation, end = match.groups()
         if relation[0] == "<":
@@ -88,85 +85,13 @@ def _end(said: str) -> Hashable:
     return said.casefold() if value is None else value
 
 
-_SEPARATED = re.compile(r" ?[,;] ?(?:and |und |y |et |or |oder )?| (?:and|or|und|oder) ")
-_SEPARATED_BY_SPACES = re.compile(r" ?(?:[,;] |;|,(?![0-9]{3}(?![0-9]))) ?(?:and |und |y |et |or |oder )?| (?:and|or|und|oder) ")
-
-
-def _items(text: str, asked: About, read: Read) -> Value | None:
-    if match := re.fullmatch(r"(?:([a-zA-Z]) ?= ?)?\+-(.+)", text):
-        value = read_number(match[2].strip(), asked)
-        if value is not None and isinstance(value.key, (int, Fraction)):
-            both = frozenset((replace(value, bare=()), replace(value, key=-value.key, bare=())))
-            return Value("set", both, match[1] or "", (both,))
-    name, inner = "", text
-    match = re.fullmatch(r"([a-zA-Z]) (?:in|=) ?([⟨{].*)", text)
-    if match is None and text.count("=") == 1:
-        match = re.fullmatch(r"([a-zA-Z]) ?= ?([^(\[].*)", text)
-    if match is not None:
-        name, inner = match[1], match[2]
-    pair = inner[:1] + inner[-1:]
-    braces = pair in ("⟨⟩", "{}")
-    tuples = pair == "()" and closes_at(inner) == len(inner) - 1
-    brackets = pair == "[]"
-    if braces or tuples or brackets:
-        inner = inner[1:-1].strip()
-    if not inner or not re.search(r"[,;]| (?:and|or|und|oder) ", inner):
-        return Value("set", frozenset([_item(inner, asked, read)]), name) if braces and inner else None
-    # Where items are set apart by spaces, a comma without one may stand within a number.
-    separated = _SEPARATED_BY_SPACES if ", " in inner else _SEPARATED
-    parts = [part for part in _split(separated, inner) if part.strip()]
-    if not 1 < len(parts) <= MOST_ITEMS:
-        return None
-    values = [_item(part, asked, read) for part in parts]
-    if any(value.kind == "text" and len(str(value.key).split()) > 4 for value in values):
-        return None
-    if all(value.unit and value.kind == "number" for value in values) and all(re.match(r"[a-zA-Z] ?=", part.strip()) for part in parts):
-        # "x = 1, y = 2" says the same in any order, and so does "x = 1 or x = 3".
-        alone = frozenset(replace(value, unit="") for value in values)
-        names = {value.unit for value in values}
-        return Value("set", alone, names.pop(), (alone,)) if len(names) == 1 else Value("set", frozenset(values))
-    if braces:
-        return Value("set", frozenset(values), name, (frozenset(values),))
-    if tuples:
-        return Value("tuple", tuple(values))
-    if not brackets and all(part.strip() for part in parts) and re.search(r" (?:and|or|und|oder) ", inner) and "," not in inner:
-        return Value("set", frozenset(values))
-    if not brackets and (asked.unordered or _opposite(values)):
-        return Value("set", frozenset(values), name, (frozenset(values),))
-    return Value("list", tuple(values), name, (tuple(values),) if name else ())
-
-
-def _split(separator: re.Pattern[str], text: str) -> list[str]:
-    """The parts of a text between separators that stand in no brackets."""
-    parts, begun, depth, place = list[str](), 0, 0, 0
-    for found in separator.finditer(text):
-        depth += sum((sign in "([{⟨") - (sign in ")]}⟩") for sign in text[place : found.start()])
-        place = found.start()
-        if depth <= 0:
-            parts.append(text[begun : found.start()])
-            begun = found.end()
-    return [*parts, text[begun:]]
-
-
-def _opposite(values: Sequence[Value]) -> bool:
-    """Whether these are a number and its negative, which says "plus or minus"."""
-    if len(values) != 2 or any(value.kind != "number" for value in values):
-        return False
-    one, other = (value.key for value in values)
-    return isinstance(one, (int, Fraction)) and isinstance(other, (int, Fraction)) and one == -other
-
-
-def _item(text: str, asked: About, read: Read) -> Value:
-    value = read(text.strip(), asked)
-    return replace(value, bare=())
-
-
-_EQUATION = re.compile(r"([a-zA-Z](?:_[a-zA-Z0-9]+|\([a-z]\))?|[a-z]+(?: [a-z]+){0,2}) ?= ?([^=<>]+)", re.IGNORECASE)
+_VERB = re.compile(r"\b(?:is|are|was|has|have|gives|so|the)\b", re.IGNORECASE)
+_EQUATION = re.compile(r"([a-zA-Z]'{0,2}(?:_[a-zA-Z0-9]+|\([a-z]\))?|[a-z]+(?: [a-z]+){0,2}) ?= ?([^=<>]+)", re.IGNORECASE)
 
 
 def _equation(text: str, asked: About, read: Read) -> Value | None:
     match = _EQUATION.fullmatch(text)
-    if match is None:
+    if match is None or _VERB.search(match[1]):
         return None
     inner = read(match[2].strip(), asked)
     if inner.kind in ("number", "set", "interval", "list", "tuple", "expression") and not (inner.unit and inner.kind != "number"):
@@ -185,7 +110,7 @@ _FUNCTIONS = frozenset(["sqrt", "log", "ln", "sin", "cos", "tan", "exp", "pi", "
 def _algebra(text: str, asked: About, read: Read) -> Value | None:
     if match := _COMPLEXITY.fullmatch(text):
         return Value("complexity", (match[1], re.sub(r"[\s*\\]|(?<=g)\(|\)$", "", match[2].casefold())))
-    if not _ALGEBRA.fullmatch(text) or not re.search(r"[-+*/^=<>]|sqrt|\\|[0-9]\(?[a-z]|pi|log|ln", text):
+    if not _ALGEBRA.fullmatch(text) or not re.search(r"[-+*/^=<>]|sqrt|\\|[0-9]\(?[a-z]|pi|log|ln|[a-z)]!", text):
         return None
     if any(word not in _FUNCTIONS for word in _LONG_WORD.findall(text)) and not re.search(r"[\^=]", text):
         return None

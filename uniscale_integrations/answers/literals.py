@@ -26,16 +26,23 @@ def read_literal(text: str, asked: About) -> Value | None:
 
 
 _LETTER = re.compile(r"(?:(?:option|choice|answer|antwort|opción|opção|вариант|选项)\s*)?\(?([A-Z])\)?(?:[).:]\s*(\S.*))?", re.IGNORECASE)
+_ROMANS = re.compile(
+    r"(?:only )?(?:statements? )?(?:VI{0,3}|I{1,3}|IV|IX|X)(?:(?:, ?(?:and )?| and | & )(?:VI{0,3}|I{1,3}|IV|IX|X))*"
+    r"(?: only)?(?: (?:is|are)(?: true| correct)?)?",
+    re.IGNORECASE,
+)
 _LETTERS = re.compile(r"\(?[A-Z]\)?(?:(?:, ?(?:and |und |y |e |et )?| and | und | & | y | et )\(?[A-Z]\)?)+")
 
 
 def _choice(text: str, asked: About) -> Value | None:
     if _LETTERS.fullmatch(text):
         return Value("choices", frozenset(re.findall(r"\b[A-Z]\b", text)))
+    if _ROMANS.fullmatch(text) and (romans := re.findall(r"\b[IVX]+\b", text)) and (len(romans) > 1 or "only" in text.casefold()):
+        return Value("choices", frozenset(romans))
     match = _LETTER.fullmatch(text)
     if match is not None:
         letter = match[1].upper()
-        marked = text.startswith("(") or letter in dict(asked.options)
+        marked = text.startswith("(") or text.endswith(")") or letter in dict(asked.options)
         if marked or match[1] == letter:
             return Value("choice", letter)
     if asked.options:

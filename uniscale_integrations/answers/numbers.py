@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 from uniscale_integrations.answers.arithmetic import value_of
@@ -15,6 +16,7 @@ _SPACED = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:[ '_][0-9]{3})+(?![0-9])")
 _GROUPED = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,]|\.[0-9]+,)")
 _INDIAN = re.compile(r"(?<![0-9.,])[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?![0-9,])")
 GERMAN = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]+)?|[0-9]+,[0-9]+")
+_THOUSANDS = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?![0-9.])")
 DOTTED_GROUPS = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:\.[0-9]{3}){2,}(?![0-9.])")
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
 _SIGN = "[" + re.escape(CURRENCIES) + "]"
@@ -45,11 +47,16 @@ def read_number(text: str, asked: About) -> Value | None:
     """
     said = _INDIAN.sub(_digits, _GROUPED.sub(_digits, _SPACED.sub(_digits, text)))
     said = DOTTED_GROUPS.sub(lambda found: found[0].replace(".", ""), said)
+    if asked.comma:
+        # Where a comma stands before decimals, a point stands between thousands.
+        said = _THOUSANDS.sub(lambda found: found[0].replace(".", ""), said)
     if asked.comma or re.search(r"[0-9]\.[0-9]{3},[0-9]", said):
         said = GERMAN.sub(lambda found: found[0].replace(".", "").replace(",", "."), said) if "," in said else said
+    if (signed := _MINUS.match(said)) and (opposite := read_number(said[signed.end() :], asked)) and opposite.unit != "percent":
+        return replace(opposite, key=-opposite.key, bare=tuple(-each for each in opposite.bare))  # type: ignore[operator]  # numbers
     match = _MEASURED.fullmatch(said)
     if match is None:
-        return _in_words(said) or _computed(said)
+        return _in_words(said, asked) or _computed(said) or _together(said, asked)
     sign, currency, other_sign, number, name = match.groups()
     value = _read_number(number)
     if value is None or (sign and other_sign):
@@ -75,6 +82,28 @@ def _measured(value: Fraction, currency: str, name: str, asked: About) -> Value 
     if measure.dimension == "percent":
         return Value("number", base, "percent", (base / 100, *((base,) if asked.percent else ())))
     return Value("number", _exact(base), measure.dimension, (_exact(value),))
+
+
+_MINUS = re.compile(r"(?:minus|negative|moins|menos) (?=[0-9$€£])", re.IGNORECASE)
+_NONE = frozenset("none nobody nothing keine keiner aucun aucune ninguno ninguna nenhum nenhuma".split())  # noqa: SIM905
+_PARTS = re.compile(r"([0-9.]+ ?[a-z]+)(?:, | and | und | y | et | )([0-9.]+ ?[a-z]+)(?:(?:,? and |, | )([0-9.]+ ?[a-z]+))?", re.IGNORECASE)
+_OUT_OF = re.compile(r"([0-9]{1,9}) (?:out )?of (?:the )?([0-9]{1,9})(?: [a-z]+)?", re.IGNORECASE)
+
+
+def _together(text: str, asked: About) -> Value | None:
+    """What parts of one dimension add up to, as in "2 hours and 15 minutes"; and "18 out of 20"."""
+    if match := _OUT_OF.fullmatch(text):
+        over = int(match[1]), int(match[2])
+        return Value("score", over) if asked.score else _computed(f"{over[0]}/{over[1]}")
+    match = _PARTS.fullmatch(text)
+    parts = [read_number(part, asked) for part in match.groups() if part] if match else []
+    if not parts or any(part is None or part.unit not in ("time", "length", "mass") for part in parts):
+        return None
+    known = [part for part in parts if part is not None]
+    if len({part.unit for part in known}) > 1:
+        return None
+    total = sum(Fraction(part.key) for part in known if isinstance(part.key, (int, Fraction)))
+    return Value("number", _exact(Fraction(total)), known[0].unit)
 
 
 def _exact(value: Fraction) -> Fraction | int:
@@ -107,8 +136,10 @@ def _read_number(number: str) -> Fraction | None:
     return value_of(re.sub(r"(?<=[0-9]) +(?=10 ?\^)", "*", number))
 
 
-def _in_words(text: str) -> Value | None:
+def _in_words(text: str, asked: About) -> Value | None:
     said = text.casefold().replace("-", " ")
+    if asked.count and said in _NONE:
+        return Value("number", 0)
     if said in _FRACTIONS:
         return Value("number", _FRACTIONS[said])
     first, *others = said.split() or [""]

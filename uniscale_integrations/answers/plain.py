@@ -62,13 +62,15 @@ def plain(answer: str) -> str:
     text = unicodedata.normalize("NFKC", text).translate(_CHARACTERS).replace("$", "＄")
     if "\\" in text:
         text = _unmarked(text)
-    text = _dollars(text.replace("{,}", ","))
-    return _RAISING.sub("^", _SPACES.sub(" ", text)).strip()
+    text = _RAISING.sub("^", _SPACES.sub(" ", _dollars(text.replace("{,}", ",")))).strip()
+    return text[1:].lstrip() if _PLUS.match(text) else text
 
 
 def _unmarked(text: str) -> str:
-    text = _DELIMITERS.sub("", _DEGREE.sub("°", text))
+    text = _DELIMITERS.sub("", _DEGREE.sub("°", text.replace("~", " ")))
     text = text.replace("\\＄", "＄＄")
+    text = _REPEATING.sub(_repeated, text)
+    text = _BARE_ROOT.sub(lambda root: f"\\sqrt{{{root[1]}}}" if root[1] else "sqrt(", text)
     text = _BINOMIAL.sub(lambda over: str(comb(int(over[1]), int(over[2]))), text)
     text = _ESCAPED.sub(lambda escaped: _OF_ESCAPED.get(escaped[1], escaped[1]), text)
     text = _WORDING.sub(" ", text)
@@ -80,6 +82,19 @@ def _dollars(text: str) -> str:
     """Without the signs around formulae, but with those of an amount."""
     text = text.replace("＄＄", "$")
     return text.replace("＄", "$") if text.count("＄") == 1 else text.replace("＄", "")
+
+
+_BARE_ROOT = re.compile(r"\\sqrt\s*([0-9.]*[0-9]|[a-zA-Z])(?![\w])|\\sqrt\s*\(")
+_PLUS = re.compile(r"\+ ?(?:inf|[0-9.]+$|[a-zA-Z\\])")
+_REPEATING = re.compile(r"([0-9]*)\.([0-9]{0,9})\\(?:overline|bar|overbar)\s*\{([0-9]{1,9})\}")
+_FORMULA = re.compile(r"(?:[A-Z][a-z]?[0-9]{0,3}){1,12}[+-]?")
+
+
+def _repeated(found: re.Match[str]) -> str:
+    """A repeating decimal as a fraction."""
+    whole, once, again = found[1] or "0", found[2], found[3]
+    over = int(whole + once + again) - int(whole + once)
+    return f"({over}/{10 ** len(once) * (10 ** len(again) - 1)})"
 
 
 def _ungrouped(text: str) -> str:
@@ -101,12 +116,15 @@ def _ungrouped(text: str) -> str:
             if not heads:
                 return text
             inner, waiting = "".join(pieces.pop()).strip(), heads.pop()
-            if waiting and waiting[0] == "over":
-                pieces[-1].append(f"/{_enclosed(inner)}")
+            if waiting and waiting[0].startswith("over"):
+                pieces[-1].append(f"/{_enclosed(inner)}" + ")" * (waiting[0] != "over"))
                 waiting = []
             elif waiting and waiting[0] == "frac":
-                pieces[-1].append(f" {_enclosed(inner)}" if _after_digit(pieces[-1]) else _enclosed(inner))
-                waiting = ["over"]
+                # After a function or a letter it is one factor, of which nothing may be taken away.
+                alone = not re.search(r"[a-zA-Z)]\s*$", "".join(pieces[-1][-3:]))
+                before = " " if _after_digit(pieces[-1]) else "" if alone else "("
+                pieces[-1].append(f"{before}{_enclosed(inner)}")
+                waiting = ["over" if alone else "over and close"]
             elif waiting and waiting[0] == "sqrt":
                 pieces[-1].append(f"sqrt({inner})")
                 waiting = []

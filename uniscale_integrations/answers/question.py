@@ -23,19 +23,26 @@ class About:
     comma: bool = False
     unordered: bool = False
     year: bool = False
+    count: bool = False
     options: tuple[tuple[str, str], ...] = ()
 
 
 _PERCENT = re.compile(r"per ?cent|%|prozent|pour ?cent|por ?ci?ento|процент|百分|パーセント")
 _VERSION = re.compile(r"\bversion|\brelease|versión|versão|версия|版本|バージョン")
 _SCORE = re.compile(r"\bmatch\b|\bscore\b|\bgame end|of how many|out of how|spiel|partido|jogo|счёт|счет|比分")
-_INTERVAL = re.compile(r"for (?:which|what) [a-z]\b|interval|domain|\brange\b|inequalit|intervall|für welche|区间")
+_INTERVAL = re.compile(r"for (?:which|what) [a-z]\b|interval|domain|\brange\b|inequalit|intervall|für welche|区间|[<>≤≥]|\\[lg](?:eq?|t)\b")
 _COMMA = re.compile(r"\b(?:wie|wieviel|welche[rs]?|combien|quel(?:le)?s?|cuánt[oa]s?|cuál|quant[oa]s?|qual|ile)\b|сколько|как(?:ой|ая)")
 _UNORDERED = re.compile(
-    r"\bsolve\b|\bsolutions?\b|\broots?\b|\bzeros?\b|\b(?:all|which|what are the) (?:of )?(?:the )?(?:[a-z]+ ){0,2}"
-    r"(?:values?|numbers|integers|primes|divisors|factors|pairs|elements|[nx])\b|lösung|lösen?\b|nullstelle|solucion|raíces|racines|решен|корн|解"
+    r"\bsolve\b|\bsolutions?\b|\broots?\b|\bzeros?\b|\ball\b|\bwhich\b|\bwhat are\b"
+    r"|\bname (?:the|two|three|four|five|all|some)\b|lösung|lösen?\b|nullstelle|\bwelche\b"
+    r"|solucion|raíces|\bcuáles\b|racines|\bquel(?:le)?s\b|решен|корн|解|哪些|どれ"
+)
+_ORDERED = re.compile(
+    r"\border|\bsort|\brank|\bfirst\b|\blast\b|sequence|\bsteps?\b|alphabet|chronolog|ascending|descending"
+    r"|reihenfolge|sortier|ordn|ordena|排序|順"
 )
 _YEAR = re.compile(r"\b(?:what|which) year\b|welche[mns] jahr|qué año|que ano\b|quelle année|哪一?年|何年|како[йм] год")
+_COUNT = re.compile(r"\bhow many\b|\bwie ?viele\b|combien|cuánt[oa]s|quant[oa]s|сколько|多少|几个|いくつ|何[個人枚]")
 _OPTION = re.compile(r"(?:^|[\s,;])\(?([A-Z])[).:]\s*([^()\n]{1,60}?)(?=[\s,;]*(?:\(?[A-Z][).:]\s|\n|$))")
 
 
@@ -62,7 +69,8 @@ def _about(question: str) -> About:
         _SCORE.search(small) is not None,
         _INTERVAL.search(small) is not None,
         _COMMA.search(small) is not None,
-        _UNORDERED.search(small) is not None,
+        _UNORDERED.search(small) is not None and _ORDERED.search(small) is None,
         _YEAR.search(small) is not None,
+        _COUNT.search(small) is not None,
         options if len(options) > 1 and len({letter for letter, _ in options}) == len(options) else (),
     )

@@ -66,15 +66,28 @@ def _by_algebra(values: Sequence[Value], of: list[int], equal: Equal) -> list[in
     kept: list[tuple[int, Value]] = []
     same: dict[int, int] = {}
     for number, value in list(firsts.items())[:MOST_COMPARED]:
-        said = value.expression or str(value.key)
         for other, first in kept:
-            fits = value.unit == first.unit or not (value.unit and first.unit)
-            if fits and (value.expression or first.expression) and equal(first.expression or str(first.key), said):
+            if _comparable(value, first) and equal(_written(first, value), _written(value, first)):
                 same[number] = other
                 break
         else:
             kept.append((number, value))
     return [same.get(number, number) for number in of]
+
+
+def _comparable(value: Value, other: Value) -> bool:
+    """Whether algebra can tell of two that they are equal: an equation is none of its sides."""
+    if not (value.expression or other.expression):
+        return False
+    if ("=" in value.expression) != ("=" in other.expression):
+        return (value.unit or other.unit).endswith("=") and not (value.unit and other.unit)
+    return value.unit == other.unit or not (value.unit and other.unit)
+
+
+def _written(value: Value, other: Value) -> str:
+    """An expression as algebra reads it; one that has a name is an equation where the other is one."""
+    said = value.expression or str(value.key)
+    return f"{value.unit}{said}".replace(" ", "") if value.unit.endswith("=") and "=" in other.expression else said
 
 
 def _renumbered(of: list[int]) -> list[int]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 
 from uniscale_integrations.answers.compounds import read_compound
@@ -48,12 +50,57 @@ def _read(answer: str, asked: About) -> Value:
         return Value("json", normalise_answer(answer))
     if code := _code(answer):
         return code
+    if matrix := _matrix(answer, asked):
+        return matrix
+    if "\n" in answer and (several := _items(answer, asked)):
+        return several
     text = _trimmed(plain(_unwrapped(answer)))
     if not text:
         return Value("text", answer.strip())
-    return (
-        read_literal(text, asked) or read_number(text, asked) or read_compound(text, asked, _read) or Value("text", folded(text))
-    )
+    value = read_literal(text, asked) or read_number(text, asked) or read_compound(text, asked, _read)
+    if value is None:
+        return Value("text", _chemical(answer) or folded(text))
+    return replace(value, expression=_source(answer, value)) if value.expression and "\\" in answer else value
+
+
+def _source(answer: str, value: Value) -> str:
+    """An expression in the LaTeX in which it was written, which algebra reads best."""
+    # math-verify leaves out what is set in another type, as if it were a unit.
+    source = _WORDING.sub("", _unwrapped(answer))
+    return source.split("=", 1)[1].strip() if value.unit.endswith("=") and "=" in source else source
+
+
+_WORDING = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|it|sf|bb|cal)|operatorname|mbox|hbox|bm|boldsymbol)(?![a-zA-Z])\*?")
+_CHEMICAL = re.compile(r"(?:[A-Z][a-z]?[0-9]{0,3}){2,12}[+-]?")
+
+
+def _chemical(answer: str) -> str | None:
+    """A chemical formula without what its digits are set in."""
+    if not re.search(r"[₀-₉]|_|\\ce", answer):
+        return None
+    bare = re.sub(r"\\(?:text|mathrm|ce)|[{}_$\s]", "", unicodedata.normalize("NFKC", answer))
+    return bare.casefold() if _CHEMICAL.fullmatch(bare) else None
+
+
+_PLAIN_LANGUAGES = frozenset(["", "text", "txt", "plaintext", "output", "console", "bash", "sh", "shell", "latex", "math"])
+_MATRIX = re.compile(r"(?:[A-Za-z]{1,3} ?= ?)?\\begin\{([bpvBV]?matrix)\}(.*)\\end\{\1\}", re.DOTALL)
+
+
+def _matrix(answer: str, asked: About) -> Value | None:
+    match = _MATRIX.fullmatch(_unwrapped(answer)) if "matrix" in answer else None
+    if match is None:
+        return None
+    rows = [row.split("&") for row in match[2].split("\\\\") if row.strip()]
+    return Value("matrix", tuple(tuple(replace(_read(cell.strip(), asked), bare=()) for cell in row) for row in rows))
+
+
+def _items(answer: str, asked: About) -> Value | None:
+    """The list that numbered lines are, or the set that those with bullets are."""
+    items = [ITEM.fullmatch(line) for line in answer.splitlines() if line.strip()]
+    if len(items) < 2 or not all(items):
+        return None
+    values = [replace(_read(item[2], asked), bare=()) for item in items if item]
+    return Value("set", frozenset(values)) if asked.unordered else Value("list", tuple(values))
 
 
 def _long(answer: str) -> Value:
@@ -62,10 +109,14 @@ def _long(answer: str) -> Value:
     return _code(answer) or Value("text", answer if len(answer) > LONGEST_FOLDED else folded(answer))
 
 
+ITEM = re.compile(r"[ \t]{0,9}(?:([0-9]{1,2})[.)]|[-*•]) {1,4}(\S.*)")
+"""A numbered line, or one with a bullet."""
+
 _FENCE = re.compile(r"\s*```([\w+-]*)[^\S\n]*\n(.*)```\s*", re.DOTALL)
 _MARKS = ("**", "__", "$$", "$", "``", "`", "*", "_")
 _LATEX_MARKS = ((r"\(", r"\)"), (r"\[", r"\]"))
 _PLACED = re.compile(r"(?:in|on|by|since|im jahr|en|em|в) (?=[0-9])", re.IGNORECASE)
+_SORT = re.compile(r"(?:the )?(?:set|list|interval|point|number|value|ratio|vector|pair) (?=[⟨\[({0-9])", re.IGNORECASE)
 _REMARK = re.compile(r"(?<=[0-9%a-z]) \((?:[a-z]{3,}[ ,]?){1,6}\)$")
 _SAID = re.compile(r"(?:approximately|approx\.?|about|around|roughly|nearly|exactly|ca\.|circa|etwa|environ|≈|~) ", re.IGNORECASE)
 
@@ -94,6 +145,8 @@ def _trimmed(text: str) -> str:
         text = text[1:-1].strip()
     if match := _SAID.match(text) or _PLACED.match(text):
         text = text[match.end() :]
+    if match := _SORT.match(text):
+        text = text[match.end() :]
     if match := _REMARK.search(text):
         text = text[: match.start()]
     while text.startswith("(") and text.endswith(")") and closes_at(text) == len(text) - 1 and "," not in text and len(text) > 3:
@@ -104,7 +157,7 @@ def _trimmed(text: str) -> str:
 def _unended(text: str) -> str:
     """Without what ends a sentence; a factorial stays."""
     ended = text.rstrip(" .;:,。")
-    if ended.endswith("!") and not ended[:-1].rstrip("!")[-1:].isdigit():
+    if ended.endswith("!") and not re.search(r"(?:[0-9)]|(?<![^\W_])[a-z])!+$", ended):
         ended = ended.rstrip("!").rstrip()
     return ended or text
 
@@ -114,13 +167,29 @@ def _code(answer: str) -> Value | None:
     if match is None:
         return None
     language, body = match[1].casefold(), match[2]
+    if language in _PLAIN_LANGUAGES and "\n" not in body.strip() and 0 < len(body) <= LONGEST:
+        # One line says the same without a fence.
+        return _python(body) or _read(body.strip(), about(""))
     if language in ("", "json"):
         structure = parse_structure(body.strip())
         if structure is not None:
             return Value("json", normalise_answer(body))
-    if language in ("", "python", "py", "python3") and len(body) <= 20_000:
-        try:
-            return Value("code", ast.dump(ast.parse(body)))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            pass
+    if language in ("", "python", "py", "python3") and (code := _python(body, statements=False)):
+        return code
     return Value("code", " ".join(body.split()))
+
+
+def _python(body: str, *, statements: bool = True) -> Value | None:
+    """Code by its syntax tree where it is Python, and more than an expression where that is asked for."""
+    if len(body) > LONGEST_FOLDED:
+        return None
+    try:
+        tree = ast.parse(body.strip("\n"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    if statements and (not tree.body or isinstance(tree.body[0], ast.Expr)):
+        return None
+    try:
+        return Value("code", ast.dump(tree))
+    except RecursionError:
+        return None

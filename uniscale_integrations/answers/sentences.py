@@ -1,0 +1,38 @@
+"""Sentences, and what stands around an answer in them."""
+
+from __future__ import annotations
+
+import re
+
+SENTENCE_END = re.compile(r"(?:(?<=[0-9)\]$*%}])|(?<=[^\W\d_]{3}))[.!](?=\s+[A-ZÄÖÜÀ-ÝА-Я*])|[。！]|(?<=[0-9)\]$*%}])[.!] (?=[a-z]{2})")
+EXPLAINED = re.compile(
+    r"[,;]?\s(?:because|since|weil|denn|da|porque|ya que|puesto que|parce que|puisque|car|pois|perché|потому что|так как|поскольку)\b"
+    r"|[,;]\s(?:as (?:it|the|this|we|that|he|she|they|was|is|has|shown|seen)|which|where|so that|not|and not|rather than"
+    r"|instead of|nicht|und nicht|no|pas|et non"
+    r"|não|e não|а не|see|siehe|given that|meaning|i\.e\.)\b"
+    r"|\s(?:rather than|instead of)\b|[，,、]?因为|[，,、]?(?:而)?不是|、?なぜなら|\s[-–—]{1,2}\s(?=[a-z])",
+    re.IGNORECASE,
+)
+CITED = re.compile(r"[ \t]?(?:\[[0-9]{1,3}(?:, ?[0-9]{1,3}){0,9}\](?!\()|【[0-9†: ]{1,20}】)")
+_EMPHASIS = re.compile(r"(\*\*|__|`)([^*_`\n]{1,200})\1")
+_POLITE = re.compile(r"(?:です|である|입니다|이다)$")
+
+
+def stated(line: str) -> str | None:
+    """An answer without what follows it: another sentence, reasons, alternatives, citations."""
+    line = CITED.sub("", line).strip()
+    ended = SENTENCE_END.split(line, maxsplit=1)[0]
+    explained = EXPLAINED.search(ended)
+    short = ended[: explained.start()] if explained and explained.start() > 0 else ended
+    return cleaned(short) or cleaned(ended)
+
+
+def cleaned(answer: str) -> str | None:
+    """Without emphasis, whole or torn, and without the full stop."""
+    answer = _EMPHASIS.sub(r"\2", answer.strip().rstrip("."))
+    for mark in ("**", "__"):
+        answer = answer.strip().removeprefix(mark).removesuffix(mark)
+    if answer.count("`") == 1:
+        answer = answer.strip("`")
+    answer = answer.strip().rstrip(".").strip()
+    return (answer if answer.isascii() else _POLITE.sub("", answer).rstrip()) or None
