@@ -25,7 +25,7 @@ Pair = Mapping[str, Any]
 
 def by_this_package(pair: Pair) -> bool:
     """Whether this package says that the outputs answer the same."""
-    left, right = extract_answer(pair["left"]), extract_answer(pair["right"])
+    left, right = (extract_answer(pair[side], pair["question"]) for side in ("left", "right"))
     return left is not None and right is not None and same_answer(left, right, pair["question"])
 
 

@@ -28,6 +28,7 @@ _MONTH_FIRST = re.compile(rf"{_WEEKDAY}({_MONTH})\.? ([0-9]{{1,2}})(?:st|nd|rd|t
 _MONTH_ONLY = re.compile(rf"({_MONTH})\.? (?:of |de )?([0-9]{{4}})")
 _ISO_MONTH = re.compile(r"([12][0-9]{3})-(0[1-9]|1[0-2])")
 _CHINESE = re.compile(r"([0-9]{4}) ?年 ?([0-9]{1,2}) ?月 ?([0-9]{1,2}) ?[日号]")
+_CHINESE_DAY = re.compile(r"([0-9]{1,2}) ?月 ?([0-9]{1,2}) ?[日号]")
 _TIME = re.compile(r"(?:at )?([0-9]{1,2})(?:[:.h]([0-5][0-9]))?(?::([0-5][0-9]))? ?(a\.?m\.?|p\.?m\.?|h|uhr|o'clock)?")
 
 
@@ -49,6 +50,8 @@ def date_of(text: str) -> tuple[int, ...] | str | None:
     if match := _ISO.fullmatch(text) or _CHINESE.fullmatch(text):
         year, month, day = (int(part) for part in match.groups() if part.isdigit())
         return _day(year, month, day) or text
+    if match := _CHINESE_DAY.fullmatch(text):
+        return 0, int(match[1]), int(match[2])
     if match := _DAY_FIRST.fullmatch(text):
         return _day(int(match[3]), _MONTHS[match[2]], int(match[1])) or text
     if match := _MONTH_FIRST.fullmatch(text):

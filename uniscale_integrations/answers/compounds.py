@@ -9,6 +9,7 @@ from uniscale_integrations.answers.arithmetic import value_of
 from uniscale_integrations.answers.plain import closes_at
 from uniscale_integrations.answers.question import About
 from uniscale_integrations.answers.sets import MOST_ITEMS, Read, read_items
+from uniscale_integrations.answers.units import DIMENSIONS
 from uniscale_integrations.answers.value import Value
 
 
@@ -86,7 +87,7 @@ def _end(said: str) -> Hashable:
 
 
 _VERB = re.compile(r"\b(?:is|are|was|has|have|gives|so|the)\b", re.IGNORECASE)
-_EQUATION = re.compile(r"([a-zA-Z]'{0,2}(?:_[a-zA-Z0-9]+|\([a-z]\))?|[a-z]+(?: [a-z]+){0,2}) ?= ?([^=<>]+)", re.IGNORECASE)
+_EQUATION = re.compile(r"((?:\\[a-zA-Z]+|[a-zA-Z])'{0,2}(?:_[a-zA-Z0-9]+|\([a-z]\))?|[a-z]+(?: [a-z]+){0,2}) ?= ?([^=<>]+)", re.IGNORECASE)
 
 
 def _equation(text: str, asked: About, read: Read) -> Value | None:
@@ -94,6 +95,8 @@ def _equation(text: str, asked: About, read: Read) -> Value | None:
     if match is None or _VERB.search(match[1]):
         return None
     inner = read(match[2].strip(), asked)
+    if inner.kind == "number" and inner.unit in DIMENSIONS:
+        return inner
     if inner.kind in ("number", "set", "interval", "list", "tuple", "expression") and not (inner.unit and inner.kind != "number"):
         # What has a name as well as a unit is told apart by the name.
         bare = (inner.key,) if not inner.unit else inner.bare

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from uniscale_integrations.answers.closing import LONGEST_BARE_ANSWER, closing_answer, of_sentence
 from uniscale_integrations.answers.labels import labels
@@ -12,6 +13,9 @@ from uniscale_integrations.answers.values import ITEM, read_value
 
 LONGEST_TAIL = 20_000
 """Characters at the end of a text in which its answer is looked for."""
+
+MOST_LINES = 100
+"""Of a list."""
 
 LONGEST_ANSWER = 2_000
 """Characters of what follows a label."""
@@ -32,7 +36,7 @@ _FENCE_OPENS = re.compile(r"```[^\n`]{0,40}\n")
 _FENCE_CLOSES = re.compile(r"\n[ \t]{0,9}```")
 
 
-def extract_answer(text: str) -> str | None:
+def extract_answer(text: str, question: str = "") -> str | None:
     r"""The answer that a text ends with.
 
     What a model has thought before (`<think>...</think>`, closed or not) is passed over. Then, in this order: the whole text where it is a
@@ -43,6 +47,7 @@ def extract_answer(text: str) -> str | None:
 
     Args:
         text: the whole text of a path; of a long one the end is read.
+        question: what was asked, where it is known. It matters only for answers that nothing announces.
 
     Returns:
         The answer as it was written, or `None` where there is none.
@@ -61,7 +66,7 @@ def extract_answer(text: str) -> str | None:
     text = text[-LONGEST_TAIL:]
     if not text.isascii():
         text = text.translate(_WIDE_DIGITS)
-    return _marked(text) or _fenced(text) or _enumerated(text) or closing_answer(text)
+    return _marked(text) or _fenced(text) or _enumerated(text) or closing_answer(text, question)
 
 
 def without_drafts(text: str) -> str:
@@ -183,14 +188,20 @@ def _last_block(text: str) -> str | None:
 
 
 def _enumerated(text: str) -> str | None:
-    """The items of numbered lines or of bullets, where a text is nothing else but what announces them."""
+    """The items of numbered lines or of bullets, where a text is nothing else but what announces them and a remark behind them."""
     lines = [line for line in text.strip().splitlines() if line.strip()]
-    if lines and lines[0].rstrip(" *_").endswith((":", "\N{FULLWIDTH COLON}")):
-        del lines[0]
-    items = [ITEM.fullmatch(line) for line in lines[:100]]
-    if len(items) < 2 or not all(items) or len(lines) > 100:
+    items = [ITEM.fullmatch(line) for line in lines[:MOST_LINES]]
+    begins = next((place for place, item in enumerate(items) if item), len(items))
+    listed = [item for item in items[begins:] if item]
+    behind = lines[begins + len(listed) :]
+    if len(listed) < 2 or begins > 1 or not all(items[begins : begins + len(listed)]) or len(behind) > 1 or not _remarks(behind):
         return None
-    if [int(item[1] or 0) for item in items if item] not in (list(range(1, len(items) + 1)), [0] * len(items)):
+    if [int(item[1] or 0) for item in listed] not in (list(range(1, len(listed) + 1)), [0] * len(listed)):
         return None
-    short = all(len(cleaned(item[2]) or "") <= LONGEST_BARE_ANSWER for item in items if item)
-    return "\n".join(line.strip() for line in lines) if short else None
+    short = all(len(cleaned(item[2]) or "") <= LONGEST_BARE_ANSWER for item in listed)
+    return "\n".join(line.strip() for line in lines[begins : begins + len(listed)]) if short else None
+
+
+def _remarks(lines: Sequence[str]) -> bool:
+    """Whether lines say nothing that could be the answer: no number, nothing in bold and no formula."""
+    return not any(re.search(r"[0-9*$`=]", line) for line in lines)

@@ -21,7 +21,7 @@ DOTTED_GROUPS = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:\.[0-9]{3}){2,}(?![0-
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
 _SIGN = "[" + re.escape(CURRENCIES) + "]"
 _MEASURED = re.compile(
-    rf"([-+]?) ?({_SIGN}|us\$)? ?([-+]?)({_NUMBER}(?:e[-+]?[0-9]{{1,4}}(?![0-9a-z]))?(?: ?/ ?{_NUMBER})?|[0-9]+ [0-9]+ ?/ ?[0-9]+"
+    rf"([-+]?) ?({_SIGN}|us\$|r\$)? ?([-+]?)({_NUMBER}(?:e[-+]?[0-9]{{1,4}}(?![0-9a-z]))?(?: ?/ ?{_NUMBER})?|[0-9]+ [0-9]+ ?/ ?[0-9]+"
     rf"|(?:{_NUMBER} ?\*? ?)?10 ?\^ ?[-+]?[0-9]{{1,4}}|(?:{_NUMBER} ?\* ?)10 ?\^ ?\([-+]?[0-9]{{1,4}}\))"
     rf"(?: ?(-?[^0-9=<>+*^()/{OPEN}{CLOSE},.;:\[\]|-][^0-9=<>+*(),;:\[\]]{{0,40}}(?:\^[23])?))?",
     re.IGNORECASE,
@@ -86,6 +86,7 @@ def _measured(value: Fraction, currency: str, name: str, asked: About) -> Value 
 
 _MINUS = re.compile(r"(?:minus|negative|moins|menos) (?=[0-9$€£])", re.IGNORECASE)
 _NONE = frozenset("none nobody nothing keine keiner aucun aucune ninguno ninguna nenhum nenhuma".split())  # noqa: SIM905
+_CLOCKED = re.compile(r"([0-9]{1,4}) ?h(?:ours?|rs?)?\.? ?([0-9]{1,3}) ?m(?:in(?:ute)?s?)?\.?(?: ?([0-9]{1,3}) ?s(?:ec)?)?", re.IGNORECASE)
 _PARTS = re.compile(r"([0-9.]+ ?[a-z]+)(?:, | and | und | y | et | )([0-9.]+ ?[a-z]+)(?:(?:,? and |, | )([0-9.]+ ?[a-z]+))?", re.IGNORECASE)
 _OUT_OF = re.compile(r"([0-9]{1,9}) (?:out )?of (?:the )?([0-9]{1,9})(?: [a-z]+)?", re.IGNORECASE)
 
@@ -95,6 +96,8 @@ def _together(text: str, asked: About) -> Value | None:
     if match := _OUT_OF.fullmatch(text):
         over = int(match[1]), int(match[2])
         return Value("score", over) if asked.score else _computed(f"{over[0]}/{over[1]}")
+    if match := _CLOCKED.fullmatch(text):
+        return Value("number", 3600 * int(match[1]) + 60 * int(match[2]) + int(match[3] or 0), "time")
     match = _PARTS.fullmatch(text)
     parts = [read_number(part, asked) for part in match.groups() if part] if match else []
     if not parts or any(part is None or part.unit not in ("time", "length", "mass") for part in parts):

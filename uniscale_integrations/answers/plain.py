@@ -22,7 +22,7 @@ _CHARACTERS = str.maketrans(
     {
         "−": "-", "–": "-", "‒": "-", "‐": "-", "‑": "-", "×": "*", "·": "*", "⋅": "*", "∙": "*", "÷": "/", "⁄": "/",
         "≤": "<=", "≥": ">=", "⩽": "<=", "⩾": ">=", "≠": "!=", "∞": " inf ", "π": " pi ", "√": "\\sqrt", "∈": " in ", "∪": " u ",
-        "±": "+-", "’": "'", "‘": "'", "“": '"', "”": '"', "º": "°", "，": ", ", "、": ", ", "。": ".", "：": ": ",
+        "±": "+-", "’": "'", "‘": "'", "“": '"', "”": '"', "º": "°", "，": ", ", "、": ", ", "。": ".", "：": ": ", "或": " or ",
     }
 )  # fmt: skip
 _SPACES = re.compile(r"\s+")
@@ -85,7 +85,7 @@ def _dollars(text: str) -> str:
 
 
 _BARE_ROOT = re.compile(r"\\sqrt\s*([0-9.]*[0-9]|[a-zA-Z])(?![\w])|\\sqrt\s*\(")
-_PLUS = re.compile(r"\+ ?(?:inf|[0-9.]+$|[a-zA-Z\\])")
+_PLUS = re.compile(r"\+ ?(?:inf|[0-9.]{1,6}$|[a-zA-Z\\])")
 _REPEATING = re.compile(r"([0-9]*)\.([0-9]{0,9})\\(?:overline|bar|overbar)\s*\{([0-9]{1,9})\}")
 _FORMULA = re.compile(r"(?:[A-Z][a-z]?[0-9]{0,3}){1,12}[+-]?")
 
@@ -164,6 +164,7 @@ def closes_at(text: str) -> int:
     return -1
 
 
+_ACCENTED = re.compile("([A-Za-z])[\N{COMBINING GRAVE ACCENT}-\N{COMBINING LATIN SMALL LETTER X}]+")
 _ARTICLE = re.compile(r"(?:the|a|an|der|die|das|le|la|les|el|los|las|o|os|as|il|lo) (?=\S)")
 
 
@@ -173,5 +174,9 @@ def folded(text: str) -> str:
     >>> folded("The  Nile."), folded("**Oslo**")
     ('nile', 'oslo')
     """
-    folded = " ".join(unicodedata.normalize("NFKC", text).replace("`", "").replace("**", "").casefold().split()).strip(" .,;:!?\"'")
+    text = unicodedata.normalize("NFKC", text)
+    if not text.isascii():
+        # Accents on Latin letters are often left out.
+        text = unicodedata.normalize("NFKC", _ACCENTED.sub(r"\1", unicodedata.normalize("NFKD", text)))
+    folded = " ".join(text.replace("`", "").replace("**", "").casefold().split()).strip(" .,;:!?\"'")
     return _ARTICLE.sub("", folded, count=1) if _ARTICLE.match(folded) else folded

@@ -24,6 +24,7 @@ class About:
     unordered: bool = False
     year: bool = False
     count: bool = False
+    names: bool = False
     options: tuple[tuple[str, str], ...] = ()
 
 
@@ -43,6 +44,10 @@ _ORDERED = re.compile(
 )
 _YEAR = re.compile(r"\b(?:what|which) year\b|welche[mns] jahr|qué año|que ano\b|quelle année|哪一?年|何年|како[йм] год")
 _COUNT = re.compile(r"\bhow many\b|\bwie ?viele\b|combien|cuánt[oa]s|quant[oa]s|сколько|多少|几个|いくつ|何[個人枚]")
+_NAMES = re.compile(
+    r"(?:^|[.!?\n] {0,3})(?:who|whose|whom|where|why|is|are|was|were|do|does|did|can|could|should|will|would|has|have|wer|wo|warum|ist|sind"
+    r"|qui|où|pourquoi|est-ce|quién|dónde|por qué|quem|onde|por que|кто|где|почему)\b[^.!?\n]*\??\s*$|谁|哪里|为什么|誰|どこ|なぜ|吗"
+)
 _OPTION = re.compile(r"(?:^|[\s,;])\(?([A-Z])[).:]\s*([^()\n]{1,60}?)(?=[\s,;]*(?:\(?[A-Z][).:]\s|\n|$))")
 
 
@@ -72,5 +77,6 @@ def _about(question: str) -> About:
         _UNORDERED.search(small) is not None and _ORDERED.search(small) is None,
         _YEAR.search(small) is not None,
         _COUNT.search(small) is not None,
+        _NAMES.search(small) is not None,
         options if len(options) > 1 and len({letter for letter, _ in options}) == len(options) else (),
     )

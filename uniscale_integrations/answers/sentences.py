@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
-SENTENCE_END = re.compile(r"(?:(?<=[0-9)\]$*%}])|(?<=[^\W\d_]{3}))[.!](?=\s+[A-ZÄÖÜÀ-ÝА-Я*])|[。！]|(?<=[0-9)\]$*%}])[.!] (?=[a-z]{2})")
+_GERMAN_MONTH = r"(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez)[a-zä]*\b"
+SENTENCE_END = re.compile(
+    rf"(?:(?<=[0-9)\]$*%}}])|(?<=[^\W\d_]{{3}}))[.!](?=\s+[A-ZÄÖÜÀ-ÝА-Я*])(?!\s{_GERMAN_MONTH})"
+    r"|[。！]|(?<=[0-9)\]$*%}])[.!] (?=[a-z]{2})"
+)
 EXPLAINED = re.compile(
     r"[,;]?\s(?:because|since|weil|denn|da|porque|ya que|puesto que|parce que|puisque|car|pois|perché|потому что|так как|поскольку)\b"
     r"|[,;]\s(?:as (?:it|the|this|we|that|he|she|they|was|is|has|shown|seen)|which|where|so that|not|and not|rather than"
@@ -13,7 +17,7 @@ EXPLAINED = re.compile(
     r"|\s(?:rather than|instead of)\b|[，,、]?因为|[，,、]?(?:而)?不是|、?なぜなら|\s[-–—]{1,2}\s(?=[a-z])",
     re.IGNORECASE,
 )
-CITED = re.compile(r"[ \t]?(?:\[[0-9]{1,3}(?:, ?[0-9]{1,3}){0,9}\](?!\()|【[0-9†: ]{1,20}】)")
+CITED = re.compile(r"(?<=[^\s`(:=\[,])[ \t]?(?:\[[0-9]{1,3}(?:, ?[0-9]{1,3}){0,9}\](?!\()|【[0-9†: ]{1,20}】)")
 _EMPHASIS = re.compile(r"(\*\*|__|`)([^*_`\n]{1,200})\1")
 _POLITE = re.compile(r"(?:です|である|입니다|이다)$")
 

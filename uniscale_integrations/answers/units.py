@@ -21,7 +21,8 @@ class Unit(NamedTuple):
 
 def _table() -> Mapping[str, Unit]:
     said = {
-        "length": "1 m meter metre; 1/1000 mm millimeter millimetre; 1/100 cm centimeter centimetre; 1/10 dm decimeter decimetre; "
+        "length": "1 m meter metre mètre metro; "
+        "1/1000 mm millimeter millimetre; 1/100 cm centimeter centimetre; 1/10 dm decimeter decimetre; "
         "1000 km kilometer kilometre; 0.0254 in inch inche; 0.3048 ft foot feet; 0.9144 yd yard; 1609.344 mi mile; 1/1000000 µm um "
         "micrometer; 1/1000000000 nm nanometer",
         "mass": "1 g gram gramme; 1/1000 mg milligram; 1000 kg kilogram kilo; 1000000 tonne; 453.59237 lb pound; 28.349523125 oz ounce",
@@ -33,10 +34,10 @@ def _table() -> Mapping[str, Unit]:
         "cubic": "1 m^3 cubic-meter cubic-metre; 1/1000000 cm^3 cubic-centimeter cubic-centimetre",
         "speed": "1 m/s meter/second metre/second; 5/18 km/h kph kmh kilometer/hour kilometre/hour; 0.44704 mph mile/hour",
         "angle": "1 ° deg degree grad",
-        "celsius": "1 °c celsius",
-        "fahrenheit": "1 °f fahrenheit",
+        "celsius": "1 °c celsius degree-celsius degrees-celsius",
+        "fahrenheit": "1 °f fahrenheit degree-fahrenheit degrees-fahrenheit",
         "data": "1 b byte; 1000 kb; 1000000 mb; 1000000000 gb; 1000000000000 tb",
-        "force": "1 n newton",
+        "force": "1 n newton; 1000 kn kilonewton",
         "energy": "1 j joule; 1000 kj kilojoule",
         "power": "1 w watt; 1000 kw kilowatt",
         "current": "1 a ampere amp",
@@ -46,6 +47,7 @@ def _table() -> Mapping[str, Unit]:
         "euros": "1 € eur euro",
         "sterling": "1 £ gbp",
         "yen": "1 ¥ jpy yen",
+        "reais": "1 r$ brl real reais",
         "rupees": "1 ₹ inr rupee",
         "roubles": "1 ₽ rub rouble ruble руб",
         "percent": "1 % percent per-cent prozent percentage pct por-ciento pour-cent por-cento процентов",
@@ -60,6 +62,9 @@ def _table() -> Mapping[str, Unit]:
 
 UNITS = _table()
 """By its name in small letters, in the singular."""
+
+DIMENSIONS = frozenset(each.dimension for each in UNITS.values())
+"""What units measure."""
 
 CURRENCIES = "$€£¥₹₽"
 """Signs that stand before an amount, too."""

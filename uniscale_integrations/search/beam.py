@@ -206,7 +206,7 @@ class BeamSearch:
     def read(self, path: Path) -> str | None:
         """The answer of a path that has ended."""
         if path.key not in self.answers:
-            self.answers[path.key] = extract_answer(path.text)
+            self.answers[path.key] = extract_answer(path.text, self.settings.question)
         return self.answers[path.key]
 
     def _take(self, key: PathKey) -> tuple[_Tree, Path]:

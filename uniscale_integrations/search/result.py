@@ -67,7 +67,7 @@ def conclude(
     notes: Iterable[str],
     question: str = "",
     *,
-    read: Callable[[Path], str | None] = lambda path: extract_answer(path.text),
+    read: Callable[[Path], str | None] | None = None,
     equal: Equal | None = None,
 ) -> SearchResult | None:
     """The result of the paths so far; `None` while not a single step exists.
@@ -80,10 +80,11 @@ def conclude(
         cut: why the search ended early, empty if it did not.
         notes: for the result.
         question: what was asked.
-        read: the answer of a path.
+        read: gives the answer of a path; read off its text by default.
         equal: see `vote`.
     """
     everything = tuple(paths)
+    read = read or (lambda path: extract_answer(path.text, question))
     if finished := champions(everything):
         winner = vote([Ballot(read(path), path.value, path.key, text=path.text) for path in finished], question, equal)
         [chosen] = [path for path in finished if path.key == winner.key]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from uniscale_integrations.answers.algebra import equalities
 from uniscale_integrations.answers.extract import extract_answer
@@ -167,9 +168,9 @@ class Run:
         search = self.search
         try:
             async with asyncio.timeout(self.meter.remaining_seconds()):
-                voting = champions(search.paths)
+                voting, read = champions(search.paths), partial(extract_answer, question=self.request.question)
                 for path in voting:
-                    search.answers[path.key] = await read_aside(extract_answer, path.text)
+                    search.answers[path.key] = await read_aside(read, path.text)
                 answers = [answer for path in voting if (answer := search.answers[path.key]) is not None]
                 search.equal = await equalities(read_values(answers, self.request.question))
         except TimeoutError:

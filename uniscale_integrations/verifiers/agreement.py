@@ -62,7 +62,7 @@ class Agreement:
         return StatelessSession(partial(self._score, question, notes), notes)
 
     async def _score(self, question: str, notes: list[str], items: Sequence[Item]) -> Sequence[Verdict]:
-        answers = [await _answer(path, candidate) for path, candidate in items]
+        answers = [await _answer(question, path, candidate) for path, candidate in items]
         numbers = iter(await groups_by_algebra([answer for answer in answers if answer is not None], question))
         statements = [
             _statements(candidate, None if answer is None else next(numbers)) for (_, candidate), answer in zip(items, answers, strict=True)
@@ -125,10 +125,10 @@ def _shares(
     return scores
 
 
-async def _answer(path: Path, candidate: Candidate) -> str | None:
+async def _answer(question: str, path: Path, candidate: Candidate) -> str | None:
     if not candidate.final:
         return None
-    return await read_aside(extract_answer, path.text + "".join(candidate.steps))
+    return await read_aside(partial(extract_answer, question=question), path.text + "".join(candidate.steps))
 
 
 def _statements(candidate: Candidate, answer: int | None) -> tuple[Statement, ...]:
