@@ -21,6 +21,12 @@ LONGEST_COUNT = 80
 LONGEST_SENTENCE = 300
 """Characters up to which what stands out in a sentence is its answer."""
 
+LONGEST_LINE = 2_000
+"""Characters at the end of a line that are looked at."""
+
+MOST_LINES = 60
+"""At the end of a text that are looked at."""
+
 MOST_WORDS = 6
 """Of a date, an amount or another value that is looked for in a sentence."""
 
@@ -83,7 +89,7 @@ def closing_answer(text: str, question: str = "") -> str | None:
 
 def _lines(text: str) -> list[str]:
     """The lines of a text without sources, offers, questions back, checks and rules behind the last one that matters."""
-    lines = [stripped for line in text.strip().splitlines()[-60:] if (stripped := line.strip())]
+    lines = [stripped[-LONGEST_LINE:] for line in text.strip().splitlines()[-MOST_LINES:] if (stripped := line.strip())]
     sources = next((place for place in range(len(lines) - 1, 0, -1) if _SOURCES.match(lines[place])), None)
     lines = lines if sources is None else lines[:sources]
     asks = ("?", "\N{FULLWIDTH QUESTION MARK}")

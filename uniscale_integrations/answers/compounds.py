@@ -115,7 +115,8 @@ def _algebra(text: str, asked: About, read: Read) -> Value | None:
         return Value("complexity", (match[1], re.sub(r"[\s*\\]|(?<=g)\(|\)$", "", match[2].casefold())))
     if not _ALGEBRA.fullmatch(text) or not re.search(r"[-+*/^=<>]|sqrt|\\|[0-9]\(?[a-z]|pi|log|ln|[a-z)]!", text):
         return None
-    if any(word not in _FUNCTIONS for word in _LONG_WORD.findall(text)) and not re.search(r"[\^=]", text):
+    words = [word for word in _LONG_WORD.findall(text) if word not in _FUNCTIONS]
+    if len(words) > 2 or (words and not re.search(r"[\^=]", text)):
         return None
     key = re.sub(r"\s", "", _ARGUMENT.sub(r"\1(\2)", text))
     return Value("expression", key, "", (), _in_latex(key))

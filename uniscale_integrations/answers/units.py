@@ -33,6 +33,7 @@ def _table() -> Mapping[str, Unit]:
         "1000000 km^2 square-kilometer square-kilometre; 1/1000000 mm^2",
         "cubic": "1 m^3 cubic-meter cubic-metre; 1/1000000 cm^3 cubic-centimeter cubic-centimetre",
         "speed": "1 m/s meter/second metre/second; 5/18 km/h kph kmh kilometer/hour kilometre/hour; 0.44704 mph mile/hour",
+        "acceleration": "1 m/s^2 meter/second^2",
         "angle": "1 ° deg degree grad",
         "celsius": "1 °c celsius degree-celsius degrees-celsius",
         "fahrenheit": "1 °f fahrenheit degree-fahrenheit degrees-fahrenheit",

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from uniscale_integrations.search.answers import extract_answer
 from uniscale_integrations.search.paths import Fate, Path, PathKey
 from uniscale_integrations.search.result import champions
 from uniscale_integrations.search.run import Answer
 
 
-def record(answer: Answer, question: str = "") -> dict[str, Any]:
+def record(answer: Answer) -> dict[str, Any]:
     """What a search did, small enough to be kept: each path says what it adds to the one that it continues.
-
-    Args:
-        answer: what came of it.
-        question: what was asked.
 
     Returns:
         `chosen`, the tree and the lineage of the path that won; `answer`; `votes`, for each tree the answer and the value of its best
@@ -31,7 +26,7 @@ def record(answer: Answer, question: str = "") -> dict[str, Any]:
     return {
         "chosen": None if chosen is None else [chosen.key.tree, *chosen.key.lineage],
         "answer": answer.answer,
-        "votes": [{"tree": path.key.tree, "answer": extract_answer(path.text, question), "value": path.value} for path in voting],
+        "votes": [{"tree": path.key.tree, "answer": answer.answers.get(path.key), "value": path.value} for path in voting],
         "paths": [_path(path, depths) for path in sorted(answer.paths, key=lambda path: path.key)],
     }
 

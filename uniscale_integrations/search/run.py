@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from uniscale_integrations.answers.algebra import equalities
@@ -18,7 +18,7 @@ from uniscale_integrations.search.beam import BeamSearch, Schedule, SearchSettin
 from uniscale_integrations.search.budget import Budget, Meter
 from uniscale_integrations.search.conversation import Conversation, Converses, Emit
 from uniscale_integrations.search.driver import Driver, Observer
-from uniscale_integrations.search.paths import Fate, Path
+from uniscale_integrations.search.paths import Fate, Path, PathKey
 from uniscale_integrations.search.ports import Generator, GeneratorSession, Sampling, Verifier
 from uniscale_integrations.search.result import champions
 from uniscale_integrations.space import Configuration
@@ -68,6 +68,7 @@ class Answer:
         configuration: what was run.
         ledger: everything that was spent.
         paths: every path with its steps, scores and fate.
+        answers: read off the paths that took part in the vote.
         cut: why the search ended early, empty if it did not.
         notes: what went wrong on the way without ending it.
         payload: what the generator put on the winning path.
@@ -84,6 +85,7 @@ class Answer:
     configuration: Configuration
     ledger: Ledger
     paths: tuple[Path, ...]
+    answers: Mapping[PathKey, str | None] = field(default_factory=dict)
     cut: str = ""
     notes: tuple[str, ...] = ()
     payload: object = None
@@ -207,6 +209,7 @@ class Run:
             configuration=self.request.configuration,
             ledger=ledger,
             paths=result.paths,
+            answers=self.search.answers,
             cut=result.cut,
             notes=(*result.notes, *self._generation.notes, *getattr(self._verification, "notes", ())),
             payload=result.chosen.payload,
