@@ -59,8 +59,13 @@ def test_what_a_function_prints_is_no_reply() -> None:
 def test_a_process_that_somebody_else_killed_is_replaced() -> None:
     workers = Workers(1)
     os.kill(workers.call("os", "getpid", seconds=5), signal.SIGKILL)
-    with pytest.raises(NotInTime):
-        workers.call("math", "hypot", 3, 4, seconds=5)
+    assert workers.call("math", "hypot", 3, 4, seconds=5) == 5.0
+    workers.close()
+
+
+def test_a_path_among_those_of_modules_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("/nowhere")])
+    workers = Workers(1)
     assert workers.call("math", "hypot", 3, 4, seconds=5) == 5.0
     workers.close()
 
@@ -85,6 +90,20 @@ def test_the_event_loop_goes_on_meanwhile() -> None:
         return counted
 
     assert asyncio.run(ticks()) >= 5
+
+
+def test_a_process_forked_while_all_are_busy_has_its_own_too() -> None:
+    workers = Workers(1)
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(workers.call, *BACKTRACKS, seconds=2.0)
+        time.sleep(0.5)
+        child = multiprocessing.get_context("fork").Process(target=_in_fork, args=(workers,))
+        child.start()
+        child.join(60)
+        assert child.exitcode == 0
+        with pytest.raises(NotInTime):
+            busy.result()
+    workers.close()
 
 
 def _in_fork(workers: Workers) -> None:

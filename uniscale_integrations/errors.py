@@ -43,6 +43,10 @@ class NotInTime(VerifierError):
     """What a text holds could not be computed in the time and memory that one text may take."""
 
 
+class Crowded(NotInTime):
+    """There was no process to compute it in; another time there may be one."""
+
+
 class SearchFailed(UniScaleError):
     """Every candidate failed.
 

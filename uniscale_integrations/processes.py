@@ -20,13 +20,13 @@ from importlib import import_module
 from threading import BoundedSemaphore, Lock, Timer
 from typing import IO, Any, cast
 
-from uniscale_integrations.errors import NotInTime
+from uniscale_integrations.errors import Crowded, NotInTime
 from uniscale_integrations.threads import in_thread
 
 MOST_MEMORY = 2 << 30
 """Bytes of address space that a process may take, where the system can limit it."""
 
-START = 60.0
+START = 30.0
 """Seconds that a process may take to start and to import what it needs, on however busy a machine."""
 
 LONGEST_WAIT = 5.0
@@ -53,9 +53,10 @@ class Workers:
 
     def __init__(self, most: int) -> None:
         self._free, self._lock = BoundedSemaphore(most), Lock()
-        self._idle: list[_Worker] = []
+        self._most, self._idle = most, list[_Worker]()
         self._process = os.getpid()
         atexit.register(self.close)
+        os.register_at_fork(after_in_child=self._forked)
 
     def call(self, module: str, function: str, *arguments: Any, seconds: float) -> Any:
         """What a function of a module returns; blocks until it has, or the time is up.
@@ -69,11 +70,11 @@ class Workers:
             seconds: that the call may take.
 
         Raises:
-            NotInTime: it took too long, took too much memory, or no process can be had.
+            NotInTime: it took too long or too much memory; `Crowded` where no process can be had.
             RuntimeError: the function raised something.
         """
         if not self._free.acquire(timeout=LONGEST_WAIT):
-            raise NotInTime(f"{function} found all processes busy for {LONGEST_WAIT:g} s")
+            raise Crowded(f"{function} found all processes busy for {LONGEST_WAIT:g} s")
         try:
             return self._called([module, function, arguments, seconds], function, seconds)
         finally:
@@ -87,16 +88,26 @@ class Workers:
             for worker in idle:
                 worker.end()
 
+    def _forked(self) -> None:
+        """Begin anew in a forked process: processes answer the one that has started them, and whoever waited for one is not there."""
+        self._free, self._lock, self._idle, self._process = BoundedSemaphore(self._most), Lock(), [], os.getpid()
+
     def _called(self, wish: list[Any], function: str, seconds: float) -> Any:
-        worker = self._taken()
-        try:
-            reply = worker.reply(wish, seconds)
-        except BaseException:
+        for _ in range(2):
+            worker = self._taken()
+            try:
+                reply = worker.reply(wish, seconds)
+            except BaseException:
+                worker.end()
+                raise
+            if reply is not None:
+                break
             worker.end()
-            raise
-        if reply is None:
-            worker.end()
-            raise NotInTime(f"{function} was not done in {seconds:g} s, or took too much memory")
+            if worker.begun:
+                raise NotInTime(f"{function} was not done in {seconds:g} s, or took too much memory")
+            # It had ended before it was asked; another may do better.
+        else:
+            raise Crowded(f"no process could be had for {function}")
         with self._lock:
             self._idle.append(worker)
         if "error" in reply:
@@ -105,9 +116,6 @@ class Workers:
 
     def _taken(self) -> _Worker:
         with self._lock:
-            if self._process != os.getpid():
-                # Those of the process that this one was forked from answer that one.
-                self._process, self._idle = os.getpid(), []
             if self._idle:
                 return self._idle.pop()
         return _Worker()
@@ -118,22 +126,25 @@ class _Worker:
 
     def __init__(self) -> None:
         if not sys.executable or getattr(sys, "frozen", False):
-            raise NotInTime("there is no Python interpreter to start a process with")
+            raise Crowded("there is no Python interpreter to start a process with")
         command = [sys.executable, "-I", "-c", _BOOT]
         try:
             # Unlike multiprocessing, this does not run the main module again, whose author may not have provided for that.
             pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
             self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing)
         except OSError as error:
-            raise NotInTime(f"no process could be started: {error}") from error
+            raise Crowded(f"no process could be started: {error}") from error
         self._wishes, self._replies = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
-        self._send(sys.path)
+        self._send([str(entry) for entry in sys.path])
+        self.begun = False
 
     def reply(self, wish: list[Any], seconds: float) -> dict[str, Any] | None:
         """The reply; `None` where it came to its end, by itself or because the time was up."""
+        self.begun = False
         self._send(wish)
         if self._line(START) is None:
             return None
+        self.begun = True
         line = self._line(seconds)
         return None if line is None else json.loads(line)
 
@@ -196,7 +207,7 @@ def _reply(replies: Any, line: bytes) -> None:
     replies.flush()
 
 
-WORKERS = Workers(max(2, min(4, os.cpu_count() or 1)))
+WORKERS = Workers(4)
 """Of this process."""
 
 

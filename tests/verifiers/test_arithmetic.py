@@ -30,6 +30,7 @@ from uniscale_integrations.verifiers.arithmetic import judge_arithmetic
         ("30 / 50% = 60", 1.0),
         ("2^0.5 = 1.41", 1.0),
         ("2^0.5 = 1.5", 0.0),
+        ("10^400 = 1.5", 0.0),
         ("123456789123456789 + 1 = 123456789123456790", 1.0),
         ("1 + 1 = 2, " * 1000, 1.0),
         ("I like 7", None),

@@ -10,7 +10,7 @@ from uniscale_integrations.answers import mathematics
 from uniscale_integrations.answers.sameness import Equal, grouped
 from uniscale_integrations.answers.value import Value
 from uniscale_integrations.answers.values import read_values
-from uniscale_integrations.errors import NotInTime
+from uniscale_integrations.errors import Crowded, NotInTime
 from uniscale_integrations.processes import WORKERS
 from uniscale_integrations.threads import in_thread
 
@@ -32,13 +32,21 @@ def equal_expressions(left: str, right: str) -> bool | None:
         (True, False, None)
     """
     # What is remembered is short, since what is tame is.
-    return _compared(left, right) if mathematics.tame(left) and mathematics.tame(right) else None
+    if not (mathematics.tame(left) and mathematics.tame(right)):
+        return None
+    try:
+        return _compared(left, right)
+    except Crowded:
+        # Not remembered: that says nothing of the expressions.
+        return None
 
 
 @lru_cache(maxsize=4096)
 def _compared(left: str, right: str) -> bool | None:
     try:
         equal: bool | None = WORKERS.call(mathematics.__name__, mathematics.equal_mathematics.__name__, left, right, seconds=ONE)
+    except Crowded:
+        raise
     except NotInTime:
         return None
     return equal
@@ -81,9 +89,15 @@ def _all_compared(
 ) -> dict[tuple[str, str], bool | None]:
     """Of the pairs those for which there is time."""
     found: dict[tuple[str, str], bool | None] = {}
+    slow: set[str] = set()
     end = clock() + ALL
     for left, right in pairs:
         if clock() > end:
             break
+        if any(side in slow for side in (left, right)):
+            continue
+        began = clock()
         found[left, right] = equal_expressions(left, right)
+        if found[left, right] is None and clock() - began > ONE:
+            slow |= {left, right}
     return found

@@ -101,7 +101,9 @@ def _lines(text: str) -> list[str]:
 _ASIDE = re.compile(
     r"[*_(]{0,3}(?:check|verification|verify|proof|probe|hinweis|kontrolle|comprobación|vérification"
     r"|verificação|nota|проверка|验证|验算|検算)\b[^\n:]{0,20}[:\N{FULLWIDTH COLON}]"
-    r"|[-*_=|\s]+$",
+    r"|[-*_=|\s]+$|\[\^?\w{1,20}\]:"
+    r"|[*_(>\s]{0,4}(?:word count|sources?|references?|disclaimer|disclosure|caveat|confidence|tl;?dr|note|the end|end of)\b"
+    r"|(?:best|kind|warm)? ?regards\b|sincerely\b|yours\b|assistant$",
     re.IGNORECASE,
 )
 _CHOSEN = re.compile(

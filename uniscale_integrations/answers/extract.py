@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from uniscale_integrations.answers.closing import LONGEST_BARE_ANSWER, closing_answer, of_sentence
 from uniscale_integrations.answers.labels import labels
-from uniscale_integrations.answers.normal_form import parse_structure
+from uniscale_integrations.answers.normal_form import LONGEST_STRUCTURE, parse_structure
 from uniscale_integrations.answers.sentences import cleaned, stated
 from uniscale_integrations.answers.values import ITEM, read_value
 
@@ -97,7 +97,9 @@ def without_drafts(text: str) -> str:
 def _whole(text: str) -> str | None:
     """The text where it is JSON; what its strings say is a part of the answer, not the answer."""
     whole = text.strip()
-    return whole if whole[:1] in ("{", "[") and parse_structure(whole) is not None else None
+    if whole[:1] + whole[-1:] not in ("{}", "[]"):
+        return None
+    return whole if len(whole) > LONGEST_STRUCTURE or parse_structure(whole) is not None else None
 
 
 def _marked(text: str) -> str | None:

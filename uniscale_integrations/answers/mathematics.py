@@ -111,7 +111,9 @@ def rounds(value: Fraction | float, stated: Fraction | float, written: str) -> b
     (True, False, False)
     """
     decimals = written.partition(".")[2]
-    return decimals.isdigit() and abs(float(value - stated)) <= 0.5 * 10.0 ** -len(decimals) * (1 + 1e-9)
+    if not decimals.isdigit() or not -1e15 < value < 1e15:
+        return False
+    return abs(float(value - stated)) <= 0.5 * 10.0 ** -len(decimals) * (1 + 1e-9)
 
 
 def _parsed(parse: Callable[..., list[SupportsFloat]], expression: str) -> list[SupportsFloat]:

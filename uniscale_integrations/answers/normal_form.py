@@ -13,11 +13,19 @@ Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 LONGEST = 1_000
 """Characters of an answer up to which marks and notation are looked at; what is longer is a text."""
 
+LONGEST_STRUCTURE = 20_000
+"""Characters of JSON up to which order and spacing are ignored; what is longer is the same only where it is written alike."""
+
+LONGEST_LITERAL = 2_000
+"""Characters of a list or an object in Python's notation."""
+
+_LITERAL = re.compile(r"(?:[^0-9]|[0-9]{1,30}(?![0-9a-zA-Z_])|(?<=[a-zA-Z_'\"])[0-9]{1,30})*")
+
 LONGEST_FOLDED = 20_000
 """Characters of a text up to which case and spacing are ignored; what is longer is the same only where it is written alike."""
 
 _WRAPPERS = (("**", "**"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("`", "`"))
-_FENCE = re.compile(r"^```\w*\s*(.*?)\s*```$", re.DOTALL)
+_FENCE = re.compile(r"^```\w*(.*)```$", re.DOTALL)
 
 _REWRITES = tuple(
     (re.compile(pattern), replacement)
@@ -91,10 +99,10 @@ def parse_structure(text: str) -> dict[str, Json] | list[Json] | None:
     >>> parse_structure('{"a": 12.0}'), parse_structure("['1', True]"), parse_structure("[1, 2)")
     ({'a': 12}, ['1', True], None)
     """
-    if text[:1] + text[-1:] not in ("{}", "[]"):
+    if text[:1] + text[-1:] not in ("{}", "[]") or len(text) > LONGEST_STRUCTURE:
         return None
     for read in (json.loads, ast.literal_eval):
-        if read is ast.literal_eval and "\\" in text:
+        if read is ast.literal_eval and ("\\" in text or len(text) > LONGEST_LITERAL or not _LITERAL.fullmatch(text)):
             break
         try:
             value = _canonical(read(text))
@@ -136,7 +144,7 @@ def _plain(element: Json) -> str:
 
 def _unwrapped(text: str) -> str:
     while True:
-        inner = _FENCE.sub(r"\1", text.strip())
+        inner = _FENCE.sub(r"\1", text.strip()).strip()
         for opening, closing in _WRAPPERS:
             if len(inner) > len(opening + closing) and inner.startswith(opening) and inner.endswith(closing):
                 content = inner[len(opening) : -len(closing)]

@@ -48,7 +48,7 @@ _NAMES = re.compile(
     r"(?:^|[.!?\n] {0,3})(?:who|whose|whom|where|why|is|are|was|were|do|does|did|can|could|should|will|would|has|have|wer|wo|warum|ist|sind"
     r"|qui|où|pourquoi|est-ce|quién|dónde|por qué|quem|onde|por que|кто|где|почему)\b[^.!?\n]*\??\s*$|谁|哪里|为什么|誰|どこ|なぜ|吗"
 )
-_OPTION = re.compile(r"(?:^|[\s,;])\(?([A-Z])[).:]\s*([^()\n]{1,60}?)(?=[\s,;]*(?:\(?[A-Z][).:]\s|\n|$))")
+_OPTION = re.compile(r"(?:^|[\s,;])\(?([A-Z])[).:]\s{0,9}([^()\s][^()\n]{0,59}?)(?=[\s,;]{0,9}(?:\(?[A-Z][).:]\s|\n|$))")
 
 
 _About = lru_cache(maxsize=1024)(About)

@@ -17,6 +17,9 @@ from uniscale_integrations.answers.plain import closes_at, folded, plain
 from uniscale_integrations.answers.question import About, about
 from uniscale_integrations.answers.value import Value
 
+LONGEST_CODE = 4_000
+"""Characters of code up to which its syntax tree is compared, and not how it is written."""
+
 LONGEST = 400
 """Characters of an answer up to which its kind is looked for; what is longer is a text."""
 
@@ -45,6 +48,14 @@ def read_values(answers: Iterable[str], question: str = "") -> list[Value]:
 
 @lru_cache(maxsize=1024)
 def _read(answer: str, asked: About) -> Value:
+    try:
+        return _of_kind(answer, asked)
+    except (ValueError, OverflowError, RecursionError, MemoryError):
+        # Numbers of thousands of digits, brackets in brackets in brackets: no answer that anybody gives.
+        return Value("text", folded(answer))
+
+
+def _of_kind(answer: str, asked: About) -> Value:
     structure = parse_structure(answer.strip())
     if isinstance(structure, dict) or any(isinstance(each, (dict, list)) for each in structure or ()):
         return Value("json", normalise_answer(answer))
@@ -117,7 +128,7 @@ _MARKS = ("**", "__", "$$", "$", "``", "`", "*", "_")
 _LATEX_MARKS = ((r"\(", r"\)"), (r"\[", r"\]"))
 _PLACED = re.compile(r"(?:in|on|by|since|im jahr|en|em|в) (?=[0-9])", re.IGNORECASE)
 _SORT = re.compile(r"(?:the )?(?:set|list|interval|point|number|value|ratio|vector|pair) (?=[⟨\[({0-9])", re.IGNORECASE)
-_REMARK = re.compile(r"(?<=[0-9%a-z]) \((?:[a-z]{3,}[ ,]?){1,6}\)$")
+_REMARK = re.compile(r"(?<=[0-9%a-z]) \([a-z]{3,20}(?:(?: |,|, )[a-z]{3,20}){0,5}\)$")
 _SAID = re.compile(r"(?:approximately|approx\.?|about|around|roughly|nearly|exactly|ca\.|circa|etwa|environ|≈|~) ", re.IGNORECASE)
 
 
@@ -181,7 +192,7 @@ def _code(answer: str) -> Value | None:
 
 def _python(body: str, *, statements: bool = True) -> Value | None:
     """Code by its syntax tree where it is Python, and more than an expression where that is asked for."""
-    if len(body) > LONGEST_FOLDED:
+    if len(body) > LONGEST_CODE or _ODD_NUMBER.search(body):
         return None
     try:
         tree = ast.parse(body.strip("\n"))
@@ -191,5 +202,9 @@ def _python(body: str, *, statements: bool = True) -> Value | None:
         return None
     try:
         return Value("code", ast.dump(tree))
-    except RecursionError:
+    except (RecursionError, ValueError):
         return None
+
+
+_ODD_NUMBER = re.compile(r"[0-9](?:if|else|and|or|in|is|for|not)\b")
+"""Python reads "1if" and warns of it, of each one."""

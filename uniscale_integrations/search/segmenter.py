@@ -17,7 +17,7 @@ LONG_UNIT = 600
 
 _WORD = re.compile(r"[^\W_]")
 _OPENING = re.compile(r"[`~\\]|\$\$")
-_FENCE = re.compile(r"\s*(`{3,}|~{3,})([^`]*)$")
+_FENCE = re.compile(r"\s*(`{3,}(?!`)|~{3,}(?!~))([^`]*)$")
 _HEADING = re.compile(r"\s*(?:#{1,6}\s.*|\*\*[^*]+\*\*:?)\s*$")
 _ITEM = re.compile(r"\s*[-*+\N{BULLET}]\s+\S|(?:\s{2,}|\t)\S")
 _MARKER = re.compile(r"\s*(?:[-*+\N{BULLET}]|\(?(?:\d{1,4}|[A-Za-z])[.)])\s*$")

@@ -12,7 +12,7 @@ from uniscale_integrations.threads import read_aside
 from uniscale_integrations.verifiers.equalities import Equality, claimed_equalities
 from uniscale_integrations.verifiers.rules import SECONDS, CallableVerifier
 
-LONGEST = 20_000
+LONGEST = 6_000
 """Characters at the end of a step in which claims are looked for."""
 
 MOST_CLAIMS = 200

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from uniscale_integrations.errors import ConfigurationError, VerifierError
+from uniscale_integrations.threads import in_thread
 
 LONGEST = 20_000
 """Characters of a text that are embedded, about as much as embedding models take."""
@@ -21,14 +23,18 @@ def embedder(model: object) -> Embed:
     Raises:
         ConfigurationError: it is neither.
     """
-    for name in ("aembed_documents", "aget_text_embedding_batch"):
+    for name in ("embed_documents", "get_text_embedding_batch"):
         method = getattr(model, name, None)
         if callable(method):
-            embed: Embed = method
-            return lambda texts: embed([text[:LONGEST] for text in texts])
+            return partial(_embedded, method)
     raise ConfigurationError(
         f"similarity must be an embedding model, Embeddings of LangChain or BaseEmbedding of LlamaIndex, got {model!r:.60}"
     )
+
+
+async def _embedded(method: Callable[[list[str]], Vectors], texts: Sequence[str]) -> Vectors:
+    # Not every model has asynchronous methods of its own; those that all have hold up the event loop in one of the frameworks.
+    return await in_thread(lambda: method([text[:LONGEST] for text in texts]))
 
 
 def cosines(vectors: Vectors, count: int) -> list[list[float]]:

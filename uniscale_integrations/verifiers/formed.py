@@ -80,6 +80,9 @@ class _FormedSession:
         """Whether a candidate may still have the form; `None` where that cannot be told in time."""
         if not candidate.final:
             return True
+        if self._notes:
+            # One that took too long is enough: a request must not keep others from the processes.
+            return None
         try:
             return await self._valid(path.text + "".join(candidate.steps))
         except NotInTime as error:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from uniscale_integrations.answers.extract import without_drafts
 from uniscale_integrations.cost.price import Price
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
@@ -92,7 +93,7 @@ class LLMJudge:
             # A judge that cannot be reached has no opinion; the answers are there all the same.
             _log.warning("the %s failed", self.name, exc_info=True)
             return None, Usage()
-        share = verdict(reply.text, self._top)
+        share = verdict(without_drafts(reply.text), self._top)
         if share is None:
             return None, reply.usage
         score = share if self._calibrated is None else self._calibrated(share)
@@ -123,7 +124,7 @@ def verdict(text: str, top: int) -> float | None:
     for said in objects_in(text):
         try:
             score = float(said["score"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             continue
         if isfinite(score) and 0.0 <= score <= top:
             return score / top

@@ -71,13 +71,18 @@ class CallableVerifier:
 
     def open(self, question: str) -> StatelessSession:
         notes: list[str] = []
+        # One after the other, and none after one that took too long: a request must not keep others from the processes.
+        turn = asyncio.Semaphore(1)
 
         async def verdict(path: Path, candidate: Candidate) -> Verdict:
-            try:
-                return await self._scores(question, path, candidate), NOTHING
-            except NotInTime as error:
-                notes.append(f"verifier {self.name}: {error}; what it could not judge has no score")
-                return None, NOTHING
+            async with turn:
+                if notes:
+                    return None, NOTHING
+                try:
+                    return await self._scores(question, path, candidate), NOTHING
+                except NotInTime as error:
+                    notes.append(f"verifier {self.name}: {error}; what it could not judge has no score")
+                    return None, NOTHING
 
         async def score(items: Sequence[Item]) -> Sequence[Verdict]:
             return await asyncio.gather(*(verdict(path, candidate) for path, candidate in items))
