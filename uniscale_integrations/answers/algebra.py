@@ -52,8 +52,17 @@ def _compared(left: str, right: str) -> bool | None:
     return equal
 
 
-async def groups_by_algebra(answers: Sequence[str], question: str = "") -> list[int]:
+LATE = "expressions that were not compared in time count as different"
+"""The note that says so."""
+
+
+async def groups_by_algebra(answers: Sequence[str], question: str = "", notes: list[str] | None = None) -> list[int]:
     """`groups` with equal expressions in one, without holding up the event loop.
+
+    Args:
+        answers: as of `groups`.
+        question: likewise.
+        notes: is told what could not be compared in time.
 
     Example:
         >>> import asyncio
@@ -61,10 +70,10 @@ async def groups_by_algebra(answers: Sequence[str], question: str = "") -> list[
         [0, 0, 1]
     """
     values = read_values(answers, question)
-    return grouped(values, await equalities(values))
+    return grouped(values, await equalities(values, notes))
 
 
-async def equalities(values: Sequence[Value]) -> Equal | None:
+async def equalities(values: Sequence[Value], notes: list[str] | None = None) -> Equal | None:
     """What `grouped` will ask about the expressions among these answers, found out without holding up the event loop.
 
     Returns:
@@ -80,24 +89,26 @@ async def equalities(values: Sequence[Value]) -> Equal | None:
         return False
 
     grouped(values, ask)
-    found = await in_thread(lambda: _all_compared(asked)) if asked else {}
+    found, late = await in_thread(lambda: _all_compared(asked)) if asked else ({}, False)
+    if late and notes is not None:
+        notes.append(LATE)
     return lambda left, right: found.get((left, right))
 
 
 def _all_compared(
     pairs: Iterable[tuple[str, str]], clock: Callable[[], float] = time.monotonic
-) -> dict[tuple[str, str], bool | None]:
-    """Of the pairs those for which there is time."""
+) -> tuple[dict[tuple[str, str], bool | None], bool]:
+    """Of the pairs those for which there is time, and whether others were left."""
     found: dict[tuple[str, str], bool | None] = {}
     slow: set[str] = set()
     end = clock() + ALL
     for left, right in pairs:
         if clock() > end:
-            break
+            return found, True
         if any(side in slow for side in (left, right)):
             continue
         began = clock()
         found[left, right] = equal_expressions(left, right)
         if found[left, right] is None and clock() - began > ONE:
             slow |= {left, right}
-    return found
+    return found, bool(slow)

@@ -174,7 +174,7 @@ class Run:
                 for path in voting:
                     search.answers[path.key] = await read_aside(read, path.text)
                 answers = [answer for path in voting if (answer := search.answers[path.key]) is not None]
-                search.equal = await equalities(read_values(answers, self.request.question))
+                search.equal = await equalities(read_values(answers, self.request.question), search.notes)
         except TimeoutError:
             search.notes.append("expressions that are written differently count as different: no time was left to compare them")
 

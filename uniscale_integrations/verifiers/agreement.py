@@ -63,7 +63,7 @@ class Agreement:
 
     async def _score(self, question: str, notes: list[str], items: Sequence[Item]) -> Sequence[Verdict]:
         answers = [await _answer(question, path, candidate) for path, candidate in items]
-        numbers = iter(await groups_by_algebra([answer for answer in answers if answer is not None], question))
+        numbers = iter(await groups_by_algebra([answer for answer in answers if answer is not None], question, notes))
         statements = [
             _statements(candidate, None if answer is None else next(numbers)) for (_, candidate), answer in zip(items, answers, strict=True)
         ]
