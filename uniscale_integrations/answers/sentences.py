@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+NAMED = re.compile(r"[^\W\d_][^\d:=]{0,40}\s?[:\N{FULLWIDTH COLON}]\s*(\S.*)")
+"""A value behind its name, as in "Total: 12"."""
+
 _GERMAN_MONTH = r"(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez)[a-zä]*\b"
 SENTENCE_END = re.compile(
     rf"(?:(?<=[0-9)\]$*%}}])|(?<=[^\W\d_]{{3}}))[.!](?=\s+[A-ZÄÖÜÀ-ÝА-Я*])(?!\s{_GERMAN_MONTH})"
