@@ -141,12 +141,16 @@ class _Worker:
     def reply(self, wish: list[Any], seconds: float) -> dict[str, Any] | None:
         """The reply; `None` where it came to its end, by itself or because the time was up."""
         self.begun = False
-        self._send(wish)
-        if self._line(START) is None:
+        if self._within(START, lambda: self._asked(wish)) is None:
             return None
         self.begun = True
-        line = self._line(seconds)
+        line = self._within(seconds, self._replies.readline)
         return None if line is None else json.loads(line)
+
+    def _asked(self, wish: list[Any]) -> bytes:
+        """That it has begun; a process that does not read lets no long wish in either."""
+        self._send(wish)
+        return self._replies.readline()
 
     def end(self) -> None:
         self._process.kill()
@@ -161,13 +165,14 @@ class _Worker:
             self._wishes.write(json.dumps(value).encode() + b"\n")
             self._wishes.flush()
 
-    def _line(self, seconds: float) -> bytes | None:
+    def _within(self, seconds: float, read: Callable[[], bytes]) -> bytes | None:
+        """What is read in that time; `None` where the process came to its end before."""
         # A file cannot be read with a time limit everywhere; the end of a process that is killed can.
         timer = Timer(seconds, self._process.kill)
         timer.daemon = True
         timer.start()
         try:
-            return self._replies.readline() or None
+            return read() or None
         finally:
             timer.cancel()
 
