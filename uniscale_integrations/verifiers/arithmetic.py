@@ -37,6 +37,8 @@ class MathVerifier(CallableVerifier):
         (1.0, 0.0, 1.0)
     """
 
+    _in_processes = True
+
     def __init__(self, *, name: str = "math") -> None:
         super().__init__(lambda question, path_text, step: judge_arithmetic(step), name=name)
 

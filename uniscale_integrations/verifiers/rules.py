@@ -18,6 +18,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from inspect import isawaitable
 
@@ -60,6 +61,9 @@ class CallableVerifier:
     """
 
     path_local = True
+    _in_processes = False
+    """Whether its candidates are judged one after the other, and none after one that took too long, since a request must not keep others
+    from the processes."""
 
     def __init__(self, rule: Rule, *, name: str | None = None, final_only: bool = False, upper: float = 1.0) -> None:
         if not 0.0 < upper <= 1.0:
@@ -71,12 +75,11 @@ class CallableVerifier:
 
     def open(self, question: str) -> StatelessSession:
         notes: list[str] = []
-        # One after the other, and none after one that took too long: a request must not keep others from the processes.
-        turn = asyncio.Semaphore(1)
+        turn = asyncio.Semaphore(1) if self._in_processes else nullcontext()
 
         async def verdict(path: Path, candidate: Candidate) -> Verdict:
             async with turn:
-                if notes:
+                if notes and self._in_processes:
                     return None, NOTHING
                 try:
                     return await self._scores(question, path, candidate), NOTHING
@@ -125,6 +128,8 @@ class RegexVerifier(CallableVerifier):
         [(1.0,), (0.0,)]
     """
 
+    _in_processes = True
+
     def __init__(self, pattern: str | re.Pattern[str], *, name: str = "regex") -> None:
         try:
             compiled = re.compile(pattern)
@@ -157,6 +162,8 @@ class JSONSchemaVerifier(CallableVerifier):
         >>> [scores for scores, usage in asyncio.run(person.open("Who?").score(items))]
         [(1.0,), (0.0,), (0.0,)]
     """
+
+    _in_processes = True
 
     def __init__(self, schema: Mapping[str, object], *, name: str = "json-schema") -> None:
         try:
