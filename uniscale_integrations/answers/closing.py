@@ -31,11 +31,6 @@ _OFFER = re.compile(
     re.IGNORECASE,
 )
 _SOURCES = re.compile(r"[*_#\s]{0,9}(?:sources?|references?|quellen?|fuentes|note)[*_]{0,4}\s{0,4}:", re.IGNORECASE)
-_STATED = re.compile(
-    r"(?:(?:so|thus|therefore|hence|then)[, ] ?)?(?:(?:it|this|that|they) |(?:the|our) (?:\w+ ){1,6})"
-    r"(?:is|was|are|were|equals|will be) (?P<it>\S.*)",
-    re.IGNORECASE,
-)
 _CONCLUSION = re.compile(
     r"(?:(?:so|thus|therefore|hence|altogether|overall|finally|consequently|in (?:total|all|conclusion|short|other words)"
     r"|as a result|that is"
@@ -47,7 +42,6 @@ _CONCLUSION = re.compile(
 _COMES_TO = re.compile(r"=|\b(?:equals|is equal to|comes to|amounts to|adds up to)\b")
 _YES_NO = re.compile(r"(?:yes|no|ja|nein|sí|si|oui|non|sim|não|да|нет)(?=[,.;:!—–]| [-—–])", re.IGNORECASE)
 _CALL = re.compile(r"[A-Za-z_][\w.]{0,60}\([^()\n]{0,80}\)")
-_SPELLED = re.compile(r"(?:[^\W\d_]+ ){1,8}`([^`\n]{1,80})`[.!]?")
 _REFERRED = re.compile(
     r"\b(?:page|p\.|pp\.|chapter|section|step|figure|fig\.|table|equation|line|item|note|question|problem|part|seite|schritt|kapitel|página|étape)"
     r" {0,3}#?[0-9][0-9.]*",
@@ -133,14 +127,12 @@ def _of_line(line: str, names: bool) -> str | None:
             return it
     if _CALL.fullmatch(line):
         return line
-    if spelled := _SPELLED.fullmatch(line):
-        return spelled[1]
     said = [each.strip() for each in SENTENCE_END.split(line) if each and each.strip()]
     while len(said) > 1 and _OFFER.match(said[-1]):
         said.pop()
     *earlier, sentence = said
     if concluded := _CONCLUSION.match(sentence):
-        earlier, sentence = [], concluded[1] or concluded[2]
+        earlier, sentence = [], concluded[1]
     if _HENCE.search(sentence):
         earlier = []
     found = of_sentence(sentence, [line, *earlier] if earlier and len(line) > LONGEST_COUNT else earlier, names=names)
@@ -173,9 +165,9 @@ def of_sentence(sentence: str, earlier: Sequence[str] = (), *, names: bool = Fal
         return values[-1].text if len(different) == 2 and len(sentence) <= LONGEST_COUNT else None
     if len(sentence) > LONGEST_COUNT or earlier or (not names and re.search(r"(?<![A-Za-z])[0-9]", said)):
         return None
-    stated_it = _STATED.fullmatch(said)
-    if stated_it and len(stated_it["it"].split()) <= MOST_WORDS - 1:
-        return stated(stated_it["it"])
+    subject = _SUBJECT.fullmatch(said)
+    if subject and len(subject[1].split()) < MOST_WORDS:
+        return stated(subject[1])
     return cleaned(said) if len(said) <= LONGEST_BARE_ANSWER else None
 
 
@@ -187,8 +179,8 @@ _CHOICE_FIRST = re.compile(r"\*{0,2}\(?([A-H])[).]\*{0,2}\s+\S")
 _COMPLEXITY = re.compile(r"\bO\([^()]{1,30}(?:\([^()]{1,20}\))?[^()]{0,10}\)")
 _HENCE = re.compile(r",? (?:so|thus|hence|therefore|also|donc|por lo que) (?=[^,]*[0-9])")
 _SUBJECT = re.compile(
-    r"(?:(?:so|thus|therefore|hence|then)[, ] ?)?(?:(?:it|this|that) |(?:the|our|its) (?:[^\W\d_]+ ){1,6})"
-    r"(?:is|are|was|were|equals)(?: therefore| thus| now| then)? (\S.*)",
+    r"(?:(?:so|thus|therefore|hence|then)[, ] ?)?(?:(?:it|this|that|they) |(?:the|our|its) (?:[^\W\d_]+ ){1,6})"
+    r"(?:is|are|was|were|equals|will be)(?: therefore| thus| now| then)? (\S.*)",
     re.IGNORECASE,
 )
 _PLACED = re.compile(r"^(?:on|in|at|by|about|approximately|exactly) (?=\S*[0-9])")
