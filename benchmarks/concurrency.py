@@ -33,8 +33,8 @@ SHAPES: tuple[Shape, ...] = ((1, 1, 1), (2, 1, 1))
 TEXT = "2 + 2 = 4.\nAnswer: 4"
 """What the model answers."""
 
-ALL_KEPT = Limits(max_connections=1000, max_keepalive_connections=1000)
-"""Of the clients: httpcore closes a connection that has just been given to another thread where there are more than it keeps."""
+ALL_KEPT = Limits(max_connections=1000, max_keepalive_connections=0)
+"""Of the clients: httpcore closes a connection that has just been given to another thread, where it keeps some."""
 
 Call = Callable[[], object]
 AsyncCall = Callable[[], Coroutine[Any, Any, object]]

@@ -86,6 +86,7 @@ def form(text: str) -> object:
 
 READERS: Mapping[str, Callable[[str], object]] = {
     "extract_answer": extract_answer,
+    "extract_answer of a question": lambda text: extract_answer(text, "What is the capital, large or small, and since when?"),
     "normalise_answer": normalise_answer,
     "read_value": read_value,
     "same_answer": lambda text: same_answer(text, text + "1"),

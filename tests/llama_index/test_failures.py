@@ -165,7 +165,7 @@ def test_a_deadline_costs_nobody_the_answers_that_are_there(shape: tuple[int, in
     server = Server(takes=lambda body, number: 30.0 if number % 2 else 0.0)
     model = as_generator(like(server), continuation="whole")
     llm = UniScaleLLM(engine=UniScale([model], "agreement", ConfigurationSpace([Configuration("gpt-test", *shape)])))
-    response = asyncio.run(llm.achat(ASKED, deadline=0.5))
+    response = asyncio.run(llm.achat(ASKED, deadline=3.0))
     assert response.message.content == SAID
     assert sum("no answer when the time was up" in note for note in notes(response)) == 2
     assert server.cancelled == 2

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from uniscale_integrations.answers.formulae import plain_formula, result_of, whole_formula
-from uniscale_integrations.answers.mentioned import MOST_WORDS, measured, of_a_kind, values_in
+from uniscale_integrations.answers.echo import repeated
+from uniscale_integrations.answers.formulae import displayed, plain_formula, result_of, whole_formula
+from uniscale_integrations.answers.mentioned import MOST_WORDS, in_words, measured, of_a_kind, values_in
 from uniscale_integrations.answers.outstanding import outstanding
 from uniscale_integrations.answers.question import about
 from uniscale_integrations.answers.sentences import CITED, EXPLAINED, NAMED, SENTENCE_END, cleaned, stated
@@ -26,7 +27,12 @@ MOST_LINES = 60
 
 _OFFER = re.compile(
     r"(?:let me know|feel free|would you like|shall i|do you want|if you (?:need|want|have|would)|please let"
-    r"|(?:i )?hope (?:this|that|it|you)|happy to help|good luck|cheers|i'm here|you're welcome|ich hoffe|j'espère|espero que|надеюсь|希望)"
+    r"|(?:i )?hope (?:this|that|it|you)|happy to help|good luck|cheers"
+    r"|is there anything else|want me to|need (?:help|more|anything)|wenn du (?:willst|möchtest|magst)|falls du|soll ich"
+    r"|möchten sie|se (?:quiser|precisar)|posso ajudar|si (?:quieres|necesitas|lo deseas)|¿quieres|si (?:vous|tu) (?:voulez|veux"
+    r"|souhaitez|avez)|n'hésite"
+    r"|souhaitez-vous|voulez-vous|если (?:хотите|хочешь|нужно)|хотите|如果(?:你|您)|需要我|もし|必要であれば|i'm here"
+    r"|you're welcome|ich hoffe|j'espère|espero que|надеюсь|希望)"
     r"|[^\w$]+$",
     re.IGNORECASE,
 )
@@ -68,13 +74,23 @@ def closing_answer(text: str, question: str = "") -> str | None:
     lines = _lines(text)
     if not lines:
         return None
-    found = _of_line(lines[-1], about(question).names)
-    return _answered_first(lines[0]) if found is None and len(lines) > 1 else found
+    asked = about(question)
+    found = _of_line(lines[-1], asked.names)
+    if found is None or (found in question and re.search("[0-9]", found)):
+        # A remark, or one that repeats what was given.
+        found = _emphasised(text) or found
+    if found is None and len(lines) > 1:
+        found = _answered_first(lines[0])
+    if found is None or in_words(read_value(found, question)):
+        # Prose, or a whole sentence: where it repeats the question, the rest of it is the answer.
+        said = repeated(text, asked)
+        return said if found is None or (said and len(said) < len(found)) else found
+    return found
 
 
 def _lines(text: str) -> list[str]:
     """The lines of a text without sources, offers, questions back, checks and rules behind the last one that matters."""
-    lines = [stripped[-LONGEST_LINE:] for line in text.strip().splitlines()[-MOST_LINES:] if (stripped := line.strip())]
+    lines = [stripped[-LONGEST_LINE:] for line in displayed(text.strip().splitlines()[-MOST_LINES:]) if (stripped := line.strip())]
     sources = next((place for place in range(len(lines) - 1, 0, -1) if _SOURCES.match(lines[place])), None)
     lines = lines if sources is None else lines[:sources]
     asks = ("?", "\N{FULLWIDTH QUESTION MARK}")
@@ -98,6 +114,13 @@ _CHOSEN = re.compile(
 )
 
 
+def _emphasised(text: str) -> str | None:
+    """The one value in bold, where a text has one."""
+    said = {answer for line in text.splitlines()[-MOST_LINES:] if "**" in line and (answer := outstanding(line[-LONGEST_LINE:]))}
+    answer = said.pop() if len(said) == 1 else ""
+    return answer if answer and of_a_kind(answer) else None
+
+
 def _answered_first(line: str) -> str | None:
     """A first line that is an answer as a whole, which what follows explains."""
     bare = cleaned(line)
@@ -113,12 +136,12 @@ def _of_line(line: str, names: bool) -> str | None:
     if chosen := _CHOSEN.fullmatch(line):
         return chosen[1].upper()
     bare = cleaned(line)
-    if bare is None or not re.search(r"\w", bare):
+    if bare is None or not re.search(r"[\w∞∅]", bare):
         return None
     if formula := whole_formula(line):
         return result_of(formula)
     if (found := outstanding(line)) is not None:
-        return found
+        return _of_statement(found)
     if len(line) <= LONGEST_COUNT and not _TELLS.match(bare) and of_a_kind(bare):
         return bare
     if len(line) <= LONGEST_COUNT and (subject := _SUBJECT.fullmatch(bare) or NAMED.fullmatch(bare)):
@@ -138,6 +161,13 @@ def _of_line(line: str, names: bool) -> str | None:
     found = of_sentence(sentence, [line, *earlier] if earlier and len(line) > LONGEST_COUNT else earlier, names=names)
     chosen = _CHOICE_FIRST.match(line) if found is None else None
     return chosen[1] if chosen else found
+
+
+def _of_statement(said: str) -> str:
+    """What a whole sentence in bold says, where it names one value; anything else as it is."""
+    if len(said.split()) < 3 or of_a_kind(said) or not _IS.search(said) or not re.search("[0-9]", said):
+        return said
+    return of_sentence(said) or said
 
 
 def of_sentence(sentence: str, earlier: Sequence[str] = (), *, names: bool = False) -> str | None:
@@ -184,10 +214,14 @@ _SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _PLACED = re.compile(r"^(?:on|in|at|by|about|approximately|exactly) (?=\S*[0-9])")
-_IS = re.compile(r"\b(?:is|are|was|were|gives|makes|leaves|needs?|gets?|has|have|ist|sind|es|son|est|sont|é|são)\b", re.IGNORECASE)
+_IS = re.compile(
+    r"\b(?:is|are|was|were|gives|makes|leaves|needs?|gets?|costs?|has|have|ist"
+    r"|beträgt|betragen|kostet|cuesta|coûte|custa|sind|es|son|est|sont|é|são)\b",
+    re.IGNORECASE,
+)
 _IS_NOW = re.compile(r"\b(?:is|are|gives|makes|leaves|ist|sind|es|son|est|sont|é|são)\b", re.IGNORECASE)
 _MENTIONED = re.compile(r",? as (?:was|is|were|are|has been|have been) (?:\w+ ){0,2}\w+ (?:in|by|at|on|since) [^,]{1,40}$", re.IGNORECASE)
-_PARENTHESIS = re.compile(r" \([^()]{1,120}\)")
+_PARENTHESIS = re.compile(r"(?<![=∈:]) \([^()]{1,120}\)")
 
 
 def _without_asides(sentence: str) -> str:

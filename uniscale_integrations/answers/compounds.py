@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Hashable
 
@@ -42,7 +43,32 @@ _TURNED = str.maketrans("<>", "><")
 _BOUNDS = re.compile(rf"({_END}) ?(<=?|>=?) ?([a-z]) ?(<=?|>=?) ?({_END})", re.IGNORECASE)
 
 
+_REALS = r"(?:[a-z] in )?(?:r|(?:the )?(?:set of )?all (?:the )?reals?(?: numbers?)?(?: [a-z])?)"
+_WITHOUT = r"(?:\\setminus|\\backslash|-|except(?: for)?|other than|but|without|excluding|where|such that|with)"
+_BUT = re.compile(rf"{_REALS}(?:,? {_WITHOUT} ?(?:(?:when |where )?[a-z] ?(?:=|!=) ?)?[⟨{{]?([-0-9./, a-z=!]+?)[⟩}}]?)?", re.IGNORECASE)
+_UNKNOWN = re.compile(r"[a-z] ?!?= ?", re.IGNORECASE)
+_UNEQUAL = re.compile(r"([a-z]) ?!= ?([^=<>!]{1,40}?)(?:(?:,| and|, and) \1 ?!= ?([^=<>!]{1,40}))?", re.IGNORECASE)
+
+
+def _all_but(text: str) -> Value | None:
+    """All real numbers, or all but a few."""
+    if match := _UNEQUAL.fullmatch(text):
+        left_out = [part for part in (match[2], match[3]) if part]
+    elif match := _BUT.fullmatch(text):
+        left_out = re.split(r", (?:and )?|,| and | or ", _UNKNOWN.sub("", match[1])) if match[1] else []
+    else:
+        return None
+    points = [value_of(each.strip()) for each in left_out]
+    known = sorted(point for point in points if point is not None)
+    if len(known) < len(points):
+        return None
+    ends = [_end("-inf"), *known, _end("inf")]
+    return Value("interval", frozenset((low, False, high, False) for low, high in itertools.pairwise(ends)))
+
+
 def _interval(text: str, asked: About, read: Read) -> Value | None:
+    if (most := _all_but(text)) is not None:
+        return most
     parts = re.split(r" u | or ", text) if " u " in text or " or " in text else [text]
     found = [_one_interval(part.strip(), asked) for part in parts[:MOST_ITEMS]]
     if any(each is None for each in found):
@@ -87,7 +113,10 @@ def _end(said: str) -> Hashable:
 
 
 _VERB = re.compile(r"\b(?:is|are|was|has|have|gives|so|the)\b", re.IGNORECASE)
-_EQUATION = re.compile(r"((?:\\[a-zA-Z]+|[a-zA-Z])'{0,2}(?:_[a-zA-Z0-9]+|\([a-z]\))?|[a-z]+(?: [a-z]+){0,2}) ?= ?([^=<>]+)", re.IGNORECASE)
+_EQUATION = re.compile(
+    r"((?:\\[a-zA-Z]+|[a-zA-Z])'{0,2}(?:_[a-zA-Z0-9]+|_?[0-9]|\([a-z]\))?|[a-z]+(?: [a-z]+){0,2}) ?= ?([^=<>]+)",
+    re.IGNORECASE,
+)
 
 
 def _equation(text: str, asked: About, read: Read) -> Value | None:

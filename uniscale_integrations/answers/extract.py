@@ -8,14 +8,24 @@ from collections.abc import Sequence
 from uniscale_integrations.answers.closing import LONGEST_BARE_ANSWER, closing_answer, of_sentence
 from uniscale_integrations.answers.labels import labels
 from uniscale_integrations.answers.normal_form import LONGEST_STRUCTURE, parse_structure
+from uniscale_integrations.answers.question import about
 from uniscale_integrations.answers.sentences import cleaned, stated
 from uniscale_integrations.answers.values import ITEM, read_value
 
+LONGEST_MARKED = 100_000
+"""Characters at the end of a text in which an answer is looked for that is boxed or announced."""
+
 LONGEST_TAIL = 20_000
-"""Characters at the end of a text in which its answer is looked for."""
+"""Characters at the end of a text in which any other answer is looked for."""
 
 MOST_LINES = 100
 """Of a list."""
+
+LONGEST_BETWEEN = 60
+"""Characters between two boxes that hold one answer together."""
+
+MOST_FENCES = 60
+"""Before and behind blocks, the last ones."""
 
 LONGEST_ANSWER = 2_000
 """Characters of what follows a label."""
@@ -25,6 +35,7 @@ _DRAFT = re.compile(
     r"<(think|thinking|reasoning|thought|scratchpad)>|</(?:think|thinking|reasoning|thought|scratchpad)>|◁/?think▷", re.IGNORECASE
 )
 _BRACE = re.compile(r"(?P<box>\\(?:f?boxed|fbox)\s{0,9}\{)|\\.|[{}]")
+_ALSO = re.compile(r"(?:\s|[$,;]|\\[\[\](),;: ]|\\q?quad|\\text\{[\s,]{0,3}(?:and|or)\s{0,3}\}|and|or|\\?[a-zA-Z](?:_\{?\w\}?)?\s?=)+")
 _HASHES = re.compile(r"^[ \t]{0,9}####[ \t]{0,9}(?=\S)", re.MULTILINE)
 _SENTENCE = re.compile(
     r"(?:there (?:are|is|were|will)|(?:she|he|it|they|we|you|i|sie|er|es|man|il|elle|on|c'est|hay|quedan|restam|há) \w+"
@@ -33,6 +44,14 @@ _SENTENCE = re.compile(
     re.IGNORECASE,
 )
 _FENCE_OPENS = re.compile(r"```[^\n`]{0,40}\n")
+_TERM = re.compile(r"`([^`\n]{1,60})`")
+_VERDICT = re.compile(r"\[\[([a-j]|-?[0-9]{1,4}(?:\.[0-9]{1,3})?|tie|yes|no|true|false)\]\](?!\()", re.IGNORECASE)
+_HENCE = re.compile(
+    r"[*_]{0,2}(?:therefore|thus|hence|then|so|donc|alors|also|daher|somit|folglich|por (?:lo )?tanto|entonces|portanto|então|logo"
+    r"|quindi|dunque"
+    r"|поэтому|итак)[*_]{0,2}[ ,:]{1,2}",
+    re.IGNORECASE,
+)
 _FENCE_CLOSES = re.compile(r"\n[ \t]{0,9}```")
 
 
@@ -63,10 +82,13 @@ def extract_answer(text: str, question: str = "") -> str | None:
     text = without_drafts(text)
     if (whole := _whole(text)) is not None:
         return whole
-    text = text[-LONGEST_TAIL:]
+    text = text[-LONGEST_MARKED:]
     if not text.isascii():
         text = text.translate(_WIDE_DIGITS)
-    return _marked(text) or _fenced(text) or _enumerated(text) or closing_answer(text, question)
+    if marked := _marked(text):
+        return marked
+    text = text[-LONGEST_TAIL:]
+    return _term(text, question) or _fenced(text) or _enumerated(text) or closing_answer(text, question)
 
 
 def without_drafts(text: str) -> str:
@@ -111,10 +133,15 @@ def _marked(text: str) -> str | None:
 
 
 def _boxed(text: str) -> tuple[int, str] | None:
-    if "boxed" not in text and "fbox" not in text:
-        return None
+    """The last of what is boxed, in LaTeX or as judges give a verdict, "[[A]]"."""
     last, answer = -1, ""
+    if "[[" in text:
+        for verdict in _VERDICT.finditer(text):
+            last, answer = verdict.start(), verdict[1]
+    if "boxed" not in text and "fbox" not in text:
+        return (last, answer) if answer else None
     opened: list[int] = []
+    ended = -1
     for token in _BRACE.finditer(text):
         if token["box"]:
             opened.append(token.end())
@@ -124,7 +151,9 @@ def _boxed(text: str) -> tuple[int, str] | None:
             start = opened.pop()
             content = text[start : token.start()].strip() if start > last else ""
             if content:
-                last, answer = start, content
+                box = text.rfind("\\", 0, start)
+                several = 0 <= ended <= box <= ended + LONGEST_BETWEEN and _ALSO.fullmatch(text, ended, box)
+                last, answer, ended = start, f"{answer} or {content}" if several else content, token.end()
     return (last, answer) if answer else None
 
 
@@ -148,6 +177,8 @@ def _labelled(text: str) -> tuple[int, str] | None:
 def _after(text: str, place: int) -> str | None:
     """What stands behind a label: on its line, or on the next one that is not empty."""
     rest = text[place : place + LONGEST_ANSWER].lstrip()
+    if hence := _HENCE.match(rest):
+        rest = rest[hence.end() :].lstrip()
     if not rest:
         return None
     if rest[0] in "{[" and parse_structure(text[place:].strip()) is not None:
@@ -158,6 +189,14 @@ def _after(text: str, place: int) -> str | None:
     if answer and _SENTENCE.match(answer) and read_value(answer).kind == "text":
         return of_sentence(answer) or answer
     return answer
+
+
+def _term(text: str, question: str) -> str | None:
+    """The one term in code before a fenced block that shows its use, where the question asks for a term."""
+    if "```" not in text or not about(question).term:
+        return None
+    terms = set(_TERM.findall(text[: text.index("```")]))
+    return str(terms.pop()) if len(terms) == 1 else None
 
 
 def _fenced(text: str) -> str | None:
@@ -175,6 +214,12 @@ def _fenced(text: str) -> str | None:
 
 def _last_block(text: str) -> str | None:
     """The last block between fences, with them. Looking for the end of each from its beginning would be quadratic where none has one."""
+    begin = len(text)
+    for _ in range(MOST_FENCES):
+        if (fence := text.rfind("```", 0, begin)) < 0:
+            break
+        begin = fence
+    text = text[max(begin - 1, 0) :]
     closings = _FENCE_CLOSES.finditer(text)
     closes, block, place = next(closings, None), None, 0
     for opens in _FENCE_OPENS.finditer(text):

@@ -7,7 +7,7 @@ import re
 _IS = r"(?:is|are|was|would be|should be|must be|ist|lautet|sind|es|son|é|são|est|sont|è|sono)\b[ \t]{0,9}:?|[:：]"
 _NAME = re.compile(
     "answer|choice|option|antwort|lösung|ergebnis|respuesta|resposta|réponse|risposta|choose|pick|select|go with|result|solution|résultat"
-    "|результат|结果|ответ|答案|答え|정답"
+    "|gabarito|letra|lettre|letter|buchstabe|вариант|результат|结果|ответ|答案|选项|选择|答え|정답"
 )
 """What labels name, in small letters. Most of a text names nothing, which is told sooner than that it holds no label."""
 
@@ -16,6 +16,10 @@ _LABEL = re.compile(
     rf"|risposta(?: finale| corretta)?|choice|option)\b[*_`]{{0,4}}[ \t]{{0,9}}(?:{_IS})[*_`]{{0,4}}"
     r"|(?:choose|pick|select|go with) (?=[(*]{0,3}[a-z]\b)"
     r"|(?:result|solution|resultado|résultat|resultat|результат|结果)[*_`]{0,4}[ \t]{0,9}[:：][*_`]{0,4}"
+    r"|\bgabarito[*_`]{0,4}[ \t]{0,9}:[*_`]{0,4}"
+    r"|\b(?:letra|lettre|letter|buchstabe|вариант)[ \t](?=[*(]{0,3}[a-h][)*.]{0,4}(?:\W|$))"
+    r"|(?:正确)?选项[*_`]{0,4}[ \t]{0,9}(?:应该)?(?:[是为為]|[:：])[*_`]{0,4}[ \t]{0,9}(?=[*(（]{0,3}[a-h]\b)"
+    r"|选择?[ \t]{0,9}(?=[*(（]{0,3}[a-h][)）*。.]{0,4}(?:\s|$))"
     r"|\bответ[*_`]{0,4}[ \t]{0,9}(?:[:：]|[-–—] |это\b)[*_`]{0,4}"
     r"|答案[*_`]{0,4}[ \t]{0,9}(?:应该)?(?:[是为為]|[:：])[:：]?[*_`]{0,4}"
     r"|答え[*_`]{0,4}[ \t]{0,9}(?:は|[:：])[、,]?[*_`]{0,4}|정답[*_`]{0,4}[ \t]{0,9}(?:은|[:：])[*_`]{0,4}"

@@ -25,7 +25,14 @@ def read_literal(text: str, asked: About) -> Value | None:
     return None
 
 
-_LETTER = re.compile(r"(?:(?:option|choice|answer|antwort|opción|opção|вариант|选项)\s*)?\(?([A-Z])\)?(?:[).:]\s*(\S.*))?", re.IGNORECASE)
+_LETTER = re.compile(
+    r"(?:(?:(?:the|la|le|el|die|der|a) )?(?:option|choice|answer|statement|letter|antwort|buchstabe|opción|respuesta|letra|opção"
+    r"|resposta|alternativa"
+    r"|réponse|choix|proposition|lettre|risposta|opzione|вариант|ответ|选项)\s*)?\(?([A-Z])\)?(?:[).:]\s*(\S.*))?",
+    re.IGNORECASE,
+)
+_LETTER_BEHIND = re.compile(r"(\S.{0,80}?),? \(?(?:(?:option|choice|answer) )?\(?([A-Z])\)")
+_OPTION_BEHIND = re.compile(r"(?:(?:option|choice|answer) )?\(?([A-Z])\)? \((.{1,80})\)", re.IGNORECASE)
 _ROMANS = re.compile(
     r"(?:only )?(?:statements? )?(?:VI{0,3}|I{1,3}|IV|IX|X)(?:(?:, ?(?:and )?| and | & )(?:VI{0,3}|I{1,3}|IV|IX|X))*"
     r"(?: only)?(?: (?:is|are)(?: true| correct)?)?",
@@ -40,16 +47,24 @@ def _choice(text: str, asked: About) -> Value | None:
     if _ROMANS.fullmatch(text) and (romans := re.findall(r"\b[IVX]+\b", text)) and (len(romans) > 1 or "only" in text.casefold()):
         return Value("choices", frozenset(romans))
     match = _LETTER.fullmatch(text)
-    if match is not None:
+    if match is not None and not (asked.interval and match[1] == "R"):
         letter = match[1].upper()
         marked = text.startswith("(") or text.endswith(")") or letter in dict(asked.options)
         if marked or match[1] == letter:
             return Value("choice", letter)
-    if asked.options:
-        said = folded(text)
-        letters = [letter for letter, option in asked.options if option == said]
-        if len(letters) == 1:
-            return Value("choice", letters[0])
+    return _of_options(text, asked) if asked.options else None
+
+
+def _of_options(text: str, asked: About) -> Value | None:
+    """The option that is named by its text, or by its text and its letter."""
+    said = folded(text)
+    letters = [letter for letter, option in asked.options if option == said]
+    if len(letters) == 1:
+        return Value("choice", letters[0])
+    for pattern, at, beside in ((_LETTER_BEHIND, 2, 1), (_OPTION_BEHIND, 1, 2)):
+        match = pattern.fullmatch(text)
+        if match and folded(match[beside]) == dict(asked.options).get(match[at].upper()):
+            return Value("choice", match[at].upper())
     return None
 
 
@@ -88,9 +103,9 @@ def _address(text: str, asked: About) -> Value | None:
 
 
 _VERSION_NUMBER = re.compile(
-    r"(?:([A-Za-z][\w+#-]*) )?(?:version )?v? ?([0-9]+(?:\.[0-9]+)*(?:[-.]?(?:rc|beta|alpha|b|a)[0-9]*)?)\+?", re.IGNORECASE
+    r"(?:([A-Za-z][\w+#.-]*) )?(?:version )?v? ?([0-9]+(?:\.[0-9]+)*(?:[-.]?(?:rc|beta|alpha|b|a)[0-9]*)?)\+?", re.IGNORECASE
 )
-_DOTTED = re.compile(r"v ?[0-9]+(?:\.[0-9]+)+|[0-9]+(?:\.[0-9]+){2,}", re.IGNORECASE)
+_DOTTED = re.compile(r"(?:[A-Za-z][\w+#.-]* )?v ?[0-9]+(?:\.[0-9]+)+|[0-9]+(?:\.[0-9]+){2,}", re.IGNORECASE)
 
 
 def _version(text: str, asked: About) -> Value | None:
@@ -99,7 +114,9 @@ def _version(text: str, asked: About) -> Value | None:
         name = "" if name in ("version", "release") else name
         return Value("version", match[2].casefold(), name, (match[2].casefold(),))
     if _DOTTED.fullmatch(text) and not GERMAN.fullmatch(text) and not DOTTED_GROUPS.fullmatch(text):
-        return Value("version", text.casefold().lstrip("v "))
+        name, _, number = text.casefold().rpartition(" ")
+        number = number.lstrip("v")
+        return Value("version", number, name.removesuffix("v").strip(), (number,))
     return None
 
 

@@ -89,11 +89,17 @@ def measured(value: Value) -> bool:
     return not value.unit or value.unit in DIMENSIONS
 
 
+def in_words(value: Value) -> bool:
+    """Whether an answer is a text, or a list with one."""
+    several = value.key if value.kind in ("list", "set") and isinstance(value.key, Collection) else ()
+    return value.kind == "text" or any(isinstance(item, Value) and item.kind == "text" for item in several)
+
+
 def of_a_kind(line: str) -> bool:
     """Whether a line is an answer as a whole, and not about one."""
     value = read_value(line)
-    if value.kind in ("list", "set") and isinstance(value.key, Collection):
-        return not any(isinstance(item, Value) and item.kind == "text" for item in value.key)
+    if value.kind in ("list", "set"):
+        return not in_words(value)
     if value.kind == "expression":
         return _DEFINED.fullmatch(line) is not None
     return value.kind not in ("text", "json", "choice")

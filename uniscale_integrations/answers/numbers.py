@@ -9,7 +9,7 @@ from fractions import Fraction
 from uniscale_integrations.answers.arithmetic import value_of
 from uniscale_integrations.answers.plain import CLOSE, OPEN
 from uniscale_integrations.answers.question import About
-from uniscale_integrations.answers.units import CURRENCIES, unit
+from uniscale_integrations.answers.units import CURRENCIES, DIMENSIONS, unit
 from uniscale_integrations.answers.value import Value
 
 _SPACED = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:[ '_][0-9]{3})+(?![0-9])")
@@ -50,8 +50,12 @@ def read_number(text: str, asked: About) -> Value | None:
     if asked.comma:
         # Where a comma stands before decimals, a point stands between thousands.
         said = _THOUSANDS.sub(lambda found: found[0].replace(".", ""), said)
-    if asked.comma or re.search(r"[0-9]\.[0-9]{3},[0-9]", said):
+    if asked.comma or _DECIMAL_COMMA.search(said):
         said = GERMAN.sub(lambda found: found[0].replace(".", "").replace(",", "."), said) if "," in said else said
+    if "^-" in said or "*" in said:
+        said = _INVERSE.sub(lambda unit: f"/{unit[1]}" if unit[2] == "1" else f"/{unit[1]}^{unit[2]}", _TIMES.sub(" ", said))
+    if rate := _RATE.fullmatch(said):
+        return _rate(rate[1], rate[2], asked)
     if (signed := _MINUS.match(said)) and (opposite := read_number(said[signed.end() :], asked)) and opposite.unit != "percent":
         return replace(opposite, key=-opposite.key, bare=tuple(-each for each in opposite.bare))  # type: ignore[operator]  # numbers
     match = _MEASURED.fullmatch(said)
@@ -75,7 +79,10 @@ def _measured(value: Fraction, currency: str, name: str, asked: About) -> Value 
         name = ""
     if not currency and not name:
         return Value("number", _exact(value))
-    if name and not _names_a_unit(name):
+    measured, _, placed = name.rpartition(" ")
+    if placed in _PLACED and unit(measured).dimension in DIMENSIONS:
+        name = measured
+    if name == "pi" or (name and not _names_a_unit(name)):
         return None
     measure = unit(currency or name)
     base = value * measure.factor
@@ -84,6 +91,27 @@ def _measured(value: Fraction, currency: str, name: str, asked: About) -> Value 
     return Value("number", _exact(base), measure.dimension, (_exact(value),))
 
 
+_DECIMAL_COMMA = re.compile(r"[0-9]\.[0-9]{3},[0-9]|[0-9],[0-9]{2} ?(?:€|eur)|(?:€|r\$) ?[0-9.]+,[0-9]{2}(?![0-9])", re.IGNORECASE)
+_INVERSE = re.compile(r" ?(?<![a-zA-Z^])([a-zA-Z]{1,4}) ?\^\(?-([123])\)?")
+_TIMES = re.compile(r"(?<=[a-zA-Z]) ?\* ?(?=[a-zA-Z])")
+_RATE = re.compile(
+    rf"((?=[^/]*(?:{_SIGN}|dollars?|euros?|usd|eur|gbp|cents?)).{{1,60}}?) ?(?:/ ?|\b(?:per|a|an|each|pro|por|par"
+    rf"|al) )([a-z]+(?: [a-z]+)?)", re.IGNORECASE
+)
+_PERIODS = {"mo": "month", "mth": "month", "yr": "year", "annum": "year", "hr": "hour", "h": "hour", "wk": "week", "d": "day"}
+
+
+def _rate(amount: str, each: str, asked: About) -> Value | None:
+    """An amount of money for each month, person or the like; "£12 per month" is not "£12 per year", and either may be said as "£12"."""
+    paid = read_number(amount.strip(), asked)
+    if paid is None or not paid.unit:
+        return None
+    each = each.casefold()
+    each = _PERIODS.get(each, each.removesuffix("s") if len(each) > 3 else each)
+    return replace(paid, unit=f"{paid.unit}/{each}")
+
+
+_PLACED = frozenset("away long high tall wide deep thick old apart later earlier ago left total altogether".split())  # noqa: SIM905
 _MINUS = re.compile(r"(?:minus|negative|moins|menos) (?=[0-9$€£])", re.IGNORECASE)
 _NONE = frozenset("none nobody nothing keine keiner aucun aucune ninguno ninguna nenhum nenhuma".split())  # noqa: SIM905
 _CLOCKED = re.compile(r"([0-9]{1,4}) ?h(?:ours?|rs?)?\.? ?([0-9]{1,3}) ?m(?:in(?:ute)?s?)?\.?(?: ?([0-9]{1,3}) ?s(?:ec)?)?", re.IGNORECASE)

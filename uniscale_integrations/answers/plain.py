@@ -41,7 +41,10 @@ _COMMAND = re.compile(r"\\([a-zA-Z]+) ?")
 _ESCAPED = re.compile(r"\\([,;:! {}$%#&_])")
 _OF_ESCAPED = {",": " ", ";": " ", ":": " ", "!": "", " ": " ", "{": OPEN, "}": CLOSE}
 _SHORT_FRACTION = re.compile(r"\\frac\s*([0-9])\s*([0-9])(?![0-9])")
+_SHORT_OVER = re.compile(r"\\frac\s*([0-9a-zA-Z])\s*(?=\{)")
+_SHORT_UNDER = re.compile(r"(\\frac\s*\{[^{}]{1,40}\})\s*([0-9a-zA-Z])")
 _BINOMIAL = re.compile(r"\\[dt]?binom\s{0,9}\{\s{0,9}([0-9]{1,3})\s{0,9}\}\s{0,9}\{\s{0,9}([0-9]{1,3})\s{0,9}\}")
+_STACKED = re.compile(r"\^\{?([0-9]{1,6})\}?\s?/\s?_\{?([0-9]{1,6})\}?")
 _GROUP = re.compile(r"\\(?:frac|sqrt)(?![a-zA-Z])|[{}]")
 
 
@@ -57,7 +60,7 @@ def plain(answer: str) -> str:
         >>> plain(r"\{1, 3\}"), plain(r"\frac{\frac{1}{2}}{3}"), plain(r"12\text{ km}")
         ('⟨1, 3⟩', '(1/2)/3', '12 km')
     """
-    text = _VULGAR.sub(" ", answer)
+    text = _STACKED.sub(r"\1/\2", _VULGAR.sub(" ", answer))
     text = _RAISED.sub(lambda raised: "^" + raised[0].translate(_SUPERSCRIPTS), text)
     text = unicodedata.normalize("NFKC", text).translate(_CHARACTERS).replace("$", "＄")
     if "\\" in text:
@@ -75,7 +78,8 @@ def _unmarked(text: str) -> str:
     text = _ESCAPED.sub(lambda escaped: _OF_ESCAPED.get(escaped[1], escaped[1]), text)
     text = _WORDING.sub(" ", text)
     text = _COMMAND.sub(lambda command: _COMMANDS.get(command[1], command[0]), text)
-    return _ungrouped(_SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text))
+    text = _SHORT_OVER.sub(r"\\frac{\1}", _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text))
+    return _ungrouped(_SHORT_UNDER.sub(r"\1{\2}", text))
 
 
 def _dollars(text: str) -> str:

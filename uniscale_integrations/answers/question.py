@@ -25,6 +25,13 @@ class About:
     year: bool = False
     count: bool = False
     names: bool = False
+    indexed: bool = False
+    point: bool = False
+    term: bool = False
+    alternatives: tuple[str, ...] = ()
+    subject: re.Pattern[str] | None = None
+    kinds: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
     options: tuple[tuple[str, str], ...] = ()
 
 
@@ -48,6 +55,74 @@ _NAMES = re.compile(
     r"(?:^|[.!?\n] {0,3})(?:who|whose|whom|where|why|is|are|was|were|do|does|did|can|could|should|will|would|has|have|wer|wo|warum|ist|sind"
     r"|qui|où|pourquoi|est-ce|quién|dónde|por qué|quem|onde|por que|кто|где|почему)\b[^.!?\n]*\??\s*$|谁|哪里|为什么|誰|どこ|なぜ|吗"
 )
+_INDEXED = re.compile(r"\b[a-z](?:_\{?)?[0-9]\b|[a-z][₀-₉]")
+_POINT = re.compile(
+    r"\bsolve|\bsystem|\bintersect|\bcoordinates?\b|\bpoint\b|\bpair\b|\b[a-z] (?:and|und|y|et|e|и) [a-z]\b"
+    r"|\(x, ?y|löse|gleichungssystem|schnittpunkt|sistema|système|систем|方程组|連立"
+)
+_TERM = re.compile(
+    r"\b(?:which|what) (?:\w+ ){0,2}(?:keyword|command|function|method|operator|tool|library|package|module|flag|option|statement"
+    r"|clause|class"
+    r"|attribute|property|tag|decorator|hook|annotation|symbol|type|header|port|file|variable)\b"
+)
+_OR = re.compile(r"\b([^\W\d_]{3,20})((?:, [^\W\d_]{3,20}){0,6}),? (?:or|oder|ou|или) (?:an? )?([^\W\d_]{3,20})\b")
+_COPULA = r"(?:is|was|are|were|ist|war|sind|est|sont|es|son|é|são|era)"
+_ASKED_FOR = re.compile(
+    r"(?:^|[.!?\n] {0,3})(?:what|who|which [^.?!\n]{1,40}?|was|wer|welche[rs]? [^.?!\n]{1,40}?|quel(?:le)?s? |qui|cuál(?:es)?"
+    r"|quién|qual|quem)"
+    rf" ?{_COPULA} (?:the |a |an |der |die |das |la |le |les |el |los |las |o |os |as |l')?([^?.!\n]{{3,100}}?) ?\?\s*$",
+    re.IGNORECASE,
+)
+
+
+_AMOUNT = re.compile(
+    _COUNT.pattern + r"|\bhow (?:much|long|far|old|tall|high|deep|wide|heavy|fast|large|big)\b"
+    r"|\bwhat (?:number|percent|percentage|fraction|share)"
+    r"|\bby (?:how much|what percent)|wie ?viel|wie (?:lange|weit|alt|hoch|schwer|schnell)|cuánt|quant[oa]|多长|多远|多大|多高|いくら"
+)
+_WHEN = re.compile(
+    r"\bwhen\b|\b(?:what|which) (?:date|day|year)\b|\bwann\b|welche[mns] (?:tag|jahr|datum)"
+    r"|\bquand\b|\bcuándo\b|\bquando\b|когда|什么时候|いつ"
+)
+_CLOCK = re.compile(r"\b(?:what|which) time\b|\bwhen\b|um wie ?viel uhr|\bwann\b|quelle heure|qué hora|que horas|何時|几点")
+_KINDS = (("number", _AMOUNT), ("date", _WHEN), ("time", _CLOCK), ("version", _VERSION), ("score", _SCORE))
+"""The kinds of values that a question may ask for, each with the words in which it does."""
+
+_WORD = re.compile(r"[^\W\d_]{4,}")
+
+
+def content_words(text: str) -> frozenset[str]:
+    """The longer words of a text, their first letters in small, which tell whether two texts speak of the same."""
+    return frozenset(word.casefold()[:5] for word in _WORD.findall(text))
+
+
+def _alternatives(question: str) -> tuple[str, ...]:
+    """The words that a question offers, as in "positive, negative or neutral?"."""
+    found = _OR.findall(question.casefold())
+    if len(found) != 1:
+        return ()
+    first, between, last = found[0]
+    return (first, *(each for each in between.split(", ") if each), last)
+
+
+_ASKED_FOR_CJK = re.compile(r"([^。？?\s]{2,40}?)[是は](?:什么|谁|哪[^？?]{0,6}|何|誰|いつ|どこ|どれ)[^？?。]{0,8}[？?]?$")
+
+
+def _subject(question: str) -> re.Pattern[str] | None:
+    """What a question asks for, as an answer repeats it: "the capital of Canada"."""
+    match = _ASKED_FOR.search(question)
+    if match is None:
+        match = _ASKED_FOR_CJK.search(question.strip())
+        return re.compile(rf"{re.escape(match[1])}(?P<before>)[是はが]、?(?P<behind>[^,，、。]{{1,60}})") if match else None
+    subject = r"\s+".join(map(re.escape, match[1].split()))
+    return re.compile(
+        rf"(?:(?:so|thus|therefore),? )?(?:(?P<before>\S.{{0,80}}?) {_COPULA} )?(?:the |a |an |der |die |das |la |le |les |el |los "
+        rf"|las |o |os |as |l')?"
+        rf"{subject}(?(before)(?=\W|$)| {_COPULA} (?P<behind>\S.{{0,200}}))",
+        re.IGNORECASE,
+    )
+
+
 _OPTION = re.compile(r"(?:^|[\s,;])\(?([A-Z])[).:]\s{0,9}([^()\s][^()\n]{0,59}?)(?=[\s,;]{0,9}(?:\(?[A-Z][).:]\s|\n|$))")
 
 
@@ -78,5 +153,12 @@ def _about(question: str) -> About:
         _YEAR.search(small) is not None,
         _COUNT.search(small) is not None,
         _NAMES.search(small) is not None,
+        _INDEXED.search(small) is not None,
+        _POINT.search(small) is not None,
+        _TERM.search(small) is not None,
+        _alternatives(question),
+        _subject(question),
+        frozenset(kind for kind, pattern in _KINDS if pattern.search(small)),
+        content_words(question),
         options if len(options) > 1 and len({letter for letter, _ in options}) == len(options) else (),
     )

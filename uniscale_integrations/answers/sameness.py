@@ -49,12 +49,13 @@ def _merged(values: Sequence[Value], of: list[int]) -> list[int]:
     claims: dict[Hashable, int] = {}
     for number, value in sorted(measured, key=lambda each: (-of.count(each[0]), str(each[1]))):
         for key in value.bare:
-            claims.setdefault((value.kind, key), number)
+            claims.setdefault((value.kind, "", key), number)
+        if paid := value.unit.rpartition("/")[0]:
+            # Of an amount for each of something the amount may be all that is said.
+            claims.setdefault((value.kind, paid, value.key), number)
     if not claims:
         return of
-    return [
-        number if value.unit else claims.get((value.kind, value.key), number) for value, number in zip(values, of, strict=True)
-    ]
+    return [claims.get((value.kind, value.unit, value.key), number) for value, number in zip(values, of, strict=True)]
 
 
 def _by_algebra(values: Sequence[Value], of: list[int], equal: Equal) -> list[int]:

@@ -23,12 +23,12 @@ Read = Callable[[str, About], Value]
 _BUILT = re.compile(rf"{OPEN} ?[a-z](?: in [^|:]{{1,20}})? ?(?:\\mid|[|:]) ?(.+){CLOSE}")
 _NOTHING = frozenset([f"{OPEN}{CLOSE}", "{}", "∅", "\\varnothing", "\\emptyset"])
 _AND = r"(?:and|or|und|oder)"
-_ALSO = r"(?:and |und |y |et |or |oder )?"
+_ALSO = r"(?:and |und |(?:y|e|et) (?!=)|or |oder )?"
 _SEPARATED = re.compile(rf" ?[,;] ?{_ALSO}| {_AND} ")
 _SEPARATED_BY_SPACES = re.compile(rf" ?(?:[,;] |;|,(?![0-9]{{3}}(?![0-9]))) ?{_ALSO}| {_AND} ")
 _SEVERAL = re.compile(rf"[,;]| {_AND} ")
-_NAMED_SET = re.compile(r"([a-zA-Z]) (?:in|=) ?([⟨{].*)")
-_NAMED_ITEMS = re.compile(r"([a-zA-Z]) ?= ?([^(\[].*)")
+_NAMED_SET = re.compile(r"([a-zA-Z]|\\[a-zA-Z]+) (?:in|=) ?([⟨{].*)")
+_NAMED_ITEMS = re.compile(r"([a-zA-Z]|\\[a-zA-Z]+) ?= ?([^(\[].*)")
 
 
 def read_items(text: str, asked: About, read: Read) -> Value | None:
@@ -66,7 +66,7 @@ def read_items(text: str, asked: About, read: Read) -> Value | None:
     if any(value.kind == "text" and len(str(value.key).split()) > LONGEST_WORDING for value in values):
         return None
     if all(value.unit.endswith("=") for value in values):
-        return _solutions(values)
+        return _solutions(values, asked)
     if tuples:
         return Value("tuple", tuple(values))
     joined = " " in inner and "," not in inner and ";" not in inner
@@ -92,11 +92,25 @@ def _named(text: str) -> tuple[str, str]:
     return ("", text) if match is None else (f"{match[1].casefold()} =", match[2])
 
 
-def _solutions(values: Sequence[Value]) -> Value:
-    """Of equations such as "x = 1, y = 2" or "x = 1 or x = 3", which say the same in any order."""
-    alone = frozenset(replace(value, unit="") for value in values)
+_INDEXED = re.compile(r"(\\?[a-z]+?)_?\{?[0-9]\}? =")
+
+
+def _solutions(values: Sequence[Value], asked: About) -> Value:
+    """Of equations such as "x = 1, y = 2", which are the point (1, 2), or "x = 1 or x = 3", which say the same in any order."""
     names = {value.unit for value in values}
-    return Value("set", alone, names.pop(), (alone,)) if len(names) == 1 else Value("set", frozenset(values))
+    numbered = [_INDEXED.fullmatch(name) for name in names]
+    if not asked.indexed and all(numbered):
+        # Numbers that the answer gives to the solutions of one unknown.
+        names = {f"{name[1]} =" for name in numbered if name}
+    if len(names) == 1:
+        alone = frozenset(replace(value, unit="") for value in values)
+        return Value("set", alone, names.pop(), (alone,))
+    if len(names) < len(values):
+        return Value("set", frozenset(values))
+    point = sorted(values, key=lambda value: value.unit)
+    coordinates = tuple(replace(value, unit="") for value in point)
+    name = f"{', '.join(value.unit.removesuffix(' =') for value in point)} ="
+    return Value("tuple", coordinates, name, (coordinates,) if asked.point else ())
 
 
 def _split(separator: re.Pattern[str], text: str) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from uniscale_integrations.answers.compounds import read_compound
+from uniscale_integrations.answers.formulae import reaction
 from uniscale_integrations.answers.literals import read_literal
 from uniscale_integrations.answers.normal_form import LONGEST_FOLDED, normalise_answer, parse_structure
 from uniscale_integrations.answers.numbers import read_number
@@ -65,6 +66,8 @@ def _of_kind(answer: str, asked: About) -> Value:
         return matrix
     if "\n" in answer and (several := _items(answer, asked)):
         return several
+    if sides := reaction(_unwrapped(answer)):
+        return Value("reaction", sides)
     text = _trimmed(plain(_unwrapped(answer)))
     if not text:
         return Value("text", answer.strip())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -211,11 +211,16 @@ class Run:
             paths=result.paths,
             answers=self.search.answers,
             cut=result.cut,
-            notes=(*result.notes, *self._generation.notes, *getattr(self._verification, "notes", ())),
+            notes=self._notes(result.notes),
             payload=result.chosen.payload,
             waited=getattr(self._generation, "waited", 0.0),
             finish_reason=result.finish_reason,
         )
+
+    def _notes(self, found: Sequence[str]) -> tuple[str, ...]:
+        """All notes; what the verifier has found out as well as the vote is said once."""
+        verified = getattr(self._verification, "notes", ())
+        return (*found, *self._generation.notes, *(note for note in verified if note not in found))
 
     def ledger(self) -> Ledger:
         """What was spent so far, also after an interruption."""
