@@ -82,8 +82,12 @@ def main() -> None:
         table.add_row(kind, f"{share:.0%}")
     out = Console()
     out.print(table)
-    out.print(f"{found['right']:.1%} right, math-verify {found['math_verify_right']:.1%}; {found['micros_per_pair']:.0f} µs for a pair")
-    out.print(f"called the same and are not: {', '.join(found['false_same']) or 'none'}; wrong: {', '.join(found['wrong']) or 'none'}")
+    out.print(
+        f"{found['right']:.1%} right, math-verify {found['math_verify_right']:.1%}; {found['micros_per_pair']:.0f} µs for a pair"
+    )
+    out.print(
+        f"called the same and are not: {', '.join(found['false_same']) or 'none'}; wrong: {', '.join(found['wrong']) or 'none'}"
+    )
     if given.json:
         sys.stdout.write(json.dumps(found) + "\n")
 

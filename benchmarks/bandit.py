@@ -72,7 +72,9 @@ def main() -> None:
         table.add_column(column, justify="left" if column in ("library", "learns") else "right")
     for row in rows:
         values = [row["library"], row["form"], str(row["d"]), str(row["k"])]
-        table.add_row(*values, f"{row['select_us']:.0f}", f"{row['update_us']:.0f}", f"{row['late_us']:.0f}", f"{row['rss_mb']:.0f}")
+        table.add_row(
+            *values, f"{row['select_us']:.0f}", f"{row['update_us']:.0f}", f"{row['late_us']:.0f}", f"{row['rss_mb']:.0f}"
+        )
     out = Console()
     out.print(table)
     out.print(f"dgemv of 384 x 384: {yardsticks['dgemv_us']:.1f} us; dsymv + dsyr: {yardsticks['dsymv_dsyr_us']:.1f} us")
@@ -81,7 +83,9 @@ def main() -> None:
         for name, value in ratios(rows).items():
             out.print(f"{name.replace('_', ' ')}: {value:.2f}")
     if sound:
-        out.print(f"after {sound['updates']:,} updates with discount 0.999, badly scaled: off by {sound['largest_error']:.1e} at most")
+        out.print(
+            f"after {sound['updates']:,} updates with discount 0.999, badly scaled: off by {sound['largest_error']:.1e} at most"
+        )
     for note in dict.fromkeys(notes):
         out.print(note)
     if arguments.json:

@@ -57,7 +57,12 @@ def measure(threads: int, count: int, progress: Progress) -> dict[str, Any]:
                 progress.advance(task)
     progress.remove_task(task)
     rows = [
-        {"model": configuration.model, "shape": [configuration.qp, configuration.cp, configuration.bs], "seconds": took, "eflops": spent}
+        {
+            "model": configuration.model,
+            "shape": [configuration.qp, configuration.cp, configuration.bs],
+            "seconds": took,
+            "eflops": spent,
+        }
         for (_, configuration), took, spent in zip(plans, seconds, eflops, strict=True)
     ]
     correlation = spearmanr(eflops, seconds).statistic

@@ -91,7 +91,9 @@ def compared(runs: Mapping[str, Sequence[Mapping[str, Mapping[str, float]]]]) ->
     alone = sorted((name for name in first[0] if name.endswith(" alone")), key=lambda name: np.mean(_of(first, name, "cost")))
     cost, right = (np.array([_of(first, name, what) for name in alone]).T for what in ("cost", "right"))
     best = int(right.mean(axis=0).argmax())
-    ours = {mode: {what: _of(of_mode, "UniScale", what) for what in ("right", "cost", "reward")} for mode, of_mode in runs.items()}
+    ours = {
+        mode: {what: _of(of_mode, "UniScale", what) for what in ("right", "cost", "reward")} for mode, of_mode in runs.items()
+    }
     modes = {
         mode: {
             **{what: _mean(values) for what, values in got.items()},
@@ -156,7 +158,9 @@ def _show(found: Mapping[str, Any]) -> None:
         console.print(f"Between the modes: the accuracy of {found['best']} at {share:.2f} of its eFLOPs.")
     if more is not None:
         console.print(f"Between the modes: at its eFLOPs {100 * more:+.1f} points.")
-    console.print(f"On {SHARE:.0%} of its eFLOPs or {100 * POINTS:.0f} points more at the same: {'met' if found['met'] else 'missed'}.")
+    console.print(
+        f"On {SHARE:.0%} of its eFLOPs or {100 * POINTS:.0f} points more at the same: {'met' if found['met'] else 'missed'}."
+    )
 
 
 def _percent(mean: Sequence[float]) -> str:

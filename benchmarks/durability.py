@@ -193,7 +193,9 @@ def work(address: str, decisions: int, seed: int, asked: IO[bytes], told: IO[byt
     made = engine(address)
     earlier: list[str] = []
     for number in range(decisions):
-        answer = made.run(f"What is {rng.randrange(100)} + {rng.randrange(100)}?" if number % 2 else "Write a poem about the sea.")
+        answer = made.run(
+            f"What is {rng.randrange(100)} + {rng.randrange(100)}?" if number % 2 else "Write a poem about the sea."
+        )
         assert answer.decision_id is not None
         report("ran", answer.decision_id)
         earlier.append(answer.decision_id)

@@ -72,7 +72,9 @@ def request(folder: Path) -> dict[str, Any]:
             timed("feedback", engine.feedback, decision, 1.0)
             timed("insert", bare.execute, "INSERT INTO rows (name, body) VALUES (?, ?)", (str(number), BODY))
     micros = {f"{name}_us": 1e6 * median(taken[WARM:]) for name, taken in seconds.items()}
-    whole = median([decide + feedback for decide, feedback in zip(seconds["decide"][WARM:], seconds["feedback"][WARM:], strict=True)])
+    whole = median(
+        [decide + feedback for decide, feedback in zip(seconds["decide"][WARM:], seconds["feedback"][WARM:], strict=True)]
+    )
     return {"configurations": len(space), **micros, "inserts_per_request": whole / median(seconds["insert"][WARM:])}
 
 

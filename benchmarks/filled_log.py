@@ -11,7 +11,9 @@ from uniscale_integrations.policy.encoders import WithNumbers, query_encoder
 from uniscale_integrations.search.conversation import NUMBERS
 from uniscale_integrations.space import Configuration
 
-SCRIPT = "</script><script>document.title='hacked'</script><img src=x onerror=\"document.title='hacked'\"> & \u2028 What is 2 + 2?"
+SCRIPT = (
+    "</script><script>document.title='hacked'</script><img src=x onerror=\"document.title='hacked'\"> & \u2028 What is 2 + 2?"
+)
 """A question that would run, if it were markup."""
 
 CONFIGURATIONS = [Configuration("small"), Configuration("small", 4), Configuration("large"), Configuration("large", 1, 4, 2)]
@@ -28,7 +30,9 @@ def filled(address: str, count: int, seed: int = 0) -> Log:
         decision = Decision(f"d{place:06d}", configuration, features, encode.name, (0.4, 0.3, 0.3), query=query, at=1e9 + place)
         failed = "state 500" if draw.random() < 0.03 else ""
         cost = 1e9 * (3 if configuration.model == "large" else 1) * configuration.most_paths * draw.uniform(0.5, 1.5)
-        extra: dict[str, Any] = {"record": _record(configuration), "notes": ["a note"], "ledger": LEDGER} if place >= count - 60 else {}
+        extra: dict[str, Any] = (
+            {"record": _record(configuration), "notes": ["a note"], "ledger": LEDGER} if place >= count - 60 else {}
+        )
         score = None if failed else draw.random()
         outcome = Outcome(decision.decision_id, score, cost, seconds=0.1, failed=failed, extra=extra, at=decision.at)
         events: list[Any] = [decision, outcome]
@@ -50,6 +54,15 @@ def _record(configuration: Configuration) -> dict[str, Any]:
         {"tree": 0, "lineage": [0], "steps": ["First this.\n"], "fate": "expanded", **step},
         {"tree": 0, "lineage": [0, 0], "steps": ["Answer: 4"], "fate": "finished", **step},
         {"tree": 0, "lineage": [1], "steps": ["<b>Or that.</b>\n"], "fate": "pruned", **step, "reason": "can reach 0.5 at most"},
-        {"tree": 1, "lineage": [], "steps": [], "scores": [], "value": None, "fate": "pruned", "reason": "0.9 is out of reach", "count": 1},
+        {
+            "tree": 1,
+            "lineage": [],
+            "steps": [],
+            "scores": [],
+            "value": None,
+            "fate": "pruned",
+            "reason": "0.9 is out of reach",
+            "count": 1,
+        },
     ]
     return {"chosen": [0, 0, 0], "answer": "4", "votes": [{"tree": 0, "answer": "4", "value": 0.9}], "paths": paths}

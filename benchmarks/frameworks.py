@@ -17,7 +17,9 @@ Learning = Callable[[Sequence[int], int, Mode], Mapping[str, Any]]
 """Takes orders, questions and a mode."""
 
 
-def run(description: str, orders: int, questions: int, learning: Learning, others: Mapping[str, Callable[[], Mapping[str, Any]]]) -> None:
+def run(
+    description: str, orders: int, questions: int, learning: Learning, others: Mapping[str, Callable[[], Mapping[str, Any]]]
+) -> None:
     """Parse the command line, run the parts that it names, and print what they found.
 
     Args:
@@ -35,7 +37,10 @@ def run(description: str, orders: int, questions: int, learning: Learning, other
     parser.add_argument("--parts", nargs="+", default=["learning", *others])
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     given = parser.parse_args()
-    parts = {"learning": lambda: learning(range(given.first, given.first + given.orders), given.questions, _mode(given.mode)), **others}
+    parts = {
+        "learning": lambda: learning(range(given.first, given.first + given.orders), given.questions, _mode(given.mode)),
+        **others,
+    }
     found = {name: dict(part()) for name, part in parts.items() if name in given.parts}
     for name, figures in found.items():
         sys.stdout.write(f"{name}: {json.dumps(figures)}\n")

@@ -77,7 +77,6 @@ def hostile(random: Random) -> tuple[str, Text]:
 def form(text: str) -> object:
     """The check of a form, run to its end."""
 
-
     async def checked() -> bool:
         return await filled({"type": "object", "required": ["a"]})(text)
 
@@ -221,7 +220,9 @@ async def deadlines(seconds: float = 0.5) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--texts", type=int, default=150, help="that go through every reader; a fifth of them through whole searches")
+    parser.add_argument(
+        "--texts", type=int, default=150, help="that go through every reader; a fifth of them through whole searches"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     given = parser.parse_args()

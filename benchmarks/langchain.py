@@ -143,7 +143,11 @@ def streaming(count: int = 20) -> dict[str, float]:
                 shown = time.perf_counter() - began
         first.append(shown)
         whole.append(time.perf_counter() - began)
-    return {"first_step_s": median(first), "whole_s": median(whole), "share": median(a / b for a, b in zip(first, whole, strict=True))}
+    return {
+        "first_step_s": median(first),
+        "whole_s": median(whole),
+        "share": median(a / b for a, b in zip(first, whole, strict=True)),
+    }
 
 
 def overhead(calls: int = 300) -> dict[str, float]:

@@ -81,7 +81,11 @@ def bayesianbandits(d: int, k: int) -> Contender:
         return np.einsum("qn,km->qmnk", queries, chosen).reshape(len(queries), d, len(chosen))
 
     agent = LipschitzContextualAgent(
-        [Arm(arm) for arm in range(k)], ThompsonSampling(), FunctionArmFeaturizer(features), NormalRegressor(1.0, 1.0), random_seed=0
+        [Arm(arm) for arm in range(k)],
+        ThompsonSampling(),
+        FunctionArmFeaturizer(features),
+        NormalRegressor(1.0, 1.0),
+        random_seed=0,
     )
 
     def update(arm: int, query: Array, reward: float) -> None:
@@ -108,7 +112,9 @@ def paretobandit(d: int, k: int) -> Contender:
 
     names = [str(arm) for arm in range(k)]
     bandit = DisjointLinUCBPolicy(names, dim=d, alpha=1.0)
-    return Contender(lambda query: int(bandit.select_arm(query)[0]), lambda arm, query, reward: bandit.update(names[arm], query, reward), d)
+    return Contender(
+        lambda query: int(bandit.select_arm(query)[0]), lambda arm, query, reward: bandit.update(names[arm], query, reward), d
+    )
 
 
 def mabwiser(d: int, k: int) -> Contender:

@@ -48,7 +48,13 @@ def _opened(target: Path, folder: Path) -> dict[str, float]:
 
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or "chromium"
-    for switch in ("headless=new", "no-sandbox", "disable-gpu", "disable-background-networking", f"user-data-dir={folder}/profile"):
+    for switch in (
+        "headless=new",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-background-networking",
+        f"user-data-dir={folder}/profile",
+    ):
         options.add_argument(f"--{switch}")
     browser: Any = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
     try:

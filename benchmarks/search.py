@@ -24,7 +24,9 @@ def main() -> None:
     parser.add_argument("--only", choices=("kv", "early", "cost", "overhead"), help="one part alone")
     arguments = parser.parse_args()
     if arguments.questions < len(arguments.models):
-        parser.error(f"{arguments.questions} questions do not go round {len(arguments.models)} models; give --questions a larger number")
+        parser.error(
+            f"{arguments.questions} questions do not go round {len(arguments.models)} models; give --questions a larger number"
+        )
     torch.set_num_threads(arguments.threads)
     console, parts = Console(), {arguments.only} if arguments.only else {"kv", "early", "cost", "overhead"}
     result: dict[str, object] = {"threads": arguments.threads}

@@ -47,7 +47,9 @@ print(message.response_metadata["uniscale"]["configuration"], message.response_m
 # A search streams its steps as soon as all paths that may still win agree on them.
 
 # %%
-searching = UniScaleChatModel(engine=UniScale(models=["uniscale-1m"], space=ConfigurationSpace([Configuration("uniscale-1m", 1, 4, 2)])))
+searching = UniScaleChatModel(
+    engine=UniScale(models=["uniscale-1m"], space=ConfigurationSpace([Configuration("uniscale-1m", 1, 4, 2)]))
+)
 for piece in searching.stream("What is 12 + 30 - 7?"):
     print(repr(piece.text))
 

@@ -49,7 +49,9 @@ print(f"{right} of 32 right; chosen: {dict(chosen)}")
 decision = engine.decide(questions()[40].text)
 for candidate in decision.explain().candidates:
     flips = "" if candidate.flips_at is None else f"  chosen from a weight of cost of {candidate.flips_at:.2f}"
-    print(f"{candidate.configuration!s:24} correct {candidate.correct:.2f}  cost {candidate.cost:.2f}  bonus {candidate.bonus:.2f}{flips}")
+    print(
+        f"{candidate.configuration!s:24} correct {candidate.correct:.2f}  cost {candidate.cost:.2f}  bonus {candidate.bonus:.2f}{flips}"
+    )
 
 # %% [markdown]
 # A request may weigh things otherwise, without anything being learned anew.

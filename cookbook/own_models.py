@@ -47,7 +47,19 @@ with socket.socket() as free:
     port = free.getsockname()[1]
 program = str(Path(sys.executable).with_name("transformers"))
 # Needs: pip install "uniscale-integrations[langchain,local,rules]" fastapi uvicorn
-command = [program, "serve", locate("uniscale-3m"), "--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)]
+command = [
+    program,
+    "serve",
+    locate("uniscale-3m"),
+    "--device",
+    "cpu",
+    "--dtype",
+    "float32",
+    "--host",
+    "127.0.0.1",
+    "--port",
+    str(port),
+]
 server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"HF_HUB_OFFLINE": "1"})
 for _ in range(600):
     try:

@@ -52,7 +52,9 @@ engine.sync()
 print(json.dumps({"worker": part, "judged": int(engine.state()["told"].sum())}))
 engine.close()
 """
-workers = [subprocess.Popen([sys.executable, "-c", WORKER, log, str(part)], stdout=subprocess.PIPE, text=True) for part in range(2)]
+workers = [
+    subprocess.Popen([sys.executable, "-c", WORKER, log, str(part)], stdout=subprocess.PIPE, text=True) for part in range(2)
+]
 for worker in workers:
     said, _ = worker.communicate()
     print(json.loads(said.strip().splitlines()[-1]))

@@ -80,7 +80,9 @@ class Server:
             return other
         message, reason = self._message(body, number)
         if body.get("stream"):
-            return httpx.Response(200, content=b"".join(_events(body, message, reason)), headers={"content-type": "text/event-stream"})
+            return httpx.Response(
+                200, content=b"".join(_events(body, message, reason)), headers={"content-type": "text/event-stream"}
+            )
         choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
         return httpx.Response(200, json=_envelope(body, "chat.completion") | {"choices": [choice], "usage": _usage(message)})
 
@@ -146,7 +148,12 @@ def _events(body: Body, message: Body, reason: str) -> Iterator[bytes]:
     if message.get("tool_calls"):
         [call] = message["tool_calls"]
         arguments = call["function"]["arguments"]
-        begun = {"index": 0, "id": call["id"], "type": "function", "function": {"name": call["function"]["name"], "arguments": ""}}
+        begun = {
+            "index": 0,
+            "id": call["id"],
+            "type": "function",
+            "function": {"name": call["function"]["name"], "arguments": ""},
+        }
         deltas.append({"tool_calls": [begun]})
         deltas += [
             {"tool_calls": [{"index": 0, "function": {"arguments": part}}]} for part in (arguments[:3], arguments[3:]) if part

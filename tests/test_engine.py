@@ -551,7 +551,9 @@ def test_dollars_are_counted_in_dollars_whatever_the_verifier_takes() -> None:
     assert all(answer.ledger.eflops > 0 for answer in answers)
     assert all(0 < made.cost(answer) == answer.ledger.usd < 1e-3 for answer in answers)
     assert all(outcome.cost == answer.ledger.usd for outcome, answer in zip(outcomes(made), answers, strict=True))
-    positions = {answer.configuration.model: outcome.extra["cost"] for outcome, answer in zip(outcomes(made), answers, strict=True)}
+    positions = {
+        answer.configuration.model: outcome.extra["cost"] for outcome, answer in zip(outcomes(made), answers, strict=True)
+    }
     assert positions[names[0]] < 1.0, "the cheaper model is not taken for the dearest there is"
     assert [each.configuration.model for each in answers[-10:]].count(names[0]) >= 8
 

@@ -41,7 +41,9 @@ def test_what_a_verifier_reads_is_added_once_for_every_sample() -> None:
 
 def test_an_ensemble_reads_as_much_as_its_members_and_others_nothing() -> None:
     prm = load_prm("uniscale-prm")
-    assert Ensemble([(prm, 1.0), (SelfCertainty(), 2.0), (prm, 1.0)]).reading_usage(20, 30) == prm.reading_usage(20, 30).scaled(2.0)
+    assert Ensemble([(prm, 1.0), (SelfCertainty(), 2.0), (prm, 1.0)]).reading_usage(20, 30) == prm.reading_usage(20, 30).scaled(
+        2.0
+    )
     assert Ensemble([(SelfCertainty(), 1.0)]).reading_usage(20, 30) == Usage()
 
 

@@ -118,14 +118,14 @@ def main() -> None:
         for problem in sample(family, level, 1_000_000 * arguments.seed + 10_000_000 * level, "train", arguments.count)
     ]
     with (WORK / "problems.jsonl").open("w") as file:
-        file.writelines(
-            json.dumps([p.family, p.level, p.key, p.question, list(p.steps)]) + "\n" for p in found
-        )
+        file.writelines(json.dumps([p.family, p.level, p.key, p.question, list(p.steps)]) + "\n" for p in found)
     tokenizer = train_tokenizer(prompt_text(p.question) + solution_text(p) for p in found[:: max(1, len(found) // 40_000)])
     tokenizer.save_pretrained(WORK / "tokenizer")
     corpus = encode(tokenizer, found)
     np.savez(WORK / "corpus.npz", **vars(corpus))
-    print(f"{len(corpus)} problems, {len(corpus.tokens)} tokens, {corpus.lengths().mean():.1f} a problem, longest {corpus.lengths().max()}")
+    print(
+        f"{len(corpus)} problems, {len(corpus.tokens)} tokens, {corpus.lengths().mean():.1f} a problem, longest {corpus.lengths().max()}"
+    )
 
 
 if __name__ == "__main__":

@@ -91,7 +91,13 @@ def fit(
     for _ in range(first):
         next(stream)
     smooth = math.nan
-    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("loss {task.fields[loss]:.4f}"))
+    columns = (
+        TextColumn(name),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+    )
     with Progress(*columns) as progress:
         task = progress.add_task(name, total=steps, completed=first, loss=smooth)
         for step in range(first, steps):

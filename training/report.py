@@ -129,7 +129,9 @@ def main() -> None:
                 answers = bench.run(model, shape)
                 eflops = sum(answer.ledger.eflops for answer in answers) / len(answers)
                 qp, cp, bs = shape
-                search.append({"model": name, "qp": qp, "cp": cp, "bs": bs, "accuracy": bench.accuracy(answers), "eflops": eflops})
+                search.append(
+                    {"model": name, "qp": qp, "cp": cp, "bs": bs, "accuracy": bench.accuracy(answers), "eflops": eflops}
+                )
     result = {
         "questions": len(problems),
         "models": models,

@@ -384,7 +384,9 @@ class UniScale:
         if all(isinstance(model, KnowsItsCost) for model in self._models.values()) and any(map(self._in_another_unit, outcomes)):
             unit, other = ("dollars", "eFLOPs") if self.in_dollars else ("eFLOPs", "dollars")
             remedy = "make it anew with these prices" if self.in_dollars else "give the models prices"
-            raise ConfigurationError(f"what is known beforehand has its costs in {other}, and this engine counts {unit}; {remedy}")
+            raise ConfigurationError(
+                f"what is known beforehand has its costs in {other}, and this engine counts {unit}; {remedy}"
+            )
         held = {entry.event.decision_id for entry in self.log.of_decisions(each[0].decision_id for each in part)}
         new = [each for each in part if each[0].decision_id not in held]
         if new:
@@ -443,7 +445,10 @@ class UniScale:
         believed = self._replica.assess(features, chosen, eligible)
         assessment = believed if self._pacing is None else self._pacing.paced(believed)
         if beyond := np.flatnonzero(eligible & ~assessment.eligible).tolist():
-            masked = {**masked, **{self.space[arm]: "it is expected to cost more than is left of the mean budget" for arm in beyond}}
+            masked = {
+                **masked,
+                **{self.space[arm]: "it is expected to cost more than is left of the mean budget" for arm in beyond},
+            }
         best = assessment.best
         expected = {name: float(getattr(believed, name)[best]) for name in ("correct", "score", "cost", "reward")}
         bonus = float(assessment.bonus[best])
@@ -473,7 +478,9 @@ class UniScale:
         if models is None:
             return {}
         if missing := sorted(set(models).difference(self.space.models)):
-            raise ConfigurationError(f"no configuration has the model {missing[0]!r}; the models are {', '.join(self.space.models)}")
+            raise ConfigurationError(
+                f"no configuration has the model {missing[0]!r}; the models are {', '.join(self.space.models)}"
+            )
         return {each: "its model was not asked for" for each in self.space if each.model not in models}
 
     async def _failed(

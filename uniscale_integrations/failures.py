@@ -13,7 +13,13 @@ FILTER_CODES = ("content_filter", "content_policy_violation", "ResponsibleAIPoli
 MODEL_CODES = ("model_not_found", "invalid_api_key", "DeploymentNotFound", "insufficient_quota", "model_decommissioned")
 """Codes of providers that say more than the state beside which they stand."""
 
-TOO_LONG = ("maximum context length", "context length", "context window", "prompt is too long", "exceeds the available context size")
+TOO_LONG = (
+    "maximum context length",
+    "context length",
+    "context window",
+    "prompt is too long",
+    "exceeds the available context size",
+)
 BAD_KEY = ("api key", "api_key", "x-api-key")
 """What messages of providers that give no code contain, in small letters."""
 

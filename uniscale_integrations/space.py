@@ -97,9 +97,7 @@ class ConfigurationSpace(Sequence[Configuration]):
             raise ConfigurationError("a configuration space needs at least one configuration")
 
     @classmethod
-    def default(
-        cls, models: Iterable[str], shapes: Iterable[tuple[int, int, int]] = DEFAULT_SHAPES
-    ) -> ConfigurationSpace:
+    def default(cls, models: Iterable[str], shapes: Iterable[tuple[int, int, int]] = DEFAULT_SHAPES) -> ConfigurationSpace:
         """Every model with every shape `(QP, CP, BS)`."""
         shapes = tuple(shapes)
         return cls(Configuration(model, *shape) for model in models for shape in shapes)

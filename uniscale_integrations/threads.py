@@ -163,7 +163,6 @@ _idle: deque[_Worker] = deque()
 """Threads that have nothing to do, the last one that had something last."""
 
 
-
 def _forked() -> None:
     """Forget threads, which do not live on in a forked process, and what they held."""
     _idle.clear()

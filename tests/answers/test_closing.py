@@ -25,7 +25,11 @@ from uniscale_integrations.search.answers import extract_answer, same_answer
         ("$$a = \\frac{F}{m} = \\frac{20}{5} = 4\\ \\text{m/s}^2$$", "The acceleration is **4 m/s²**.", "How much?"),
         ("The solutions are $x = 1 + \\sqrt{2}$ and $x = 1 - \\sqrt{2}$.", "$x = 1 \\pm \\sqrt2$", "Solve it."),
         ("The solutions are **x = 4** and **x = −4**.", "x = ±4", "Solve it."),
-        ("Factoring gives $x(x-1)(x-2) = 0$, so the roots are $x = 0, 1, 2$.", "The roots are **2, 1 and 0**.", "Find all roots."),
+        (
+            "Factoring gives $x(x-1)(x-2) = 0$, so the roots are $x = 0, 1, 2$.",
+            "The roots are **2, 1 and 0**.",
+            "Find all roots.",
+        ),
         ("The inequality holds when $x < -3$ or $x > 3$.", "$(-\\infty,-3)\\cup(3,\\infty)$", "For which x?"),
         ("This holds exactly when −2 ≤ x ≤ 2.", "$[-2, 2]$", "For which x?"),
         ("So the solution is **-1 < x < 5**.", "\\boxed{(-1, 5)}", "Solve |x - 2| < 3."),
@@ -39,7 +43,11 @@ from uniscale_integrations.search.answers import extract_answer, same_answer
         ("x = 7\n\n**Check:** 3(7) + 2 = 23 ✓", "7", "What is x?"),
         ("17 × 23 = 391\n\nHope that helps!", "391", "What is 17 × 23?"),
         ("The primes are:\n- 23\n- 29\n\nSo there are a few of them.", "29 and 23", "Which primes are there?"),
-        ("**B. Energy**\n\nThe cell needs it. Option A is of plants, and option D of none that we know, as was said.", "B", "Which?"),
+        (
+            "**B. Energy**\n\nThe cell needs it. Option A is of plants, and option D of none that we know, as was said.",
+            "B",
+            "Which?",
+        ),
         ("Option B is correct.", "(B)", "Which?"),
         ("Only statements I and III are true.", "**I and III only**", "Which?"),
         ("Yes — although it is better to wait 30 minutes.", "Yes, you can.", "Can I?"),
@@ -88,10 +96,22 @@ def test_they_say_the_same(left: str, right: str, question: str) -> None:
         ("It was written by García and first published in 1967.", "It was written by Llosa and first published in 1967.", "Who?"),
         ("17 × 23 = 381\n\nHope that helps! 😊", "17 × 23 = 391\n\nHope that helps! 😊", "What is it?"),
         ("1. Red\n2. Green\n\nMixing gives white.", "1. Red\n2. Blue\n\nMixing gives white.", "Which?"),
-        ("It has 12 regions. Sales rose in 9 of them, while costs stayed flat.", "It has 12 regions. Sales fell in 9 of them, too.", ""),
-        ("The hotel was built in 1902 and has 40 rooms on 4 floors.", "The inn was opened in 1911 and has 25 rooms on 4 floors.", ""),
+        (
+            "It has 12 regions. Sales rose in 9 of them, while costs stayed flat.",
+            "It has 12 regions. Sales fell in 9 of them, too.",
+            "",
+        ),
+        (
+            "The hotel was built in 1902 and has 40 rooms on 4 floors.",
+            "The inn was opened in 1911 and has 25 rooms on 4 floors.",
+            "",
+        ),
         ("The standard deviation is 2.14 (variance 4.57).", "The standard deviation is 4.57.", "What is it?"),
-        ("Air scatters short waves more than long ones, as was shown in 1871.", "The sky mirrors the sea, as was shown in 1871.", "Why?"),
+        (
+            "Air scatters short waves more than long ones, as was shown in 1871.",
+            "The sky mirrors the sea, as was shown in 1871.",
+            "Why?",
+        ),
     ],
 )
 def test_they_do_not_say_the_same(left: str, right: str, question: str) -> None:

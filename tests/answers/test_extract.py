@@ -34,14 +34,23 @@ from uniscale_integrations.answers.extract import extract_answer
         ("1. Rome\n2. Oslo\n3. Bern", "1. Rome\n2. Oslo\n3. Bern"),
         ("Use this:\n```python\nprint(1)\n```", "```python\nprint(1)\n```"),
         ("Goods that were on sale, as has often been said of late, cannot be returned to the place of purchase [1]", None),
-        ("She has 24 apples, gives 8 of them to her brother and buys 15 more at the market. Therefore, she has 31 apples left.", "31"),
-        ("Er hat 12 Euro, und dann kommen noch 5 von seiner Oma dazu, die er am Montag besucht. Insgesamt hat er also 17 Euro.", "17 Euro"),
+        (
+            "She has 24 apples, gives 8 of them to her brother and buys 15 more at the market. Therefore, she has 31 apples left.",
+            "31",
+        ),
+        (
+            "Er hat 12 Euro, und dann kommen noch 5 von seiner Oma dazu, die er am Montag besucht. Insgesamt hat er also 17 Euro.",
+            "17 Euro",
+        ),
         ("One minus seven, that is 1 - 7, is the difference between 1 and 7. In other words, 1 - 7 equals -6.", "-6"),
         ("The reform began in 1990 and was contested for a long time by several of the parties. It was repealed in 1999.", None),
         ("所以一共有12个苹果。", "12"),
         ("답은 12개입니다.", "12"),
         ("合計は\N{FULLWIDTH DIGIT ONE}\N{FULLWIDTH DIGIT TWO}個です。", "12"),
-        ("There are many views. Some say 3, others, since the reform of the year 1999, have said 5 or even 7, as is known.", None),
+        (
+            "There are many views. Some say 3, others, since the reform of the year 1999, have said 5 or even 7, as is known.",
+            None,
+        ),
     ],
 )
 def test_the_answer_of_a_text(text: str, answer: str | None) -> None:

@@ -28,7 +28,9 @@ def test_every_reader_takes_time_linear_in_the_length(reader: str, seed: int) ->
     assert ratio <= 2 * MOST_GROWTH, name
 
 
-@pytest.mark.parametrize("unit", ["~", "```\n.5", "```\n", "1. a\n", "the answer is\n", "#\n", "\\text{", "1+1=", "[1,", "<think>"])
+@pytest.mark.parametrize(
+    "unit", ["~", "```\n.5", "```\n", "1. a\n", "the answer is\n", "#\n", "\\text{", "1+1=", "[1,", "<think>"]
+)
 def test_an_answer_is_found_in_time_linear_in_the_length(unit: str) -> None:
     assert growth(extract_answer, lambda size: unit * (size // len(unit)))[0] <= 2 * MOST_GROWTH
 
@@ -77,7 +79,8 @@ def test_what_keeps_a_verifier_busy_for_ever_costs_neither_the_answer_nor_the_de
 
 
 @pytest.mark.parametrize(
-    "expression", ["(999999999^999)^999", r"\binom{999999999}{499999999}", r"\gamma(999999)", "[" + "9" * 5000 + ", 1]", "9" * 5000 + "!"]
+    "expression",
+    ["(999999999^999)^999", r"\binom{999999999}{499999999}", r"\gamma(999999)", "[" + "9" * 5000 + ", 1]", "9" * 5000 + "!"],
 )
 def test_expressions_that_take_for_ever_are_not_equal_to_anything(expression: str) -> None:
     assert equal_expressions(expression, "1") is not True

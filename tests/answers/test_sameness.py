@@ -114,7 +114,23 @@ def test_an_answer_without_a_unit_joins_one_group_only() -> None:
 
 ANSWERS = st.lists(
     st.sampled_from(
-        ["12", "12.0", "12 km", "12000 m", "12 miles", "B", "(B)", "1/2", "0.5", "50%", "x=1/2", "y = 0.5", "Paris", "[1,2)", "{1, 2}"]
+        [
+            "12",
+            "12.0",
+            "12 km",
+            "12000 m",
+            "12 miles",
+            "B",
+            "(B)",
+            "1/2",
+            "0.5",
+            "50%",
+            "x=1/2",
+            "y = 0.5",
+            "Paris",
+            "[1,2)",
+            "{1, 2}",
+        ]
     )
     | st.text(alphabet=" 0123456789.,-/$%()xyAB=<>^", max_size=12),
     min_size=1,
@@ -129,7 +145,9 @@ def test_groups_do_not_depend_on_the_order(answers: list[str], random: Random) -
     random.shuffle(places)
     straight, shuffled = groups(answers), groups([answers[place] for place in places])
     pairs = {(i, j): straight[i] == straight[j] for i in places for j in places}
-    assert all(pairs[places[i], places[j]] == (shuffled[i] == shuffled[j]) for i in range(len(places)) for j in range(len(places)))
+    assert all(
+        pairs[places[i], places[j]] == (shuffled[i] == shuffled[j]) for i in range(len(places)) for j in range(len(places))
+    )
 
 
 @settings(deadline=None)

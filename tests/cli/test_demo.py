@@ -136,7 +136,9 @@ def test_models_of_a_provider_have_the_prices_that_are_given(tmp_path: Path, mon
         monkeypatch.setenv("OPENAI_API_KEY", "test")
         monkeypatch.setenv("OPENAI_API_BASE", url)
         monkeypatch.setenv("OPENAI_BASE_URL", url)
-        told = figures(demo(tmp_path, "-n", "2", "--models", "openai:gpt-5-mini", "--price", "gpt-5-mini=0.25,2.0", "--budget", "0.01"))
+        told = figures(
+            demo(tmp_path, "-n", "2", "--models", "openai:gpt-5-mini", "--price", "gpt-5-mini=0.25,2.0", "--budget", "0.01")
+        )
     assert told["unit"] == "usd"
     assert told["contestants"][0]["cost"] > 0
 
@@ -159,7 +161,10 @@ def test_a_provider_that_answers_nothing_is_told_of_in_one_line(tmp_path: Path, 
         (["--models", "no-such-model"], "no-such-model"),
         (["--verifier", "nonsense"], "no verifier 'nonsense'"),
         (["--models", "openai:gpt-5-mini"], "openai:gpt-5-mini cannot be reached"),
-        (["--price", "gpt-5-mini=much"], "--price is a model and two numbers, such as gpt-5-mini=0.25,2.0; got 'gpt-5-mini=much'"),
+        (
+            ["--price", "gpt-5-mini=much"],
+            "--price is a model and two numbers, such as gpt-5-mini=0.25,2.0; got 'gpt-5-mini=much'",
+        ),
         (["--price", "gpt-5-mini=1,2"], "there is a price of 'gpt-5-mini', but the models are uniscale-0.3m"),
         (["--fresh", "--log", "postgresql://nobody@nowhere/none"], "give another database"),
     ],
@@ -170,5 +175,3 @@ def test_wrong_use_ends_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert result.exit_code == 2
     assert message in figures(result)["message"]
     assert "Traceback" not in result.output
-
-

@@ -26,7 +26,9 @@ def decision(decision_id: str, model: str) -> Decision:
 @pytest.fixture
 def address(tmp_path: Path) -> str:
     log = Log(f"sqlite:///{tmp_path / 'log.db'}")
-    log.append(decision("a", "small"), Outcome("a", 0.5, 2e9), decision("b", "small"), Outcome("b", None, 4e9), decision("c", "large"))
+    log.append(
+        decision("a", "small"), Outcome("a", 0.5, 2e9), decision("b", "small"), Outcome("b", None, 4e9), decision("c", "large")
+    )
     for feedback in (Feedback("a", 1.0, "judge"), Feedback("a", 0.0, "human"), Feedback("c", 1.0)):
         log.give_feedback(feedback)
     log.save_snapshot("some fold", BEGINNING, b"state")
@@ -87,7 +89,14 @@ def test_rebuild_drops_the_snapshots(address: str) -> None:
 
 def test_export_writes_every_event_in_order(address: str, tmp_path: Path) -> None:
     lines = run("export", address).stdout.splitlines()
-    assert [json.loads(line)["kind"] for line in lines] == ["decision", "outcome", "decision", "outcome", "decision", *["feedback"] * 3]
+    assert [json.loads(line)["kind"] for line in lines] == [
+        "decision",
+        "outcome",
+        "decision",
+        "outcome",
+        "decision",
+        *["feedback"] * 3,
+    ]
     assert json.loads(lines[0])["query"] == "Zoë?"
     assert run("export", address, "--target", str(tmp_path / "events.jsonl")).exit_code == 0
     assert (tmp_path / "events.jsonl").read_text().splitlines() == lines

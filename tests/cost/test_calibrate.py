@@ -104,7 +104,9 @@ def ranked_alike() -> float:
 
 def test_machine_without_transformers_is_measured_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    assert any(calibrate(threads=1, seconds=0.3).layer_seconds > 1e-6 for _ in range(4)), "a busy moment may hide what launching takes"
+    assert any(calibrate(threads=1, seconds=0.3).layer_seconds > 1e-6 for _ in range(4)), (
+        "a busy moment may hide what launching takes"
+    )
 
 
 def test_missing_torch_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,7 +149,9 @@ def test_parts_of_candidates_that_share_tokens_and_stop_early_sum_to_the_passes(
         for _ in range(sharing)
     ]
     added, together = summed(parts), summed(passes)
-    assert same(added._replace(weights=0, passes=0, compute_saved=0, traffic_saved=0), summed(alone)._replace(weights=0, passes=0))
+    assert same(
+        added._replace(weights=0, passes=0, compute_saved=0, traffic_saved=0), summed(alone)._replace(weights=0, passes=0)
+    )
     assert added.compute - added.compute_saved == pytest.approx(together.compute)
     assert added.traffic - added.traffic_saved == pytest.approx(together.traffic)
     assert (added.weights, added.passes) == pytest.approx((together.weights, together.passes))

@@ -28,7 +28,9 @@ SHAPES = [(1, 1, 1), (4, 1, 1), (1, 4, 2)]
 def around(model: BaseChatModel, shape: tuple[int, int, int] = (1, 1, 1)) -> UniScaleChatModel:
     generator = as_generator(model)
     assert not isinstance(generator, str)
-    return UniScaleChatModel(engine=UniScale([generator], "agreement", ConfigurationSpace([Configuration(generator.name, *shape)])))
+    return UniScaleChatModel(
+        engine=UniScale([generator], "agreement", ConfigurationSpace([Configuration(generator.name, *shape)]))
+    )
 
 
 class Heard(BaseCallbackHandler):

@@ -118,7 +118,11 @@ def test_what_the_call_says_reaches_the_wire(server: Server, shape: tuple[int, i
         assert body["tools"][0]["function"]["name"] == "add"
         assert body["tools"][0]["function"]["strict"] is True
         assert body["tool_choice"] == {"type": "function", "function": {"name": "add"}}
-        assert (body["temperature"], body.get("max_tokens", body.get("max_completion_tokens")), body["stop"]) == (0.25, 77, ["END"])
+        assert (body["temperature"], body.get("max_tokens", body.get("max_completion_tokens")), body["stop"]) == (
+            0.25,
+            77,
+            ["END"],
+        )
         assert body["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is 2 + 2?"}]
 
 
@@ -145,7 +149,11 @@ def test_candidates_with_the_same_tool_call_are_one_and_those_out_of_form_lose()
         import httpx
 
         function = {"name": "add", "arguments": calls[number % 4]}
-        message = {"role": "assistant", "content": None, "tool_calls": [{"id": f"c{number}", "type": "function", "function": function}]}
+        message = {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": f"c{number}", "type": "function", "function": function}],
+        }
         choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
         told = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
@@ -237,7 +245,9 @@ def test_without_a_verifier_named_chat_models_are_judged_by_what_their_candidate
     message = UniScaleChatModel(engine=engine).invoke("What is 2 + 2?")
     assert "Answer: 4" in message.text
     assert 0.5 < message.response_metadata["uniscale"]["score"] < 1.0
-    plain = UniScaleChatModel(engine=UniScale([as_generator(openai(server))], space=ConfigurationSpace([Configuration("gpt-test")])))
+    plain = UniScaleChatModel(
+        engine=UniScale([as_generator(openai(server))], space=ConfigurationSpace([Configuration("gpt-test")]))
+    )
     assert plain.invoke("What is 2 + 2?").response_metadata["uniscale"]["score"] is None
 
 
@@ -334,11 +344,14 @@ def test_a_model_draws_as_it_is_set_up_unless_it_would_draw_the_same_every_time(
         assert {body.get("temperature") for body in server.bodies} == {expected}
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"deadline": "2s"}, "deadline must be a number of seconds, got '2s'"),
-    ({"budget": "5"}, "budget must be a number of eflops, or a Budget, got '5'"),
-    ({"mode": "fast"}, "no mode 'fast'"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"deadline": "2s"}, "deadline must be a number of seconds, got '2s'"),
+        ({"budget": "5"}, "budget must be a number of eflops, or a Budget, got '5'"),
+        ({"mode": "fast"}, "no mode 'fast'"),
+    ],
+)
 def test_what_a_call_says_wrongly_is_told(server: Server, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         searching(server).invoke("Hi?", **options)

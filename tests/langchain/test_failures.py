@@ -42,7 +42,9 @@ def outcomes(model: UniScaleChatModel) -> list[Outcome]:
     return [entry.event for entry in model.engine.log.since() if isinstance(entry.event, Outcome)]
 
 
-@pytest.mark.parametrize("what", [error(500), httpx.Response(200, text="no JSON at all"), httpx.Response(200, json={"choices": None})])
+@pytest.mark.parametrize(
+    "what", [error(500), httpx.Response(200, text="no JSON at all"), httpx.Response(200, json={"choices": None})]
+)
 def test_one_of_eight_candidates_fails_and_the_others_answer(what: httpx.Response) -> None:
     def behaves(body: Body, number: int) -> httpx.Response | None:
         return httpx.Response(what.status_code, content=what.content, headers=what.headers) if number == 3 else None
@@ -82,7 +84,9 @@ def test_where_all_fail_the_next_model_answers_and_then_the_provider_s_error_com
 
 def test_a_stream_that_has_begun_is_not_begun_again_by_another_model() -> None:
     def breaks(body: Body, number: int) -> httpx.Response:
-        begun = b'data: {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [{"index": 0, "delta": '
+        begun = (
+            b'data: {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [{"index": 0, "delta": '
+        )
         return httpx.Response(200, content=begun + b'{"content": "Well"}}]}\n\ndata: {"error": {"message": "broken"}}\n\n')
 
     models = [as_generator(openai(Server(behaves=breaks), name)) for name in ("gpt-8b", "gpt-70b")]
@@ -306,7 +310,9 @@ def test_who_is_too_slow_for_a_deadline_is_not_asked_again_under_it() -> None:
 
     asyncio.run(asked())
     assert servers["gpt-8b"].arrived == 1
-    masked = {each.configuration.model: each.masked for each in engine.decide("Hi?", budget=Budget(seconds=0.2)).explain().candidates}
+    masked = {
+        each.configuration.model: each.masked for each in engine.decide("Hi?", budget=Budget(seconds=0.2)).explain().candidates
+    }
     assert "it takes about 0.4 s of late" in masked["gpt-8b"]
 
 
@@ -332,15 +338,24 @@ def test_one_client_serves_sync_calls_and_several_loops(server: Server) -> None:
 
 
 def test_a_schema_that_cannot_be_checked_costs_no_answer(server: Server) -> None:
-    schema = {"title": "Named", "type": "object", "properties": {"name": {"type": "string", "pattern": "\\p{L}+"}}, "required": ["name"]}
-    assert searching(server, (2, 1, 1)).with_structured_output(schema, method="json_schema").invoke("Who?") == {"name": "some name"}
+    schema = {
+        "title": "Named",
+        "type": "object",
+        "properties": {"name": {"type": "string", "pattern": "\\p{L}+"}},
+        "required": ["name"],
+    }
+    assert searching(server, (2, 1, 1)).with_structured_output(schema, method="json_schema").invoke("Who?") == {
+        "name": "some name"
+    }
 
 
 def test_what_failed_is_paid_for_all_the_same() -> None:
     def fails(question: str, before: str, step: str) -> float:
         raise ValueError("never")
 
-    engine = UniScale([as_generator(openai(Server()))], CallableVerifier(fails), ConfigurationSpace([Configuration("gpt-test", 2)]))
+    engine = UniScale(
+        [as_generator(openai(Server()))], CallableVerifier(fails), ConfigurationSpace([Configuration("gpt-test", 2)])
+    )
     model = UniScaleChatModel(engine=engine)
     with pytest.raises(SearchFailed):
         model.invoke("Hi?")

@@ -108,7 +108,11 @@ def test_the_run_and_the_state_of_an_agent(engine: UniScale, model: UniScaleChat
     decisions = decided(engine)
     assert len(decisions) == 2
     assert engine.feedback(run_id, 1.0, source="run", credit=credit)
-    expected = {"all": [(each, 1.0) for each in decisions], "last": [(decisions[1], 1.0)], "split": [(each, 0.5) for each in decisions]}
+    expected = {
+        "all": [(each, 1.0) for each in decisions],
+        "last": [(decisions[1], 1.0)],
+        "split": [(each, 0.5) for each in decisions],
+    }
     assert [(each.decision_id, each.weight) for each in judged(engine)] == expected[credit]
     assert engine.feedback(state, 1.0, source="state", credit=credit)
     assert engine.feedback(state["messages"], 1.0, source="messages", credit=credit)
@@ -201,7 +205,10 @@ def test_an_evaluator_that_fails_costs_nobody_the_answer(
         return "good"
 
     assert rewarded(chain, [broken, nonsense, lambda outputs: 0.5], model).invoke(GIVEN) == "Hello there.\nAnswer: 4"
-    assert [record.message.split(";")[0] for record in caplog.records] == ["the evaluator broken failed", "the evaluator nonsense failed"]
+    assert [record.message.split(";")[0] for record in caplog.records] == [
+        "the evaluator broken failed",
+        "the evaluator nonsense failed",
+    ]
     assert [each.correct for each in judged(engine)] == [0.5]
     assert asyncio.run(rewarded(chain, [broken], engine).ainvoke(GIVEN)) == "Hello there.\nAnswer: 4"
 
@@ -221,7 +228,10 @@ def test_feedback_on_a_state_is_about_its_last_turn(engine: UniScale, model: Uni
     second = model.invoke([HumanMessage("What is 2 + 2?"), first, HumanMessage("And 3 + 3?")])
     state = {"messages": [HumanMessage("What is 2 + 2?"), first, HumanMessage("And 3 + 3?"), second]}
     assert engine.feedback(state, 0.0, source="test")
-    assert [(each.decision_id, each.correct) for each in judged(engine)] == [(decision_of(first), 1.0), (decision_of(second), 0.0)]
+    assert [(each.decision_id, each.correct) for each in judged(engine)] == [
+        (decision_of(first), 1.0),
+        (decision_of(second), 0.0),
+    ]
 
 
 def test_feedback_through_a_langsmith_client(engine: UniScale, chain: Runnable[Any, str]) -> None:

@@ -37,7 +37,6 @@ class Counting(BaseCallbackHandler):
         self.started.append(str(serialized.get("name") or serialized["id"][-1]))
 
 
-
 @pytest.fixture
 def hooked() -> Iterator[Counting]:
     """A handler that installs itself as tracers do, by a context variable whose default every thread sees."""

@@ -51,7 +51,11 @@ def ollama(bodies: list[Body], **settings: Any) -> ChatOllama:
         bodies.append(body)
         message: Body = {"role": "assistant", "content": _cut(SAID, body["options"].get("stop"))}
         if body.get("tools"):
-            message = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "add", "arguments": {"a": 1, "b": 2}}}]}
+            message = {
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [{"function": {"name": "add", "arguments": {"a": 1, "b": 2}}}],
+            }
         elif body.get("format"):
             message["content"] = json.dumps({"setup": "Why?", "punchline": "Because."})
         closing = {"done": True, "done_reason": "stop", "prompt_eval_count": 9, "eval_count": 6}

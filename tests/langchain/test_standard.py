@@ -29,7 +29,9 @@ PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQV
 @pytest.mark.filterwarnings("ignore:The function `load` is in beta")
 def test_it_can_be_stored_and_loaded_with_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "test")
-    model = UniScaleChatModel(models=[ChatOpenAI(model="gpt-test"), ChatOpenAI(model="gpt-other")], mode="cost-sensitive", temperature=0.5)
+    model = UniScaleChatModel(
+        models=[ChatOpenAI(model="gpt-test"), ChatOpenAI(model="gpt-other")], mode="cost-sensitive", temperature=0.5
+    )
     allowed: Any = [UniScaleChatModel, ChatOpenAI]
     loaded = load(dumpd(model), allowed_objects=allowed, secrets_from_env=True, valid_namespaces=["uniscale_integrations"])
     assert isinstance(loaded, UniScaleChatModel)

@@ -35,7 +35,9 @@ def searching(
 def sub_questions(body: Body, number: int) -> str:
     """Asks two questions where questions are wanted, and answers others."""
     if "sub" in str(body["messages"]).lower() and "json" in str(body["messages"]).lower():
-        asked = [f'{{"sub_question": "How many rooms has the {colour} house?", "tool_name": "houses"}}' for colour in ("red", "blue")]
+        asked = [
+            f'{{"sub_question": "How many rooms has the {colour} house?", "tool_name": "houses"}}' for colour in ("red", "blue")
+        ]
         return f'```json\n{{"items": [{", ".join(asked)}]}}\n```'
     return "Hello there.\nAnswer: 4"
 
@@ -57,5 +59,7 @@ def server() -> Server:
 
 @pytest.fixture(scope="session")
 def index() -> VectorStoreIndex:
-    documents = [Document(text=f"The {colour} house has {count} rooms.") for count, colour in enumerate(("red", "blue", "green"), 3)]
+    documents = [
+        Document(text=f"The {colour} house has {count} rooms.") for count, colour in enumerate(("red", "blue", "green"), 3)
+    ]
     return VectorStoreIndex.from_documents(documents, embed_model=MockEmbedding(embed_dim=4))

@@ -122,7 +122,9 @@ async def _last(stream: Any) -> Any:
 
 FORMS: dict[str, Callable[[UniScaleLLM], Any]] = {
     "structured_predict": lambda llm: llm.structured_predict(House, PromptTemplate("The {colour} house"), colour="red"),
-    "astructured_predict": lambda llm: asyncio.run(llm.astructured_predict(House, PromptTemplate("The {colour} house"), colour="red")),
+    "astructured_predict": lambda llm: asyncio.run(
+        llm.astructured_predict(House, PromptTemplate("The {colour} house"), colour="red")
+    ),
     "stream_structured_predict": lambda llm: list(
         llm.stream_structured_predict(House, PromptTemplate("The {colour} house"), colour="red")
     )[-1],

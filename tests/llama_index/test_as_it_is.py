@@ -63,10 +63,14 @@ class Calling(MockLLM):
 
         return stream()
 
-    async def achat_with_tools(self, tools: Sequence[Any], chat_history: Sequence[ChatMessage] = (), **kwargs: Any) -> ChatResponse:
+    async def achat_with_tools(
+        self, tools: Sequence[Any], chat_history: Sequence[ChatMessage] = (), **kwargs: Any
+    ) -> ChatResponse:
         return self._next()
 
-    def get_tool_calls_from_response(self, response: ChatResponse, error_on_no_tool_call: bool = True, **_: Any) -> list[ToolSelection]:
+    def get_tool_calls_from_response(
+        self, response: ChatResponse, error_on_no_tool_call: bool = True, **_: Any
+    ) -> list[ToolSelection]:
         if not response.message.additional_kwargs.get("mine"):
             return []
         return [ToolSelection(tool_id="one", tool_name="add", tool_kwargs={"a": 6, "b": 2})]
@@ -183,5 +187,8 @@ def test_the_usage_of_a_search_has_the_form_of_the_provider_s_also_where_a_piece
 def test_a_local_model_says_why_it_ended_and_takes_an_empty_turn() -> None:
     llm = UniScaleLLM(engine=UniScale(["uniscale-0.3m"], None, ConfigurationSpace([Configuration("uniscale-0.3m")])))
     assert llm.complete("What is 48 + 27 - 19?", max_tokens=4).raw["finish_reason"] == "length"
-    for asked in ([ChatMessage(role="user", content="")], [ChatMessage(role="user", content="Hi"), ChatMessage(role="user", content="")]):
+    for asked in (
+        [ChatMessage(role="user", content="")],
+        [ChatMessage(role="user", content="Hi"), ChatMessage(role="user", content="")],
+    ):
         assert llm.chat(asked).message.role == "assistant"

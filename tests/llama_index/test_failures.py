@@ -46,7 +46,9 @@ def notes(response: ChatResponse) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("what", [error(500), httpx.Response(200, text="no JSON at all"), httpx.Response(200, json={"choices": None})])
+@pytest.mark.parametrize(
+    "what", [error(500), httpx.Response(200, text="no JSON at all"), httpx.Response(200, json={"choices": None})]
+)
 def test_one_of_eight_candidates_fails_and_the_others_answer(what: httpx.Response) -> None:
     def behaves(body: Body, number: int) -> httpx.Response | None:
         return httpx.Response(what.status_code, content=what.content, headers=what.headers) if number == 3 else None
@@ -229,7 +231,9 @@ def test_a_stream_without_a_piece_is_an_empty_answer() -> None:
         def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Any:
             return iter(())
 
-    llm = UniScaleLLM(engine=UniScale([as_generator(Silent(max_tokens=None))], "agreement", ConfigurationSpace([Configuration("MockLLM")])))
+    llm = UniScaleLLM(
+        engine=UniScale([as_generator(Silent(max_tokens=None))], "agreement", ConfigurationSpace([Configuration("MockLLM")]))
+    )
     assert [piece.message.content for piece in llm.stream_chat(ASKED)] == [""]
 
 
@@ -243,7 +247,9 @@ def test_a_stream_that_breaks_off_costs_what_had_come() -> None:
     def breaks_off(body: Body, number: int) -> httpx.Response:
         chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
         piece = chunk | {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hello "}, "finish_reason": None}]}
-        return httpx.Response(200, content=f"data: {json.dumps(piece)}\n\ndata: no JSON\n\n", headers={"content-type": "text/event-stream"})
+        return httpx.Response(
+            200, content=f"data: {json.dumps(piece)}\n\ndata: no JSON\n\n", headers={"content-type": "text/event-stream"}
+        )
 
     llm = searching(Server(behaves=breaks_off))
     pieces = llm.stream_chat(ASKED)

@@ -108,7 +108,11 @@ def test_tags(llm: UniScaleLLM, engine: UniScale) -> None:
     with instrument_tags({"request": "r-18", "user": 4}):
         llm.chat(ASKED)
     first, second, third = decided(engine)
-    for target, expected in (("r-17", [first, second]), ({"request": "r-18"}, [third]), ({"user": 4, "request": "r-17"}, [first, second])):
+    for target, expected in (
+        ("r-17", [first, second]),
+        ({"request": "r-18"}, [third]),
+        ({"user": 4, "request": "r-17"}, [first, second]),
+    ):
         engine.feedback(target, 1.0, source=str(target))
         assert [each.decision_id for each in judged(engine) if each.source == str(target)] == expected
 
@@ -162,7 +166,9 @@ def test_a_text_alone_tells_no_decision_and_tags_are_the_way(llm: UniScaleLLM, e
     assert engine.feedback({"request": "17"}, 1.0)
 
 
-def test_calls_that_no_engine_had_a_part_in_are_not_remembered(index: VectorStoreIndex, llm: UniScaleLLM, engine: UniScale) -> None:
+def test_calls_that_no_engine_had_a_part_in_are_not_remembered(
+    index: VectorStoreIndex, llm: UniScaleLLM, engine: UniScale
+) -> None:
     before = len(SPANS)
     for streaming in (False, True):
         elsewhere = index.as_query_engine(llm=MockLLM(max_tokens=3), streaming=streaming)
@@ -243,7 +249,9 @@ def _queried(llm: UniScaleLLM, index: VectorStoreIndex) -> Response:
 
 @pytest.mark.filterwarnings("ignore:asyncio_module:DeprecationWarning")
 def test_a_batch_of_evaluations(llm: UniScaleLLM, engine: UniScale, index: VectorStoreIndex) -> None:
-    runner = BatchEvalRunner({"right": FeedbackEvaluator(Right([0.25, 0.75]), llm), "fair": FeedbackEvaluator(Right([1, 1]), llm)})
+    runner = BatchEvalRunner(
+        {"right": FeedbackEvaluator(Right([0.25, 0.75]), llm), "fair": FeedbackEvaluator(Right([1, 1]), llm)}
+    )
     queries = [QUESTION, "How many rooms has the blue house?"]
     results = asyncio.run(runner.aevaluate_queries(index.as_query_engine(llm=llm), queries=queries))
     assert [result.score for result in results["right"]] == [0.25, 0.75]
@@ -256,7 +264,9 @@ def _judging(score: str) -> Server:
     return Server(lambda body, number: score)
 
 
-def test_evaluators_of_llama_index(llm: UniScaleLLM, engine: UniScale, index: VectorStoreIndex, caplog: pytest.LogCaptureFixture) -> None:
+def test_evaluators_of_llama_index(
+    llm: UniScaleLLM, engine: UniScale, index: VectorStoreIndex, caplog: pytest.LogCaptureFixture
+) -> None:
     response = _queried(llm, index)
     correctness = FeedbackEvaluator(CorrectnessEvaluator(llm=like(_judging("4.0\nNearly."))), engine)
     assert correctness.evaluate_response(query=QUESTION, response=response, reference="3").score == 4.0
@@ -270,7 +280,9 @@ def test_evaluators_of_llama_index(llm: UniScaleLLM, engine: UniScale, index: Ve
     assert not caplog.records
 
 
-def test_what_a_verdict_is_worth(llm: UniScaleLLM, engine: UniScale, index: VectorStoreIndex, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_verdict_is_worth(
+    llm: UniScaleLLM, engine: UniScale, index: VectorStoreIndex, caplog: pytest.LogCaptureFixture
+) -> None:
     response = _queried(llm, index)
     invalid, passing = EvaluationResult(score=1.0, invalid_result=True), EvaluationResult(passing=True)
 
@@ -435,7 +447,12 @@ def test_one_log_under_two_processes_of_two_frameworks(tmp_path: Path, server: S
         engine.feedback(response, float(told["configuration"]["model"] == "gpt-li"))
     last = llm.complete(QUESTION).additional_kwargs["uniscale"]["decision_id"]
     done = subprocess.run(
-        [sys.executable, "-c", WORKER, address], input=json.dumps([last, 1.0]), capture_output=True, text=True, check=True, cwd=Path.cwd()
+        [sys.executable, "-c", WORKER, address],
+        input=json.dumps([last, 1.0]),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path.cwd(),
     )
     before, theirs, told = json.loads(done.stdout.splitlines()[-1])
     # It decides as one that has learned here, ...

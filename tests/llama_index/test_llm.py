@@ -234,9 +234,16 @@ def test_system_prompt_and_completion_to_prompt_are_those_of_every_llm(server: S
 def test_metadata_is_what_all_models_have_in_common(server: Server) -> None:
     models = [like(server, "small", context_window=4000, max_tokens=300), like(server, "large", context_window=9000)]
     found = UniScaleLLM(models=models).metadata
-    assert (found.context_window, found.num_output, found.is_chat_model, found.is_function_calling_model) == (4000, 300, True, True)
+    assert (found.context_window, found.num_output, found.is_chat_model, found.is_function_calling_model) == (
+        4000,
+        300,
+        True,
+        True,
+    )
     assert found.model_name == "small+large"
-    assert not UniScaleLLM(models=[*models, like(server, "old", is_function_calling_model=False)]).metadata.is_function_calling_model
+    assert not UniScaleLLM(
+        models=[*models, like(server, "old", is_function_calling_model=False)]
+    ).metadata.is_function_calling_model
     assert UniScaleLLM(models=[models[1]], max_tokens=50).metadata.num_output == 50
 
 
@@ -418,7 +425,9 @@ def test_a_model_that_is_no_chat_model_continues_raw_text() -> None:
     def completes(body: Body, number: int) -> Any:
         if "prompt" not in body:
             return None
-        text = " five six" if PROBED in body["prompt"] else "A step.\nAnswer: 4"[len(body["prompt"].partition("assistant: ")[2]) :]
+        text = (
+            " five six" if PROBED in body["prompt"] else "A step.\nAnswer: 4"[len(body["prompt"].partition("assistant: ")[2]) :]
+        )
         for end in body.get("stop") or []:
             text = text.split(end, maxsplit=1)[0]
         choice = {"index": 0, "text": text, "finish_reason": "stop", "logprobs": None}
@@ -455,7 +464,9 @@ class Thinking(CustomLLM):
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 1)], ids=str)
-@pytest.mark.parametrize("said", ['{"tool_calls": null}', '{"content": "", "tool_calls": ["add"]}', '{"tool_calls": [{"name": "add"}]}'])
+@pytest.mark.parametrize(
+    "said", ['{"tool_calls": null}', '{"content": "", "tool_calls": ["add"]}', '{"tool_calls": [{"name": "add"}]}']
+)
 def test_text_that_looks_like_a_tool_call_stays_text(said: str, shape: tuple[int, int, int]) -> None:
     def add(a: int, b: int) -> int:
         """Add."""
@@ -511,7 +522,9 @@ def test_what_is_streamed_is_not_said_again() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (8, 1, 1), (1, 4, 2)], ids=str)
 def test_a_model_of_one_s_own(shape: tuple[int, int, int], heard: tuple[Heard, SimpleSpanHandler]) -> None:
-    engine = UniScale([as_generator(Thinking(), max_concurrency=2)], "agreement", ConfigurationSpace([Configuration("mine", *shape)]))
+    engine = UniScale(
+        [as_generator(Thinking(), max_concurrency=2)], "agreement", ConfigurationSpace([Configuration("mine", *shape)])
+    )
     llm = UniScaleLLM(engine=engine)
     response = llm.chat(ASKED)
     assert response.message.content == "I think.\nAnswer: 4"

@@ -73,7 +73,9 @@ def test_every_response_mode_is_tried() -> None:
 @pytest.mark.parametrize("how", ["query", "aquery", "stream", "astream"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
-def test_response_modes(server: Server, index: VectorStoreIndex, mode: ResponseMode, shape: tuple[int, int, int], how: str) -> None:
+def test_response_modes(
+    server: Server, index: VectorStoreIndex, mode: ResponseMode, shape: tuple[int, int, int], how: str
+) -> None:
     llm = searching(server, shape)
     streaming = how.endswith("stream")
     engine = index.as_query_engine(llm=llm, response_mode=mode, streaming=streaming, similarity_top_k=3)
@@ -206,7 +208,9 @@ def small() -> Any:
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 2, 1)], ids=str)
-@pytest.mark.parametrize("mode", [ResponseMode.COMPACT, ResponseMode.SIMPLE_SUMMARIZE, ResponseMode.REFINE, ResponseMode.GENERATION])
+@pytest.mark.parametrize(
+    "mode", [ResponseMode.COMPACT, ResponseMode.SIMPLE_SUMMARIZE, ResponseMode.REFINE, ResponseMode.GENERATION]
+)
 def test_the_embedded_family_answers_queries_and_chats(
     small: Any, index: VectorStoreIndex, mode: ResponseMode, shape: tuple[int, int, int]
 ) -> None:

@@ -62,7 +62,9 @@ PROMPT = PromptTemplate("Tell a joke about {what}.")
 
 def around(inner: Any, shape: tuple[int, int, int] = (1, 1, 1), **settings: Any) -> UniScaleLLM:
     generator = as_generator(inner, continuation="whole")
-    return UniScaleLLM(engine=UniScale([generator], "agreement", ConfigurationSpace([Configuration(generator.name, *shape)])), **settings)
+    return UniScaleLLM(
+        engine=UniScale([generator], "agreement", ConfigurationSpace([Configuration(generator.name, *shape)])), **settings
+    )
 
 
 CALLS: dict[str, Callable[[Any], Any]] = {
@@ -112,7 +114,9 @@ def completing(body: Body, number: int) -> httpx.Response:
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     told = {"id": "1", "object": "text_completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
     if body.get("stream"):
-        return httpx.Response(200, content=f"data: {json.dumps(told)}\n\ndata: [DONE]\n\n", headers={"content-type": "text/event-stream"})
+        return httpx.Response(
+            200, content=f"data: {json.dumps(told)}\n\ndata: [DONE]\n\n", headers={"content-type": "text/event-stream"}
+        )
     return httpx.Response(200, json=told)
 
 

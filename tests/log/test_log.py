@@ -266,7 +266,9 @@ def test_positions_are_ordered_as_the_log_is() -> None:
     assert Position(3, 1) > Position(2, 9) > Position(2, 8) > BEGINNING
 
 
-@pytest.mark.parametrize("url", ["postgres://user:secret@host/db", "postgresql://user:secret@host:port/db", "mysql://user:se/cret@host/db"])
+@pytest.mark.parametrize(
+    "url", ["postgres://user:secret@host/db", "postgresql://user:secret@host:port/db", "mysql://user:se/cret@host/db"]
+)
 def test_passwords_are_in_no_error(url: str) -> None:
     with pytest.raises(LogError) as raised:
         Log(url)

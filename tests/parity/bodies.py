@@ -93,7 +93,9 @@ def search_differences(yardsticks: Sequence[Request], ours: Observed, shape: Sha
 def _is_of(request: Request, question: str, yardsticks: Sequence[Request]) -> bool:
     if question:
         return json.dumps(question)[1:-1] in json.dumps(request.body)
-    asked, given = ([value for name, value in body.items() if NAMES.get(name, name) == "messages"] for body in _first(yardsticks, request))
+    asked, given = (
+        [value for name, value in body.items() if NAMES.get(name, name) == "messages"] for body in _first(yardsticks, request)
+    )
     return bool(asked) and given[0][: len(asked[0])] == asked[0]
 
 

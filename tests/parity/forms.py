@@ -70,7 +70,11 @@ OPENAI_TOOL: dict[str, Any] = {
     "function": {
         "name": "locate",
         "description": "Find a place.",
-        "parameters": {"type": "object", "properties": {"place": {"type": "string"}, "radius": {"type": "number"}}, "required": ["place"]},
+        "parameters": {
+            "type": "object",
+            "properties": {"place": {"type": "string"}, "radius": {"type": "number"}},
+            "required": ["place"],
+        },
     },
 }
 

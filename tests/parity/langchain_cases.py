@@ -138,7 +138,11 @@ MESSAGES: Mapping[str, Case] = {
     "tool_result_without_tools": Case(input=[HumanMessage(QUESTION), CALLED, RESULT]),
     "tool_result_block": Case(
         build=tools(),
-        input=[HumanMessage(QUESTION), CALLED, HumanMessage([{"type": "tool_result", "tool_use_id": "call_add", "content": "4"}])],
+        input=[
+            HumanMessage(QUESTION),
+            CALLED,
+            HumanMessage([{"type": "tool_result", "tool_use_id": "call_add", "content": "4"}]),
+        ],
         clients=ANTHROPIC,
     ),
     "orphan_tool_result": Case(input=[HumanMessage(QUESTION), RESULT], refused=(*OPENAI, *ANTHROPIC)),
@@ -165,9 +169,7 @@ MESSAGES: Mapping[str, Case] = {
         clients=("thinking",),
     ),
     "empty_message": Case(input=[HumanMessage("")], refused=ANTHROPIC),
-    "no_messages": Case(
-        input=[], clients=(*OPENAI, *ANTHROPIC), refused=("chat", "reasoning", *ANTHROPIC), searched=False
-    ),
+    "no_messages": Case(input=[], clients=(*OPENAI, *ANTHROPIC), refused=("chat", "reasoning", *ANTHROPIC), searched=False),
     "unauthorised": Case(input="You will be unauthorised.", refused=ALL, rests=True),
     "rate_limited": Case(input="You must wait.", refused=ALL, rests=True),
     "server_error": Case(input="You will fall over.", refused=ALL, rests=True),
@@ -219,7 +221,9 @@ SETTINGS: dict[str, Case] = {
     "stream_usage": Case(options={"stream_usage": True}, clients=(*COMPLETIONS, *ANTHROPIC), refused_whole=ALL),
     "no_stream_usage": Case(options={"stream_usage": False}, clients=(*COMPLETIONS, *ANTHROPIC), refused_whole=ALL),
     "unknown_option": Case(options={"colour": "red"}, refused=ALL),
-    "json_object": Case(input=IN_JSON, options={"response_format": {"type": "json_object"}}, clients=(*OPENAI, "server", "ollama")),
+    "json_object": Case(
+        input=IN_JSON, options={"response_format": {"type": "json_object"}}, clients=(*OPENAI, "server", "ollama")
+    ),
     "json_object_unsaid": Case(options={"response_format": {"type": "json_object"}}, clients=OPENAI, refused=OPENAI),
     "response_format": Case(options={"response_format": FORM}),
     "response_format_refused": Case(options={"response_format": LOOSE}, clients=OPENAI, refused=OPENAI),
@@ -248,7 +252,9 @@ CHOOSERS = (*FORMS, "thinking")
 def _choices() -> Iterator[tuple[str, Case]]:
     for name, choice in CHOICES.items():
         given = {} if choice is None else {"tool_choice": choice}
-        clients = {"openai_dict": ("chat", "responses"), "anthropic_dict": ANTHROPIC, "true": ("chat", "responses")}.get(name, CHOOSERS)
+        clients = {"openai_dict": ("chat", "responses"), "anthropic_dict": ANTHROPIC, "true": ("chat", "responses")}.get(
+            name, CHOOSERS
+        )
         yield f"tools_{name}", Case(build=tools(**given), clients=clients)
 
 
@@ -290,7 +296,10 @@ def _forms() -> Iterator[tuple[str, Case]]:
                 # The client says so, whatever the schema.
                 refused = ("chat", "responses") if method == "json_mode" and strict is not None else ()
                 once = strict is not None
-                yield name, Case(structured(schema, **given), asked, clients=clients, refused=refused, searched=not once, once=once)
+                yield (
+                    name,
+                    Case(structured(schema, **given), asked, clients=clients, refused=refused, searched=not once, once=once),
+                )
 
 
 FORM_CASES: Mapping[str, Case] = {
@@ -304,7 +313,10 @@ FORM_CASES: Mapping[str, Case] = {
     "refused_form_raw": Case(build=structured(Solution, include_raw=True), input=REFUSED, refused_streamed=(*OPENAI, "server")),
     "filtered_form": Case(build=structured(Solution), input=FILTERED, refused=(*OPENAI, "server"), refused_whole=("ollama",)),
     "cut_form": Case(
-        build=structured(Solution, method="json_schema"), input=CUT, refused=(*OPENAI, "server"), refused_whole=(*ANTHROPIC, "ollama")
+        build=structured(Solution, method="json_schema"),
+        input=CUT,
+        refused=(*OPENAI, "server"),
+        refused_whole=(*ANTHROPIC, "ollama"),
     ),
     "form_with_tools": Case(build=structured(Solution, tools=[add], strict=True), clients=OPENAI),
     "form_with_stop": Case(build=structured(Solution, stop=["END"]), clients=OPENAI, refused=("reasoning",)),

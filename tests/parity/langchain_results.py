@@ -140,7 +140,9 @@ def _stream_differences(theirs: tuple[Any, ...], own: tuple[Any, ...], *, plain:
 
 def _last(values: tuple[Any, ...]) -> Any:
     """The last of what a parser gave; of its parts, which come one by one, each."""
-    if not values or not all(isinstance(value, Mapping) and value.keys() <= {"raw", "parsed", "parsing_error"} for value in values):
+    if not values or not all(
+        isinstance(value, Mapping) and value.keys() <= {"raw", "parsed", "parsing_error"} for value in values
+    ):
         return values[-1] if values else None
     parts: dict[str, Any] = {}
     for name, part in (item for value in values for item in value.items()):

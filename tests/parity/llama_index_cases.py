@@ -164,10 +164,10 @@ TOOL_CASES: dict[str, Case] = {
     "tools_not_parallel": with_tools(BOTH, {"allow_parallel_tool_calls": False}),
     "tools_strict": with_tools(options={"strict": True}, clients=CHAT, refused=("openai", "reasoning")),
     "tools_not_strict": with_tools(options={"strict": False}),
-    "tools_own_strict": Case(
-        "chat_with_tools", (TOOLS[1:], QUESTION), settings={"strict": True}, clients=CHAT
+    "tools_own_strict": Case("chat_with_tools", (TOOLS[1:], QUESTION), settings={"strict": True}, clients=CHAT),
+    "tools_history": with_tools(
+        options={"chat_history": [SYSTEM, *user("Hello."), ChatMessage("Hi!", role=MessageRole.ASSISTANT)]}
     ),
-    "tools_history": with_tools(options={"chat_history": [SYSTEM, *user("Hello."), ChatMessage("Hi!", role=MessageRole.ASSISTANT)]}),
     "tools_nonsense": with_tools(NONSENSE),
     "tools_stop": with_tools(options={"stop": ["END"]}, refused=("reasoning",)),
     "no_tools": Case("chat_with_tools", ([], QUESTION), clients=CHAT),

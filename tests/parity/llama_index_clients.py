@@ -41,7 +41,9 @@ _LIKE = {"model": "qwen3-8b", "api_base": "http://server/v1", "context_window": 
 CLIENTS: Mapping[str, Client] = {
     "openai": Client(OpenAI, openai.OpenAI(), {"model": "gpt-4.1-mini"}),
     "reasoning": Client(OpenAI, openai.OpenAI(), {"model": "gpt-5-mini"}),
-    "like": Client(OpenAILike, ChatCompletions(official=False), _LIKE | {"is_chat_model": True, "is_function_calling_model": True}),
+    "like": Client(
+        OpenAILike, ChatCompletions(official=False), _LIKE | {"is_chat_model": True, "is_function_calling_model": True}
+    ),
     "completion": Client(OpenAILike, ChatCompletions(official=False), _LIKE | {"is_chat_model": False}),
 }
 """By name: OpenAI with a usual and a reasoning model, and a server for open models as a chat and as a completion model."""

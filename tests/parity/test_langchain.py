@@ -65,7 +65,9 @@ def test_plain(comparison: Comparison[Case], client: str, name: str) -> None:
     comparison.check_plain(client, name)
 
 
-@pytest.mark.parametrize(("client", "name", "shape"), SEARCHES, ids=[f"{client}-{name}-{shape}" for client, name, shape in SEARCHES])
+@pytest.mark.parametrize(
+    ("client", "name", "shape"), SEARCHES, ids=[f"{client}-{name}-{shape}" for client, name, shape in SEARCHES]
+)
 def test_search(comparison: Comparison[Case], client: str, name: str, shape: Shape) -> None:
     comparison.check_search(client, name, shape)
 

@@ -58,7 +58,9 @@ def test_plain(comparison: Comparison[Case], client: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("client", "name", "shape"), FRAMEWORK.searches, ids=[f"{client}-{name}-{shape}" for client, name, shape in FRAMEWORK.searches]
+    ("client", "name", "shape"),
+    FRAMEWORK.searches,
+    ids=[f"{client}-{name}-{shape}" for client, name, shape in FRAMEWORK.searches],
 )
 def test_search(comparison: Comparison[Case], client: str, name: str, shape: Shape) -> None:
     comparison.check_search(client, name, shape)

@@ -65,18 +65,29 @@ REFUSED: dict[str, tuple[tuple[Provider, str, Body], str]] = {
     "anthropic: blank stop": (messages(stop_sequences=["\n"]), "non-whitespace"),
     "anthropic: no messages": (messages(messages=[]), "at least one message"),
     "anthropic: empty message": (messages(messages=[{"role": "user", "content": ""}]), "non-empty content"),
-    "anthropic: empty block": (messages(messages=[{"role": "user", "content": [{"type": "text", "text": ""}]}]), "must be non-empty"),
+    "anthropic: empty block": (
+        messages(messages=[{"role": "user", "content": [{"type": "text", "text": ""}]}]),
+        "must be non-empty",
+    ),
     "anthropic: prefill": (
-        messages("claude-sonnet-4-6", messages=[USER, {"role": "assistant", "content": "Two"}]), "does not support assistant"
+        messages("claude-sonnet-4-6", messages=[USER, {"role": "assistant", "content": "Two"}]),
+        "does not support assistant",
     ),
     "anthropic: blank at the end of a prefill": (
-        messages(messages=[USER, {"role": "assistant", "content": "Two "}]), "cannot end with trailing whitespace"
+        messages(messages=[USER, {"role": "assistant", "content": "Two "}]),
+        "cannot end with trailing whitespace",
     ),
     "anthropic: temperature with thinking": (messages(thinking=THINKING, temperature=0.5), "may only be set to 1"),
     "anthropic: forced tool with thinking": (messages(thinking=THINKING, tool_choice={"type": "any"}), "forces tool use"),
     "anthropic: temperature": (messages(temperature=1.5), "range: 0..1"),
-    "anthropic: open form": (messages(output_config={"format": {"type": "json_schema", "schema": POINT}}), "explicitly set to false"),
-    "ollama: thinking": ((Chat(), "/api/chat", {"model": "llama3.2", "messages": [USER], "think": True}), "does not support thinking"),
+    "anthropic: open form": (
+        messages(output_config={"format": {"type": "json_schema", "schema": POINT}}),
+        "explicitly set to false",
+    ),
+    "ollama: thinking": (
+        (Chat(), "/api/chat", {"model": "llama3.2", "messages": [USER], "think": True}),
+        "does not support thinking",
+    ),
 }
 
 TAKEN: dict[str, tuple[Provider, str, Body]] = {
@@ -86,7 +97,11 @@ TAKEN: dict[str, tuple[Provider, str, Body]] = {
     "reasoning": chat("gpt-5-mini", temperature=1, reasoning_effort="low", max_completion_tokens=50),
     "chat model of a reasoning family": chat("gpt-5-chat-latest", temperature=0.5),
     "responses": responses(reasoning={"effort": "low"}, max_output_tokens=50, tools=[{"type": "web_search"}]),
-    "server for open models": (ChatCompletions(official=False), "/v1/chat/completions", {"model": "m", "messages": [USER], "top_k": 5}),
+    "server for open models": (
+        ChatCompletions(official=False),
+        "/v1/chat/completions",
+        {"model": "m", "messages": [USER], "top_k": 5},
+    ),
     "anthropic": messages(temperature=0.5, top_k=5, stop_sequences=["END"]),
     "anthropic prefill": messages(messages=[USER, {"role": "assistant", "content": "Two and"}]),
     "ollama": (Chat(), "/api/chat", {"model": "llama3.2", "messages": [USER], "colour": "red", "stream": False}),
@@ -111,7 +126,12 @@ def test_takes(name: str) -> None:
 
 
 def test_strict_mode_looks_into_every_object() -> None:
-    nested = {"type": "object", "properties": {"a": {"type": "array", "items": POINT}}, "required": ["a"], "additionalProperties": False}
+    nested = {
+        "type": "object",
+        "properties": {"a": {"type": "array", "items": POINT}},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
     problem = strict_problem(nested)
     assert problem is not None
     assert problem.startswith("In context=('properties', 'a', 'items')")

@@ -107,7 +107,12 @@ def test_a_question_that_resembles_an_example_is_of_its_kind() -> None:
     words = ("sum", "code", "poem")
 
     def embed(text: str) -> Sequence[float]:
-        return [1.0, float("+" in text or "*" in text), float("def " in text or "function" in text), *(float(w in text) for w in words)]
+        return [
+            1.0,
+            float("+" in text or "*" in text),
+            float("def " in text or "function" in text),
+            *(float(w in text) for w in words),
+        ]
 
     encode = EmbeddedFeatures(embed, "words")
     kinds = list(EXAMPLES)

@@ -93,7 +93,9 @@ def test_with_forgetting_it_follows_a_reward_that_changes() -> None:
 @pytest.mark.parametrize("kind", ["dense", "product"])
 def test_a_state_survives_a_file_without_pickle(kind: str) -> None:
     rng = np.random.default_rng(3)
-    bandit: Any = LinUCB(6, 0.4, 2.0, 0.99, 0.9) if kind == "dense" else ProductLinUCB(rng.random((4, 3)), 2, 0.4, 2.0, 0.99, rng.random(6))
+    bandit: Any = (
+        LinUCB(6, 0.4, 2.0, 0.99, 0.9) if kind == "dense" else ProductLinUCB(rng.random((4, 3)), 2, 0.4, 2.0, 0.99, rng.random(6))
+    )
     for _ in range(100):
         if kind == "dense":
             bandit.update(rng.random(6), rng.random())

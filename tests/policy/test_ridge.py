@@ -55,7 +55,11 @@ def agree(fast: RidgeRegression, plain: Plain, tolerance: float = 1e-9) -> None:
 
 
 streams = st.tuples(
-    st.integers(1, 12), st.integers(1, 3), st.sampled_from([0.01, 1.0, 30.0]), st.sampled_from([1.0, 0.999, 0.97, 0.5]), st.integers(0)
+    st.integers(1, 12),
+    st.integers(1, 3),
+    st.sampled_from([0.01, 1.0, 30.0]),
+    st.sampled_from([1.0, 0.999, 0.97, 0.5]),
+    st.integers(0),
 )
 
 
@@ -114,7 +118,9 @@ def test_a_revised_value_counts_as_if_it_had_always_been_so(stream: tuple[int, i
 
 @given(streams, st.integers(0, 150), st.integers(0, 150))
 @settings(max_examples=30)
-def test_a_state_goes_on_as_if_it_had_never_been_stored(stream: tuple[int, int, float, float, int], before: int, after: int) -> None:
+def test_a_state_goes_on_as_if_it_had_never_been_stored(
+    stream: tuple[int, int, float, float, int], before: int, after: int
+) -> None:
     dim, targets, ridge, discount, seed = stream
     rng = np.random.default_rng(seed)
     whole = RidgeRegression(dim, targets, ridge, discount)
@@ -170,14 +176,17 @@ def test_what_cannot_be_learned_is_refused_and_changes_nothing() -> None:
         np.testing.assert_array_equal(array, before[name])
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ({"dim": 0}, "dim must be a whole number"),
-    ({"targets": 0}, "targets must be"),
-    ({"ridge": 0.0}, "ridge must be a number above 0"),
-    ({"ridge": float("nan")}, "ridge must be"),
-    ({"discount": 1.5}, r"discount must lie in \(0, 1\]"),
-    ({"discount": 0.0}, "discount must lie"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dim": 0}, "dim must be a whole number"),
+        ({"targets": 0}, "targets must be"),
+        ({"ridge": 0.0}, "ridge must be a number above 0"),
+        ({"ridge": float("nan")}, "ridge must be"),
+        ({"discount": 1.5}, r"discount must lie in \(0, 1\]"),
+        ({"discount": 0.0}, "discount must lie"),
+    ],
+)
 def test_parameters_out_of_range_are_refused(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         RidgeRegression(**{"dim": 2} | arguments)  # type: ignore[arg-type]

@@ -100,7 +100,9 @@ def test_every_pass_has_all_questions_in_another_order() -> None:
     for part in parts:
         assert sorted(part) == sorted(once.queries)
     assert not np.array_equal(parts[0], parts[1])
-    assert len(experiment(made, Setup(weights("balanced"), ("random",), seeds=1, passes=3))[0].runs["random"].reward) == len(thrice)
+    assert len(experiment(made, Setup(weights("balanced"), ("random",), seeds=1, passes=3))[0].runs["random"].reward) == len(
+        thrice
+    )
 
 
 def test_with_drift_the_models_change_places_but_keep_their_costs() -> None:

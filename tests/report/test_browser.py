@@ -132,7 +132,17 @@ def test_a_tree_opens_with_scores_fates_votes_and_ledger(opened: Any) -> None:
     open_view(opened, "decisions")
     several(opened, "td.q button")[1].click()
     detail = one(opened, "tr.open td[colspan]")
-    shown = ("exact match", "Vote", "First this.", "Answer: 4", "the answer", "V=0.900", "can reach 0.5 at most", "pruned", "generator")
+    shown = (
+        "exact match",
+        "Vote",
+        "First this.",
+        "Answer: 4",
+        "the answer",
+        "V=0.900",
+        "can reach 0.5 at most",
+        "pruned",
+        "generator",
+    )
     for said in shown:
         assert said in detail.text
     assert "<b>Or that.</b>" in detail.text
@@ -191,7 +201,9 @@ def test_light_and_dark(opened: Any) -> None:
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_phone_need_not_scroll_sideways(opened: Any, view: str) -> None:
-    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 380, "height": 800, "deviceScaleFactor": 2, "mobile": True})
+    opened.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 380, "height": 800, "deviceScaleFactor": 2, "mobile": True}
+    )
     try:
         open_view(opened, view)
         assert opened.execute_script("return document.documentElement.scrollWidth") <= 380

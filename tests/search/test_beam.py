@@ -205,7 +205,9 @@ def test_a_candidate_that_neither_adds_nor_ends_anything_is_not_asked_for_again(
 
 
 @given(WORLDS, st.sampled_from(SHAPES), st.integers(1, 6))
-def test_the_greatest_depth_bounds_the_choosing_and_not_the_answer(world: World, shape: tuple[int, int, int], max_steps: int) -> None:
+def test_the_greatest_depth_bounds_the_choosing_and_not_the_answer(
+    world: World, shape: tuple[int, int, int], max_steps: int
+) -> None:
     found = play(BeamSearch(Configuration("m", *shape), SearchSettings(max_steps)), world)
     assert all(path.fate is not Fate.TRUNCATED for path in found.paths if path.steps and path.depth == max_steps and path.final)
     result = found.result()

@@ -16,7 +16,9 @@ from training.loop import fit
 def trained(target: Path, steps: int, recipe: object, interrupted_at: int | None = None) -> Tensor:
     """The head of a tiny model after so many steps, or an interruption."""
     torch.manual_seed(0)
-    model = LlamaForCausalLM(LlamaConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8))
+    model = LlamaForCausalLM(
+        LlamaConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
+    )
 
     def rows() -> Iterator[Tensor]:
         for step in range(10**6):
@@ -24,7 +26,15 @@ def trained(target: Path, steps: int, recipe: object, interrupted_at: int | None
                 raise KeyboardInterrupt
             yield torch.tensor([[step % 8, (step + 1) % 8, (step + 2) % 8]])
 
-    fit(model, rows(), lambda ids: model(input_ids=ids, labels=ids).loss, steps=steps, learning_rate=0.01, target=target, recipe=recipe)
+    fit(
+        model,
+        rows(),
+        lambda ids: model(input_ids=ids, labels=ids).loss,
+        steps=steps,
+        learning_rate=0.01,
+        target=target,
+        recipe=recipe,
+    )
     weights: Tensor = AutoModelForCausalLM.from_pretrained(target).lm_head.weight.detach()
     return weights
 

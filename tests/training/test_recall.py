@@ -11,7 +11,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from training.recall import WEIGHT, RecallingModel, loss_of
 
-CONFIG = LlamaConfig(vocab_size=20, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, pad_token_id=0)
+CONFIG = LlamaConfig(
+    vocab_size=20, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, pad_token_id=0
+)
 
 
 def test_only_masked_positions_count_with_their_next_token_and_their_own() -> None:

@@ -140,7 +140,9 @@ def test_prose_is_counted_by_how_close_it_comes(model: Any) -> None:
 @pytest.mark.parametrize(("model", "why"), [(BrokenEmbeddings(), "no route"), (ShortEmbeddings(), "must give 4")])
 def test_an_embedding_model_that_fails_gives_no_score_and_a_note(model: Any, why: str) -> None:
     session = Agreement(similarity=model).open("How did the war end?")
-    assert [given for given, _ in asyncio.run(session.score([(ROOT, Candidate((text,), True)) for text in CONTRADICTORY]))] == [None] * 4
+    assert [given for given, _ in asyncio.run(session.score([(ROOT, Candidate((text,), True)) for text in CONTRADICTORY]))] == [
+        None
+    ] * 4
     assert len(session.notes) == 1
     assert why in session.notes[0]
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.verifiers.calibration import FEWEST, MANY, Calibration, brier, held_out, reliability
 
-PAIRS = st.lists(st.tuples(st.sampled_from([n / 16 for n in range(17)]), st.sampled_from([0.0, 0.5, 1.0])), min_size=FEWEST, max_size=400)
+PAIRS = st.lists(
+    st.tuples(st.sampled_from([n / 16 for n in range(17)]), st.sampled_from([0.0, 0.5, 1.0])), min_size=FEWEST, max_size=400
+)
 
 
 @given(PAIRS)

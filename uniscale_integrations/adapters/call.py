@@ -149,7 +149,11 @@ def _only(engine: UniScale, model: object) -> list[str] | None:
     """The models that a call names by `model`, by their name in the space or by that of the model itself; all where it names none."""
     if model is None:
         return None
-    named = [name for name in engine.space.models if model in (name, getattr(getattr(engine.models[name], "client", None), "name", None))]
+    named = [
+        name
+        for name in engine.space.models
+        if model in (name, getattr(getattr(engine.models[name], "client", None), "name", None))
+    ]
     if not named:
         raise ConfigurationError(f"a call asks for the model {model!r}, but the models are {', '.join(engine.space.models)}")
     return named

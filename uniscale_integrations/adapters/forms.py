@@ -43,7 +43,9 @@ def calls_in(text: str) -> tuple[str, list[Call]]:
     told = _called(text)
     if told is None:
         return text, []
-    return str(told["content"]), [Call(call["name"], call["args"], f"call_{place}") for place, call in enumerate(told["tool_calls"])]
+    return str(told["content"]), [
+        Call(call["name"], call["args"], f"call_{place}") for place, call in enumerate(told["tool_calls"])
+    ]
 
 
 CHOICES = ("auto", "none", "required")
@@ -127,7 +129,10 @@ def _called(text: str) -> Mapping[str, Any] | None:
     told = _parsed(text)
     if not isinstance(told, Mapping) or set(told) != {"content", "tool_calls"} or not isinstance(told["tool_calls"], list):
         return None
-    good = all(isinstance(call, Mapping) and set(call) == {"name", "args"} and isinstance(call["name"], str) for call in told["tool_calls"])
+    good = all(
+        isinstance(call, Mapping) and set(call) == {"name", "args"} and isinstance(call["name"], str)
+        for call in told["tool_calls"]
+    )
     return told if good else None
 
 

@@ -77,7 +77,9 @@ def engine_from(parts: Parts) -> UniScale:
     if models is not None:
         models, prices = generators(models, prices, parts.api_key, **limits), None
     log = "sqlite://" if parts.log is None else parts.log
-    return UniScale(models, parts.verifier, parts.space, weighing(parts.mode) or "balanced", log, prices=prices, **parts.engine_settings)
+    return UniScale(
+        models, parts.verifier, parts.space, weighing(parts.mode) or "balanced", log, prices=prices, **parts.engine_settings
+    )
 
 
 ENGINE = frozenset(signature(UniScale).parameters) - {"models", "verifier", "space", "mode", "log", "prices"}

@@ -15,4 +15,6 @@ def token_ids(text: str) -> list[int]:
         >>> len(token_ids("How many tokens is this?")), len(token_ids(""))
         (7, 1)
     """
-    return [crc32(text[place : place + CHARACTERS].encode(errors="surrogatepass")) for place in range(0, len(text) + 1, CHARACTERS)]
+    return [
+        crc32(text[place : place + CHARACTERS].encode(errors="surrogatepass")) for place in range(0, len(text) + 1, CHARACTERS)
+    ]

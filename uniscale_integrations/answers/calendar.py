@@ -23,7 +23,9 @@ _MONTH = "|".join(sorted(map(re.escape, _MONTHS), key=len, reverse=True))
 _WEEKDAY = r"(?:(?:mon|tues?|wednes|thurs?|fri|satur|sun)(?:day)?\.?,? )?"
 _ISO = re.compile(r"([0-9]{4})([-/])([0-9]{1,2})\2([0-9]{1,2})")
 _NUMBERS = re.compile(r"([0-9]{1,2})([./-])([0-9]{1,2})\2([0-9]{4})")
-_DAY_FIRST = re.compile(rf"{_WEEKDAY}(?:the )?([0-9]{{1,2}})(?:st|nd|rd|th|er|\.)? (?:of |de )?({_MONTH})\.?,? (?:de )?([0-9]{{4}})")
+_DAY_FIRST = re.compile(
+    rf"{_WEEKDAY}(?:the )?([0-9]{{1,2}})(?:st|nd|rd|th|er|\.)? (?:of |de )?({_MONTH})\.?,? (?:de )?([0-9]{{4}})"
+)
 _MONTH_FIRST = re.compile(rf"{_WEEKDAY}({_MONTH})\.? ([0-9]{{1,2}})(?:st|nd|rd|th)?,? ([0-9]{{4}})")
 _MONTH_ONLY = re.compile(rf"({_MONTH})\.? (?:of |de )?([0-9]{{4}})")
 _ISO_MONTH = re.compile(r"([12][0-9]{3})-(0[1-9]|1[0-2])")

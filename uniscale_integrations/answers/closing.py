@@ -90,13 +90,19 @@ def closing_answer(text: str, question: str = "") -> str | None:
 
 def _lines(text: str) -> list[str]:
     """The lines of a text without sources, offers, questions back, checks and rules behind the last one that matters."""
-    lines = [stripped[-LONGEST_LINE:] for line in displayed(text.strip().splitlines()[-MOST_LINES:]) if (stripped := line.strip())]
+    lines = [
+        stripped[-LONGEST_LINE:] for line in displayed(text.strip().splitlines()[-MOST_LINES:]) if (stripped := line.strip())
+    ]
     sources = next((place for place in range(len(lines) - 1, 0, -1) if _SOURCES.match(lines[place])), None)
     lines = lines if sources is None else lines[:sources]
     asks = ("?", "\N{FULLWIDTH QUESTION MARK}")
     while len(lines) > 1 and (lines[-1].endswith(asks) or _OFFER.match(lines[-1]) or _ASIDE.match(lines[-1])):
         lines.pop()
-    return [CITED.sub("", line).strip() for line in (lines[0], lines[-1])] if len(lines) > 1 else [CITED.sub("", each) for each in lines]
+    return (
+        [CITED.sub("", line).strip() for line in (lines[0], lines[-1])]
+        if len(lines) > 1
+        else [CITED.sub("", each) for each in lines]
+    )
 
 
 _ASIDE = re.compile(
@@ -127,7 +133,11 @@ def _answered_first(line: str) -> str | None:
     if bare is None or len(line) > LONGEST_COUNT:
         return None
     value = read_value(bare)
-    return bare if value.kind in ("choice", "yes or no", "truth", "date", "time") or (value.kind == "number" and measured(value)) else None
+    return (
+        bare
+        if value.kind in ("choice", "yes or no", "truth", "date", "time") or (value.kind == "number" and measured(value))
+        else None
+    )
 
 
 def _of_line(line: str, names: bool) -> str | None:
@@ -220,7 +230,9 @@ _IS = re.compile(
     re.IGNORECASE,
 )
 _IS_NOW = re.compile(r"\b(?:is|are|gives|makes|leaves|ist|sind|es|son|est|sont|é|são)\b", re.IGNORECASE)
-_MENTIONED = re.compile(r",? as (?:was|is|were|are|has been|have been) (?:\w+ ){0,2}\w+ (?:in|by|at|on|since) [^,]{1,40}$", re.IGNORECASE)
+_MENTIONED = re.compile(
+    r",? as (?:was|is|were|are|has been|have been) (?:\w+ ){0,2}\w+ (?:in|by|at|on|since) [^,]{1,40}$", re.IGNORECASE
+)
 _PARENTHESIS = re.compile(r"(?<![=∈:]) \([^()]{1,120}\)")
 
 

@@ -45,7 +45,9 @@ _BOUNDS = re.compile(rf"({_END}) ?(<=?|>=?) ?([a-z]) ?(<=?|>=?) ?({_END})", re.I
 
 _REALS = r"(?:[a-z] in )?(?:r|(?:the )?(?:set of )?all (?:the )?reals?(?: numbers?)?(?: [a-z])?)"
 _WITHOUT = r"(?:\\setminus|\\backslash|-|except(?: for)?|other than|but|without|excluding|where|such that|with)"
-_BUT = re.compile(rf"{_REALS}(?:,? {_WITHOUT} ?(?:(?:when |where )?[a-z] ?(?:=|!=) ?)?[⟨{{]?([-0-9./, a-z=!]+?)[⟩}}]?)?", re.IGNORECASE)
+_BUT = re.compile(
+    rf"{_REALS}(?:,? {_WITHOUT} ?(?:(?:when |where )?[a-z] ?(?:=|!=) ?)?[⟨{{]?([-0-9./, a-z=!]+?)[⟩}}]?)?", re.IGNORECASE
+)
 _UNKNOWN = re.compile(r"[a-z] ?!?= ?", re.IGNORECASE)
 _UNEQUAL = re.compile(r"([a-z]) ?!= ?([^=<>!]{1,40}?)(?:(?:,| and|, and) \1 ?!= ?([^=<>!]{1,40}))?", re.IGNORECASE)
 

@@ -35,7 +35,9 @@ _DRAFT = re.compile(
     r"<(think|thinking|reasoning|thought|scratchpad)>|</(?:think|thinking|reasoning|thought|scratchpad)>|◁/?think▷", re.IGNORECASE
 )
 _BRACE = re.compile(r"(?P<box>\\(?:f?boxed|fbox)\s{0,9}\{)|\\.|[{}]")
-_ALSO = re.compile(r"(?:\s|[$,;]|\\[\[\](),;: ]|\\q?quad|\\text\{[\s,]{0,3}(?:and|or)\s{0,3}\}|and|or|\\?[a-zA-Z](?:_\{?\w\}?)?\s?=)+")
+_ALSO = re.compile(
+    r"(?:\s|[$,;]|\\[\[\](),;: ]|\\q?quad|\\text\{[\s,]{0,3}(?:and|or)\s{0,3}\}|and|or|\\?[a-zA-Z](?:_\{?\w\}?)?\s?=)+"
+)
 _HASHES = re.compile(r"^[ \t]{0,9}####[ \t]{0,9}(?=\S)", re.MULTILINE)
 _SENTENCE = re.compile(
     r"(?:there (?:are|is|were|will)|(?:she|he|it|they|we|you|i|sie|er|es|man|il|elle|on|c'est|hay|quedan|restam|há) \w+"

@@ -87,7 +87,11 @@ _VARIABLE = re.compile(r"\s*\\?[a-zA-Z]+(?:_\{?\w{1,9}\}?)?'{0,2}(?:\s?\(\s?[a-z
 
 def _exact(parts: Sequence[str]) -> str:
     """The last part, or the one before where that is a root or the like and the last one only its decimals."""
-    if len(parts) > 1 and re.fullmatch(r"\s*-?[0-9]+\.[0-9]+\.{0,3}\s*", parts[-1]) and re.search(r"√|sqrt|π|\\pi|\\ln|log", parts[-2]):
+    if (
+        len(parts) > 1
+        and re.fullmatch(r"\s*-?[0-9]+\.[0-9]+\.{0,3}\s*", parts[-1])
+        and re.search(r"√|sqrt|π|\\pi|\\ln|log", parts[-2])
+    ):
         return parts[-2]
     return parts[-1]
 

@@ -91,12 +91,15 @@ def _measured(value: Fraction, currency: str, name: str, asked: About) -> Value 
     return Value("number", _exact(base), measure.dimension, (_exact(value),))
 
 
-_DECIMAL_COMMA = re.compile(r"[0-9]\.[0-9]{3},[0-9]|[0-9],[0-9]{2} ?(?:€|eur)|(?:€|r\$) ?[0-9.]+,[0-9]{2}(?![0-9])", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(
+    r"[0-9]\.[0-9]{3},[0-9]|[0-9],[0-9]{2} ?(?:€|eur)|(?:€|r\$) ?[0-9.]+,[0-9]{2}(?![0-9])", re.IGNORECASE
+)
 _INVERSE = re.compile(r" ?(?<![a-zA-Z^])([a-zA-Z]{1,4}) ?\^\(?-([123])\)?")
 _TIMES = re.compile(r"(?<=[a-zA-Z]) ?\* ?(?=[a-zA-Z])")
 _RATE = re.compile(
     rf"((?=[^/]*(?:{_SIGN}|dollars?|euros?|usd|eur|gbp|cents?)).{{1,60}}?) ?(?:/ ?|\b(?:per|a|an|each|pro|por|par"
-    rf"|al) )([a-z]+(?: [a-z]+)?)", re.IGNORECASE
+    rf"|al) )([a-z]+(?: [a-z]+)?)",
+    re.IGNORECASE,
 )
 _PERIODS = {"mo": "month", "mth": "month", "yr": "year", "annum": "year", "hr": "hour", "h": "hour", "wk": "week", "d": "day"}
 
@@ -114,8 +117,12 @@ def _rate(amount: str, each: str, asked: About) -> Value | None:
 _PLACED = frozenset("away long high tall wide deep thick old apart later earlier ago left total altogether".split())  # noqa: SIM905
 _MINUS = re.compile(r"(?:minus|negative|moins|menos) (?=[0-9$€£])", re.IGNORECASE)
 _NONE = frozenset("none nobody nothing keine keiner aucun aucune ninguno ninguna nenhum nenhuma".split())  # noqa: SIM905
-_CLOCKED = re.compile(r"([0-9]{1,4}) ?h(?:ours?|rs?)?\.? ?([0-9]{1,3}) ?m(?:in(?:ute)?s?)?\.?(?: ?([0-9]{1,3}) ?s(?:ec)?)?", re.IGNORECASE)
-_PARTS = re.compile(r"([0-9.]+ ?[a-z]+)(?:, | and | und | y | et | )([0-9.]+ ?[a-z]+)(?:(?:,? and |, | )([0-9.]+ ?[a-z]+))?", re.IGNORECASE)
+_CLOCKED = re.compile(
+    r"([0-9]{1,4}) ?h(?:ours?|rs?)?\.? ?([0-9]{1,3}) ?m(?:in(?:ute)?s?)?\.?(?: ?([0-9]{1,3}) ?s(?:ec)?)?", re.IGNORECASE
+)
+_PARTS = re.compile(
+    r"([0-9.]+ ?[a-z]+)(?:, | and | und | y | et | )([0-9.]+ ?[a-z]+)(?:(?:,? and |, | )([0-9.]+ ?[a-z]+))?", re.IGNORECASE
+)
 _OUT_OF = re.compile(r"([0-9]{1,9}) (?:out )?of (?:the )?([0-9]{1,9})(?: [a-z]+)?", re.IGNORECASE)
 
 

@@ -13,7 +13,9 @@ LONGEST_SENTENCE = 300
 """Characters up to which what stands out in a sentence is its answer."""
 
 _BOLD = re.compile(r"\*\*([^*\n]{1,120})\*\*|(?<!\w)__([^_\n]{1,120})__(?!\w)")
-_FORMULA = re.compile(r"\$\$([^$\n]{1,300})\$\$|\$(?! )([^$\n]{1,300}(?<! ))\$(?![0-9])|\\\(([^\n]{1,300}?)\\\)|\\\[([^\n]{1,300}?)\\\]")
+_FORMULA = re.compile(
+    r"\$\$([^$\n]{1,300})\$\$|\$(?! )([^$\n]{1,300}(?<! ))\$(?![0-9])|\\\(([^\n]{1,300}?)\\\)|\\\[([^\n]{1,300}?)\\\]"
+)
 _PRINTS = re.compile(r"\b(?:prints?|outputs?|returns?|gives|displays|shows|yields|is) $")
 _CODE = re.compile(r"`([^`\n]{1,120})`")
 _BETWEEN = re.compile(r"\s*(?:,|;|,?\s*(?:and|or|und|oder|y|o|et|ou|e|и|или))\s*(?:[a-zA-Z]\s?=\s?)?")
@@ -22,7 +24,9 @@ _BETWEEN = re.compile(r"\s*(?:,|;|,?\s*(?:and|or|und|oder|y|o|et|ou|e|и|или)
 def outstanding(line: str) -> str | None:
     """The last that is in bold, or else the last formula; several of them where only "and" and the like stand between."""
     for pattern in (_BOLD, _FORMULA, _CODE):
-        spans = [span for span in pattern.finditer(line) if not next(part for part in span.groups() if part).rstrip().endswith(":")]
+        spans = [
+            span for span in pattern.finditer(line) if not next(part for part in span.groups() if part).rstrip().endswith(":")
+        ]
         if not spans:
             continue
         if pattern is _CODE and len({span[0] for span in spans}) > 1 and not _PRINTS.search(line[: spans[-1].start()]):
@@ -40,7 +44,9 @@ def outstanding(line: str) -> str | None:
         if len(sentence) > LONGEST_SENTENCE:
             return None
         said = [result_of(next(part for part in span.groups() if part).strip()) for span in group]
-        joined = said[0] + "".join(line[a.end() : b.start()] + each for a, b, each in zip(group, group[1:], said[1:], strict=False))
+        joined = said[0] + "".join(
+            line[a.end() : b.start()] + each for a, b, each in zip(group, group[1:], said[1:], strict=False)
+        )
         if len(joined.split()) > 2 * MOST_WORDS or (pattern is _FORMULA and re.fullmatch(r"\\?[a-zA-Z]+", joined)):
             return None
         found = cleaned(joined + _unit_behind(line, end)) or ""

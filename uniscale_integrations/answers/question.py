@@ -38,8 +38,12 @@ class About:
 _PERCENT = re.compile(r"per ?cent|%|prozent|pour ?cent|por ?ci?ento|процент|百分|パーセント")
 _VERSION = re.compile(r"\bversion|\brelease|versión|versão|версия|版本|バージョン")
 _SCORE = re.compile(r"\bmatch\b|\bscore\b|\bgame end|of how many|out of how|spiel|partido|jogo|счёт|счет|比分")
-_INTERVAL = re.compile(r"for (?:which|what) [a-z]\b|interval|domain|\brange\b|inequalit|intervall|für welche|区间|[<>≤≥]|\\[lg](?:eq?|t)\b")
-_COMMA = re.compile(r"\b(?:wie|wieviel|welche[rs]?|combien|quel(?:le)?s?|cuánt[oa]s?|cuál|quant[oa]s?|qual|ile)\b|сколько|как(?:ой|ая)")
+_INTERVAL = re.compile(
+    r"for (?:which|what) [a-z]\b|interval|domain|\brange\b|inequalit|intervall|für welche|区间|[<>≤≥]|\\[lg](?:eq?|t)\b"
+)
+_COMMA = re.compile(
+    r"\b(?:wie|wieviel|welche[rs]?|combien|quel(?:le)?s?|cuánt[oa]s?|cuál|quant[oa]s?|qual|ile)\b|сколько|как(?:ой|ая)"
+)
 _UNORDERED = re.compile(
     r"\bsolve\b|\bsolutions?\b|\broots?\b|\bzeros?\b|\ball\b|\bwhich\b|\bwhat are\b"
     r"|\bname (?:the|two|three|four|five|all|some)\b|lösung|lösen?\b|nullstelle|\bwelche\b"

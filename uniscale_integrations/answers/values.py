@@ -84,7 +84,9 @@ def _source(answer: str, value: Value) -> str:
     return source.split("=", 1)[1].strip() if value.unit.endswith("=") and "=" in source else source
 
 
-_WORDING = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|it|sf|bb|cal)|operatorname|mbox|hbox|bm|boldsymbol)(?![a-zA-Z])\*?")
+_WORDING = re.compile(
+    r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|it|sf|bb|cal)|operatorname|mbox|hbox|bm|boldsymbol)(?![a-zA-Z])\*?"
+)
 _CHEMICAL = re.compile(r"(?:[A-Z][a-z]?[0-9]{0,3}){2,12}[+-]?")
 
 

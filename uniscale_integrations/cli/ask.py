@@ -36,13 +36,17 @@ def ask(
     bs: Annotated[int, typer.Option(help="Beam size: paths kept per tree.")] = 1,
     verifier: VerifierOption = "auto",
     early_stopping: Annotated[bool, typer.Option(help="Stop paths that can no longer win.")] = True,
-    schedule: Annotated[str, typer.Option(help="lockstep: all trees at once; leader: the first first, the others in waves.")] = "leader",
+    schedule: Annotated[
+        str, typer.Option(help="lockstep: all trees at once; leader: the first first, the others in waves.")
+    ] = "leader",
     aggregate: Annotated[str, typer.Option("--aggregation", help="mean, min, last or product of the step scores.")] = "mean",
     temperature: Annotated[float | None, typer.Option(help="0 is greedy; 0.8 by default.")] = None,
     top_p: Annotated[float, typer.Option(help="Nucleus; 1 keeps everything.")] = 1.0,
     max_steps: Annotated[int, typer.Option(help="H_max: how often a search may choose; the last step is the rest.")] = 48,
     max_step_tokens: Annotated[int, typer.Option(help="Longest step but the last, in tokens.")] = 256,
-    max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens, cut off there; by default the context.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Longest answer, in tokens, cut off there; by default the context.")
+    ] = None,
     instruction: Annotated[str | None, typer.Option(help="Put after the question; nothing by default.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same paths.")] = 0,
     budget_eflops: Annotated[float | None, typer.Option(help="Stop after this many equivalent FLOPs.")] = None,

@@ -17,7 +17,9 @@ from uniscale_integrations.cost.calibrate import calibrate as measure
 def calibrate(
     threads: Annotated[int | None, typer.Option(help="Torch threads while measuring; no more than there are idle cores.")] = None,
     seconds: Annotated[float, typer.Option(help="How long to measure.")] = 6.0,
-    save: Annotated[Path | None, typer.Option(help="Where to write the profile; by default where `--hardware local` reads it.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Where to write the profile; by default where `--hardware local` reads it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
     """Measure this machine's FLOP/s, memory bandwidth and time per layer, and save them as the hardware profile "local".

@@ -52,7 +52,12 @@ class ContestView:
         """How far it is, in one line, where nothing can be drawn."""
         first = self._tallies[0]
         reward, right, cost = (first.mean(of, RECENT) for of in ("reward", "right", "cost"))
-        parts = [f"{len(first.results)} of {self._total}", f"right {right:.0%}", f"reward {reward:.3f}", f"{quantity(cost)} {self._unit}"]
+        parts = [
+            f"{len(first.results)} of {self._total}",
+            f"right {right:.0%}",
+            f"reward {reward:.3f}",
+            f"{quantity(cost)} {self._unit}",
+        ]
         return ", ".join([*parts, self._left()])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -78,7 +83,11 @@ def standing(tallies: Sequence[Tally], unit: str, recent: int | None = None) -> 
         unit: of costs.
         recent: the last so many questions, for means that move; all of them by default.
     """
-    title = f"means over the last {recent} questions" if recent else f"{len(tallies[0].results)} questions that the models have never seen"
+    title = (
+        f"means over the last {recent} questions"
+        if recent
+        else f"{len(tallies[0].results)} questions that the models have never seen"
+    )
     table = Table(title=title, title_justify="left")
     for name in ("", "reward", "right", f"{unit} each"):
         table.add_column(name, justify="right" if name else "left", no_wrap=True)
@@ -90,7 +99,9 @@ def standing(tallies: Sequence[Tally], unit: str, recent: int | None = None) -> 
             continue
         reward, right, cost = (tally.mean(of, recent) for of in ("reward", "right", "cost"))
         bar = "█" * max(1, round(BAR * cost / most))
-        table.add_row(tally.name, f"{reward:.3f}", f"{right:.1%}", quantity(cost), Text(bar, "dim"), style="" if place else "bold")
+        table.add_row(
+            tally.name, f"{reward:.3f}", f"{right:.1%}", quantity(cost), Text(bar, "dim"), style="" if place else "bold"
+        )
         if place == 0:
             table.add_section()
     cut_off = sum(result.cut_off for tally in tallies for result in tally.results)
@@ -118,7 +129,13 @@ def verdict(tallies: Sequence[Tally]) -> str:
 def kinds_table(asked: Sequence[Question], results: Sequence[Result]) -> Table:
     """What was learned: what is chosen for which kind of question, in the last half of them."""
     table = Table(title="what is chosen for which kind of question, in the last half", title_justify="left")
-    for name, justify in (("kind", "left"), ("questions", "right"), ("right", "right"), ("most often", "left"), ("share", "right")):
+    for name, justify in (
+        ("kind", "left"),
+        ("questions", "right"),
+        ("right", "right"),
+        ("most often", "left"),
+        ("share", "right"),
+    ):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     groups: dict[str, list[Result]] = defaultdict(list)
     half = len(results) // 2

@@ -36,19 +36,27 @@ def demo(
     count: Annotated[int, typer.Option("--questions", "-n", min=1, help="How many questions to answer.")] = 300,
     mode: ModeOption = "balanced",
     weights: WeightsOption = None,
-    models: Annotated[str, typer.Option(help="Models of your own: hub names, folders, GGUF files, openai:gpt-5-mini; with commas.")] = "",
+    models: Annotated[
+        str, typer.Option(help="Models of your own: hub names, folders, GGUF files, openai:gpt-5-mini; with commas.")
+    ] = "",
     price: Annotated[
-        list[str] | None, typer.Option(help="Of a provider's model, dollars per million tokens read and sampled: gpt-5-mini=0.25,2.0.")
+        list[str] | None,
+        typer.Option(help="Of a provider's model, dollars per million tokens read and sampled: gpt-5-mini=0.25,2.0."),
     ] = None,
     verifier: VerifierOption = "auto",
     budget: Annotated[
         str, typer.Option(help="What a question may take on average: eFLOPs (or dollars), or a model: as much as it takes alone.")
     ] = "",
-    log: Annotated[str, typer.Option(help="Where what is learned stays; a second run goes on from it.")] = "sqlite:///uniscale.db",
+    log: Annotated[
+        str, typer.Option(help="Where what is learned stays; a second run goes on from it.")
+    ] = "sqlite:///uniscale.db",
     report: Annotated[Path, typer.Option(help="The page to write at the end.")] = Path("report.html"),
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over: remove the log, and with it what earlier runs have learned.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over: remove the log, and with it what earlier runs have learned.")
+    ] = False,
     others: Annotated[
-        bool | None, typer.Option("--others/--no-others", help="Measure what else could be done; by default with the embedded models.")
+        bool | None,
+        typer.Option("--others/--no-others", help="Measure what else could be done; by default with the embedded models."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the questions' order, and of drawing.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
@@ -149,7 +157,9 @@ def _forget(log: str, models: Sequence[Generator]) -> None:
 
     url = address_of(log)
     if url.get_backend_name() != "sqlite":
-        raise ConfigurationError(f"--fresh removes the file of an SQLite log; give another database than {url.render_as_string()}")
+        raise ConfigurationError(
+            f"--fresh removes the file of an SQLite log; give another database than {url.render_as_string()}"
+        )
     if not url.database or not Path(url.database).exists():
         return
     try:
@@ -229,7 +239,9 @@ def _close(engine: UniScale, tallies: Sequence[Tally], asked: Sequence[Question]
 
     done = len(tallies[0].results)
     if interrupted:
-        out.print(f"Stopped after {done} questions; what was answered and judged is in the log, and the next run goes on from there.")
+        out.print(
+            f"Stopped after {done} questions; what was answered and judged is in the log, and the next run goes on from there."
+        )
     if done:
         out.print(standing(tallies, "$" if engine.in_dollars else "eFLOPs"))
         if len(tallies) > 1:
@@ -237,7 +249,9 @@ def _close(engine: UniScale, tallies: Sequence[Tally], asked: Sequence[Question]
         out.print(kinds_table(asked[:done], tallies[0].results))
     alone = {tally.model: (tally.mean("right"), tally.mean("cost")) for tally in tallies if tally.model and tally.results}
     write_report(engine.log, report, alone=alone)
-    out.print(f"What was decided, what it cost and every path of every search: open {report.resolve()} in a browser.", soft_wrap=True)
+    out.print(
+        f"What was decided, what it cost and every path of every search: open {report.resolve()} in a browser.", soft_wrap=True
+    )
     out.print(f"What was learned stays in {engine.log.name}; run this again to go on from it.", soft_wrap=True)
 
 

@@ -141,7 +141,9 @@ def _reliability(trust: dict[str, Any]) -> Table:
     after = trust["brier_recalibrated"]
     mended = "too few pairs to recalibrate it" if after is None else f"{after:.4f} recalibrated"
     version = f", version {trust['version']} of its calibration in use" if trust["version"] else ""
-    title = f"{trust['verifier'] or 'verifier'}: Brier score {trust['brier']:.4f}, {mended}{version}; {trust['pairs']} judged answers"
+    title = (
+        f"{trust['verifier'] or 'verifier'}: Brier score {trust['brier']:.4f}, {mended}{version}; {trust['pairs']} judged answers"
+    )
     table = Table(title=title, title_justify="left")
     curves = [trust["reliability"], trust["reliability_recalibrated"] or []]
     for column in ("score", "right", "answers") * (2 if curves[1] else 1):
@@ -192,7 +194,9 @@ def rebuild(address: Address, as_json: AsJson = False) -> None:
     """
     with told_plainly(as_json), closing(Log(address, create=False)) as log:
         dropped = log.forget_snapshots()
-        out.print(f"dropped {dropped} snapshots; the next engine that opens the log folds its {sum(log.counts().values())} events")
+        out.print(
+            f"dropped {dropped} snapshots; the next engine that opens the log folds its {sum(log.counts().values())} events"
+        )
         if as_json:
             print_json({"dropped": dropped})
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def replay(
-    tables: Annotated[list[Path], typer.Argument(help="Outcome tables (.jsonl, .jsonl.gz); several are one stream, in that order.")],
+    tables: Annotated[
+        list[Path], typer.Argument(help="Outcome tables (.jsonl, .jsonl.gz); several are one stream, in that order.")
+    ],
     mode: ModeOption = "balanced",
     weights: WeightsOption = None,
     policies: Annotated[str, typer.Option(help="Which to compare, separated by commas.")] = "uis,tts,routing,random,greedy,knn",
@@ -32,7 +34,9 @@ def replay(
         float | None, typer.Option(help="Mean cost per question that uis has to keep to, in the tables' unit.")
     ] = None,
     passes: Annotated[int, typer.Option(help="How often each table is gone through, in another order each time.")] = 1,
-    drift: Annotated[str, typer.Option(help="none, or permute: from the middle on every model has the quality of the next.")] = "none",
+    drift: Annotated[
+        str, typer.Option(help="none, or permute: from the middle on every model has the quality of the next.")
+    ] = "none",
     without: Annotated[str, typer.Option(help="An ablation: verification, cost (both not known then), or early-stopping.")] = "",
     full_costs: Annotated[
         Path | None, typer.Option(help="For --without early-stopping: the table made with `uniscale table --no-early-stopping`.")
@@ -40,7 +44,9 @@ def replay(
     features: Annotated[
         str | None, typer.Option(help="A transformer whose embeddings tell the kinds of questions; their text by default.")
     ] = None,
-    plots: Annotated[Path | None, typer.Option(help="A folder for pictures: learning curves, quality and cost, shares over time.")] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="A folder for pictures: learning curves, quality and cost, shares over time.")
+    ] = None,
     processes: Annotated[int, typer.Option(help="Orders side by side; no more than there are idle cores.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:

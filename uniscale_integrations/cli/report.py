@@ -14,9 +14,13 @@ from uniscale_integrations.report.page import write_report
 
 
 def report(
-    address: Annotated[str, typer.Argument(help="sqlite:///file.db, or postgresql://user@host/database.")] = "sqlite:///uniscale.db",
+    address: Annotated[
+        str, typer.Argument(help="sqlite:///file.db, or postgresql://user@host/database.")
+    ] = "sqlite:///uniscale.db",
     target: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("report.html"),
-    trees: Annotated[int, typer.Option(min=0, help="Searches that are shown with their paths, the last ones that the log has kept.")] = 500,
+    trees: Annotated[
+        int, typer.Option(min=0, help="Searches that are shown with their paths, the last ones that the log has kept.")
+    ] = 500,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
     """Write a log as one page: what was chosen, what came of it, what it cost, what is believed, and the paths of single searches.

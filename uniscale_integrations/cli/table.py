@@ -65,7 +65,9 @@ def table(
         said = {model_name(name): name for name in models or language_models()}
         names = list(said)
         space = ConfigurationSpace.default(names, [_shape(shape) for shape in shapes] if shapes else DEFAULT_SHAPES)
-        request = Request("", space[0], Sampling(temperature, seed=seed), early_stopping=early_stopping, hardware=profile(hardware))
+        request = Request(
+            "", space[0], Sampling(temperature, seed=seed), early_stopping=early_stopping, hardware=profile(hardware)
+        )
         plan = Plan(_queries(questions, count), space, samples, request)
         with _progress() as progress:
             task = progress.add_task("loading", total=sum(map(work, space)) * len(plan.queries) * samples, rows=0, of=plan.rows)
@@ -113,9 +115,13 @@ def _queries(file: Path | None, count: int | None) -> list[Query]:
 
     # A question that was drawn twice is one.
     distinct = {question.text: question for question in reversed(questions())}
-    queries = [Query(q.id, q.text, q.reference, {"source": q.family, "level": q.level}) for q in questions() if distinct[q.text] is q]
+    queries = [
+        Query(q.id, q.text, q.reference, {"source": q.family, "level": q.level}) for q in questions() if distinct[q.text] is q
+    ]
     if count is not None and count > len(queries):
-        raise ConfigurationError(f"--count {count} is more than the {len(queries)} embedded questions; give a file with --questions")
+        raise ConfigurationError(
+            f"--count {count} is more than the {len(queries)} embedded questions; give a file with --questions"
+        )
     return queries[:count]
 
 
@@ -158,5 +164,7 @@ def _show(target: Path, summary: Sequence[Mapping[str, object]]) -> Table:
     for row in summary:
         score = row["score"]
         numbers = [str(row[name]) for name in ("model", "qp", "cp", "bs", "rows")]
-        shown.add_row(*numbers, f"{row['accuracy']:.1%}", "" if score is None else f"{score:.3f}", quantity(cast(float, row["eflops"])))
+        shown.add_row(
+            *numbers, f"{row['accuracy']:.1%}", "" if score is None else f"{score:.3f}", quantity(cast(float, row["eflops"]))
+        )
     return shown

@@ -195,7 +195,9 @@ class Restricted:
         return await _together(one, questions, AT_ONCE)
 
 
-async def _together(one: Callable[[Question], Coroutine[Any, Any, Result]], questions: Sequence[Question], at_once: int) -> list[Result]:
+async def _together(
+    one: Callable[[Question], Coroutine[Any, Any, Result]], questions: Sequence[Question], at_once: int
+) -> list[Result]:
     """The results of questions, so many at the same time."""
     gate = asyncio.Semaphore(at_once)
 

@@ -292,7 +292,11 @@ class UniScaleChatModel(BaseChatModel):
             raise refused[0]
 
     def _generate(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
     ) -> ChatResult:
         return SHARED.run(lambda: self._result(messages, stop, kwargs, synchronous=True), isolated())
 
@@ -306,7 +310,11 @@ class UniScaleChatModel(BaseChatModel):
         return await asyncio.create_task(self._result(messages, stop, kwargs), context=isolated())
 
     def _stream(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         for message in SHARED.iterate(lambda: self._pieces(messages, stop, kwargs, synchronous=True), isolated()):
             chunk = ChatGenerationChunk(message=message, generation_info=_of_generation(message))
@@ -350,7 +358,13 @@ class UniScaleChatModel(BaseChatModel):
             yield piece
 
     def _request(
-        self, messages: list[BaseMessage], stop: list[str] | None, options: Mapping[str, Any], *, synchronous: bool, streaming: bool = False
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        options: Mapping[str, Any],
+        *,
+        synchronous: bool,
+        streaming: bool = False,
     ) -> tuple[Conversation, dict[str, Any]]:
         """What is asked, and what this request says about how to answer it."""
         own, rest = divided(options)
@@ -384,7 +398,9 @@ def as_generator(model: BaseChatModel | Generator | str, **settings: Any) -> Gen
         ConfigurationError: a chat model inside itself.
     """
     if isinstance(model, UniScaleChatModel):
-        raise ConfigurationError("a UniScaleChatModel cannot be one of the models that another one chooses from; give it those models")
+        raise ConfigurationError(
+            "a UniScaleChatModel cannot be one of the models that another one chooses from; give it those models"
+        )
     return ChatStepModel(LangChainClient(model), **settings) if isinstance(model, BaseChatModel) else model
 
 

@@ -223,7 +223,9 @@ class LangChainClient:
         found = _native(asked.conversation.messages)
         if found is None:
             if "images" in asked.conversation.needs:
-                raise GenerationError(f"{self.name} is a model of LangChain and cannot be shown what another framework's messages hold")
+                raise GenerationError(
+                    f"{self.name} is a model of LangChain and cannot be shown what another framework's messages hold"
+                )
             found = [_message(turn) for turn in asked.conversation.turns]
         return [*found, AIMessage(asked.prefix)] if asked.prefix else found
 

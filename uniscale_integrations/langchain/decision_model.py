@@ -10,7 +10,9 @@ from uniscale_integrations.errors import ConfigurationError, MissingExtraError
 try:
     from langchain_core.decisions import BaseDecisionModel, Choice, ChoiceAnswer, ClassifierResponse
 except ModuleNotFoundError as error:
-    raise MissingExtraError("a decision model, which langchain-core has from 1.8 on,", "langchain", '"langchain-core>=1.8"') from error
+    raise MissingExtraError(
+        "a decision model, which langchain-core has from 1.8 on,", "langchain", '"langchain-core>=1.8"'
+    ) from error
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import var_child_runnable_config

@@ -174,7 +174,9 @@ def learn_from(results: Iterable[Mapping[str, Any]], engine: UniScale, *, credit
             if result.score is not None:
                 judged = Judgement(_score(result.score), result.key, result.comment or "")
                 target = result.target_run_id or row["run"]
-                new += engine.feedback(target, judged.score, source=judged.key, key=judged.key, comment=judged.comment, credit=credit)
+                new += engine.feedback(
+                    target, judged.score, source=judged.key, key=judged.key, comment=judged.comment, credit=credit
+                )
     return new
 
 

@@ -31,7 +31,9 @@ async def chunks_of(asked: Conversation, answered: Callable[..., Coroutine[Any, 
                 return
             for rest in _rest(piece, asked, told):
                 yield rest
-            yield AIMessageChunk(content="", usage_metadata=usage_of(piece), response_metadata=metadata_of(piece), chunk_position="last")
+            yield AIMessageChunk(
+                content="", usage_metadata=usage_of(piece), response_metadata=metadata_of(piece), chunk_position="last"
+            )
             return
         if isinstance(piece, Native):
             for chunk in own.shown(piece.piece):

@@ -57,10 +57,14 @@ def beside_message(answer: Answer, metadata: Mapping[str, Any], usage: UsageMeta
             "completion_tokens": usage["output_tokens"],
             "total_tokens": usage["total_tokens"],
         }
-        return {"token_usage": counts, "model_name": answer.configuration.model}, {name: told[name] for name in OF_ONE if name in told}
+        return {"token_usage": counts, "model_name": answer.configuration.model}, {
+            name: told[name] for name in OF_ONE if name in told
+        }
     if not any(name in told for name in OF_CALLS):
         return {}, told
-    return {name: value for name, value in told.items() if name not in OF_ONE}, {name: told[name] for name in OF_ONE if name in told}
+    return {name: value for name, value in told.items() if name not in OF_ONE}, {
+        name: told[name] for name in OF_ONE if name in told
+    }
 
 
 def combined(outputs: list[dict[str, Any] | None]) -> dict[str, Any]:

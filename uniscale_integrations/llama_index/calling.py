@@ -79,7 +79,9 @@ class Asking:
         if isinstance(self.asked, Prompt):
             text, formatted = self.asked.text, self.asked.formatted
             if self._in_thread("astream_complete"):
-                async for piece in iterate_in_thread(_iterating(lambda: llm.stream_complete(text, formatted=formatted, **options))):
+                async for piece in iterate_in_thread(
+                    _iterating(lambda: llm.stream_complete(text, formatted=formatted, **options))
+                ):
                     yield chat_of(piece)
             else:
                 async for piece in await llm.astream_complete(text, formatted=formatted, **options):
@@ -169,7 +171,9 @@ def completion_of(response: ChatResponse) -> CompletionResponse:
     """The response of a chat as a completion."""
     told = {**response.message.additional_kwargs, **response.additional_kwargs}
     text = response.message.content or ""
-    return CompletionResponse(text=text, raw=response.raw, delta=response.delta, logprobs=response.logprobs, additional_kwargs=told)
+    return CompletionResponse(
+        text=text, raw=response.raw, delta=response.delta, logprobs=response.logprobs, additional_kwargs=told
+    )
 
 
 def _is_own(llm: LLM, method: str) -> bool:

@@ -158,7 +158,9 @@ class LlamaIndexClient:
             # A model may have nothing to say.
             last = ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=""))
         reply = self._reply(last, incomplete, thinking)
-        return reply if reply.usage != NOTHING else Reply(reply.text, reply.incomplete, usage, reply.log_probability, reply.message)
+        return (
+            reply if reply.usage != NOTHING else Reply(reply.text, reply.incomplete, usage, reply.log_probability, reply.message)
+        )
 
     def _reply(self, response: ChatResponse, incomplete: str, thinking: str = "") -> Reply:
         inner = Inner.of(response, calls_by(self.llm, response), thinking)
@@ -240,7 +242,9 @@ class LlamaIndexClient:
 
     def _messages(self, conversation: Conversation) -> list[ChatMessage]:
         if "images" in conversation.needs:
-            raise GenerationError(f"{self.name} is an LLM of LlamaIndex and cannot be shown what another framework's messages hold")
+            raise GenerationError(
+                f"{self.name} is an LLM of LlamaIndex and cannot be shown what another framework's messages hold"
+            )
         return list(map(_message, conversation.turns))
 
     def _copy(self, drawn: Mapping[str, Any]) -> LLM:

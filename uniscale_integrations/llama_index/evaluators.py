@@ -23,7 +23,10 @@ _log = logging.getLogger(__name__)
 Scale = tuple[float, float] | Callable[[EvaluationResult], float | None]
 """What an evaluator's worst and best score are; or what makes a number in [0, 1] of its result, and `None` of one to learn nothing from."""
 
-SCALES: dict[type[BaseEvaluator], tuple[float, float]] = {CorrectnessEvaluator: (1.0, 5.0), SemanticSimilarityEvaluator: (0.0, 1.0)}
+SCALES: dict[type[BaseEvaluator], tuple[float, float]] = {
+    CorrectnessEvaluator: (1.0, 5.0),
+    SemanticSimilarityEvaluator: (0.0, 1.0),
+}
 """Of evaluators whose scores are not in [0, 1]."""
 
 
@@ -75,11 +78,15 @@ class FeedbackEvaluator(BaseEvaluator):
     ) -> None:
         found = engine.engine if isinstance(engine, UniScaleLLM) else engine
         if not isinstance(evaluator, BaseEvaluator) or not isinstance(found, UniScale):
-            raise ConfigurationError(f"give a BaseEvaluator and an engine or a UniScaleLLM, got {evaluator!r:.60} and {engine!r:.60}")
+            raise ConfigurationError(
+                f"give a BaseEvaluator and an engine or a UniScaleLLM, got {evaluator!r:.60} and {engine!r:.60}"
+            )
         if credit not in CREDITS:
             raise ConfigurationError(f"credit must be {', '.join(map(repr, CREDITS))}, got {credit!r}")
         if scale is not None and not callable(scale) and not _is_scale(scale):
-            raise ConfigurationError(f"scale must be the worst and the best score, two different numbers, or a function, got {scale!r}")
+            raise ConfigurationError(
+                f"scale must be the worst and the best score, two different numbers, or a function, got {scale!r}"
+            )
         known = next((SCALES[kind] for kind in type(evaluator).__mro__ if kind in SCALES), None)
         self._evaluator, self._engine, self._scale = evaluator, found, scale or known
         self._source, self._key, self._credit = source or type(evaluator).__name__, key, credit
@@ -98,7 +105,9 @@ class FeedbackEvaluator(BaseEvaluator):
         self._tell(response, result, by_itself=id(self._engine) in seen)
         return result
 
-    async def aevaluate_response(self, query: str | None = None, response: Response | None = None, **kwargs: Any) -> EvaluationResult:
+    async def aevaluate_response(
+        self, query: str | None = None, response: Response | None = None, **kwargs: Any
+    ) -> EvaluationResult:
         """As the evaluator does, and the engine is told."""
         with watching() as seen:
             result = await self._evaluator.aevaluate_response(query=query, response=response, **kwargs)
@@ -107,7 +116,9 @@ class FeedbackEvaluator(BaseEvaluator):
 
     def _tell(self, response: object, result: EvaluationResult, *, by_itself: bool) -> None:
         if by_itself:
-            self._warn("decides through the engine that it judges, as a judge that is left to Settings.llm may; give it an LLM of its own")
+            self._warn(
+                "decides through the engine that it judges, as a judge that is left to Settings.llm may; give it an LLM of its own"
+            )
             return
         if not decisions_behind(response):
             return
@@ -142,7 +153,9 @@ class FeedbackEvaluator(BaseEvaluator):
             worst, best = self._scale
             return min(1.0, max(0.0, (result.score - worst) / (best - worst)))
         if not 0.0 <= result.score <= 1.0:
-            raise ConfigurationError(f"{self._source} gave a score of {result.score}, which is not in [0, 1]; say in `scale` what it means")
+            raise ConfigurationError(
+                f"{self._source} gave a score of {result.score}, which is not in [0, 1]; say in `scale` what it means"
+            )
         return float(result.score)
 
     def _get_prompts(self) -> PromptDictType:

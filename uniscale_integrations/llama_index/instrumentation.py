@@ -279,9 +279,7 @@ def _remember(result: Any, decisions: list[str]) -> None:
         _results[identity] = (weakref.ref(result, lambda _: _results.pop(identity, None)), decisions)
 
 
-def _drained_within(
-    result: StreamingResponse | AsyncStreamingResponse, span_id: str
-) -> Generator[str] | AsyncGenerator[str]:
+def _drained_within(result: StreamingResponse | AsyncStreamingResponse, span_id: str) -> Generator[str] | AsyncGenerator[str]:
     """Have what is called while a response is drained, after its span has ended, take place within that span all the same."""
     tags = dict(active_instrument_tags.get())
 

@@ -187,7 +187,9 @@ class UniScaleLLM(FunctionCallingLLM):
             ConfigurationError: neither `engine` nor `models` to make one of.
         """
         if kwargs.get("engine") is None and kwargs.get("models") is None:
-            raise ConfigurationError("what was stored of a UniScaleLLM are its settings; give the engine as well, or models to make one of")
+            raise ConfigurationError(
+                "what was stored of a UniScaleLLM are its settings; give the engine as well, or models to make one of"
+            )
         return super().from_dict({name: value for name, value in data.items() if name != "engine"}, **kwargs)
 
     @model_serializer(mode="wrap")
@@ -201,7 +203,9 @@ class UniScaleLLM(FunctionCallingLLM):
         return {"settings": self.to_dict()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        raise TypeError("a UniScaleLLM holds models and an open log, which stay in their process; make one in each, on the same log")
+        raise TypeError(
+            "a UniScaleLLM holds models and an open log, which stay in their process; make one in each, on the same log"
+        )
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         # Settings of its own around the same engine, which is there to be shared.
@@ -327,7 +331,9 @@ class UniScaleLLM(FunctionCallingLLM):
 
     def _form(self, output_cls: type[BaseModel], llm_kwargs: Mapping[str, Any] | None) -> dict[str, Any] | None:
         inner, by_default = self._inner(), self.pydantic_program_mode is PydanticProgramMode.DEFAULT
-        return formatted(inner.values(), llm_kwargs, output_cls) if by_default and len(inner) == len(self._engine.models) else None
+        return (
+            formatted(inner.values(), llm_kwargs, output_cls) if by_default and len(inner) == len(self._engine.models) else None
+        )
 
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
@@ -399,7 +405,9 @@ class UniScaleLLM(FunctionCallingLLM):
         if not allow_parallel_tool_calls:
             message = response.message
             first = next((place for place, block in enumerate(message.blocks) if isinstance(block, ToolCallBlock)), None)
-            message.blocks = [block for place, block in enumerate(message.blocks) if place == first or not isinstance(block, ToolCallBlock)]
+            message.blocks = [
+                block for place, block in enumerate(message.blocks) if place == first or not isinstance(block, ToolCallBlock)
+            ]
             if message.additional_kwargs.get("tool_calls"):
                 message.additional_kwargs["tool_calls"] = message.additional_kwargs["tool_calls"][:1]
         return response

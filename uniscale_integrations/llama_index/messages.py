@@ -109,7 +109,9 @@ def conversation_of(
         streaming=streaming,
     )
     less = {name: value for name, value in (settings or {}).items() if name not in options}
-    return replace(asked, messages=messages if isinstance(messages, Prompt) else asked.messages, options={**asked.options, SETTINGS: less})
+    return replace(
+        asked, messages=messages if isinstance(messages, Prompt) else asked.messages, options={**asked.options, SETTINGS: less}
+    )
 
 
 def response_of(answer: Answer, asked: Conversation, delta: str | None = None) -> ChatResponse:

@@ -43,4 +43,6 @@ def _told(model: Generator) -> LLMMetadata:
     # Models of LangChain have a profile, local ones a context.
     profile = getattr(getattr(client, "model", None), "profile", None) or {}
     window = profile.get("max_input_tokens") or getattr(model, "context", None) or DEFAULT_CONTEXT_WINDOW
-    return LLMMetadata(is_chat_model=True, context_window=int(window), num_output=int(profile.get("max_output_tokens") or UNKNOWN))
+    return LLMMetadata(
+        is_chat_model=True, context_window=int(window), num_output=int(profile.get("max_output_tokens") or UNKNOWN)
+    )

@@ -74,7 +74,9 @@ def described(
         "allow_parallel_tool_calls": bool(options.get("parallel_tool_calls", True)),
     }
     prepared = dict(
-        llm._prepare_chat_with_tools_compat([] if choice == "none" else only or offered, chat_history=messages, **arguments, **rest)
+        llm._prepare_chat_with_tools_compat(
+            [] if choice == "none" else only or offered, chat_history=messages, **arguments, **rest
+        )
     )
     return list(prepared.pop("messages")), {name: value for name, value in prepared.items() if value is not None}
 

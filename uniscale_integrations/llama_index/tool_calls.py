@@ -51,7 +51,10 @@ def calls_by(llm: LLM, response: ChatResponse) -> tuple[Call, ...]:
 
 def blocks_of(calls: Sequence[Call]) -> list[ContentBlock]:
     """Tool calls as blocks of a message."""
-    return [ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=_unread(call) or dict(call.arguments)) for call in calls]
+    return [
+        ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=_unread(call) or dict(call.arguments))
+        for call in calls
+    ]
 
 
 def unreadable(calls: Sequence[Call]) -> str | None:

@@ -58,9 +58,7 @@ class Fold:
         events: how many events that were.
     """
 
-    def __init__(
-        self, log: Log, learner: Learner, configurations: Sequence[Configuration], encoder: str, costs: Costs
-    ) -> None:
+    def __init__(self, log: Log, learner: Learner, configurations: Sequence[Configuration], encoder: str, costs: Costs) -> None:
         self.log, self.learner = log, learner
         self.position: Position = BEGINNING
         self.events = self._kept = 0

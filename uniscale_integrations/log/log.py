@@ -24,7 +24,9 @@ INSERT = "INSERT INTO uniscale_events (kind, decision_id, at, body) VALUES (?, ?
 KNOWN = "SELECT kind, body FROM uniscale_events WHERE decision_id = ? AND kind <> 'outcome' ORDER BY tx, seq"
 
 # Made once, so that their SQL is too.
-ORDERED = select(*(events.c[name] for name in ("tx", "seq", "kind", "decision_id", "at", "body"))).order_by(events.c.tx, events.c.seq)
+ORDERED = select(*(events.c[name] for name in ("tx", "seq", "kind", "decision_id", "at", "body"))).order_by(
+    events.c.tx, events.c.seq
+)
 OF_SEVERAL = ORDERED.where(events.c.decision_id.in_(bindparam("decision_ids", expanding=True)))
 MOST = bindparam("most", type_=Integer)
 LATER = ORDERED.where(events.c.seq > bindparam("seq")).order_by(None).order_by(events.c.seq).limit(MOST)
@@ -228,7 +230,9 @@ class Log:
     def counts(self) -> dict[str, int]:
         """How many events there are, by kind."""
         with self._reading() as connection:
-            rows = connection.execute(select(events.c.kind, func.count().label("number")).group_by(events.c.kind).order_by(events.c.kind))
+            rows = connection.execute(
+                select(events.c.kind, func.count().label("number")).group_by(events.c.kind).order_by(events.c.kind)
+            )
             return {row.kind: row.number for row in rows}
 
     def close(self) -> None:

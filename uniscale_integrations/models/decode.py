@@ -311,9 +311,7 @@ def decode(decoder: Decoder, rows: Sequence[Row]) -> None:
     firsts = [node.start.first for node in nodes if node.start.first is not None]
     known = len(firsts) == len(nodes)
     states = [first.state for first in firsts] if known else [node.start.state for node in nodes]
-    batch = decoder.open_batch(
-        decoder.model, states, max(min(ROOM, node.start.sampling.max_step_tokens) for node in nodes)
-    )
+    batch = decoder.open_batch(decoder.model, states, max(min(ROOM, node.start.sampling.max_step_tokens) for node in nodes))
     logits = torch.stack([first.logits for first in firsts]) if known else None
     while nodes:
         if logits is None:

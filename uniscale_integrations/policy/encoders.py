@@ -100,7 +100,9 @@ class EmbeddedFeatures:
         found = np.asarray(self._embed(text), dtype=np.float64).ravel()
         length = float(np.sqrt(found @ found))
         if not (0.0 < length < float("inf")):
-            raise ConfigurationError(f"{self.name}: the embedding of {text[:40]!r} must be finite numbers, not all 0, got {found!r:.80}")
+            raise ConfigurationError(
+                f"{self.name}: the embedding of {text[:40]!r} must be finite numbers, not all 0, got {found!r:.80}"
+            )
         return found / length
 
 

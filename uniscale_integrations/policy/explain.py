@@ -71,7 +71,9 @@ def explain(
         )
         for arm, configuration in enumerate(space)
     ]
-    order = sorted(range(len(found)), key=lambda arm: (arm != best, bool(found[arm].masked), -found[arm].reward - found[arm].bonus))
+    order = sorted(
+        range(len(found)), key=lambda arm: (arm != best, bool(found[arm].masked), -found[arm].reward - found[arm].bonus)
+    )
     return Explanation(tuple(found[arm] for arm in order), weights)
 
 

@@ -115,7 +115,9 @@ class Learner:
         self.scored = scored
         self.models = tuple(models)
         if not len(actions) == len(self.models) == len(costs):
-            raise ConfigurationError(f"{len(actions)} actions, {len(self.models)} models and {len(costs)} costs do not fit together")
+            raise ConfigurationError(
+                f"{len(actions)} actions, {len(self.models)} models and {len(costs)} costs do not fit together"
+            )
         # Where every configuration has a model of its own, the model's code already is its indicator.
         several = len(set(self.models)) < len(self.models)
         products = Products(actions, len(kinds) + 1, own=several)

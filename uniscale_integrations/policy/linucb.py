@@ -99,7 +99,9 @@ class LinUCB:
         """
         rows = np.asarray(actions, dtype=np.float64)
         if rows.ndim != 2 or rows.shape[1] != self.regression.dim or not len(rows):
-            raise ConfigurationError(f"actions must have the shape (K, {self.regression.dim}) with K at least 1, got {rows.shape}")
+            raise ConfigurationError(
+                f"actions must have the shape (K, {self.regression.dim}) with K at least 1, got {rows.shape}"
+            )
         return self.level + rows @ self.coefficients, self.regression.widths(rows)
 
     def update(self, x: ArrayLike, reward: float, product: Product | None = None) -> None:
@@ -161,7 +163,9 @@ class LinUCB:
         prior, (alpha, level, *settings) = np.asarray(state["prior"]), np.asarray(state["settings"]).tolist()
         ridge = RidgeRegression.from_state({**state, "b": np.atleast_2d(state["b"]), "settings": np.array(settings)})
         if prior.shape != (ridge.dim,) or not np.isfinite([*prior, alpha, level]).all():
-            raise StateError(f"the prior must be {ridge.dim} finite numbers, alpha and level finite; got {prior!r}, {alpha!r}, {level!r}")
+            raise StateError(
+                f"the prior must be {ridge.dim} finite numbers, alpha and level finite; got {prior!r}, {alpha!r}, {level!r}"
+            )
         bandit = cls(ridge.dim, alpha, ridge.ridge, ridge.discount, prior)
         bandit.regression, bandit.level = ridge, level
         return bandit

@@ -376,7 +376,9 @@ class RidgeRegression:
             raise ConfigurationError(f"{name} must have the shape {shape}, got {x.shape}")
         # Squares add up to something finite only where every value is.
         if not isfinite(np.vdot(x, x)):
-            raise ConfigurationError(f"{name} holds a value that is not finite, or too large to square: {x[~(np.abs(x) < 1e150)][0]!r}")
+            raise ConfigurationError(
+                f"{name} holds a value that is not finite, or too large to square: {x[~(np.abs(x) < 1e150)][0]!r}"
+            )
 
 
 def _require_no_infinity(values: Array) -> None:

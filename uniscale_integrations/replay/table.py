@@ -118,7 +118,9 @@ class OutcomeTable:
         places = {query: place for place, query in enumerate(full.query_ids)}
         cost = self.cost.copy()
         lacking = [query for query in self.query_ids if query not in places]
-        missing = [configuration for configuration in self.configurations if configuration not in arms and not configuration.plain]
+        missing = [
+            configuration for configuration in self.configurations if configuration not in arms and not configuration.plain
+        ]
         if lacking or missing:
             what = f"query {lacking[0]!r}" if lacking else str(missing[0])
             raise TableError(f"{full.name} has no {what}, which {self.name} has; make it of the same questions and searches")

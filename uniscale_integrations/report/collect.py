@@ -19,7 +19,9 @@ from uniscale_integrations.report.beliefs import believed
 from uniscale_integrations.space import Configuration
 
 NOT_KEPT = "The log has not kept the paths of this search; an engine with store_paths=True keeps them."
-LEFT_OUT = "The paths of this search are in the log and were left out of this page, which has those of the last {most} that were kept."
+LEFT_OUT = (
+    "The paths of this search are in the log and were left out of this page, which has those of the last {most} that were kept."
+)
 
 Alone = Mapping[str, tuple[float, float]]
 """Models alone by name, each with one plain sample: the share of right answers, and what one cost in the log's unit."""
@@ -62,7 +64,9 @@ def collected(log: Log, most_trees: int = 500, alone: Alone | None = None) -> di
     """
     stories, trees = _read(log, most_trees)
     told = list(stories.values())
-    configurations = sorted({story.decision.configuration for story in told}, key=lambda each: (each.model, each.most_paths, each.shape))
+    configurations = sorted(
+        {story.decision.configuration for story in told}, key=lambda each: (each.model, each.most_paths, each.shape)
+    )
     number = {configuration: place for place, configuration in enumerate(configurations)}
     weights = list(dict.fromkeys(story.decision.weights for story in told))
     # An axis has one unit: that of the decisions of late, if prices were told or taken away in between.
@@ -88,7 +92,9 @@ def collected(log: Log, most_trees: int = 500, alone: Alone | None = None) -> di
             "round": [story.decision.round for story in told],
             "query": [story.decision.query for story in told],
             "score": [_short(story.outcome.score if story.outcome else None) for story in told],
-            "cost": [float(f"{story.spent:.5g}") if same and story.outcome else None for story, same in zip(told, alike, strict=True)],
+            "cost": [
+                float(f"{story.spent:.5g}") if same and story.outcome else None for story, same in zip(told, alike, strict=True)
+            ],
             "seconds": [_short(story.outcome.seconds if story.outcome else None) for story in told],
             "failed": [story.outcome.failed if story.outcome else "" for story in told],
             "unknown": [place for place, story in enumerate(told) if story.outcome is None],

@@ -95,7 +95,9 @@ class Conversation:
     @property
     def question(self) -> str:
         """The last turn of the user."""
-        return next((turn.text for turn in reversed(self.turns) if turn.role == "user"), self.turns[-1].text if self.turns else "")
+        return next(
+            (turn.text for turn in reversed(self.turns) if turn.role == "user"), self.turns[-1].text if self.turns else ""
+        )
 
     @property
     def may_be_empty(self) -> bool:

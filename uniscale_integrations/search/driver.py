@@ -155,7 +155,9 @@ class Driver:
 
     async def _unscored(self, running: list[Call]) -> list[Call]:
         """The calls that have sampled something but not scored it in time: what was sampled counts without a score."""
-        late = [call for call in running if call.told is None and any(c.error is None for made in call.answers or () for c in made)]
+        late = [
+            call for call in running if call.told is None and any(c.error is None for made in call.answers or () for c in made)
+        ]
         if late:
             await _cancelled(late)
             self.search.notes.append(f"what was there when the deadline passed had not been scored by {self._verifier_name}")

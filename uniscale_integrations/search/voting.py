@@ -101,9 +101,7 @@ def tally(ballots: Iterable[Ballot], question: str = "", equal: Equal | None = N
         winner = _typical([rank for rank, _ in ranked])
         ranked.sort(key=lambda entry: entry[0][2] is not winner)
     return tuple(
-        Tally(
-            None if best.answer is None else normalise_answer(best.answer), -rank, sum(ballot.count for ballot in group), best
-        )
+        Tally(None if best.answer is None else normalise_answer(best.answer), -rank, sum(ballot.count for ballot in group), best)
         for (rank, _, best), group in ranked
     )
 
@@ -115,7 +113,9 @@ def _groups(ballots: Iterable[Ballot], question: str, equal: Equal | None) -> tu
         if ballot.value is not None:
             counted = False
             if not 0.0 <= ballot.value < inf:
-                raise VerifierError(f"the path {ballot.key} has the value {ballot.value!r}; a vote needs finite values of at least 0")
+                raise VerifierError(
+                    f"the path {ballot.key} has the value {ballot.value!r}; a vote needs finite values of at least 0"
+                )
     if not cast:
         raise ConfigurationError("a vote needs at least one ballot; no path was finished")
     numbers = iter(groups([ballot.answer for ballot in cast if ballot.answer is not None], question, equal))

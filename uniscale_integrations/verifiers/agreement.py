@@ -65,7 +65,8 @@ class Agreement:
         answers = [await _answer(question, path, candidate) for path, candidate in items]
         numbers = iter(await groups_by_algebra([answer for answer in answers if answer is not None], question, notes))
         statements = [
-            _statements(candidate, None if answer is None else next(numbers)) for (_, candidate), answer in zip(items, answers, strict=True)
+            _statements(candidate, None if answer is None else next(numbers))
+            for (_, candidate), answer in zip(items, answers, strict=True)
         ]
         sizes = Counter(path.depth for path, candidate in items if candidate.error is None)
         shared = Counter(
@@ -95,7 +96,9 @@ class Agreement:
             alike = cosines(vectors, len(prose))
         except Exception as error:
             # An embedding model that cannot be reached has no opinion; the answers are there all the same.
-            notes.append(f"verifier {self.name}: prose has no score, for the embedding model failed: {type(error).__name__}: {error}")
+            notes.append(
+                f"verifier {self.name}: prose has no score, for the embedding model failed: {type(error).__name__}: {error}"
+            )
             return {}
         depths = [items[place][0].depth for place in prose]
         return {

@@ -56,7 +56,9 @@ async def judge_arithmetic(step: str) -> float | None:
     claims, verdicts = await read_aside(_computed, step)
     if False in verdicts:
         return 0.0
-    unknown = [claim for claim, holds in zip(claims, verdicts, strict=True) if holds is None and all(map(mathematics.tame, claim))]
+    unknown = [
+        claim for claim, holds in zip(claims, verdicts, strict=True) if holds is None and all(map(mathematics.tame, claim))
+    ]
     if unknown:
         verdicts += await in_process(mathematics.__name__, "hold", unknown, seconds=SECONDS)
     known = [holds for holds in verdicts if holds is not None]

@@ -129,7 +129,8 @@ def reliability(scores: ArrayLike, correct: ArrayLike, bins: int = 10) -> list[R
     x, y = _checked(scores, correct)
     part = np.minimum((x * bins).astype(np.int64), bins - 1)
     return [
-        Reliability(float(x[part == each].mean()), float(y[part == each].mean()), int((part == each).sum())) for each in np.unique(part)
+        Reliability(float(x[part == each].mean()), float(y[part == each].mean()), int((part == each).sum()))
+        for each in np.unique(part)
     ]
 
 

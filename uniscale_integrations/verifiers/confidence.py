@@ -61,5 +61,7 @@ class SelfCertainty:
             return None
         for step, log_probability in zip(steps, log_probabilities, strict=True):
             if not log_probability <= ROUNDING:
-                raise VerifierError(f"the generator gave the mean log-probability {log_probability!r} to {step!r}; it must be at most 0")
+                raise VerifierError(
+                    f"the generator gave the mean log-probability {log_probability!r} to {step!r}; it must be at most 0"
+                )
         return tuple(round(exp(min(each, 0.0) / self._temperature), DECIMALS) for each in log_probabilities)

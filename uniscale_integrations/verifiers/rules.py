@@ -137,7 +137,9 @@ class RegexVerifier(CallableVerifier):
             raise ConfigurationError(f"{pattern!r} is not a regular expression: {error}") from error
 
         async def found(question: str, text: str, step: str) -> bool:
-            return bool(await in_process(checks.__name__, "found", compiled.pattern, compiled.flags, text + step, seconds=SECONDS))
+            return bool(
+                await in_process(checks.__name__, "found", compiled.pattern, compiled.flags, text + step, seconds=SECONDS)
+            )
 
         super().__init__(found, name=name, final_only=True)
 

@@ -54,7 +54,9 @@ def steps(url: str, way: Continuation, *, cuts: bool = True) -> ChatStepModel:
 
 
 @pytest.mark.parametrize("way", [Continuation.FLAG, Continuation.RAW, Continuation.PREFILL])
-def test_step_search_gives_the_same_greedy_answers_as_in_this_process(url: str, here: TransformersModel, way: Continuation) -> None:
+def test_step_search_gives_the_same_greedy_answers_as_in_this_process(
+    url: str, here: TransformersModel, way: Continuation
+) -> None:
     there, verifier = steps(url, way), load_prm()
     for question in questions()[::40][:6]:
         request = Request(question.text, Configuration(MODEL, 1, 4, 2), Sampling(temperature=0.0))
@@ -118,7 +120,9 @@ def test_a_plain_answer_is_the_models_own_and_comes_in_pieces(url: str, here: Tr
 
 def test_the_template_is_the_models_own_wherever_it_is_read(url: str, file: Path, here: TransformersModel) -> None:
     turns = [Turn("user", "What is 2 + 2?")]
-    there = httpx.post(f"{url.removesuffix('/v1')}/apply-template", json={"messages": [{"role": "user", "content": turns[0].text}]})
+    there = httpx.post(
+        f"{url.removesuffix('/v1')}/apply-template", json={"messages": [{"role": "user", "content": turns[0].text}]}
+    )
     read = gguf_render(file)
     assert read is not None
     assert read(turns) == tokenizer_render(here.tokenizer)(turns)

@@ -56,30 +56,36 @@ def answered(model: ChatStepModel, *shape: int, budget: Budget | None = None) ->
     return run(Request("2 + 2?", Configuration(model.name, *shape), Sampling(seed=7), budget or Budget()), model, verifier)
 
 
-@pytest.mark.parametrize(("prefix", "reply", "added"), [
-    ("First this.\n", "Then that.", "Then that."),
-    ("First this.\n", "First this.\nThen that.", "Then that."),
-    ("First this.\nThen that.\n", "First this.", None),
-    ("First this.\n", "First this.", None),
-    ("4\n", "4", ""),
-    ("", "First this.", "First this."),
-    ("First this.\n", "First this.\n\n\nThen that.", "\n\nThen that."),
-    ("First this.\n\n", "First this.\nThen that.", "Then that."),
-    ("First this.\nThen that.\n", "First this.\nThen that.\n", ""),
-    ("First this.\nThen that.", "First this.\nThen that.", ""),
-])
+@pytest.mark.parametrize(
+    ("prefix", "reply", "added"),
+    [
+        ("First this.\n", "Then that.", "Then that."),
+        ("First this.\n", "First this.\nThen that.", "Then that."),
+        ("First this.\nThen that.\n", "First this.", None),
+        ("First this.\n", "First this.", None),
+        ("4\n", "4", ""),
+        ("", "First this.", "First this."),
+        ("First this.\n", "First this.\n\n\nThen that.", "\n\nThen that."),
+        ("First this.\n\n", "First this.\nThen that.", "Then that."),
+        ("First this.\nThen that.\n", "First this.\nThen that.\n", ""),
+        ("First this.\nThen that.", "First this.\nThen that.", ""),
+    ],
+)
 def test_whether_a_reply_goes_on(prefix: str, reply: str, added: str | None) -> None:
     assert continued(prefix, reply) == added
 
 
-@pytest.mark.parametrize(("prefix", "reply", "added"), [
-    ("First this.\n", "First this.\n", ""),
-    ("First this.\n", "First this.", ""),
-    ("First this.", "First this. Then that.", " Then that."),
-    ("First this.\n", "First this.\n\nThen that.", "\nThen that."),
-    ("First this.\n", "Then that.", None),
-    ("First this.\n", "", None),
-])
+@pytest.mark.parametrize(
+    ("prefix", "reply", "added"),
+    [
+        ("First this.\n", "First this.\n", ""),
+        ("First this.\n", "First this.", ""),
+        ("First this.", "First this. Then that.", " Then that."),
+        ("First this.\n", "First this.\n\nThen that.", "\nThen that."),
+        ("First this.\n", "Then that.", None),
+        ("First this.\n", "", None),
+    ],
+)
 def test_a_server_that_repeats_the_beginning_is_understood(prefix: str, reply: str, added: str | None) -> None:
     assert continued(prefix, reply, echoes=True) == added
 
@@ -289,7 +295,11 @@ def test_a_reply_that_ran_out_of_tokens_is_cut_off_and_says_so() -> None:
         async def complete(self, asked: Asked) -> Reply:
             reply = await super().complete(asked)
             most = 4 * (asked.max_tokens or 1000)
-            return reply if asked.prefix == SAID or len(reply.text) <= most else replace(reply, text=reply.text[:most], incomplete="length")
+            return (
+                reply
+                if asked.prefix == SAID or len(reply.text) <= most
+                else replace(reply, text=reply.text[:most], incomplete="length")
+            )
 
     verifier = CallableVerifier(lambda question, before, step: 0.5)
     for shape in ((1, 1, 1), (1, 2, 1)):

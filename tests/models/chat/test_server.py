@@ -106,7 +106,9 @@ def in_memory(*replies: httpx.Response) -> tuple[ServerClient, list[dict[str, An
         return next(remaining)
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-    return ServerClient("http://server/v1/", "gpt", key="secret", http=http, extra={"top_k": 5}, render=lambda turns: "Q: "), bodies
+    return ServerClient(
+        "http://server/v1/", "gpt", key="secret", http=http, extra={"top_k": 5}, render=lambda turns: "Q: "
+    ), bodies
 
 
 def chat(text: str, **more: Any) -> httpx.Response:
@@ -140,7 +142,13 @@ def piece(text: str, finish: str | None = None, **more: Any) -> dict[str, Any]:
 
 
 def test_a_reply_that_is_read_as_it_comes_ends_where_a_step_does() -> None:
-    told = [piece("So", logprobs={"content": [{"logprob": -1.0}]}), piece(" it is"), piece(":\n- one"), piece("\n\n"), piece("Not this")]
+    told = [
+        piece("So", logprobs={"content": [{"logprob": -1.0}]}),
+        piece(" it is"),
+        piece(":\n- one"),
+        piece("\n\n"),
+        piece("Not this"),
+    ]
     usage = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 1}}
     client, bodies = in_memory(events(*told), events(piece("4", "stop"), usage))
     first = asyncio.run(client.complete(Asked(ASKED, segmenter=Units(), log_probabilities=True)))
@@ -200,17 +208,22 @@ def test_the_chat_template_is_asked_of_the_server() -> None:
 
 
 def test_log_probabilities_are_read() -> None:
-    client, _ = in_memory(chat("4", logprobs={"content": [{"logprob": -1.0}, {"logprob": -2.0}]}), chat("4", finish_reason="length"))
+    client, _ = in_memory(
+        chat("4", logprobs={"content": [{"logprob": -1.0}, {"logprob": -2.0}]}), chat("4", finish_reason="length")
+    )
     first, second = (asyncio.run(client.complete(Asked(ASKED))) for _ in range(2))
     assert (first.log_probability, first.ended) == (-1.5, True)
     assert (second.log_probability, second.ended) == (None, False)
 
 
-@pytest.mark.parametrize(("reply", "message"), [
-    (httpx.Response(200, text="busy"), "gave no JSON: 'busy'"),
-    (httpx.Response(200, json={"choices": []}), "the server gave no reply"),
-    (httpx.Response(200, json=[1]), "the server gave no reply"),
-])
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (httpx.Response(200, text="busy"), "gave no JSON: 'busy'"),
+        (httpx.Response(200, json={"choices": []}), "the server gave no reply"),
+        (httpx.Response(200, json=[1]), "the server gave no reply"),
+    ],
+)
 def test_garbage_is_told(reply: httpx.Response, message: str) -> None:
     client, _ = in_memory(reply)
     with pytest.raises(GenerationError, match=message):
@@ -218,7 +231,9 @@ def test_garbage_is_told(reply: httpx.Response, message: str) -> None:
 
 
 def test_an_error_of_the_server_is_tried_again_and_then_told_with_what_it_said() -> None:
-    client, bodies = in_memory(httpx.Response(503, text="loading"), chat("Answer: 4"), *[httpx.Response(400, text="no such model")] * 2)
+    client, bodies = in_memory(
+        httpx.Response(503, text="loading"), chat("Answer: 4"), *[httpx.Response(400, text="no such model")] * 2
+    )
     model = ChatStepModel(client, retries=2)
     request = Request("2 + 2?", Configuration("gpt"))
     assert run(request, model).answer == "4"

@@ -41,7 +41,13 @@ class Messages:
             "cache_read_input_tokens": 5,
             "cache_creation_input_tokens": 0,
         }
-        message = {"id": "msg_1", "type": "message", "role": "assistant", "model": body["model"], "content": _content(body, answer)}
+        message = {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": body["model"],
+            "content": _content(body, answer),
+        }
         message |= {"stop_reason": ENDS[answer.end], "stop_sequence": None, "usage": usage}
         counts: dict[str, Any] = {"input_tokens": usage["input_tokens"] + 5, "output_tokens": usage["output_tokens"]}
         if body.get("stream"):
@@ -85,7 +91,9 @@ def _check_messages(messages: list[Body], model: str) -> None:
         last = place == len(messages) - 1 and message["role"] == "assistant"
         if not last and not blocks:
             # Source: anthropics/claude-code 6774.
-            raise refusal(f"messages.{place}: all messages must have non-empty content except for the optional final assistant message")
+            raise refusal(
+                f"messages.{place}: all messages must have non-empty content except for the optional final assistant message"
+            )
         if any(block["type"] == "text" and not block["text"] for block in blocks):
             # Source: anthropics/claude-code 49171.
             raise refusal("messages: text content blocks must be non-empty")
@@ -159,7 +167,10 @@ def _content(body: Body, answer: Said) -> list[Body]:
     if any(str(tool.get("type", "")).startswith("web_search") for tool in body.get("tools") or []):
         blocks.append({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "2 + 2"}})
         blocks.append({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []})
-    blocks += [{"type": "tool_use", "id": f"toolu_{call.name}", "name": call.name, "input": dict(call.arguments)} for call in answer.calls]
+    blocks += [
+        {"type": "tool_use", "id": f"toolu_{call.name}", "name": call.name, "input": dict(call.arguments)}
+        for call in answer.calls
+    ]
     if answer.text:
         blocks.append({"type": "text", "text": answer.text, "citations": None})
     return blocks

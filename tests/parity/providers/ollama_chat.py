@@ -28,7 +28,11 @@ class Chat:
         answer = said(asked)
         calls = [{"function": {"name": call.name, "arguments": dict(call.arguments)}} for call in answer.calls]
         first: Body = {"role": "assistant", "content": ""} | ({"thinking": REASONING} if thinks else {})
-        parts = [first | {"tool_calls": calls}] if calls else [first, *({"role": "assistant", "content": w} for w in pieces(answer.text))]
+        parts = (
+            [first | {"tool_calls": calls}]
+            if calls
+            else [first, *({"role": "assistant", "content": w} for w in pieces(answer.text))]
+        )
         read = len(str(body["messages"])) // 4 + 1
         end: Body = {"done": True, "done_reason": "length" if answer.end == "length" else "stop"}
         end |= {"total_duration": 5, "load_duration": 1, "prompt_eval_count": read, "prompt_eval_duration": 1}

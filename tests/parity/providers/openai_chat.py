@@ -47,7 +47,12 @@ class ChatCompletions:
         counts: dict[str, Any] = {"input_tokens": usage["prompt_tokens"], "output_tokens": usage["completion_tokens"]}
         if body.get("stream"):
             return Reply(_streamed(body, answer, usage), "text/event-stream", **counts)
-        choice = {"index": 0, "message": _message(answer), "finish_reason": ENDS[answer.end], "logprobs": _logprobs(body, answer.text)}
+        choice = {
+            "index": 0,
+            "message": _message(answer),
+            "finish_reason": ENDS[answer.end],
+            "logprobs": _logprobs(body, answer.text),
+        }
         whole = _envelope(body, "chat.completion") | {"choices": [choice], "usage": usage, "system_fingerprint": "fp_1"}
         return Reply(encoded(whole), **counts)
 
@@ -81,7 +86,11 @@ def _question(body: Body, continues: bool) -> Question:
     return Question(
         text_in(users[-1]["content"]) if users else "",
         text_in(messages[-1]["content"]) if continues else "",
-        {tool["function"]["name"]: tool["function"].get("parameters", {}) for tool in body.get("tools") or [] if "function" in tool},
+        {
+            tool["function"]["name"]: tool["function"].get("parameters", {})
+            for tool in body.get("tools") or []
+            if "function" in tool
+        },
         chosen(body.get("tool_choice")),
         body.get("parallel_tool_calls") is not False,
         form.get("json_schema", {}).get("schema"),
@@ -97,7 +106,10 @@ def _message(answer: Said) -> Body:
     if answer.refused:
         return message | {"content": None, "refusal": answer.text}
     if answer.calls:
-        calls = [{"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.written}} for call in answer.calls]
+        calls = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.written}}
+            for call in answer.calls
+        ]
         return message | {"content": None, "tool_calls": calls}
     return message
 

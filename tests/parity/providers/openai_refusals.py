@@ -138,7 +138,9 @@ def _check_reasoning(body: Body) -> None:
     if body.get("temperature") not in (None, 1):
         # Source: QwenLM/qwen-code 921, glebm/i18n-tasks 672.
         value = body["temperature"]
-        message = f"Unsupported value: 'temperature' does not support {value} with this model. Only the default (1) value is supported."
+        message = (
+            f"Unsupported value: 'temperature' does not support {value} with this model. Only the default (1) value is supported."
+        )
         raise refusal(message, "temperature", "unsupported_value")
     if body.get("max_tokens") is not None:
         # Source: memochou1993/gpt-ai-assistant 361.

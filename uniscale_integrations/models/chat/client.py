@@ -14,7 +14,16 @@ from uniscale_integrations.search.segmenter import Segmenter
 CUT_SHORT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "incomplete", "model_context_window_exceeded")
 """What providers give as the reason where a reply ran out of tokens."""
 
-FILTERED = ("content_filter", "refusal", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "guardrail_intervened")
+FILTERED = (
+    "content_filter",
+    "refusal",
+    "SAFETY",
+    "RECITATION",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "guardrail_intervened",
+)
 """What providers give as the reason where they stopped a reply, or the model declined to give one."""
 
 CONTINUE = {"continue_final_message": True, "add_generation_prompt": False}

@@ -75,7 +75,11 @@ class ChatStepModel:
         timeout: float | None = None,
         retries: int = 0,
     ) -> None:
-        if (max_concurrency is not None and max_concurrency < 1) or retries < 0 or (timeout is not None and not 0 < timeout < inf):
+        if (
+            (max_concurrency is not None and max_concurrency < 1)
+            or retries < 0
+            or (timeout is not None and not 0 < timeout < inf)
+        ):
             raise ConfigurationError(
                 "a chat model needs max_concurrency of at least 1, retries of at least 0 and a timeout above 0, "
                 f"got {max_concurrency!r}, {retries!r} and {timeout!r}"

@@ -19,6 +19,7 @@ from uniscale_integrations.search.conversation import Turn
 
 __all__ = ["Render", "ServerClient"]
 
+
 class ServerClient:
     """Sends requests to a server that speaks OpenAI's protocol: vLLM, SGLang, llama.cpp, transformers, and many others.
 
@@ -166,7 +167,9 @@ def _certificates() -> ssl.SSLContext:
 def _check(response: httpx.Response) -> None:
     if response.is_error:
         raise httpx.HTTPStatusError(
-            f"{response.request.url} answered {response.status_code}: {response.text[:300]}", request=response.request, response=response
+            f"{response.request.url} answered {response.status_code}: {response.text[:300]}",
+            request=response.request,
+            response=response,
         )
 
 

@@ -96,7 +96,9 @@ class ChatSession:
 
     def estimate(self, expansion: Expansion) -> Usage:
         """An answer of the usual length for each candidate, or a short step where steps are sampled."""
-        answer = self._usual if expansion.steps > 1 or not self._by_steps else min(self._usual, self._sampling.max_step_tokens // 2)
+        answer = (
+            self._usual if expansion.steps > 1 or not self._by_steps else min(self._usual, self._sampling.max_step_tokens // 2)
+        )
         return self._owner.plain_usage(self._prompt + len(expansion.path.text) // 4, answer).scaled(expansion.count)
 
     async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
@@ -213,7 +215,9 @@ class ChatSession:
             self._conversation,
             path.text + self._pending(path),
             way,
-            self._conversation.stop if whole else (*(() if cuts else (owner.segmenter.delimiter,)), *self._ends[: MOST_STOPS - 1]),
+            self._conversation.stop
+            if whole
+            else (*(() if cuts else (owner.segmenter.delimiter,)), *self._ends[: MOST_STOPS - 1]),
             self._left(path) if whole else min(sampling.max_step_tokens, self._left(path) or sampling.max_step_tokens),
             temperature if self._draws else None,
             sampling.top_p if self._draws and sampling.top_p < 1 else None,
