@@ -92,6 +92,6 @@ print(Counter(str(entry.event.configuration) for entry in engine.log.since() if 
 # A call may bring its own weights, budget and deadline, by `bind` or in its config.
 
 # %%
-cheap = chain.with_config(configurable={"mode": "cost-sensitive"})
+cheap = chain.with_config(configurable={"uniscale_mode": "cost-sensitive"})
 print(cheap.invoke({"question": "What is 2 + 2?"}))
 print(model.bind(weights=(0, 0, 1), budget=5e9).invoke("What is 2 + 2?").response_metadata["uniscale"]["configuration"])

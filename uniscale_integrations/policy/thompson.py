@@ -1,0 +1,51 @@
+"""Thompson sampling over the ridge heads of LinUCB: a policy of one's own, as short as one can be."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import log_ndtr
+
+from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.policy.linucb_policy import LinUCBPolicy
+from uniscale_integrations.policy.policy import Assessment, Choice
+
+NODES, HEIGHTS = np.polynomial.hermite.hermgauss(64)
+
+
+class ThompsonSampling(LinUCBPolicy):
+    """Draws the reward of every configuration from what is believed of it, and takes the greatest (Thompson, 1933).
+
+    It believes what `LinUCBPolicy` does, whose bonus is the standard deviation that it draws with. Its propensities are those of the draw, so
+    that a log of its decisions can be used to judge other policies.
+
+    Example:
+        >>> from uniscale_integrations.policy.arms import Arms
+        >>> from uniscale_integrations.policy.policy import Context
+        >>> from uniscale_integrations.policy.objective import Weights
+        >>> from uniscale_integrations.policy.schema import FeatureSchema
+        >>> from uniscale_integrations.space import Configuration
+        >>> arms = Arms.of([Configuration("small"), Configuration("large")], FeatureSchema(("bias",)), [0.5, 0.5])
+        >>> policy = ThompsonSampling(arms)
+        >>> assessment = policy.assess(Context(np.ones(1)), Weights(0.4, 0.3, 0.3), np.array([True, True]))
+        >>> round(policy.choose(assessment, np.random.default_rng(0)).propensity, 3)
+        0.5
+    """
+
+    @property
+    def name(self) -> str:
+        return f"thompson {self.settings!r}"
+
+    def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
+        """A configuration, with the probability that its draw is the greatest."""
+        arms = np.flatnonzero(assessment.eligible)
+        means, spreads = assessment.reward[arms], np.maximum(assessment.bonus[arms], 1e-9)
+        drawn = int((means + spreads * rng.standard_normal(len(arms))).argmax())
+        return Choice(int(arms[drawn]), _greatest(means, spreads, drawn))
+
+
+def _greatest(means: Array, spreads: Array, arm: int) -> float:
+    """The probability that one of several independent normal draws is the greatest, by Gauss and Hermite."""
+    drawn = means[arm] + np.sqrt(2.0) * spreads[arm] * NODES
+    below = log_ndtr((drawn[:, None] - means) / spreads)
+    below[:, arm] = 0.0
+    return float(np.clip(HEIGHTS @ np.exp(below.sum(axis=1)) / np.sqrt(np.pi), 1e-9, 1.0))

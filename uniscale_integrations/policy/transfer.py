@@ -1,0 +1,229 @@
+"""What was learned of some configurations, as it is of others: models that come, go, succeed one another or change their price.
+
+A ridge head that has learned from observations `x` holds `A = R + D`, with the prior `R` and the data `D = sum x x^T`, and `b = sum r x`. A
+coefficient that the new configurations do not have is taken out as a marginal of the posterior (Schur complement), so that what was learned
+of the others together with it stays; the features that they have are linear in the old ones, `x' = T x`, so that `D' = T D T^T` and
+`b' = T b`; and a coefficient that the old ones did not have begins at its prior. The result is what learning the same observations anew
+would have given, but for the observations of what is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.space import Configuration
+
+WIDENED = 0.25
+"""What is known of a model counts for its successor only by this share, so that it is tried."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Described:
+    """What the coefficients of a learned state are of.
+
+    Attributes:
+        configurations: K of them, as text.
+        models: of each.
+        features: shape (K, m).
+        names: of the m features.
+        query: names of the n features of a question.
+        span: as of `Arms`.
+        own: whether each configuration has an indicator of its own.
+    """
+
+    configurations: tuple[str, ...]
+    models: tuple[str, ...]
+    features: Array
+    names: tuple[str, ...]
+    query: tuple[str, ...]
+    span: float
+    own: bool
+
+    @classmethod
+    def of(cls, arms: Arms, *, own: bool) -> Described:
+        """Of arms."""
+        models = tuple(each.model for each in arms.configurations)
+        names = tuple(map(key, arms.configurations))
+        return cls(names, models, arms.features, arms.names, arms.schema.names, arms.span, own)
+
+    @classmethod
+    def read(cls, state: Mapping[str, NDArray[Any]]) -> Described | None:
+        """Out of a state; `None` of one that does not say."""
+        if "arms.configurations" not in state:
+            return None
+        texts = [tuple(map(str, state[f"arms.{name}"])) for name in ("configurations", "models", "names", "query")]
+        configurations, models, names, query = texts
+        features = np.asarray(state["arms.features"], dtype=np.float64)
+        return cls(configurations, models, features, names, query, float(state["arms.span"]), bool(state["arms.own"]))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """As arrays."""
+        texts = {"configurations": self.configurations, "models": self.models, "names": self.names, "query": self.query}
+        found: dict[str, NDArray[Any]] = {f"arms.{name}": np.array(value, dtype=np.str_) for name, value in texts.items()}
+        return found | {"arms.features": self.features.copy(), "arms.span": np.array(self.span), "arms.own": np.array(self.own)}
+
+    def same(self, other: Described) -> bool:
+        """Whether coefficients of one are those of the other."""
+        mine, theirs = ((each.configurations, each.names, each.query, each.own) for each in (self, other))
+        return mine == theirs and np.array_equal(self.features, other.features)
+
+    @property
+    def dim(self) -> int:
+        """How many coefficients there are."""
+        return len(self.names) * len(self.query) + (len(self.configurations) if self.own else 0)
+
+
+def key(configuration: Configuration) -> str:
+    """A configuration as text, in which no two are alike."""
+    return "|".join(map(str, (*configuration.shape, configuration.model)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Transfer:
+    """From the coefficients of some configurations to those of others.
+
+    Args:
+        old: what was learned.
+        new: what is to be.
+    """
+
+    old: Described
+    new: Described
+
+    def head(self, matrix: Array, sums: Array, ridge: Array, weight: float, precision: Array) -> tuple[Array, Array]:
+        """`A` and `b` of a head over the new coefficients.
+
+        Args:
+            matrix: the old `A`, shape (d, d).
+            sums: the old `b`, shape (targets, d).
+            ridge: the old prior precisions, shape (d,).
+            weight: of the prior in the old `A`.
+            precision: the new prior precisions, shape (d',).
+        """
+        kept = self._kept()
+        gone = np.setdiff1d(np.arange(self.old.dim), kept)
+        data, moments = matrix[np.ix_(kept, kept)].copy(), sums[:, kept].copy()
+        if len(gone):
+            across = matrix[np.ix_(kept, gone)]
+            solved = np.linalg.solve(matrix[np.ix_(gone, gone)], np.concatenate([across.T, sums[:, gone].T], axis=1))
+            data -= across @ solved[:, : len(kept)]
+            moments -= (across @ solved[:, len(kept) :]).T
+        data[np.diag_indices(len(kept))] -= weight * ridge[kept]
+        turned = self._turn()[:, kept]
+        found = turned @ data @ turned.T
+        return (found + found.T) / 2.0 + np.diag(precision), moments @ turned.T
+
+    def per_arm(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Numbers of each old configuration, shape (K,), as of each new one; 0 for one that was not there."""
+        places = {name: place for place, name in enumerate(self.old.configurations)}
+        return np.array([values[places[name]] if name in places else 0 for name in self.new.configurations], dtype=values.dtype)
+
+    def per_model(self, values: Array) -> Array:
+        """Numbers of each old model, shape (models, ...), likewise."""
+        places = {name: place for place, name in enumerate(dict.fromkeys(self.old.models))}
+        none = np.zeros(values.shape[1:])
+        return np.array([values[places[name]] if name in places else none for name in dict.fromkeys(self.new.models)])
+
+    def arm(self, old: int) -> int | None:
+        """The new number of an old configuration; `None` where it is gone."""
+        name = self.old.configurations[old]
+        return self.new.configurations.index(name) if name in self.new.configurations else None
+
+    def _kept(self) -> NDArray[np.int64]:
+        """The old coefficients that the new configurations have too, or that theirs are made of."""
+        grid = _product([name in self.new.names or name == SIZE for name in self.old.names], [name in self.new.query for name in self.old.query])
+        own = [name in self.new.configurations and self.new.own for name in self.old.configurations] if self.old.own else []
+        found: NDArray[np.int64] = np.flatnonzero([*grid, *own])
+        return found
+
+    def _turn(self) -> Array:
+        """`T`, shape (d', d)."""
+        features, query = self._features(), _selection(self.new.query, self.old.query)
+        rows, columns = self.new.dim, self.old.dim
+        turn = np.zeros((rows, columns))
+        product = np.kron(features, query)
+        turn[: product.shape[0], : product.shape[1]] = product
+        if self.new.own and self.old.own:
+            turn[product.shape[0] :, product.shape[1] :] = _selection(self.new.configurations, self.old.configurations)
+        elif self.new.own:
+            # Where every configuration had a model of its own, the model's code was its indicator.
+            for place, name in enumerate(self.old.configurations):
+                code = f"model: {self.old.models[place]}"
+                if name in self.new.configurations and code in self.old.names:
+                    turn[product.shape[0] + self.new.configurations.index(name), self.old.names.index(code) * len(self.old.query)] = 1.0
+        return turn
+
+    def _features(self) -> Array:
+        """How the new features of configurations that were there already depend on their old ones, shape (m', m)."""
+        found = _selection(self.new.names, self.old.names)
+        places = {name: place for place, name in enumerate(self.old.configurations)}
+        shared = [(place, places[name]) for place, name in enumerate(self.new.configurations) if name in places]
+        if not shared:
+            return found
+        now, before = (np.array(each) for each in zip(*shared, strict=True))
+        for place, name in enumerate(self.new.names):
+            column = self.new.features[now, place]
+            if name in self.old.names:
+                old = self.old.features[before, self.old.names.index(name)]
+                if not np.array_equal(column, old):
+                    found[place] = self._affine(old, column, self.old.names.index(name))
+            elif np.ptp(column) == 0:
+                # It told nothing of them, and was left out.
+                found[place, 0] = column[0]
+        return found
+
+    def _affine(self, old: Array, new: Array, place: int) -> Array:
+        """The row of a feature whose scale depends on what else there is, such as the size of a model among others."""
+        row = np.zeros(len(self.old.names))
+        slope = np.ptp(new) / np.ptp(old) if np.ptp(old) > 0 else 1.0
+        row[place] = slope
+        row[0] += float(new.mean() - slope * old.mean())
+        return row
+
+
+SIZE = "size"
+"""The feature of models whose scale depends on the others."""
+
+
+def succeeded(matrix: Array, sums: Array, precision: Array, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Array, Array]:
+    """`A` and `b` with some coefficients beginning where others are, less sure of it.
+
+    Args:
+        matrix: `A`, shape (d, d).
+        sums: `b`, shape (targets, d).
+        precision: prior precisions, shape (d,).
+        pairs: places of the coefficients of the successor and, one for one, of its predecessor.
+    """
+    matrix, sums = matrix.copy(), sums.copy()
+    inverse = np.linalg.inv(matrix)
+    theta = sums @ inverse
+    for heirs, ancestors in pairs:
+        heir, ancestor = np.array(heirs), np.array(ancestors)
+        known = np.linalg.inv(inverse[np.ix_(ancestor, ancestor)])
+        # Beside what the prior says anyway.
+        beyond = WIDENED * (known - np.diag(precision[ancestor]))
+        block = np.diag(precision[heir]) + (beyond + beyond.T) / 2.0
+        matrix[np.ix_(heir, heir)] = block
+        sums[:, heir] = theta[:, ancestor] @ block
+    return matrix, sums
+
+
+def _product(left: Sequence[bool], right: Sequence[bool]) -> list[bool]:
+    return [one and other for one in left for other in right]
+
+
+def _selection(new: Sequence[str], old: Sequence[str]) -> Array:
+    """A row for each new name with a 1 at the old one that it is, shape (new, old)."""
+    places = {name: place for place, name in enumerate(old)}
+    found = np.zeros((len(new), len(old)))
+    for row, name in enumerate(new):
+        if name in places:
+            found[row, places[name]] = 1.0
+    return found
