@@ -17,6 +17,7 @@ test: lint
 
 lint: .venv
 	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
 	.venv/bin/mypy --strict uniscale_integrations training benchmarks tests
 
 # Options by DEMO="--questions 100 --mode quality-first"; all of them: .venv/bin/uniscale demo --help.

@@ -34,7 +34,7 @@ from sqlalchemy import make_url
 from benchmarks.instant import InstantGenerator, InstantVerifier
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.log.events import Decision, Feedback, Outcome
-from uniscale_integrations.log.log import Log
+from uniscale_integrations.log.log import open_log
 from uniscale_integrations.space import ConfigurationSpace
 
 MODELS = {"small": 1e6, "middle": 4e6, "large": 16e6}
@@ -138,7 +138,7 @@ def killed(address: str, kills: int, seed: int = 0) -> Killed:
             # A line that was cut off was not reported.
             lines = (first + process.stdout.read()).split(b"\n")[:-1]
         reported += [json.loads(line) for line in lines]
-    with closing(Log(address)) as log:
+    with closing(open_log(address)) as log:
         held = [entry.event for entry in log.everything()]
     decided = {event.decision_id for event in held if isinstance(event, Decision)}
     came = {event.decision_id for event in held if isinstance(event, Outcome)}
@@ -177,7 +177,7 @@ def together(address: str, processes: int, decisions: int, seed: int = 0) -> Tog
     seconds = time.monotonic() - started
     states.append(dict(uninterrupted(address)))
     off = max(difference(states[0], state) for state in states[1:])
-    with closing(Log(address)) as log:
+    with closing(open_log(address)) as log:
         events = sum(log.counts().values())
     return Together(database(address), processes, decisions, events, off, seconds)
 
@@ -231,7 +231,7 @@ def opened(address: str) -> State:
 
 def uninterrupted(address: str) -> State:
     """What an engine has learned that folds the log from its first event to its last."""
-    with closing(Log(address)) as log:
+    with closing(open_log(address)) as log:
         log.forget_snapshots()
     return opened(address)
 
@@ -244,7 +244,7 @@ def difference(one: State, other: State) -> float:
     for name, array in one.items():
         if array.shape != other[name].shape:
             return float("inf")
-        if array.dtype.kind == "U":
+        if array.dtype.kind in "Ub":
             off = max(off, float((array != other[name]).any()))
         elif array.size:
             off = max(off, float(np.abs(array - other[name]).max() / max(1.0, np.abs(array).max())))

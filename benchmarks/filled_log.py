@@ -6,7 +6,8 @@ import random
 from typing import Any
 
 from uniscale_integrations.log.events import Decision, Feedback, Outcome
-from uniscale_integrations.log.log import Log
+from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.encoders import WithNumbers, query_encoder
 from uniscale_integrations.search.conversation import NUMBERS
 from uniscale_integrations.space import Configuration
@@ -19,10 +20,10 @@ SCRIPT = (
 CONFIGURATIONS = [Configuration("small"), Configuration("small", 4), Configuration("large"), Configuration("large", 1, 4, 2)]
 
 
-def filled(address: str, count: int, seed: int = 0) -> Log:
+def filled(address: str, count: int, seed: int = 0) -> EventStore:
     """A log of decisions, of which most are judged, some fail, some are open, and the last say what their search did."""
-    log, draw = Log(address), random.Random(seed)
-    encode = WithNumbers(query_encoder(None), len(NUMBERS), "conversation-1")
+    log, draw = open_log(address), random.Random(seed)
+    encode = WithNumbers(query_encoder(None), NUMBERS, "conversation-1")
     features = tuple(encode("What is 2 + 2?").tolist())
     for place in range(count):
         configuration = CONFIGURATIONS[draw.randrange(4)]

@@ -33,8 +33,8 @@ from pydantic import SecretStr
 from benchmarks.concurrency import ALL_KEPT, MODEL, AsyncCall, Call, Shape, concurrency
 from benchmarks.frameworks import added, timed, timed_async
 from benchmarks.frameworks import run as run_parts
-from uniscale_integrations.attribution import decisions_of
 from uniscale_integrations.engine import UniScale
+from uniscale_integrations.engine.attribution import decisions_of
 from uniscale_integrations.langchain import UniScaleChatModel
 from uniscale_integrations.langchain.chat_model import as_generator
 from uniscale_integrations.log.events import Outcome

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.sql import SQLStore
+from uniscale_integrations.policy.linucb_policy import LinUCBPolicy
 
 
 def decisions(engine: UniScale) -> list[Decision]:
@@ -21,3 +23,16 @@ def judged(engine: UniScale) -> list[Feedback]:
 
 def outcomes(engine: UniScale) -> list[Outcome]:
     return [entry.event for entry in engine.log.since() if isinstance(entry.event, Outcome)]
+
+
+def store(engine: UniScale) -> SQLStore:
+    """The log as the database that it is in."""
+    assert isinstance(engine.log, SQLStore)
+    return engine.log
+
+
+def learned(engine: UniScale) -> LinUCBPolicy:
+    """The policy."""
+    policy = engine._knowledge.replica.fold.policy
+    assert isinstance(policy, LinUCBPolicy)
+    return policy

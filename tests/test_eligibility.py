@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.instant import InstantGenerator
 from uniscale_integrations.cost.hardware import H100
-from uniscale_integrations.eligibility import LONGEST_REST, REMEMBERED, Eligibility, Resting
+from uniscale_integrations.engine.eligibility import LONGEST_REST, REMEMBERED, Eligibility, Resting
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.space import Configuration, ConfigurationSpace

@@ -17,10 +17,13 @@ from langchain_core.language_models import FakeListChatModel
 from sqlalchemy import event
 
 from benchmarks.instant import InstantGenerator, InstantVerifier
-from tests.logged import outcomes
+from tests.logged import decisions, learned, outcomes, store
 from uniscale_integrations.cost.hardware import H100
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.engine import UniScale
+from uniscale_integrations.engine import Model, UniScale
+from uniscale_integrations.engine.estimates import expected_cost
+from uniscale_integrations.engine.journal import Decision
+from uniscale_integrations.engine.model_registry import generators
 from uniscale_integrations.errors import (
     ConfigurationError,
     ContextLengthError,
@@ -30,13 +33,13 @@ from uniscale_integrations.errors import (
     UniScaleError,
     UnknownDecisionError,
 )
-from uniscale_integrations.estimates import expected_cost
-from uniscale_integrations.journal import Decision
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Feedback, Outcome
-from uniscale_integrations.log.log import Entry, Log, Position
-from uniscale_integrations.policy.learner import LearnerSettings
-from uniscale_integrations.roster import generators
+from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.ports import Entry, Position
+from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.policy.linucb_policy import LearnerSettings
+from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.paths import Candidate, Expansion, Path
@@ -167,14 +170,14 @@ def test_a_log_that_is_full_does_not_cost_the_answer(tmp_path: File) -> None:
     def fill(connection: object, record: object) -> None:
         connection.execute("PRAGMA max_page_count = 1")  # type: ignore[attr-defined]
 
-    event.listen(made.log._engine, "connect", fill)
+    event.listen(store(made)._engine, "connect", fill)
     made.log.close()
     answers = [made.run(QUESTIONS[0]) for _ in range(60)]
     assert all(answer.answer in ("4", "5") for answer in answers)
     assert "not logged, so feedback on it cannot be learned from" in answers[-1].notes[-1]
     with pytest.raises(UnknownDecisionError):
         made.feedback(answers[-1], 1.0)
-    event.remove(made.log._engine, "connect", fill)
+    event.remove(store(made)._engine, "connect", fill)
     made.log.close()
     assert not made.run(QUESTIONS[0]).notes
     made.close()
@@ -213,9 +216,9 @@ for turn in range(40):
 
 
 def state(made: UniScale) -> list[np.ndarray]:
-    components = made._replica.fold.learner.components
+    components = learned(made).components
     arrays = [array for ridge in (components.judged, components.observed) for array in (ridge.matrix, ridge.sums)]
-    return [*arrays, made._replica.fold.learner._average]
+    return [*arrays, learned(made)._average]
 
 
 def test_workers_on_one_log_come_to_the_same_state(tmp_path: File) -> None:
@@ -227,7 +230,7 @@ def test_workers_on_one_log_come_to_the_same_state(tmp_path: File) -> None:
     first.sync()
     second = engine(log=log)
     assert first.log.counts() == {"decision": 120, "feedback": 120, "outcome": 120}
-    assert first._replica.fold.learner.components.feedback == 120
+    assert first._knowledge.replica.fold.feedback == 120
     for left, right in zip(state(first), state(second), strict=True):
         np.testing.assert_allclose(left, right, atol=1e-8)
     first.close()
@@ -240,7 +243,7 @@ def test_feedback_of_another_worker_is_seen_within_the_interval(tmp_path: File) 
     answer = one.run(QUESTIONS[0])
     other.feedback(answer, 1.0)
     one.decide(QUESTIONS[0])
-    assert one._replica.fold.learner.components.feedback == 1
+    assert one._knowledge.replica.fold.feedback == 1
     one.close()
     other.close()
 
@@ -347,12 +350,12 @@ def test_a_snapshot_is_a_shortcut_and_nothing_else(tmp_path: File) -> None:
         made.feedback(answer, 0.5, source="another")
     made.sync()
     resumed, anew = engine(log=log), engine(log=log, sync_interval=5.0)
-    assert resumed._replica.fold.events == 20, "only what came after the snapshot"
-    anew.log._engine.dispose()
-    with anew.log._engine.begin() as connection:
+    assert resumed._knowledge.replica.fold.events == 20, "only what came after the snapshot"
+    store(anew)._engine.dispose()
+    with store(anew)._engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM uniscale_snapshots")
     anew = engine(log=log)
-    assert anew._replica.fold.events == 100
+    assert anew._knowledge.replica.fold.events == 100
     for other in (resumed, anew):
         for left, right in zip(state(other), state(made), strict=True):
             np.testing.assert_allclose(left, right, atol=1e-9)
@@ -365,19 +368,28 @@ def test_a_snapshot_of_other_settings_is_not_taken(tmp_path: File) -> None:
     made = engine(log=log)
     made.run(QUESTIONS[0])
     made.snapshot()
-    assert engine(log=log, settings=LearnerSettings(alpha=0.1))._replica.fold.events == 2
-    assert engine(log=log)._replica.fold.events == 0
+    assert engine(log=log, settings=LearnerSettings(alpha=0.1))._knowledge.replica.fold.events == 2
+    assert engine(log=log)._knowledge.replica.fold.events == 0
 
 
-def test_a_snapshot_made_on_another_scale_of_costs_is_not_taken(tmp_path: File) -> None:
+def test_what_was_learned_of_answers_outlasts_a_change_of_prices(tmp_path: File) -> None:
     log = f"sqlite:///{tmp_path / 'log.db'}"
     made = engine(log=log)
-    made.run(QUESTIONS[0])
+    for turn in range(10):
+        made.feedback(made.run(QUESTIONS[turn % 2]), float(turn % 3 > 0))
     made.snapshot()
-    dearer = UniScale([Saying("small", 2e6, "Answer: 4"), Saying("large", 2e8, "Answer: 5")], Half(), made.space, log=log)
-    np.testing.assert_allclose(dearer._estimates.positions, made._estimates.positions)
-    assert dearer._replica.fold.events == 2, "everything anew"
-    as_large = Outcome("", 0.5, float(made._estimates.costs[1]))
+    with store(made)._engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM uniscale_events")
+    dearer = UniScale([Saying("small", 2e6, "Answer: 4"), Saying("large", 2e9, "Answer: 5")], Half(), made.space, log=log)
+    assert dearer._knowledge.replica.fold.events == 0
+    before, after = made.decide(QUESTIONS[0]).assessment, dearer.decide(QUESTIONS[0]).assessment
+    np.testing.assert_allclose(after.correct, before.correct, atol=1e-9)
+    np.testing.assert_allclose(after.score, before.score, atol=1e-9)
+    told = [engine._brain.estimates for engine in (made, dearer)]
+    # By what factor costs differ from what was expected is known still.
+    factors = [(costs - each.positions) * each.scale.span for costs, each in zip((before.cost, after.cost), told, strict=True)]
+    np.testing.assert_allclose(factors[0], factors[1], atol=1e-9)
+    as_large = Outcome("", 0.5, float(made._brain.estimates.costs[1]))
     assert dearer.reward(as_large, 1.0) > made.reward(as_large, 1.0), "the same cost is nearer to the cheap end now"
 
 
@@ -385,7 +397,7 @@ def test_a_poisoned_snapshot_is_refused_with_what_is_wrong(tmp_path: File) -> No
     log = f"sqlite:///{tmp_path / 'log.db'}"
     made = engine(log=log)
     made.run(QUESTIONS[0])
-    made._replica.fold.learner.components.judged._stored[3, 4] = np.nan
+    learned(made).components.judged._stored[3, 4] = np.nan
     made.snapshot()
     with pytest.raises(StateError, match="A holds a value that is not finite in row 3; rebuild the state from its log"):
         engine(log=log)
@@ -406,12 +418,12 @@ def test_what_it_logged_itself_is_not_read_again_unless_others_wrote_in_between(
     monkeypatch.setattr(made.log, "since", counted)
     for _ in range(5):
         made.feedback(made.run(QUESTIONS[0]), 1.0)
-    assert (reads, made._replica.fold.events) == ([], 15)
+    assert (reads, made._knowledge.replica.fold.events) == ([], 15)
     other.feedback(other.run(QUESTIONS[1]), 0.0)
     made.run(QUESTIONS[0])
     made.decide(QUESTIONS[0])
     assert reads
-    assert made._replica.fold.events == 21
+    assert made._knowledge.replica.fold.events == 21
     other.sync()
     for left, right in zip(state(made), state(other), strict=True):
         np.testing.assert_allclose(left, right, atol=1e-12)
@@ -460,18 +472,18 @@ def test_shared_feedback_counts_with_its_weight_and_is_revised_with_it(tmp_path:
     made = engine(log=f"sqlite:///{tmp_path / 'log.db'}", mode=[1, 0, 0])
     decisions = [made.decide(QUESTIONS[0]) for _ in range(2)]
     ids = [decision.id for decision in decisions]
-    made.log.give_feedback(Feedback(ids[0], 1.0, "test", weight=0.25))
-    made.log.give_feedback(Feedback(ids[1], 1.0, "test"))
-    made.log.give_feedback(Feedback(ids[0], 0.5, "test", weight=0.25))
+    made.log.add_feedback(Feedback(ids[0], 1.0, "test", weight=0.25))
+    made.log.add_feedback(Feedback(ids[1], 1.0, "test"))
+    made.log.add_feedback(Feedback(ids[0], 0.5, "test", weight=0.25))
     made.sync()
     ridge = np.diag(made.state()["judged.ridge"])
-    products, average = made._replica.fold.learner.components.products, made.state()["average"]
+    products, average = learned(made).components.products, made.state()["average"]
     expected, sums = ridge.copy(), np.zeros(len(ridge))
     for decision, correct, weight in zip(decisions, (0.5, 1.0), (0.25, 1.0), strict=True):
         centred = np.array(decision.features) - average
         centred[0] = 1.0
         row = products.features(list(made.space).index(decision.configuration), centred)
-        prior = made._replica.fold.learner.components.prior[0, list(made.space).index(decision.configuration)]
+        prior = learned(made).components.prior[0, list(made.space).index(decision.configuration)]
         expected += weight * np.outer(row, row)
         sums += weight * (correct - prior) * row
     np.testing.assert_allclose(made.state()["judged.A"], expected, atol=1e-12)
@@ -576,7 +588,92 @@ def test_text_that_is_no_unicode_costs_nobody_anything() -> None:
 
 
 def test_an_open_log_is_its_owners_to_close() -> None:
-    log = Log("sqlite://")
+    log = open_log("sqlite://")
     with UniScale([Saying("small", 1e6)], Half(), log=log) as made:
         made.run(QUESTIONS[0])
     assert log.counts() == {"decision": 1, "outcome": 1}
+
+
+def test_models_come_and_go_and_prices_change_while_requests_go_on(tmp_path: File) -> None:
+    made = engine(log=f"sqlite:///{tmp_path / 'log.db'}")
+    for turn in range(12):
+        made.feedback(made.run(QUESTIONS[turn % 2]), float(turn % 3 > 0))
+    before, fold = made.state(), made._knowledge.replica.fold
+    told = dict(zip(map(str, before["arms.configurations"]), before["told"].tolist(), strict=True))
+    made.update(models=["small", "large", Model(Saying("third", 4e6, "Answer: 4"), successor_of="small")])
+    assert list(made.models) == ["small", "large", "third"]
+    assert {each.model for each in made.space} == {"small", "large", "third"}
+    after = made.state()
+    now = dict(zip(map(str, after["arms.configurations"]), after["told"].tolist(), strict=True))
+    assert {name: now[name] for name in told} == told
+    assert after["seen"] == before["seen"]
+    made.feedback(made.run(QUESTIONS[0], models=["third"]), 1.0)
+    assert made.state()["told"].sum() == sum(told.values()) + 1
+    made.update(models=["large", "third"])
+    assert {each.model for each in made.space} == {"large", "third"}
+    assert made.run(QUESTIONS[0]).configuration.model in ("large", "third")
+    assert made._knowledge.replica.fold is not fold
+    with pytest.raises(ConfigurationError, match="the models are large, third"):
+        made.update(prices={"small": (1.0, 2.0)})
+    with pytest.raises(ConfigurationError, match="which counts its own cost in eFLOPs"):
+        made.update(prices={"large": (1.0, 2.0)})
+    with pytest.raises(ConfigurationError, match="an engine needs at least one model"):
+        made.update(models=[])
+    assert list(made.models) == ["large", "third"]
+
+
+def test_a_request_under_way_ends_as_it_began(tmp_path: File) -> None:
+    made = engine(log=f"sqlite:///{tmp_path / 'log.db'}")
+
+    async def answered() -> Answer:
+        running = asyncio.create_task(made.arun(QUESTIONS[0], models=["small"]))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(made.update, models=["large"])
+        return await running
+
+    answer = asyncio.run(answered())
+    assert answer.configuration.model == "small"
+    assert made.feedback(answer, 1.0), "and may be judged, though nothing is learned of it any more"
+    assert made.state()["told"].sum() == 0
+
+
+def test_a_decision_says_what_decided_it_and_what_could_have_been_chosen(tmp_path: File) -> None:
+    made = engine(log=f"sqlite:///{tmp_path / 'log.db'}", policy="random")
+    taken = made.decide(QUESTIONS[0])
+    assert taken.propensity == 1 / len(made.space)
+    [logged] = decisions(made)
+    assert logged.propensity == taken.propensity
+    record = made.log.load_description(logged.extra["brain"])
+    assert record is not None
+    assert record["policy"] == {"source": "random", "settings": None}
+    assert [tuple(each) for each in record["configurations"]] == [(each.model, *each.shape) for each in made.space]
+    flags = np.unpackbits(np.frombuffer(bytes.fromhex(logged.extra["eligible"]), dtype=np.uint8))[: len(made.space)]
+    assert flags.all()
+    with pytest.warns(DeprecationWarning, match="Decision.width is now Decision.bonus"):
+        assert taken.width == taken.bonus
+
+
+def test_what_another_encoder_has_logged_is_read_by_the_names_of_its_features(tmp_path: File) -> None:
+    class Lengths:
+        name = "lengths"
+        schema = FeatureSchema(("bias", "characters", "words"))
+
+        def __call__(self, text: str) -> Array:
+            return np.array([1.0, len(text) / 40, len(text.split()) / 8])
+
+    class Renamed(Lengths):
+        name = "lengths and lines"
+        schema = FeatureSchema(("bias", "lines", "characters", "words"))
+
+        def __call__(self, text: str) -> Array:
+            bias, characters, words = super().__call__(text)
+            return np.array([bias, text.count("\n"), characters, words])
+
+    log = f"sqlite:///{tmp_path / 'log.db'}"
+    one = engine(log=log, features=Lengths())
+    for turn in range(12):
+        one.feedback(one.run(QUESTIONS[turn % 2]), float(turn % 3 > 0))
+    other = engine(log=log, features=Renamed())
+    assert other.state()["told"].sum() == 12
+    before, after = one.decide(QUESTIONS[0]), other.decide(QUESTIONS[0])
+    np.testing.assert_allclose(after.assessment.correct, before.assessment.correct, atol=1e-9)

@@ -11,10 +11,10 @@ from benchmarks.instant import InstantGenerator
 from uniscale_integrations.cost.hardware import H100
 from uniscale_integrations.cost.lengths import TYPICAL
 from uniscale_integrations.cost.usage import Usage
-from uniscale_integrations.estimates import expected_cost
+from uniscale_integrations.engine.estimates import expected_cost
+from uniscale_integrations.engine.model_registry import generators, loaded
 from uniscale_integrations.models.catalog import family, language_models, load_model
 from uniscale_integrations.models.questions import questions
-from uniscale_integrations.roster import generators, loaded
 from uniscale_integrations.search.many import arun_many
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Request

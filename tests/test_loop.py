@@ -9,7 +9,7 @@ from contextvars import copy_context
 
 import pytest
 
-from uniscale_integrations.loop import LoopThread
+from uniscale_integrations.concurrency.loop import LoopThread
 
 
 async def _after(seconds: float) -> str:

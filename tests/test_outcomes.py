@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from uniscale_integrations.engine.outcomes import Outcome, read_outcomes, write_outcomes
 from uniscale_integrations.errors import TableError
-from uniscale_integrations.outcomes import Outcome, read_outcomes, write_outcomes
 
 ROW = {"query_id": "q", "query": "2 + 2?", "model": "m", "qp": 2, "cp": 4, "bs": 2, "correct": 0.5}
 UNIT = st.floats(0, 1)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from uniscale_integrations.concurrency.processes import Workers, in_process
 from uniscale_integrations.errors import NotInTime
-from uniscale_integrations.processes import Workers, in_process
 
 BACKTRACKS = ("re", "search", "(a+)+b", "a" * 40)
 
@@ -126,7 +126,7 @@ def test_a_forked_process_has_processes_of_its_own() -> None:
 def test_a_process_ends_with_the_one_that_asks_it() -> None:
     script = """
 import time
-from uniscale_integrations.processes import Workers
+from uniscale_integrations.concurrency.processes import Workers
 workers = Workers(1)
 print(workers.call("os", "getpid", seconds=5), flush=True)
 time.sleep(600)

@@ -12,9 +12,9 @@ from benchmarks.instant import InstantVerifier
 from tests.test_engine import Saying
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.engine import UniScale
+from uniscale_integrations.engine.recalibration import Recalibration, pairs
 from uniscale_integrations.errors import StateError
-from uniscale_integrations.log.log import Log
-from uniscale_integrations.recalibration import Recalibration, pairs
+from uniscale_integrations.log.log import open_log
 from uniscale_integrations.search.paths import Candidate, Path
 from uniscale_integrations.space import ConfigurationSpace
 from uniscale_integrations.verifiers.calibration import brier
@@ -87,15 +87,15 @@ def test_workers_share_the_versions(tmp_path: File) -> None:
 def test_a_verifier_of_another_name_begins_anew(tmp_path: File) -> None:
     address = f"sqlite:///{tmp_path / 'log.db'}"
     serve(engine(Knowing(0.99, 0.95), address), 0, 120)
-    assert Recalibration(Log(address), "knowing").version >= 1
-    assert Recalibration(Log(address), "another").version == 0
+    assert Recalibration(open_log(address), "knowing").version >= 1
+    assert Recalibration(open_log(address), "another").version == 0
     made = engine(Knowing(0.8, 0.2, "another"), address)
     serve(made, 200, 10)
     assert {(pair.verifier, pair.raw == pair.score) for pair in pairs(made.log, 10)} == {("another", True)}
 
 
 def test_a_version_that_another_worker_was_first_to_write_is_taken_over(tmp_path: File) -> None:
-    log = Log(f"sqlite:///{tmp_path / 'log.db'}")
+    log = open_log(f"sqlite:///{tmp_path / 'log.db'}")
     body = {"scores": [0.0, 1.0], "values": [0.2, 0.7], "pairs": 30, "method": "platt"}
     assert log.save_calibration("knowing", 1, body)
     assert not log.save_calibration("knowing", 1, body)

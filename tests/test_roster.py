@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.instant import InstantGenerator
+from uniscale_integrations.engine.model_registry import loaded
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.roster import loaded
 
 
 @pytest.mark.parametrize("model", ["uniscale-0.3m", InstantGenerator()], ids=["a local model", "a generator"])

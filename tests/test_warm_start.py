@@ -12,11 +12,11 @@ from langchain_core.language_models import FakeListChatModel
 from tests.logged import decisions
 from tests.test_engine import QUESTIONS, engine
 from uniscale_integrations.engine import UniScale
+from uniscale_integrations.engine.model_registry import generators
+from uniscale_integrations.engine.outcomes import Outcome, write_outcomes
 from uniscale_integrations.errors import ConfigurationError, LogError, TableError
 from uniscale_integrations.log.events import Outcome as Came
-from uniscale_integrations.log.log import Log
-from uniscale_integrations.outcomes import Outcome, write_outcomes
-from uniscale_integrations.roster import generators
+from uniscale_integrations.log.log import open_log
 from uniscale_integrations.space import Configuration
 
 SMALL, LARGE = Configuration("small"), Configuration("large")
@@ -45,10 +45,10 @@ def test_a_table_is_known_from_the_first_request_on(table: File) -> None:
 
 def test_nothing_is_learned_twice(table: File) -> None:
     made = engine()
-    assert made.warm_start(table, most=50) == 50
-    assert made.warm_start(table, most=60) == 10
+    assert made.warm_start(table, limit=50) == 50
+    assert made.warm_start(table, limit=60) == 10
     state = made.state()
-    assert made.warm_start(str(table), most=60) == 0
+    assert made.warm_start(str(table), limit=60) == 0
     assert all((array == state[name]).all() for name, array in made.state().items())
 
 
@@ -99,7 +99,7 @@ def test_costs_in_another_unit_are_refused(tmp_path: File) -> None:
         priced.warm_start(tmp_path / "table.jsonl")
     write_outcomes(tmp_path / "priced.jsonl", [Outcome("1", QUESTIONS[0], Configuration(name), 1.0, score=0.5, cost_usd=0.01)])
     assert priced.warm_start(tmp_path / "priced.jsonl") == 1
-    old = Log("sqlite://")
+    old = open_log("sqlite://")
     priced.decide("Why?")
     decision = replace(decisions(priced)[-1], decision_id="d")
     old.append(decision, Came("d", 0.5, eflops=1e9, extra={"dollars": True}))

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uniscale_integrations.engine import UniScale
+    from uniscale_integrations.engine import Model, UniScale
     from uniscale_integrations.errors import UniScaleError
     from uniscale_integrations.langchain import UniScaleChatModel
     from uniscale_integrations.llama_index import UniScaleLLM
@@ -28,6 +28,7 @@ __all__ = [
     "Configuration",
     "ConfigurationSpace",
     "LinUCB",
+    "Model",
     "Request",
     "Sampling",
     "UniScale",
@@ -46,6 +47,7 @@ _MODULES = {
     "Configuration": "uniscale_integrations.space",
     "ConfigurationSpace": "uniscale_integrations.space",
     "LinUCB": "uniscale_integrations.policy.linucb",
+    "Model": "uniscale_integrations.engine",
     "Request": "uniscale_integrations.search.run",
     "Sampling": "uniscale_integrations.search.ports",
     "UniScale": "uniscale_integrations.engine",

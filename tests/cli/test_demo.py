@@ -19,7 +19,7 @@ from tests.openai_server import Server
 from uniscale_integrations.cli.app import app
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.log.events import Decision
-from uniscale_integrations.log.log import Log
+from uniscale_integrations.log.log import open_log
 
 
 def demo(folder: Path, *options: str) -> Result:
@@ -47,7 +47,7 @@ def test_both_frameworks_on_one_engine_beside_what_else_could_be_done_and_again(
         assert each["cost"] > 0
     assert "what is chosen for which kind of question" in first.stdout
     assert (tmp_path / "report.html").read_text().count("<script") == 2
-    with closing(Log(f"sqlite:///{tmp_path / 'uniscale.db'}", create=False)) as log:
+    with closing(open_log(f"sqlite:///{tmp_path / 'uniscale.db'}", create=False)) as log:
         # Everything was judged, by callbacks, and nothing twice.
         assert log.counts() == {"decision": 8, "outcome": 8, "feedback": 8}
 
@@ -58,7 +58,7 @@ def test_both_frameworks_on_one_engine_beside_what_else_could_be_done_and_again(
 
     third = demo(tmp_path, "-n", "4", "--no-others", "--fresh", "--models", "uniscale-0.3m", "--verifier", "agreement")
     assert figures(third)["before"] == 0
-    with closing(Log(f"sqlite:///{tmp_path / 'uniscale.db'}", create=False)) as log:
+    with closing(open_log(f"sqlite:///{tmp_path / 'uniscale.db'}", create=False)) as log:
         assert log.counts()["decision"] == 4
 
 
@@ -74,7 +74,7 @@ def test_a_budget_is_a_number_or_what_a_model_takes_alone(tmp_path: Path) -> Non
 
 def test_weights_stand_in_for_a_mode(tmp_path: Path) -> None:
     assert demo(tmp_path, "-n", "2", "--no-others", "--weights", "2,1,1").exit_code == 0
-    with closing(Log(f"sqlite:///{tmp_path / 'uniscale.db'}", create=False)) as log:
+    with closing(open_log(f"sqlite:///{tmp_path / 'uniscale.db'}", create=False)) as log:
         decided = [entry.event for entry in log.everything() if isinstance(entry.event, Decision)]
     assert [decision.weights for decision in decided] == [(0.5, 0.25, 0.25)] * 2
 
@@ -99,7 +99,7 @@ def test_ctrl_c_loses_nothing(tmp_path: Path) -> None:
     assert told["interrupted"] is True
     assert "Stopped after" in said
     assert "Traceback" not in error
-    with closing(Log(address, create=False)) as log:
+    with closing(open_log(address, create=False)) as log:
         counts = log.counts()
     assert counts["decision"] == counts["outcome"] >= told["questions"] > 0
     assert counts["feedback"] >= told["questions"]

@@ -15,7 +15,8 @@ from typer.testing import CliRunner, Result
 
 from uniscale_integrations.cli.app import app
 from uniscale_integrations.log.events import Decision, Feedback, Outcome
-from uniscale_integrations.log.log import BEGINNING, Log
+from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.ports import BEGINNING
 from uniscale_integrations.space import Configuration
 
 
@@ -25,7 +26,7 @@ def decision(decision_id: str, model: str) -> Decision:
 
 @pytest.fixture
 def address(tmp_path: Path) -> str:
-    log = Log(f"sqlite:///{tmp_path / 'log.db'}")
+    log = open_log(f"sqlite:///{tmp_path / 'log.db'}")
     log.append(
         decision("a", "small"), Outcome("a", 0.5, 2e9), decision("b", "small"), Outcome("b", None, 4e9), decision("c", "large")
     )
@@ -58,7 +59,7 @@ def test_info_tells_how_the_configurations_have_done(address: str) -> None:
 
 
 def test_info_tells_how_far_a_verifier_can_be_trusted(address: str) -> None:
-    log = Log(address)
+    log = open_log(address)
     for number in range(60):
         log.append(decision(f"n{number}", "small"), Outcome(f"n{number}", 0.9, extra={"verifier": "too sure"}))
         log.give_feedback(Feedback(f"n{number}", float(number % 2)))
@@ -74,7 +75,7 @@ def test_info_tells_how_far_a_verifier_can_be_trusted(address: str) -> None:
 
 def test_verify_finds_what_belongs_to_no_decision(address: str) -> None:
     assert run("verify", address).exit_code == 0
-    log = Log(address)
+    log = open_log(address)
     log.append(Outcome("nobody", 0.5), decision("a", "small"))
     log.close()
     result = run("verify", address, "--json")
@@ -121,7 +122,7 @@ def test_nothing_is_written_over_the_log(address: str) -> None:
 
 
 def test_who_has_read_enough_of_an_export_may_go(address: str) -> None:
-    with closing(Log(address)) as log:
+    with closing(open_log(address)) as log:
         log.append(*(decision(f"more {place}", "small") for place in range(3_000)))
     command = f"{shlex.quote(str(Path(sys.executable).with_name('uniscale')))} log export {address} | head -1"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)
@@ -129,7 +130,7 @@ def test_who_has_read_enough_of_an_export_may_go(address: str) -> None:
 
 
 def test_names_are_shown_as_they_are(address: str) -> None:
-    with closing(Log(address)) as log:
+    with closing(open_log(address)) as log:
         log.append(decision("d", "[/b]"), Outcome("d", 0.5, 2e9))
     told = run("info", address)
     assert told.exit_code == 0, told.output

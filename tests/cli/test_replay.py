@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from uniscale_integrations.cli.app import app
-from uniscale_integrations.outcomes import Outcome, read_outcomes, write_outcomes
+from uniscale_integrations.engine.outcomes import Outcome, read_outcomes, write_outcomes
 from uniscale_integrations.space import Configuration
 
 REAL = Path(__file__).parents[3] / "shared" / "data"

@@ -12,8 +12,8 @@ from tests.loopback import served
 from tests.openai_server import Server
 from uniscale_integrations.cli.app import app
 from uniscale_integrations.engine import UniScale
+from uniscale_integrations.engine.outcomes import read_outcomes
 from uniscale_integrations.models.catalog import family
-from uniscale_integrations.outcomes import read_outcomes
 
 
 def test_a_table_of_the_embedded_family(tmp_path: Path) -> None:

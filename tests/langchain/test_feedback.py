@@ -149,8 +149,8 @@ def test_by_the_decision_s_id_from_another_process(server: Server, tmp_path: Pat
     decision = decision_of(model.invoke("What is 2 + 2?"))
     assert decision is not None
     code = (
-        "import sys; from uniscale_integrations.log.log import Log; from uniscale_integrations.log.events import Feedback; "
-        "print(Log(sys.argv[1]).give_feedback(Feedback(sys.argv[2], 1.0, 'other')))"
+        "import sys; from uniscale_integrations.log.log import open_log; from uniscale_integrations.log.events import Feedback; "
+        "print(open_log(sys.argv[1]).give_feedback(Feedback(sys.argv[2], 1.0, 'other')))"
     )
     done = subprocess.run([sys.executable, "-c", code, address, decision], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"

@@ -47,14 +47,14 @@ from tests.logged import decided, decisions
 from tests.openai_server import Body, Server
 from uniscale_integrations.cost.hardware import H100
 from uniscale_integrations.engine import UniScale
+from uniscale_integrations.engine.estimates import expected_cost
+from uniscale_integrations.engine.model_registry import generators
 from uniscale_integrations.errors import BudgetError, ConfigurationError
-from uniscale_integrations.estimates import expected_cost
 from uniscale_integrations.langchain import UniScaleChatModel
 from uniscale_integrations.llama_index import UniScaleDecisionEvent, UniScaleLLM
 from uniscale_integrations.llama_index.llm import as_generator
 from uniscale_integrations.models.chat.probe import QUESTION
 from uniscale_integrations.models.chat.probe import SAID as PROBED
-from uniscale_integrations.roster import generators
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.durability import new_database, server
-from uniscale_integrations.log.log import Log
+from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.ports import EventStore
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +35,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def log(address: str) -> Iterator[Log]:
-    opened = Log(address)
+def log(address: str) -> Iterator[EventStore]:
+    opened = open_log(address)
     yield opened
     opened.close()

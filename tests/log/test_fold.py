@@ -10,13 +10,13 @@ import pytest
 from benchmarks.instant import InstantGenerator
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.log import fold
-from uniscale_integrations.log.log import Log
+from uniscale_integrations.log.log import open_log
 
 
 def test_workers_that_read_it_in_other_parts_learn_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fold, "REMEMBERED", 5)
     rng = random.Random(0)
-    log = Log("sqlite://")
+    log = open_log("sqlite://")
     live = UniScale([InstantGenerator(name="small"), InstantGenerator(name="large")], None, log=log)
     asked = [live.run(f"What is {place} + 1?").decision_id for place in range(40)]
     for place, decision_id in enumerate(asked):

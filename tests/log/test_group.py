@@ -16,10 +16,11 @@ from uniscale_integrations.log.group import GroupCommit
 def test_what_comes_while_one_is_written_goes_with_the_next() -> None:
     written, go, begun = list[list[str]](), threading.Event(), threading.Event()
 
-    def write(events: Sequence[Event]) -> None:
+    def write(events: Sequence[Event]) -> list[bool]:
         begun.set()
         go.wait()
         written.append([event.decision_id for event in events])
+        return [True] * len(events)
 
     group = GroupCommit(write)
     first = group.submit(Outcome("a", 0.5))
@@ -34,11 +35,16 @@ def test_what_comes_while_one_is_written_goes_with_the_next() -> None:
 
 def test_many_threads_lose_nothing_and_each_is_told_after_it_is_written() -> None:
     written: set[str] = set()
-    group = GroupCommit(lambda events: written.update(event.decision_id for event in events))
+
+    def write(events: Sequence[Event]) -> list[bool]:
+        written.update(event.decision_id for event in events)
+        return [True] * len(events)
+
+    group = GroupCommit(write)
 
     def work(worker: int) -> None:
         for number in range(200):
-            group.submit(Outcome(f"{worker}-{number}", 0.5)).result()
+            assert group.submit(Outcome(f"{worker}-{number}", 0.5)).result() == [True]
             assert f"{worker}-{number}" in written
 
     with ThreadPoolExecutor(8) as pool:
@@ -50,12 +56,13 @@ def test_many_threads_lose_nothing_and_each_is_told_after_it_is_written() -> Non
 def test_one_that_cannot_be_written_does_not_take_the_others_with_it() -> None:
     written, go, begun = list[str](), threading.Event(), threading.Event()
 
-    def write(events: Sequence[Event]) -> None:
+    def write(events: Sequence[Event]) -> list[bool]:
         begun.set()
         go.wait()
         if any(event.decision_id == "large" for event in events):
             raise LogError("too large")
         written.extend(event.decision_id for event in events)
+        return [True] * len(events)
 
     group = GroupCommit(write)
     futures = [group.submit(Outcome("first", 0.5))]
@@ -75,7 +82,7 @@ def test_one_that_cannot_be_written_does_not_take_the_others_with_it() -> None:
 
 
 def test_an_error_of_another_kind_reaches_who_waits() -> None:
-    def write(events: Sequence[Event]) -> None:
+    def write(events: Sequence[Event]) -> list[bool]:
         raise ValueError("a bug")
 
     group = GroupCommit(write)
@@ -87,10 +94,11 @@ def test_an_error_of_another_kind_reaches_who_waits() -> None:
 def test_who_was_cancelled_does_not_stop_the_others() -> None:
     written, go, begun = list[str](), threading.Event(), threading.Event()
 
-    def write(events: Sequence[Event]) -> None:
+    def write(events: Sequence[Event]) -> list[bool]:
         begun.set()
         go.wait()
         written.extend(event.decision_id for event in events)
+        return [True] * len(events)
 
     group = GroupCommit(write)
     first = group.submit(Outcome("first", 0.5))

@@ -20,7 +20,8 @@ from sqlalchemy import create_engine, event, text
 
 from uniscale_integrations.errors import ConfigurationError, LogError, UnknownDecisionError
 from uniscale_integrations.log.events import Decision, Event, Feedback, Outcome
-from uniscale_integrations.log.log import BEGINNING, Log, Position
+from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.ports import BEGINNING, EventStore, Position
 from uniscale_integrations.space import Configuration
 
 
@@ -37,7 +38,7 @@ EVENTS: tuple[Event, ...] = (
 )
 
 
-def test_what_was_appended_is_read_in_order(log: Log) -> None:
+def test_what_was_appended_is_read_in_order(log: EventStore) -> None:
     log.append(*EVENTS[:2])
     log.append(*EVENTS[2:])
     entries = log.since()
@@ -45,44 +46,44 @@ def test_what_was_appended_is_read_in_order(log: Log) -> None:
     assert [entry.position for entry in entries] == sorted({entry.position for entry in entries})
     assert [entry.event for entry in log.since(entries[1].position)] == list(EVENTS[2:])
     assert log.since(entries[-1].position) == []
-    assert [entry.event for entry in log.since(BEGINNING, most=2)] == list(EVENTS[:2])
+    assert [entry.event for entry in log.since(BEGINNING, limit=2)] == list(EVENTS[:2])
     assert log.counts() == {"decision": 1, "feedback": 1, "outcome": 2}
 
 
 def test_it_is_there_after_closing(address: str) -> None:
-    first = Log(address)
+    first = open_log(address)
     first.append(*EVENTS)
     first.close()
-    second = Log(address)
+    second = open_log(address)
     assert tuple(entry.event for entry in second.since()) == EVENTS
     second.close()
 
 
-def test_feedback_is_written_once_and_may_be_revised(log: Log) -> None:
+def test_feedback_is_written_once_and_may_be_revised(log: EventStore) -> None:
     log.append(decision())
-    assert log.give_feedback(Feedback("d", 1.0, "a"))
-    assert not log.give_feedback(Feedback("d", 1.0, "a"))
-    assert log.give_feedback(Feedback("d", 0.0, "a"))
-    assert log.give_feedback(Feedback("d", 1.0, "a")), "changing one's mind back is a revision too"
-    assert log.give_feedback(Feedback("d", 1.0, "b"))
-    assert log.give_feedback(Feedback("d", 1.0, "a", key="tone"))
+    assert log.add_feedback(Feedback("d", 1.0, "a")).count
+    assert not log.add_feedback(Feedback("d", 1.0, "a")).count
+    assert log.add_feedback(Feedback("d", 0.0, "a")).count
+    assert log.add_feedback(Feedback("d", 1.0, "a")).count, "changing one's mind back is a revision too"
+    assert log.add_feedback(Feedback("d", 1.0, "b")).count
+    assert log.add_feedback(Feedback("d", 1.0, "a", key="tone")).count
     assert log.counts() == {"decision": 1, "feedback": 5}
 
 
-def test_feedback_for_an_unknown_decision_says_so(log: Log) -> None:
+def test_feedback_for_an_unknown_decision_says_so(log: EventStore) -> None:
     log.append(decision(), Outcome("other", 0.5))
     for unknown in ("nobody", "other"):
         with pytest.raises(UnknownDecisionError, match=f"the log has no decision '{unknown}'"):
-            log.give_feedback(Feedback(unknown, 1.0))
+            log.add_feedback(Feedback(unknown, 1.0))
 
 
-def test_feedback_may_come_from_another_process(log: Log, address: str) -> None:
+def test_feedback_may_come_from_another_process(log: EventStore, address: str) -> None:
     log.append(decision())
     code = (
         "import sys\n"
-        "from uniscale_integrations.log.log import Log\n"
+        "from uniscale_integrations.log.log import open_log\n"
         "from uniscale_integrations.log.events import Feedback\n"
-        "Log(sys.argv[1]).give_feedback(Feedback('d', 0.25, source='human'))\n"
+        "open_log(sys.argv[1]).add_feedback(Feedback('d', 0.25, source='human')).count\n"
     )
     subprocess.run([sys.executable, "-c", code, address], check=True)
     found = log.since()[-1].event
@@ -90,7 +91,7 @@ def test_feedback_may_come_from_another_process(log: Log, address: str) -> None:
     assert (found.correct, found.source) == (0.25, "human")
 
 
-def test_events_of_some_decisions(log: Log) -> None:
+def test_events_of_some_decisions(log: EventStore) -> None:
     log.append(*(decision(f"d{number}") for number in range(4)))
     log.append(*(Outcome(f"d{number}", 0.5) for number in range(3)))
     assert [e.event.decision_id for e in log.of_decisions(["d2", "d0", "d2", "none", *(f"x{i}" for i in range(1_000))])] == [
@@ -120,18 +121,18 @@ def test_poisoned_values_are_refused_before_they_are_written(make: object, messa
         make()  # type: ignore[operator]
 
 
-def test_many_threads_lose_nothing(log: Log) -> None:
+def test_many_threads_lose_nothing(log: EventStore) -> None:
     def work(worker: int) -> None:
         for number in range(25):
             log.append(decision(f"{worker}-{number}"), Outcome(f"{worker}-{number}", 0.5))
-            log.give_feedback(Feedback(f"{worker}-{number}", 1.0))
+            log.add_feedback(Feedback(f"{worker}-{number}", 1.0))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
     assert log.counts() == {"decision": 200, "outcome": 200, "feedback": 200}
 
 
-def test_a_reader_that_follows_the_log_misses_nothing_whatever_the_writers_do(log: Log, address: str) -> None:
+def test_a_reader_that_follows_the_log_misses_nothing_whatever_the_writers_do(log: EventStore, address: str) -> None:
     over = threading.Event()
 
     def write(worker: int) -> None:
@@ -151,7 +152,7 @@ def test_a_reader_that_follows_the_log_misses_nothing_whatever_the_writers_do(lo
         seen, position = list[str](), BEGINNING
         while True:
             last = over.is_set()
-            for entry in log.since(position, most=7):
+            for entry in log.since(position, limit=7):
                 assert entry.position > position
                 position = entry.position
                 seen.append(entry.event.decision_id)
@@ -168,20 +169,21 @@ def test_a_reader_that_follows_the_log_misses_nothing_whatever_the_writers_do(lo
 
 KILLED = """
 import sys
-from uniscale_integrations.log.log import Log
+from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.ports import BEGINNING, EventStore, Position
 from uniscale_integrations.log.events import Decision, Feedback, Outcome
 from uniscale_integrations.space import Configuration
-log = Log(sys.argv[1])
+log = open_log(sys.argv[1])
 for number in range(100_000):
     name = f"{sys.argv[2]}-{number}"
     log.append(Decision(name, Configuration("m"), (1.0,), "e", (1.0, 0.0, 0.0)), Outcome(name, 0.5))
     print(name, flush=True)
-    log.give_feedback(Feedback(name, 1.0))
+    log.add_feedback(Feedback(name, 1.0))
     print("feedback", name, flush=True)
 """
 
 
-def test_what_was_acknowledged_survives_a_kill(log: Log, address: str, tmp_path: Path) -> None:
+def test_what_was_acknowledged_survives_a_kill(log: EventStore, address: str, tmp_path: Path) -> None:
     chance = random.Random(0)
     said: list[str] = []
     for turn in range(4):
@@ -192,7 +194,7 @@ def test_what_was_acknowledged_survives_a_kill(log: Log, address: str, tmp_path:
         said += worker.stdout.read().split("\n")[:-1]
         worker.wait()
         worker.stdout.close()
-    kinds = [(entry.event.kind, entry.event.decision_id) for entry in log.since(most=10**6)]
+    kinds = [(entry.event.kind, entry.event.decision_id) for entry in log.since(limit=10**6)]
     acknowledged = [line for line in said if line]
     for line in acknowledged:
         if line.startswith("feedback "):
@@ -203,16 +205,16 @@ def test_what_was_acknowledged_survives_a_kill(log: Log, address: str, tmp_path:
     assert len(kinds) == len(set(kinds))
 
 
-def test_a_log_of_a_later_version_is_refused(log: Log, address: str) -> None:
+def test_a_log_of_a_later_version_is_refused(log: EventStore, address: str) -> None:
     engine = create_engine(address.replace("postgresql://", "postgresql+psycopg://"))
     with engine.begin() as connection:
         connection.execute(text("UPDATE uniscale_meta SET value = '99'"))
     engine.dispose()
     with pytest.raises(LogError, match="schema version 99, this package knows 1 at most; install a newer one"):
-        Log(address)
+        open_log(address)
 
 
-def test_a_row_that_cannot_be_read_is_named(log: Log, address: str) -> None:
+def test_a_row_that_cannot_be_read_is_named(log: EventStore, address: str) -> None:
     engine = create_engine(address.replace("postgresql://", "postgresql+psycopg://"))
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO uniscale_events (kind, decision_id, at, body) VALUES ('dream', 'd7', 0, '{}')"))
@@ -232,11 +234,11 @@ def test_a_row_that_cannot_be_read_is_named(log: Log, address: str) -> None:
 )
 def test_an_address_that_leads_nowhere_says_so(url: str, message: str) -> None:
     with pytest.raises(LogError, match=message):
-        Log(url)
+        open_log(url)
 
 
 def test_a_full_disk_is_an_error_in_words_and_the_log_goes_on_after_it(tmp_path: Path) -> None:
-    log = Log(f"sqlite:///{tmp_path / 'log.db'}")
+    log = open_log(f"sqlite:///{tmp_path / 'log.db'}")
     log.append(decision())
 
     def fill(connection: Any, record: object) -> None:
@@ -255,10 +257,10 @@ def test_a_full_disk_is_an_error_in_words_and_the_log_goes_on_after_it(tmp_path:
 
 def test_a_file_that_can_only_be_read_is_an_error_in_words(tmp_path: Path) -> None:
     file = tmp_path / "log.db"
-    log = Log(f"sqlite:///{file}")
+    log = open_log(f"sqlite:///{file}")
     log.append(decision())
     with pytest.raises(LogError, match=r"cannot open the log .*readonly database"):
-        Log(f"sqlite:///file:{file}?mode=ro&uri=true")
+        open_log(f"sqlite:///file:{file}?mode=ro&uri=true")
     log.close()
 
 
@@ -271,14 +273,14 @@ def test_positions_are_ordered_as_the_log_is() -> None:
 )
 def test_passwords_are_in_no_error(url: str) -> None:
     with pytest.raises(LogError) as raised:
-        Log(url)
+        open_log(url)
     assert "cret" not in str(raised.value)
     assert "***@host" in str(raised.value)
 
 
 def test_a_file_with_an_impossible_name_is_no_log() -> None:
     with pytest.raises(LogError, match="there is no log at"):
-        Log(f"sqlite:///{'x' * 300}.db", create=False)
+        open_log(f"sqlite:///{'x' * 300}.db", create=False)
 
 
 def test_looking_at_another_applications_database_leaves_it_as_it_is(tmp_path: Path) -> None:
@@ -288,28 +290,32 @@ def test_looking_at_another_applications_database_leaves_it_as_it_is(tmp_path: P
         other.commit()
     before = path.read_bytes()
     with pytest.raises(LogError, match="there is no log at"):
-        Log(f"sqlite:///{path}", create=False)
+        open_log(f"sqlite:///{path}", create=False)
     assert path.read_bytes() == before
 
 
 def test_a_row_that_is_damaged_is_told_of(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
-    with closing(Log(f"sqlite:///{path}")) as log:
+    with closing(open_log(f"sqlite:///{path}")) as log:
         log.append(decision())
     with closing(sqlite3.connect(path)) as raw:
         raw.execute("UPDATE uniscale_events SET body = substr(body, 1, 10)")
         raw.commit()
-    with closing(Log(f"sqlite:///{path}")) as log, pytest.raises(LogError, match="'decision' of decision 'd' cannot be read"):
+    with (
+        closing(open_log(f"sqlite:///{path}")) as log,
+        pytest.raises(LogError, match="'decision' of decision 'd' cannot be read"),
+    ):
         log.since()
 
 
 FORKING = """
 import os, sys
 from uniscale_integrations.log.events import Decision
-from uniscale_integrations.log.log import Log
+from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.ports import BEGINNING, EventStore, Position
 from uniscale_integrations.space import Configuration
 
-log = Log(sys.argv[1])
+log = open_log(sys.argv[1])
 
 def write(who):
     for number in range(20):
@@ -332,5 +338,5 @@ sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in chi
 def test_forked_workers_have_connections_of_their_own(address: str) -> None:
     done = subprocess.run([sys.executable, "-c", FORKING, address], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    with closing(Log(address)) as log:
+    with closing(open_log(address)) as log:
         assert log.counts() == {"decision": 80}

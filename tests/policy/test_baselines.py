@@ -2,61 +2,126 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.policy.baselines import Fixed, Greedy, NearestNeighbours, Random
+from uniscale_integrations.errors import ConfigurationError, StateError
+from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.baselines import Greedy, NearestNeighbours, Random
 from uniscale_integrations.policy.budget_pacer import BudgetPacer
 from uniscale_integrations.policy.change import ChangeDetector
+from uniscale_integrations.policy.linucb_policy import LearnerSettings, LinUCBPolicy
+from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.policy.objective import weights
-from uniscale_integrations.policy.policy import Policy, Result, reward
+from uniscale_integrations.policy.policy import Choice, Context, Observed, Policy
+from uniscale_integrations.policy.schema import FeatureSchema
+from uniscale_integrations.policy.thompson import ThompsonSampling
+from uniscale_integrations.space import Configuration
 
-RIGHT, WRONG = Result(1.0, None, 0.0), Result(0.0, None, 0.0)
-HERE, THERE = np.array([1.0, 0.0]), np.array([1.0, 9.0])
+HERE, THERE = Context(np.array([1.0, 0.0])), Context(np.array([1.0, 9.0]))
+RIGHT, WRONG = 1.0, 0.0
+BALANCED = weights("balanced")
 
 
-def play(policy: Policy, world: dict[int, list[Result]], turns: int) -> list[int]:
-    chosen = []
+def arms(count: int, *, scored: bool = False) -> Arms:
+    configurations = [Configuration(f"model {number}") for number in range(count)]
+    return Arms.of(configurations, FeatureSchema(("bias", "place")), np.zeros(count), scored=scored)
+
+
+def decide(policy: Policy, context: Context, name: str, rng: np.random.Generator | None = None) -> Choice:
+    every = np.array([True] * len(policy.arms))  # type: ignore[attr-defined]  # baselines have them
+    choice = policy.choose(policy.assess(context, BALANCED, every), rng or np.random.default_rng(0))
+    policy.decided(name, choice.action, context)
+    policy.outcome(name, choice.action, context, Observed(None, 0.0))
+    return choice
+
+
+def play(policy: Policy, world: dict[int, list[float]], turns: int, seed: int = 0) -> list[int]:
+    chosen, rng = [], np.random.default_rng(seed)
     for turn in range(turns):
-        place = turn % len(world)
-        query = (HERE, THERE)[place]
-        arm = policy.choose(query)
-        policy.came(arm, query, world[place][arm])
-        policy.judged(arm, query, world[place][arm])
+        context = (HERE, THERE)[turn % len(world)]
+        arm = decide(policy, context, str(turn), rng).action
+        policy.feedback(str(turn), arm, context, world[turn % len(world)][arm])
         chosen.append(arm)
     return chosen
 
 
 def test_greedy_tries_each_once_and_keeps_to_the_best_mean() -> None:
-    assert play(Greedy(3, weights("balanced")), {0: [WRONG, RIGHT, WRONG]}, 6) == [0, 1, 2, 1, 1, 1]
+    assert play(Greedy(arms(3)), {0: [WRONG, RIGHT, WRONG]}, 6) == [0, 1, 2, 1, 1, 1]
 
 
 def test_nearest_neighbours_tell_questions_apart() -> None:
-    policy = NearestNeighbours(2, 2, weights("balanced"), seed=0, neighbours=3)
+    policy = NearestNeighbours(arms(2), neighbours=3)
     chosen = play(policy, {0: [RIGHT, WRONG], 1: [WRONG, RIGHT]}, 400)
     assert np.mean([arm == turn % 2 for turn, arm in enumerate(chosen)][200:]) > 0.9
 
 
 def test_chance_takes_every_configuration_and_the_same_with_the_same_seed() -> None:
-    chosen = play(Random(4, seed=1), {0: [WRONG] * 4}, 200)
+    chosen = play(Random(arms(4)), {0: [WRONG] * 4}, 200, seed=1)
     assert set(chosen) == {0, 1, 2, 3}
-    assert chosen == play(Random(4, seed=1), {0: [WRONG] * 4}, 200)
-    assert play(Fixed(2), {0: [WRONG] * 4}, 5) == [2] * 5
+    assert chosen == play(Random(arms(4)), {0: [WRONG] * 4}, 200, seed=1)
 
 
 def test_feedback_that_is_still_out_leaves_greedy_with_what_it_knows() -> None:
-    policy = Greedy(2, weights("balanced"))
-    assert [policy.choose(HERE) for _ in range(2)] == [0, 1]
-    policy.judged(1, HERE, WRONG)
-    assert policy.choose(HERE) == 1
+    policy = Greedy(arms(2))
+    assert [decide(policy, HERE, name).action for name in "ab"] == [0, 1]
+    policy.feedback("b", 1, HERE, WRONG)
+    assert decide(policy, HERE, "c").action == 1
 
 
 def test_an_answer_without_a_score_is_rewarded_by_the_other_components() -> None:
-    assert reward(Result(1.0, 0.5, 0.25), weights("balanced")) == pytest.approx(0.4 + 0.15 + 0.225)
-    assert reward(Result(1.0, None, 0.25), weights("balanced")) == pytest.approx((0.4 + 0.225) / 0.7)
+    policy = Greedy(arms(1))
+    policy.decided("a", 0, HERE)
+    policy.outcome("a", 0, HERE, Observed(None, 0.25))
+    policy.feedback("a", 0, HERE, 1.0)
+    assert policy.assess(HERE, BALANCED, np.array([True])).reward[0] == pytest.approx((0.4 + 0.225) / 0.7)
+
+
+@pytest.mark.parametrize("make", [Greedy, NearestNeighbours, Random, LinUCBPolicy, ThompsonSampling])
+def test_what_is_masked_is_not_chosen_and_propensities_are_how_often_it_is(make: Callable[[Arms], Policy]) -> None:
+    policy, rng = make(arms(3)), np.random.default_rng(0)
+    play(policy, {0: [RIGHT, WRONG, 0.9], 1: [WRONG, RIGHT, 0.8]}, 12)
+    assessment = policy.assess(HERE, BALANCED, np.array([True, False, True]))
+    choices = [policy.choose(assessment, rng) for _ in range(4000)]
+    for arm in range(3):
+        mine = [choice.propensity for choice in choices if choice.action == arm]
+        assert arm != 1 or not mine
+        assert not mine or len(mine) / len(choices) == pytest.approx(mine[0], abs=0.03)
+
+
+@pytest.mark.parametrize("make", [Greedy, NearestNeighbours, Random, LinUCBPolicy, ThompsonSampling])
+def test_a_state_goes_on_where_it_was(make: Callable[[Arms], Policy]) -> None:
+    policy, stored = make(arms(3)), make(arms(3))
+    play(policy, {0: [RIGHT, WRONG, 0.9], 1: [WRONG, RIGHT, 0.8]}, 60)
+    decide(policy, HERE, "open")
+    stored.load(policy.state())
+    for each in (policy, stored):
+        each.feedback("open", 0, HERE, RIGHT)
+    every = np.ones(3, dtype=bool)
+    for name in ("correct", "score", "cost", "reward", "bonus"):
+        found, wanted = (getattr(each.assess(THERE, BALANCED, every), name) for each in (stored, policy))
+        np.testing.assert_allclose(found, wanted, atol=1e-9)
+    with pytest.raises(StateError, match="the state lacks"):
+        stored.load({})
+
+
+def test_a_policy_is_known_by_its_name_by_where_it_is_and_by_itself() -> None:
+    assert isinstance(PolicySpec("thompson", LearnerSettings(alpha=0.1))(arms(2)), ThompsonSampling)
+    for spec in (PolicySpec("greedy"), PolicySpec(Greedy), PolicySpec("uniscale_integrations.policy.baselines:Greedy")):
+        assert type(PolicySpec.of(spec.record())(arms(2))) is Greedy
+    settings = LearnerSettings(alpha=0.1)
+    found = PolicySpec.of(json.loads(json.dumps(PolicySpec("linucb", settings).record())))
+    assert found.settings == settings
+    for wrong, said in (("best", "no policy 'best'"), ("json:nothing", "cannot be imported"), (7, "a policy is one of linucb")):
+        with pytest.raises(ConfigurationError, match=said):
+            PolicySpec(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="settings are those of linucb and thompson"):
+        PolicySpec("greedy", settings)
 
 
 def test_chance_is_rarely_taken_for_a_change() -> None:

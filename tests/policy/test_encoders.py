@@ -21,7 +21,7 @@ from uniscale_integrations.policy.encoders import (
     QueryEncoder,
     query_encoder,
 )
-from uniscale_integrations.policy.kinds import EXAMPLES, KINDS, TextFeatures
+from uniscale_integrations.policy.kinds import EXAMPLES, TextFeatures
 from uniscale_integrations.policy.linucb import LinUCB
 from uniscale_integrations.space import Configuration
 
@@ -40,7 +40,7 @@ def test_an_embedding_tells_the_kinds_of_the_examples(embedded: EmbeddedFeatures
     for place, examples in enumerate(EXAMPLES.values()):
         for example in examples:
             found = embedded(example)
-            assert found.shape == (len(KINDS) + 1,)
+            assert found.shape == (len(TextFeatures().schema),)
             assert found[0] == 1.0
             assert found[-len(EXAMPLES) :].argmax() == place
             assert np.linalg.norm(found[-len(EXAMPLES) :]) == pytest.approx(1.0)
@@ -59,7 +59,7 @@ def test_every_kind_of_embedding_makes_features(source: object, name: str) -> No
     encode = query_encoder(source)
     assert encode.name == name
     found = encode(SUM)
-    assert found.shape == (len(encode.kinds) + 1,)
+    assert found.shape == (len(encode.schema),)
     assert np.isfinite(found).all()
     assert (encode(SUM) == found).all()
     assert query_encoder(encode) is encode

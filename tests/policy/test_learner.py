@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,14 +12,17 @@ from hypothesis import strategies as st
 
 from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.policy.actions import ActionFeatures
+from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.components import Components
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.kinds import KINDS, TextFeatures
-from uniscale_integrations.policy.learner import Learner, LearnerSettings
+from uniscale_integrations.policy.kinds import TextFeatures
 from uniscale_integrations.policy.linucb import LinUCB
+from uniscale_integrations.policy.linucb_policy import LearnerSettings, LinUCBPolicy
 from uniscale_integrations.policy.objective import Weights, weights
+from uniscale_integrations.policy.policy import Assessment, Context, Observed
 from uniscale_integrations.policy.priors import Precisions
 from uniscale_integrations.policy.product import Products
+from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 UNIT = st.floats(0, 1)
@@ -59,24 +63,31 @@ def test_with_everything_observed_the_weighted_heads_are_the_scalar_linucb(
     np.testing.assert_allclose(widths, spread, atol=1e-9)
 
 
-def learner(space: ConfigurationSpace, costs: Array | None = None, scored: bool = True, **changes: object) -> Learner:
-    models = [space.models.index(configuration.model) for configuration in space]
+def learner(space: ConfigurationSpace, costs: Array | None = None, scored: bool = True, **changes: object) -> LinUCBPolicy:
     positions = np.linspace(0, 1, len(space)) if costs is None else costs
     chosen = replace(LearnerSettings(), **changes)  # type: ignore[arg-type]
-    return Learner(ActionFeatures({})(space), models, KINDS, positions, scored=scored, settings=chosen)
+    return LinUCBPolicy(Arms.of(tuple(space), TextFeatures().schema, positions, scored=scored), chosen)
 
 
-def teach(policy: Learner, world: dict[str, list[float]], turns: int, weighting: Weights, seed: int = 0) -> list[int]:
+def asked(text: str) -> Context:
+    return Context(TextFeatures()(text))
+
+
+def assessed(policy: LinUCBPolicy, context: Context, weighting: Weights, eligible: Sequence[bool] | None = None) -> Assessment:
+    return policy.assess(context, weighting, np.array(eligible if eligible is not None else [True] * len(policy.arms)))
+
+
+def teach(policy: LinUCBPolicy, world: dict[str, list[float]], turns: int, weighting: Weights, seed: int = 0) -> list[int]:
     """Let it decide on the questions in turn; returns what it chose."""
-    rng, encode, chosen = np.random.default_rng(seed), TextFeatures(), []
+    rng, chosen = np.random.default_rng(seed), []
     for turn in range(turns):
         text = list(world)[turn % len(world)]
-        query = encode(text)
-        policy.see(query)
-        arm = policy.assess(query, weighting).best
+        context, name = asked(text), f"{seed} {turn}"
+        arm = assessed(policy, context, weighting).best
+        policy.decided(name, arm, context)
         correct = float(rng.random() < world[text][arm])
-        policy.outcome(arm, query, None, float(policy.components.prior[2, arm]))
-        policy.judge(arm, query, correct)
+        policy.outcome(name, arm, context, Observed(None, float(policy.components.prior[2, arm])))
+        policy.feedback(name, arm, context, correct)
         chosen.append(arm)
     return chosen
 
@@ -100,40 +111,38 @@ def test_a_first_arm_that_does_well_does_not_keep_the_others_from_being_tried() 
 def test_a_request_carries_its_own_weights_without_relearning() -> None:
     policy = learner(SPACE, scored=False)
     teach(policy, {SHORT: [0.5, 0.6, 0.95]}, 300, weights([1, 0, 0]))
-    query = TextFeatures()(SHORT)
-    assert policy.assess(query, weights([1, 0, 0])).best == 2
-    assert policy.assess(query, weights([0.01, 0, 0.99])).best == 0
+    query = asked(SHORT)
+    assert assessed(policy, query, weights([1, 0, 0])).best == 2
+    assert assessed(policy, query, weights([0.01, 0, 0.99])).best == 0
 
 
 def test_until_feedback_comes_the_score_stands_in() -> None:
     policy = learner(SPACE, np.full(3, 0.5))
-    query = TextFeatures()(SHORT)
-    policy.see(query)
+    query = asked(SHORT)
     for _ in range(60):
         for arm, score in enumerate((0.2, 0.9, 0.4)):
-            policy.outcome(arm, query, score, 0.5)
-    assert policy.assess(query, weights("balanced")).best == 1
+            policy.outcome("a", arm, query, Observed(score, 0.5))
+    assert assessed(policy, query, weights("balanced")).best == 1
     assert policy.components.feedback == 0
 
 
 def test_an_answer_that_nothing_scored_leaves_the_score_as_it_is() -> None:
     policy = learner(SPACE)
-    query = TextFeatures()(SHORT)
-    policy.see(query)
-    policy.outcome(0, query, 0.3, 0.1)
-    before = policy.assess(query, weights("balanced"))
-    policy.outcome(0, query, None, 0.7)
-    after = policy.assess(query, weights("balanced"))
+    query = asked(SHORT)
+    policy.outcome("a", 0, query, Observed(0.3, 0.1))
+    before = assessed(policy, query, weights("balanced"))
+    policy.outcome("a", 0, query, Observed(None, 0.7))
+    after = assessed(policy, query, weights("balanced"))
     assert after.score[0] == pytest.approx(before.score[0], abs=1e-12)
     assert after.cost[0] > before.cost[0]
 
 
 def test_what_is_not_eligible_is_not_chosen() -> None:
     policy = learner(SPACE)
-    query = TextFeatures()(SHORT)
-    assert policy.assess(query, weights("balanced"), np.array([False, False, True])).best == 2
+    query = asked(SHORT)
+    assert assessed(policy, query, weights("balanced"), [False, False, True]).best == 2
     with pytest.raises(ConfigurationError, match="no configuration can serve this request"):
-        _ = policy.assess(query, weights("balanced"), np.zeros(3, dtype=bool)).best
+        _ = assessed(policy, query, weights("balanced"), [False] * 3).best
 
 
 def test_it_notices_when_the_models_change_and_finds_the_new_best() -> None:
@@ -154,8 +163,10 @@ def test_searches_of_several_models_have_a_level_of_their_own_beside_their_model
 
 
 def test_what_does_not_fit_together_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="3 actions, 2 models and 3 costs do not fit together"):
-        Learner(ActionFeatures({})(SPACE), [0, 1], KINDS, np.zeros(3))
+    with pytest.raises(ConfigurationError, match=r"3 configurations do not fit features \(3, 4\) with 4 names, costs \(2,\)"):
+        Arms.of(tuple(SPACE), TextFeatures().schema, np.zeros(2))
+    with pytest.raises(ConfigurationError, match="features need names, each its own"):
+        FeatureSchema(("bias", "bias"))
 
 
 def test_precisions_are_by_kind_of_coefficient() -> None:
@@ -166,18 +177,17 @@ def test_precisions_are_by_kind_of_coefficient() -> None:
 def test_what_was_never_tried_is_hoped_for_less_after_others_have_disappointed() -> None:
     def hope(common: float) -> float:
         policy = learner(SPACE, np.full(3, 0.5), scored=False, precisions=Precisions(common=common))
-        query = TextFeatures()(SHORT)
-        policy.see(query)
+        query = asked(SHORT)
         for number in range(200):
-            policy.judge(0, query, float(number % 4 == 0))
-        return float(policy.assess(query, weights([1, 0, 0])).correct[2])
+            policy.feedback("a", 0, query, float(number % 4 == 0))
+        return float(assessed(policy, query, weights([1, 0, 0])).correct[2])
 
     assert 0.25 < hope(4.0) < hope(16.0) < hope(64.0) < hope(1e9) < 0.86
 
 
 def test_more_is_hoped_for_with_more_search() -> None:
-    settings = LearnerSettings(optimism=0.8, rise=0.05)
-    made = Learner(np.eye(3), [0, 1, 2], KINDS, np.zeros(3), [0.0, 2.0, 9.0], settings=settings)
+    space = ConfigurationSpace([Configuration("a"), Configuration("b", 4), Configuration("c", 512)])
+    made = learner(space, np.zeros(3), optimism=0.8, rise=0.05)
     assert made.components.prior[:2].tolist() == [[0.8, 0.9, 1.0]] * 2
 
 
@@ -190,38 +200,36 @@ def test_action_features_leave_out_what_is_the_same_for_all() -> None:
 
 
 def test_while_nothing_is_told_it_tries_them_all_and_not_the_first_again_and_again() -> None:
-    policy, query = learner(SPACE, np.full(3, 0.5), scored=False), TextFeatures()(SHORT)
+    policy, query = learner(SPACE, np.full(3, 0.5), scored=False), asked(SHORT)
     chosen = []
     for turn in range(30):
-        policy.see(query)
-        chosen.append(policy.assess(query, weights("quality-first")).best)
-        policy.took(str(turn), chosen[-1])
+        chosen.append(assessed(policy, query, weights("quality-first")).best)
+        policy.decided(str(turn), chosen[-1], query)
     assert sorted(chosen) == [arm for arm in range(3) for _ in range(10)]
 
 
 def test_what_is_waited_for_says_nothing_of_a_configuration_that_is_known() -> None:
-    policy, query = learner(SPACE, np.full(3, 0.5), scored=False), TextFeatures()(SHORT)
+    policy, query = learner(SPACE, np.full(3, 0.5), scored=False), asked(SHORT)
     teach(policy, {SHORT: [0.3, 0.9, 0.4]}, 600, weights("quality-first"))
-    before = policy.assess(query, weights("quality-first")).correct
+    before = assessed(policy, query, weights("quality-first")).correct
     for turn in range(100):
-        policy.took(f"late {turn}", 1)
-    after = policy.assess(query, weights("quality-first"))
+        policy.decided(f"late {turn}", 1, query)
+    after = assessed(policy, query, weights("quality-first"))
     assert after.best == 1
     assert before[1] - 0.01 < after.correct[1] <= before[1]
 
 
 def test_a_state_goes_on_with_what_it_waits_for() -> None:
-    policy, query = learner(SPACE, scored=False), TextFeatures()(SHORT)
+    policy, query = learner(SPACE, scored=False), asked(SHORT)
     teach(policy, {SHORT: [0.3, 0.9, 0.4], CODE: [0.8, 0.2, 0.4]}, 200, weights("balanced"))
     for turn in range(7):
-        policy.took(f"late {turn}", turn % 3)
+        policy.decided(f"late {turn}", turn % 3, query)
     stored = learner(SPACE, scored=False)
     stored.load(policy.state())
     for each in (policy, stored):
-        each.judge(0, query, 1.0, "late 3")
-        each.see(query)
+        each.feedback("late 3", 0, query, 1.0)
     for name in ("correct", "score", "cost", "reward", "bonus"):
-        found, expected = (getattr(each.assess(query, weights("balanced")), name) for each in (stored, policy))
+        found, expected = (getattr(assessed(each, query, weights("balanced")), name) for each in (stored, policy))
         np.testing.assert_allclose(found, expected, atol=1e-9)
     with pytest.raises(StateError, match="the state lacks seen"):
         stored.load({})

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from uniscale_integrations.engine.outcomes import Outcome, read_outcomes
 from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.models.catalog import load_model
-from uniscale_integrations.outcomes import Outcome, read_outcomes
 from uniscale_integrations.replay.collect import Plan, Query, collect, read_queries
 from uniscale_integrations.search.ports import Generator, Sampling
 from uniscale_integrations.search.run import Request

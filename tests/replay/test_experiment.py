@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from uniscale_integrations.engine.outcomes import Outcome
 from uniscale_integrations.errors import ConfigurationError, TableError
-from uniscale_integrations.outcomes import Outcome
 from uniscale_integrations.policy.objective import weights
 from uniscale_integrations.replay.experiment import Setup, best_fixed, best_single, experiment, interval, standings
 from uniscale_integrations.replay.hindsight import best_linear
@@ -179,7 +179,7 @@ def test_tables_that_cannot_be_replayed_say_why() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"policies": ("uis", "magic")}, "no policy 'magic'; there are uis, tts"),
+        ({"policies": ("uis", "magic")}, "no policy 'magic'; there are linucb, thompson"),
         ({"without": "luck"}, "nothing to go without is called 'luck'"),
         ({"seeds": 0}, "seeds must be at least 1"),
         ({"delay": -1}, "delay must be at least 0"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.filled_log import filled
-from uniscale_integrations.log.log import Log
+from uniscale_integrations.log.ports import EventStore
 
 QUIET = ("disable-background-networking", "disable-component-update", "disable-sync")
 """What keeps a browser from asking for anything by itself."""
@@ -35,14 +35,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventStore]:
     found = filled(f"sqlite:///{tmp_path_factory.mktemp('log') / 'log.db'}", 400)
     yield found
     found.close()
 
 
 @pytest.fixture(scope="session")
-def page(log: Log, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page(log: EventStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from uniscale_integrations.report.page import write_report
 
     target = tmp_path_factory.mktemp("report") / "report.html"

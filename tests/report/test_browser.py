@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks.filled_log import SCRIPT
 from uniscale_integrations.log.events import Decision, Feedback, Outcome
-from uniscale_integrations.log.log import Log
+from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.report.collect import collected
 from uniscale_integrations.report.page import write_report
 from uniscale_integrations.space import Configuration
@@ -48,7 +49,7 @@ def open_view(browser: Any, name: str) -> None:
     assert one(browser, f"#tab-{name}").get_attribute("aria-selected") == "true"
 
 
-def test_models_alone_are_what_was_measured_or_plain_samples(browser: Any, log: Log, tmp_path: Path) -> None:
+def test_models_alone_are_what_was_measured_or_plain_samples(browser: Any, log: EventStore, tmp_path: Path) -> None:
     measured = {"small": (0.25, 1e9), "large": (0.75, 4e9)}
     for name, alone in (("measured", measured), ("chosen", None)):
         write_report(log, tmp_path / f"{name}.html", alone=alone)
@@ -79,7 +80,7 @@ def test_every_view_opens(opened: Any, view: str) -> None:
     assert "NaN" not in opened.page_source
 
 
-def test_the_overview_tells_what_the_log_holds(opened: Any, log: Log) -> None:
+def test_the_overview_tells_what_the_log_holds(opened: Any, log: EventStore) -> None:
     data = collected(log)
     tiles = {tile.text.split("\n")[1]: tile.text.split("\n")[0] for tile in several(opened, ".tile")}
     judged = [each for each in data["decisions"]["correct"] if each is not None]
@@ -89,7 +90,7 @@ def test_the_overview_tells_what_the_log_holds(opened: Any, log: Log) -> None:
     assert tiles["failed"] == str(sum(bool(each) for each in data["decisions"]["failed"]))
 
 
-def test_filters_filter(opened: Any, log: Log) -> None:
+def test_filters_filter(opened: Any, log: EventStore) -> None:
     from selenium.webdriver.support.ui import Select
 
     data = collected(log)
@@ -212,7 +213,7 @@ def test_a_phone_need_not_scroll_sideways(opened: Any, view: str) -> None:
 
 
 def test_costs_in_another_unit_are_told_of_and_drawn_nowhere(browser: Any, tmp_path: Path) -> None:
-    log = Log("sqlite://")
+    log = open_log("sqlite://")
     for place, (model, eflops, usd) in enumerate([("counted", 5e9, 0.0)] * 3 + [("priced", 0.0, 0.02)] * 2):
         decision = Decision(f"d{place}", Configuration(model), (1.0, 0.5), "my own", (0.4, 0.3, 0.3))
         outcome = Outcome(decision.decision_id, None, eflops=eflops, usd=usd)
@@ -230,7 +231,7 @@ def test_costs_in_another_unit_are_told_of_and_drawn_nowhere(browser: Any, tmp_p
 
 
 def test_an_empty_log(browser: Any, tmp_path: Path) -> None:
-    write_report(Log("sqlite://"), tmp_path / "report.html")
+    write_report(open_log("sqlite://"), tmp_path / "report.html")
     browser.get((tmp_path / "report.html").as_uri())
     for view in VIEWS:
         open_view(browser, view)

@@ -10,16 +10,24 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from benchmarks.filled_log import SCRIPT, filled
+from benchmarks.instant import InstantGenerator, InstantVerifier
+from tests.logged import decisions, learned
 from uniscale_integrations.cli.app import app
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import Decision, Feedback, Outcome
-from uniscale_integrations.log.log import Log
+from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.ports import EventStore
+from uniscale_integrations.log.sql import SQLStore
 from uniscale_integrations.models.catalog import load_model
+from uniscale_integrations.policy.linucb_policy import LearnerSettings
+from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.policy import Context
 from uniscale_integrations.report.collect import collected
 from uniscale_integrations.report.page import page, write_report
 from uniscale_integrations.space import Configuration, ConfigurationSpace
@@ -34,7 +42,7 @@ def embedded(html: str) -> dict[str, Any]:
     return data
 
 
-def test_the_page_holds_the_data_and_nothing_that_could_run_or_be_fetched(log: Log) -> None:
+def test_the_page_holds_the_data_and_nothing_that_could_run_or_be_fetched(log: EventStore) -> None:
     data = collected(log)
     html = page(data)
     assert embedded(html)["decisions"] == data["decisions"]
@@ -50,7 +58,7 @@ def test_the_page_holds_the_data_and_nothing_that_could_run_or_be_fetched(log: L
 
 def test_what_is_said_of_a_decision(tmp_path: Path) -> None:
     log = filled(f"sqlite:///{tmp_path / 'log.db'}", 30)
-    log.give_feedback(Feedback("d000000", 0.5, "another judge", comment="half"))
+    log.add_feedback(Feedback("d000000", 0.5, "another judge", comment="half"))
     data = collected(log, most_trees=5)
     decisions = data["decisions"]
     assert decisions["id"][0] == "d000000"
@@ -85,7 +93,7 @@ def test_rewards_and_beliefs_are_the_engine_s(tmp_path: Path) -> None:
     assert "".join(step for path in kept["record"]["paths"] for step in path["steps"])
     assert data["unit"] == "eFLOPs"
     # What the page says is believed is what the engine believes, but for the cost that each expected beforehand.
-    (correct, score, _), (judged, observed) = engine._replica.fold.learner.on_average()
+    (correct, score, _), (judged, observed) = learned(engine).on_average()
     names = [each["name"] for each in data["configurations"]]
     assert len(names) == len(space)
     for row in data["beliefs"]["rows"]:
@@ -95,7 +103,7 @@ def test_rewards_and_beliefs_are_the_engine_s(tmp_path: Path) -> None:
 
 
 def test_a_log_of_another_encoder_and_of_prices(tmp_path: Path) -> None:
-    log = Log("sqlite://")
+    log = open_log("sqlite://")
     for place in range(5):
         decision = Decision(f"d{place}", Configuration("priced"), (1.0, 0.5), "my own", (0.4, 0.3, 0.3))
         log.append(decision, Outcome(decision.decision_id, None, usd=0.01))
@@ -106,7 +114,7 @@ def test_a_log_of_another_encoder_and_of_prices(tmp_path: Path) -> None:
 
 
 def test_what_was_only_decided_has_not_failed() -> None:
-    log = Log("sqlite://")
+    log = open_log("sqlite://")
     log.append(*(Decision(f"d{place}", Configuration("routed"), (1.0, 0.5), "my own", (0.4, 0.3, 0.3)) for place in range(3)))
     log.append(Outcome("d0", 0.5, 1e9), Outcome("d1", None, failed="cancelled"), Feedback("d2", 1.0, "test"))
     found = collected(log)["decisions"]
@@ -115,13 +123,14 @@ def test_what_was_only_decided_has_not_failed() -> None:
 
 
 def test_an_answer_that_only_a_score_could_reward_has_no_reward() -> None:
-    log = Log("sqlite://")
+    log = open_log("sqlite://")
     decision = Decision("d", Configuration("plain"), (1.0, 0.5), "my own", (0.0, 1.0, 0.0))
     log.append(decision, Outcome("d", None, 1e9), Feedback("d", 1.0, "test"))
     assert collected(log)["decisions"]["reward"] == [None]
 
 
-def test_the_command(tmp_path: Path, log: Log) -> None:
+def test_the_command(tmp_path: Path, log: EventStore) -> None:
+    assert isinstance(log, SQLStore)
     target = tmp_path / "page.html"
     done = CliRunner().invoke(app, ["report", log.url, "-o", str(target), "--trees", "10", "--json"])
     assert done.exit_code == 0, done.output
@@ -132,3 +141,22 @@ def test_the_command(tmp_path: Path, log: Log) -> None:
     assert not (tmp_path / "none.db").exists()
     with pytest.raises(ConfigurationError, match="cannot write the report"):
         write_report(log, tmp_path / "no" / "folder.html")
+
+
+@pytest.mark.parametrize("policy", ["linucb", "thompson", "knn"])
+def test_it_shows_what_the_engine_believes_and_not_what_another_would(policy: str) -> None:
+    settings = LearnerSettings(alpha=0.1, optimism=0.5) if policy != "knn" else None
+    models = [InstantGenerator(name="small", compute=1e6), InstantGenerator(name="large", compute=1e8)]
+    engine = UniScale(models, InstantVerifier(), policy=policy, settings=settings)
+    for turn in range(20):
+        answer = engine.run(f"What is 2 + {turn}?")
+        engine.feedback(answer, float(answer.configuration.model == "large"))
+    shown = collected(engine.log)
+    average = np.mean([decision.features for decision in decisions(engine)], axis=0)
+    every = np.ones(len(engine.space), dtype=bool)
+    expected = engine._brain.policy.assess(Context(average), Weights(1 / 3, 1 / 3, 1 / 3), every)
+    names = [each["name"] for each in shown["configurations"]]
+    for row in shown["beliefs"]["rows"]:
+        arm = [str(each) for each in engine.space].index(names[row["configuration"]])
+        assert row["correct"] == pytest.approx(float(expected.correct[arm]), abs=0.002)
+    assert shown["beliefs"]["alpha"] == (0.1 if settings else 0.0)

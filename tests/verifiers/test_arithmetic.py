@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uniscale_integrations.processes import WORKERS
+from uniscale_integrations.concurrency.processes import WORKERS
 from uniscale_integrations.search.paths import Candidate, Path, PathKey
 from uniscale_integrations.verifiers import MathVerifier
 from uniscale_integrations.verifiers.arithmetic import judge_arithmetic

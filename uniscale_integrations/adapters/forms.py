@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from uniscale_integrations.answers import checks
-from uniscale_integrations.processes import in_process
+from uniscale_integrations.concurrency.processes import in_process
+from uniscale_integrations.concurrency.threads import LONG
 from uniscale_integrations.search.conversation import Call, Valid
-from uniscale_integrations.threads import LONG
 
 SECONDS = 1.0
 """In which one answer is checked against a schema."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from uniscale_integrations.adapters.call import weighing
 from uniscale_integrations.engine import UniScale
-from uniscale_integrations.roster import generators
+from uniscale_integrations.engine.model_registry import generators
 from uniscale_integrations.space import ConfigurationSpace
 
 if TYPE_CHECKING:

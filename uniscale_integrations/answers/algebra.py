@@ -10,9 +10,9 @@ from uniscale_integrations.answers import mathematics
 from uniscale_integrations.answers.sameness import Equal, grouped
 from uniscale_integrations.answers.value import Value
 from uniscale_integrations.answers.values import read_values
+from uniscale_integrations.concurrency.processes import WORKERS
+from uniscale_integrations.concurrency.threads import in_thread
 from uniscale_integrations.errors import Crowded, NotInTime
-from uniscale_integrations.processes import WORKERS
-from uniscale_integrations.threads import in_thread
 
 ONE = 1.0
 """Seconds in which two expressions are compared; those that take longer cannot be told to be equal."""

@@ -15,7 +15,7 @@ from uniscale_integrations.cli.trace import draw_paths
 from uniscale_integrations.cli.wanted import VerifierOption
 from uniscale_integrations.cost.hardware import profile
 from uniscale_integrations.cost.ledger import Ledger
-from uniscale_integrations.roster import is_hosted, load_generator, suiting
+from uniscale_integrations.engine.model_registry import is_hosted, load_generator, suiting
 from uniscale_integrations.search.aggregation import aggregation
 from uniscale_integrations.search.beam import BeamSearch, Schedule
 from uniscale_integrations.search.budget import Budget

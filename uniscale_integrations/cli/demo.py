@@ -99,7 +99,7 @@ def _models(names: str, prices: Sequence[str]) -> list[Generator]:
     """The models of these names, loaded, with their prices; the embedded family without any."""
     import torch
 
-    from uniscale_integrations.roster import loaded
+    from uniscale_integrations.engine.model_registry import loaded
 
     told = dict(map(_price, prices))
     own = [name.strip() for name in names.split(",") if name.strip()]
@@ -178,9 +178,9 @@ def _forget(log: str, models: Sequence[Generator]) -> None:
 def _deciding(log: str) -> set[str]:
     """The models that a log has decisions for."""
     from uniscale_integrations.log.events import Decision
-    from uniscale_integrations.log.log import Log
+    from uniscale_integrations.log.log import open_log
 
-    with closing(Log(log, create=False)) as old:
+    with closing(open_log(log, create=False)) as old:
         return {entry.event.configuration.model for entry in old.everything() if isinstance(entry.event, Decision)}
 
 

@@ -17,10 +17,11 @@ import typer
 from rich.table import Table
 
 from uniscale_integrations.cli.console import out, print_json, quantity, told_plainly
+from uniscale_integrations.engine.recalibration import Pair, pairs
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.events import Decision, Feedback, Outcome
-from uniscale_integrations.log.log import Log
-from uniscale_integrations.recalibration import Pair, pairs
+from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.verifiers.calibration import brier, held_out, reliability
 
 app = typer.Typer(name="log", help="Look at the log of decisions, outcomes and feedback.", no_args_is_help=True)
@@ -38,7 +39,7 @@ def info(address: Address, as_json: AsJson = False) -> None:
 
     Example: uniscale log info sqlite:///uniscale.db
     """
-    with told_plainly(as_json), closing(Log(address, create=False)) as log:
+    with told_plainly(as_json), closing(open_log(address, create=False)) as log:
         held = _held(log)
         counts = log.counts()
         rows = [arm.as_dict(name) for name, arm in sorted(held.arms.items(), key=lambda item: -item[1].decisions)]
@@ -88,7 +89,7 @@ class _Held:
     last: float
 
 
-def _held(log: Log) -> _Held:
+def _held(log: EventStore) -> _Held:
     chosen: dict[str, str] = {}
     arms: dict[str, _Arm] = {}
     said: dict[str, dict[tuple[str, str], float]] = {}
@@ -121,7 +122,7 @@ def _by_verifier(found: Sequence[Pair]) -> dict[str, list[Pair]]:
     return groups
 
 
-def _trust(log: Log, verifier: str, found: Sequence[Pair]) -> dict[str, Any]:
+def _trust(log: EventStore, verifier: str, found: Sequence[Pair]) -> dict[str, Any]:
     """How far a verifier can be trusted as it is, and how far after recalibration, on pairs that the map was not fitted to."""
     raw, correct = [pair.raw for pair in found], [pair.correct for pair in found]
     mended, version = held_out(raw, correct), log.load_calibration(verifier)
@@ -162,7 +163,7 @@ def verify(address: Address, as_json: AsJson = False) -> None:
 
     Example: uniscale log verify sqlite:///uniscale.db
     """
-    with told_plainly(as_json), closing(Log(address, create=False)) as log:
+    with told_plainly(as_json), closing(open_log(address, create=False)) as log:
         known: set[str] = set()
         lost: list[str] = []
         twice: list[str] = []
@@ -192,7 +193,7 @@ def rebuild(address: Address, as_json: AsJson = False) -> None:
 
     Example: uniscale log rebuild sqlite:///uniscale.db
     """
-    with told_plainly(as_json), closing(Log(address, create=False)) as log:
+    with told_plainly(as_json), closing(open_log(address, create=False)) as log:
         dropped = log.forget_snapshots()
         out.print(
             f"dropped {dropped} snapshots; the next engine that opens the log folds its {sum(log.counts().values())} events"
@@ -209,7 +210,7 @@ def export(
 
     Example: uniscale log export sqlite:///uniscale.db --target events.jsonl
     """
-    with told_plainly(False), closing(Log(address, create=False)) as log:
+    with told_plainly(False), closing(open_log(address, create=False)) as log:
         if target is not None:
             log.spare(target)
         try:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from uniscale_integrations.cli.console import out, print_json, told_plainly
-from uniscale_integrations.log.log import Log
+from uniscale_integrations.log.log import open_log
 from uniscale_integrations.report.page import write_report
 
 
@@ -29,7 +29,7 @@ def report(
 
     Example: uniscale report sqlite:///uniscale.db -o report.html
     """
-    with told_plainly(as_json), closing(Log(address, create=False)) as log:
+    with told_plainly(as_json), closing(open_log(address, create=False)) as log:
         data = write_report(log, target, most_trees=trees)
         decisions, kept = len(data["decisions"]["id"]), len(data["trees"])
         out.print(f"{target}: {decisions} decisions, {kept} of them with their paths; open it in a browser", soft_wrap=True)

@@ -14,10 +14,10 @@ from rich.table import Table
 from uniscale_integrations.cli.console import err, out, print_json, quantity, quiet_loading, told_plainly
 from uniscale_integrations.cli.wanted import VerifierOption
 from uniscale_integrations.cost.hardware import profile
+from uniscale_integrations.engine.model_registry import is_hosted, load_generator
+from uniscale_integrations.engine.outcomes import Outcome, read_outcomes
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.outcomes import Outcome, read_outcomes
 from uniscale_integrations.replay.collect import Plan, Query, collect, read_queries
-from uniscale_integrations.roster import is_hosted, load_generator
 from uniscale_integrations.search.ports import Generator, Sampling
 from uniscale_integrations.search.run import Request
 from uniscale_integrations.space import DEFAULT_SHAPES, Configuration, ConfigurationSpace

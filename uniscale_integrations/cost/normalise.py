@@ -54,6 +54,15 @@ class CostScale:
             _require_cost("each cost of a scale", cost)
         return cls(min(costs), max(costs))
 
+    @property
+    def span(self) -> float:
+        """Natural logarithm of the dearest over the cheapest cost; 1 of a scale without extent.
+
+        >>> round(CostScale(1.0, 100.0).span, 3)
+        4.605
+        """
+        return math.log(self.dearest / self.cheapest) or 1.0
+
     def position(self, cost: float) -> float:
         """`C~` of a cost, in [0, 1]; what costs nothing is as cheap as can be.
 

@@ -17,8 +17,8 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError("the demonstration, which shows both frameworks,", "langchain,llama-index,local") from error
 
-from uniscale_integrations.attribution import decisions_of
 from uniscale_integrations.engine import UniScale
+from uniscale_integrations.engine.attribution import decisions_of
 from uniscale_integrations.langchain import UniScaleChatModel, rewarded
 from uniscale_integrations.llama_index import FeedbackEvaluator, UniScaleLLM
 from uniscale_integrations.llama_index.instrumentation import IDS

@@ -12,7 +12,7 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError("UniScale in LangChain", "langchain") from error
 
-from uniscale_integrations.attribution import register
+from uniscale_integrations.engine.attribution import register
 from uniscale_integrations.langchain.chat_model import UniScaleChatModel
 from uniscale_integrations.langchain.client import LangChainClient
 from uniscale_integrations.langchain.langsmith_client import FeedbackClient

@@ -21,6 +21,7 @@ from uniscale_integrations.adapters.call import OURS, PER_CALL, answered, divide
 from uniscale_integrations.adapters.parts import engine_from, refuse_parts, with_settings
 from uniscale_integrations.adapters.stamp import KEY
 from uniscale_integrations.adapters.tokens import token_ids
+from uniscale_integrations.concurrency.loop import SHARED
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain.client import LangChainClient
@@ -31,7 +32,6 @@ from uniscale_integrations.langchain.profiles import in_common
 from uniscale_integrations.langchain.streaming import chunks_of
 from uniscale_integrations.langchain.structured import structured
 from uniscale_integrations.langchain.usage import beside_message, combined, usage_of
-from uniscale_integrations.loop import SHARED
 from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation

@@ -22,6 +22,7 @@ from langchain_core.messages.tool import tool_call
 from langchain_core.runnables import Runnable, RunnableBinding
 
 from uniscale_integrations.adapters.drawing import FIELDS, Drawing
+from uniscale_integrations.concurrency.threads import in_thread, iterate_in_thread
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import GenerationError
 from uniscale_integrations.langchain.messages import chunk_of, text_of
@@ -37,7 +38,6 @@ from uniscale_integrations.models.chat.client import (
 )
 from uniscale_integrations.models.chat.model import abilities_of
 from uniscale_integrations.search.conversation import Conversation, Turn
-from uniscale_integrations.threads import in_thread, iterate_in_thread
 
 COMMON = ("tools", "tool_choice", "response_format")
 """Options that mean the same whichever framework a conversation comes from."""

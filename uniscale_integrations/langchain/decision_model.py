@@ -19,7 +19,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import ConfigDict, Field
 
 from uniscale_integrations.engine import UniScale
-from uniscale_integrations.journal import Decision
+from uniscale_integrations.engine.journal import Decision
 from uniscale_integrations.langchain.run_ledger import LEDGER
 
 

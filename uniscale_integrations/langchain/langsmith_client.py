@@ -7,8 +7,8 @@ from uuid import UUID
 
 from langsmith import Client
 
-from uniscale_integrations.attribution import Credit
 from uniscale_integrations.engine import UniScale
+from uniscale_integrations.engine.attribution import Credit
 from uniscale_integrations.errors import UniScaleError
 
 

@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator, RunnableLambda
 
-from uniscale_integrations.attribution import Credit
 from uniscale_integrations.engine import UniScale
+from uniscale_integrations.engine.attribution import Credit
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain.chat_model import UniScaleChatModel
 from uniscale_integrations.langchain.pieces import Pieces, together

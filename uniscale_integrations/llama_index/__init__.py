@@ -9,7 +9,7 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError("UniScale in LlamaIndex", "llama-index") from error
 
-from uniscale_integrations.attribution import register
+from uniscale_integrations.engine.attribution import register
 from uniscale_integrations.llama_index import instrumentation, quiet
 from uniscale_integrations.llama_index.client import LlamaIndexClient
 from uniscale_integrations.llama_index.evaluators import FeedbackEvaluator

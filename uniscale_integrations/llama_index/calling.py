@@ -11,8 +11,8 @@ from llama_index.core.llms import CustomLLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import LLM
 
+from uniscale_integrations.concurrency.threads import in_thread, iterate_in_thread
 from uniscale_integrations.llama_index.offers import Offer
-from uniscale_integrations.threads import in_thread, iterate_in_thread
 
 Item = TypeVar("Item")
 

@@ -11,8 +11,8 @@ from llama_index.core.base.response.schema import Response
 from llama_index.core.evaluation import BaseEvaluator, CorrectnessEvaluator, EvaluationResult, SemanticSimilarityEvaluator
 from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
 
-from uniscale_integrations.attribution import CREDITS, Credit
 from uniscale_integrations.engine import UniScale
+from uniscale_integrations.engine.attribution import CREDITS, Credit
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.llama_index.instrumentation import decisions_behind
 from uniscale_integrations.llama_index.judging import watching

@@ -43,6 +43,7 @@ from pydantic import (
 from uniscale_integrations.adapters.call import answered, divided, request, weighing
 from uniscale_integrations.adapters.parts import LEFT_OUT, engine_from, refuse_parts, with_settings
 from uniscale_integrations.adapters.stamp import KEY, search_on, stamp
+from uniscale_integrations.concurrency.loop import SHARED
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.llama_index.calling import Completions, Prompt, completion_of
@@ -56,7 +57,6 @@ from uniscale_integrations.llama_index.quiet import isolated
 from uniscale_integrations.llama_index.streaming import responses_of
 from uniscale_integrations.llama_index.structured import aobjects, formatted, objects
 from uniscale_integrations.llama_index.tool_calls import calls_by, calls_of, unreadable
-from uniscale_integrations.loop import SHARED
 from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.policy.objective import weights
 from uniscale_integrations.search.budget import Budget

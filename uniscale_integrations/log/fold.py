@@ -13,10 +13,11 @@ from typing import Protocol
 import numpy as np
 
 from uniscale_integrations.log.events import Decision, Feedback, Outcome
-from uniscale_integrations.log.log import BEGINNING, Entry, Log, Position
-from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.learner import Learner
-from uniscale_integrations.space import Configuration
+from uniscale_integrations.log.ports import BEGINNING, Entry, EventStore, Position, Written
+from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.policy import Context, Observed, Policy, State
+from uniscale_integrations.policy.schema import FeatureSchema
+from uniscale_integrations.policy.transfer import key
 
 REMEMBERED = 20_000
 """Decisions kept at hand, whose features feedback needs; older ones are read from the log again."""
@@ -24,17 +25,21 @@ REMEMBERED = 20_000
 KEEP_AFTER = 2_000
 """Events after which another snapshot is worth its writing."""
 
-VERSION = 3
+VERSION = 4
 """Of how events become state; another one reads no snapshots of this one."""
+
+
+FEEDBACK = "fold.feedback"
+"""The number of judged decisions in a state."""
+
+
+def schema_key(encoder: str) -> str:
+    """The key under which the log keeps the names of an encoder's features."""
+    return f"schema:{encoder}"[:200]
 
 
 class Costs(Protocol):
     """Where what outcomes have cost lies between cheap and dear."""
-
-    @property
-    def name(self) -> str:
-        """What tells this scale from others: states that were folded on different ones must not be taken for each other."""
-        ...
 
     def position(self, outcome: Outcome) -> float:
         """`C~` of an outcome, in [0, 1]."""
@@ -42,62 +47,90 @@ class Costs(Protocol):
 
 
 class Fold:
-    """Applies the log's events to a learner.
+    """Applies the log's events to a policy.
 
-    Decisions of configurations that the learner does not have, or whose features another encoder made, are passed over.
+    Decisions of configurations that the policy does not have are passed over, and so are those with features that nobody has named.
+    Features of another encoder are read by their names.
 
     Args:
         log: what is folded.
-        learner: what learns; nobody else may teach it.
-        configurations: the learner's, in its order.
+        policy: what learns; nobody else may teach it.
+        arms: the policy's.
         encoder: the name of what makes the features.
         costs: from outcomes to `C~`.
 
     Attributes:
+        policy: as given.
         position: up to where the log has been folded.
         events: how many events that were.
+        feedback: how many decisions have been judged.
     """
 
-    def __init__(self, log: Log, learner: Learner, configurations: Sequence[Configuration], encoder: str, costs: Costs) -> None:
-        self.log, self.learner = log, learner
-        self.position: Position = BEGINNING
-        self.events = self._kept = 0
-        self._arms = {configuration: arm for arm, configuration in enumerate(configurations)}
-        self._encoder, self._costs = encoder, costs
-        self._decisions: OrderedDict[str, tuple[int, Array] | None] = OrderedDict()
+    def __init__(self, log: EventStore, policy: Policy, arms: Arms, encoder: str, costs: Costs) -> None:
+        self.log, self.policy, self.position, self.events, self.feedback = log, policy, BEGINNING, 0, 0
+        self._arms_of, self._encoder, self._costs = arms, encoder, costs
+        self._arms = {configuration: arm for arm, configuration in enumerate(arms.configurations)}
+        self._schemas: dict[str, FeatureSchema | None] = {encoder: arms.schema}
+        self._kept = 0
+        self._decisions: OrderedDict[str, tuple[int, Context] | None] = OrderedDict()
         self._said: dict[str, dict[tuple[str, str], float]] = {}
-        # What the first judgement of a decision counted; later ones revise that.
+        # A decision counts for what the first judgement of it said, and by that it is revised.
         self._weights: dict[str, float] = {}
 
     @property
+    def kind(self) -> str:
+        """What tells states of this kind from others: the policy with its settings, and whether there are scores.
+
+        Neither the configurations nor their prices are part of it, for what was learned of some is converted for others.
+        """
+        return blake2b(json.dumps([VERSION, self.policy.name, self._arms_of.scored]).encode(), digest_size=12).hexdigest()
+
+    @property
     def name(self) -> str:
-        """What tells this fold from others on the log: whatever the state depends on beside the events."""
-        learner = self.learner
-        told = [[str(configuration) for configuration in self._arms], self._encoder, repr(learner.settings), learner.scored]
-        costs = [self._costs.name, learner.components.prior[2].round(9).tolist()]
-        return blake2b(json.dumps([VERSION, *told, *costs]).encode(), digest_size=16).hexdigest()
+        """The kind, and what it was folded for: two engines of one log that choose from other configurations keep a state each."""
+        told = [[key(each) for each in self._arms_of.configurations], self._arms_of.schema.names]
+        return f"{self.kind}-{blake2b(json.dumps(told).encode(), digest_size=12).hexdigest()}"
 
     def snapshot(self) -> tuple[str, Position, bytes]:
         """The name of this fold, up to where it has come, and its state, for `Log.save_snapshot`: a shortcut for who opens it later."""
         file = BytesIO()
-        np.savez(file, **self.learner.state())  # type: ignore[arg-type]
+        np.savez(file, **self.state())  # type: ignore[arg-type]
         self._kept = self.events
         return self.name, self.position, file.getvalue()
 
     def resume(self) -> bool:
         """Begin at the last snapshot, where there is one of this very fold; returns whether there was.
 
+        Where there is none, one of the same kind for other configurations will do if the log has lost events that it has folded.
+
         Raises:
             StateError: a snapshot that is unsound; names what is.
         """
-        found = self.log.load_snapshot(self.name)
+        found = self.log.load_snapshot(self.name) or self._of_what_is_lost()
         if found is None:
             return False
         position, state = found
         with np.load(BytesIO(state), allow_pickle=False) as arrays:
-            self.learner.load(dict(arrays))
+            self.take(dict(arrays))
         self.position = position
         return True
+
+    def take(self, state: State) -> None:
+        """Begin with what another fold of this kind has learned, up to wherever that was."""
+        arrays = {name: array for name, array in state.items() if name != FEEDBACK}
+        self.policy.load(arrays)
+        self.feedback = int(state.get(FEEDBACK, np.array(0)))
+
+    def state(self) -> State:
+        """For `take`."""
+        return {**self.policy.state(), FEEDBACK: np.array(self.feedback)}
+
+    def _of_what_is_lost(self) -> tuple[Position, bytes] | None:
+        """The last snapshot of this kind, where the log no longer begins at its beginning."""
+        others = self.log.snapshots_of(f"{self.kind}-")
+        if not others or self.log.complete:
+            return None
+        return self.log.load_snapshot(others[0][0])
 
     @property
     def worth_keeping(self) -> bool:
@@ -110,14 +143,11 @@ class Fold:
         self.apply(new)
         return len(new)
 
-    def follow(self, entries: Sequence[Entry]) -> bool:
-        """Fold entries that were just written, if none can be between the position and them; returns whether that was so.
-
-        Numbers of SQLite's rows follow each other, so that a gap means that somebody else has written.
-        """
-        if not entries or entries[0].position != Position(0, max(0, self.position.seq) + 1):
+    def follow(self, written: Written) -> bool:
+        """Fold what was just written, if nothing can be between the position and that; returns whether that was so."""
+        if written.after != self.position:
             return False
-        self.apply(entries)
+        self.apply(written.entries)
         return True
 
     def apply(self, entries: Sequence[Entry]) -> None:
@@ -143,14 +173,12 @@ class Fold:
         known = self._understood(decision)
         self._decisions[decision.decision_id] = known
         if known is not None:
-            self.learner.see(known[1])
-            self.learner.took(decision.decision_id, known[0])
+            self.policy.decided(decision.decision_id, *known)
 
     def _came(self, outcome: Outcome) -> None:
         known = self._decisions.get(outcome.decision_id)
         if known is not None and not outcome.failed:
-            arm, features = known
-            self.learner.outcome(arm, features, outcome.score, self._costs.position(outcome))
+            self.policy.outcome(outcome.decision_id, *known, Observed(outcome.score, self._costs.position(outcome)))
 
     def _judged(self, feedback: Feedback) -> None:
         known = self._decisions.get(feedback.decision_id)
@@ -161,16 +189,25 @@ class Fold:
         said[feedback.source, feedback.key] = feedback.correct
         after = fmean(said.values())
         weight = self._weights.setdefault(feedback.decision_id, feedback.weight)
-        if before is None:
-            self.learner.judge(*known, after, feedback.decision_id, weight)
-        elif after != before:
-            self.learner.revise(*known, after - before, weight)
+        self.feedback += before is None
+        if after != before:
+            self.policy.feedback(feedback.decision_id, *known, after, weight, before)
 
-    def _understood(self, decision: Decision) -> tuple[int, Array] | None:
+    def _understood(self, decision: Decision) -> tuple[int, Context] | None:
         arm = self._arms.get(decision.configuration)
-        if arm is None or decision.encoder != self._encoder or len(decision.features) != self.learner.query_dim:
+        schema = None if arm is None else self._schema(decision.encoder)
+        if arm is None or schema is None or len(decision.features) != len(schema):
             return None
-        return arm, np.array(decision.features)
+        own = decision.encoder == self._encoder
+        features = np.array(decision.features) if own else self._arms_of.schema.read(schema, decision.features)
+        return arm, Context(features)
+
+    def _schema(self, encoder: str) -> FeatureSchema | None:
+        """The names of an encoder's features; `None` where the log does not know them."""
+        if encoder not in self._schemas:
+            body = self.log.load_description(schema_key(encoder))
+            self._schemas[encoder] = None if body is None else FeatureSchema(tuple(body["names"]))
+        return self._schemas[encoder]
 
     def _recall(self, entries: Sequence[Entry]) -> None:
         """Read again the decisions that these entries refer to and that are no longer at hand, with what was said of them before."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from threading import Lock
 
 from uniscale_integrations.errors import LogError
@@ -17,33 +18,32 @@ class GroupCommit:
     A commit waits for the disk, which takes as long for one event as for hundreds.
 
     Args:
-        write: writes events in one transaction.
+        write: writes events in one transaction, and says of each whether it was new.
         at_once: write them on the caller's thread instead, as is quicker where a commit waits for nothing.
 
     Example:
         >>> from uniscale_integrations.log.events import Outcome
         >>> written = []
-        >>> group = GroupCommit(lambda events: written.append(len(events)))
-        >>> group.submit(Outcome("a", 0.5), Outcome("b", 0.5)).result()
+        >>> group = GroupCommit(lambda events: written.extend(events) or [True] * len(events))
+        >>> group.submit(Outcome("a", 0.5), Outcome("b", 0.5)).result(), len(written)
+        ([True, True], 2)
         >>> group.close()
-        >>> written
-        [2]
     """
 
-    def __init__(self, write: Callable[[Sequence[Event]], object], *, at_once: bool = False) -> None:
+    def __init__(self, write: Callable[[Sequence[Event]], Sequence[bool]], *, at_once: bool = False) -> None:
         self._write, self._at_once = write, at_once
         self._lock = Lock()
-        self._waiting: list[tuple[Sequence[Event], Future[None]]] = []
+        self._waiting: list[tuple[Sequence[Event], Future[Sequence[bool]]]] = []
         self._writing = False
         self._thread, self._process = ThreadPoolExecutor(1, thread_name_prefix="uniscale-log"), os.getpid()
 
-    def submit(self, *events: Event) -> Future[None]:
-        """Have events written, in one transaction with each other; the future is done when they are there to stay.
+    def submit(self, *events: Event) -> Future[Sequence[bool]]:
+        """Have events written, in one transaction with each other; the future tells of each whether it was new, when all are there to stay.
 
         Raises (from the future):
             LogError: they could not be written.
         """
-        future: Future[None] = Future()
+        future: Future[Sequence[bool]] = Future()
         if self._at_once:
             self._written([(events, future)])
             return future
@@ -71,12 +71,12 @@ class GroupCommit:
                     return
             self._written(batch)
 
-    def _written(self, batch: Sequence[tuple[Sequence[Event], Future[None]]]) -> None:
+    def _written(self, batch: Sequence[tuple[Sequence[Event], Future[Sequence[bool]]]]) -> None:
         """Write what several have submitted, and tell each of them."""
         # Who was cancelled while waiting is told nothing any more; what happened is written all the same.
         told = [(events, future if future.set_running_or_notify_cancel() else None) for events, future in batch]
         try:
-            self._write([event for events, _ in told for event in events])
+            new = iter(self._write([event for events, _ in told for event in events]))
         except LogError as error:
             # One that cannot be written, for its size, must not take the others with it.
             if len(told) == 1:
@@ -87,23 +87,23 @@ class GroupCommit:
             for _, future in told:
                 _tell(future, error)
         else:
-            for _, future in told:
-                _tell(future)
+            for events, future in told:
+                _tell(future, new=list(islice(new, len(events))))
 
-    def _one_by_one(self, batch: Sequence[tuple[Sequence[Event], Future[None] | None]]) -> None:
+    def _one_by_one(self, batch: Sequence[tuple[Sequence[Event], Future[Sequence[bool]] | None]]) -> None:
         for events, future in batch:
             try:
-                self._write(events)
+                new = self._write(events)
             except BaseException as error:
                 _tell(future, error)
             else:
-                _tell(future)
+                _tell(future, new=new)
 
 
-def _tell(future: Future[None] | None, error: BaseException | None = None) -> None:
+def _tell(future: Future[Sequence[bool]] | None, error: BaseException | None = None, new: Sequence[bool] = ()) -> None:
     if future is None:
         return
     if error is None:
-        future.set_result(None)
+        future.set_result(new)
     else:
         future.set_exception(error)

@@ -56,6 +56,14 @@ snapshots = Table(
     Column("state", LargeBinary, nullable=False),
 )
 
+descriptions = Table(
+    "uniscale_descriptions",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    Column("at", Float(53), nullable=False),
+    Column("body", Text, nullable=False),
+)
+
 calibrations = Table(
     "uniscale_calibrations",
     metadata,

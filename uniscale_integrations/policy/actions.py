@@ -44,6 +44,10 @@ class ActionFeatures:
 
     def __call__(self, configurations: Sequence[Configuration]) -> Array:
         """Features of each configuration, shape (K, m)."""
+        return self.named(configurations)[0]
+
+    def named(self, configurations: Sequence[Configuration]) -> tuple[Array, tuple[str, ...]]:
+        """Features of each configuration, shape (K, m), and the names of the m."""
         models = tuple(dict.fromkeys(configuration.model for configuration in configurations))
         size = dict(zip(models, self._sizes(models), strict=True))
         rows = np.zeros((len(configurations), 5 + len(models)))
@@ -53,7 +57,8 @@ class ActionFeatures:
             row[5 + models.index(configuration.model)] = 1.0
         told = np.ptp(rows, axis=0) > 0
         told[0] = told[5:] = True
-        return rows[:, told]
+        names = ("bias", "size", "log QP", "log CP", "log BS", *(f"model: {model}" for model in models))
+        return rows[:, told], tuple(name for name, tells in zip(names, told, strict=True) if tells)
 
     def _sizes(self, models: Sequence[str]) -> Array:
         known = {model: self.sizes[model] for model in models if model in self.sizes}

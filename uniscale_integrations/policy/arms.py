@@ -73,7 +73,9 @@ class Arms:
     def only(self, arms: Sequence[int]) -> Arms:
         """Some of them, by their numbers."""
         configurations = [self.configurations[arm] for arm in arms]
-        return Arms.of(configurations, self.schema, self.costs[list(arms)], scored=self.scored, span=self.span, successors=self.successors)
+        return Arms.of(
+            configurations, self.schema, self.costs[list(arms)], scored=self.scored, span=self.span, successors=self.successors
+        )
 
     def __len__(self) -> int:
         return len(self.configurations)

@@ -4,117 +4,192 @@ from __future__ import annotations
 
 import numpy as np
 
+from uniscale_integrations.errors import StateError
+from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Weights
-from uniscale_integrations.policy.policy import Result, reward
+from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observed, State
+from uniscale_integrations.policy.transfer import key
+
+UNTRIED = 3.0
+"""The bonus of a configuration that was never chosen, more than any difference of rewards."""
+
+UNKNOWN = -1.0
+"""The reward of one that was chosen and of which nothing has been told yet, less than any."""
+
+UNSEEN = float("nan")
 
 
-class Fixed:
-    """Always the same."""
+class Baseline:
+    """Tries every configuration once and then expects of each the mean of what it has seen of it; chooses the best.
 
-    def __init__(self, action: int) -> None:
-        self.action = action
+    It learns whole observations, of correctness, score and `C~` together, when feedback comes; a revision comes too late.
 
-    def choose(self, query: Array) -> int:
-        return self.action
+    Args:
+        arms: what there is to choose from.
+    """
 
-    def came(self, action: int, query: Array, result: Result) -> None:
-        """Nothing to learn."""
+    def __init__(self, arms: Arms) -> None:
+        self.arms = arms
+        self._chosen = np.zeros(len(arms))
+        self._known = [_Observations(len(arms.schema)) for _ in range(len(arms))]
+        self._open: dict[str, Observed] = {}
 
-    def judged(self, action: int, query: Array, result: Result) -> None:
-        """Nothing to learn."""
+    @property
+    def name(self) -> str:
+        return type(self).__name__.lower()
+
+    def assess(self, context: Context, objective: Weights, eligible: Mask) -> Assessment:
+        """The mean of what was seen, for this question."""
+        parts = np.stack([self._mean(known, context) for known in self._known], axis=1)
+        told = ~np.isnan(parts[0])
+        objective = objective if self.arms.scored else objective.without(score=True)
+        correct, score, cost = np.nan_to_num(parts)
+        reward = np.where(told, objective.rewards(np.stack([correct, score, cost])), UNKNOWN)
+        bonus = np.where(self._chosen > 0, 0.0, UNTRIED)
+        return Assessment(correct, score, np.where(told, cost, self.arms.costs), reward, bonus, eligible)
+
+    def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
+        return Choice(assessment.best)
+
+    def decided(self, decision: str, action: int, context: Context) -> None:
+        self._chosen[action] += 1
+
+    def outcome(self, decision: str, action: int, context: Context, seen: Observed) -> None:
+        self._open[decision] = seen
+
+    def feedback(
+        self, decision: str, action: int, context: Context, correct: float, weight: float = 1.0, previous: float | None = None
+    ) -> None:
+        seen = self._open.pop(decision, None)
+        if seen is not None:
+            self._known[action].add(context.query, (correct, UNSEEN if seen.score is None else seen.score, seen.cost))
+
+    def state(self) -> State:
+        """Everything that was seen, with the names of what it is of."""
+        number = np.repeat(np.arange(len(self.arms)), [known.count for known in self._known])
+        opened = [(UNSEEN if seen.score is None else seen.score, seen.cost) for seen in self._open.values()]
+        return {
+            "arms": np.array([key(each) for each in self.arms.configurations], dtype=np.str_),
+            "names": np.array(self.arms.schema.names, dtype=np.str_),
+            "chosen": self._chosen.copy(),
+            "number": number,
+            "queries": np.concatenate([known.queries for known in self._known]),
+            "parts": np.concatenate([known.parts for known in self._known]),
+            "open": np.array(list(self._open), dtype=np.str_),
+            "seen": np.array(opened, dtype=np.float64).reshape(-1, 2),
+        }
+
+    def load(self, state: State) -> None:
+        """Take over what `state` gave; what was seen of configurations that are not there is left out."""
+        missing = [
+            name for name in ("arms", "names", "chosen", "number", "queries", "parts", "open", "seen") if name not in state
+        ]
+        if missing:
+            raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
+        places = {key(each): arm for arm, each in enumerate(self.arms.configurations)}
+        here = [places.get(str(name)) for name in state["arms"]]
+        column = {str(name): place for place, name in enumerate(state["names"])}
+        queries = np.concatenate([state["queries"], np.zeros((len(state["queries"]), 1))], axis=1)
+        queries = queries[:, [column.get(name, -1) for name in self.arms.schema.names]]
+        self._chosen = np.zeros(len(self.arms))
+        self._known = [_Observations(len(self.arms.schema)) for _ in range(len(self.arms))]
+        for old, arm in enumerate(here):
+            if arm is not None:
+                self._chosen[arm] = state["chosen"][old]
+        for number, query, parts in zip(state["number"].tolist(), queries, state["parts"].tolist(), strict=True):
+            arm = here[number]
+            if arm is not None:
+                self._known[arm].add(query, tuple(parts))
+        opened = zip(map(str, state["open"]), state["seen"].tolist(), strict=True)
+        self._open = {decision: Observed(None if np.isnan(score) else score, cost) for decision, (score, cost) in opened}
+
+    def _mean(self, known: _Observations, context: Context) -> Array:
+        """Mean correctness, score and `C~` of a configuration, shape (3,); NaN where nothing was seen."""
+        return known.mean
 
 
-class Random:
-    """Each configuration equally often."""
-
-    def __init__(self, actions: int, seed: int) -> None:
-        self._actions, self._rng = actions, np.random.default_rng(seed)
-
-    def choose(self, query: Array) -> int:
-        return int(self._rng.integers(self._actions))
-
-    def came(self, action: int, query: Array, result: Result) -> None:
-        """Nothing to learn."""
-
-    def judged(self, action: int, query: Array, result: Result) -> None:
-        """Nothing to learn."""
-
-
-class Greedy:
+class Greedy(Baseline):
     """Every configuration once, then the one with the best mean reward so far, whatever the question."""
 
-    def __init__(self, actions: int, weights: Weights) -> None:
-        self._weights = weights
-        self._sums, self._counts = np.zeros(actions), np.zeros(actions)
-        self._next = 0
 
-    def choose(self, query: Array) -> int:
-        if self._next < len(self._counts):
-            self._next += 1
-            return self._next - 1
-        known = self._counts > 0
-        means = np.divide(self._sums, self._counts, out=np.full(len(known), -np.inf), where=known)
-        return int(means.argmax())
+class Random(Baseline):
+    """Each eligible configuration equally often."""
 
-    def came(self, action: int, query: Array, result: Result) -> None:
-        """A mean is of whole rewards, which need correctness."""
-
-    def judged(self, action: int, query: Array, result: Result) -> None:
-        self._sums[action] += reward(result, self._weights)
-        self._counts[action] += 1
+    def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
+        arms = np.flatnonzero(assessment.eligible)
+        return Choice(int(arms[rng.integers(len(arms))]), 1.0 / len(arms))
 
 
-class NearestNeighbours:
+class NearestNeighbours(Baseline):
     """For each configuration the mean reward on the k nearest questions it was tried on; now and then one by chance.
 
     Args:
-        actions: K.
-        query_dim: n.
-        weights: what counts.
+        arms: what there is to choose from.
         neighbours: k.
         exploration: how often a configuration is chosen by chance.
-        seed: of that.
     """
 
-    def __init__(
-        self, actions: int, query_dim: int, weights: Weights, seed: int, neighbours: int = 20, exploration: float = 0.05
-    ) -> None:
-        self._weights, self._neighbours, self._exploration = weights, neighbours, exploration
-        self._rng = np.random.default_rng(seed)
-        self._queries = [np.empty((0, query_dim))] * actions
-        self._rewards = [np.empty(0)] * actions
-        self._counts = np.zeros(actions, dtype=np.int64)
-        self._next = 0
+    def __init__(self, arms: Arms, neighbours: int = 20, exploration: float = 0.05) -> None:
+        super().__init__(arms)
+        self._neighbours, self._exploration = neighbours, exploration
 
-    def choose(self, query: Array) -> int:
-        actions = len(self._counts)
-        if self._next < actions:
-            self._next += 1
-            return self._next - 1
-        if self._rng.random() < self._exploration:
-            return int(self._rng.integers(actions))
-        return int(np.argmax([self._expected(action, query) for action in range(actions)]))
+    @property
+    def name(self) -> str:
+        return f"knn {self._neighbours} {self._exploration:g}"
 
-    def came(self, action: int, query: Array, result: Result) -> None:
-        """A neighbour is of a whole reward, which needs correctness."""
+    def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
+        if (assessment.bonus[assessment.eligible] > 0).any():
+            return Choice(assessment.best)
+        arms, best = np.flatnonzero(assessment.eligible), assessment.best
+        drawn = int(arms[rng.integers(len(arms))]) if rng.random() < self._exploration else best
+        return Choice(drawn, self._exploration / len(arms) + (1.0 - self._exploration) * (drawn == best))
 
-    def judged(self, action: int, query: Array, result: Result) -> None:
-        count = self._counts[action]
-        if count == len(self._rewards[action]):
-            more = max(64, count)
-            self._queries[action] = np.concatenate([self._queries[action], np.empty((more, len(query)))])
-            self._rewards[action] = np.concatenate([self._rewards[action], np.empty(more)])
-        self._queries[action][count], self._rewards[action][count] = query, reward(result, self._weights)
-        self._counts[action] += 1
+    def _mean(self, known: _Observations, context: Context) -> Array:
+        if known.count <= self._neighbours:
+            return super()._mean(known, context)
+        distances = np.square(known.queries - context.query).sum(axis=1)
+        parts = known.parts[np.argpartition(distances, self._neighbours)[: self._neighbours]]
+        return _means(np.nansum(parts, axis=0), self._neighbours - np.isnan(parts).sum(axis=0))
 
-    def _expected(self, action: int, query: Array) -> float:
-        count = self._counts[action]
-        if not count:
-            return -np.inf
-        rewards = self._rewards[action][:count]
-        if count <= self._neighbours:
-            return float(rewards.mean())
-        distances = np.square(self._queries[action][:count] - query).sum(axis=1)
-        nearest = np.argpartition(distances, self._neighbours)[: self._neighbours]
-        return float(rewards[nearest].mean())
+
+class _Observations:
+    """Questions with what came of a configuration on them, in arrays that grow.
+
+    Args:
+        query_dim: n.
+    """
+
+    def __init__(self, query_dim: int) -> None:
+        self.count = 0
+        self._sums, self._counts = np.zeros(3), np.zeros(3)
+        self._queries, self._parts = np.empty((64, query_dim)), np.empty((64, 3))
+
+    @property
+    def queries(self) -> Array:
+        """Shape (count, n)."""
+        return self._queries[: self.count]
+
+    @property
+    def parts(self) -> Array:
+        """Correctness, score (NaN where none) and `C~`, shape (count, 3)."""
+        return self._parts[: self.count]
+
+    @property
+    def mean(self) -> Array:
+        """Of what was seen of each part, shape (3,); NaN where nothing was."""
+        return _means(self._sums, self._counts)
+
+    def add(self, query: Array, parts: tuple[float, ...]) -> None:
+        if self.count == len(self._parts):
+            self._queries = np.concatenate([self._queries, np.empty_like(self._queries)])
+            self._parts = np.concatenate([self._parts, np.empty_like(self._parts)])
+        self._queries[self.count], self._parts[self.count] = query, parts
+        self._sums += np.nan_to_num(parts)
+        self._counts += ~np.isnan(parts)
+        self.count += 1
+
+
+def _means(sums: Array, counts: Array) -> Array:
+    found: Array = np.divide(sums, counts, out=np.full(3, UNSEEN), where=counts > 0)
+    return found

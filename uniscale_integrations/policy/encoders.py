@@ -16,7 +16,8 @@ from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.kinds import EXAMPLES, TextFeatures, memberships
-from uniscale_integrations.policy.lexical import lexical_features
+from uniscale_integrations.policy.lexical import NAMES, lexical_features
+from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.space import Configuration
 
 Embed = Callable[[str], Sequence[float]]
@@ -29,16 +30,16 @@ class QueryEncoder(Protocol):
 
     @property
     def name(self) -> str:
-        """Tells it from others; what was learned with one says nothing about the features of another."""
+        """Tells it from others. The log keeps it with every decision, and with it, once, the names of the features."""
         ...
 
     @property
-    def kinds(self) -> Sequence[bool]:
-        """For each feature after the first whether it says what kind of question it is; of the others less is expected."""
+    def schema(self) -> FeatureSchema:
+        """Names of the features; what was learned with one encoder is of use to another as far as they share names."""
         ...
 
     def __call__(self, text: str) -> Array:
-        """The features, shape (len(kinds) + 1,)."""
+        """The features, shape (len(schema),)."""
         ...
 
 
@@ -47,14 +48,14 @@ class WithNumbers:
 
     Args:
         encode: the encoder.
-        numbers: how many there are.
-        what: the numbers' name, with their version.
+        numbers: their names.
+        what: the name of them all, with their version.
     """
 
-    def __init__(self, encode: QueryEncoder, numbers: int, what: str) -> None:
+    def __init__(self, encode: QueryEncoder, numbers: Sequence[str], what: str) -> None:
         self.name = f"{encode.name} {what}"
-        self.kinds = (*encode.kinds, *(False,) * numbers)
-        self._encode, self._none = encode, np.zeros(numbers)
+        self.schema = FeatureSchema((*encode.schema.names, *numbers), encode.schema.kinds)
+        self._encode, self._none = encode, np.zeros(len(numbers))
 
     def __call__(self, text: str, numbers: Array | None = None) -> Array:
         """The features; the numbers are 0 by default."""
@@ -79,7 +80,9 @@ class EmbeddedFeatures:
 
     def __init__(self, embed: Embed, name: str) -> None:
         self.name = f"embedded-kinds-1 {name}"
-        self.kinds = TextFeatures().kinds
+        kinds = {kind: f"{kind} by {name}" for kind in EXAMPLES}
+        # What a text says of itself is the same however its kind is told.
+        self.schema = FeatureSchema((*NAMES, *kinds.values()), frozenset(kinds.values()))
         self._embed = embed
         self._examples = np.stack([self._direction(example) for examples in EXAMPLES.values() for example in examples])
         apart = self._distances(self._examples)
@@ -126,6 +129,8 @@ def query_encoder(source: object = None) -> QueryEncoder:
         return EmbeddedFeatures(load_embedding(source), source)
     if isinstance(source, QueryEncoder):
         return source
+    if callable(source) and hasattr(source, "kinds") and hasattr(source, "name"):
+        return _Unnamed(source)
     # By their methods, so that neither framework need be installed.
     for method in ("embed_query", "get_text_embedding"):
         embed = getattr(source, method, None)
@@ -133,6 +138,23 @@ def query_encoder(source: object = None) -> QueryEncoder:
             return EmbeddedFeatures(embed, _named(source))
     wanted = "a transformer's name, a LangChain Embeddings, a LlamaIndex BaseEmbedding or an encoder"
     raise ConfigurationError(f"features must come from {wanted}, got {source!r:.80}")
+
+
+class _Unnamed:
+    """An encoder that says how many features there are and which are kinds, but not what they are called.
+
+    Args:
+        encode: has a `name`, `kinds` for each feature after the first, and is called with a text.
+    """
+
+    def __init__(self, encode: Any) -> None:
+        self.name = encode.name
+        names = ("bias", *(f"{encode.name} {number}" for number in range(1, len(encode.kinds) + 1)))
+        kinds = frozenset(name for name, kind in zip(names[1:], encode.kinds, strict=True) if kind)
+        self.schema, self._encode = FeatureSchema(names, kinds), encode
+
+    def __call__(self, text: str) -> Array:
+        return np.asarray(self._encode(text), dtype=np.float64)
 
 
 def _named(source: Any) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from uniscale_integrations.policy.learner import Assessment
 from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.policy import Assessment
 from uniscale_integrations.space import Configuration
 
 
@@ -54,10 +54,10 @@ class Explanation:
 
 
 def explain(
-    space: Sequence[Configuration], assessment: Assessment, weights: Weights, masked: Mapping[Configuration, str]
+    space: Sequence[Configuration], assessment: Assessment, weights: Weights, masked: Mapping[Configuration, str], chosen: int
 ) -> Explanation:
-    """The explanation of an assessment."""
-    best = assessment.best
+    """The explanation of an assessment from which a configuration was chosen, by its index."""
+    best = chosen
     found = [
         Candidate(
             configuration,

@@ -14,6 +14,7 @@ import numpy as np
 
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.lexical import NAMES, lexical_features
+from uniscale_integrations.policy.schema import FeatureSchema
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "facts": (
@@ -106,7 +107,6 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 }
 """The kinds, and what questions of each look like."""
 
-KINDS = (False,) * (len(NAMES) - 1) + (True,) * len(EXAMPLES)
 """For each of `TextFeatures` after the first whether it is a kind."""
 
 SOFTNESS = 3.0
@@ -173,9 +173,9 @@ class TextFeatures:
         return len(self.names)
 
     @property
-    def kinds(self) -> tuple[bool, ...]:
-        """For each feature after the first whether it is a kind."""
-        return KINDS
+    def schema(self) -> FeatureSchema:
+        """The names of the features, and which are kinds."""
+        return FeatureSchema(self.names, frozenset(EXAMPLES))
 
     def __call__(self, text: str) -> Array:
         """The features of a text, shape (dim,)."""

@@ -1,15 +1,18 @@
-"""Policies by their names, as the engine and the command line take them."""
+"""Policies by their names, as the engine, the log and the command line know them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from importlib import import_module
+from typing import Any, Self, cast
 
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.baselines import Greedy, NearestNeighbours, Random
 from uniscale_integrations.policy.linucb_policy import LearnerSettings, LinUCBPolicy
 from uniscale_integrations.policy.policy import Policy, PolicyFactory
+from uniscale_integrations.policy.priors import Precisions
 from uniscale_integrations.policy.thompson import ThompsonSampling
 
 LEARNERS: Mapping[str, Callable[[Arms, LearnerSettings | None], Policy]] = {"linucb": LinUCBPolicy, "thompson": ThompsonSampling}
@@ -20,8 +23,9 @@ BASELINES: Mapping[str, PolicyFactory] = {"greedy": Greedy, "knn": NearestNeighb
 NAMES = (*LEARNERS, *BASELINES)
 
 
-def policy_factory(source: str | PolicyFactory, settings: LearnerSettings | None = None) -> PolicyFactory:
-    """What makes a policy for some configurations.
+@dataclass(frozen=True, slots=True)
+class PolicySpec:
+    """Which policy, and how it is set up; called with `Arms` it makes one.
 
     Args:
         source: one of `NAMES`, "module:name" of a class or function that takes `Arms`, or such a class or function itself.
@@ -31,29 +35,66 @@ def policy_factory(source: str | PolicyFactory, settings: LearnerSettings | None
         ConfigurationError: none of these, or settings for another policy.
 
     Example:
-        >>> policy_factory("greedy")
-        <class 'uniscale_integrations.policy.baselines.Greedy'>
+        >>> PolicySpec("linucb").record()["source"], PolicySpec(Greedy).record()["source"]
+        ('linucb', 'uniscale_integrations.policy.baselines:Greedy')
     """
-    if isinstance(source, str) and source in LEARNERS:
-        learner = LEARNERS[source]
-        return lambda arms: learner(arms, settings)
-    if settings is not None:
-        raise ConfigurationError(f"settings are those of {' and '.join(LEARNERS)}; {source!r:.80} takes none, give them to its own class")
-    if isinstance(source, str):
-        return BASELINES[source] if source in BASELINES else _imported(source)
-    if not callable(source):
-        raise ConfigurationError(f"a policy is one of {', '.join(NAMES)}, 'module:name', or a class that takes Arms; got {source!r:.80}")
-    return source
+
+    source: str | PolicyFactory = "linucb"
+    settings: LearnerSettings | None = None
+
+    def __post_init__(self) -> None:
+        if self.settings is not None and self.source not in LEARNERS:
+            message = (
+                f"settings are those of {' and '.join(LEARNERS)}; {self.source!r:.80} takes none, give them to its own class"
+            )
+            raise ConfigurationError(message)
+        if not isinstance(self.source, str) and not callable(self.source):
+            wanted = f"one of {', '.join(NAMES)}, 'module:name', or a class that takes Arms"
+            raise ConfigurationError(f"a policy is {wanted}; got {self.source!r:.80}")
+        if isinstance(self.source, str) and self.source not in NAMES:
+            _imported(self.source)
+
+    def __call__(self, arms: Arms) -> Policy:
+        """The policy for some configurations."""
+        if not isinstance(self.source, str):
+            return self.source(arms)
+        if self.source in LEARNERS:
+            return LEARNERS[self.source](arms, self.settings)
+        return (BASELINES[self.source] if self.source in BASELINES else _imported(self.source))(arms)
+
+    def record(self) -> dict[str, Any]:
+        """For the log, JSON-ready; `of` reads it back."""
+        source: Any = self.source
+        if not isinstance(source, str):
+            source = f"{getattr(source, '__module__', '?')}:{getattr(source, '__qualname__', repr(source))}"
+        return {"source": source, "settings": None if self.settings is None else asdict(self.settings)}
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """What was recorded.
+
+        Raises:
+            ConfigurationError: a policy that cannot be imported here.
+        """
+        settings = record.get("settings")
+        if settings is None:
+            return cls(record["source"])
+        made = {**settings, "exploration": tuple(settings["exploration"]), "precisions": Precisions(**settings["precisions"])}
+        return cls(record["source"], LearnerSettings(**made))
 
 
 def _imported(source: str) -> PolicyFactory:
     module, colon, name = source.partition(":")
     if not colon:
-        raise ConfigurationError(f"no policy {source!r}; there are {', '.join(NAMES)}, or give 'module:name' of a class that takes Arms")
+        raise ConfigurationError(
+            f"no policy {source!r}; there are {', '.join(NAMES)}, or give 'module:name' of a class that takes Arms"
+        )
     try:
         found = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ConfigurationError(f"the policy {source!r} cannot be imported: {error}") from error
     if not callable(found):
-        raise ConfigurationError(f"the policy {source!r} is {found!r:.80}, which makes none; name a class or a function that takes Arms")
-    return found  # type: ignore[no-any-return]  # whether it makes a policy shows when it has
+        raise ConfigurationError(
+            f"the policy {source!r} is {found!r:.80}, which makes none; name a class or a function that takes Arms"
+        )
+    return cast(PolicyFactory, found)

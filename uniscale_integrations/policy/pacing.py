@@ -9,7 +9,7 @@ import numpy as np
 
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.policy.budget_pacer import BudgetPacer
-from uniscale_integrations.policy.learner import Assessment
+from uniscale_integrations.policy.policy import Assessment
 
 
 class Pacing:
@@ -25,6 +25,12 @@ class Pacing:
 
     def __init__(self, budget: float, scale: CostScale) -> None:
         self._pacer, self._scale, self._lock = BudgetPacer(budget), scale, Lock()
+
+    def at(self, scale: CostScale) -> Pacing:
+        """The same budget, with what was spent of it, on another scale."""
+        found = Pacing.__new__(Pacing)
+        found._pacer, found._scale, found._lock = self._pacer, scale, self._lock
+        return found
 
     def paced(self, assessment: Assessment) -> Assessment:
         """A request's assessment within the budget: rewards less the price of their costs, and only what the purse allows eligible."""

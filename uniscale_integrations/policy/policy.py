@@ -1,83 +1,165 @@
-"""What it is to be a policy in a replay, and the learner as one."""
+"""What it is to be a policy: it expects, chooses and learns. Engine, fold, replay and report speak to nothing else.
+
+A policy of one's own is one class that takes `Arms` and has the methods of `Policy`; `UniScale(policy=...)` and
+`uniscale replay --policies` take it alike, by itself or as "module:name".
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.learner import Learner
 from uniscale_integrations.policy.objective import Weights
-from uniscale_integrations.policy.pacing import Pacing
+
+Mask = NDArray[np.bool_]
+"""Which of K configurations may be chosen, shape (K,)."""
+
+State = Mapping[str, NDArray[Any]]
+"""Everything that was learned, as arrays for `np.savez`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What came of one choice.
+class Context:
+    """What a policy sees of a request.
 
     Attributes:
-        correct: in [0, 1].
-        score: in [0, 1]; `None` where nothing scored the answer.
-        cost: `C~`.
-        spent: the cost itself, in the unit of a budget; where an outcome lies beyond the scale, `C~` does not tell it.
+        query: features of the question, shape (n,), the first of which is 1.
     """
 
-    correct: float
+    query: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is known of a decision at once.
+
+    Attributes:
+        score: the verifier's, in [0, 1]; `None` where nothing scored the answer.
+        cost: `C~`.
+    """
+
     score: float | None
     cost: float
-    spent: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What a policy thinks of every configuration on a request; arrays of the shape (K,).
+
+    Attributes:
+        correct: expected correctness.
+        score: expected score.
+        cost: expected `C~`.
+        reward: expected reward under the request's weights.
+        bonus: what not knowing better is worth.
+        eligible: whether it may be chosen.
+    """
+
+    correct: Array
+    score: Array
+    cost: Array
+    reward: Array
+    bonus: Array
+    eligible: Mask
+
+    @property
+    def best(self) -> int:
+        """The configuration of the greatest reward and bonus, the first of equals.
+
+        Raises:
+            ConfigurationError: none is eligible.
+        """
+        if not self.eligible.any():
+            raise ConfigurationError("no configuration can serve this request")
+        return int(np.where(self.eligible, self.reward + self.bonus, -np.inf).argmax())
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One configuration.
+
+    Attributes:
+        action: its index.
+        propensity: the probability with which the policy chooses it from this assessment, in (0, 1]; 1 where nothing is drawn.
+    """
+
+    action: int
+    propensity: float = 1.0
 
 
 class Policy(Protocol):
-    """Chooses one of K configurations for a question and learns what came of it."""
+    """Expects something of every configuration, chooses one, and learns what came of it.
 
-    def choose(self, query: Array) -> int:
-        """The configuration for a question with these features."""
-        ...
-
-    def came(self, action: int, query: Array, result: Result) -> None:
-        """Told at once: score and cost. Correctness must not be looked at yet."""
-        ...
-
-    def judged(self, action: int, query: Array, result: Result) -> None:
-        """Told when feedback comes: everything."""
-        ...
-
-
-class LinUCBPolicy:
-    """The `Learner` under fixed weights, and within a budget where there is one.
-
-    Args:
-        learner: what expects and learns.
-        weights: what counts.
-        pacing: of the budget, where there is one.
+    What it learns is a fold: the same calls of `decided`, `outcome` and `feedback` in the same order give the same state, in every worker
+    and whenever the log is read again. So nothing is drawn in them, and nothing is learned in `assess` and `choose`.
     """
 
-    def __init__(self, learner: Learner, weights: Weights, pacing: Pacing | None = None) -> None:
-        self.learner, self.weights, self._pacing = learner, weights, pacing
-        self._taken = self._told = 0
+    @property
+    def name(self) -> str:
+        """Tells it from other policies, and from itself with other settings: states of different names are not taken for each other."""
+        ...
 
-    def choose(self, query: Array) -> int:
-        self.learner.see(query)
-        assessment = self.learner.assess(query, self.weights)
-        action = (assessment if self._pacing is None else self._pacing.paced(assessment)).best
-        self.learner.took(str(self._taken), action)
-        self._taken += 1
-        return action
+    def assess(self, context: Context, objective: Weights, eligible: Mask) -> Assessment:
+        """What is expected of every configuration on a request."""
+        ...
 
-    def came(self, action: int, query: Array, result: Result) -> None:
-        self.learner.outcome(action, query, result.score, result.cost)
-        if self._pacing is not None:
-            self._pacing.spend(result.spent)
+    def choose(self, assessment: Assessment, rng: Generator) -> Choice:
+        """One of the eligible configurations of an assessment, which a budget may have changed since `assess`; at least one is eligible."""
+        ...
 
-    def judged(self, action: int, query: Array, result: Result) -> None:
-        # What is told first was taken first.
-        self.learner.judge(action, query, result.correct, str(self._told))
-        self._told += 1
+    def decided(self, decision: str, action: int, context: Context) -> None:
+        """Take note of a decision, by its id."""
+        ...
+
+    def outcome(self, decision: str, action: int, context: Context, seen: Observed) -> None:
+        """Learn what is known at once."""
+        ...
+
+    def feedback(
+        self, decision: str, action: int, context: Context, correct: float, weight: float = 1.0, previous: float | None = None
+    ) -> None:
+        """Learn correctness.
+
+        Args:
+            decision: its id.
+            action: the configuration.
+            context: as it was decided in.
+            correct: in [0, 1].
+            weight: what it counts, in (0, 1].
+            previous: what was learned before, where this revises it.
+        """
+        ...
+
+    def state(self) -> State:
+        """Everything that was learned."""
+        ...
+
+    def load(self, state: State) -> None:
+        """Take over what `state` gave, of a policy of the same name, perhaps of other configurations.
+
+        Raises:
+            StateError: arrays that are missing or do not fit; nothing is taken over then.
+        """
+        ...
 
 
-def reward(result: Result, weights: Weights) -> float:
-    """`r`; a component that was not observed has no weight."""
-    if result.score is None:
-        return weights.without(score=True).reward(result.correct, 0.0, result.cost)
-    return weights.reward(result.correct, result.score, result.cost)
+@runtime_checkable
+class DetectsChange(Protocol):
+    """A policy that notices when the world has changed."""
+
+    @property
+    def changes(self) -> int:
+        """How often it has."""
+        ...
+
+
+PolicyFactory = Callable[[Arms], Policy]
+"""Makes a policy for some configurations; a class whose constructor takes `Arms` is one."""

@@ -15,8 +15,8 @@ NODES, HEIGHTS = np.polynomial.hermite.hermgauss(64)
 class ThompsonSampling(LinUCBPolicy):
     """Draws the reward of every configuration from what is believed of it, and takes the greatest (Thompson, 1933).
 
-    It believes what `LinUCBPolicy` does, whose bonus is the standard deviation that it draws with. Its propensities are those of the draw, so
-    that a log of its decisions can be used to judge other policies.
+    It believes what `LinUCBPolicy` does, whose bonus is the standard deviation that it draws with. Its propensities are those of the draw,
+    so that a log of its decisions can be used to judge other policies.
 
     Example:
         >>> from uniscale_integrations.policy.arms import Arms

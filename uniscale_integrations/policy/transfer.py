@@ -138,7 +138,10 @@ class Transfer:
 
     def _kept(self) -> NDArray[np.int64]:
         """The old coefficients that the new configurations have too, or that theirs are made of."""
-        grid = _product([name in self.new.names or name == SIZE for name in self.old.names], [name in self.new.query for name in self.old.query])
+        grid = _product(
+            [name in self.new.names or name == SIZE for name in self.old.names],
+            [name in self.new.query for name in self.old.query],
+        )
         own = [name in self.new.configurations and self.new.own for name in self.old.configurations] if self.old.own else []
         found: NDArray[np.int64] = np.flatnonzero([*grid, *own])
         return found
@@ -157,7 +160,9 @@ class Transfer:
             for place, name in enumerate(self.old.configurations):
                 code = f"model: {self.old.models[place]}"
                 if name in self.new.configurations and code in self.old.names:
-                    turn[product.shape[0] + self.new.configurations.index(name), self.old.names.index(code) * len(self.old.query)] = 1.0
+                    turn[
+                        product.shape[0] + self.new.configurations.index(name), self.old.names.index(code) * len(self.old.query)
+                    ] = 1.0
         return turn
 
     def _features(self) -> Array:
@@ -192,7 +197,9 @@ SIZE = "size"
 """The feature of models whose scale depends on the others."""
 
 
-def succeeded(matrix: Array, sums: Array, precision: Array, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Array, Array]:
+def succeeded(
+    matrix: Array, sums: Array, precision: Array, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
+) -> tuple[Array, Array]:
     """`A` and `b` with some coefficients beginning where others are, less sure of it.
 
     Args:

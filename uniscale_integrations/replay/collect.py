@@ -12,8 +12,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from uniscale_integrations.engine.outcomes import FIELDS, Outcome, read_objects, write_outcomes
 from uniscale_integrations.errors import ConfigurationError, TableError
-from uniscale_integrations.outcomes import FIELDS, Outcome, read_objects, write_outcomes
 from uniscale_integrations.search.answers import same_answer
 from uniscale_integrations.search.many import arun_many
 from uniscale_integrations.search.ports import Generator, Verifier

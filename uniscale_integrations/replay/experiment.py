@@ -14,17 +14,19 @@ from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.policy.actions import doublings
-from uniscale_integrations.policy.baselines import Fixed, Greedy, NearestNeighbours, Random
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.learner import Learner, LearnerSettings
+from uniscale_integrations.policy.linucb_policy import LearnerSettings
+from uniscale_integrations.policy.named import LEARNERS, PolicySpec
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.pacing import Pacing
-from uniscale_integrations.policy.policy import LinUCBPolicy, Policy
-from uniscale_integrations.replay.replay import replay
+from uniscale_integrations.policy.policy import PolicyFactory
+from uniscale_integrations.replay.replay import Purse, replay
 from uniscale_integrations.replay.stream import Stream, World
 
 POLICIES = ("uis", "tts", "routing", "random", "greedy", "knn")
+"""What is compared by default: UniScale's policy over all configurations, over those of one model, over plain samples; and the others."""
+
+PARTS = ("uis", "tts", "routing")
 ABLATIONS = ("verification", "cost", "early-stopping")
 
 
@@ -34,7 +36,8 @@ class Setup:
 
     Attributes:
         weights: of the reward.
-        policies: names, of `POLICIES`.
+        policies: "uis", "tts" and "routing", which are one policy on some of the configurations, and names as of `PolicySpec`.
+        learner: the policy behind those three, as of `PolicySpec`.
         seeds: how many orders.
         delay: decisions until correctness is told.
         drift: see `Stream.of`.
@@ -54,11 +57,12 @@ class Setup:
     passes: int = 1
     budget: float | None = None
     settings: LearnerSettings | None = None
+    learner: str = "linucb"
 
     def __post_init__(self) -> None:
         for name in self.policies:
-            if name not in POLICIES:
-                raise ConfigurationError(f"no policy {name!r}; there are {', '.join(POLICIES)}")
+            if name not in PARTS:
+                PolicySpec(name)
         if self.without and self.without not in ABLATIONS:
             raise ConfigurationError(f"nothing to go without is called {self.without!r}; there are {', '.join(ABLATIONS)}")
         for name, value, least in (("seeds", self.seeds, 1), ("delay", self.delay, 0), ("passes", self.passes, 1)):
@@ -134,46 +138,33 @@ def episode(world: World, setup: Setup, seed: int) -> Episode:
     if setup.without == "verification":
         shown[1] = np.nan
     runs: dict[str, Run] = {}
-    for name, arms, policy in _policies(world, setup, seed):
-        trace = replay(policy, world.only(arms), stream.queries, shown[:, :, arms], setup.delay, costs[:, arms])
+    weights = _shown(world, setup)
+    for name, arms, factory in _policies(world, setup):
+        part = world.only(arms)
+        known = part.arms if setup.without != "verification" else replace(part.arms, scored=False)
+        purse = Purse(Pacing(setup.budget, world.scale), costs) if name == "uis" and setup.budget is not None else None
+        trace = replay(
+            factory(known), part, stream.queries, shown[:, :, arms], weights, seed=seed, delay=setup.delay, purse=purse
+        )
         chosen = np.asarray(arms)[trace.chosen]
-        changes = policy.learner.changes if isinstance(policy, LinUCBPolicy) else 0
-        runs[name] = Run(rewards[times, chosen], parts[0, times, chosen], costs[times, chosen], chosen, changes)
+        runs[name] = Run(rewards[times, chosen], parts[0, times, chosen], costs[times, chosen], chosen, trace.changes)
     return Episode(runs, np.stack([rewards.mean(axis=0), rewards[half:].mean(axis=0)]), float(rewards.max(axis=1).mean()))
 
 
-def _policies(world: World, setup: Setup, seed: int) -> Iterator[tuple[str, list[int], Policy]]:
-    """The policies, each with the configurations that it may choose from."""
-    count, everything = len(world.configurations), list(range(len(world.configurations)))
-    weights = _shown(world, setup)
+def _policies(world: World, setup: Setup) -> Iterator[tuple[str, list[int], PolicyFactory]]:
+    """What makes each policy, with the configurations that it may choose from."""
+    everything = list(range(len(world.configurations)))
+    learner = PolicySpec(setup.learner, setup.settings)
     if "uis" in setup.policies:
-        pacing = None if setup.budget is None else Pacing(setup.budget, world.scale)
-        yield "uis", everything, LinUCBPolicy(_learner(world, setup), weights, pacing)
-    if "routing" in setup.policies:
-        plain = [arm for arm in everything if world.configurations[arm].plain]
-        if plain:
-            yield "routing", plain, _linucb(world, plain, setup, weights)
+        yield "uis", everything, learner
+    if "routing" in setup.policies and (plain := [arm for arm in everything if world.configurations[arm].plain]):
+        yield "routing", plain, learner
     if "tts" in setup.policies:
-        for number in sorted(set(world.models)):
-            arms = [arm for arm in everything if world.models[arm] == number]
-            yield f"tts:{world.configurations[arms[0]].model}", arms, _linucb(world, arms, setup, weights)
-    if "random" in setup.policies:
-        yield "random", everything, Random(count, seed)
-    if "greedy" in setup.policies:
-        yield "greedy", everything, Greedy(count, weights)
-    if "knn" in setup.policies:
-        yield "knn", everything, NearestNeighbours(count, world.queries.shape[1], weights, seed)
-
-
-def _linucb(world: World, arms: list[int], setup: Setup, weights: Weights) -> Policy:
-    """The learner on a part of the configurations."""
-    return Fixed(0) if len(arms) == 1 else LinUCBPolicy(_learner(world.only(arms), setup), weights)
-
-
-def _learner(world: World, setup: Setup) -> Learner:
-    scored = world.scored and setup.without != "verification"
-    paths = doublings(world.configurations)
-    return Learner(world.actions, world.models, world.kinds, world.costs, paths, scored=scored, settings=setup.settings)
+        for model in world.arms.models:
+            yield f"tts:{model}", [arm for arm in everything if world.configurations[arm].model == model], learner
+    for name in setup.policies:
+        if name not in PARTS:
+            yield name, everything, PolicySpec(name, setup.settings if name in LEARNERS else None)
 
 
 def _shown(world: World, setup: Setup) -> Weights:
@@ -213,7 +204,7 @@ def standings(episodes: Sequence[Episode]) -> dict[str, Standing]:
     named = {name: standing for name, standing in found.items() if name not in single}
     if single:
         named["tts"] = max(single.values(), key=lambda standing: standing.reward)
-    return {name: named[name] for name in POLICIES if name in named}
+    return dict(sorted(named.items(), key=lambda each: POLICIES.index(each[0]) if each[0] in POLICIES else len(POLICIES)))
 
 
 def best_single(episodes: Sequence[Episode]) -> str:
@@ -227,10 +218,10 @@ def ahead(episodes: Sequence[Episode]) -> dict[str, tuple[float, float]]:
     if "uis" not in episodes[0].runs:
         return {}
     earned = {name: np.array([each.runs[name].reward.mean() for each in episodes]) for name in episodes[0].runs}
-    others = {name: earned[name] for name in POLICIES if name in earned and name != "uis"}
+    others = {name: values for name, values in earned.items() if name != "uis" and not name.startswith("tts:")}
     if any(name.startswith("tts:") for name in earned):
         others["tts"] = earned[best_single(episodes)]
-    differences = {name: earned["uis"] - others[name] for name in POLICIES if name in others}
+    differences = {name: earned["uis"] - values for name, values in others.items()}
     return {name: (float(difference.mean()), interval(difference)) for name, difference in differences.items()}
 
 

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.policy import Policy, Result
+from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.pacing import Pacing
+from uniscale_integrations.policy.policy import Context, DetectsChange, Observed, Policy
 from uniscale_integrations.replay.stream import World
 
 
@@ -19,41 +21,65 @@ class Trace:
 
     Attributes:
         chosen: the configuration of each decision, shape (T,).
-        correct: of each, shape (T,).
-        score: likewise; NaN where nothing scored the answer.
-        cost: `C~` of each.
+        propensities: with which each was chosen, shape (T,).
+        changes: how often the policy noticed a change.
     """
 
     chosen: NDArray[np.int64]
-    correct: Array
-    score: Array
-    cost: Array
+    propensities: Array
+    changes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """A mean budget in a replay.
+
+    Attributes:
+        pacing: keeps to it.
+        costs: what each configuration costs at each decision, shape (T, K).
+    """
+
+    pacing: Pacing
+    costs: Array
 
 
 def replay(
-    policy: Policy, world: World, queries: NDArray[np.int64], parts: Array, delay: int = 0, costs: Array | None = None
+    policy: Policy,
+    world: World,
+    queries: NDArray[np.int64],
+    parts: Array,
+    weights: Weights,
+    *,
+    seed: int = 0,
+    delay: int = 0,
+    purse: Purse | None = None,
 ) -> Trace:
-    """Let a policy decide, one question after the other.
+    """Let a policy decide, one question after the other, with the calls that an engine and the fold of its log make.
 
     Args:
         policy: what decides; learns as it goes.
         world: the questions' features.
         queries: the question of each decision, shape (T,).
         parts: correctness, score and `C~` of every configuration at every decision, shape (3, T, K).
+        weights: of every request.
+        seed: of what the policy draws.
         delay: how many decisions later the correctness of one is told.
-        costs: what each configuration costs at each decision, for a policy with a budget; shape (T, K).
+        purse: a mean budget.
     """
-    chosen = np.empty(len(queries), dtype=np.int64)
-    waiting: deque[tuple[int, Array, Result]] = deque()
+    rng, every = np.random.default_rng(seed), np.ones(parts.shape[2], dtype=bool)
+    chosen, propensities = np.empty(len(queries), dtype=np.int64), np.empty(len(queries))
+    waiting: deque[tuple[str, int, Context, float]] = deque()
     for time, query in enumerate(queries):
-        features = world.queries[query]
-        action = policy.choose(features)
-        correct, score, cost = parts[:, time, action].tolist()
-        result = Result(correct, None if score != score else score, cost, 0.0 if costs is None else float(costs[time, action]))
-        chosen[time] = action
-        policy.came(action, features, result)
-        waiting.append((action, features, result))
+        context, decision = Context(world.queries[query]), str(time)
+        assessment = policy.assess(context, weights, every)
+        choice = policy.choose(assessment if purse is None else purse.pacing.paced(assessment), rng)
+        chosen[time], propensities[time] = choice.action, choice.propensity
+        policy.decided(decision, choice.action, context)
+        correct, score, cost = parts[:, time, choice.action].tolist()
+        policy.outcome(decision, choice.action, context, Observed(None if score != score else score, cost))
+        if purse is not None:
+            purse.pacing.spend(float(purse.costs[time, choice.action]))
+        waiting.append((decision, choice.action, context, correct))
         if len(waiting) > delay:
-            policy.judged(*waiting.popleft())
-    found = parts[:, np.arange(len(queries)), chosen]
-    return Trace(chosen, found[0], found[1], found[2])
+            policy.feedback(*waiting.popleft())
+    return Trace(chosen, propensities, policy.changes if isinstance(policy, DetectsChange) else 0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.errors import ConfigurationError, TableError
-from uniscale_integrations.policy.actions import ActionFeatures
+from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.encoders import QueryEncoder
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.kinds import TextFeatures
@@ -26,31 +26,22 @@ class World:
     """Tables made ready to be replayed: everything of them that does not depend on the order.
 
     Attributes:
-        configurations: K.
-        actions: their features, shape (K, m).
-        models: the number of each one's model, K of them.
+        arms: the K configurations; the `C~` that is expected of each is that of its mean cost, which a policy knows beforehand, as
+            one knows a price list.
         queries: features of all questions of all tables, shape (Q, n).
-        kinds: for each feature after the first whether it says what kind of question it is.
         parts: correctness, score (NaN where none) and `C~`, shape (3, Q, K, S).
         samples: how many of the S there are, shape (Q, K).
         tables: how many questions each table has.
-        costs: `C~` of the mean cost of each configuration, which a policy knows beforehand, as one knows a price list; shape (K,).
-        scored: whether there are scores.
         spent: costs in the tables' unit, shape (Q, K, S).
         scale: from those to `C~`.
         unit: "eflops" or "usd".
     """
 
-    configurations: tuple[Configuration, ...]
-    actions: Array
-    models: tuple[int, ...]
+    arms: Arms
     queries: Array
-    kinds: tuple[bool, ...]
     parts: Array
     samples: NDArray[np.int64]
     tables: tuple[int, ...]
-    costs: Array
-    scored: bool
     spent: Array
     scale: CostScale
     unit: str
@@ -84,39 +75,39 @@ class World:
         scale = scale or (CostScale.spanning(mean[mean > 0]) if (mean > 0).any() else CostScale(1.0, 1.0))
         place = np.vectorize(scale.position, otypes=[np.float64])
         positions = place(cost)
-        names = tuple(dict.fromkeys(c.model for c in first.configurations))
         encode = encode or TextFeatures()
+        scored = any(table.scored for table in same)
         return cls(
-            first.configurations,
-            ActionFeatures({})(first.configurations),
-            tuple(names.index(c.model) for c in first.configurations),
+            Arms.of(first.configurations, encode.schema, place(mean), scored=scored, span=scale.span),
             np.stack([encode(query) for table in same for query in table.queries]),
-            tuple(encode.kinds),
             np.stack([correct, score, positions]),
             np.concatenate([table.samples for table in same]),
             tuple(len(table.queries) for table in same),
-            place(mean),
-            any(table.scored for table in same),
             cost,
             scale,
             first.unit,
         )
+
+    @property
+    def configurations(self) -> tuple[Configuration, ...]:
+        """The K configurations."""
+        return self.arms.configurations
+
+    @property
+    def scored(self) -> bool:
+        """Whether there are scores."""
+        return self.arms.scored
 
     def only(self, arms: Sequence[int]) -> World:
         """The same with some of its configurations."""
         if list(arms) == list(range(len(self.configurations))):
             return self
         chosen = list(arms)
-        configurations = tuple(self.configurations[arm] for arm in chosen)
-        names = tuple(dict.fromkeys(configuration.model for configuration in configurations))
         return replace(
             self,
-            configurations=configurations,
-            actions=ActionFeatures({})(configurations),
-            models=tuple(names.index(configuration.model) for configuration in configurations),
+            arms=self.arms.only(chosen),
             parts=self.parts[:, :, chosen],
             samples=self.samples[:, chosen],
-            costs=self.costs[chosen],
             spent=self.spent[:, chosen],
         )
 

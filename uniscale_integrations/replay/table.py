@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from uniscale_integrations.engine.outcomes import Outcome, read_outcomes
 from uniscale_integrations.errors import TableError
-from uniscale_integrations.outcomes import Outcome, read_outcomes
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.space import Configuration
 

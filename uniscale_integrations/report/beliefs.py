@@ -1,21 +1,27 @@
-"""What the policy has come to believe, by folding the log again as an engine would."""
+"""What the policy has come to believe, by folding the log again as the engine did."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from uniscale_integrations.cost.normalise import CostScale
+from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import Decision, Outcome
-from uniscale_integrations.log.fold import Fold
-from uniscale_integrations.log.log import Log
-from uniscale_integrations.policy.actions import ActionFeatures, doublings
+from uniscale_integrations.log.fold import Costs, Fold
+from uniscale_integrations.log.ports import EventStore
+from uniscale_integrations.policy.actions import ActionFeatures
+from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.encoders import WithNumbers, query_encoder
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.learner import Learner
+from uniscale_integrations.policy.linucb_policy import LearnerSettings
+from uniscale_integrations.policy.named import PolicySpec
+from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.policy import Context, DetectsChange, Policy
+from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.search.conversation import NUMBERS
 from uniscale_integrations.space import Configuration
 
@@ -23,37 +29,78 @@ Beliefs = dict[str, Any]
 """`rows`, one for each configuration, and `alpha`; or `why` there are none."""
 
 
+@runtime_checkable
+class HasWidths(Protocol):
+    """A policy that tells how sure it is of each configuration."""
+
+    @property
+    def settings(self) -> LearnerSettings: ...
+
+    def on_average(self) -> tuple[Array, Array]:
+        """Means and widths on the average question; see `LinUCBPolicy`."""
+        ...
+
+
 def believed(
-    log: Log, configurations: Sequence[Configuration], costs: Array, scale: CostScale, last: Decision, *, scored: bool
+    log: EventStore, configurations: Sequence[Configuration], costs: Array, scale: CostScale, last: Decision, *, scored: bool
 ) -> tuple[Beliefs, list[str]]:
     """What is expected of every configuration on the average question, and the decisions at whose judgement a change was noticed.
 
     Args:
-        log: what is folded.
+        log: what is folded, by the policy that made the last decision.
         configurations: those that it has decisions of.
-        costs: `C~` that is expected of each beforehand, shape (K,).
-        scale: of costs, for outcomes that do not say where theirs lies.
-        last: the last decision, whose encoder counts.
+        costs: `C~` that is expected of each beforehand, shape (K,), for logs that do not say what the engine expected.
+        scale: of costs, for the same and for outcomes that do not say where theirs lies.
+        last: the last decision.
         scored: whether any answer had a score.
     """
-    models = sorted({configuration.model for configuration in configurations})
-    learner = Learner(
-        ActionFeatures({})(configurations),
-        [models.index(configuration.model) for configuration in configurations],
-        _kinds(len(last.features)),
-        costs,
-        doublings(list(configurations)),
-        scored=scored,
-    )
-
-    fold = Fold(log, learner, configurations, last.encoder, _AsLogged(scale))
+    record = log.load_description(str(last.extra.get("brain", "")))
+    try:
+        arms, policy, known = _as_engine(record) if record else _as_default(configurations, costs, last, scored, scale)
+    except ConfigurationError as error:
+        return {"why": f"The policy that decided cannot be made here: {error}"}, []
+    fold = Fold(log, policy, arms, last.encoder, known)
     changes: list[str] = []
+    before, average, seen = 0, np.zeros(len(arms.schema)), 0
     for entry in log.everything():
-        before = learner.changes
         fold.apply([entry])
-        if learner.changes > before:
+        if isinstance(entry.event, Decision) and len(entry.event.features) == len(average):
+            seen += 1
+            average += (np.array(entry.event.features) - average) / seen
+        now = policy.changes if isinstance(policy, DetectsChange) else 0
+        if now > before:
             changes.append(entry.event.decision_id)
-    return {"rows": _rows(learner), "alpha": learner.settings.alpha}, changes
+        before = now
+    return {"rows": _rows(policy, arms, configurations, average), "alpha": _alpha(policy)}, changes
+
+
+def _as_engine(record: Mapping[str, Any]) -> tuple[Arms, Policy, Costs]:
+    """As the engine was set up that made the last decision."""
+    schema = FeatureSchema(tuple(record["features"]), frozenset(record["kinds"]))
+    scale = CostScale(*record["scale"])
+    configurations = [Configuration(model, *shape) for model, *shape in record["configurations"]]
+    features, scored = ActionFeatures(record["sizes"]), record["verifier"] is not None
+    arms = Arms.of(configurations, schema, record["costs"], features=features, scored=scored, span=scale.span)
+    return arms, PolicySpec.of(record["policy"])(arms), _OnScale(scale, bool(record["dollars"]))
+
+
+def _as_default(
+    configurations: Sequence[Configuration], costs: Array, last: Decision, scored: bool, scale: CostScale
+) -> tuple[Arms, Policy, Costs]:
+    """As an engine is set up that says nothing of it, for logs of earlier versions."""
+    arms = Arms.of(configurations, _schema(len(last.features)), costs, scored=scored, span=scale.span)
+    return arms, PolicySpec()(arms), _AsLogged(scale)
+
+
+@dataclass(frozen=True, slots=True)
+class _OnScale:
+    """Where the cost of an outcome lies on the engine's scale, in its unit."""
+
+    scale: CostScale
+    dollars: bool
+
+    def position(self, outcome: Outcome) -> float:
+        return self.scale.position(outcome.usd if self.dollars else outcome.eflops or outcome.usd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +109,33 @@ class _AsLogged:
 
     scale: CostScale
 
-    @property
-    def name(self) -> str:
-        return repr(self)
-
     def position(self, outcome: Outcome) -> float:
         known = outcome.extra.get("cost")
         return float(known) if isinstance(known, (int, float)) else self.scale.position(outcome.cost)
 
 
-def _kinds(length: int) -> Sequence[bool]:
-    """Which of a question's features are kinds: embeddings and texts are looked at for the same, an application's own encoder has none."""
-    usual = WithNumbers(query_encoder(None), len(NUMBERS), "").kinds
-    return usual if length == len(usual) + 1 else (False,) * (length - 1)
+def _schema(length: int) -> FeatureSchema:
+    """Names of a question's features: those of today's encoder where there are as many, for an application's own encoder numbers."""
+    usual = WithNumbers(query_encoder(None), NUMBERS, "").schema
+    return usual if length == len(usual) else FeatureSchema(("bias", *map(str, range(1, length))))
 
 
-def _rows(learner: Learner) -> list[dict[str, float]]:
-    (correct, score, cost), (judged, observed) = learner.on_average()
-    alpha = learner.settings.alpha
+def _alpha(policy: Policy) -> float:
+    return policy.settings.alpha if isinstance(policy, HasWidths) else 0.0
+
+
+def _rows(policy: Policy, arms: Arms, configurations: Sequence[Configuration], average: Array) -> list[dict[str, float]]:
+    if isinstance(policy, HasWidths):
+        (correct, score, cost), (judged, observed) = policy.on_average()
+    else:
+        every = np.ones(len(arms), dtype=bool)
+        seen = policy.assess(Context(average), Weights(1 / 3, 1 / 3, 1 / 3), every)
+        correct, score, cost, judged, observed = seen.correct, seen.score, seen.cost, np.zeros(len(arms)), np.zeros(len(arms))
+    alpha, number = _alpha(policy), {configuration: place for place, configuration in enumerate(configurations)}
     order = np.argsort(-(correct + score), kind="stable")
     return [
         {
-            "configuration": int(arm),
+            "configuration": number[arms.configurations[arm]],
             "correct": round(float(correct[arm]), 4),
             "score": round(float(score[arm]), 4),
             "cost": round(float(cost[arm]), 4),
@@ -91,4 +143,5 @@ def _rows(learner: Learner) -> list[dict[str, float]]:
             "width": round(alpha * float(observed[arm]), 4),
         }
         for arm in order
+        if arms.configurations[arm] in number
     ]

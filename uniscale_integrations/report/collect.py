@@ -13,7 +13,7 @@ import numpy as np
 
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.log.events import Decision, Feedback, Outcome
-from uniscale_integrations.log.log import Log
+from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.report.beliefs import believed
 from uniscale_integrations.space import Configuration
@@ -51,7 +51,7 @@ class Story:
         return self.outcome is not None and self.outcome.in_dollars
 
 
-def collected(log: Log, most_trees: int = 500, alone: Alone | None = None) -> dict[str, Any]:
+def collected(log: EventStore, most_trees: int = 500, alone: Alone | None = None) -> dict[str, Any]:
     """What the page shows, JSON-ready.
 
     Args:
@@ -114,7 +114,7 @@ def collected(log: Log, most_trees: int = 500, alone: Alone | None = None) -> di
 
 
 def _believed(
-    log: Log, told: Sequence[Story], configurations: Sequence[Configuration], costs: np.ndarray[Any, Any], scale: CostScale
+    log: EventStore, told: Sequence[Story], configurations: Sequence[Configuration], costs: np.ndarray[Any, Any], scale: CostScale
 ) -> tuple[dict[str, Any], list[str]]:
     if not told:
         return {"why": "The log holds no decision yet."}, []
@@ -122,7 +122,7 @@ def _believed(
     return believed(log, configurations, costs, scale, told[-1].decision, scored=scored)
 
 
-def _read(log: Log, most_trees: int) -> tuple[dict[str, Story], Mapping[str, dict[str, Any]]]:
+def _read(log: EventStore, most_trees: int) -> tuple[dict[str, Story], Mapping[str, dict[str, Any]]]:
     stories: dict[str, Story] = {}
     trees: OrderedDict[str, dict[str, Any]] = OrderedDict()
     for entry in log.everything():

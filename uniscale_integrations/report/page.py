@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.log.log import Log
+from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.report.collect import Alone, collected
 
 UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 """What could end the element that data stands in, as JSON says it too."""
 
 
-def write_report(log: Log, target: str | Path, *, most_trees: int = 500, alone: Alone | None = None) -> dict[str, Any]:
+def write_report(log: EventStore, target: str | Path, *, most_trees: int = 500, alone: Alone | None = None) -> dict[str, Any]:
     """Write a log's report.
 
     Args:

@@ -10,6 +10,7 @@ from functools import partial
 from uniscale_integrations.answers.algebra import equalities
 from uniscale_integrations.answers.extract import extract_answer
 from uniscale_integrations.answers.values import read_values
+from uniscale_integrations.concurrency.threads import read_aside
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.cost.ledger import Charge, Ledger
 from uniscale_integrations.errors import ConfigurationError, ContinuationError, SearchFailed
@@ -23,7 +24,6 @@ from uniscale_integrations.search.ports import Generator, GeneratorSession, Samp
 from uniscale_integrations.search.result import champions
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.texts import sayable
-from uniscale_integrations.threads import read_aside
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from statistics import fmean
 
 from uniscale_integrations.answers.algebra import groups_by_algebra
 from uniscale_integrations.answers.extract import extract_answer, without_drafts
+from uniscale_integrations.concurrency.threads import read_aside
 from uniscale_integrations.cost.usage import NOTHING
 from uniscale_integrations.search.paths import Candidate, Path
 from uniscale_integrations.search.ports import Verdict
-from uniscale_integrations.threads import read_aside
 from uniscale_integrations.verifiers.embeddings import Embed, cosines, embedder
 from uniscale_integrations.verifiers.session import Item, StatelessSession
 

@@ -7,8 +7,8 @@ import re
 from uniscale_integrations.answers import mathematics
 from uniscale_integrations.answers.arithmetic import value_of
 from uniscale_integrations.answers.mathematics import rounds
-from uniscale_integrations.processes import in_process
-from uniscale_integrations.threads import read_aside
+from uniscale_integrations.concurrency.processes import in_process
+from uniscale_integrations.concurrency.threads import read_aside
 from uniscale_integrations.verifiers.equalities import Equality, claimed_equalities
 from uniscale_integrations.verifiers.rules import SECONDS, CallableVerifier
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+from uniscale_integrations.concurrency.threads import in_thread
 from uniscale_integrations.errors import ConfigurationError, VerifierError
-from uniscale_integrations.threads import in_thread
 
 LONGEST = 20_000
 """Characters of a text that are embedded, about as much as embedding models take."""

@@ -12,10 +12,10 @@ from typing import Any
 from uniscale_integrations.answers.extract import without_drafts
 from uniscale_integrations.cost.price import Price
 from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.engine.model_registry import generators
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.models.chat.client import Asked
 from uniscale_integrations.models.chat.model import ChatStepModel
-from uniscale_integrations.roster import generators
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Verdict
 from uniscale_integrations.verifiers.session import Item, StatelessSession

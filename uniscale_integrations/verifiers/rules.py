@@ -23,9 +23,9 @@ from importlib import import_module
 from inspect import isawaitable
 
 from uniscale_integrations.answers import checks
+from uniscale_integrations.concurrency.processes import in_process
 from uniscale_integrations.cost.usage import NOTHING
 from uniscale_integrations.errors import ConfigurationError, MissingExtraError, NotInTime, UniScaleError, VerifierError
-from uniscale_integrations.processes import in_process
 from uniscale_integrations.search.paths import Candidate, Path
 from uniscale_integrations.search.ports import Verdict
 from uniscale_integrations.search.scores import check_scores

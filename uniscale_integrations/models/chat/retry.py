@@ -8,8 +8,8 @@ from time import time
 from typing import TypeVar
 
 from uniscale_integrations.errors import MissingExtraError
-from uniscale_integrations.failures import status_of
 from uniscale_integrations.models.chat.client import BrokenOff
+from uniscale_integrations.models.faults import status_of
 
 PASSING = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 """HTTP states after which the same request may succeed."""

@@ -8,18 +8,18 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from uniscale_integrations.concurrency.threads import read_aside
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ContinuationError, RequestRefused
-from uniscale_integrations.failures import Fault, fault_of
 from uniscale_integrations.models.chat.client import Asked, BrokenOff, Continuation, CutsReplies, Reply
 from uniscale_integrations.models.chat.slots import Queue
 from uniscale_integrations.models.chat.stepping import Step, cut_step, stopped_step
 from uniscale_integrations.models.chat.steps import continued
+from uniscale_integrations.models.faults import Fault, fault_of
 from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
 from uniscale_integrations.search.ports import TEMPERATURE, Sampling
 from uniscale_integrations.search.segmenter import cut
-from uniscale_integrations.threads import read_aside
 
 if TYPE_CHECKING:
     from uniscale_integrations.models.chat.model import ChatStepModel

@@ -20,8 +20,8 @@ from importlib import import_module
 from threading import BoundedSemaphore, Lock, Timer
 from typing import IO, Any, cast
 
+from uniscale_integrations.concurrency.threads import in_thread
 from uniscale_integrations.errors import Crowded, NotInTime
-from uniscale_integrations.threads import in_thread
 
 MOST_MEMORY = 2 << 30
 """Bytes of address space that a process may take, where the system can limit it."""
@@ -35,7 +35,7 @@ LONGEST_WAIT = 5.0
 _BOOT = """
 import json, sys
 sys.path[:] = json.loads(sys.stdin.buffer.readline())
-from uniscale_integrations.processes import serve
+from uniscale_integrations.concurrency.processes import serve
 serve()
 """
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from uniscale_integrations.cost.hardware import HardwareProfile
-from uniscale_integrations.estimates import limited_by
+from uniscale_integrations.engine.estimates import limited_by
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Converses
 from uniscale_integrations.search.ports import Generator
@@ -93,6 +93,10 @@ class Eligibility:
                 self._never[configuration] = "it chooses between candidates, which needs a verifier"
             elif max_cost is not None and cost > max_cost:
                 self._never[configuration] = f"it is expected to cost {cost:.3g}, more than max_cost={max_cost:.3g}"
+
+    def remember(self, other: Eligibility) -> None:
+        """Go on with what another one knows of models that fail and of how long configurations take."""
+        self.resting, self._seconds = other.resting, other._seconds
 
     def masked(self, asked: Conversation, limits: Budget, failed: Reasons) -> Reasons:
         """The configurations that cannot serve a request, or should not as long as another can, with the reason.

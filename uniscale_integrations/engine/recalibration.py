@@ -7,7 +7,7 @@ from statistics import fmean
 
 from uniscale_integrations.errors import StateError
 from uniscale_integrations.log.events import Feedback, Outcome
-from uniscale_integrations.log.log import Log
+from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.verifiers.calibration import FEWEST, Calibration
 
 WINDOW = 1_000
@@ -34,7 +34,7 @@ class Pair:
     correct: float
 
 
-def pairs(log: Log, most: int = WINDOW) -> list[Pair]:
+def pairs(log: EventStore, most: int = WINDOW) -> list[Pair]:
     """What is known of the decisions that were judged last, oldest first."""
     judged = log.last_judged(most)
     outcomes: dict[str, Outcome] = {}
@@ -64,7 +64,7 @@ class Recalibration:
         version: of the calibration in use; 0 is none.
     """
 
-    def __init__(self, log: Log, verifier: str) -> None:
+    def __init__(self, log: EventStore, verifier: str) -> None:
         self.version = 0
         self._log, self._verifier = log, verifier
         self._calibration: Calibration | None = None

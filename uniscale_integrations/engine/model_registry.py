@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
@@ -31,6 +33,43 @@ class SuitsVerifier(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model with what is known of it beforehand, in the place of the model itself.
+
+    Attributes:
+        model: as `UniScale` takes one: a generator, a name, or a chat model of a framework.
+        name: what it is called in configurations; by default what it is called itself.
+        price: in USD per 1M input and output tokens, of a model of a framework.
+        parameters: how many it has, as a prior of how good it is beside others whose parameters are given too.
+        successor_of: the name of a model whose successor it is: what is believed of that one is believed of it, less surely.
+
+    Raises:
+        ConfigurationError: parameters that are no number above 0.
+
+    Example:
+        >>> Model("uniscale-3m", parameters=3e6, successor_of="uniscale-1m").called
+        'uniscale-3m'
+    """
+
+    model: object
+    name: str | None = None
+    price: tuple[float, float] | None = None
+    parameters: float | None = None
+    successor_of: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.parameters is not None and not 0.0 < self.parameters < float("inf"):
+            raise ConfigurationError(f"parameters must be a finite number above 0, got {self.parameters!r}")
+
+    @property
+    def called(self) -> str:
+        """What it is called in configurations."""
+        if self.name is not None:
+            return self.name
+        return self.model if isinstance(self.model, str) else _adapted(self.model, {}).name
+
+
 def loaded(models: Sequence[object] | None, prices: Mapping[str, tuple[float, float]] | None = None) -> dict[str, Generator]:
     """The models by name; names are loaded, and without any given it is the embedded family.
 
@@ -48,13 +87,25 @@ def loaded(models: Sequence[object] | None, prices: Mapping[str, tuple[float, fl
         models = language_models()
     if isinstance(models, str) or not models:
         raise ConfigurationError(f"an engine needs at least one model, in a list, got {models!r}")
+    prices = {each.called: each.price for each in models if isinstance(each, Model) and each.price is not None} | dict(
+        prices or {}
+    )
     found: dict[str, Generator] = {}
-    for model in generators(models, prices):
+    for model in generators([_named(each) if isinstance(each, Model) else each for each in models], prices):
         generator = load_generator(model) if isinstance(model, str) else model
         if generator.name in found:
             raise ConfigurationError(f"two models are named {generator.name!r}; give each its own name")
         found[generator.name] = generator
     return found
+
+
+def _named(model: Model) -> object:
+    """What is in it, as it is to be called."""
+    if model.name is None:
+        return model.model
+    generator: Any = copy(load_generator(model.model) if isinstance(model.model, str) else _adapted(model.model, {}))
+    generator.name = model.name
+    return generator
 
 
 def generators(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import lru_cache
 from hashlib import blake2b
@@ -10,10 +10,15 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from uniscale_integrations.engine.brain import Brain
+from uniscale_integrations.engine.estimates import KnowsItsCost
+from uniscale_integrations.engine.knowledge import Knowledge
+from uniscale_integrations.engine.outcomes import Outcome as Row
+from uniscale_integrations.engine.outcomes import read_outcomes
+from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import Decision, Event, Feedback, Outcome
-from uniscale_integrations.log.log import Log
-from uniscale_integrations.outcomes import Outcome as Row
-from uniscale_integrations.outcomes import read_outcomes
+from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.encoders import QueryEncoder
 from uniscale_integrations.space import ConfigurationSpace
 
@@ -29,7 +34,44 @@ Known = tuple[Event, ...]
 Item = TypeVar("Item")
 
 
-def known_decisions(source: str | Path | Log, space: ConfigurationSpace, encode: QueryEncoder) -> Iterator[Known]:
+BATCH = 500
+"""Decisions that a warm start writes in one transaction."""
+
+
+def take_over(source: str | Path | EventStore, knowledge: Knowledge, brain: Brain, limit: int | None) -> int:
+    """Write what is known to the log, as decisions with their outcomes and feedback; returns how many decisions were new.
+
+    Raises:
+        TableError: no sound table.
+        LogError: a log that cannot be read, or the engine's own cannot be written.
+        ConfigurationError: costs in another unit than the engine's.
+    """
+    known = islice(known_decisions(source, brain.space, brain.design.encode), limit)
+    return sum(_take_over(part, knowledge, brain) for part in batched(known, BATCH))
+
+
+def _take_over(part: Sequence[Known], knowledge: Knowledge, brain: Brain) -> int:
+    outcomes = [event for each in part for event in each if isinstance(event, Outcome)]
+    told = all(isinstance(model, KnowsItsCost) for model in brain.design.models.values())
+    if told and any(_in_another_unit(outcome, brain) for outcome in outcomes):
+        dollars = brain.estimates.in_dollars
+        unit, other = ("dollars", "eFLOPs") if dollars else ("eFLOPs", "dollars")
+        remedy = "make it anew with these prices" if dollars else "give the models prices"
+        raise ConfigurationError(f"what is known beforehand has its costs in {other}, and this engine counts {unit}; {remedy}")
+    held = {entry.event.decision_id for entry in knowledge.log.of_decisions(each[0].decision_id for each in part)}
+    new = [each for each in part if each[0].decision_id not in held]
+    if new:
+        knowledge.append(*(event for each in new for event in each))
+    return len(new)
+
+
+def _in_another_unit(outcome: Outcome, brain: Brain) -> bool:
+    # A model may be free, and a table may give both.
+    dollars = brain.estimates.in_dollars
+    return outcome.in_dollars != dollars and not (dollars and (outcome.usd or not outcome.eflops))
+
+
+def known_decisions(source: str | Path | EventStore, space: ConfigurationSpace, encode: QueryEncoder) -> Iterator[Known]:
     """Decisions of the configurations of a space, with ids that are the same whenever they are read again: a log's are its own.
 
     Args:
@@ -37,7 +79,7 @@ def known_decisions(source: str | Path | Log, space: ConfigurationSpace, encode:
         space: what is of interest.
         encode: makes the features of a table's questions; a log's must come from it.
     """
-    if isinstance(source, Log):
+    if not isinstance(source, (str, Path)):
         return _of_log(source, space, encode)
     if "://" in str(source):
         return _of_address(str(source), space, encode)
@@ -66,11 +108,11 @@ def _of_row(row: Row, decision_id: str, features: tuple[float, ...], encoder: st
 
 
 def _of_address(address: str, space: ConfigurationSpace, encode: QueryEncoder) -> Iterator[Known]:
-    with closing(Log(address, create=False)) as log:
+    with closing(open_log(address, create=False)) as log:
         yield from _of_log(log, space, encode)
 
 
-def _of_log(log: Log, space: ConfigurationSpace, encode: QueryEncoder) -> Iterator[Known]:
+def _of_log(log: EventStore, space: ConfigurationSpace, encode: QueryEncoder) -> Iterator[Known]:
     decisions = (entry.event for entry in log.everything() if isinstance(entry.event, Decision))
     wanted = (each for each in decisions if each.configuration in space and each.encoder == encode.name)
     for part in batched(wanted, 500):

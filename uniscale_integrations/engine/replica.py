@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from threading import Lock, RLock
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.fold import Fold
-from uniscale_integrations.log.log import Entry
-from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.learner import Assessment
+from uniscale_integrations.log.ports import Written
 from uniscale_integrations.policy.objective import Weights
-from uniscale_integrations.recalibration import Recalibration
+from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Policy
 
 
 class Replica:
@@ -25,27 +25,51 @@ class Replica:
     Any thread may call anything. The log is read without holding up those who only want to know what is learned so far.
 
     Args:
-        fold: from the log to the learner.
+        fold: from the log to the policy.
         interval: seconds after which others' events are looked for, at the latest.
         recalibration: of the verifier, where it is wanted.
+        seed: of what the policy draws; by chance by default.
     """
 
-    def __init__(self, fold: Fold, interval: float, recalibration: Recalibration | None = None) -> None:
+    def __init__(self, fold: Fold, interval: float, recalibration: Recalibration | None = None, seed: int | None = None) -> None:
         self.fold = fold
         self._interval, self._recalibration = interval, recalibration
         self._lock, self._syncing = Lock(), RLock()
         self._stale, self._synced = True, 0.0
+        self._rng = np.random.default_rng(seed)
 
-    def assess(self, features: Array, weights: Weights, eligible: NDArray[Any]) -> Assessment:
-        """What is expected of every configuration, as far as the log has been folded."""
+    def assess(self, policy: Policy, context: Context, objective: Weights, eligible: Mask) -> Assessment:
+        """What a policy expects of every configuration, as far as the log has been folded."""
         with self._lock:
-            return self.fold.learner.assess(features, weights, eligible)
+            return policy.assess(context, objective, eligible)
 
-    def follow(self, written: Sequence[Entry]) -> None:
+    def choose(self, policy: Policy, assessment: Assessment) -> Choice:
+        """What a policy makes of that."""
+        with self._lock:
+            return policy.choose(assessment, self._rng)
+
+    def follow(self, written: Written) -> None:
         """Learn from what this worker has just logged, or later with what others have, where that came in between."""
         with self._lock:
             if not self.fold.follow(written):
                 self._stale = True
+
+    def swap(self, fold: Fold) -> None:
+        """Go on with another fold, which takes over what this one has learned.
+
+        What takes long, converting and reading, holds up nobody; only the last few events are folded while others wait.
+        """
+        with self._syncing:
+            with self._lock:
+                state, fold.position, fold.events = self.fold.state(), self.fold.position, self.fold.events
+            fold.take(state)
+            while True:
+                entries = fold.log.since(fold.position)
+                with self._lock:
+                    fold.apply_new(entries)
+                    if fold.position >= self.fold.position:
+                        self.fold = fold
+                        return
 
     def sync(self) -> int:
         """Learn now what any worker has logged since; returns how many events that were.
@@ -62,7 +86,7 @@ class Replica:
             if self.fold.worth_keeping:
                 self._keep()
             if self._recalibration is not None:
-                self._recalibration.refresh(self.fold.learner.components.feedback)
+                self._recalibration.refresh(self.fold.feedback)
             return new
 
     def sync_if_due(self) -> None:
@@ -92,10 +116,15 @@ class Replica:
             self.sync()
             self._keep()
 
+    def learned(self, look: Callable[[Policy], Any]) -> Any:
+        """What a look at the policy gives, while nothing is learned."""
+        with self._lock:
+            return look(self.fold.policy)
+
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was learned so far, as arrays."""
         with self._lock:
-            return self.fold.learner.state()
+            return dict(self.fold.policy.state())
 
     @property
     def _due(self) -> bool:

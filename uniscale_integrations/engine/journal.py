@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from uniscale_integrations.eligibility import Reasons
-from uniscale_integrations.estimates import Estimates
+import numpy as np
+
+from uniscale_integrations.engine.brain import Brain
+from uniscale_integrations.engine.eligibility import Reasons
+from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.policy.explain import Explanation, explain
-from uniscale_integrations.policy.learner import Assessment
 from uniscale_integrations.policy.objective import Weights
-from uniscale_integrations.recalibration import Recalibration
+from uniscale_integrations.policy.policy import Assessment, Mask
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.record import record
 from uniscale_integrations.search.run import Answer
@@ -28,16 +31,17 @@ class Decision:
         id: what feedback refers to.
         configuration: what was chosen.
         expected: expected `correct`, `score`, `cost` (`C~`) and `reward` of it.
-        width: what not knowing it better was worth.
+        bonus: what not knowing it better was worth.
         weights: of the request.
         request_id: the request; it may take several decisions.
         round: counts them, from 0.
+        propensity: the probability with which the policy chose it.
     """
 
     id: str
     configuration: Configuration
     expected: dict[str, float]
-    width: float
+    bonus: float
     weights: Weights
     request_id: str
     round: int
@@ -45,10 +49,17 @@ class Decision:
     assessment: Assessment = field(repr=False)
     space: ConfigurationSpace = field(repr=False)
     masked: Reasons = field(repr=False)
+    propensity: float = 1.0
+
+    @property
+    def width(self) -> float:
+        """The name of `bonus` before; a width is `sqrt(x^T A^-1 x)`."""
+        warnings.warn("Decision.width is now Decision.bonus", DeprecationWarning, stacklevel=2)
+        return self.bonus
 
     def explain(self) -> Explanation:
         """Every configuration with what was expected of it, why it was not eligible, and at which weight it would have been chosen."""
-        return explain(self.space, self.assessment, self.weights, self.masked)
+        return explain(self.space, self.assessment, self.weights, self.masked, self.space.index(self.configuration))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +67,13 @@ class Journal:
     """Says in the log's words what an engine does; writing it down is the log's own affair.
 
     Attributes:
-        encoder: name of what makes the features.
-        estimates: where costs lie, and in which unit.
-        verifier: name of what scores the answers; `None` for none.
+        brain: what decides.
         recalibration: of its scores, where they are calibrated.
         store_queries: whether the text of questions is kept; otherwise features and a hash are.
         store_paths: whether every path of a search is.
     """
 
-    encoder: str
-    estimates: Estimates
-    verifier: str | None
+    brain: Brain
     recalibration: Recalibration | None
     store_queries: bool
     store_paths: bool
@@ -78,24 +85,27 @@ class Journal:
             decision.id,
             decision.configuration,
             decision.features,
-            self.encoder,
+            self.brain.design.encode.name,
             decision.weights.parts,
+            decision.propensity,
             request_id=decision.request_id,
             round=decision.round,
             query_hash=blake2b(query.encode(errors="surrogatepass"), digest_size=16).hexdigest(),
             query=query if self.store_queries else None,
+            extra={"brain": self.brain.key, "eligible": _flags(decision.assessment.eligible)},
         )
 
     def answered(self, decision: Decision, answer: Answer) -> Outcome:
         """What it came to."""
         ledger = answer.ledger
-        position = round(self.estimates.position(ledger), 6)
+        position = round(self.brain.estimates.position(ledger), 6)
         extra = {"tokens": list(ledger.tokens), "cut": answer.cut, "cost": position} | self._unit
         if self.store_paths:
             extra |= {"record": record(answer), "ledger": ledger.as_dict(), "notes": list(answer.notes)}
         score = answer.score
-        if score is not None and self.verifier is not None:
-            extra["verifier"] = self.verifier
+        verifier = self.brain.design.verifier
+        if score is not None and verifier is not None:
+            extra["verifier"] = verifier.name
             if self.recalibration is not None:
                 extra |= {"raw": score, "calibration": self.recalibration.version}
                 score = self.recalibration(score)
@@ -107,4 +117,9 @@ class Journal:
 
     @property
     def _unit(self) -> dict[str, Any]:
-        return {"dollars": True} if self.estimates.in_dollars else {}
+        return {"dollars": True} if self.brain.estimates.in_dollars else {}
+
+
+def _flags(eligible: Mask) -> str:
+    """Which configurations could be chosen, four in a hexadecimal digit, the first one in the highest bit."""
+    return np.packbits(eligible).tobytes().hex()

@@ -105,11 +105,6 @@ class Estimates:
         return cls(costs, scale, limited_by(next(iter(models.values())), hardware, Budget(usd=1.0)) is not None)
 
     @property
-    def name(self) -> str:
-        """The scale's ends, to nine digits: the same in every worker that expects the same."""
-        return f"{self.scale.cheapest:.9g}-{self.scale.dearest:.9g}"
-
-    @property
     def positions(self) -> Array:
         """`C~` of each configuration, shape (K,)."""
         return np.array([self.scale.position(cost) for cost in self.costs])

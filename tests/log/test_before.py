@@ -1,0 +1,39 @@
+"""A log that an earlier version wrote: `before/log.db.gz`, and in `before/state.json` what that version had learned from it.
+
+Its engine chose from two embedded models; some answers were judged twice, some judgements revised, and one decision failed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+
+from uniscale_integrations import Configuration, ConfigurationSpace, UniScale
+
+BEFORE = Path(__file__).parent / "before"
+SPACE = ConfigurationSpace(
+    [
+        Configuration("uniscale-0.3m"),
+        Configuration("uniscale-0.3m", 2),
+        Configuration("uniscale-1m"),
+        Configuration("uniscale-1m", 1, 2, 1),
+    ]
+)
+
+
+def test_it_opens_and_gives_the_same_state(tmp_path: Path) -> None:
+    copy = tmp_path / "log.db"
+    copy.write_bytes(gzip.decompress((BEFORE / "log.db.gz").read_bytes()))
+    with UniScale(["uniscale-0.3m", "uniscale-1m"], space=SPACE, log=f"sqlite:///{copy}") as engine:
+        state = engine.state()
+    for name, expected in json.loads((BEFORE / "state.json").read_text()).items():
+        found = state[name]
+        if found.dtype.kind == "U":
+            assert len(found) == expected, name
+            continue
+        if name.endswith(".A"):
+            found = found @ np.cos(np.arange(len(found)))
+        np.testing.assert_allclose(found, expected, atol=1e-9, err_msg=name)

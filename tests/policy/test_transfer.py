@@ -1,0 +1,141 @@
+"""What was learned of some configurations, as it is of others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.linucb_policy import LinUCBPolicy
+from uniscale_integrations.policy.objective import weights
+from uniscale_integrations.policy.policy import Context, Observed
+from uniscale_integrations.policy.schema import FeatureSchema
+from uniscale_integrations.space import Configuration
+
+NAMES = ("bias", "length", "digits", "lines")
+MODELS = ("a", "b", "c", "d")
+SHAPES = ((1, 1, 1), (4, 1, 1), (1, 4, 2))
+BALANCED = weights("balanced")
+
+
+def arms(configurations: Sequence[Configuration], names: Sequence[str] = NAMES, span: float = 4.0) -> Arms:
+    costs = [MODELS.index(each.model) / 4 + each.qp / 40 for each in configurations]
+    return Arms.of(configurations, FeatureSchema(tuple(names)), costs, span=span)
+
+
+def teach(policy: LinUCBPolicy, turns: int, seed: int, among: Sequence[Configuration], names: Sequence[str] = NAMES) -> None:
+    """The same questions, answers and judgements, whatever there is to choose from beside."""
+    rng, places = np.random.default_rng(seed), {each: arm for arm, each in enumerate(policy.arms.configurations)}
+    own = FeatureSchema(tuple(names))
+    for turn in range(turns):
+        values = dict(zip(NAMES, [1.0, *rng.standard_normal(3)], strict=True))
+        configuration = among[int(rng.integers(len(among)))]
+        context = Context(policy.arms.schema.read(own, [values[name] for name in names]))
+        correct, score, cost = rng.random(3)
+        if configuration not in places:
+            continue
+        arm, name = places[configuration], str(turn)
+        policy.decided(name, arm, context)
+        policy.outcome(
+            name, arm, context, Observed(float(score), float(policy.arms.costs[arm] + (cost - 0.5) / policy.arms.span))
+        )
+        if turn % 3:
+            policy.feedback(name, arm, context, float(correct))
+
+
+def assert_alike(one: LinUCBPolicy, other: LinUCBPolicy, atol: float = 1e-8) -> None:
+    for values in np.random.default_rng(0).standard_normal((4, len(one.arms.schema) - 1)):
+        context = Context(np.array([1.0, *values]))
+        every = np.ones(len(one.arms), dtype=bool)
+        for name in ("correct", "score", "cost", "bonus"):
+            found, expected = (getattr(each.assess(context, BALANCED, every), name) for each in (one, other))
+            np.testing.assert_allclose(found, expected, atol=atol, err_msg=name)
+
+
+def priors(policy: LinUCBPolicy) -> dict[str, float]:
+    n = len(policy.arms.schema)
+    return dict(zip(policy.arms.names, policy.components.judged.ridge[: n * len(policy.arms.names) : n].tolist(), strict=True))
+
+
+CONFIGURATIONS = st.lists(
+    st.builds(lambda model, shape: Configuration(model, *shape), st.sampled_from(MODELS), st.sampled_from(SHAPES)),
+    min_size=2,
+    max_size=8,
+    unique=True,
+)
+
+
+@given(CONFIGURATIONS, st.lists(st.sampled_from(NAMES[1:]), unique=True), st.integers(0, 60), st.integers(0, 1 << 32))
+@settings(max_examples=60, deadline=None)
+def test_with_more_to_choose_from_it_is_as_if_the_same_had_been_learned_there(
+    configurations: list[Configuration], lacking: list[str], turns: int, seed: int
+) -> None:
+    names = [name for name in NAMES if name not in lacking]
+    held = configurations[: len(configurations) // 2 + 1]
+    old, moved, anew = LinUCBPolicy(arms(held, names)), LinUCBPolicy(arms(configurations)), LinUCBPolicy(arms(configurations))
+    teach(old, turns, seed, held, names)
+    teach(anew, turns, seed, held, names)
+    moved.load(old.state())
+    assert_alike(moved, anew)
+
+
+@given(CONFIGURATIONS, st.integers(0, 60), st.integers(0, 1 << 32))
+@settings(max_examples=30, deadline=None)
+def test_of_those_that_stay_the_same_is_believed_when_others_go(
+    configurations: list[Configuration], turns: int, seed: int
+) -> None:
+    old, fewer = LinUCBPolicy(arms(configurations)), configurations[: len(configurations) // 2 + 1]
+    teach(old, turns, seed, configurations)
+    moved = LinUCBPolicy(arms(fewer))
+    moved.load(old.state())
+    several = len({each.model for each in fewer}) < len(fewer) or len(fewer) == len(configurations)
+    # Where each model has one configuration left, what a configuration had of its own is no longer told from its model; and an amount of
+    # search that no longer differs within a model is one of the things that models differ by, which are believed sooner.
+    if several and all(priors(moved)[name] == priors(old)[name] for name in moved.arms.names):
+        context, every = Context(np.array([1.0, 0.3, -0.2, 0.1])), np.ones(len(configurations), dtype=bool)
+        before = old.assess(context, BALANCED, every)
+        after = moved.assess(context, BALANCED, every[: len(fewer)])
+        for name in ("correct", "score"):
+            np.testing.assert_allclose(getattr(after, name), getattr(before, name)[: len(fewer)], atol=1e-8)
+    assert moved.state()["told"].tolist() == old.state()["told"][: len(fewer)].tolist()
+
+
+def test_costs_are_known_by_the_factor_to_what_is_expected_when_prices_change() -> None:
+    space = [Configuration("a"), Configuration("b"), Configuration("b", 4)]
+    old, cheap = LinUCBPolicy(arms(space, span=4.0)), LinUCBPolicy(arms(space, span=8.0))
+    teach(old, 80, 0, space)
+    cheap.load(old.state())
+    context, every = Context(np.array([1.0, 0.3, -0.2, 0.1])), np.ones(3, dtype=bool)
+    before, after = (each.assess(context, BALANCED, every).cost - each.arms.costs for each in (old, cheap))
+    np.testing.assert_allclose(8.0 * after, 4.0 * before, atol=1e-9)
+
+
+def test_a_successor_begins_with_what_is_believed_of_its_predecessor_and_less_surely() -> None:
+    space = [Configuration("a"), Configuration("b")]
+    old = LinUCBPolicy(arms(space))
+    context, every = Context(np.array([1.0, 0.0, 0.0, 0.0])), np.ones(4, dtype=bool)
+    for turn in range(200):
+        for arm, right in enumerate((0.9, 0.3)):
+            old.decided(f"{turn} {arm}", arm, context)
+            old.outcome(f"{turn} {arm}", arm, context, Observed(0.5, 0.5))
+            old.feedback(f"{turn} {arm}", arm, context, float(np.random.default_rng(turn).random() < right))
+    new = replace(arms([*space, Configuration("c"), Configuration("d")]), successors=(("c", "a"),))
+    moved = LinUCBPolicy(new)
+    moved.load(old.state())
+    seen = moved.assess(context, BALANCED, every)
+    assert seen.correct[2] == pytest.approx(seen.correct[0], abs=0.02)
+    assert abs(seen.correct[3] - seen.correct[0]) > 0.05, "the other new one is only hoped for"
+    assert seen.bonus[0] < seen.bonus[2] < seen.bonus[3]
+    again = LinUCBPolicy(new)
+    again.load(moved.state())
+    assert_alike(again, moved)
+
+
+def test_features_of_another_schema_are_read_by_their_names() -> None:
+    own, other = FeatureSchema(("bias", "length", "digits")), FeatureSchema(("bias", "digits", "gone"))
+    assert own.read(other, (1.0, 0.5, 7.0)).tolist() == [1.0, 0.0, 0.5]

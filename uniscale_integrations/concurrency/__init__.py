@@ -1,0 +1,1 @@
+"""Threads, event loops and processes that blocking calls, synchronous callers and hostile input run on."""

@@ -1,0 +1,141 @@
+"""Everything that decides, built from what an engine was set up with by one pure function, and swapped as one reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from uniscale_integrations.cost.hardware import HardwareProfile
+from uniscale_integrations.engine.eligibility import Eligibility
+from uniscale_integrations.engine.estimates import Estimates
+from uniscale_integrations.log.fold import Fold
+from uniscale_integrations.log.ports import EventStore
+from uniscale_integrations.policy.actions import ActionFeatures
+from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.encoders import WithNumbers
+from uniscale_integrations.policy.named import PolicySpec
+from uniscale_integrations.policy.pacing import Pacing
+from uniscale_integrations.policy.policy import Policy
+from uniscale_integrations.search.ports import Generator, Verifier
+from uniscale_integrations.space import ConfigurationSpace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Design:
+    """What an engine was set up with.
+
+    Attributes:
+        models: by name.
+        verifier: what scores the steps.
+        space: the configurations to choose from.
+        encode: makes the features of questions.
+        policy: what chooses.
+        hardware: the profile that prices compute.
+        max_cost: most that one request may be expected to cost.
+        mean_budget: what requests may cost on average.
+        sizes: parameters of models by name, where they were given.
+        successors: names of models that succeed another one, with its name.
+    """
+
+    models: Mapping[str, Generator]
+    verifier: Verifier | None
+    space: ConfigurationSpace
+    encode: WithNumbers
+    policy: PolicySpec
+    hardware: HardwareProfile
+    max_cost: float | None = None
+    mean_budget: float | None = None
+    sizes: Mapping[str, float] | None = None
+    successors: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Brain:
+    """What decides a request, from its first decision to its last: a request that is under way keeps the one that it began with.
+
+    Attributes:
+        design: what it was built from.
+        estimates: what configurations are expected to cost.
+        eligibility: which of them can serve a request.
+        fold: from the log to the policy, which is its `policy`.
+        pacing: of a mean budget.
+        key: under which the log keeps `record`.
+    """
+
+    design: Design
+    estimates: Estimates
+    eligibility: Eligibility
+    fold: Fold
+    pacing: Pacing | None
+    key: str
+
+    @property
+    def policy(self) -> Policy:
+        """What chooses and learns."""
+        return self.fold.policy
+
+    @property
+    def space(self) -> ConfigurationSpace:
+        """What it chooses from."""
+        return self.design.space
+
+    def record(self) -> dict[str, Any]:
+        """All that another process needs to fold the log as this one does, JSON-ready."""
+        return described(self.design, self.estimates)
+
+
+def build(design: Design, log: EventStore, previous: Brain | None = None) -> Brain:
+    """The brain of a design, which has learned nothing yet; what a previous one knows of models and of money spent goes on.
+
+    Args:
+        design: what to build.
+        log: what will be folded.
+        previous: the one in whose place it comes.
+    """
+    estimates = Estimates.of(design.space, design.models, design.hardware, design.verifier)
+    arms = Arms.of(
+        tuple(design.space),
+        design.encode.schema,
+        estimates.positions,
+        features=ActionFeatures(design.sizes or {}),
+        scored=design.verifier is not None,
+        span=estimates.scale.span,
+        successors=design.successors,
+    )
+    eligibility = Eligibility(
+        design.space,
+        design.models,
+        estimates.costs.tolist(),
+        design.hardware,
+        verified=design.verifier is not None,
+        max_cost=design.max_cost,
+    )
+    pacing = None
+    if previous is not None:
+        eligibility.remember(previous.eligibility)
+        pacing = previous.pacing and previous.pacing.at(estimates.scale)
+    if pacing is None and design.mean_budget is not None:
+        pacing = Pacing(design.mean_budget, estimates.scale)
+    fold = Fold(log, design.policy(arms), arms, design.encode.name, estimates)
+    body = json.dumps(described(design, estimates), sort_keys=True)
+    return Brain(design, estimates, eligibility, fold, pacing, f"brain:{blake2b(body.encode(), digest_size=12).hexdigest()}")
+
+
+def described(design: Design, estimates: Estimates) -> dict[str, Any]:
+    """A design as the log keeps it; see `Brain.record`."""
+    schema = design.encode.schema
+    return {
+        "policy": design.policy.record(),
+        "configurations": [[each.model, *each.shape] for each in design.space],
+        "sizes": dict(design.sizes or {}),
+        "encoder": design.encode.name,
+        "features": list(schema.names),
+        "kinds": sorted(schema.kinds),
+        "scale": [estimates.scale.cheapest, estimates.scale.dearest],
+        "costs": estimates.positions.tolist(),
+        "dollars": estimates.in_dollars,
+        "verifier": None if design.verifier is None else design.verifier.name,
+    }

@@ -1,0 +1,135 @@
+"""What an engine knows: its log, and what was learned from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from uniscale_integrations.engine.attribution import Credit, credited, decisions_of
+from uniscale_integrations.engine.brain import Brain
+from uniscale_integrations.engine.recalibration import Recalibration
+from uniscale_integrations.engine.replica import Replica
+from uniscale_integrations.errors import LogError
+from uniscale_integrations.log.events import Event, Feedback
+from uniscale_integrations.log.fold import schema_key
+from uniscale_integrations.log.group import GroupCommit
+from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.ports import EventStore
+
+
+class Knowledge:
+    """Writes the log, learns from it, and takes feedback.
+
+    Args:
+        log: its address, or an open one, which is left open.
+
+    Attributes:
+        log: the log.
+
+    Raises:
+        LogError: it cannot be opened.
+    """
+
+    def __init__(self, log: str | EventStore) -> None:
+        self._own = isinstance(log, str)
+        self.log: EventStore = open_log(log) if isinstance(log, str) else log
+        self._group = GroupCommit(self._write, at_once=self.log.in_memory)
+        self._described: set[str] = set()
+
+    def begin(self, brain: Brain, interval: float, *, recalibrate: bool, seed: int | None) -> None:
+        """Learn what the log holds, from a snapshot on where there is one.
+
+        Args:
+            brain: what learns.
+            interval: seconds after which other workers' events are looked for.
+            recalibrate: whether the verifier's scores are calibrated to the feedback.
+            seed: of what the policy draws.
+        """
+        verifier = brain.design.verifier
+        self.recalibration = Recalibration(self.log, verifier.name) if recalibrate and verifier is not None else None
+        self.brain = brain
+        self.replica = Replica(brain.fold, interval, self.recalibration, seed)
+        brain.fold.resume()
+        self.replica.sync()
+
+    def swap(self, brain: Brain) -> None:
+        """Go on with another brain, which takes over what this one has learned."""
+        self.replica.swap(brain.fold)
+        self.brain = brain
+
+    def append(self, *new: Event) -> None:
+        """Write events as they are, in their order, and learn from them.
+
+        Raises:
+            LogError: nothing of it was written.
+        """
+        self._describe(self.brain)
+        self.replica.follow(self.log.append(*new))
+
+    def submit(self, *new: Event) -> None:
+        """Have events written by the log's own thread, and wait for nothing."""
+        self._group.submit(*new)
+
+    async def keep(self, *new: Event) -> list[str]:
+        """Log what happened; a log that fails never costs the user the answer, who is told of it instead."""
+        try:
+            written = self._group.submit(*new)
+            if written.done():
+                written.result()
+            else:
+                await asyncio.wrap_future(written)
+        except LogError as error:
+            return [f"not logged, so feedback on it cannot be learned from: {error}"]
+        return []
+
+    def feedback(self, target: object, credit: Credit, given: Feedback) -> bool:
+        """Write feedback on what a target stands for, and wait until it is there; returns whether any of it was new."""
+        new = self._group.submit(*self._judged(decisions_of(target), credit, given)).result()
+        return any(new)
+
+    async def afeedback(self, target: object, credit: Credit, given: Feedback) -> bool:
+        """The same, without holding up the event loop."""
+        decisions = decisions_of(target)
+        if len(decisions) > 1:
+            judged = await asyncio.to_thread(self._judged, decisions, credit, given)
+        else:
+            judged = self._judged(decisions, credit, given)
+        new: Sequence[bool] = await asyncio.wrap_future(self._group.submit(*judged))
+        return any(new)
+
+    def close(self) -> None:
+        """Write what is waiting, and close the log unless it was given open."""
+        self._group.close()
+        if self._own:
+            self.log.close()
+
+    def _judged(self, decisions: Sequence[str], credit: Credit, given: Feedback) -> list[Feedback]:
+        if len(decisions) > 1:
+            # Several engines may have had a part in one result; each learns of its own decisions.
+            own = {entry.event.decision_id for entry in self.log.of_decisions(decisions)}
+            decisions = tuple(each for each in decisions if each in own) or decisions
+        return [replace(given, decision_id=decision, weight=weight) for decision, weight in credited(decisions, credit)]
+
+    def _write(self, new: Sequence[Event]) -> list[bool]:
+        """Write events and learn from them; tells of each whether it was new."""
+        self._describe(self.brain)
+        judged = [each for each in new if isinstance(each, Feedback)]
+        others = [each for each in new if not isinstance(each, Feedback)]
+        if others:
+            self.replica.follow(self.log.append(*others))
+        told = self.log.add_feedback(*judged) if judged else None
+        if told is not None and told.count:
+            self.replica.follow(told)
+        flags = iter(() if told is None else told.new)
+        return [next(flags) if isinstance(each, Feedback) else True for each in new]
+
+    def _describe(self, brain: Brain) -> None:
+        """Say in the log, once, what decides and what its features are called."""
+        if brain.key in self._described:
+            return
+        encode = brain.design.encode
+        names = {"names": list(encode.schema.names), "kinds": sorted(encode.schema.kinds)}
+        self.log.save_description(schema_key(encode.name), names)
+        self.log.save_description(brain.key, brain.record())
+        self._described.add(brain.key)

@@ -1,0 +1,223 @@
+"""One request: decide, try, and where a model fails decide again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from uniscale_integrations.cost.ledger import Ledger
+from uniscale_integrations.engine.brain import Brain
+from uniscale_integrations.engine.eligibility import Reasons
+from uniscale_integrations.engine.journal import Decision, Journal
+from uniscale_integrations.engine.knowledge import Knowledge
+from uniscale_integrations.errors import (
+    BudgetError,
+    ConfigurationError,
+    ContextLengthError,
+    CrowdedError,
+    RequestRefused,
+    SearchFailed,
+)
+from uniscale_integrations.log.events import Outcome, new_id
+from uniscale_integrations.models.faults import Fault, fault_of
+from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.policy import Context
+from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.conversation import Conversation, Emit
+from uniscale_integrations.search.driver import Observer
+from uniscale_integrations.search.ports import Sampling, Verifier
+from uniscale_integrations.search.run import Answer, Request, arun
+from uniscale_integrations.space import Configuration
+from uniscale_integrations.verifiers.formed import Formed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """A request, with everything that it says about how to answer it.
+
+    Attributes:
+        asked: the conversation.
+        query: what the log keeps a hash of, or the text.
+        weights: of the reward.
+        limits: what it may cost.
+        sampling: how to draw.
+        observe: told of every answer that the search took.
+        emit: takes the pieces of an answer while it is made.
+        id: of the request; it may take several decisions.
+    """
+
+    asked: Conversation
+    query: str | Conversation
+    weights: Weights
+    limits: Budget
+    sampling: Sampling = Sampling()
+    observe: Observer | None = None
+    emit: Emit | None = None
+    id: str = field(default_factory=new_id)
+
+
+class Requests:
+    """Serves requests with one brain.
+
+    Args:
+        brain: decides.
+        knowledge: what the log is written through.
+        journal: says in the log's words what happens.
+    """
+
+    def __init__(self, brain: Brain, knowledge: Knowledge, journal: Journal) -> None:
+        self.brain, self._knowledge, self.journal = brain, knowledge, journal
+
+    def decide(self, wanted: Wanted, failed: Reasons, attempt: int = 0) -> Decision:
+        """The configuration for a request.
+
+        Raises:
+            ConfigurationError: no configuration can serve it.
+        """
+        asked, brain = wanted.asked, self.brain
+        if not asked.question.strip() and not asked.may_be_empty:
+            raise ConfigurationError("the question is empty; give it at least one word")
+        context = Context(brain.design.encode(asked.query, asked.numbers))
+        masked = brain.eligibility.masked(asked, wanted.limits, failed)
+        eligible = np.array([configuration not in masked for configuration in brain.space])
+        if not eligible.any():
+            raise ConfigurationError(f"no configuration can serve this request: {next(iter(masked.values()))}")
+        replica = self._knowledge.replica
+        believed = replica.assess(brain.policy, context, wanted.weights, eligible)
+        assessment = believed if brain.pacing is None else brain.pacing.paced(believed)
+        if beyond := np.flatnonzero(eligible & ~assessment.eligible).tolist():
+            masked = {
+                **masked,
+                **{brain.space[arm]: "it is expected to cost more than is left of the mean budget" for arm in beyond},
+            }
+        choice = replica.choose(brain.policy, assessment)
+        expected = {name: float(getattr(believed, name)[choice.action]) for name in ("correct", "score", "cost", "reward")}
+        return Decision(
+            new_id(),
+            brain.space[choice.action],
+            expected,
+            float(assessment.bonus[choice.action]),
+            wanted.weights,
+            wanted.id,
+            attempt,
+            tuple(context.query.tolist()),
+            assessment,
+            brain.space,
+            masked,
+            choice.propensity,
+        )
+
+    async def answer(self, wanted: Wanted, failed: Reasons) -> Answer:
+        """The answer of the first configuration that gives one.
+
+        Args:
+            wanted: the request.
+            failed: configurations that it leaves out, with the reason.
+
+        Raises:
+            ConfigurationError: no configuration can serve it.
+            SearchFailed: every model failed.
+            RequestRefused: a provider refused the request itself.
+            ContextLengthError: the question is too long for the last one that was left.
+        """
+        brain, shown = self.brain, _Shown(wanted.emit)
+        notes = await self._knowledge.replica.async_if_due()
+        for attempt in count():
+            decision = self.decide(wanted, failed, attempt)
+            lost: list[Ledger] = []
+            try:
+                answer = await self._attempt(decision, wanted, shown, lost)
+            except asyncio.CancelledError:
+                # The decision is closed, so that nobody waits for its outcome; the log's own thread sees to that.
+                failure = self.journal.failed(decision, "cancelled", _spent(lost))
+                self._spend(failure)
+                self._knowledge.submit(self.journal.decided(decision, wanted.query), failure)
+                raise
+            except Exception as error:
+                notes += await self._failed(decision, wanted, error, _spent(lost))
+                if isinstance(error, RequestRefused) or not isinstance(error, (SearchFailed, ContextLengthError)):
+                    raise
+                failed = {**failed, **{each: str(error) for each in brain.space if each.model == decision.configuration.model}}
+                if shown.anything or not brain.eligibility.anything(wanted.asked, failed):
+                    raise
+                continue
+            return await self._answered(decision, wanted, answer, notes)
+        raise AssertionError("a request ends with an answer or an error")
+
+    async def _attempt(self, decision: Decision, wanted: Wanted, shown: _Shown, lost: list[Ledger]) -> Answer:
+        """Run what was decided."""
+        configuration, design = decision.configuration, self.brain.design
+        request = Request(
+            wanted.asked.question,
+            configuration,
+            wanted.sampling,
+            wanted.limits,
+            early_stopping=design.verifier is None or design.verifier.path_local,
+            hardware=design.hardware,
+            conversation=wanted.asked,
+            emit=shown if wanted.emit is not None and configuration.plain else None,
+        )
+        valid = wanted.asked.valid
+        verifier: Verifier | None = design.verifier if valid is None else Formed(design.verifier, valid)
+        return await arun(request, design.models[configuration.model], verifier, wanted.observe, lost.append)
+
+    async def _answered(self, decision: Decision, wanted: Wanted, answer: Answer, notes: Sequence[str]) -> Answer:
+        """Remember how it went, and log it."""
+        eligibility = self.brain.eligibility
+        eligibility.resting.answered(decision.configuration.model)
+        eligibility.took(decision.configuration, answer.ledger.seconds - answer.waited)
+        self._spend(answer.ledger)
+        kept = await self._knowledge.keep(self.journal.decided(decision, wanted.query), self.journal.answered(decision, answer))
+        return replace(answer, decision_id=decision.id, notes=(*answer.notes, *notes, *kept))
+
+    async def _failed(self, decision: Decision, wanted: Wanted, error: Exception, spent: tuple[float, float]) -> list[str]:
+        """Log that a decision came to nothing, and remember what its model is to be spared for; notes for whoever asked."""
+        eligibility = self.brain.eligibility
+        failure = self.journal.failed(decision, str(error) or repr(error), spent)
+        self._spend(failure)
+        notes = await self._knowledge.keep(self.journal.decided(decision, wanted.query), failure)
+        if isinstance(error, BudgetError) and not isinstance(error, CrowdedError) and wanted.limits.seconds is not None:
+            # How long it would have taken is not known, only that it was more.
+            eligibility.took(decision.configuration, 2.0 * wanted.limits.seconds)
+        if isinstance(error, SearchFailed) and (not error.errors or any(fault_of(each) is Fault.MODEL for each in error.errors)):
+            eligibility.resting.failed(decision.configuration.model)
+        return [*notes, f"{decision.configuration} failed: {error}"]
+
+    def _spend(self, spent: Ledger | Outcome) -> None:
+        if self.brain.pacing is not None:
+            self.brain.pacing.spend(self.brain.estimates.cost(spent))
+
+    def others(self, models: Collection[str] | None) -> dict[Configuration, str]:
+        """The configurations that a request leaves out which may only be served by some models.
+
+        Raises:
+            ConfigurationError: a model that is not there, or that the space has no configuration of.
+        """
+        if models is None:
+            return {}
+        space = self.brain.space
+        if missing := sorted(set(models).difference(space.models)):
+            raise ConfigurationError(f"no configuration has the model {missing[0]!r}; the models are {', '.join(space.models)}")
+        return {each: "its model was not asked for" for each in space if each.model not in models}
+
+
+class _Shown:
+    """Passes pieces of an answer on, and knows whether there were any."""
+
+    def __init__(self, emit: Emit | None) -> None:
+        self._emit, self.anything = emit, False
+
+    def __call__(self, piece: Any) -> None:
+        self.anything = True
+        if self._emit is not None:
+            self._emit(piece)
+
+
+def _spent(lost: Sequence[Ledger]) -> tuple[float, float]:
+    """EFLOPs and dollars of attempts that came to nothing."""
+    return sum(each.eflops for each in lost), sum(each.usd for each in lost)

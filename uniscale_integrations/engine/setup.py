@@ -1,0 +1,112 @@
+"""From what a user gives to what an engine is built from."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from uniscale_integrations.cost.hardware import HardwareProfile
+from uniscale_integrations.cost.price import Price, Priced
+from uniscale_integrations.engine.brain import Design
+from uniscale_integrations.engine.estimates import check_units
+from uniscale_integrations.engine.model_registry import Model, default_space, loaded, suiting
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.policy.encoders import WithNumbers, query_encoder
+from uniscale_integrations.policy.named import PolicySpec
+from uniscale_integrations.search.conversation import NUMBERS
+from uniscale_integrations.search.ports import Generator, Verifier
+from uniscale_integrations.space import ConfigurationSpace
+from uniscale_integrations.verifiers.named import checked, named_verifier
+
+Prices = Mapping[str, tuple[float, float]]
+"""Of models by name, in USD per 1M input and output tokens."""
+
+
+def designed(
+    models: Sequence[object] | None,
+    verifier: Verifier | str | None,
+    space: ConfigurationSpace | None,
+    features: object,
+    policy: PolicySpec,
+    prices: Prices | None,
+    hardware: HardwareProfile,
+    max_cost: float | None,
+    mean_budget: float | None,
+) -> Design:
+    """The design of a new engine; parameters as of `UniScale`.
+
+    Raises:
+        ConfigurationError: parts that do not fit together, or settings that cannot be.
+    """
+    found = loaded(models, prices)
+    check_units(found, hardware)
+    chosen = suiting(found.values()) if verifier == "auto" else verifier
+    scorer = named_verifier(chosen, list(found)) if isinstance(chosen, str) else checked(chosen)
+    space = space or default_space(found)
+    _check(space, found)
+    if max_cost is not None and not max_cost > 0:
+        raise ConfigurationError(f"max_cost must be a number above 0, got {max_cost!r}")
+    encode = WithNumbers(query_encoder(features), NUMBERS, "conversation-1")
+    sizes, successors = _told(models or ())
+    return Design(found, scorer, space, encode, policy, hardware, max_cost, mean_budget, sizes, successors)
+
+
+def redesigned(
+    design: Design, models: Sequence[object] | None, space: ConfigurationSpace | None, prices: Prices | None
+) -> Design:
+    """A design with other models, configurations or prices; parameters as of `UniScale.update`.
+
+    Raises:
+        ConfigurationError: as of `designed`.
+    """
+    found, sizes, successors = dict(design.models), dict(design.sizes or {}), design.successors
+    if models is not None:
+        given = [found.get(each, each) if isinstance(each, str) else each for each in models]
+        new = loaded(given)
+        named, following = _told(models)
+        sizes |= named
+        successors = tuple(dict.fromkeys((*successors, *following)))
+        if space is None:
+            space = _extended(design, found, new)
+        found = new
+    for name, price in (prices or {}).items():
+        found[name] = _priced(found, name, price)
+    check_units(found, design.hardware)
+    space = space or design.space
+    _check(space, found)
+    return replace(design, models=found, space=space, sizes=sizes, successors=successors)
+
+
+def _extended(design: Design, old: Mapping[str, Generator], new: Mapping[str, Generator]) -> ConfigurationSpace:
+    """The configurations of models that stay, and those that suit the ones that come."""
+    kept = [each for each in design.space if each.model in new]
+    come = {name: model for name, model in new.items() if name not in old}
+    return ConfigurationSpace([*kept, *(default_space(come) if come else ())])
+
+
+def _priced(models: Mapping[str, Generator], name: str, price: tuple[float, float]) -> Generator:
+    """A model at another price; requests that are under way keep the old one."""
+    model = models.get(name)
+    if model is None:
+        raise ConfigurationError(f"there is a price of {name!r}, but the models are {', '.join(models)}")
+    if not isinstance(model, Priced):
+        raise ConfigurationError(
+            f"there is a price of {name!r}, which counts its own cost in eFLOPs; prices are of models of LangChain or LlamaIndex"
+        )
+    found = copy.copy(model)
+    found.set_price(Price.of(price))
+    return found
+
+
+def _told(models: Sequence[object]) -> tuple[dict[str, float], tuple[tuple[str, str], ...]]:
+    """What is said of models beside themselves: parameters by name, and which succeeds which."""
+    given = [each for each in models if isinstance(each, Model)]
+    sizes = {each.called: float(each.parameters) for each in given if each.parameters is not None}
+    return sizes, tuple((each.called, each.successor_of) for each in given if each.successor_of is not None)
+
+
+def _check(space: ConfigurationSpace, models: Mapping[str, Generator]) -> None:
+    unknown = [configuration for configuration in space if configuration.model not in models]
+    if unknown:
+        raise ConfigurationError(f"the space has {unknown[0]}, but the models are {', '.join(models)}")

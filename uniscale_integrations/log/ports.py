@@ -1,0 +1,155 @@
+"""What a log is: an append-only store of events, with snapshots and calibrations beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from uniscale_integrations.log.events import Event, Feedback
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in a log's order; what its numbers mean is the store's own affair."""
+
+    tx: int = -1
+    seq: int = -1
+
+
+BEGINNING = Position()
+"""Before the first event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event and where it stands."""
+
+    position: Position
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What an append has written.
+
+    Attributes:
+        new: for each event that was given whether it was written; feedback that says nothing new is not.
+        entries: the events with their places, as far as those are known already; otherwise empty.
+        after: the place of the event right before the first of them, between which and them nothing will ever be; `None` where that is
+            not known. Who has folded the log up to there may fold these without reading it again.
+    """
+
+    new: tuple[bool, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    after: Position | None = None
+
+    @property
+    def count(self) -> int:
+        """How many events were written."""
+        return sum(self.new)
+
+
+class EventStore(Protocol):
+    """An append-only log that several workers write and read.
+
+    An implementation owes that what `append` returned from stays, that all readers see the same order, that `since` never later gives an
+    event before one it has given, and that any thread may call anything.
+    """
+
+    @property
+    def name(self) -> str:
+        """The address, without a password."""
+        ...
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is nowhere but in this process, so that nothing written to it waits for a disk."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether it still has its first event, so that a fold from its beginning lacks nothing; true of an empty one."""
+        ...
+
+    def append(self, *new: Event) -> Written:
+        """Write events in one transaction; when this returns they are there to stay.
+
+        Raises:
+            LogError: nothing of it was written.
+        """
+        ...
+
+    def add_feedback(self, *given: Feedback) -> Written:
+        """Write feedback in one transaction, without what says the same as was said before of its decision, source and key.
+
+        Raises:
+            UnknownDecisionError: a decision that is not there; nothing was written.
+            LogError: nothing of it was written.
+        """
+        ...
+
+    def since(self, position: Position = BEGINNING, limit: int = 10_000) -> list[Entry]:
+        """The events after a position that are there for good, in the log's order."""
+        ...
+
+    def of_decisions(self, decision_ids: Iterable[str]) -> list[Entry]:
+        """All events of these decisions, in the log's order."""
+        ...
+
+    def everything(self) -> Iterator[Entry]:
+        """All events that are there for good, in the log's order, a part at a time."""
+        ...
+
+    def last_judged(self, limit: int) -> list[str]:
+        """Ids of the decisions that the last pieces of feedback are about, the last first."""
+        ...
+
+    def counts(self) -> dict[str, int]:
+        """How many events there are, by kind."""
+        ...
+
+    def save_snapshot(self, fold: str, position: Position, state: bytes) -> None:
+        """Keep the state of a fold up to a position, in the place of an earlier one; a later one stays."""
+        ...
+
+    def load_snapshot(self, fold: str) -> tuple[Position, bytes] | None:
+        """The last snapshot of a fold, if there is one."""
+        ...
+
+    def snapshots_of(self, prefix: str) -> list[tuple[str, Position]]:
+        """Names of folds that begin alike, each with the place of its last snapshot, the latest first."""
+        ...
+
+    def forget_snapshots(self) -> int:
+        """Drop all snapshots, so that states are folded from the log again; returns how many there were."""
+        ...
+
+    def save_description(self, key: str, body: Mapping[str, Any]) -> None:
+        """Keep what a key in the events stands for; what is kept already stays."""
+        ...
+
+    def load_description(self, key: str) -> dict[str, Any] | None:
+        """What a key stands for, if that is known."""
+        ...
+
+    def save_calibration(self, verifier: str, version: int, body: Mapping[str, Any]) -> bool:
+        """Keep a version of a verifier's calibration; returns whether there was none of that number."""
+        ...
+
+    def load_calibration(self, verifier: str) -> tuple[int, dict[str, Any]] | None:
+        """Number and body of the last version of a verifier's calibration, if there is one."""
+        ...
+
+    def spare(self, target: Path) -> None:
+        """Nothing may be written over the log's own file.
+
+        Raises:
+            LogError: the target is that.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close all connections."""
+        ...

@@ -1,0 +1,303 @@
+"""The append-only log in an SQL database: what was appended stays, in one order for all who read it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from itertools import compress
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sqlalchemy import Connection, Engine, Integer, Select, bindparam, delete, func, insert, inspect, select
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from uniscale_integrations.errors import LogError, UnknownDecisionError
+from uniscale_integrations.log.connect import READING, is_in_memory
+from uniscale_integrations.log.events import Decision, Event, Feedback, event_of
+from uniscale_integrations.log.ports import BEGINNING, Entry, Position, Written
+from uniscale_integrations.log.schema import calibrations, descriptions, events, meta, prepare, snapshots
+from uniscale_integrations.texts import sayable
+
+# The statements of every request. SQLAlchemy would take as long to say them as SQLite takes to carry them out.
+INSERT = "INSERT INTO uniscale_events (kind, decision_id, at, body) VALUES (?, ?, ?, ?)"
+KNOWN = "SELECT kind, body FROM uniscale_events WHERE decision_id = ? AND kind <> 'outcome' ORDER BY tx, seq"
+
+# Made once, so that their SQL is too.
+ORDERED = select(*(events.c[name] for name in ("tx", "seq", "kind", "decision_id", "at", "body"))).order_by(
+    events.c.tx, events.c.seq
+)
+OF_SEVERAL = ORDERED.where(events.c.decision_id.in_(bindparam("decision_ids", expanding=True)))
+LIMIT = bindparam("limit", type_=Integer)
+Row = tuple[str, str, float, str]
+"""An event as its columns: kind, decision, time and body."""
+
+
+class SQLStore:
+    """A log in a database that SQLAlchemy speaks to; what differs between databases is in its subclasses.
+
+    Args:
+        engine: connects to the database.
+        create: whether to make a log where there is none; otherwise that is an error.
+
+    Raises:
+        LogError: it cannot be opened, or was written by a later version.
+    """
+
+    later: ClassVar[Select[Any]]
+    """The statement of `since`, with the parameters of `_place` and `limit`."""
+
+    def __init__(self, engine: Engine, *, create: bool = True) -> None:
+        self._engine = engine
+        driver = engine.dialect.loaded_dbapi
+        self._error: type[Exception] = driver.Error
+        mark = "?" if driver.paramstyle == "qmark" else "%s"
+        self._insert, self._known = INSERT.replace("?", mark), KNOWN.replace("?", mark)
+        try:
+            with self._told("open"), engine.begin() as connection:
+                if not create and not inspect(connection).has_table(meta.name):
+                    raise LogError(f"there is no log at {self.name}")
+                prepare(connection)
+        except LogError:
+            engine.dispose()
+            raise
+
+    def append(self, *new: Event) -> Written:
+        """As of `EventStore`."""
+        rows = [_row(each) for each in new]
+        with self._writing() as cursor:
+            return self._write(cursor, new, rows)
+
+    def give_feedback(self, feedback: Feedback) -> bool:
+        """Write feedback, unless the same was said before; returns whether it said anything new.
+
+        Raises:
+            UnknownDecisionError: no such decision.
+            LogError: nothing of it was written.
+        """
+        return self.add_feedback(feedback).count > 0
+
+    def add_feedback(self, *given: Feedback) -> Written:
+        """As of `EventStore`."""
+        rows = [_row(each) for each in given]
+        with self._writing() as cursor:
+            new = tuple(self._says_something(cursor, feedback) for feedback in given)
+            written = self._write(cursor, list(compress(given, new)), list(compress(rows, new)))
+            return replace(written, new=new)
+
+    def _says_something(self, cursor: Any, feedback: Feedback) -> bool:
+        """Whether feedback is not what was said last already."""
+        cursor.execute(self._known, (feedback.decision_id,))
+        known = [(kind, body) for kind, body in cursor.fetchall()]
+        if not any(kind == Decision.kind for kind, _ in known):
+            raise UnknownDecisionError(
+                f"the log has no decision {feedback.decision_id!r}; give the id of a decision that was logged to {self.name}"
+            )
+        said = [Feedback.of(feedback.decision_id, json.loads(body), 0.0) for kind, body in known if kind == Feedback.kind]
+        mine = [each for each in said if (each.source, each.key) == (feedback.source, feedback.key)]
+        return not mine or (mine[-1].correct, mine[-1].comment) != (feedback.correct, feedback.comment)
+
+    def since(self, position: Position = BEGINNING, limit: int = 10_000) -> list[Entry]:
+        """As of `EventStore`."""
+        with self._reading() as connection:
+            return _entries(connection, self.later, {**self._place(position), "limit": limit})
+
+    def of_decisions(self, decision_ids: Iterable[str]) -> list[Entry]:
+        """All events of these decisions, in the log's order."""
+        wanted = list(dict.fromkeys(decision_ids))
+        found: list[Entry] = []
+        with self._reading() as connection:
+            for start in range(0, len(wanted), 500):
+                found += _entries(connection, OF_SEVERAL, {"decision_ids": wanted[start : start + 500]})
+        return sorted(found, key=lambda entry: entry.position)
+
+    def save_snapshot(self, fold: str, position: Position, state: bytes) -> None:
+        """Keep the state of a fold up to a position, in the place of an earlier one; a later one stays.
+
+        Args:
+            fold: what tells this fold from others on the log.
+            position: up to where the log was folded.
+            state: as `load_snapshot` shall give it.
+        """
+        with self._told("write to"), self._engine.begin() as connection:
+            self._lock_snapshots(connection)
+            found = connection.execute(select(snapshots.c.tx, snapshots.c.seq).where(snapshots.c.fold == fold)).first()
+            if found is not None:
+                if Position(*found) >= position:
+                    return
+                connection.execute(delete(snapshots).where(snapshots.c.fold == fold))
+            values = {"fold": fold, "tx": position.tx, "seq": position.seq, "at": time.time(), "state": state}
+            connection.execute(insert(snapshots).values(values))
+
+    def load_snapshot(self, fold: str) -> tuple[Position, bytes] | None:
+        """The last snapshot of a fold, if there is one."""
+        with self._reading() as connection:
+            query = select(snapshots.c.tx, snapshots.c.seq, snapshots.c.state).where(snapshots.c.fold == fold)
+            found = connection.execute(query).first()
+        return None if found is None else (Position(found.tx, found.seq), found.state)
+
+    def snapshots_of(self, prefix: str) -> list[tuple[str, Position]]:
+        """As of `EventStore`."""
+        with self._reading() as connection:
+            query = select(snapshots.c.fold, snapshots.c.tx, snapshots.c.seq).where(
+                snapshots.c.fold.startswith(prefix, autoescape=True)
+            )
+            found = connection.execute(query).all()
+        return sorted(((row.fold, Position(row.tx, row.seq)) for row in found), key=lambda each: each[1], reverse=True)
+
+    def forget_snapshots(self) -> int:
+        """Drop all snapshots, so that states are folded from the log again; returns how many there were."""
+        with self._told("write to"), self._engine.begin() as connection:
+            return connection.execute(delete(snapshots)).rowcount
+
+    def last_judged(self, limit: int) -> list[str]:
+        """Ids of the decisions that the last pieces of feedback are about, the last first."""
+        query = select(events.c.decision_id).where(events.c.kind == Feedback.kind)
+        with self._reading() as connection:
+            found = connection.execute(query.order_by(events.c.tx.desc(), events.c.seq.desc()).limit(limit)).scalars()
+            return list(dict.fromkeys(found))
+
+    def save_description(self, key: str, body: Mapping[str, Any]) -> None:
+        """As of `EventStore`."""
+        if self.load_description(key) is not None:
+            return
+        try:
+            with self._told("write to"), self._engine.begin() as connection:
+                connection.execute(insert(descriptions).values(key=key, at=time.time(), body=json.dumps(body)))
+        except LogError as error:
+            if not isinstance(error.__cause__, IntegrityError):
+                raise
+
+    def load_description(self, key: str) -> dict[str, Any] | None:
+        """As of `EventStore`."""
+        with self._reading() as connection:
+            found = connection.execute(select(descriptions.c.body).where(descriptions.c.key == key)).scalar_one_or_none()
+        return None if found is None else json.loads(found)
+
+    def save_calibration(self, verifier: str, version: int, body: Mapping[str, Any]) -> bool:
+        """Keep a version of a verifier's calibration; returns whether there was none of that number."""
+        values = {"verifier": verifier, "version": version, "at": time.time(), "body": json.dumps(body)}
+        try:
+            with self._told("write to"), self._engine.begin() as connection:
+                connection.execute(insert(calibrations).values(values))
+        except LogError as error:
+            if isinstance(error.__cause__, IntegrityError):
+                return False
+            raise
+        return True
+
+    def load_calibration(self, verifier: str) -> tuple[int, dict[str, Any]] | None:
+        """Number and body of the last version of a verifier's calibration, if there is one."""
+        with self._reading() as connection:
+            query = select(calibrations.c.version, calibrations.c.body).where(calibrations.c.verifier == verifier)
+            found = connection.execute(query.order_by(calibrations.c.version.desc()).limit(1)).first()
+        return None if found is None else (found.version, json.loads(found.body))
+
+    def everything(self) -> Iterator[Entry]:
+        """All events that are there for good, in the log's order, a part at a time."""
+        position = BEGINNING
+        while entries := self.since(position):
+            yield from entries
+            position = entries[-1].position
+
+    def counts(self) -> dict[str, int]:
+        """How many events there are, by kind."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                select(events.c.kind, func.count().label("number")).group_by(events.c.kind).order_by(events.c.kind)
+            )
+            return {row.kind: row.number for row in rows}
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def spare(self, target: Path) -> None:
+        """Nothing may be written over the log's own file.
+
+        Raises:
+            LogError: the target is that.
+        """
+        file = self._file
+        if file is not None and target.resolve() == file.resolve():
+            raise LogError(f"{target} is the log itself; give another file to write")
+
+    @property
+    def complete(self) -> bool:
+        """As of `EventStore`: rows are numbered from 1."""
+        with self._reading() as connection:
+            first = connection.execute(select(func.min(events.c.seq))).scalar_one_or_none()
+        return first is None or first == 1
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is nowhere but in this process, so that nothing written to it waits for a disk."""
+        return is_in_memory(self._engine.url)
+
+    @property
+    def url(self) -> str:
+        """The address, with its password."""
+        return self._engine.url.render_as_string(hide_password=False)
+
+    @property
+    def name(self) -> str:
+        """The address without its password."""
+        return self._engine.url.render_as_string(hide_password=True)
+
+    @property
+    def _file(self) -> Path | None:
+        """Where the log is one file."""
+        return None
+
+    def _place(self, position: Position) -> dict[str, int]:
+        """The parameters of `later`."""
+        raise NotImplementedError
+
+    def _write(self, cursor: Any, new: Sequence[Event], rows: Sequence[Row]) -> Written:
+        """Write events in the transaction of a cursor."""
+        raise NotImplementedError
+
+    def _begin(self, cursor: Any) -> None:
+        """What a transaction that writes begins with."""
+
+    def _lock_snapshots(self, connection: Connection) -> None:
+        """Have one writer of snapshots at a time."""
+
+    @contextmanager
+    def _writing(self) -> Iterator[Any]:
+        """A cursor of the driver, in a transaction that is committed where the block ends without an error."""
+        with self._told("write to"), closing(self._engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            self._begin(cursor)
+            try:
+                yield cursor
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._told("read"), self._engine.connect() as connection:
+            yield connection.execution_options(**{READING: True})
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, UnicodeError, self._error) as error:
+            cause = getattr(error, "orig", None) or error
+            raise LogError(f"cannot {what} the log {self.name}: {str(cause).strip().splitlines()[0]}") from error
+
+
+def _row(new: Event) -> Row:
+    return new.kind, new.decision_id, new.at, sayable(json.dumps(new.body(), ensure_ascii=False, separators=(",", ":")))
+
+
+def _entries(connection: Connection, query: Select[Any], values: dict[str, Any]) -> list[Entry]:
+    return [
+        Entry(Position(tx, seq), event_of(kind, decision_id, body, at))
+        for tx, seq, kind, decision_id, at, body in connection.execute(query, values)
+    ]

@@ -1,0 +1,41 @@
+"""The log in a SQLite file, or in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import bindparam
+
+from uniscale_integrations.log.events import Event
+from uniscale_integrations.log.ports import BEGINNING, Entry, Position, Written
+from uniscale_integrations.log.schema import events
+from uniscale_integrations.log.sql import LIMIT, ORDERED, Row, SQLStore
+
+
+class SQLiteStore(SQLStore):
+    """A log in SQLite, which has one writer at a time: rows have consecutive numbers, so that a gap means that another has written."""
+
+    later = ORDERED.where(events.c.seq > bindparam("seq")).order_by(None).order_by(events.c.seq).limit(LIMIT)
+
+    @property
+    def _file(self) -> Path | None:
+        database = self._engine.url.database
+        return Path(database) if database else None
+
+    def _place(self, position: Position) -> dict[str, int]:
+        return {"seq": position.seq}
+
+    def _write(self, cursor: Any, new: Sequence[Event], rows: Sequence[Row]) -> Written:
+        placed = []
+        for each, row in zip(new, rows, strict=True):
+            cursor.execute(self._insert, row)
+            placed.append(Entry(Position(0, cursor.lastrowid), each))
+        if not placed:
+            return Written()
+        before = placed[0].position.seq - 1
+        return Written((True,) * len(placed), tuple(placed), Position(0, before) if before else BEGINNING)
+
+    def _begin(self, cursor: Any) -> None:
+        cursor.execute("BEGIN IMMEDIATE")

@@ -1,0 +1,297 @@
+"""LinUCB (Li et al., arXiv 1003.0146) as UniScale has it: one ridge head per component of the reward, weights applied at request time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uniscale_integrations.errors import StateError
+from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.change import ChangeDetector
+from uniscale_integrations.policy.components import Components
+from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observed, State
+from uniscale_integrations.policy.priors import Precisions
+from uniscale_integrations.policy.product import Products
+from uniscale_integrations.policy.transfer import Described, Transfer, succeeded
+
+PATIENCE = 1000
+"""Decisions for which another one's correctness is waited for; most feedback never comes."""
+
+KNOWN = 0.1
+"""`x^T A^-1 x` below which a configuration is known well enough on a question to be surprised by: about ten observations."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerSettings:
+    """How to explore and what to believe.
+
+    Attributes:
+        alpha: how much a width is worth.
+        exploration: share of `alpha` that goes for correctness, score and cost. What a configuration costs is nearly known, so that
+            trying it for the sake of its cost does not pay. With (1, 1, 1), and every component observed, this is the LinUCB of the paper.
+        optimism: correctness and score expected of a configuration nothing is known of.
+        rise: how much more is hoped for with every doubling of the paths that a search samples, up to 1; more of them seldom do harm.
+        discount: of all earlier observations at each new one; 1 forgets nothing.
+        forget: what is left of the weight of all observations when the world has changed.
+        noise: standard deviation of correctness around what is expected, for noticing changes.
+        precisions: prior precisions.
+    """
+
+    alpha: float = 0.25
+    exploration: tuple[float, float, float] = (1.0, 1.0, 0.0)
+    optimism: float = 0.85
+    rise: float = 0.02
+    discount: float = 1.0
+    forget: float = 0.02
+    noise: float = 0.45
+    precisions: Precisions = field(default_factory=Precisions)
+
+
+class LinUCBPolicy:
+    """LinUCB over components, with a prior that suits configurations of models and search, and an eye on change.
+
+    Query features are centred on the average question so far. So what is learned of an action's level is about the average question, and
+    what is learned for all actions together can only tell questions apart, never actions.
+
+    Args:
+        arms: what there is to choose from.
+        settings: how to explore and what to believe.
+
+    Attributes:
+        arms: as given.
+        settings: as given.
+        components: the ridge heads.
+        changes: how often a change of the world was noticed.
+
+    Example:
+        >>> from uniscale_integrations.policy.schema import FeatureSchema
+        >>> from uniscale_integrations.space import Configuration
+        >>> arms = Arms.of([Configuration("small"), Configuration("large")], FeatureSchema(("bias",)), [0.0, 1.0])
+        >>> policy, context = LinUCBPolicy(arms), Context(np.ones(1))
+        >>> policy.outcome("d1", 1, context, Observed(score=0.9, cost=1.0))
+        >>> policy.assess(context, Weights(0.4, 0.3, 0.3), np.array([True, True])).best
+        0
+    """
+
+    def __init__(self, arms: Arms, settings: LearnerSettings | None = None) -> None:
+        self.arms = arms
+        self.settings = settings or LearnerSettings()
+        self.components = Components(self._products(), self._prior(), self._precision(), self.settings.discount)
+        self.changes = 0
+        self._models = arms.model_of
+        self._detector = ChangeDetector(len(arms.models))
+        self._seen, self._average = 0, np.zeros(len(arms.schema))
+        self._waiting: OrderedDict[str, int] = OrderedDict()
+        self._waited, self._told = np.zeros(len(arms)), np.zeros(len(arms))
+        self._right = 0.0
+
+    @property
+    def name(self) -> str:
+        """With all settings."""
+        return f"linucb {self.settings!r}"
+
+    def assess(self, context: Context, objective: Weights, eligible: Mask) -> Assessment:
+        """What is expected of every configuration."""
+        centred = self._centred(context.query, self._with(context.query))
+        means = self.components.means(centred)
+        judged, observed = self.components.widths(centred)
+        if self._waiting:
+            means[0] -= self._hope_to_lose()
+        objective = self._observable(objective)
+        settings = self.settings
+        correct, score, cost = (share * weight for share, weight in zip(settings.exploration, objective.parts, strict=True))
+        bonus = settings.alpha * (correct * judged + (score + cost) * observed)
+        return Assessment(means[0], means[1], means[2], objective.rewards(means), bonus, eligible)
+
+    def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
+        """The greatest upper confidence bound."""
+        return Choice(assessment.best)
+
+    def decided(self, decision: str, action: int, context: Context) -> None:
+        """Take a question's features into the average, and wait for its correctness over the next `PATIENCE` decisions."""
+        self._seen += 1
+        self._average += (context.query - self._average) / self._seen
+        self._waiting[decision] = action
+        self._waited[action] += 1
+        if len(self._waiting) > PATIENCE:
+            _, given_up = self._waiting.popitem(last=False)
+            self._waited[given_up] -= 1
+
+    def outcome(self, decision: str, action: int, context: Context, seen: Observed) -> None:
+        """Learn score and cost."""
+        self.components.outcome(action, self._centred(context.query, self._average), seen.score, seen.cost)
+
+    def feedback(
+        self, decision: str, action: int, context: Context, correct: float, weight: float = 1.0, previous: float | None = None
+    ) -> None:
+        """Learn correctness; where it shows that the world has changed, forget nearly all. Of a revision only `b` changes."""
+        query = self._centred(context.query, self._average)
+        if previous is not None:
+            self.components.judged.revise(
+                self.components.products.features(action, query), np.array([correct - previous]), weight
+            )
+            return
+        waited = self._waiting.pop(decision, None)
+        if waited is not None:
+            self._waited[waited] -= 1
+        self._right += correct
+        self._told[action] += 1
+        [error], leverage = self.components.judge(action, query, correct, weight)
+        # The hope for what is little known is no expectation to be disappointed.
+        if leverage < KNOWN and self._detector.observe(
+            self._models[action], error / (self.settings.noise * sqrt(1.0 + leverage))
+        ):
+            self.changes += 1
+            self.components.forget(self.settings.forget)
+            self._told *= self.settings.forget
+
+    def on_average(self) -> tuple[Array, Array]:
+        """What is expected of every configuration on the average question so far.
+
+        Returns:
+            correctness, score and `C~`, shape (3, K), and `sqrt(x^T A^-1 x)` of correctness and of the other two, shape (2, K).
+        """
+        query = self._centred(self._average, self._average)
+        return self.components.means(query), self.components.widths(query)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that was learned, as arrays for `np.savez`, with the names of what it is of."""
+        own = {
+            "seen": np.array(self._seen),
+            "average": self._average.copy(),
+            "changes": np.array(self.changes),
+            "right": np.array(self._right),
+            "told": self._told.copy(),
+            "waiting": np.array(list(self._waiting), dtype=np.str_),
+            "waited": np.array(list(self._waiting.values()), dtype=np.int64),
+        }
+        return self.components.state() | self._detector.state() | own | self._described.state()
+
+    def load(self, state: State) -> None:
+        """Take over what `state` gave, of a policy of the same settings; what it has learned of other configurations is converted.
+
+        Raises:
+            StateError: arrays that are missing or do not fit; nothing is taken over then.
+        """
+        needed = ("seen", "average", "changes", "right", "told", "waiting", "waited", "sums", "feedback")
+        missing = [name for name in needed if name not in state]
+        if missing:
+            raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
+        old = Described.read(state)
+        if old is not None and not (old.same(self._described) and old.span == self.arms.span):
+            state = self._converted(state, Transfer(old, self._described))
+        average = np.asarray(state["average"], dtype=np.float64)
+        if average.shape != self._average.shape or not np.isfinite(average).all():
+            raise StateError(f"the average question must be {len(self._average)} finite numbers, got {average!r:.80}")
+        self.components.load(state)
+        self._detector.load(state)
+        self._seen, self._average, self.changes = int(state["seen"]), average.copy(), int(state["changes"])
+        self._right, self._told = float(state["right"]), np.array(state["told"], dtype=np.float64)
+        self._waiting = OrderedDict(zip(map(str, state["waiting"]), map(int, state["waited"]), strict=True))
+        self._waited = np.bincount(np.asarray(state["waited"], dtype=np.int64), minlength=len(self.arms)).astype(np.float64)
+
+    def _converted(self, state: State, transfer: Transfer) -> State:
+        """What was learned of other configurations, or at other prices, as it is of these."""
+        found, precision = dict(state), self._precision()
+        successors = self._successors(transfer.old)
+        for part in ("judged", "observed"):
+            discount, weight, _ = np.asarray(state[f"{part}.settings"], dtype=np.float64)
+            matrix, sums, ridge = (np.asarray(state[f"{part}.{name}"], dtype=np.float64) for name in ("A", "b", "ridge"))
+            if part == "observed":
+                # `C~` is a position on a scale of another length.
+                sums = sums * np.array([[1.0], [transfer.old.span / transfer.new.span]])
+            if matrix.shape != (transfer.old.dim,) * 2:
+                raise StateError(f"the {part} head has {len(matrix)} coefficients, its configurations need {transfer.old.dim}")
+            matrix, sums = transfer.head(matrix, sums, ridge, float(weight), precision)
+            matrix, sums = succeeded(matrix, sums, precision, successors) if successors else (matrix, sums)
+            new = {"A": matrix, "b": sums, "ridge": precision, "settings": np.array([discount, 1.0, 0.0])}
+            found |= {f"{part}.{name}": array for name, array in new.items()}
+        average = dict(zip(transfer.old.query, np.asarray(state["average"], dtype=np.float64).tolist(), strict=True))
+        waiting = [
+            (decision, arm)
+            for decision, waited in zip(map(str, state["waiting"]), map(int, state["waited"]), strict=True)
+            if (arm := transfer.arm(waited)) is not None
+        ]
+        return found | {
+            "average": np.array([average.get(name, 0.0) for name in transfer.new.query]),
+            "told": transfer.per_arm(np.asarray(state["told"])),
+            "waiting": np.array([decision for decision, _ in waiting], dtype=np.str_),
+            "waited": np.array([arm for _, arm in waiting], dtype=np.int64),
+            "sums": transfer.per_model(np.asarray(state["sums"])),
+        }
+
+    def _successors(self, old: Described) -> list[tuple[list[int], list[int]]]:
+        """Places of the coefficients of models that succeed one, and were not there before, with those of what they succeed."""
+        found = []
+        for heir, ancestor in self.arms.successors:
+            if heir in old.models or ancestor not in old.models:
+                continue
+            names, n = self.arms.names, len(self.arms.schema)
+            columns = [f"model: {heir}", f"model: {ancestor}"]
+            if not all(name in names for name in columns):
+                continue
+            mine, theirs = ([names.index(name) * n + place for place in range(n)] for name in columns)
+            found.append((mine, theirs))
+        return found
+
+    @property
+    def _described(self) -> Described:
+        return Described.of(self.arms, own=self._several)
+
+    def _hope_to_lose(self) -> Array:
+        """By how much the correctness expected of each configuration is going to fall when what is waited for turns out as it usually does.
+
+        Without this a configuration that looks promising would be chosen again and again until the first word comes, and the next
+        promising one after that. After n observations the prior, with its hope, still makes up `k / (k + n)` of what is expected, where
+        k is its precision; p further ones take `p / (k + n + p)` of that away.
+        """
+        usual = self._right / self.components.feedback if self.components.feedback else 0.5
+        prior = self.settings.precisions.level
+        known = prior + self._told
+        return max(0.0, self.settings.optimism - usual) * (prior / known) * self._waited / (known + self._waited)
+
+    def _observable(self, objective: Weights) -> Weights:
+        if not self.arms.scored:
+            return objective.without(score=True)
+        return objective if self.components.feedback else objective.score_for_correct()
+
+    def _with(self, query: Array) -> Array:
+        """The average question, this one counted, as it will be once this is decided."""
+        average: Array = self._average + (query - self._average) / (self._seen + 1)
+        return average
+
+    def _centred(self, query: Array, average: Array) -> Array:
+        centred = query - average
+        centred[0] = 1.0
+        return centred
+
+    def _products(self) -> Products:
+        # Where every configuration has a model of its own, the model's code already is its indicator.
+        return Products(self.arms.features, len(self.arms.schema), own=self._several)
+
+    def _prior(self) -> Array:
+        hope = np.minimum(1.0, self.settings.optimism + self.settings.rise * self.arms.doublings)
+        return np.stack([hope, hope, self.arms.costs])
+
+    def _precision(self) -> Array:
+        search = _within_models(self.arms.features, np.asarray(self.arms.model_of))
+        kinds = np.asarray(self.arms.schema.is_kind, dtype=bool)
+        return self.settings.precisions.diagonal(search, kinds, len(self.arms) if self._several else 0)
+
+    @property
+    def _several(self) -> bool:
+        """Whether any model has several configurations."""
+        return len(self.arms.models) < len(self.arms)
+
+
+def _within_models(actions: Array, models: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """For each action feature whether it differs between configurations of one model, as only amounts of search do, shape (m,)."""
+    found: NDArray[np.bool_] = np.any([np.ptp(actions[models == model], axis=0) > 0 for model in np.unique(models)], axis=0)
+    return found
