@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path as File
@@ -43,8 +45,11 @@ from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.paths import Candidate, Expansion, Path
+from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import Configuration, ConfigurationSpace
+from uniscale_integrations.telemetry import Ended, Sampled, Scored
+from uniscale_integrations.telemetry import Event as Event_
 
 QUESTIONS = ("Who won the cup in 1998?", "Write a function that sorts a list of strings by their length.")
 
@@ -677,3 +682,47 @@ def test_what_another_encoder_has_logged_is_read_by_the_names_of_its_features(tm
     assert other.state()["told"].sum() == 12
     before, after = one.decide(QUESTIONS[0]), other.decide(QUESTIONS[0])
     np.testing.assert_allclose(after.assessment.correct, before.assessment.correct, atol=1e-9)
+
+
+def test_an_evaluator_on_an_event_loop_does_not_hold_it_up_while_the_log_is_locked(tmp_path: File) -> None:
+    log = f"sqlite:///{tmp_path / 'log.db'}"
+    made = engine(log=log)
+    answers = [made.run(QUESTIONS[0]) for _ in range(3)]
+    gaps: list[float] = []
+
+    async def beat() -> None:
+        before = time.monotonic()
+        while True:
+            await asyncio.sleep(0.005)
+            gaps.append(time.monotonic() - before)
+            before = time.monotonic()
+
+    async def judged() -> list[bool]:
+        beating = asyncio.create_task(beat())
+        with sqlite3.connect(tmp_path / "log.db", isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            running = [asyncio.create_task(made.afeedback(answer, 1.0)) for answer in answers]
+            await asyncio.sleep(1.0)
+            assert not any(task.done() for task in running)
+            other.execute("ROLLBACK")
+        new = await asyncio.gather(*running)
+        beating.cancel()
+        return new
+
+    assert asyncio.run(judged()) == [True] * 3
+    assert max(gaps) < 0.5, "a second passes while the log is locked"
+    assert made.state()["told"].sum() == 3
+    assert asyncio.run(made.afeedback(answers[0], 1.0)) is False
+    with pytest.raises(UnknownDecisionError, match="no decision 'nobody'"):
+        asyncio.run(made.afeedback("nobody", 1.0))
+
+
+def test_observers_are_told_what_happens_and_change_nothing() -> None:
+    seen: list[Event_] = []
+    watched, alone = engine(observers=[seen.append], sampling=Sampling(seed=1)), engine(sampling=Sampling(seed=1))
+    answer = watched.run(QUESTIONS[0])
+    assert answer.text == alone.run(QUESTIONS[0]).text
+    kinds = [type(event).__name__ for event in seen]
+    assert (kinds[0], kinds[-2:]) == ("Decided", ["Logged", "Ended"])
+    assert {"Sampled", "Scored"} <= set(kinds)
+    assert {event.decision_id for event in seen if isinstance(event, (Sampled, Scored, Ended))} == {answer.decision_id}

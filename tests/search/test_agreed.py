@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.search.trees import WORLDS, World
-from uniscale_integrations.search.agreed import Agreed
+from uniscale_integrations.search.agreed import Agreed, contenders
 from uniscale_integrations.search.beam import BeamSearch, SearchSettings
 from uniscale_integrations.search.paths import Candidate, Expansion, Scored
 from uniscale_integrations.space import Configuration
@@ -31,7 +31,7 @@ def test_what_was_shown_is_how_the_answer_begins(
             break
         wish = pending.pop(order.randrange(len(pending)))
         search.tell(wish.path.key, world.expand(wish))
-        shown += agreed.new(search)
+        shown += agreed.new(contenders(search))
     result = search.result()
     if result is not None and not result.cut:
         assert list(result.chosen.steps[: len(shown)]) == shown
@@ -40,11 +40,11 @@ def test_what_was_shown_is_how_the_answer_begins(
 def test_a_step_is_shown_when_the_last_path_without_it_is_gone() -> None:
     search, agreed = BeamSearch(Configuration("m", cp=2, bs=1), SearchSettings(early_stopping=False)), Agreed()
     [wish] = search.ask()
-    assert agreed.new(search) == ()
+    assert agreed.new(contenders(search)) == ()
     search.tell(wish.path.key, [Scored(Candidate(("one ",), False), (0.9,)), Scored(Candidate(("two ",), False), (0.5,))])
-    assert agreed.new(search) == ("one ",)
-    assert agreed.new(search) == ()
+    assert agreed.new(contenders(search)) == ("one ",)
+    assert agreed.new(contenders(search)) == ()
     [wish] = search.ask()
     search.tell(wish.path.key, [Scored(Candidate(("and a half",), True), (0.9,))] * 2)
-    assert agreed.new(search) == ("and a half",)
+    assert agreed.new(contenders(search)) == ("and a half",)
     assert agreed.told == 2

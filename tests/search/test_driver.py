@@ -10,10 +10,11 @@ import pytest
 
 from tests.search.trees import BEAM, LOCKSTEP, WORLD, Judge, Tamper, TreeGenerator, TreeVerifier, ask
 from uniscale_integrations.errors import SearchFailed
-from uniscale_integrations.search.beam import BeamSearch
+from uniscale_integrations.search.driver import GIVEN_UP
 from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path
 from uniscale_integrations.search.ports import Verdict
 from uniscale_integrations.search.run import Run
+from uniscale_integrations.telemetry import Event, Sampled, Scored, Stopped
 
 
 def spoiled(spoil: Callable[[Path, int], bool], error: Exception) -> Tamper:
@@ -107,8 +108,9 @@ def test_a_verifier_that_raises_later_keeps_what_had_finished() -> None:
             raise RuntimeError("gone")
         return verdicts
 
-    def observe(search: BeamSearch) -> None:
-        finished.update(path.text for path in search.paths if path.fate is Fate.FINISHED)
+    def observe(event: Event) -> None:
+        if isinstance(event, Scored):
+            finished.update(path.text for path in event.contenders if path.fate is Fate.FINISHED)
 
     answer = ask(BEAM, TreeGenerator(WORLD), TreeVerifier(WORLD, judge=judge), observe)
     assert {path.text for path in answer.paths if path.fate is Fate.FINISHED} == finished
@@ -215,8 +217,23 @@ def test_what_is_dropped_from_the_beam_is_not_retained() -> None:
 
 
 def test_the_observer_sees_every_answer_the_search_took() -> None:
-    seen: list[int] = []
+    seen: list[Event] = []
     generator = TreeGenerator(WORLD)
-    ask(LOCKSTEP, generator, TreeVerifier(WORLD), lambda search: seen.append(len(search.paths)))
-    assert len(seen) == len(generator.sessions[0].calls)
-    assert seen == sorted(seen)
+    answer = ask(LOCKSTEP, generator, TreeVerifier(WORLD), seen.append)
+    scored = [event for event in seen if isinstance(event, Scored)]
+    assert len(scored) == len(generator.sessions[0].calls)
+    assert [event.count for event in scored] == sorted(event.count for event in scored)
+    assert scored[-1].best == answer.best_score
+    assert sum(len(event.candidates) for event in seen if isinstance(event, Sampled)) == len(answer.paths)
+    given_up = [path for event in seen if isinstance(event, Stopped) for path in event.paths]
+    assert {path.key for path in given_up} == {path.key for path in answer.paths if path.fate in GIVEN_UP}
+    assert len(given_up) == len({path.key for path in given_up})
+
+
+def test_an_observer_that_raises_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def observe(event: Event) -> None:
+        raise ValueError("look away")
+
+    answer = ask(BEAM, TreeGenerator(WORLD), TreeVerifier(WORLD), observe)
+    assert answer.text == ask(BEAM, TreeGenerator(WORLD), TreeVerifier(WORLD)).text
+    assert "an observer raised at Sampled" in caplog.text

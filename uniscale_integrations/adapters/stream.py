@@ -10,9 +10,9 @@ from typing import Any
 
 from uniscale_integrations.adapters.stopping import Until
 from uniscale_integrations.search.agreed import Agreed
-from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.run import Answer
+from uniscale_integrations.telemetry import Decided, Event, Sampled, Scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ async def pieces_of(
 
     Args:
         asked: what is asked.
-        answered: makes the answer; takes `observe` and `emit` as `UniScale.arun` does.
+        answered: makes the answer; takes `observe`, `emit` and `shown` as `UniScale.arun` does.
         context: where it is made.
         native: the type of the framework's pieces; of those of another framework only the text is shown.
         text_alone: whether a candidate's payload says nothing but the text of its steps. Where one says more, nothing is shown before it is
@@ -49,14 +49,19 @@ async def pieces_of(
         pieces of the inner model, or texts of steps.
     """
     pieces: asyncio.Queue[Native | str | None] = asyncio.Queue()
-    agreed, until, until_piece, showing = Agreed(), Until(asked.stop), Until(asked.stop), True
+    agreed, until, until_piece, showing, plain, shown = Agreed(), Until(asked.stop), Until(asked.stop), True, False, False
 
-    def observe(search: BeamSearch) -> None:
-        nonlocal showing
-        showing = showing and all(text_alone(path.payload) for path in search.paths)
-        steps = until("".join(agreed.new(search)))
-        if steps and showing and not search.configuration.plain and not asked.whole:
-            pieces.put_nowait(steps)
+    def observe(event: Event) -> None:
+        nonlocal showing, plain, shown
+        if isinstance(event, Decided):
+            plain = event.decision.configuration.plain
+        elif isinstance(event, Sampled):
+            showing = showing and all(text_alone(candidate.payload) for candidate in event.candidates if candidate.error is None)
+        elif isinstance(event, Scored):
+            steps = until("".join(agreed.new(event.contenders)))
+            if steps and showing and not plain and not asked.whole:
+                shown = True
+                pieces.put_nowait(steps)
 
     def emit(piece: Any) -> None:
         if isinstance(piece, native):
@@ -64,7 +69,7 @@ async def pieces_of(
         elif not asked.whole and (text := until_piece(_text_in(piece))):
             pieces.put_nowait(text)
 
-    work = asyncio.create_task(answered(observe=observe, emit=emit), context=context)
+    work = asyncio.create_task(answered(observe=observe, emit=emit, shown=lambda: shown), context=context)
     work.add_done_callback(lambda _: pieces.put_nowait(None))
     try:
         while (piece := await pieces.get()) is not None:

@@ -17,11 +17,12 @@ from uniscale_integrations.cost.hardware import profile
 from uniscale_integrations.cost.ledger import Ledger
 from uniscale_integrations.engine.model_registry import is_hosted, load_generator, suiting
 from uniscale_integrations.search.aggregation import aggregation
-from uniscale_integrations.search.beam import BeamSearch, Schedule
+from uniscale_integrations.search.beam import Schedule
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Answer, Request, run
 from uniscale_integrations.space import Configuration
+from uniscale_integrations.telemetry import Event, Scored
 from uniscale_integrations.texts import shown
 from uniscale_integrations.verifiers.named import named_verifier
 
@@ -80,10 +81,11 @@ def ask(
             loaded = load_generator(model, lambda message: status.update(Text(message)), instruction=instruction)
             judge = named_verifier(suiting([loaded]) if verifier == "auto" else verifier, [model])
 
-            def observe(search: BeamSearch) -> None:
-                depth = max((path.depth for path in search.paths), default=0)
-                best = "" if search.best is None or search.best.value is None else f", best V={search.best.value:.3f}"
-                status.update(f"{len(search.paths)} candidates, depth {depth}, {len(search.live())} paths alive{best}")
+            def observe(event: Event) -> None:
+                if isinstance(event, Scored):
+                    depth = max((path.depth for path in event.contenders), default=0)
+                    best = "" if event.best is None else f", best V={event.best:.3f}"
+                    status.update(f"{event.count} candidates, depth {depth}, {len(event.contenders)} paths in the running{best}")
 
             answer = run(request, loaded, judge, observe)
         _show(question, answer, trace)

@@ -71,8 +71,8 @@ class Knowledge:
         """Have events written by the log's own thread, and wait for nothing."""
         self._group.submit(*new)
 
-    async def keep(self, *new: Event) -> list[str]:
-        """Log what happened; a log that fails never costs the user the answer, who is told of it instead."""
+    async def keep(self, *new: Event) -> LogError | None:
+        """Have events written, without holding up the event loop; what went wrong, if anything."""
         try:
             written = self._group.submit(*new)
             if written.done():
@@ -80,8 +80,8 @@ class Knowledge:
             else:
                 await asyncio.wrap_future(written)
         except LogError as error:
-            return [f"not logged, so feedback on it cannot be learned from: {error}"]
-        return []
+            return error
+        return None
 
     def feedback(self, target: object, credit: Credit, given: Feedback) -> bool:
         """Write feedback on what a target stands for, and wait until it is there; returns whether any of it was new."""

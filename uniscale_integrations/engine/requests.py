@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -23,16 +23,17 @@ from uniscale_integrations.errors import (
     RequestRefused,
     SearchFailed,
 )
+from uniscale_integrations.log.events import Event as LogEvent
 from uniscale_integrations.log.events import Outcome, new_id
 from uniscale_integrations.models.faults import Fault, fault_of
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Context
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Emit
-from uniscale_integrations.search.driver import Observer
 from uniscale_integrations.search.ports import Sampling, Verifier
 from uniscale_integrations.search.run import Answer, Request, arun
 from uniscale_integrations.space import Configuration
+from uniscale_integrations.telemetry import Decided, Ended, Event, Logged, Observer, Sampled, Scored, Stopped, tell
 from uniscale_integrations.verifiers.formed import Formed
 
 
@@ -46,8 +47,9 @@ class Wanted:
         weights: of the reward.
         limits: what it may cost.
         sampling: how to draw.
-        observe: told of every answer that the search took.
+        observers: are told what happens.
         emit: takes the pieces of an answer while it is made.
+        shown: whether any of the answer has been shown already, beside those pieces.
         id: of the request; it may take several decisions.
     """
 
@@ -56,8 +58,9 @@ class Wanted:
     weights: Weights
     limits: Budget
     sampling: Sampling = Sampling()
-    observe: Observer | None = None
+    observers: tuple[Observer, ...] = ()
     emit: Emit | None = None
+    shown: Callable[[], bool] = lambda: False
     id: str = field(default_factory=new_id)
 
 
@@ -125,25 +128,28 @@ class Requests:
             RequestRefused: a provider refused the request itself.
             ContextLengthError: the question is too long for the last one that was left.
         """
-        brain, shown = self.brain, _Shown(wanted.emit)
+        brain, shown = self.brain, _Shown(wanted.emit, wanted.shown)
         notes = await self._knowledge.replica.async_if_due()
         for attempt in count():
             decision = self.decide(wanted, failed, attempt)
+            tell(wanted.observers, Decided(decision))
             lost: list[Ledger] = []
             try:
                 answer = await self._attempt(decision, wanted, shown, lost)
-            except asyncio.CancelledError:
+            except asyncio.CancelledError as error:
+                tell(wanted.observers, Ended(decision.id, error=error))
                 # The decision is closed, so that nobody waits for its outcome; the log's own thread sees to that.
                 failure = self.journal.failed(decision, "cancelled", _spent(lost))
                 self._spend(failure)
                 self._knowledge.submit(self.journal.decided(decision, wanted.query), failure)
                 raise
             except Exception as error:
+                tell(wanted.observers, Ended(decision.id, error=error))
                 notes += await self._failed(decision, wanted, error, _spent(lost))
                 if isinstance(error, RequestRefused) or not isinstance(error, (SearchFailed, ContextLengthError)):
                     raise
                 failed = {**failed, **{each: str(error) for each in brain.space if each.model == decision.configuration.model}}
-                if shown.anything or not brain.eligibility.anything(wanted.asked, failed):
+                if shown.so_far() or not brain.eligibility.anything(wanted.asked, failed):
                     raise
                 continue
             return await self._answered(decision, wanted, answer, notes)
@@ -164,7 +170,8 @@ class Requests:
         )
         valid = wanted.asked.valid
         verifier: Verifier | None = design.verifier if valid is None else Formed(design.verifier, valid)
-        return await arun(request, design.models[configuration.model], verifier, wanted.observe, lost.append)
+        observe = _of_decision(decision.id, wanted.observers) if wanted.observers else None
+        return await arun(request, design.models[configuration.model], verifier, observe, lost.append, shown.so_far)
 
     async def _answered(self, decision: Decision, wanted: Wanted, answer: Answer, notes: Sequence[str]) -> Answer:
         """Remember how it went, and log it."""
@@ -172,15 +179,23 @@ class Requests:
         eligibility.resting.answered(decision.configuration.model)
         eligibility.took(decision.configuration, answer.ledger.seconds - answer.waited)
         self._spend(answer.ledger)
-        kept = await self._knowledge.keep(self.journal.decided(decision, wanted.query), self.journal.answered(decision, answer))
-        return replace(answer, decision_id=decision.id, notes=(*answer.notes, *notes, *kept))
+        kept = await self._keep(wanted, self.journal.decided(decision, wanted.query), self.journal.answered(decision, answer))
+        whole = replace(answer, decision_id=decision.id, notes=(*answer.notes, *notes, *kept))
+        tell(wanted.observers, Ended(decision.id, whole))
+        return whole
+
+    async def _keep(self, wanted: Wanted, *new: LogEvent) -> list[str]:
+        """Log what happened; a log that fails never costs the user the answer, who is told of it instead."""
+        error = await self._knowledge.keep(*new)
+        tell(wanted.observers, Logged(new, error))
+        return [] if error is None else [f"not logged, so feedback on it cannot be learned from: {error}"]
 
     async def _failed(self, decision: Decision, wanted: Wanted, error: Exception, spent: tuple[float, float]) -> list[str]:
         """Log that a decision came to nothing, and remember what its model is to be spared for; notes for whoever asked."""
         eligibility = self.brain.eligibility
         failure = self.journal.failed(decision, str(error) or repr(error), spent)
         self._spend(failure)
-        notes = await self._knowledge.keep(self.journal.decided(decision, wanted.query), failure)
+        notes = await self._keep(wanted, self.journal.decided(decision, wanted.query), failure)
         if isinstance(error, BudgetError) and not isinstance(error, CrowdedError) and wanted.limits.seconds is not None:
             # How long it would have taken is not known, only that it was more.
             eligibility.took(decision.configuration, 2.0 * wanted.limits.seconds)
@@ -207,15 +222,28 @@ class Requests:
 
 
 class _Shown:
-    """Passes pieces of an answer on, and knows whether there were any."""
+    """Passes pieces of an answer on, and knows whether anything of it has been shown."""
 
-    def __init__(self, emit: Emit | None) -> None:
-        self._emit, self.anything = emit, False
+    def __init__(self, emit: Emit | None, beside: Callable[[], bool]) -> None:
+        self._emit, self._beside, self._any = emit, beside, False
 
     def __call__(self, piece: Any) -> None:
-        self.anything = True
+        self._any = True
         if self._emit is not None:
             self._emit(piece)
+
+    def so_far(self) -> bool:
+        return self._any or self._beside()
+
+
+def _of_decision(decision_id: str, observers: Sequence[Observer]) -> Observer:
+    """Passes on what happens in a search, with the decision that it belongs to."""
+
+    def observe(event: Event) -> None:
+        of = replace(event, decision_id=decision_id) if isinstance(event, (Sampled, Scored, Stopped)) else event
+        tell(observers, of)
+
+    return observe
 
 
 def _spent(lost: Sequence[Ledger]) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -27,10 +27,10 @@ from uniscale_integrations.policy.objective import Mode, weights
 from uniscale_integrations.policy.policy import PolicyFactory
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Emit, Turn
-from uniscale_integrations.search.driver import Observer
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier
 from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import ConfigurationSpace
+from uniscale_integrations.telemetry import Observer
 
 Result = TypeVar("Result")
 
@@ -65,6 +65,7 @@ class UniScale:
         recalibrate: whether the verifier's scores are calibrated to the feedback that comes, before they are learned from.
         store_queries: whether the log keeps the text of questions; otherwise it keeps features and a hash.
         store_paths: whether the log keeps every path of a search, with the text of the answers, for reports to show.
+        observers: are told what happens while requests are served, as events of `telemetry`; they change nothing.
 
     Raises:
         ConfigurationError: a space of models that are not there, or settings that cannot be.
@@ -97,10 +98,12 @@ class UniScale:
         recalibrate: bool = False,
         store_queries: bool = False,
         store_paths: bool = False,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self.weights, self.sampling = weights(mode), sampling or Sampling()
         spec = PolicySpec(policy, settings)
         design = designed(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget)
+        self._observers = tuple(observers)
         self._stored = {"store_queries": store_queries, "store_paths": store_paths}
         self._knowledge = Knowledge(log)
         try:
@@ -215,6 +218,7 @@ class UniScale:
         models: Collection[str] | None = None,
         observe: Observer | None = None,
         emit: Emit | None = None,
+        shown: Callable[[], bool] = lambda: False,
     ) -> Answer:
         """Choose a configuration, run it, log choice and outcome, and give the answer with the decision's id.
 
@@ -229,8 +233,9 @@ class UniScale:
                 anything else is left.
             sampling: how to draw, instead of the engine's.
             models: names of those that may be chosen; all by default.
-            observe: told of every answer that the search took.
+            observe: told what happens, beside the engine's own observers; see `telemetry`.
             emit: takes the pieces of an answer while it is made, where the configuration is plain and the model streams.
+            shown: whether any of the answer has been shown already, beside those pieces, so that it cannot be begun anew.
 
         Raises:
             ConfigurationError: no configuration can serve it.
@@ -240,7 +245,8 @@ class UniScale:
         """
         requests = self._requests
         wanted = self._wanted(question, mode, budget)
-        wanted = replace(wanted, sampling=sampling or self.sampling, observe=observe, emit=emit)
+        observers = self._observers if observe is None else (*self._observers, observe)
+        wanted = replace(wanted, sampling=sampling or self.sampling, observers=observers, emit=emit, shown=shown)
         return await requests.answer(wanted, requests.others(models))
 
     def feedback(

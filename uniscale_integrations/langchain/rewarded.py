@@ -91,13 +91,19 @@ class _Jury:
         for evaluator in self.evaluators:
             with _answer_first(evaluator):
                 said = _called(evaluator, given, answer, _reference(self.reference, given))
-                _tell(self.engine, run_id, evaluator, said, self.credit)
+                for judged in judgements(evaluator, said):
+                    self.engine.feedback(run_id, judged.score, **self._about(judged))
 
     async def ajudge(self, run_id: UUID, given: Any, answer: Any) -> None:
         for evaluator in self.evaluators:
             with _answer_first(evaluator):
                 said = _called(evaluator, given, answer, _reference(self.reference, given))
-                _tell(self.engine, run_id, evaluator, await said if inspect.isawaitable(said) else said, self.credit)
+                for judged in judgements(evaluator, await said if inspect.isawaitable(said) else said):
+                    await self.engine.afeedback(run_id, judged.score, **self._about(judged))
+
+    def _about(self, judged: Judgement) -> dict[str, Any]:
+        """What else feedback says."""
+        return {"source": judged.key, "key": judged.key, "comment": judged.comment, "credit": self.credit}
 
 
 class _Rewarded(RunnableLambda[Any, Any]):
@@ -198,11 +204,6 @@ def judgements(evaluator: Evaluator, said: Any) -> list[Judgement]:
             return []
         return [Judgement(_score(said["score"]), str(said.get("key") or name), str(said.get("comment") or ""))]
     return [Judgement(_score(said), name)]
-
-
-def _tell(engine: UniScale, run_id: UUID, evaluator: Evaluator, said: Any, credit: Credit) -> None:
-    for judged in judgements(evaluator, said):
-        engine.feedback(run_id, judged.score, source=judged.key, key=judged.key, comment=judged.comment, credit=credit)
 
 
 def _called(evaluator: Evaluator, given: Any, answer: Any, reference: Any) -> Any | Awaitable[Any]:

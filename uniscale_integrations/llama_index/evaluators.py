@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from math import isfinite
 from typing import Any
 
@@ -102,7 +103,10 @@ class FeedbackEvaluator(BaseEvaluator):
         """As the evaluator does, and the engine is told."""
         with watching() as seen:
             result = self._evaluator.evaluate_response(query=query, response=response, **kwargs)
-        self._tell(response, result, by_itself=id(self._engine) in seen)
+        with self._verdict_first():
+            correct = self._learned(response, result, by_itself=id(self._engine) in seen)
+            if correct is not None:
+                self._engine.feedback(response, correct, **self._about(result))
         return result
 
     async def aevaluate_response(
@@ -111,27 +115,37 @@ class FeedbackEvaluator(BaseEvaluator):
         """As the evaluator does, and the engine is told."""
         with watching() as seen:
             result = await self._evaluator.aevaluate_response(query=query, response=response, **kwargs)
-        self._tell(response, result, by_itself=id(self._engine) in seen)
+        with self._verdict_first():
+            correct = self._learned(response, result, by_itself=id(self._engine) in seen)
+            if correct is not None:
+                await self._engine.afeedback(response, correct, **self._about(result))
         return result
 
-    def _tell(self, response: object, result: EvaluationResult, *, by_itself: bool) -> None:
+    @contextmanager
+    def _verdict_first(self) -> Iterator[None]:
+        """Logs what went wrong with feedback: a scale of the application's may raise anything; the verdict is there all the same."""
+        try:
+            yield
+        except Exception:
+            _log.exception("what %s said cannot be learned from", self._source)
+
+    def _about(self, result: EvaluationResult) -> dict[str, Any]:
+        """What else feedback says."""
+        return {"source": self._source, "key": self._key, "comment": result.feedback or "", "credit": self._credit}
+
+    def _learned(self, response: object, result: EvaluationResult, *, by_itself: bool) -> float | None:
+        """What is to be learned of a verdict, in [0, 1]; `None` for nothing."""
         if by_itself:
             self._warn(
                 "decides through the engine that it judges, as a judge that is left to Settings.llm may; give it an LLM of its own"
             )
-            return
+            return None
         if not decisions_behind(response):
-            return
-        try:
-            correct = self._share(result)
-            if correct is None and not callable(self._scale):
-                self._warn("said nothing that could be learned from: no score, or an invalid one")
-            elif correct is not None:
-                comment = result.feedback or ""
-                self._engine.feedback(response, correct, source=self._source, key=self._key, comment=comment, credit=self._credit)
-        except Exception:
-            # A scale of the application's may raise anything; the verdict is there all the same.
-            _log.exception("what %s said cannot be learned from", self._source)
+            return None
+        correct = self._share(result)
+        if correct is None and not callable(self._scale):
+            self._warn("said nothing that could be learned from: no score, or an invalid one")
+        return correct
 
     def _warn(self, what: str) -> None:
         """Say once why nothing is learned."""

@@ -18,7 +18,7 @@ class Agreed:
         >>> [wish] = search.ask()
         >>> same, other = Candidate(("one ",), False), Candidate(("two ",), False)
         >>> _ = search.tell(wish.path.key, [Scored(same, (0.9,)), Scored(other, (0.5,))])
-        >>> agreed.new(search)
+        >>> agreed.new(contenders(search))
         ('one ',)
     """
 
@@ -30,19 +30,19 @@ class Agreed:
         """How many steps have been told."""
         return self._told
 
-    def new(self, search: BeamSearch) -> tuple[str, ...]:
-        """The steps that have been agreed on since it was last asked."""
-        shared = _common(path.steps for path in _contenders(search))
+    def new(self, paths: Sequence[Path]) -> tuple[str, ...]:
+        """The steps that these `contenders` have in common and that were not told before."""
+        shared = _common(path.steps for path in paths)
         found, self._told = shared[self._told :], max(self._told, len(shared))
         return tuple(found)
 
 
-def _contenders(search: BeamSearch) -> list[Path]:
+def contenders(search: BeamSearch) -> tuple[Path, ...]:
     """Paths that may become the answer, or on which it may be built. One that only ran out of steps may, as long as none has finished."""
     finished = [path for path in search.paths if path.fate is Fate.FINISHED]
     if finished:
-        return [*search.live(), *finished]
-    return [*search.live(), *(path for path in search.paths if path.fate is Fate.TRUNCATED)]
+        return (*search.live(), *finished)
+    return (*search.live(), *(path for path in search.paths if path.fate is Fate.TRUNCATED))
 
 
 def _common(paths: Iterable[Sequence[str]]) -> tuple[str, ...]:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from uniscale_integrations import telemetry
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import BudgetError, CrowdedError, RequestRefused, VerifierError
+from uniscale_integrations.search.agreed import contenders
 from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.budget import Meter
-from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey, Scored
+from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, Scored
 from uniscale_integrations.search.ports import GeneratorSession, Hurries, Queues, Verdict, VerifierSession
 from uniscale_integrations.search.scores import check_scores
+from uniscale_integrations.telemetry import Observer, Sampled, Stopped, tell
+
+GIVEN_UP = frozenset((Fate.FAILED, Fate.OUTRANKED, Fate.DUPLICATE, Fate.PRUNED, Fate.CANCELLED))
+"""What has become of paths that are out of the search."""
 
 GRACE = 0.15
 """Seconds after a deadline in which what is there may still be scored; after that it counts without a score."""
 
-Observer = Callable[[BeamSearch], None]
 Told = list[tuple[PathKey, list[Scored]]]
 
 
@@ -56,7 +61,7 @@ class Driver:
         meter: what may be spent; where it has limits the driver charges it, and ends the search when it is used up.
         verifier_name: for messages.
         as_one: whether the expansions of all trees go into one call; a verifier that compares paths must see them together.
-        observe: called after every answer that the search took.
+        observe: is told what happens; see `telemetry`.
 
     Attributes:
         cancelled: what calls that were cancelled had used, generator and verifier apart, where they told, or their estimate.
@@ -81,6 +86,7 @@ class Driver:
         self._verifier_name = verifier_name
         self._as_one = as_one or search.configuration.qp == 1
         self._observe = observe
+        self._seen_off: set[PathKey] = set()
 
     async def run(self) -> None:
         """Ask, expand, score, tell, until the search is over or the budget spent.
@@ -213,6 +219,9 @@ class Driver:
         try:
             group = call.wishes
             answers = call.answers = await self._sample(group)
+            if self._observe is not None:
+                for wish, made in zip(group, answers, strict=True):
+                    tell((self._observe,), Sampled(wish.path.key, tuple(made)))
             items = [(wish.path, c) for wish, made in zip(group, answers, strict=True) for c in made if _scorable(c)]
             scored = await self._score(items)
             if len(group) == 1 and len(scored) == len(answers[0]):
@@ -275,7 +284,15 @@ class Driver:
         for key, candidates in told:
             self.search.tell(key, candidates)
         if self._observe is not None:
-            self._observe(self.search)
+            self._tell_of_paths(self._observe)
+
+    def _tell_of_paths(self, observe: Observer) -> None:
+        paths, best = self.search.paths, self.search.best
+        given_up = tuple(path for path in paths if path.fate in GIVEN_UP and path.key not in self._seen_off)
+        self._seen_off.update(path.key for path in given_up)
+        if given_up:
+            tell((observe,), Stopped(given_up))
+        tell((observe,), telemetry.Scored(contenders(self.search), len(paths), None if best is None else best.value))
 
     def _watch_budget(self) -> None:
         broken = self.meter.exceeded(self._spent())

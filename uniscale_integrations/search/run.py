@@ -18,11 +18,12 @@ from uniscale_integrations.search.aggregation import MEAN, Aggregation
 from uniscale_integrations.search.beam import BeamSearch, Schedule, SearchSettings
 from uniscale_integrations.search.budget import Budget, Meter
 from uniscale_integrations.search.conversation import Conversation, Converses, Emit
-from uniscale_integrations.search.driver import Driver, Observer
+from uniscale_integrations.search.driver import Driver
 from uniscale_integrations.search.paths import Fate, Path, PathKey
 from uniscale_integrations.search.ports import Generator, GeneratorSession, Sampling, Verifier
 from uniscale_integrations.search.result import champions
 from uniscale_integrations.space import Configuration
+from uniscale_integrations.telemetry import Observer
 from uniscale_integrations.texts import sayable
 
 
@@ -258,6 +259,7 @@ async def arun(
     verifier: Verifier | None = None,
     observe: Observer | None = None,
     lost: Callable[[Ledger], object] | None = None,
+    shown: Callable[[], bool] = lambda: False,
 ) -> Answer:
     """Search for the answer to a request.
 
@@ -265,8 +267,9 @@ async def arun(
         request: the question and how to search.
         generator: the base model.
         verifier: scores the steps.
-        observe: told of every answer that the search took.
+        observe: told what happens; see `telemetry`.
         lost: told what was spent where no answer comes of it, also when the caller cancels.
+        shown: whether any of the answer has been shown already, so that it cannot be begun anew.
 
     Raises:
         ConfigurationError: the request cannot be run as it stands.
@@ -275,9 +278,8 @@ async def arun(
         RequestRefused: the provider refused the request itself.
     """
     answer = await _executed(Run(request, generator, verifier, observe), lost)
-    if answer.cut and observe is None and any(isinstance(path.payload, ContinuationError) for path in answer.paths):
-        # The model turned out not to go on with what it has begun. Now that this is known, it is asked for whole answers; but not where
-        # somebody watches, who has perhaps shown some of it already.
+    if answer.cut and not shown() and any(isinstance(path.payload, ContinuationError) for path in answer.paths):
+        # The model turned out not to go on with what it has begun. Now that this is known, it is asked for whole answers.
         again = await _executed(Run(request, generator, verifier, observe), lost)
         return replace(again, ledger=answer.ledger.plus(again.ledger), notes=(*answer.notes, *again.notes))
     return answer
