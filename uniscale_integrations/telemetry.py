@@ -6,18 +6,15 @@ changes an answer.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from uniscale_integrations.engine.journal import Decision
-    from uniscale_integrations.log.events import Event as LogEvent
-    from uniscale_integrations.search.paths import Candidate, Path, PathKey
-    from uniscale_integrations.search.run import Answer
+from uniscale_integrations.engine.journal import Decision
+from uniscale_integrations.log.events import Event as LogEvent
+from uniscale_integrations.search.events import Sampled, Scored, Stopped
+from uniscale_integrations.search.run import Answer
 
-_log = logging.getLogger(__name__)
+__all__ = ["Decided", "Ended", "Event", "Logged", "Observer", "Sampled", "Scored", "Stopped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,51 +26,6 @@ class Decided:
     """
 
     decision: Decision
-
-
-@dataclass(frozen=True, slots=True)
-class Sampled:
-    """A model has given candidates for the next step of a path, or for a whole answer.
-
-    Attributes:
-        path: which path they continue.
-        candidates: what it gave; a failed one says why in its `error`.
-        decision_id: the decision that they belong to; empty where no engine decides.
-    """
-
-    path: PathKey
-    candidates: tuple[Candidate, ...]
-    decision_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """The search has taken candidates, with the verifier's scores.
-
-    Attributes:
-        contenders: paths that may still become the answer, or on which it may be built.
-        count: how many paths there have been.
-        best: value of the best finished path; `None` where none has one.
-        decision_id: as of `Sampled`.
-    """
-
-    contenders: tuple[Path, ...]
-    count: int
-    best: float | None
-    decision_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """Paths were given up: they can no longer win, fell out of the beam, or failed.
-
-    Attributes:
-        paths: each with its `fate` and the `reason`.
-        decision_id: as of `Sampled`.
-    """
-
-    paths: tuple[Path, ...]
-    decision_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +59,3 @@ class Logged:
 Event = Decided | Sampled | Scored | Stopped | Ended | Logged
 Observer = Callable[[Event], object]
 """Takes an event at once, on the thread or event loop that it happens on, which waits for it."""
-
-
-def tell(observers: Sequence[Observer], event: Event) -> None:
-    """Tell everybody who looks.
-
-    Example:
-        >>> seen = []
-        >>> tell([seen.append], Logged(()))
-        >>> seen
-        [Logged(events=(), error=None)]
-    """
-    for observer in observers:
-        try:
-            observer(event)
-        except Exception:
-            _log.warning("an observer raised at %s, which changes nothing but what it saw", type(event).__name__, exc_info=True)

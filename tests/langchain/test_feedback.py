@@ -35,10 +35,10 @@ from openevals.llm import create_llm_as_judge
 from tests.langchain.conftest import openai, searching
 from tests.logged import decided, judged
 from tests.openai_server import Body, Server
+from uniscale_integrations.adapters.stamp import decision_of
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError, UnknownDecisionError
 from uniscale_integrations.langchain import FeedbackClient, RunLedger, UniScaleChatModel, learn_from, rewarded
-from uniscale_integrations.langchain.reading import decision_of
 
 PROMPT = ChatPromptTemplate.from_messages([("system", "Be brief."), ("human", "{question}")])
 GIVEN = {"question": "What is 2 + 2?"}

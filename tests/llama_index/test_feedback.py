@@ -425,7 +425,7 @@ import json, sys
 from tests.langchain.conftest import openai
 from tests.llama_index.test_feedback import _both
 from tests.openai_server import Server
-from uniscale_integrations.langchain.reading import decision_of
+from uniscale_integrations.adapters.stamp import decision_of
 
 engine, chat_model, llm = _both(sys.argv[1], Server())
 engine.sync()

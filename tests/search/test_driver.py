@@ -11,10 +11,10 @@ import pytest
 from tests.search.trees import BEAM, LOCKSTEP, WORLD, Judge, Tamper, TreeGenerator, TreeVerifier, ask
 from uniscale_integrations.errors import SearchFailed
 from uniscale_integrations.search.driver import GIVEN_UP
+from uniscale_integrations.search.events import Sampled, Scored, SearchEvent, Stopped
 from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path
 from uniscale_integrations.search.ports import Verdict
 from uniscale_integrations.search.run import Run
-from uniscale_integrations.telemetry import Event, Sampled, Scored, Stopped
 
 
 def spoiled(spoil: Callable[[Path, int], bool], error: Exception) -> Tamper:
@@ -108,7 +108,7 @@ def test_a_verifier_that_raises_later_keeps_what_had_finished() -> None:
             raise RuntimeError("gone")
         return verdicts
 
-    def observe(event: Event) -> None:
+    def observe(event: SearchEvent) -> None:
         if isinstance(event, Scored):
             finished.update(path.text for path in event.contenders if path.fate is Fate.FINISHED)
 
@@ -217,7 +217,7 @@ def test_what_is_dropped_from_the_beam_is_not_retained() -> None:
 
 
 def test_the_observer_sees_every_answer_the_search_took() -> None:
-    seen: list[Event] = []
+    seen: list[SearchEvent] = []
     generator = TreeGenerator(WORLD)
     answer = ask(LOCKSTEP, generator, TreeVerifier(WORLD), seen.append)
     scored = [event for event in seen if isinstance(event, Scored)]
@@ -231,7 +231,7 @@ def test_the_observer_sees_every_answer_the_search_took() -> None:
 
 
 def test_an_observer_that_raises_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    def observe(event: Event) -> None:
+    def observe(event: SearchEvent) -> None:
         raise ValueError("look away")
 
     answer = ask(BEAM, TreeGenerator(WORLD), TreeVerifier(WORLD), observe)

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.search.beam import BeamSearch, SearchSettings
+from uniscale_integrations.search.events import SearchObserver
 from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, Scored
 from uniscale_integrations.search.ports import Sampling, Verdict
 from uniscale_integrations.search.run import Answer, Request, arun
 from uniscale_integrations.space import Configuration
-from uniscale_integrations.telemetry import Observer
 
 EIGHTHS = tuple(eighth / 8 for eighth in range(9))
 OFTEN_FLAWLESS = (1.0, 1.0, 1.0, 0.5, 0.9999999999999999)
@@ -265,7 +265,9 @@ ROOT = PathKey(0, ())
 WORLDS = st.builds(World, st.integers(0, 10_000), words=st.sampled_from([2, 6, 40]), ending=st.sampled_from([30, 64, 128]))
 
 
-def ask(request: Request, generator: TreeGenerator, verifier: TreeVerifier | None, observe: Observer | None = None) -> Answer:
+def ask(
+    request: Request, generator: TreeGenerator, verifier: TreeVerifier | None, observe: SearchObserver | None = None
+) -> Answer:
     """Run a request to its end."""
     return asyncio.run(arun(request, generator, verifier, observe))
 

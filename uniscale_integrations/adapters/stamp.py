@@ -32,6 +32,11 @@ def brief(stamped: Mapping[str, Any]) -> dict[str, Any]:
     return {name: stamped[name] for name in ("decision_id", "configuration", "score")}
 
 
+def decision_of(message: object) -> str | None:
+    """The decision behind a message of LangChain; `None` for one that no engine made."""
+    return decision_on(getattr(message, "response_metadata", None))
+
+
 def decision_on(told: object) -> str | None:
     """The decision that a message's metadata tells of; `None` where no engine has written there."""
     found = told.get(KEY) if isinstance(told, Mapping) else None

@@ -19,10 +19,10 @@ from uniscale_integrations.engine.model_registry import is_hosted, load_generato
 from uniscale_integrations.search.aggregation import aggregation
 from uniscale_integrations.search.beam import Schedule
 from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.events import Scored, SearchEvent
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Answer, Request, run
 from uniscale_integrations.space import Configuration
-from uniscale_integrations.telemetry import Event, Scored
 from uniscale_integrations.texts import shown
 from uniscale_integrations.verifiers.named import named_verifier
 
@@ -81,7 +81,7 @@ def ask(
             loaded = load_generator(model, lambda message: status.update(Text(message)), instruction=instruction)
             judge = named_verifier(suiting([loaded]) if verifier == "auto" else verifier, [model])
 
-            def observe(event: Event) -> None:
+            def observe(event: SearchEvent) -> None:
                 if isinstance(event, Scored):
                     depth = max((path.depth for path in event.contenders), default=0)
                     best = "" if event.best is None else f", best V={event.best:.3f}"

@@ -30,10 +30,11 @@ from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Context
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Emit
+from uniscale_integrations.search.events import SearchEvent, SearchObserver, tell
 from uniscale_integrations.search.ports import Sampling, Verifier
 from uniscale_integrations.search.run import Answer, Request, arun
 from uniscale_integrations.space import Configuration
-from uniscale_integrations.telemetry import Decided, Ended, Event, Logged, Observer, Sampled, Scored, Stopped, tell
+from uniscale_integrations.telemetry import Decided, Ended, Logged, Observer
 from uniscale_integrations.verifiers.formed import Formed
 
 
@@ -236,12 +237,11 @@ class _Shown:
         return self._any or self._beside()
 
 
-def _of_decision(decision_id: str, observers: Sequence[Observer]) -> Observer:
+def _of_decision(decision_id: str, observers: Sequence[Observer]) -> SearchObserver:
     """Passes on what happens in a search, with the decision that it belongs to."""
 
-    def observe(event: Event) -> None:
-        of = replace(event, decision_id=decision_id) if isinstance(event, (Sampled, Scored, Stopped)) else event
-        tell(observers, of)
+    def observe(event: SearchEvent) -> None:
+        tell(observers, replace(event, decision_id=decision_id))
 
     return observe
 

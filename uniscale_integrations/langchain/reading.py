@@ -8,12 +8,8 @@ from typing import Any
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult
 
-from uniscale_integrations.adapters.stamp import decision_on
-
-
-def decision_of(message: object) -> str | None:
-    """The decision behind a message; `None` for one that no engine made."""
-    return decision_on(getattr(message, "response_metadata", None))
+from uniscale_integrations.adapters.stamp import decision_of, decision_on
+from uniscale_integrations.langchain.run_ledger import LEDGER
 
 
 def decisions_written_on(target: object) -> Sequence[str] | None:
@@ -52,8 +48,6 @@ def _is_run(target: object) -> bool:
 
 
 def _of_run(run: Any) -> Iterator[str]:
-    from uniscale_integrations.langchain.run_ledger import LEDGER
-
     children = run.child_runs or ()
     if not children and run.run_type in ("llm", "chat_model"):
         yield from _found(run.outputs)

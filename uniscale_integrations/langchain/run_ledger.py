@@ -16,7 +16,7 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.tracers.context import register_configure_hook
 
 from uniscale_integrations.adapters.lineage import MOST_CALLS, SECONDS, Lineage
-from uniscale_integrations.langchain.reading import decision_of
+from uniscale_integrations.adapters.stamp import decision_of
 
 
 class RunLedger(BaseCallbackHandler):

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from uniscale_integrations import telemetry
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import BudgetError, CrowdedError, RequestRefused, VerifierError
 from uniscale_integrations.search.agreed import contenders
 from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.budget import Meter
+from uniscale_integrations.search.events import Sampled, SearchObserver, Stopped, tell
+from uniscale_integrations.search.events import Scored as ScoredEvent
 from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, Scored
 from uniscale_integrations.search.ports import GeneratorSession, Hurries, Queues, Verdict, VerifierSession
 from uniscale_integrations.search.scores import check_scores
-from uniscale_integrations.telemetry import Observer, Sampled, Stopped, tell
 
 GIVEN_UP = frozenset((Fate.FAILED, Fate.OUTRANKED, Fate.DUPLICATE, Fate.PRUNED, Fate.CANCELLED))
 """What has become of paths that are out of the search."""
@@ -76,7 +76,7 @@ class Driver:
         verifier_name: str = "",
         *,
         as_one: bool = False,
-        observe: Observer | None = None,
+        observe: SearchObserver | None = None,
     ) -> None:
         self.search = search
         self.generator = generator
@@ -286,13 +286,13 @@ class Driver:
         if self._observe is not None:
             self._tell_of_paths(self._observe)
 
-    def _tell_of_paths(self, observe: Observer) -> None:
+    def _tell_of_paths(self, observe: SearchObserver) -> None:
         paths, best = self.search.paths, self.search.best
         given_up = tuple(path for path in paths if path.fate in GIVEN_UP and path.key not in self._seen_off)
         self._seen_off.update(path.key for path in given_up)
         if given_up:
             tell((observe,), Stopped(given_up))
-        tell((observe,), telemetry.Scored(contenders(self.search), len(paths), None if best is None else best.value))
+        tell((observe,), ScoredEvent(contenders(self.search), len(paths), None if best is None else best.value))
 
     def _watch_budget(self) -> None:
         broken = self.meter.exceeded(self._spent())

@@ -19,11 +19,11 @@ from uniscale_integrations.search.beam import BeamSearch, Schedule, SearchSettin
 from uniscale_integrations.search.budget import Budget, Meter
 from uniscale_integrations.search.conversation import Conversation, Converses, Emit
 from uniscale_integrations.search.driver import Driver
+from uniscale_integrations.search.events import SearchObserver
 from uniscale_integrations.search.paths import Fate, Path, PathKey
 from uniscale_integrations.search.ports import Generator, GeneratorSession, Sampling, Verifier
 from uniscale_integrations.search.result import champions
 from uniscale_integrations.space import Configuration
-from uniscale_integrations.telemetry import Observer
 from uniscale_integrations.texts import sayable
 
 
@@ -129,7 +129,7 @@ class Run:
     """One request being run; `answer()` gives what is best so far, also after an interruption."""
 
     def __init__(
-        self, request: Request, generator: Generator, verifier: Verifier | None = None, observe: Observer | None = None
+        self, request: Request, generator: Generator, verifier: Verifier | None = None, observe: SearchObserver | None = None
     ) -> None:
         asked = request.conversation
         if not request.question.strip() and (asked is None or not asked.may_be_empty):
@@ -257,7 +257,7 @@ async def arun(
     request: Request,
     generator: Generator,
     verifier: Verifier | None = None,
-    observe: Observer | None = None,
+    observe: SearchObserver | None = None,
     lost: Callable[[Ledger], object] | None = None,
     shown: Callable[[], bool] = lambda: False,
 ) -> Answer:
@@ -294,7 +294,9 @@ async def _executed(current: Run, lost: Callable[[Ledger], object] | None) -> An
         raise
 
 
-def run(request: Request, generator: Generator, verifier: Verifier | None = None, observe: Observer | None = None) -> Answer:
+def run(
+    request: Request, generator: Generator, verifier: Verifier | None = None, observe: SearchObserver | None = None
+) -> Answer:
     """`arun` for callers without an event loop; Ctrl-C gives the best answer so far, marked as cut.
 
     Raises:

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from re import Pattern
+from typing import Any, Protocol
 
 from uniscale_integrations.concurrency.threads import read_aside
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ContinuationError, RequestRefused
-from uniscale_integrations.models.chat.client import Asked, BrokenOff, Continuation, CutsReplies, Reply
+from uniscale_integrations.models.chat.client import Asked, BrokenOff, ChatClient, Continuation, CutsReplies, Reply
 from uniscale_integrations.models.chat.slots import Queue
 from uniscale_integrations.models.chat.stepping import Step, cut_step, stopped_step
 from uniscale_integrations.models.chat.steps import continued
@@ -19,16 +20,40 @@ from uniscale_integrations.models.faults import Fault, fault_of
 from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
 from uniscale_integrations.search.ports import TEMPERATURE, Sampling
-from uniscale_integrations.search.segmenter import cut
-
-if TYPE_CHECKING:
-    from uniscale_integrations.models.chat.model import ChatStepModel
+from uniscale_integrations.search.segmenter import Segmenter, cut
 
 USUAL_ANSWER = 200
 """Tokens of an answer before the first one was seen."""
 
 MOST_STOPS = 4
 """Texts that end a reply, of which some providers take no more; what lies behind the others is cut off here."""
+
+
+class Owner(Protocol):
+    """The model whose conversation a session is; see `ChatStepModel`."""
+
+    client: ChatClient
+    name: str
+    segmenter: Segmenter
+    final: Pattern[str] | None
+    max_concurrency: int | None
+    echoes: bool
+
+    def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
+        """The usage of one sample of that many tokens after a prompt of that many."""
+        ...
+
+    async def continuation(self, session: ChatSession) -> Continuation:
+        """How it continues a partial answer, found out at the first need."""
+        ...
+
+    def falls_back(self) -> None:
+        """Have whole answers sampled from now on."""
+        ...
+
+    async def ask(self, asked: Asked, queue: Queue | None = None) -> Reply:
+        """Get one reply."""
+        ...
 
 
 class ChatSession:
@@ -42,7 +67,7 @@ class ChatSession:
 
     def __init__(
         self,
-        owner: ChatStepModel,
+        owner: Owner,
         conversation: Conversation,
         sampling: Sampling,
         emit: Emit | None,
