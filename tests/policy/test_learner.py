@@ -235,3 +235,25 @@ def test_a_state_goes_on_with_what_it_waits_for() -> None:
         stored.load({})
     with pytest.raises(StateError, match="the average question must be 30 finite numbers"):
         stored.load(policy.state() | {"average": np.zeros(3)})
+
+
+def test_errors_where_little_is_known_are_no_sign_of_change() -> None:
+    policy, context = learner(SPACE, np.full(3, 0.5), scored=False), asked(SHORT)
+    for turn in range(5):
+        # Each about a new kind of question, of which nothing is known yet.
+        strange = Context(np.concatenate([[1.0], 6.0 * np.eye(len(context.query) - 1)[turn]]))
+        policy.feedback(str(turn), 0, strange, 0.0)
+    assert not policy.state()["sums"].any()
+    for turn in range(40):
+        policy.feedback(f"known {turn}", 0, context, float(turn % 2))
+    assert policy.state()["sums"].any(), "where it is known, errors are added up"
+
+
+def test_with_what_is_forgotten_its_count_is_forgotten_too() -> None:
+    policy = learner(SPACE, np.full(3, 0.5), scored=False)
+    teach(policy, {SHORT: [0.5, 0.9, 0.4]}, 700, weights("quality-first"))
+    before = policy.state()["told"].sum()
+    teach(policy, {SHORT: [0.9, 0.1, 0.5]}, 200, weights("quality-first"), seed=1)
+    assert policy.changes >= 1
+    assert policy.state()["told"].sum() < before / 2
+    assert policy.state()["told"].sum() <= 200 + policy.settings.forget * before

@@ -75,22 +75,28 @@ def ask(
             aggregation(aggregate),
             profile(hardware),
         )
-        with err.status(Text(f"loading {model}")) as status:
-            if not is_hosted(model):
-                quiet_loading()
-            loaded = load_generator(model, lambda message: status.update(Text(message)), instruction=instruction)
-            judge = named_verifier(suiting([loaded]) if verifier == "auto" else verifier, [model])
-
-            def observe(event: SearchEvent) -> None:
-                if isinstance(event, Scored):
-                    depth = max((path.depth for path in event.contenders), default=0)
-                    best = "" if event.best is None else f", best V={event.best:.3f}"
-                    status.update(f"{event.count} candidates, depth {depth}, {len(event.contenders)} paths in the running{best}")
-
-            answer = run(request, loaded, judge, observe)
+        answer = _answered(request, verifier, instruction)
         _show(question, answer, trace)
         if as_json:
             print_json(as_dict(question, answer, trace))
+
+
+def _answered(request: Request, verifier: str, instruction: str | None) -> Answer:
+    """The answer, with what happens meanwhile on the status line."""
+    model = request.configuration.model
+    with err.status(Text(f"loading {model}")) as status:
+        if not is_hosted(model):
+            quiet_loading()
+        loaded = load_generator(model, lambda message: status.update(Text(message)), instruction=instruction)
+        judge = named_verifier(suiting([loaded]) if verifier == "auto" else verifier, [model])
+
+        def observe(event: SearchEvent) -> None:
+            if isinstance(event, Scored):
+                depth = max((path.depth for path in event.contenders), default=0)
+                best = "" if event.best is None else f", best V={event.best:.3f}"
+                status.update(f"{event.count} candidates, depth {depth}, {len(event.contenders)} paths in the running{best}")
+
+        return run(request, loaded, judge, observe)
 
 
 def _show(question: str, answer: Answer, trace: bool) -> None:

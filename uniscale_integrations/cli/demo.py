@@ -69,15 +69,7 @@ def demo(
         chosen = wanted(mode, weights)
         if not report.parent.is_dir() or report.is_dir():
             raise ConfigurationError(f"cannot write the report to {report}; give a file in a folder that there is")
-        with err.status("loading the models and both frameworks (some seconds)"):
-            # What is not installed is said first of all.
-            for module in ("models.catalog", "demo.application"):
-                import_module(f"uniscale_integrations.{module}")
-            quiet_loading()
-            from uniscale_integrations.engine import UniScale
-
-            # In memory: it loads the verifier, once, and finds out what is wrong before any log is touched.
-            weighing = UniScale(_models(models, price or []), verifier)
+        weighing = _weighing(models, price or [], verifier)
         with weighing:
             mean = _budget(budget, weighing, seed, count)
         engine = _engine(weighing, chosen, mean, log, seed, fresh=fresh)
@@ -93,6 +85,18 @@ def demo(
                 print_json(_figures(engine, tallies, asked, report, known=known, interrupted=interrupted))
         if interrupted:
             raise typer.Exit(130)
+
+
+def _weighing(models: str, prices: Sequence[str], verifier: str) -> UniScale:
+    """An engine in memory: it loads the verifier, once, and finds out what is wrong before any log is touched."""
+    with err.status("loading the models and both frameworks (some seconds)"):
+        # What is not installed is said first of all.
+        for module in ("models.catalog", "demo.application"):
+            import_module(f"uniscale_integrations.{module}")
+        quiet_loading()
+        from uniscale_integrations.engine import UniScale
+
+        return UniScale(_models(models, prices), verifier)
 
 
 def _models(names: str, prices: Sequence[str]) -> list[Generator]:

@@ -60,7 +60,7 @@ def replay(
     """
     with told_plainly(as_json):
         from uniscale_integrations.policy.encoders import query_encoder
-        from uniscale_integrations.replay.experiment import Setup, best_single, experiment
+        from uniscale_integrations.replay.experiment import Setup, best_single
 
         names = tuple(name.strip() for name in policies.split(",") if name.strip())
         setup = Setup(wanted(mode, weights), names, seeds, delay, drift, without, passes, budget_per_query)
@@ -73,19 +73,30 @@ def replay(
             raise ConfigurationError(f"--processes must be at least 1, got {processes}")
         with err.status("reading the tables"):
             world = _world(tables, query_encoder(features), full_costs)
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=err, transient=True) as progress:
-            task = progress.add_task("replaying orders", total=seeds)
-            episodes = experiment(world, setup, processes, done=lambda: progress.advance(task))
+        episodes = _replayed(world, setup, processes)
         result = {"mode": mode if weights is None else None, **_result(world, setup, episodes)}
         out.print(_shown(result, "eFLOPs" if world.unit == "eflops" else "USD"))
         out.print(_bounds(result, best_single(episodes).removeprefix("tts:") if "tts" in result["policies"] else ""))
         if plots is not None:
-            from uniscale_integrations.replay.plots import draw
-
-            out.print(f"drawn: {', '.join(map(str, draw(plots, world, episodes)))}")
+            _draw(plots, world, episodes)
         if as_json:
             print_json(result)
+
+
+def _draw(folder: Path, world: World, episodes: Sequence[Episode]) -> None:
+    from uniscale_integrations.replay.plots import draw
+
+    out.print(f"drawn: {', '.join(map(str, draw(folder, world, episodes)))}")
+
+
+def _replayed(world: World, setup: Setup, processes: int) -> list[Episode]:
+    """All orders, with a bar that shows how far it is."""
+    from uniscale_integrations.replay.experiment import experiment
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task("replaying orders", total=setup.seeds)
+        return experiment(world, setup, processes, done=lambda: progress.advance(task))
 
 
 def _world(tables: Sequence[Path], encode: QueryEncoder, full_costs: Path | None) -> World:

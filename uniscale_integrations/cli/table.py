@@ -18,7 +18,7 @@ from uniscale_integrations.engine.model_registry import is_hosted, load_generato
 from uniscale_integrations.engine.outcomes import Outcome, read_outcomes
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.replay.collect import Plan, Query, collect, read_queries
-from uniscale_integrations.search.ports import Generator, Sampling
+from uniscale_integrations.search.ports import Generator, Sampling, Verifier
 from uniscale_integrations.search.run import Request
 from uniscale_integrations.space import DEFAULT_SHAPES, Configuration, ConfigurationSpace
 from uniscale_integrations.verifiers.named import named_verifier
@@ -69,29 +69,34 @@ def table(
             "", space[0], Sampling(temperature, seed=seed), early_stopping=early_stopping, hardware=profile(hardware)
         )
         plan = Plan(_queries(questions, count), space, samples, request)
-        with _progress() as progress:
-            task = progress.add_task("loading", total=sum(map(work, space)) * len(plan.queries) * samples, rows=0, of=plan.rows)
-            rows = 0
-
-            def load(name: str) -> Generator:
-                progress.update(task, description=f"loading {name}")
-                return load_generator(said[name])
-
-            def done(outcome: Outcome) -> None:
-                nonlocal rows
-                rows += 1
-                progress.update(task, description=str(outcome.configuration), advance=work(outcome.configuration), rows=rows)
-
-            try:
-                suits = "consensus" if verifier == "auto" and all(map(is_hosted, names)) else verifier
-                collect(plan, load, named_verifier(suits, names), target, at_once=at_once, done=done)
-            except KeyboardInterrupt:
-                err.print(f"stopped after {rows} of {plan.rows} rows; the same command goes on from there")
-                raise typer.Exit(130) from None
+        suits = "consensus" if verifier == "auto" and all(map(is_hosted, names)) else verifier
+        _collected(plan, said, named_verifier(suits, names), target, at_once)
         summary = summarise(list(read_outcomes(target)))
         out.print(_show(target, summary))
         if as_json:
             print_json({"table": str(target), "rows": plan.rows, "questions": len(plan.queries), "configurations": summary})
+
+
+def _collected(plan: Plan, said: Mapping[str, str], verifier: Verifier | None, target: Path, at_once: int) -> None:
+    """Make the rows that are lacking, with a bar that shows how far it is."""
+    with _progress() as progress:
+        total = sum(map(work, plan.space)) * len(plan.queries) * plan.samples
+        task, rows = progress.add_task("loading", total=total, rows=0, of=plan.rows), 0
+
+        def load(name: str) -> Generator:
+            progress.update(task, description=f"loading {name}")
+            return load_generator(said[name])
+
+        def done(outcome: Outcome) -> None:
+            nonlocal rows
+            rows += 1
+            progress.update(task, description=str(outcome.configuration), advance=work(outcome.configuration), rows=rows)
+
+        try:
+            collect(plan, load, verifier, target, at_once=at_once, done=done)
+        except KeyboardInterrupt:
+            err.print(f"stopped after {rows} of {plan.rows} rows; the same command goes on from there")
+            raise typer.Exit(130) from None
 
 
 def work(configuration: Configuration) -> int:
