@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.errors import LogError
@@ -62,7 +63,9 @@ class Replica:
         with self._syncing:
             with self._lock:
                 state, fold.position, fold.events = self.fold.state(), self.fold.position, self.fold.events
-            fold.take(state)
+            # LAPACK holds the interpreter; on threads that wait for each other it takes ten times as long.
+            with threadpool_limits(1):
+                fold.take(state)
             while True:
                 entries = fold.log.since(fold.position)
                 with self._lock:
