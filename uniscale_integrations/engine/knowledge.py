@@ -85,8 +85,7 @@ class Knowledge:
 
     def feedback(self, target: object, credit: Credit, given: Feedback) -> bool:
         """Write feedback on what a target stands for, and wait until it is there; returns whether any of it was new."""
-        new = self._group.submit(*self._judged(decisions_of(target), credit, given)).result()
-        return any(new)
+        return any(self._group.write(*self._judged(decisions_of(target), credit, given)))
 
     async def afeedback(self, target: object, credit: Credit, given: Feedback) -> bool:
         """The same, without holding up the event loop."""

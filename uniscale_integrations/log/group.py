@@ -46,30 +46,56 @@ class GroupCommit:
         future: Future[Sequence[bool]] = Future()
         if self._at_once:
             self._written([(events, future)])
-            return future
+        elif self._first(events, future):
+            self._thread.submit(self._drain)
+        return future
+
+    def write(self, *events: Event) -> Sequence[bool]:
+        """Write events, and wait until they are there to stay; where nobody else is writing, on the caller's own thread.
+
+        Raises:
+            LogError: they could not be written.
+        """
+        future: Future[Sequence[bool]] = Future()
+        if self._at_once:
+            self._written([(events, future)])
+        elif self._first(events, future):
+            self._drain_once()
+        return future.result()
+
+    def _first(self, events: Sequence[Event], future: Future[Sequence[bool]]) -> bool:
+        """Have events wait for the next transaction; returns whether whoever brings them is to see to that."""
         if self._process != os.getpid():
             # A forked process has the lock and what waits, but not the thread.
             self._lock, self._waiting, self._writing = Lock(), [], False
             self._thread, self._process = ThreadPoolExecutor(1, thread_name_prefix="uniscale-log"), os.getpid()
         with self._lock:
             self._waiting.append((events, future))
-            if not self._writing:
-                self._writing = True
-                self._thread.submit(self._drain)
-        return future
+            first, self._writing = not self._writing, True
+            return first
 
     def close(self) -> None:
         """Write what is waiting and end the thread."""
         self._thread.shutdown()
 
     def _drain(self) -> None:
-        while True:
-            with self._lock:
-                batch, self._waiting = self._waiting, []
-                if not batch:
-                    self._writing = False
-                    return
+        while batch := self._next():
             self._written(batch)
+
+    def _drain_once(self) -> None:
+        """Write what waits now; what comes meanwhile is left to the thread."""
+        self._written(self._next())
+        with self._lock:
+            self._writing = bool(self._waiting)
+            if self._writing:
+                self._thread.submit(self._drain)
+
+    def _next(self) -> list[tuple[Sequence[Event], Future[Sequence[bool]]]]:
+        """What waits; where that is nothing, nobody writes any more."""
+        with self._lock:
+            batch, self._waiting = self._waiting, []
+            self._writing = bool(batch)
+            return batch
 
     def _written(self, batch: Sequence[tuple[Sequence[Event], Future[Sequence[bool]]]]) -> None:
         """Write what several have submitted, and tell each of them."""
