@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from llama_index.core.embeddings import MockEmbedding
 
+from benchmarks.instant import InstantGenerator
+from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError, MissingExtraError, UnknownModelError
 from uniscale_integrations.models.embed import load_embedding
 from uniscale_integrations.policy.actions import ActionFeatures
@@ -117,3 +121,32 @@ def test_a_question_that_resembles_an_example_is_of_its_kind() -> None:
     encode = EmbeddedFeatures(embed, "words")
     kinds = list(EXAMPLES)
     assert kinds[int(encode("a function that adds")[-len(kinds) :].argmax())] == "code"
+
+
+@pytest.mark.parametrize("embedding", ["uniscale-0.3m", "all-MiniLM-L6-v2"])
+def test_the_papers_encoder_drives_an_engine_and_goes_on_from_its_log(embedding: str, tmp_path: Path) -> None:
+    embed = lru_cache(maxsize=None)(load_embedding(embedding))
+
+    def made(log: str = f"sqlite:///{tmp_path / 'log.db'}", **settings: object) -> UniScale:
+        models = [InstantGenerator(name="small", compute=1e6), InstantGenerator(name="large", compute=1e6)]
+        features = JointContext(embed, embedding)
+        return UniScale(models, None, features=features, mode=[1, 0, 0], log=log, **settings)  # type: ignore[arg-type]
+
+    engine, best = made(), {SUM: "small", CODE: "large"}
+    chosen: list[bool] = []
+    for turn in range(120):
+        question = (SUM, CODE)[turn % 2]
+        decision = engine.decide(question)
+        chosen.append(decision.configuration.model == best[question])
+        engine.feedback(decision, float(chosen[-1]))
+    assert sum(chosen[-30:]) >= 27
+    other = made()
+    for question in best:
+        found, expected = (each.decide(question).assessment.correct for each in (other, engine))
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    engine.snapshot()
+    assert made()._knowledge.replica.fold.events == 0
+    with pytest.raises(ConfigurationError, match=r"features=JointContext\(...\) and policy=.joint. go together"):
+        UniScale(["uniscale-0.3m"], policy="joint")
+    with pytest.raises(ConfigurationError, match="go together"):
+        made("sqlite://", policy="knn")

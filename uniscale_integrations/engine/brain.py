@@ -15,7 +15,7 @@ from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.arms import Arms
-from uniscale_integrations.policy.encoders import WithNumbers
+from uniscale_integrations.policy.encoders import RequestEncoder
 from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.policy.pacing import Pacing
 from uniscale_integrations.policy.policy import Policy
@@ -43,7 +43,7 @@ class Design:
     models: Mapping[str, Generator]
     verifier: Verifier | None
     space: ConfigurationSpace
-    encode: WithNumbers
+    encode: RequestEncoder
     policy: PolicySpec
     hardware: HardwareProfile
     max_cost: float | None = None

@@ -27,7 +27,6 @@ from uniscale_integrations.log.events import Event as LogEvent
 from uniscale_integrations.log.events import Outcome, new_id
 from uniscale_integrations.models.faults import Fault, fault_of
 from uniscale_integrations.policy.objective import Weights
-from uniscale_integrations.policy.policy import Context
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.events import SearchEvent, SearchObserver, tell
@@ -86,7 +85,7 @@ class Requests:
         asked, brain = wanted.asked, self.brain
         if not asked.question.strip() and not asked.may_be_empty:
             raise ConfigurationError("the question is empty; give it at least one word")
-        context = Context(brain.design.encode(asked.query, asked.numbers))
+        context = brain.design.encode.context(asked.query, asked.numbers, brain.space)
         masked = brain.eligibility.masked(asked, wanted.limits, failed)
         eligible = np.array([configuration not in masked for configuration in brain.space])
         if not eligible.any():
@@ -109,7 +108,7 @@ class Requests:
             wanted.weights,
             wanted.id,
             attempt,
-            tuple(context.query.tolist()),
+            tuple(context.of(choice.action).query.tolist()),
             assessment,
             brain.space,
             masked,

@@ -12,7 +12,7 @@ from uniscale_integrations.engine.brain import Design
 from uniscale_integrations.engine.estimates import check_units
 from uniscale_integrations.engine.model_registry import Model, default_space, loaded, suiting
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.policy.encoders import WithNumbers, query_encoder
+from uniscale_integrations.policy.encoders import JointContext, RequestEncoder, WithNumbers, query_encoder
 from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.search.conversation import NUMBERS
 from uniscale_integrations.search.ports import Generator, Verifier
@@ -47,9 +47,24 @@ def designed(
     _check(space, found)
     if max_cost is not None and not max_cost > 0:
         raise ConfigurationError(f"max_cost must be a number above 0, got {max_cost!r}")
-    encode = WithNumbers(query_encoder(features), NUMBERS, "conversation-1")
+    encode, policy = _reading(features, policy)
     sizes, successors = _told(models or ())
     return Design(found, scorer, space, encode, policy, hardware, max_cost, mean_budget, sizes, successors)
+
+
+def _reading(features: object, policy: PolicySpec) -> tuple[RequestEncoder, PolicySpec]:
+    """What makes the features, and the policy that learns from them."""
+    if isinstance(features, JointContext):
+        policy = replace(policy, source="joint") if policy.source == "linucb" else policy
+        encode: RequestEncoder = features
+    else:
+        encode = WithNumbers(query_encoder(features), NUMBERS, "conversation-1")
+    if (policy.source == "joint") != isinstance(features, JointContext):
+        raise ConfigurationError(
+            'features=JointContext(...) and policy="joint" go together: only that policy learns from both as one text; '
+            f"got the policy {policy.source!r:.60} and features {features!r:.60}"
+        )
+    return encode, policy
 
 
 def redesigned(

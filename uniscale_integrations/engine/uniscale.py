@@ -49,13 +49,14 @@ class UniScale:
         log: address of the log, or an open one; "sqlite://" keeps it in memory.
         sampling: how to draw.
         features: what the policy sees of a question: by default its text alone; or an embedding of it, by a transformer's name or
-            folder, a LangChain `Embeddings` or a LlamaIndex `BaseEmbedding`; or an encoder of your own.
+            folder, a LangChain `Embeddings` or a LlamaIndex `BaseEmbedding`; or an encoder of your own; or a `JointContext`, the paper's
+            encoder of question and configuration, with which the policy is "joint".
         prices: of models of a framework by name, in dollars per million tokens read and sampled. Without, their costs are eFLOPs of the
             size that a model's name tells ("8b"), or of ten billion parameters.
         hardware: the profile that prices compute.
-        settings: of the policies "linucb" and "thompson".
-        policy: what chooses and learns: "linucb", "thompson", "greedy", "knn" or "random", a class that takes `Arms` (see `Policy`), or
-            "module:name" of one.
+        settings: of the policies "linucb", "thompson" and "joint".
+        policy: what chooses and learns: "linucb", "thompson", "greedy", "knn", "random" or "joint", a class that takes `Arms` (see
+            `Policy`), or "module:name" of one.
         max_cost: most that exploration may spend on one request, in eFLOPs (or dollars for models with a price): configurations
             expected to cost more are not eligible.
         mean_budget: what requests may cost on average, in eFLOPs (or dollars): within it the money goes where it brings most. What is

@@ -10,6 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.estimates import KnowsItsCost
 from uniscale_integrations.engine.knowledge import Knowledge
@@ -19,7 +21,8 @@ from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import Decision, Event, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore
-from uniscale_integrations.policy.encoders import QueryEncoder
+from uniscale_integrations.policy.encoders import RequestEncoder
+from uniscale_integrations.search.conversation import NUMBERS
 from uniscale_integrations.space import ConfigurationSpace
 
 SOURCE = "warm start"
@@ -71,7 +74,7 @@ def _in_another_unit(outcome: Outcome, brain: Brain) -> bool:
     return outcome.in_dollars != dollars and not (dollars and (outcome.usd or not outcome.eflops))
 
 
-def known_decisions(source: str | Path | EventStore, space: ConfigurationSpace, encode: QueryEncoder) -> Iterator[Known]:
+def known_decisions(source: str | Path | EventStore, space: ConfigurationSpace, encode: RequestEncoder) -> Iterator[Known]:
     """Decisions of the configurations of a space, with ids that are the same whenever they are read again: a log's are its own.
 
     Args:
@@ -93,12 +96,15 @@ def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
-def _of_table(path: str | Path, space: ConfigurationSpace, encode: QueryEncoder) -> Iterator[Known]:
-    features = lru_cache(maxsize=None)(lambda text: tuple(encode(text).tolist()))
+def _of_table(path: str | Path, space: ConfigurationSpace, encode: RequestEncoder) -> Iterator[Known]:
+    none, configurations = np.zeros(len(NUMBERS)), list(space)
+    seen = lru_cache(maxsize=None)(lambda text: encode.context(text, none, configurations))
     for row in read_outcomes(path):
         if row.configuration in space:
             key = f"{row.query_id}|{row.query}|{row.configuration}|{row.sample}|{row.correct}|{encode.name}"
-            yield _of_row(row, _id(key), features(row.query), encode.name)
+            yield _of_row(
+                row, _id(key), tuple(seen(row.query).of(configurations.index(row.configuration)).query.tolist()), encode.name
+            )
 
 
 def _of_row(row: Row, decision_id: str, features: tuple[float, ...], encoder: str) -> Known:
@@ -107,12 +113,12 @@ def _of_row(row: Row, decision_id: str, features: tuple[float, ...], encoder: st
     return decision, outcome, Feedback(decision_id, row.correct, SOURCE)
 
 
-def _of_address(address: str, space: ConfigurationSpace, encode: QueryEncoder) -> Iterator[Known]:
+def _of_address(address: str, space: ConfigurationSpace, encode: RequestEncoder) -> Iterator[Known]:
     with closing(open_log(address, create=False)) as log:
         yield from _of_log(log, space, encode)
 
 
-def _of_log(log: EventStore, space: ConfigurationSpace, encode: QueryEncoder) -> Iterator[Known]:
+def _of_log(log: EventStore, space: ConfigurationSpace, encode: RequestEncoder) -> Iterator[Known]:
     decisions = (entry.event for entry in log.everything() if isinstance(entry.event, Decision))
     wanted = (each for each in decisions if each.configuration in space and each.encoder == encode.name)
     for part in batched(wanted, 500):

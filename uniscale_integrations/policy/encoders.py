@@ -17,6 +17,7 @@ from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.kinds import EXAMPLES, TextFeatures, memberships
 from uniscale_integrations.policy.lexical import NAMES, lexical_features
+from uniscale_integrations.policy.policy import Context
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.space import Configuration
 
@@ -60,6 +61,10 @@ class WithNumbers:
     def __call__(self, text: str, numbers: Array | None = None) -> Array:
         """The features; the numbers are 0 by default."""
         return np.concatenate([self._encode(text), self._none if numbers is None else numbers])
+
+    def context(self, text: str, numbers: Array, configurations: Sequence[Configuration]) -> Context:
+        """What a policy sees of a request."""
+        return Context(self(text, numbers))
 
 
 class EmbeddedFeatures:
@@ -162,6 +167,24 @@ def _named(source: Any) -> str:
     return f"{type(source).__name__} {model}" if isinstance(model, str) else type(source).__name__
 
 
+class RequestEncoder(Protocol):
+    """Turns a request into what a policy sees of it."""
+
+    @property
+    def name(self) -> str:
+        """As of `QueryEncoder`."""
+        ...
+
+    @property
+    def schema(self) -> FeatureSchema:
+        """Names of the features that are logged."""
+        ...
+
+    def context(self, text: str, numbers: Array, configurations: Sequence[Configuration]) -> Context:
+        """What a policy sees: of the question's text, of the conversation's numbers, of the configurations."""
+        ...
+
+
 class ContextEncoder(Protocol):
     """Turns a question and configurations into the features of a plain `LinUCB`."""
 
@@ -200,11 +223,19 @@ class JointContext:
 
     Args:
         embed: gives the embedding of a text, such as `load_embedding("uniscale-3m")`.
+        name: of the embedding, under which the log keeps what was made of it.
     """
 
-    def __init__(self, embed: Embed) -> None:
+    def __init__(self, embed: Embed, name: str = "embedding") -> None:
+        self.name = f"joint-1 {name}"
         self._embed = embed
         self._common = np.mean([self._read(example) for examples in EXAMPLES.values() for example in examples], axis=0)
+        self.schema = FeatureSchema(tuple(f"{self.name} {number}" for number in range(len(self._common))))
+
+    def context(self, text: str, numbers: Array, configurations: Sequence[Configuration]) -> Context:
+        """What a policy sees of a request; the numbers of a conversation are no part of it."""
+        rows = self(text, configurations)
+        return Context(rows.mean(axis=0), rows)
 
     def __call__(self, query: str, configurations: Sequence[Configuration]) -> Array:
         rows = np.stack([self._read(self.text(query, each)) for each in configurations]) - self._common

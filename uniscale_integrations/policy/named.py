@@ -10,12 +10,17 @@ from typing import Any, Self, cast
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.baselines import Greedy, NearestNeighbours, Random
+from uniscale_integrations.policy.joint import JointLinUCBPolicy
 from uniscale_integrations.policy.linucb_policy import LearnerSettings, LinUCBPolicy
 from uniscale_integrations.policy.policy import Policy, PolicyFactory
 from uniscale_integrations.policy.priors import Precisions
 from uniscale_integrations.policy.thompson import ThompsonSampling
 
-LEARNERS: Mapping[str, Callable[[Arms, LearnerSettings | None], Policy]] = {"linucb": LinUCBPolicy, "thompson": ThompsonSampling}
+LEARNERS: Mapping[str, Callable[[Arms, LearnerSettings | None], Policy]] = {
+    "linucb": LinUCBPolicy,
+    "thompson": ThompsonSampling,
+    "joint": JointLinUCBPolicy,
+}
 """Those that take `LearnerSettings`."""
 
 BASELINES: Mapping[str, PolicyFactory] = {"greedy": Greedy, "knn": NearestNeighbours, "random": Random}
@@ -29,7 +34,7 @@ class PolicySpec:
 
     Args:
         source: one of `NAMES`, "module:name" of a class or function that takes `Arms`, or such a class or function itself.
-        settings: of "linucb" and "thompson".
+        settings: of "linucb", "thompson" and "joint".
 
     Raises:
         ConfigurationError: none of these, or settings for another policy.
@@ -44,9 +49,7 @@ class PolicySpec:
 
     def __post_init__(self) -> None:
         if self.settings is not None and self.source not in LEARNERS:
-            message = (
-                f"settings are those of {' and '.join(LEARNERS)}; {self.source!r:.80} takes none, give them to its own class"
-            )
+            message = f"settings are those of {', '.join(LEARNERS)}; {self.source!r:.80} takes none, give them to its own class"
             raise ConfigurationError(message)
         if not isinstance(self.source, str) and not callable(self.source):
             wanted = f"one of {', '.join(NAMES)}, 'module:name', or a class that takes Arms"

@@ -31,10 +31,17 @@ class Context:
     """What a policy sees of a request.
 
     Attributes:
-        query: features of the question, shape (n,), the first of which is 1.
+        query: features of the question, shape (n,), the first of which is 1; where an encoder reads question and configuration together,
+            those of the configuration that was chosen, once one was.
+        rows: features of each configuration with the question, shape (K, n), of such an encoder.
     """
 
     query: Array
+    rows: Array | None = None
+
+    def of(self, action: int) -> Context:
+        """What is kept of it once a configuration was chosen."""
+        return self if self.rows is None else Context(self.rows[action])
 
 
 @dataclass(frozen=True, slots=True)
