@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 import torch
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.models.transformers import TransformersModel
-from uniscale_integrations.models.vocabulary import prompt_ids
+from uniscale_integrations.models.local.transformers import TransformersModel
+from uniscale_integrations.models.local.vocabulary import prompt_ids
 from uniscale_integrations.search.paths import Candidate, Expansion, Path
 from uniscale_integrations.search.ports import TEMPERATURE, Sampling
 

@@ -31,7 +31,7 @@ from training.word_problems import tell
 from uniscale_integrations import UniScale
 from uniscale_integrations.models.catalog import load_model
 from uniscale_integrations.models.chat import ChatStepModel, ServerClient
-from uniscale_integrations.models.transformers import TransformersModel
+from uniscale_integrations.models.local.transformers import TransformersModel
 from uniscale_integrations.search.answers import extract_answer, same_answer
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Sampling

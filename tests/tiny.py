@@ -24,8 +24,8 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
+from uniscale_integrations.models.local.transformers import TransformersModel
 from uniscale_integrations.models.task import FAMILY_TASK, Task
-from uniscale_integrations.models.transformers import TransformersModel
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
 from uniscale_integrations.search.ports import GeneratorSession
 from uniscale_integrations.search.segmenter import Lines, Segmenter

@@ -21,8 +21,8 @@ from scipy.stats import mannwhitneyu
 from training.rollouts import label
 from training.tasks import Problem, everything
 from uniscale_integrations.models.catalog import family, language_models, load_model
+from uniscale_integrations.models.local.transformers import TransformersModel
 from uniscale_integrations.models.questions import Question
-from uniscale_integrations.models.transformers import TransformersModel
 from uniscale_integrations.search.many import arun_many
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Answer, Request

@@ -21,9 +21,9 @@ try:
 except ImportError as error:
     raise MissingExtraError("running models in this process", "local") from error
 
-from uniscale_integrations.models.gguf import Notify, converted
+from uniscale_integrations.models.local.gguf import Notify, converted
+from uniscale_integrations.models.local.transformers import TransformersModel
 from uniscale_integrations.models.task import FAMILY_TASK, Task
-from uniscale_integrations.models.transformers import TransformersModel
 
 FAMILY = Path(__file__).parent / "family"
 PRM = "uniscale-prm"

@@ -13,10 +13,10 @@ from uniscale_integrations.cost.eflops import forward_usage, row_usages
 from uniscale_integrations.cost.shape import ModelShape
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ContextLengthError, VerifierError
-from uniscale_integrations.models.batching import SharedBatches
-from uniscale_integrations.models.forest import batches_for
-from uniscale_integrations.models.halving import in_parts
-from uniscale_integrations.models.state import PathState, context_length, empty_state
+from uniscale_integrations.models.local.batching import SharedBatches
+from uniscale_integrations.models.local.forest import batches_for
+from uniscale_integrations.models.local.oom_retry import in_parts
+from uniscale_integrations.models.local.state import PathState, context_length, empty_state
 from uniscale_integrations.search.paths import Candidate, Path
 from uniscale_integrations.search.ports import Verdict
 from uniscale_integrations.verifiers.reward_heads import Head

@@ -16,9 +16,9 @@ from uniscale_integrations.models.catalog import load_model
 from uniscale_integrations.models.chat import Asked, ChatStepModel, Continuation, Reply, ServerClient
 from uniscale_integrations.models.chat.probe import probed
 from uniscale_integrations.models.chat.template import gguf_render, tokenizer_render
+from uniscale_integrations.models.local.transformers import TransformersModel
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.models.task import FAMILY_TASK
-from uniscale_integrations.models.transformers import TransformersModel
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Request, run

@@ -21,7 +21,7 @@ from tests.gguf_file import write
 from uniscale_integrations.errors import GenerationError, SearchFailed
 from uniscale_integrations.models.catalog import load_model, locate
 from uniscale_integrations.models.chat import Asked, ChatStepModel, Continuation, ServerClient
-from uniscale_integrations.models.gguf import converted
+from uniscale_integrations.models.local.gguf import converted
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.models.task import FAMILY_TASK
 from uniscale_integrations.search.conversation import Conversation, Turn

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tiny import TEMPLATE, metaspace_tokenizer, tokenizer
-from uniscale_integrations.models.vocabulary import Spelled, Vocabulary, prompt_ids
+from uniscale_integrations.models.local.vocabulary import Spelled, Vocabulary, prompt_ids
 
 BYTES, METASPACE = tokenizer(whole_alphabet=True), metaspace_tokenizer()
 

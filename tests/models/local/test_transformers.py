@@ -14,9 +14,9 @@ from tests.tiny import CONFIGS, TEMPLATE, child, counted, generator, grow, root,
 from uniscale_integrations.cost import PROFILES
 from uniscale_integrations.errors import ConfigurationError, ContextLengthError
 from uniscale_integrations.models.catalog import load_model
+from uniscale_integrations.models.local.transformers import TransformersModel, TransformersSession
+from uniscale_integrations.models.local.vocabulary import prompt_ids
 from uniscale_integrations.models.questions import questions
-from uniscale_integrations.models.transformers import TransformersModel, TransformersSession
-from uniscale_integrations.models.vocabulary import prompt_ids
 from uniscale_integrations.search.many import arun_many
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
 from uniscale_integrations.search.ports import Sampling

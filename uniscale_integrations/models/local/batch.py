@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import CacheLayerMixin
 
-from uniscale_integrations.models.state import PathState
+from uniscale_integrations.models.local.state import PathState
 
 
 class Batch(Protocol):

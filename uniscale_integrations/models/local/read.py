@@ -13,9 +13,9 @@ from transformers import PreTrainedModel
 from uniscale_integrations.cost.eflops import row_usages
 from uniscale_integrations.cost.shape import ModelShape
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.models.batch import OpenBatch
-from uniscale_integrations.models.halving import in_parts
-from uniscale_integrations.models.state import PathState
+from uniscale_integrations.models.local.batch import OpenBatch
+from uniscale_integrations.models.local.oom_retry import in_parts
+from uniscale_integrations.models.local.state import PathState
 
 
 class First(NamedTuple):

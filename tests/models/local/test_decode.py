@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.tiny import child, generator, metaspace_tokenizer, recite, root, tokenizer
-from uniscale_integrations.models.transformers import TransformersModel, TransformersSession
+from uniscale_integrations.models.local.transformers import TransformersModel, TransformersSession
 from uniscale_integrations.search.paths import Candidate, Expansion
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Request, run

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uniscale_integrations.models.halving import in_parts, out_of_memory
+from uniscale_integrations.models.local.oom_retry import in_parts, out_of_memory
 
 
 @given(st.integers(0, 40), st.integers(1, 40), st.integers(0, 40))

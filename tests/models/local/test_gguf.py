@@ -18,7 +18,7 @@ from tests.gguf_file import write
 from tests.tiny import CONFIGS, TEMPLATE, tokenizer
 from uniscale_integrations.errors import UnknownModelError
 from uniscale_integrations.models.catalog import load_model
-from uniscale_integrations.models.gguf import converted
+from uniscale_integrations.models.local.gguf import converted
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Request, run
 from uniscale_integrations.space import Configuration

@@ -10,8 +10,8 @@ import torch
 
 from tests.tiny import CONFIGS, counted, generator, metaspace_tokenizer, recite, tokenizer
 from uniscale_integrations.models.catalog import load_model
+from uniscale_integrations.models.local.transformers import TransformersModel
 from uniscale_integrations.models.questions import questions
-from uniscale_integrations.models.transformers import TransformersModel
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Answer, Request, arun

@@ -10,8 +10,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache
 
-from uniscale_integrations.models.batch import BufferLayer, pad_right
-from uniscale_integrations.models.state import PathState, Segment
+from uniscale_integrations.models.local.batch import BufferLayer, pad_right
+from uniscale_integrations.models.local.state import PathState, Segment
 
 
 class _RowLayer(BufferLayer):

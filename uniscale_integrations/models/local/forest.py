@@ -18,11 +18,11 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import Cache
 
 from uniscale_integrations.errors import GenerationError
-from uniscale_integrations.models.attention import NAME, Grid, supports_groups
-from uniscale_integrations.models.batch import BufferLayer, OpenBatch
-from uniscale_integrations.models.halving import out_of_memory
-from uniscale_integrations.models.rows import Rows
-from uniscale_integrations.models.state import PathState, Segment, empty_state
+from uniscale_integrations.models.local.attention import NAME, Grid, supports_groups
+from uniscale_integrations.models.local.batch import BufferLayer, OpenBatch
+from uniscale_integrations.models.local.oom_retry import out_of_memory
+from uniscale_integrations.models.local.rows import Rows
+from uniscale_integrations.models.local.state import PathState, Segment, empty_state
 
 
 class _GroupLayer(BufferLayer):

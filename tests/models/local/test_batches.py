@@ -18,13 +18,13 @@ from transformers.models.mamba import MambaConfig, MambaForCausalLM
 
 from tests.tiny import CONFIGS, causal, counted, tokenizer
 from uniscale_integrations.errors import GenerationError
-from uniscale_integrations.models import forest as module
-from uniscale_integrations.models.attention import NAME
-from uniscale_integrations.models.batch import Batch, OpenBatch, pad_right
-from uniscale_integrations.models.forest import Forest, batches_for
-from uniscale_integrations.models.rows import Rows
-from uniscale_integrations.models.state import PathState, empty_state
-from uniscale_integrations.models.transformers import TransformersModel
+from uniscale_integrations.models.local import forest as module
+from uniscale_integrations.models.local.attention import NAME
+from uniscale_integrations.models.local.batch import Batch, OpenBatch, pad_right
+from uniscale_integrations.models.local.forest import Forest, batches_for
+from uniscale_integrations.models.local.rows import Rows
+from uniscale_integrations.models.local.state import PathState, empty_state
+from uniscale_integrations.models.local.transformers import TransformersModel
 
 VOCABULARY = 64
 SHARING = ("llama", "qwen2", "qwen3", "gpt2")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from uniscale_integrations.models.draw import draw
+from uniscale_integrations.models.local.draw import draw
 
 LAST = math.nextafter(1.0, 0.0)
 INFINITY = float("inf")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from uniscale_integrations.models.batching import SharedBatches
+from uniscale_integrations.models.local.batching import SharedBatches
 
 
 class Slow:

@@ -18,12 +18,12 @@ from transformers import PreTrainedModel
 from uniscale_integrations.cost.eflops import NO_SHARE, Share, tokens_usage
 from uniscale_integrations.cost.shape import ModelShape
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.models.batch import Batch, OpenBatch
-from uniscale_integrations.models.draw import draw
-from uniscale_integrations.models.halving import in_parts
-from uniscale_integrations.models.read import First
-from uniscale_integrations.models.state import PathState
-from uniscale_integrations.models.vocabulary import Spelled, Vocabulary
+from uniscale_integrations.models.local.batch import Batch, OpenBatch
+from uniscale_integrations.models.local.draw import draw
+from uniscale_integrations.models.local.oom_retry import in_parts
+from uniscale_integrations.models.local.read import First
+from uniscale_integrations.models.local.state import PathState
+from uniscale_integrations.models.local.vocabulary import Spelled, Vocabulary
 from uniscale_integrations.search.ports import TEMPERATURE, Sampling
 from uniscale_integrations.search.segmenter import Segmenter, Unit
 from uniscale_integrations.search.streams import uniforms
