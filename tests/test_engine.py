@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path as File
 from threading import Event
@@ -35,6 +36,7 @@ from uniscale_integrations.errors import (
     UniScaleError,
     UnknownDecisionError,
 )
+from uniscale_integrations.langchain.chat_model import as_generator
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.log import open_log
@@ -48,6 +50,7 @@ from uniscale_integrations.search.paths import Candidate, Expansion, Path
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import Configuration, ConfigurationSpace
+from uniscale_integrations.telemetry import Decided as Decided_
 from uniscale_integrations.telemetry import Ended, Sampled, Scored
 from uniscale_integrations.telemetry import Event as Event_
 
@@ -726,3 +729,50 @@ def test_observers_are_told_what_happens_and_change_nothing() -> None:
     assert (kinds[0], kinds[-2:]) == ("Decided", ["Logged", "Ended"])
     assert {"Sampled", "Scored"} <= set(kinds)
     assert {event.decision_id for event in seen if isinstance(event, (Sampled, Scored, Ended))} == {answer.decision_id}
+
+
+def test_updates_at_once_come_one_after_the_other(tmp_path: File) -> None:
+    made = engine(log=f"sqlite:///{tmp_path / 'log.db'}")
+
+    def add(number: int) -> None:
+        while True:
+            present = list(made.models)
+            made.update(models=[*present, Saying(f"new {number}", 4e6, "Answer: 4")])
+            if f"new {number}" in made.models:
+                return
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, range(4)))
+    before = made.state()["seen"]
+    made.feedback(made.run(QUESTIONS[0]), 1.0)
+    assert made.state()["seen"] == before + 1
+    assert made._brain.fold is made._knowledge.replica.fold, "what decides is what learns"
+
+
+def test_an_update_that_is_refused_changes_nothing() -> None:
+    given = as_generator(FakeListChatModel(responses=["4"]), name="priced")
+    made = UniScale([given, as_generator(FakeListChatModel(responses=["5"]), name="other")], None)
+    with pytest.raises(ConfigurationError, match="cannot be compared"):
+        made.update(models=[Model(given, price=(1.0, 2.0)), "other"])
+    assert getattr(given, "price", None) is None
+    with pytest.raises(ConfigurationError, match="new is to succeed 'old', but the models are"):
+        made.update(models=["priced", Model(as_generator(FakeListChatModel(responses=["5"]), name="new"), successor_of="old")])
+    limited = UniScale([given], None, max_cost=1e30)
+    with pytest.raises(ConfigurationError, match="costs would be counted in dollars, but max_cost or mean_budget is in eFLOPs"):
+        limited.update(prices={"priced": (1.0, 2.0)})
+    assert not limited.in_dollars
+
+
+def test_an_observer_that_writes_on_what_it_is_shown_changes_nothing() -> None:
+    def meddle(event: Event_) -> None:
+        if isinstance(event, Decided_):
+            event.decision.assessment.eligible[:] = False
+        elif isinstance(event, Sampled):
+            for candidate in event.candidates:
+                candidate.steps = ("Answer: 666",)
+            raise asyncio.CancelledError
+
+    meddled, alone = (engine(observers=observers, sampling=Sampling(seed=1)) for observers in ([meddle], []))
+    assert meddled.run(QUESTIONS[0]).text == alone.run(QUESTIONS[0]).text
+    [logged] = decisions(meddled)
+    assert logged.extra["eligible"] == decisions(alone)[0].extra["eligible"]

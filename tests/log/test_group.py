@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from uniscale_integrations.errors import LogError
+from uniscale_integrations.errors import LogError, UnknownDecisionError
 from uniscale_integrations.log.events import Event, Outcome
 from uniscale_integrations.log.group import GroupCommit
 
@@ -110,3 +110,46 @@ def test_who_was_cancelled_does_not_stop_the_others() -> None:
     group.submit(Outcome("after", 0.5)).result()
     group.close()
     assert written == ["first", "gone", "stays", "after"], "what happened is logged, whoever waits for it"
+
+
+def test_feedback_on_nothing_costs_nobody_else_in_its_batch() -> None:
+    written: list[str] = []
+
+    def write(events: Sequence[Event]) -> list[bool | Exception]:
+        written.extend(event.decision_id for event in events)
+        return [UnknownDecisionError("no such") if event.decision_id == "nobody" else True for event in events]
+
+    group = GroupCommit(write)
+    futures = [group.submit(Outcome(name, 0.5)) for name in ("first", "nobody", "last")]
+    wait(futures)
+    assert (futures[0].result(), futures[2].result()) == ([True], [True])
+    with pytest.raises(UnknownDecisionError, match="no such"):
+        futures[1].result()
+    assert sorted(written) == ["first", "last", "nobody"], "nothing is written twice"
+    group.close()
+
+
+def test_closing_waits_for_who_writes_and_what_comes_afterwards_is_refused() -> None:
+    written, go, begun = list[str](), threading.Event(), threading.Event()
+
+    def write(events: Sequence[Event]) -> list[bool]:
+        begun.set()
+        go.wait()
+        written.extend(event.decision_id for event in events)
+        return [True] * len(events)
+
+    group = GroupCommit(write)
+    with ThreadPoolExecutor(3) as pool:
+        mine = pool.submit(group.write, Outcome("mine", 0.5))
+        begun.wait()
+        other = group.submit(Outcome("other", 0.5))
+        closing = pool.submit(group.close)
+        assert not closing.done()
+        go.set()
+        closing.result(timeout=30)
+    assert written == ["mine", "other"]
+    assert (mine.result(), other.result()) == ([True], [True])
+    with pytest.raises(LogError, match="the log has been closed"):
+        group.write(Outcome("late", 0.5))
+    with pytest.raises(LogError, match="the log has been closed"):
+        group.submit(Outcome("late", 0.5)).result()

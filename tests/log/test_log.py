@@ -340,3 +340,23 @@ def test_forked_workers_have_connections_of_their_own(address: str) -> None:
     assert done.returncode == 0, done.stderr
     with closing(open_log(address)) as log:
         assert log.counts() == {"decision": 80}
+
+
+def test_a_batch_is_written_once_whatever_is_wrong_with_some_feedback_in_it(log: EventStore) -> None:
+    log.append(decision("old"))
+    log.add_feedback(Feedback("old", 1.0, "a"))
+    written = log.write(
+        decision("new"),
+        Feedback("nobody", 1.0, "a"),
+        Outcome("new", 0.5),
+        Feedback("new", 1.0, "a"),
+        Feedback("old", 0.0, "a"),
+        Feedback("old", 1.0, "a"),
+        Feedback("old", 1.0, "a"),
+    )
+    assert written.new == (True, False, True, True, True, True, False)
+    assert written.unknown == (1,)
+    assert written.count == 5
+    said = [entry.event.correct for entry in log.of_decisions(["old"]) if isinstance(entry.event, Feedback)]
+    assert said == [1.0, 0.0, 1.0], "what is said last counts, also within a batch"
+    assert log.counts() == {"decision": 2, "feedback": 4, "outcome": 1}

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uniscale_integrations.errors import ConfigurationError, StateError
+from uniscale_integrations.policy import baselines
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.baselines import Greedy, NearestNeighbours, Random
 from uniscale_integrations.policy.budget_pacer import BudgetPacer
@@ -20,7 +21,7 @@ from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.policy.objective import weights
 from uniscale_integrations.policy.policy import Choice, Context, Observed, Policy
 from uniscale_integrations.policy.schema import FeatureSchema
-from uniscale_integrations.policy.thompson import ThompsonSampling
+from uniscale_integrations.policy.thompson import ThompsonSampling, greatest
 from uniscale_integrations.space import Configuration
 
 HERE, THERE = Context(np.array([1.0, 0.0])), Context(np.array([1.0, 9.0]))
@@ -110,6 +111,43 @@ def test_a_state_goes_on_where_it_was(make: Callable[[Arms], Policy]) -> None:
         stored.load({})
 
 
+def test_propensities_of_a_draw_are_exact_and_add_up() -> None:
+    rng, every = np.random.default_rng(0), ThompsonSampling(arms(3))
+    for _ in range(20):
+        count = int(rng.integers(2, 7))
+        means, spreads = rng.uniform(0.4, 0.8, count), rng.uniform(0.002, 0.06, count)
+        drawn = (means + spreads * rng.standard_normal((200_000, count))).argmax(axis=1)
+        found = np.array([greatest(means, spreads, arm) for arm in range(count)])
+        assert found.sum() == pytest.approx(1.0, abs=1e-6)
+        np.testing.assert_allclose(found, np.bincount(drawn, minlength=count) / len(drawn), atol=0.006)
+    assert every.name.startswith("thompson")
+
+
+def test_what_nobody_judged_is_tried_again_and_not_given_up_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "PATIENCE", 5)
+    policy = Greedy(arms(2))
+    assert [decide(policy, HERE, name).action for name in "ab"] == [0, 1]
+    policy.feedback("a", 0, HERE, RIGHT)
+    chosen = [decide(policy, HERE, str(turn)).action for turn in range(12)]
+    assert 1 in chosen
+    assert len(policy.state()["open"]) <= 5
+
+
+def test_a_change_of_prices_is_known_to_those_that_keep_means_too() -> None:
+    cheap = [Configuration("model 0"), Configuration("model 1")]
+    old, new = (
+        Greedy(Arms.of(cheap, FeatureSchema(("bias", "place")), costs, scored=False)) for costs in ([0.0, 1.0], [1.0, 0.0])
+    )
+    for name, arm in (("a", 0), ("b", 1)):
+        old.decided(name, arm, HERE)
+        old.outcome(name, arm, HERE, Observed(None, float(old.arms.costs[arm])))
+        old.feedback(name, arm, HERE, RIGHT)
+    every = np.array([True, True])
+    assert old.assess(HERE, BALANCED, every).best == 0
+    new.load(old.state())
+    assert new.assess(HERE, BALANCED, every).best == 1
+
+
 def test_a_policy_is_known_by_its_name_by_where_it_is_and_by_itself() -> None:
     assert isinstance(PolicySpec("thompson", LearnerSettings(alpha=0.1))(arms(2)), ThompsonSampling)
     for spec in (PolicySpec("greedy"), PolicySpec(Greedy), PolicySpec("uniscale_integrations.policy.baselines:Greedy")):
@@ -120,7 +158,7 @@ def test_a_policy_is_known_by_its_name_by_where_it_is_and_by_itself() -> None:
     for wrong, said in (("best", "no policy 'best'"), ("json:nothing", "cannot be imported"), (7, "a policy is one of linucb")):
         with pytest.raises(ConfigurationError, match=said):
             PolicySpec(wrong)  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match="settings are those of linucb and thompson"):
+    with pytest.raises(ConfigurationError, match="settings are those of linucb, thompson, joint"):
         PolicySpec("greedy", settings)
 
 

@@ -139,3 +139,22 @@ def test_a_successor_begins_with_what_is_believed_of_its_predecessor_and_less_su
 def test_features_of_another_schema_are_read_by_their_names() -> None:
     own, other = FeatureSchema(("bias", "length", "digits")), FeatureSchema(("bias", "digits", "gone"))
     assert own.read(other, (1.0, 0.5, 7.0)).tolist() == [1.0, 0.0, 0.5]
+
+
+def test_a_successor_inherits_from_a_predecessor_that_goes_at_once_with_what_it_knows_of_each_search() -> None:
+    space = [Configuration("a"), Configuration("a", 4), Configuration("b"), Configuration("b", 4)]
+    old = LinUCBPolicy(arms(space))
+    context = Context(np.array([1.0, 0.0, 0.0, 0.0]))
+    for turn in range(300):
+        for arm, right in enumerate((0.35, 0.9, 0.6, 0.6)):
+            old.decided(f"{turn} {arm}", arm, context)
+            old.outcome(f"{turn} {arm}", arm, context, Observed(0.5, 0.5))
+            old.feedback(f"{turn} {arm}", arm, context, float((turn * 7 + arm) % 20 < 20 * right))
+    before = old.assess(context, BALANCED, np.ones(4, dtype=bool)).correct
+    new = replace(arms([Configuration("c"), Configuration("c", 4), *space[2:]]), successors=(("c", "a"),))
+    moved = LinUCBPolicy(new)
+    moved.load(old.state())
+    after = moved.assess(context, BALANCED, np.ones(4, dtype=bool)).correct
+    assert after[0] == pytest.approx(before[0], abs=0.1)
+    assert after[1] == pytest.approx(before[1], abs=0.1)
+    np.testing.assert_allclose(after[2:], before[2:], atol=1e-6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from uniscale_integrations.cost.hardware import HardwareProfile
 from uniscale_integrations.engine.estimates import limited_by
@@ -51,6 +51,12 @@ class Resting:
         """Note that a model works."""
         self._until.pop(model, None)
 
+    def without(self, gone: Collection[str]) -> Resting:
+        """The same without some models."""
+        found = Resting()
+        found._until = {model: until for model, until in list(self._until.items()) if model not in gone}
+        return found
+
     def models(self) -> dict[str, int]:
         """The models that rest now, with how often they failed in a row."""
         if not self._until:
@@ -95,8 +101,10 @@ class Eligibility:
                 self._never[configuration] = f"it is expected to cost {cost:.3g}, more than max_cost={max_cost:.3g}"
 
     def remember(self, other: Eligibility) -> None:
-        """Go on with what another one knows of models that fail and of how long configurations take."""
-        self.resting, self._seconds = other.resting, other._seconds
+        """Go on with what another one knows of models that fail and of how long configurations take, where the model is the same."""
+        gone = {name for name, model in other._models.items() if not _same(model, self._models.get(name))}
+        self.resting = other.resting.without(gone)
+        self._seconds = {each: seconds for each, seconds in list(other._seconds.items()) if each.model not in gone}
 
     def masked(self, asked: Conversation, limits: Budget, failed: Reasons) -> Reasons:
         """The configurations that cannot serve a request, or should not as long as another can, with the reason.
@@ -172,3 +180,8 @@ class Eligibility:
             for each, (seconds, at) in list(self._seconds.items())
             if seconds > limit and now - at <= REMEMBERED
         }
+
+
+def _same(model: Generator, other: Generator | None) -> bool:
+    """Whether two are one model, perhaps at another price."""
+    return other is model or (other is not None and getattr(other, "client", other) is getattr(model, "client", model))

@@ -10,7 +10,7 @@ from uniscale_integrations.engine.attribution import Credit, credited, decisions
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.engine.replica import Replica
-from uniscale_integrations.errors import LogError
+from uniscale_integrations.errors import LogError, UnknownDecisionError
 from uniscale_integrations.log.events import Event, Feedback
 from uniscale_integrations.log.fold import schema_key
 from uniscale_integrations.log.group import GroupCommit
@@ -55,6 +55,8 @@ class Knowledge:
 
     def swap(self, brain: Brain) -> None:
         """Go on with another brain, which takes over what this one has learned."""
+        # A request that is under way may be the first to be logged that this one has decided.
+        self._describe(self.brain)
         self.replica.swap(brain.fold)
         self.brain = brain
 
@@ -110,18 +112,19 @@ class Knowledge:
             decisions = tuple(each for each in decisions if each in own) or decisions
         return [replace(given, decision_id=decision, weight=weight) for decision, weight in credited(decisions, credit)]
 
-    def _write(self, new: Sequence[Event]) -> list[bool]:
-        """Write events and learn from them; tells of each whether it was new."""
+    def _write(self, new: Sequence[Event]) -> list[bool | Exception]:
+        """Write events and learn from them; tells of each whether it was new, or that it is on no decision that is there."""
         self._describe(self.brain)
-        judged = [each for each in new if isinstance(each, Feedback)]
-        others = [each for each in new if not isinstance(each, Feedback)]
-        if others:
-            self.replica.follow(self.log.append(*others))
-        told = self.log.add_feedback(*judged) if judged else None
-        if told is not None and told.count:
-            self.replica.follow(told)
-        flags = iter(() if told is None else told.new)
-        return [next(flags) if isinstance(each, Feedback) else True for each in new]
+        written = self.log.write(*new)
+        if written.count:
+            self.replica.follow(written)
+        said: list[bool | Exception] = list(written.new)
+        for place in written.unknown:
+            unknown = new[place].decision_id
+            said[place] = UnknownDecisionError(
+                f"the log has no decision {unknown!r}; give the id of a decision that was logged to {self.log.name}"
+            )
+        return said
 
     def _describe(self, brain: Brain) -> None:
         """Say in the log, once, what decides and what its features are called."""

@@ -144,19 +144,30 @@ def generators(
             if seen[generator.name] > 1:
                 cast(Any, generator).name = f"{generator.name}#{seen[generator.name]}"
         made.append(generator)
-    by_name = {model if isinstance(model, str) else model.name: model for model in made}
     for name, price in (prices or {}).items():
-        # One of a provider may be called without it too.
-        called = (model for each, model in by_name.items() if is_hosted(each) and each.endswith(f":{name}"))
-        priced = by_name.get(name) or next(called, None)
-        if priced is None:
-            raise ConfigurationError(f"there is a price of {name!r}, but the models are {', '.join(by_name)}")
-        if not isinstance(priced, Priced):
-            raise ConfigurationError(
-                f"there is a price of {name!r}, which counts its own cost in eFLOPs; prices are of models of LangChain or LlamaIndex"
-            )
-        priced.set_price(Price.of(price))
+        _set_price(made, name, Price.of(price))
     return made
+
+
+def _set_price(made: list[Generator | str], name: str, price: Price) -> None:
+    """Put a copy with that price in the place of the model of a name; the one that was given stays as it is.
+
+    Raises:
+        ConfigurationError: no such model, or one that has no price.
+    """
+    names = [model if isinstance(model, str) else model.name for model in made]
+    # One of a provider may be called without it too.
+    called = (place for place, each in enumerate(names) if is_hosted(each) and each.endswith(f":{name}"))
+    place = names.index(name) if name in names else next(called, None)
+    if place is None:
+        raise ConfigurationError(f"there is a price of {name!r}, but the models are {', '.join(names)}")
+    priced = copy(made[place])
+    if not isinstance(priced, Priced):
+        raise ConfigurationError(
+            f"there is a price of {name!r}, which counts its own cost in eFLOPs; prices are of models of LangChain or LlamaIndex"
+        )
+    priced.set_price(price)
+    made[place] = cast(Generator, priced)
 
 
 def is_hosted(name: str) -> bool:

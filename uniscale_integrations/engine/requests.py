@@ -109,7 +109,7 @@ class Requests:
             wanted.id,
             attempt,
             tuple(context.of(choice.action).query.tolist()),
-            assessment,
+            assessment.read_only(),
             brain.space,
             masked,
             choice.propensity,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from uniscale_integrations.cost.hardware import HardwareProfile
-from uniscale_integrations.cost.price import Price, Priced
 from uniscale_integrations.engine.brain import Design
-from uniscale_integrations.engine.estimates import check_units
+from uniscale_integrations.engine.estimates import check_units, limited_by
 from uniscale_integrations.engine.model_registry import Model, default_space, loaded, suiting
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.encoders import JointContext, RequestEncoder, WithNumbers, query_encoder
 from uniscale_integrations.policy.named import PolicySpec
+from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import NUMBERS
 from uniscale_integrations.search.ports import Generator, Verifier
 from uniscale_integrations.space import ConfigurationSpace
@@ -77,20 +76,41 @@ def redesigned(
     """
     found, sizes, successors = dict(design.models), dict(design.sizes or {}), design.successors
     if models is not None:
-        given = [found.get(each, each) if isinstance(each, str) else each for each in models]
+        given = [_staying(each, found) for each in models]
         new = loaded(given)
-        named, following = _told(models)
+        named, following = _told(given)
+        for heir, ancestor in following:
+            if ancestor not in found and ancestor not in new:
+                raise ConfigurationError(f"{heir} is to succeed {ancestor!r}, but the models are {', '.join({**found, **new})}")
         sizes |= named
         successors = tuple(dict.fromkeys((*successors, *following)))
         if space is None:
             space = _extended(design, found, new)
         found = new
-    for name, price in (prices or {}).items():
-        found[name] = _priced(found, name, price)
+    if prices:
+        found = loaded(list(found.values()), prices)
     check_units(found, design.hardware)
     space = space or design.space
     _check(space, found)
-    return replace(design, models=found, space=space, sizes=sizes, successors=successors)
+    changed = replace(design, models=found, space=space, sizes=sizes, successors=successors)
+    if (design.max_cost is not None or design.mean_budget is not None) and in_dollars(changed) != in_dollars(design):
+        unit, other = ("dollars", "eFLOPs") if in_dollars(changed) else ("eFLOPs", "dollars")
+        raise ConfigurationError(
+            f"costs would be counted in {unit}, but max_cost or mean_budget is in {other}; make an engine anew on the log"
+        )
+    return changed
+
+
+def in_dollars(design: Design) -> bool:
+    """Whether a design's costs are counted in dollars."""
+    return limited_by(next(iter(design.models.values())), design.hardware, Budget(usd=1.0)) is not None
+
+
+def _staying(model: object, present: Mapping[str, Generator]) -> object:
+    """What is there already, where a model is given by the name of one."""
+    if isinstance(model, Model) and isinstance(model.model, str):
+        return replace(model, model=present.get(model.model, model.model))
+    return present.get(model, model) if isinstance(model, str) else model
 
 
 def _extended(design: Design, old: Mapping[str, Generator], new: Mapping[str, Generator]) -> ConfigurationSpace:
@@ -98,20 +118,6 @@ def _extended(design: Design, old: Mapping[str, Generator], new: Mapping[str, Ge
     kept = [each for each in design.space if each.model in new]
     come = {name: model for name, model in new.items() if name not in old}
     return ConfigurationSpace([*kept, *(default_space(come) if come else ())])
-
-
-def _priced(models: Mapping[str, Generator], name: str, price: tuple[float, float]) -> Generator:
-    """A model at another price; requests that are under way keep the old one."""
-    model = models.get(name)
-    if model is None:
-        raise ConfigurationError(f"there is a price of {name!r}, but the models are {', '.join(models)}")
-    if not isinstance(model, Priced):
-        raise ConfigurationError(
-            f"there is a price of {name!r}, which counts its own cost in eFLOPs; prices are of models of LangChain or LlamaIndex"
-        )
-    found = copy.copy(model)
-    found.set_price(Price.of(price))
-    return found
 
 
 def _told(models: Sequence[object]) -> tuple[dict[str, float], tuple[tuple[str, str], ...]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, Self, TypeVar
 
 from numpy.typing import NDArray
@@ -104,7 +105,7 @@ class UniScale:
         self.weights, self.sampling = weights(mode), sampling or Sampling()
         spec = PolicySpec(policy, settings)
         design = designed(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget)
-        self._observers = tuple(observers)
+        self._observers, self._updating = tuple(observers), Lock()
         self._stored = {"store_queries": store_queries, "store_paths": store_paths}
         self._knowledge = Knowledge(log)
         try:
@@ -166,9 +167,10 @@ class UniScale:
             >>> list(engine.models)
             ['uniscale-0.3m', 'uniscale-1m']
         """
-        brain = build(redesigned(self._brain.design, models, space, prices), self.log, self._brain)
-        self._knowledge.swap(brain)
-        self._requests = self._with(brain)
+        with self._updating:
+            brain = build(redesigned(self._brain.design, models, space, prices), self.log, self._brain)
+            self._knowledge.swap(brain)
+            self._requests = self._with(brain)
 
     def decide(
         self,

@@ -6,10 +6,15 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from threading import Lock
+from threading import Condition
 
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.events import Event
+
+Said = bool | Exception
+"""Of an event whether it was new, or why it was refused."""
+
+Batch = list[tuple[Sequence[Event], Future[Sequence[bool]]]]
 
 
 class GroupCommit:
@@ -18,7 +23,8 @@ class GroupCommit:
     A commit waits for the disk, which takes as long for one event as for hundreds.
 
     Args:
-        write: writes events in one transaction, and says of each whether it was new.
+        write: writes events in one transaction, and says of each whether it was new, or why it was refused; where it raises, nothing was
+            written.
         at_once: write them on the caller's thread instead, as is quicker where a commit waits for nothing.
 
     Example:
@@ -30,10 +36,14 @@ class GroupCommit:
         >>> group.close()
     """
 
-    def __init__(self, write: Callable[[Sequence[Event]], Sequence[bool]], *, at_once: bool = False) -> None:
+    def __init__(self, write: Callable[[Sequence[Event]], Sequence[Said]], *, at_once: bool = False) -> None:
         self._write, self._at_once = write, at_once
-        self._lock = Lock()
-        self._waiting: list[tuple[Sequence[Event], Future[Sequence[bool]]]] = []
+        self._closed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._idle = Condition()
+        self._waiting: Batch = []
         self._writing = False
         self._thread, self._process = ThreadPoolExecutor(1, thread_name_prefix="uniscale-log"), os.getpid()
 
@@ -41,68 +51,86 @@ class GroupCommit:
         """Have events written, in one transaction with each other; the future tells of each whether it was new, when all are there to stay.
 
         Raises (from the future):
-            LogError: they could not be written.
+            LogError: they could not be written, or the log has been closed.
         """
         future: Future[Sequence[bool]] = Future()
-        if self._at_once:
+        if self._at_once and not self._closed:
             self._written([(events, future)])
         elif self._first(events, future):
-            self._thread.submit(self._drain)
+            self._hand_over()
         return future
 
     def write(self, *events: Event) -> Sequence[bool]:
         """Write events, and wait until they are there to stay; where nobody else is writing, on the caller's own thread.
 
         Raises:
-            LogError: they could not be written.
+            LogError: they could not be written, or the log has been closed.
         """
         future: Future[Sequence[bool]] = Future()
-        if self._at_once:
+        if self._at_once and not self._closed:
             self._written([(events, future)])
         elif self._first(events, future):
-            self._drain_once()
+            try:
+                self._written(self._next())
+            finally:
+                self._pass_on()
         return future.result()
+
+    def close(self) -> None:
+        """Write what is waiting, wait for whoever writes, and end the thread; what comes afterwards is refused."""
+        with self._idle:
+            self._closed = True
+            self._idle.wait_for(lambda: not self._writing)
+        self._thread.shutdown()
 
     def _first(self, events: Sequence[Event], future: Future[Sequence[bool]]) -> bool:
         """Have events wait for the next transaction; returns whether whoever brings them is to see to that."""
         if self._process != os.getpid():
             # A forked process has the lock and what waits, but not the thread.
-            self._lock, self._waiting, self._writing = Lock(), [], False
-            self._thread, self._process = ThreadPoolExecutor(1, thread_name_prefix="uniscale-log"), os.getpid()
-        with self._lock:
+            self._begin()
+        with self._idle:
+            if self._closed:
+                future.set_exception(LogError("the log has been closed"))
+                return False
             self._waiting.append((events, future))
             first, self._writing = not self._writing, True
             return first
 
-    def close(self) -> None:
-        """Write what is waiting and end the thread."""
-        self._thread.shutdown()
+    def _pass_on(self) -> None:
+        """Leave what has come meanwhile to the thread; where nothing has, nobody writes any more."""
+        with self._idle:
+            if not self._waiting:
+                self._writing = False
+                self._idle.notify_all()
+                return
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        try:
+            self._thread.submit(self._drain)
+        except RuntimeError:
+            # The interpreter is shutting down, and starts no threads any more.
+            self._drain()
 
     def _drain(self) -> None:
         while batch := self._next():
             self._written(batch)
 
-    def _drain_once(self) -> None:
-        """Write what waits now; what comes meanwhile is left to the thread."""
-        self._written(self._next())
-        with self._lock:
-            self._writing = bool(self._waiting)
-            if self._writing:
-                self._thread.submit(self._drain)
-
-    def _next(self) -> list[tuple[Sequence[Event], Future[Sequence[bool]]]]:
+    def _next(self) -> Batch:
         """What waits; where that is nothing, nobody writes any more."""
-        with self._lock:
+        with self._idle:
             batch, self._waiting = self._waiting, []
-            self._writing = bool(batch)
+            if not batch:
+                self._writing = False
+                self._idle.notify_all()
             return batch
 
-    def _written(self, batch: Sequence[tuple[Sequence[Event], Future[Sequence[bool]]]]) -> None:
+    def _written(self, batch: Batch) -> None:
         """Write what several have submitted, and tell each of them."""
         # Who was cancelled while waiting is told nothing any more; what happened is written all the same.
         told = [(events, future if future.set_running_or_notify_cancel() else None) for events, future in batch]
         try:
-            new = iter(self._write([event for events, _ in told for event in events]))
+            said = iter(self._write([event for events, _ in told for event in events]))
         except LogError as error:
             # One that cannot be written, for its size, must not take the others with it.
             if len(told) == 1:
@@ -114,22 +142,23 @@ class GroupCommit:
                 _tell(future, error)
         else:
             for events, future in told:
-                _tell(future, new=list(islice(new, len(events))))
+                _tell(future, said=list(islice(said, len(events))))
 
     def _one_by_one(self, batch: Sequence[tuple[Sequence[Event], Future[Sequence[bool]] | None]]) -> None:
         for events, future in batch:
             try:
-                new = self._write(events)
+                said = self._write(events)
             except BaseException as error:
                 _tell(future, error)
             else:
-                _tell(future, new=new)
+                _tell(future, said=said)
 
 
-def _tell(future: Future[Sequence[bool]] | None, error: BaseException | None = None, new: Sequence[bool] = ()) -> None:
+def _tell(future: Future[Sequence[bool]] | None, error: BaseException | None = None, said: Sequence[Said] = ()) -> None:
     if future is None:
         return
+    error = error or next((each for each in said if isinstance(each, Exception)), None)
     if error is None:
-        future.set_result(new)
+        future.set_result([each is True for each in said])
     else:
         future.set_exception(error)

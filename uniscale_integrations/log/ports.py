@@ -39,11 +39,13 @@ class Written:
         entries: the events with their places, as far as those are known already; otherwise empty.
         after: the place of the event right before the first of them, between which and them nothing will ever be; `None` where that is
             not known. Who has folded the log up to there may fold these without reading it again.
+        unknown: which of the events that were given are feedback on a decision that is not there.
     """
 
     new: tuple[bool, ...] = ()
     entries: tuple[Entry, ...] = ()
     after: Position | None = None
+    unknown: tuple[int, ...] = ()
 
     @property
     def count(self) -> int:
@@ -75,6 +77,14 @@ class EventStore(Protocol):
 
     def append(self, *new: Event) -> Written:
         """Write events in one transaction; when this returns they are there to stay.
+
+        Raises:
+            LogError: nothing of it was written.
+        """
+        ...
+
+    def write(self, *new: Event) -> Written:
+        """Write events in one transaction, in their order, without feedback that says nothing new or is on a decision that is not there.
 
         Raises:
             LogError: nothing of it was written.

@@ -6,8 +6,6 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
-from itertools import compress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -70,6 +68,14 @@ class SQLStore:
         with self._writing() as cursor:
             return self._write(cursor, new, rows)
 
+    def write(self, *new: Event) -> Written:
+        """As of `EventStore`."""
+        return self._judiciously(new)
+
+    def add_feedback(self, *given: Feedback) -> Written:
+        """As of `EventStore`."""
+        return self._judiciously(given, strict=True)
+
     def give_feedback(self, feedback: Feedback) -> bool:
         """Write feedback, unless the same was said before; returns whether it said anything new.
 
@@ -79,25 +85,48 @@ class SQLStore:
         """
         return self.add_feedback(feedback).count > 0
 
-    def add_feedback(self, *given: Feedback) -> Written:
-        """As of `EventStore`."""
-        rows = [_row(each) for each in given]
+    def _judiciously(self, events: Sequence[Event], *, strict: bool = False) -> Written:
+        """Write events in their order, feedback only where it says something new of a decision that is there."""
+        rows = [_row(each) for each in events]
+        new, unknown = [True] * len(events), list[int]()
         with self._writing() as cursor:
-            new = tuple(self._says_something(cursor, feedback) for feedback in given)
-            written = self._write(cursor, list(compress(given, new)), list(compress(rows, new)))
-            return replace(written, new=new)
+            parts, waiting = list[Written](), list[int]()
 
-    def _says_something(self, cursor: Any, feedback: Feedback) -> bool:
-        """Whether feedback is not what was said last already."""
+            def flush() -> None:
+                if waiting:
+                    parts.append(self._write(cursor, [events[place] for place in waiting], [rows[place] for place in waiting]))
+                    waiting.clear()
+
+            for place, event in enumerate(events):
+                if isinstance(event, Feedback):
+                    # What stands before it in the batch counts as said already.
+                    flush()
+                    says = self._says_something(cursor, event)
+                    if says is None:
+                        unknown.append(place)
+                        if strict:
+                            raise self._no_decision(event)
+                    new[place] = bool(says)
+                if new[place]:
+                    waiting.append(place)
+            flush()
+        entries = tuple(entry for part in parts for entry in part.entries)
+        return Written(tuple(new), entries, parts[0].after if parts else None, tuple(unknown))
+
+    def _says_something(self, cursor: Any, feedback: Feedback) -> bool | None:
+        """Whether feedback is not what was said last already; `None` where there is no such decision."""
         cursor.execute(self._known, (feedback.decision_id,))
         known = [(kind, body) for kind, body in cursor.fetchall()]
         if not any(kind == Decision.kind for kind, _ in known):
-            raise UnknownDecisionError(
-                f"the log has no decision {feedback.decision_id!r}; give the id of a decision that was logged to {self.name}"
-            )
+            return None
         said = [Feedback.of(feedback.decision_id, json.loads(body), 0.0) for kind, body in known if kind == Feedback.kind]
         mine = [each for each in said if (each.source, each.key) == (feedback.source, feedback.key)]
         return not mine or (mine[-1].correct, mine[-1].comment) != (feedback.correct, feedback.comment)
+
+    def _no_decision(self, feedback: Feedback) -> UnknownDecisionError:
+        return UnknownDecisionError(
+            f"the log has no decision {feedback.decision_id!r}; give the id of a decision that was logged to {self.name}"
+        )
 
     def since(self, position: Position = BEGINNING, limit: int = 10_000) -> list[Entry]:
         """As of `EventStore`."""

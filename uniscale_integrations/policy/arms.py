@@ -27,6 +27,7 @@ class Arms:
         scored: whether scores can be observed at all.
         span: the natural logarithm of the costs' range, which `C~` 0 to 1 stands for; what was learned at other prices is converted by it.
         successors: names of models that begin with what is believed of another one, and that one's name.
+        sizes: what made the features.
 
     Raises:
         ConfigurationError: parts that do not fit together.
@@ -45,6 +46,7 @@ class Arms:
     scored: bool = True
     span: float = 1.0
     successors: tuple[tuple[str, str], ...] = ()
+    sizes: ActionFeatures | None = None
 
     def __post_init__(self) -> None:
         count = len(self.configurations)
@@ -67,15 +69,28 @@ class Arms:
         """The arms of some configurations, with `ActionFeatures` of each."""
         rows, names = (features or ActionFeatures({})).named(configurations)
         return cls(
-            tuple(configurations), rows, names, schema, np.asarray(costs, dtype=np.float64), scored, span, tuple(successors)
+            tuple(configurations),
+            rows,
+            names,
+            schema,
+            np.asarray(costs, dtype=np.float64),
+            scored,
+            span,
+            tuple(successors),
+            features,
         )
 
     def only(self, arms: Sequence[int]) -> Arms:
         """Some of them, by their numbers."""
-        configurations = [self.configurations[arm] for arm in arms]
-        return Arms.of(
-            configurations, self.schema, self.costs[list(arms)], scored=self.scored, span=self.span, successors=self.successors
-        )
+        return self._with([self.configurations[arm] for arm in arms], self.costs[list(arms)])
+
+    def beside(self, others: Sequence[Configuration]) -> Arms:
+        """These and some others, of which no cost in particular is expected."""
+        return self._with([*self.configurations, *others], np.concatenate([self.costs, np.full(len(others), self.costs.mean())]))
+
+    def _with(self, configurations: Sequence[Configuration], costs: Array) -> Arms:
+        settings = {"features": self.sizes, "scored": self.scored, "span": self.span, "successors": self.successors}
+        return Arms.of(configurations, self.schema, costs, **settings)  # type: ignore[arg-type]  # of several types
 
     def __len__(self) -> int:
         return len(self.configurations)

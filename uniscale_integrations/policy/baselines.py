@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import numpy as np
 
 from uniscale_integrations.errors import StateError
@@ -19,6 +21,9 @@ UNKNOWN = -1.0
 
 UNSEEN = float("nan")
 
+PATIENCE = 1000
+"""Decisions for which the feedback of another one is waited for."""
+
 
 class Baseline:
     """Tries every configuration once and then expects of each the mean of what it has seen of it; chooses the best.
@@ -33,7 +38,7 @@ class Baseline:
         self.arms = arms
         self._chosen = np.zeros(len(arms))
         self._known = [_Observations(len(arms.schema)) for _ in range(len(arms))]
-        self._open: dict[str, Observed] = {}
+        self._open: OrderedDict[str, tuple[int, float, float]] = OrderedDict()
 
     @property
     def name(self) -> str:
@@ -45,30 +50,41 @@ class Baseline:
         told = ~np.isnan(parts[0])
         objective = objective if self.arms.scored else objective.without(score=True)
         correct, score, cost = np.nan_to_num(parts)
+        # What it cost is known by the factor to what is expected, so that it outlasts a change of prices.
+        cost = self.arms.costs + cost / self.arms.span
         reward = np.where(told, objective.rewards(np.stack([correct, score, cost])), UNKNOWN)
         bonus = np.where(self._chosen > 0, 0.0, UNTRIED)
-        return Assessment(correct, score, np.where(told, cost, self.arms.costs), reward, bonus, eligible)
+        return Assessment(correct, score, cost, reward, bonus, eligible)
 
     def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
         return Choice(assessment.best)
 
     def decided(self, decision: str, action: int, context: Context) -> None:
+        """Count it, and wait for its feedback over the next `PATIENCE` decisions; after that it counts as not tried."""
         self._chosen[action] += 1
+        self._open[decision] = action, UNSEEN, UNSEEN
+        if len(self._open) > PATIENCE:
+            _, (given_up, _, _) = self._open.popitem(last=False)
+            self._chosen[given_up] -= 1
 
     def outcome(self, decision: str, action: int, context: Context, seen: Observed) -> None:
-        self._open[decision] = seen
+        """Keep score and cost until feedback comes."""
+        if decision in self._open:
+            over = (seen.cost - float(self.arms.costs[action])) * self.arms.span
+            self._open[decision] = action, UNSEEN if seen.score is None else seen.score, over
 
     def feedback(
         self, decision: str, action: int, context: Context, correct: float, weight: float = 1.0, previous: float | None = None
     ) -> None:
+        """Learn all of it."""
         seen = self._open.pop(decision, None)
         if seen is not None:
-            self._known[action].add(context.query, (correct, UNSEEN if seen.score is None else seen.score, seen.cost))
+            _, score, over = seen
+            self._known[action].add(context.query, (correct, score, 0.0 if np.isnan(over) else over))
 
     def state(self) -> State:
         """Everything that was seen, with the names of what it is of."""
         number = np.repeat(np.arange(len(self.arms)), [known.count for known in self._known])
-        opened = [(UNSEEN if seen.score is None else seen.score, seen.cost) for seen in self._open.values()]
         return {
             "arms": np.array([key(each) for each in self.arms.configurations], dtype=np.str_),
             "names": np.array(self.arms.schema.names, dtype=np.str_),
@@ -77,7 +93,7 @@ class Baseline:
             "queries": np.concatenate([known.queries for known in self._known]),
             "parts": np.concatenate([known.parts for known in self._known]),
             "open": np.array(list(self._open), dtype=np.str_),
-            "seen": np.array(opened, dtype=np.float64).reshape(-1, 2),
+            "seen": np.array(list(self._open.values()), dtype=np.float64).reshape(-1, 3),
         }
 
     def load(self, state: State) -> None:
@@ -101,11 +117,14 @@ class Baseline:
             arm = here[number]
             if arm is not None:
                 self._known[arm].add(query, tuple(parts))
-        opened = zip(map(str, state["open"]), state["seen"].tolist(), strict=True)
-        self._open = {decision: Observed(None if np.isnan(score) else score, cost) for decision, (score, cost) in opened}
+        self._open = OrderedDict()
+        for decision, (number, score, over) in zip(map(str, state["open"]), state["seen"].tolist(), strict=True):
+            arm = here[int(number)]
+            if arm is not None:
+                self._open[decision] = arm, score, over
 
     def _mean(self, known: _Observations, context: Context) -> Array:
-        """Mean correctness, score and `C~` of a configuration, shape (3,); NaN where nothing was seen."""
+        """Mean correctness, score and log of cost over what was expected, shape (3,); NaN where nothing was seen."""
         return known.mean
 
 
@@ -172,7 +191,7 @@ class _Observations:
 
     @property
     def parts(self) -> Array:
-        """Correctness, score (NaN where none) and `C~`, shape (count, 3)."""
+        """Correctness, score (NaN where none) and log of cost over what was expected, shape (count, 3)."""
         return self._parts[: self.count]
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import sqrt
 from typing import Any
 
@@ -19,7 +19,8 @@ from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observed, State
 from uniscale_integrations.policy.priors import Precisions
 from uniscale_integrations.policy.product import Products
-from uniscale_integrations.policy.transfer import Described, Transfer, succeeded
+from uniscale_integrations.policy.transfer import Described, Transfer, configuration_of, succeeded
+from uniscale_integrations.space import Configuration
 
 PATIENCE = 1000
 """Decisions for which another one's correctness is waited for; most feedback never comes."""
@@ -185,6 +186,11 @@ class LinUCBPolicy:
         if missing:
             raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
         old = Described.read(state)
+        if old is not None and (leaving := self._ancestors_of(old)):
+            # What they know is handed on while they are still there.
+            both = LinUCBPolicy(self.arms.beside(leaving), self.settings)
+            both.load(state)
+            state, old = both.state(), both._described
         if old is not None and not (old.same(self._described) and old.span == self.arms.span):
             state = self._converted(state, Transfer(old, self._described))
         average = np.asarray(state["average"], dtype=np.float64)
@@ -229,17 +235,29 @@ class LinUCBPolicy:
 
     def _successors(self, old: Described) -> list[tuple[list[int], list[int]]]:
         """Places of the coefficients of models that succeed one, and were not there before, with those of what they succeed."""
-        found = []
+        found: list[tuple[list[int], list[int]]] = []
+        names, n, arms = self.arms.names, len(self.arms.schema), self.arms.configurations
         for heir, ancestor in self.arms.successors:
-            if heir in old.models or ancestor not in old.models:
-                continue
-            names, n = self.arms.names, len(self.arms.schema)
             columns = [f"model: {heir}", f"model: {ancestor}"]
-            if not all(name in names for name in columns):
+            if heir in old.models or not all(name in names for name in columns):
                 continue
             mine, theirs = ([names.index(name) * n + place for place in range(n)] for name in columns)
+            if self._several:
+                pairs = [(arms.index(each), replace(each, model=ancestor)) for each in arms if each.model == heir]
+                mine += [len(names) * n + arm for arm, other in pairs if other in arms]
+                theirs += [len(names) * n + arms.index(other) for _, other in pairs if other in arms]
             found.append((mine, theirs))
         return found
+
+    def _ancestors_of(self, old: Described) -> list[Configuration]:
+        """Configurations that were there, of models that others succeed here and that are gone."""
+        here = set(self.arms.models)
+        gone = {
+            ancestor
+            for heir, ancestor in self.arms.successors
+            if heir in here and heir not in old.models and ancestor not in here
+        }
+        return [configuration for configuration in map(configuration_of, old.configurations) if configuration.model in gone]
 
     @property
     def _described(self) -> Described:

@@ -88,6 +88,19 @@ class Assessment:
             raise ConfigurationError("no configuration can serve this request")
         return int(np.where(self.eligible, self.reward + self.bonus, -np.inf).argmax())
 
+    def read_only(self) -> Assessment:
+        """The same arrays for whoever only looks."""
+        correct, score, cost, reward, bonus = map(_read_only, (self.correct, self.score, self.cost, self.reward, self.bonus))
+        eligible = self.eligible.view()
+        eligible.setflags(write=False)
+        return Assessment(correct, score, cost, reward, bonus, eligible)
+
+
+def _read_only(array: Array) -> Array:
+    view = array.view()
+    view.setflags(write=False)
+    return view
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

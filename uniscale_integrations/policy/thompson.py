@@ -9,7 +9,9 @@ from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.linucb_policy import LinUCBPolicy
 from uniscale_integrations.policy.policy import Assessment, Choice
 
-NODES, HEIGHTS = np.polynomial.hermite.hermgauss(64)
+NODES, HEIGHTS = np.polynomial.legendre.leggauss(8)
+FAR, TURNS = 7.0, np.linspace(-4.0, 4.0, 9)
+"""Standard deviations within which a draw is looked for, and at which the chance of another one to be below it turns."""
 
 
 class ThompsonSampling(LinUCBPolicy):
@@ -40,12 +42,17 @@ class ThompsonSampling(LinUCBPolicy):
         arms = np.flatnonzero(assessment.eligible)
         means, spreads = assessment.reward[arms], np.maximum(assessment.bonus[arms], 1e-9)
         drawn = int((means + spreads * rng.standard_normal(len(arms))).argmax())
-        return Choice(int(arms[drawn]), _greatest(means, spreads, drawn))
+        return Choice(int(arms[drawn]), greatest(means, spreads, drawn))
 
 
-def _greatest(means: Array, spreads: Array, arm: int) -> float:
-    """The probability that one of several independent normal draws is the greatest, by Gauss and Hermite."""
-    drawn = means[arm] + np.sqrt(2.0) * spreads[arm] * NODES
-    below = log_ndtr((drawn[:, None] - means) / spreads)
-    below[:, arm] = 0.0
-    return float(np.clip(HEIGHTS @ np.exp(below.sum(axis=1)) / np.sqrt(np.pi), 1e-9, 1.0))
+def greatest(means: Array, spreads: Array, arm: int) -> float:
+    """The probability that one of several independent normal draws is the greatest: Gauss and Legendre, between where any of them turns."""
+    low, high = means[arm] - FAR * spreads[arm], means[arm] + FAR * spreads[arm]
+    turns = (means[:, None] + spreads[:, None] * TURNS).ravel()
+    ends = np.unique(np.concatenate([[low, high], turns[(turns > low) & (turns < high)]]))
+    half = np.diff(ends) / 2.0
+    drawn = ((ends[:-1] + ends[1:]) / 2.0)[:, None] + half[:, None] * NODES
+    below = log_ndtr((drawn[..., None] - means) / spreads)
+    below[..., arm] = -0.5 * np.square((drawn - means[arm]) / spreads[arm])
+    found = half @ np.exp(below.sum(axis=-1)) @ HEIGHTS / (np.sqrt(2.0 * np.pi) * spreads[arm])
+    return float(np.clip(found, 1e-9, 1.0))

@@ -85,6 +85,12 @@ def key(configuration: Configuration) -> str:
     return "|".join(map(str, (*configuration.shape, configuration.model)))
 
 
+def configuration_of(name: str) -> Configuration:
+    """The configuration that a `key` is of."""
+    qp, cp, bs, model = name.split("|", 3)
+    return Configuration(model, int(qp), int(cp), int(bs))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Transfer:
     """From the coefficients of some configurations to those of others.

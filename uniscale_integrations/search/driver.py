@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -221,7 +222,7 @@ class Driver:
             answers = call.answers = await self._sample(group)
             if self._observe is not None:
                 for wish, made in zip(group, answers, strict=True):
-                    tell((self._observe,), Sampled(wish.path.key, tuple(made)))
+                    tell((self._observe,), Sampled(wish.path.key, tuple(map(copy, made))))
             items = [(wish.path, c) for wish, made in zip(group, answers, strict=True) for c in made if _scorable(c)]
             scored = await self._score(items)
             if len(group) == 1 and len(scored) == len(answers[0]):
@@ -290,9 +291,11 @@ class Driver:
         paths, best = self.search.paths, self.search.best
         given_up = tuple(path for path in paths if path.fate in GIVEN_UP and path.key not in self._seen_off)
         self._seen_off.update(path.key for path in given_up)
+        # What is looked at are copies, so that looking is all that can be done.
         if given_up:
-            tell((observe,), Stopped(given_up))
-        tell((observe,), ScoredEvent(contenders(self.search), len(paths), None if best is None else best.value))
+            tell((observe,), Stopped(tuple(map(copy, given_up))))
+        seen = tuple(map(copy, contenders(self.search)))
+        tell((observe,), ScoredEvent(seen, len(paths), None if best is None else best.value))
 
     def _watch_budget(self) -> None:
         broken = self.meter.exceeded(self._spent())

@@ -75,5 +75,8 @@ def tell(observers: Sequence[Callable[[Happening], object]], event: Happening) -
     for observer in observers:
         try:
             observer(event)
-        except Exception:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:
+            # A cancellation that an observer has caused is none of the request.
             _log.warning("an observer raised at %s, which changes nothing but what it saw", type(event).__name__, exc_info=True)
