@@ -776,3 +776,15 @@ def test_an_observer_that_writes_on_what_it_is_shown_changes_nothing() -> None:
     assert meddled.run(QUESTIONS[0]).text == alone.run(QUESTIONS[0]).text
     [logged] = decisions(meddled)
     assert logged.extra["eligible"] == decisions(alone)[0].extra["eligible"]
+
+
+def test_who_starts_anew_goes_on_from_where_an_update_has_left_it(tmp_path: File) -> None:
+    log = f"sqlite:///{tmp_path / 'log.db'}"
+    made = engine(log=log)
+    for turn in range(30):
+        made.feedback(made.run(QUESTIONS[turn % 2]), float(turn % 3 > 0))
+    heir = Saying("heir", 2e6, "Answer: 4")
+    made.update(models=["large", Model(heir, successor_of="small")])
+    anew = UniScale([made.models["large"], heir], Half(), made.space, log=log)
+    before, after = made.decide(QUESTIONS[0]).assessment, anew.decide(QUESTIONS[0]).assessment
+    np.testing.assert_allclose(after.correct, before.correct, atol=1e-9)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.linucb_policy import LinUCBPolicy
 from uniscale_integrations.policy.objective import weights
@@ -93,10 +94,8 @@ def test_of_those_that_stay_the_same_is_believed_when_others_go(
     teach(old, turns, seed, configurations)
     moved = LinUCBPolicy(arms(fewer))
     moved.load(old.state())
-    several = len({each.model for each in fewer}) < len(fewer) or len(fewer) == len(configurations)
-    # Where each model has one configuration left, what a configuration had of its own is no longer told from its model; and an amount of
-    # search that no longer differs within a model is one of the things that models differ by, which are believed sooner.
-    if several and all(priors(moved)[name] == priors(old)[name] for name in moved.arms.names):
+    # An amount of search that no longer differs within a model is one of the things that models differ by, which are believed sooner.
+    if all(priors(moved)[name] == priors(old)[name] for name in moved.arms.names):
         context, every = Context(np.array([1.0, 0.3, -0.2, 0.1])), np.ones(len(configurations), dtype=bool)
         before = old.assess(context, BALANCED, every)
         after = moved.assess(context, BALANCED, every[: len(fewer)])
@@ -158,3 +157,32 @@ def test_a_successor_inherits_from_a_predecessor_that_goes_at_once_with_what_it_
     assert after[0] == pytest.approx(before[0], abs=0.1)
     assert after[1] == pytest.approx(before[1], abs=0.1)
     np.testing.assert_allclose(after[2:], before[2:], atol=1e-6)
+
+
+def test_what_a_search_was_worth_stays_where_no_other_search_is_left() -> None:
+    space = [Configuration(model, *shape) for model in "ab" for shape in ((1, 1, 1), (4, 1, 1))]
+    old = LinUCBPolicy(arms(space))
+    context, every = Context(np.array([1.0, 0.0, 0.0, 0.0])), np.ones(4, dtype=bool)
+    for turn in range(300):
+        for arm, right in enumerate((0.35, 0.9, 0.6, 0.7)):
+            old.feedback(f"{turn} {arm}", arm, context, float((turn * 7 + arm) % 20 < 20 * right))
+    before = old.assess(context, BALANCED, every).correct
+    for left in ([1, 3], [0, 2], [0, 1], [1, 2], [3]):
+        fewer = LinUCBPolicy(arms([space[arm] for arm in left]))
+        fewer.load(old.state())
+        after = fewer.assess(context, BALANCED, every[: len(left)]).correct
+        np.testing.assert_allclose(after, before[left], atol=0.03, err_msg=str(left))
+
+
+def test_sizes_that_only_some_models_tell_are_no_reason_to_forget() -> None:
+    space, schema = [Configuration(model) for model in "abc"], FeatureSchema(NAMES)
+    sizes = [ActionFeatures({"a": 1e9, "b": 8e9}), ActionFeatures({"a": 1e9, "b": 8e9, "d": 7e10})]
+    old = LinUCBPolicy(Arms.of(space, schema, [0.0, 0.5, 1.0], features=sizes[0]))
+    context, every = Context(np.array([1.0, 0.0, 0.0, 0.0])), np.ones(4, dtype=bool)
+    for turn in range(300):
+        for arm, right in enumerate((0.4, 0.9, 0.5)):
+            old.feedback(f"{turn} {arm}", arm, context, float((turn * 7 + arm) % 20 < 20 * right))
+    before = old.assess(context, BALANCED, every[:3]).correct
+    new = LinUCBPolicy(Arms.of([*space, Configuration("d")], schema, [0.0, 0.5, 0.7, 1.0], features=sizes[1]))
+    new.load(old.state())
+    np.testing.assert_allclose(new.assess(context, BALANCED, every).correct[:3], before, atol=0.03)

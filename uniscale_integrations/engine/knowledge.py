@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,6 +17,8 @@ from uniscale_integrations.log.fold import schema_key
 from uniscale_integrations.log.group import GroupCommit
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore
+
+_log = logging.getLogger(__name__)
 
 
 class Knowledge:
@@ -59,6 +62,11 @@ class Knowledge:
         self._describe(self.brain)
         self.replica.swap(brain.fold)
         self.brain = brain
+        try:
+            # Who starts anew goes on from here: from its beginning the log would tell of the old prices, and nothing of succession.
+            self.replica.snapshot()
+        except LogError as error:
+            _log.warning("what was learned has not been kept in the log after an update: %s", error)
 
     def append(self, *new: Event) -> None:
         """Write events as they are, in their order, and learn from them.

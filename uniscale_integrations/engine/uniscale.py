@@ -348,7 +348,8 @@ class UniScale:
     def snapshot(self) -> None:
         """Keep what was learned in the log, so that a worker that opens it later need not fold it from its beginning.
 
-        An engine does so by itself now and then. The log alone is what counts: without snapshots nothing is lost but time.
+        An engine does so by itself now and then, and after every `update`. Without snapshots the log is folded from its beginning: at the
+        prices of today, and with nothing handed on to successors.
 
         Raises:
             LogError: it could not be written.

@@ -113,6 +113,9 @@ class Transfer:
             weight: of the prior in the old `A`.
             precision: the new prior precisions, shape (d',).
         """
+        # Where x = P x', A is P A' P^T, and the inverse of P is 2 I - P.
+        back = 2.0 * np.eye(self.old.dim) - self._rewriting()
+        matrix, sums = back @ matrix @ back.T, sums @ back.T
         kept = self._kept()
         gone = np.setdiff1d(np.arange(self.old.dim), kept)
         data, moments = matrix[np.ix_(kept, kept)].copy(), sums[:, kept].copy()
@@ -123,8 +126,13 @@ class Transfer:
             moments -= (across @ solved[:, len(kept) :]).T
         data[np.diag_indices(len(kept))] -= weight * ridge[kept]
         turned = self._turn()[:, kept]
-        found = turned @ data @ turned.T
-        return (found + found.T) / 2.0 + np.diag(precision), moments @ turned.T
+        found = turned @ data @ turned.T + np.diag(precision)
+        if np.linalg.eigvalsh(found)[0] < 0.1 * float(precision.min()):
+            # What was rewritten is less sure than the prior, and stands in several new coefficients: as much is known of it as nothing.
+            values, directions = np.linalg.eigh(data)
+            data = (directions * np.maximum(values, 0.0)) @ directions.T
+            found = turned @ data @ turned.T + np.diag(precision)
+        return (found + found.T) / 2.0, moments @ turned.T
 
     def per_arm(self, values: NDArray[Any]) -> NDArray[Any]:
         """Numbers of each old configuration, shape (K,), as of each new one; 0 for one that was not there."""
@@ -144,13 +152,45 @@ class Transfer:
 
     def _kept(self) -> NDArray[np.int64]:
         """The old coefficients that the new configurations have too, or that theirs are made of."""
-        grid = _product(
-            [name in self.new.names or name == SIZE for name in self.old.names],
-            [name in self.new.query for name in self.old.query],
-        )
+        grid = _product(self._stays, [name in self.new.query for name in self.old.query])
         own = [name in self.new.configurations and self.new.own for name in self.old.configurations] if self.old.own else []
         found: NDArray[np.int64] = np.flatnonzero([*grid, *own])
         return found
+
+    @property
+    def _stays(self) -> list[bool]:
+        """For each old feature whether the new configurations have it."""
+        return [name in self.new.names and (name != SIZE or self._affine_in(SIZE) is not None) for name in self.old.names]
+
+    def _rewriting(self) -> Array:
+        """`P` of `x = P x'`, shape (d, d): what goes, though it is not 0 for those that stay, is said by what stays.
+
+        So where only searches of four paths are left, what their number was worth belongs to all; and where each model has one
+        configuration left, what that had of its own belongs to the model. What they are believed to be worth stays the same.
+        """
+        _, before = self._shared
+        rewritten, n = np.eye(self.old.dim), len(self.old.query)
+        stays = np.flatnonzero(self._stays)
+        if not len(before) or not len(stays):
+            return rewritten
+        rows = self.old.features[before]
+        for place in np.flatnonzero(~np.array(self._stays)):
+            if (said := _combination(rows[:, stays], rows[:, place])) is not None:
+                for query in range(n):
+                    rewritten[place * n + query, stays * n + query] = said
+        if self.old.own and not self.new.own:
+            for at, arm in enumerate(before):
+                if (said := _combination(rows[:, stays], np.eye(len(before))[at])) is not None:
+                    rewritten[len(self.old.names) * n + arm, stays * n] = said
+        return rewritten
+
+    @property
+    def _shared(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Configurations that are in both, by their new and by their old numbers."""
+        places = {name: place for place, name in enumerate(self.old.configurations)}
+        shared = [(place, places[name]) for place, name in enumerate(self.new.configurations) if name in places]
+        pairs = np.array(shared, dtype=np.int64).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
 
     def _turn(self) -> Array:
         """`T`, shape (d', d)."""
@@ -174,29 +214,29 @@ class Transfer:
     def _features(self) -> Array:
         """How the new features of configurations that were there already depend on their old ones, shape (m', m)."""
         found = _selection(self.new.names, self.old.names)
-        places = {name: place for place, name in enumerate(self.old.configurations)}
-        shared = [(place, places[name]) for place, name in enumerate(self.new.configurations) if name in places]
-        if not shared:
-            return found
-        now, before = (np.array(each) for each in zip(*shared, strict=True))
+        now, _ = self._shared
         for place, name in enumerate(self.new.names):
-            column = self.new.features[now, place]
             if name in self.old.names:
-                old = self.old.features[before, self.old.names.index(name)]
-                if not np.array_equal(column, old):
-                    found[place] = self._affine(old, column, self.old.names.index(name))
-            elif np.ptp(column) == 0:
+                row = self._affine_in(name)
+                found[place] = 0.0 if row is None else row
+            elif len(now) and np.ptp(column := self.new.features[now, place]) == 0:
                 # It told nothing of them, and was left out.
                 found[place, 0] = column[0]
         return found
 
-    def _affine(self, old: Array, new: Array, place: int) -> Array:
-        """The row of a feature whose scale depends on what else there is, such as the size of a model among others."""
+    def _affine_in(self, name: str) -> Array | None:
+        """The row of a feature whose scale may depend on what else there is, such as a model's size; `None` where it is another one."""
+        now, before = self._shared
+        place = self.old.names.index(name)
         row = np.zeros(len(self.old.names))
-        slope = np.ptp(new) / np.ptp(old) if np.ptp(old) > 0 else 1.0
-        row[place] = slope
-        row[0] += float(new.mean() - slope * old.mean())
-        return row
+        row[place] = 1.0
+        if name not in self.new.names or not len(now):
+            return row
+        new, old = self.new.features[now, self.new.names.index(name)], self.old.features[before, place]
+        if np.ptp(old) > 0:
+            row[place] = (new[old.argmax()] - new[old.argmin()]) / np.ptp(old)
+        row[0] += float(new[0] - row[place] * old[0])
+        return row if np.allclose(row[place] * old + row[0], new) or place == 0 else None
 
 
 SIZE = "size"
@@ -226,6 +266,14 @@ def succeeded(
         matrix[np.ix_(heir, heir)] = block
         sums[:, heir] = theta[:, ancestor] @ block
     return matrix, sums
+
+
+def _combination(rows: Array, values: Array) -> Array | None:
+    """Coefficients by which rows, shape (k, m), make these values, shape (k,); `None` where they are 0 anyway, or where none do."""
+    if not values.any():
+        return None
+    found = np.asarray(np.linalg.lstsq(rows, values, rcond=None)[0], dtype=np.float64)
+    return found if np.allclose(rows @ found, values) else None
 
 
 def _product(left: Sequence[bool], right: Sequence[bool]) -> list[bool]:
