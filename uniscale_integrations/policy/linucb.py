@@ -1,6 +1,8 @@
-"""LinUCB (Li et al., arXiv 1003.0146), the policy of UniScale (arXiv 2605.30898).
+"""LinUCB (Li et al., arXiv 1003.0146) on one scalar reward, the policy of UniScale (arXiv 2605.30898) in its plainest form.
 
 a* = argmax_a  theta^T x_a + alpha sqrt(x_a^T A^-1 x_a)
+
+An engine decides by `linucb_policy`, which has a head for each component of the reward; both update A and b in `ridge`.
 """
 
 from __future__ import annotations
