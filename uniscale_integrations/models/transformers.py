@@ -1,4 +1,4 @@
-"""The place of `models.local.transformers` before; its names are found there."""
+"""The place of `models.local.transformers` before; its class is found there."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    from uniscale_integrations.models.local import transformers
+    if name != "TransformersModel":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from uniscale_integrations.models.local.transformers import TransformersModel
 
-    warnings.warn(
-        "uniscale_integrations.models.transformers is now uniscale_integrations.models.local.transformers",
-        DeprecationWarning,
-        stacklevel=2,
-    )
-    return getattr(transformers, name)
+    warnings.warn(f"{__name__} is now {TransformersModel.__module__}", DeprecationWarning, stacklevel=2)
+    return TransformersModel
