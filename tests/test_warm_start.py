@@ -48,7 +48,8 @@ def test_nothing_is_learned_twice(table: File) -> None:
     assert made.warm_start(table, limit=50) == 50
     assert made.warm_start(table, limit=60) == 10
     state = made.state()
-    assert made.warm_start(str(table), limit=60) == 0
+    with pytest.warns(DeprecationWarning, match="warm_start"):
+        assert made.warm_start(str(table), most=60) == 0
     assert all((array == state[name]).all() for name, array in made.state().items())
 
 

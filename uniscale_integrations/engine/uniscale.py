@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -159,6 +160,7 @@ class UniScale:
 
         Raises:
             ConfigurationError: models, configurations or prices that do not fit together; nothing has changed then.
+            LogError: the log cannot be read; nothing has changed then.
 
         Example:
             >>> from uniscale_integrations import Model
@@ -324,7 +326,7 @@ class UniScale:
         """Learn now what any worker has logged since; returns how many events that were."""
         return self._knowledge.replica.sync()
 
-    def warm_start(self, source: str | Path | EventStore, limit: int | None = None) -> int:
+    def warm_start(self, source: str | Path | EventStore, limit: int | None = None, *, most: int | None = None) -> int:
         """Begin with what is known: an outcome table, or the log of another engine.
 
         What it says is written to this log, as decisions with their outcomes and feedback, so that every worker learns it and nothing is
@@ -334,6 +336,7 @@ class UniScale:
         Args:
             source: path of a table, address of a log, or an open log.
             limit: only so many of its decisions, the first ones.
+            most: the name of `limit` before.
 
         Returns:
             how many decisions were new.
@@ -343,7 +346,9 @@ class UniScale:
             LogError: a log that cannot be read, or this one cannot be written.
             ConfigurationError: its costs are in eFLOPs and the engine's in dollars, or the other way round.
         """
-        return take_over(source, self._knowledge, self._brain, limit)
+        if most is not None:
+            warnings.warn("warm_start(most=...) is now warm_start(limit=...)", DeprecationWarning, stacklevel=2)
+        return take_over(source, self._knowledge, self._brain, most if limit is None else limit)
 
     def snapshot(self) -> None:
         """Keep what was learned in the log, so that a worker that opens it later need not fold it from its beginning.
