@@ -91,6 +91,11 @@ class UnknownDecisionError(LogError, LookupError):
     """Feedback for a decision that the log does not hold."""
 
 
+def no_decision(decision_id: str, log: str) -> UnknownDecisionError:
+    """That a log, by its name, holds no such decision."""
+    return UnknownDecisionError(f"the log has no decision {decision_id!r}; give the id of a decision that was logged to {log}")
+
+
 class MissingExtraError(UniScaleError, ImportError):
     """An optional dependency is not installed; the message holds the pip command."""
 

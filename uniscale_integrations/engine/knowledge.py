@@ -11,7 +11,7 @@ from uniscale_integrations.engine.attribution import Credit, credited, decisions
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.engine.replica import Replica
-from uniscale_integrations.errors import LogError, UnknownDecisionError
+from uniscale_integrations.errors import LogError, no_decision
 from uniscale_integrations.log.events import Event, Feedback
 from uniscale_integrations.log.fold import schema_key
 from uniscale_integrations.log.group import GroupCommit
@@ -128,10 +128,7 @@ class Knowledge:
             self.replica.follow(written)
         said: list[bool | Exception] = list(written.new)
         for place in written.unknown:
-            unknown = new[place].decision_id
-            said[place] = UnknownDecisionError(
-                f"the log has no decision {unknown!r}; give the id of a decision that was logged to {self.log.name}"
-            )
+            said[place] = no_decision(new[place].decision_id, self.log.name)
         return said
 
     def _describe(self, brain: Brain) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from threading import Lock, RLock
 from typing import Any
 
@@ -118,11 +117,6 @@ class Replica:
         with self._syncing:
             self.sync()
             self._keep()
-
-    def learned(self, look: Callable[[Policy], Any]) -> Any:
-        """What a look at the policy gives, while nothing is learned."""
-        with self._lock:
-            return look(self.fold.policy)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was learned so far, as arrays."""

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from sqlalchemy import Connection, Engine, Integer, Select, bindparam, delete, func, insert, inspect, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from uniscale_integrations.errors import LogError, UnknownDecisionError
+from uniscale_integrations.errors import LogError, no_decision
 from uniscale_integrations.log.connect import READING, is_in_memory
 from uniscale_integrations.log.events import Decision, Event, Feedback, event_of
 from uniscale_integrations.log.ports import BEGINNING, Entry, Position, Written
@@ -70,7 +70,7 @@ class SQLStore:
 
     def write(self, *new: Event) -> Written:
         """As of `EventStore`."""
-        return self._judiciously(new)
+        return self._judiciously(new) if any(isinstance(each, Feedback) for each in new) else self.append(*new)
 
     def add_feedback(self, *given: Feedback) -> Written:
         """As of `EventStore`."""
@@ -105,7 +105,7 @@ class SQLStore:
                     if says is None:
                         unknown.append(place)
                         if strict:
-                            raise self._no_decision(event)
+                            raise no_decision(event.decision_id, self.name)
                     new[place] = bool(says)
                 if new[place]:
                     waiting.append(place)
@@ -122,11 +122,6 @@ class SQLStore:
         said = [Feedback.of(feedback.decision_id, json.loads(body), 0.0) for kind, body in known if kind == Feedback.kind]
         mine = [each for each in said if (each.source, each.key) == (feedback.source, feedback.key)]
         return not mine or (mine[-1].correct, mine[-1].comment) != (feedback.correct, feedback.comment)
-
-    def _no_decision(self, feedback: Feedback) -> UnknownDecisionError:
-        return UnknownDecisionError(
-            f"the log has no decision {feedback.decision_id!r}; give the id of a decision that was logged to {self.name}"
-        )
 
     def since(self, position: Position = BEGINNING, limit: int = 10_000) -> list[Entry]:
         """As of `EventStore`."""
