@@ -179,6 +179,9 @@ class LangChainClient:
             drawn = {name: value for name, value in drawn.items() if name not in UNKNOWN_TO_RESPONSES}
         base = self._by_step if asked.step else self.model
         fields = {**drawn, **bound.form}
+        if fields:
+            # What callbacks are told of a model is put together once and goes along with copies; it takes several times what a copy does.
+            getattr(base, "_serialized", None)
         drawing = base.model_copy(update=fields) if fields else base
         if drawing is self.model:
             return bound.asking
