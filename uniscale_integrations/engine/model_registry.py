@@ -17,8 +17,8 @@ from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.space import DEFAULT_SHAPES, ConfigurationSpace
 
 ADAPTERS = {
-    ("langchain_core.language_models.chat_models", "BaseChatModel"): "uniscale_integrations.langchain.chat_model",
-    ("llama_index.core.base.llms.base", "BaseLLM"): "uniscale_integrations.llama_index.llm",
+    ("langchain_core.language_models.chat_models", "BaseChatModel"): "uniscale_integrations.langchain.generator",
+    ("llama_index.core.base.llms.base", "BaseLLM"): "uniscale_integrations.llama_index.generator",
 }
 """By module and name of what all models of a framework are: the module whose `as_generator` adapts them."""
 

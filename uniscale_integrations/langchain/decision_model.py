@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field
 
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.engine.journal import Decision
-from uniscale_integrations.langchain.run_ledger import LEDGER
+from uniscale_integrations.langchain.run_ledger import LEDGER, install
 
 
 class UniScaleDecisionModel(BaseDecisionModel):
@@ -39,6 +39,10 @@ class UniScaleDecisionModel(BaseDecisionModel):
     engine: UniScale = Field(exclude=True)
     routes: Mapping[str, str] = Field(default_factory=dict)
     model: str = "uniscale"
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Have decisions noted with the runs that they are taken in."""
+        install()
 
     @property
     def _provider(self) -> str:
