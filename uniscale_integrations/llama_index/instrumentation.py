@@ -147,7 +147,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Remove the span handler; feedback on what is called afterwards needs a decision id or a message."""
+    """Remove the span handler; feedback on what is called afterwards needs a decision id, a chat response or a tag."""
     with _lock:
         root_dispatcher.span_handlers[:] = [handler for handler in root_dispatcher.span_handlers if handler is not _handler]
 
