@@ -193,10 +193,10 @@ async def stream(
         while (piece := await feed.pieces.get()) is not None:
             if isinstance(piece, str):
                 chunks.emitted += piece
-                rendered = chunks.text(piece)
+                new_chunks = chunks.text(piece)
             else:
-                rendered = chunks.native(piece)
-            for chunk in rendered:
+                new_chunks = chunks.native(piece)
+            for chunk in new_chunks:
                 yield chunk
         for chunk in chunks.last(await work):
             yield chunk
@@ -226,8 +226,8 @@ class _Feed:
         if isinstance(event, Decided):
             self._plain = event.decision.configuration.plain
         elif isinstance(event, Sampled):
-            sampled = (candidate.payload for candidate in event.candidates if candidate.error is None)
-            self._textual = self._textual and all(map(self._chunks.shows_steps, sampled))
+            payloads = (candidate.payload for candidate in event.candidates if candidate.error is None)
+            self._textual = self._textual and all(map(self._chunks.shows_steps, payloads))
         elif isinstance(event, Scored):
             steps = self._until_step("".join(self._agreed.new(event.contenders)))
             if steps and self._textual and not self._plain and not self._atomic:

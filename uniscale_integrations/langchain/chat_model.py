@@ -26,7 +26,7 @@ from uniscale_integrations.langchain.dialect import LangChainDialect, model_fiel
 from uniscale_integrations.langchain.inner import check_tools, common_habits, common_profile, inner_models
 from uniscale_integrations.langchain.offers import OfferedTools, StructuredOutput
 from uniscale_integrations.langchain.run_ledger import install
-from uniscale_integrations.langchain.structured import structured
+from uniscale_integrations.langchain.structured import structured_chain
 from uniscale_integrations.langchain.usage import sum_of_outputs
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.space import ConfigurationSpace
@@ -248,7 +248,7 @@ class UniScaleChatModel(BaseChatModel):
             Exception: what an inner model raises of a method or a schema that it does not take.
         """
         settings = kwargs if method is None else {"method": method, **kwargs}
-        return structured(self, StructuredOutput(schema, settings), inner_models(self._engine), include_raw=include_raw)
+        return structured_chain(self, StructuredOutput(schema, settings), inner_models(self._engine), include_raw=include_raw)
 
     def _generate(
         self,

@@ -26,7 +26,7 @@ from uniscale_integrations.concurrency.threads import in_thread, iterate_in_thre
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import GenerationError
 from uniscale_integrations.langchain.messages import chunk_of, text_of
-from uniscale_integrations.langchain.offers import STRUCTURED, OfferedTools, StructuredOutput
+from uniscale_integrations.langchain.offers import FORM_OPTION, OfferedTools, StructuredOutput
 from uniscale_integrations.models.chat.client import CONTINUE, BrokenOff, Continuation, incompleteness, mean_log_probability
 from uniscale_integrations.models.chat.client import Asked as CompletionRequest
 from uniscale_integrations.models.chat.client import Reply as Completion
@@ -122,7 +122,7 @@ class LangChainClient:
         binding = self._binding(request.conversation)
         model, messages, options = self._with_sampling(binding, request), self._messages(request), self._options(binding, request)
         if request.emit is not None or request.conversation.streaming:
-            message = await self._streamed(model, messages, options, request)
+            message = await self._stream(model, messages, options, request)
         elif request.conversation.synchronous or not _awaits(self.model):
             message = await in_thread(lambda: model.invoke(messages, **options))
         else:
@@ -132,7 +132,7 @@ class LangChainClient:
         log_probability = mean_log_probability(message.response_metadata.get("logprobs"))
         return Completion(text_of(message), _incompleteness(message), _usage(message), log_probability, message)
 
-    async def _streamed(
+    async def _stream(
         self, model: Model, messages: list[BaseMessage], options: Mapping[str, Any], request: CompletionRequest
     ) -> object:
         """The message of a stream. Pieces that say nothing yet are shown with the first one that does, so that others may still answer."""
@@ -193,7 +193,7 @@ class LangChainClient:
 
     def _bind(self, conversation: Conversation) -> _Binding:
         options = {name: value for name, value in conversation.options.items() if name != "model"}
-        native, form = _native(conversation.messages) is not None, options.pop(STRUCTURED, None)
+        native, form = _native(conversation.messages) is not None, options.pop(FORM_OPTION, None)
         if not native:
             # Options of another framework, except those in common, mean nothing here.
             options = {name: options[name] for name in (*COMMON, *FIELDS) if name in options}

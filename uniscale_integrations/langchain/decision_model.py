@@ -61,10 +61,10 @@ class UniScaleDecisionModel(BaseDecisionModel):
                     f"{unknown[0]!r} is no model of the engine, which has {', '.join(self.engine.models)}; name its model in `routes`"
                 )
             decision = self.engine.decide(_text(state), models=frozenset(labels))
-            chosen = labels[decision.configuration.model]
-            # Which label is chosen is no matter of chance.
-            shares = {label: float(label == chosen) for label in question.criteria}
-            answers[name] = ChoiceAnswer(type="choice", choice=chosen, probabilities=shares, confidence=1.0)
+            choice = labels[decision.configuration.model]
+            # The choice is deterministic.
+            shares = {label: float(label == choice) for label in question.criteria}
+            answers[name] = ChoiceAnswer(type="choice", choice=choice, probabilities=shares, confidence=1.0)
             decisions.append(decision)
             _note(decision)
         return ClassifierResponse(model=self.model, answers=answers, request_id=decisions[-1].id if decisions else None)

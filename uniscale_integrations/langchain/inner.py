@@ -32,8 +32,8 @@ def common_habits(engine: UniScale) -> tuple[bool, BaseCache | bool | None]:
     if not clients or len(clients) < len(engine.models):
         return False, None
     cache = clients[0].cache
-    shared = all(client.cache is cache for client in clients)
-    return all(getattr(client.model, "streaming", False) for client in clients), cache if shared else None
+    same = all(client.cache is cache for client in clients)
+    return all(getattr(client.model, "streaming", False) for client in clients), cache if same else None
 
 
 def check_tools(engine: UniScale, tools: Sequence[Tool], settings: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from uniscale_integrations.adapters.forms import calls_in, canonical
 from uniscale_integrations.adapters.options import conversation_from
 from uniscale_integrations.adapters.stamp import KEY, search_on, stamp
 from uniscale_integrations.adapters.stopping import until
-from uniscale_integrations.langchain.offers import STRUCTURED, StructuredOutput
+from uniscale_integrations.langchain.offers import FORM_OPTION, StructuredOutput
 from uniscale_integrations.langchain.usage import provider_counts
 from uniscale_integrations.search.conversation import Call as ToolCall
 from uniscale_integrations.search.conversation import Conversation, Role, Turn
@@ -49,7 +49,7 @@ def conversation_of(
         stop: texts that end the answer.
         synchronous: as of `Conversation`, likewise `streaming`.
     """
-    form = options.get(STRUCTURED)
+    form = options.get(FORM_OPTION)
     if isinstance(form, StructuredOutput):
         options = {**options, **form.options()}
     return conversation_from(

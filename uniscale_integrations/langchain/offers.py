@@ -17,7 +17,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 
 Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
 
-STRUCTURED = "uniscale_structured"
+FORM_OPTION = "uniscale_structured"
 """The option under which a `StructuredOutput` goes along with a call."""
 
 FUNCTION_KEYS = ("function", "parameters", "input_schema", "properties", "title")

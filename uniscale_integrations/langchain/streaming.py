@@ -27,8 +27,8 @@ class MessageChunks(Chunks[ChatGenerationChunk]):
     def __init__(self, call: Call) -> None:
         super().__init__()
         self._conversation = call.conversation
-        self._any_native, self._usage_known = False, False
-        self._held: AIMessageChunk | None = None
+        self._any_native, self._has_usage = False, False
+        self._pending: AIMessageChunk | None = None
         self._metadata: set[str] = set()
 
     def shows_steps(self, payload: object) -> bool:
@@ -42,13 +42,13 @@ class MessageChunks(Chunks[ChatGenerationChunk]):
     def native(self, piece: AIMessageChunk) -> Iterator[ChatGenerationChunk]:
         """The chunk of the inner model; an empty one is held until the next comes, since it may be the last."""
         self._any_native = True
-        self._usage_known = self._usage_known or piece.usage_metadata is not None
+        self._has_usage = self._has_usage or piece.usage_metadata is not None
         self._metadata.update(piece.response_metadata)
-        if self._held is not None:
-            yield _generation(self._held)
+        if self._pending is not None:
+            yield _generation(self._pending)
         chunk = piece.model_copy(update={"id": provider_id(piece), "chunk_position": None})
         empty = not (chunk.content or chunk.tool_call_chunks or chunk.additional_kwargs)
-        self._held = chunk if empty else None
+        self._pending = chunk if empty else None
         if not empty:
             yield _generation(chunk)
 
@@ -67,10 +67,10 @@ class MessageChunks(Chunks[ChatGenerationChunk]):
 
     def _last_native(self, answer: Answer) -> AIMessageChunk:
         """The last chunk of the inner model, with what the others have not said of the answer."""
-        chunk = self._held or AIMessageChunk(content="")
+        chunk = self._pending or AIMessageChunk(content="")
         more = {name: value for name, value in metadata_of(answer).items() if name not in self._metadata}
         update: dict[str, Any] = {"response_metadata": {**chunk.response_metadata, **more}, "chunk_position": "last"}
-        if not self._usage_known:
+        if not self._has_usage:
             update["usage_metadata"] = usage_of(answer)
         return chunk.model_copy(update=update)
 

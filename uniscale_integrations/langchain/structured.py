@@ -14,12 +14,12 @@ from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, Runn
 
 from uniscale_integrations.adapters.stamp import search_on
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.langchain.offers import STRUCTURED, StructuredOutput
+from uniscale_integrations.langchain.offers import FORM_OPTION, StructuredOutput
 
 METHODS = ("function_calling", "json_schema", "json_mode")
 
 
-def structured(
+def structured_chain(
     model: BaseChatModel, form: StructuredOutput, inner: Mapping[str, BaseChatModel], *, include_raw: bool = False
 ) -> Runnable[LanguageModelInput, Any]:
     """A model whose answers have a form, and what reads them.
@@ -39,7 +39,7 @@ def structured(
     if not inner and not form.json_schema and form.method != "json_mode":
         raise ConfigurationError("structured output needs a schema: a pydantic class, a typed dict, or a JSON schema")
     trace_format = {"kwargs": {name: value for name, value in form.items() if name != "schema"}, "schema": form.json_schema}
-    request: Runnable[Any, Any] = model.bind(**{STRUCTURED: form}, ls_structured_output_format=trace_format)
+    request: Runnable[Any, Any] = model.bind(**{FORM_OPTION: form}, ls_structured_output_format=trace_format)
     chains = {name: form.chain(each, include_raw=include_raw) for name, each in inner.items()}
     if include_raw:
         request = RunnableMap(raw=request)

@@ -74,8 +74,8 @@ def sum_of_outputs(outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
 
 def _replies(answer: Answer) -> Iterator[AIMessage]:
     """Every reply of a model of LangChain, once; requests that were shared gave the same one to several candidates."""
-    seen: set[int] = set()
+    ids: set[int] = set()
     for path in answer.paths:
-        if isinstance(path.payload, AIMessage) and id(path.payload) not in seen:
-            seen.add(id(path.payload))
+        if isinstance(path.payload, AIMessage) and id(path.payload) not in ids:
+            ids.add(id(path.payload))
             yield path.payload

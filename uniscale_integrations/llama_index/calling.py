@@ -113,14 +113,14 @@ class LLMCall:
 
     def _in_thread(self, method: str) -> bool:
         """Whether an LLM is asked synchronously, on a thread."""
-        return self.synchronous or not _is_own(self.llm, method)
+        return self.synchronous or not _defines(self.llm, method)
 
     def _completes_chats(self, completing: str, chatting: str, synchronous: str) -> bool:
         """Whether a `CustomLLM` chats by completing, and has a method of its own for that."""
         llm = self.llm
         if self.synchronous or not isinstance(llm, CustomLLM) or llm.messages_to_prompt is None:
             return False
-        return _is_own(llm, completing) and not _is_own(llm, chatting) and not _is_own(llm, synchronous)
+        return _defines(llm, completing) and not _defines(llm, chatting) and not _defines(llm, synchronous)
 
 
 class Completions:
@@ -178,7 +178,7 @@ def completion_of(response: ChatResponse) -> CompletionResponse:
     )
 
 
-def _is_own(llm: LLM, method: str) -> bool:
+def _defines(llm: LLM, method: str) -> bool:
     """Whether an LLM's class has a method of its own; that of `CustomLLM` is the synchronous one, for which all others would wait."""
     return next(kind for kind in type(llm).__mro__ if method in vars(kind)) is not CustomLLM
 

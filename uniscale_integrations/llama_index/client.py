@@ -250,13 +250,13 @@ class LlamaIndexClient:
         if not update:
             return self.llm
         key, fields = repr(sorted(update.items())), dict(self.llm.__dict__)
-        cached = self._copies.get(key)
-        if cached is None or cached[0] != fields:
+        entry = self._copies.get(key)
+        if entry is None or entry[0] != fields:
             # Its owner may set other fields at any time.
-            if cached is None and len(self._copies) >= MAX_COPIES:
+            if entry is None and len(self._copies) >= MAX_COPIES:
                 self._copies.pop(next(iter(self._copies)))
-            cached = self._copies[key] = fields, self.llm.model_copy(update=dict(update))
-        return cached[1]
+            entry = self._copies[key] = fields, self.llm.model_copy(update=dict(update))
+        return entry[1]
 
 
 def _native(messages: object) -> list[ChatMessage] | None:

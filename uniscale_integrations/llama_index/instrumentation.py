@@ -50,7 +50,7 @@ WITH_METADATA = (Response, PydanticResponse, StreamingResponse, AsyncStreamingRe
 SPANS = Lineage[str]()
 """The spans of this process."""
 
-TAGGED = Lineage[tuple[str, str]]()
+TAGS = Lineage[tuple[str, str]]()
 """The tags that decisions were taken under, each also under any name."""
 
 END: Any = object()
@@ -187,7 +187,7 @@ class Place:
             SPANS.note(self.span_id, decision_id)
         for name, value in self.tags.items():
             for tag in ((name, str(value)), (ANY, str(value))):
-                TAGGED.note(tag, decision_id)
+                TAGS.note(tag, decision_id)
         if self.objects is not None:
             self.objects.append(decision_id)
 
@@ -261,7 +261,7 @@ def decisions_behind(target: object) -> Sequence[str] | None:
         their ids in order; empty where it is such an object and no decision is behind it, `None` where it is none.
     """
     if isinstance(target, str):
-        return SPANS.decisions(target) or TAGGED.decisions((ANY, target))
+        return SPANS.decisions(target) or TAGS.decisions((ANY, target))
     if isinstance(target, WITH_METADATA):
         return list((target.metadata or {}).get(IDS, ()))
     if id(target) in _results:
@@ -279,7 +279,7 @@ def decisions_behind(target: object) -> Sequence[str] | None:
         # What an agent gave, in a process that has not seen it run.
         return _as_list(decision_on(target.response.additional_kwargs))  # type: ignore[attr-defined]
     if isinstance(target, Mapping) and target and all(isinstance(name, str) for name in target):
-        tags = [TAGGED.decisions((name, str(value))) for name, value in target.items()]
+        tags = [TAGS.decisions((name, str(value))) for name, value in target.items()]
         if all(decisions is not None for decisions in tags):
             first, *others = (decisions or () for decisions in tags)
             return [decision for decision in first if all(decision in other for other in others)]

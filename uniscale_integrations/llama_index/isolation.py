@@ -63,8 +63,8 @@ def uninstall() -> None:
 
 def _unless_silent(report: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(report)
-    def reported(self: object, *args: Any, **kwargs: Any) -> Any:
+    def wrapper(self: object, *args: Any, **kwargs: Any) -> Any:
         # Who begins an event is given its id, which ends it.
         return (kwargs.get("event_id") or "") if _silent.get() else report(self, *args, **kwargs)
 
-    return reported
+    return wrapper
