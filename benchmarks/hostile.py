@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from uniscale_integrations import Budget, Configuration, ConfigurationSpace, UniScale
-from uniscale_integrations.adapters.forms import calls_in, filled
+from uniscale_integrations.adapters.forms import calls_in, fits_schema
 from uniscale_integrations.answers.normal_form import normalise_answer
 from uniscale_integrations.answers.question import about
 from uniscale_integrations.answers.sameness import groups
@@ -78,7 +78,7 @@ def form(text: str) -> object:
     """The check of a form, run to its end."""
 
     async def checked() -> bool:
-        return await filled({"type": "object", "required": ["a"]})(text)
+        return await fits_schema({"type": "object", "required": ["a"]})(text)
 
     return asyncio.run(checked())
 

@@ -36,7 +36,7 @@ from benchmarks.frameworks import run as run_parts
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.engine.attribution import decisions_of
 from uniscale_integrations.langchain import UniScaleChatModel
-from uniscale_integrations.langchain.chat_model import as_generator
+from uniscale_integrations.langchain.generator import as_generator
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.models.catalog import language_models, load_model
 from uniscale_integrations.models.questions import Question, questions

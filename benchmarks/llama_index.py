@@ -30,8 +30,8 @@ from benchmarks.frameworks import added, run, timed, timed_async
 from uniscale_integrations.demo.application import Right
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.llama_index import FeedbackEvaluator, UniScaleLLM
+from uniscale_integrations.llama_index.generator import as_generator
 from uniscale_integrations.llama_index.instrumentation import IDS
-from uniscale_integrations.llama_index.llm import as_generator
 from uniscale_integrations.log.events import Decision, Outcome
 from uniscale_integrations.models.catalog import language_models, load_model
 from uniscale_integrations.models.questions import questions

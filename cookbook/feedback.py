@@ -24,7 +24,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from openevals.exact import exact_match
 
 from uniscale_integrations import ConfigurationSpace, UniScale, UniScaleChatModel
-from uniscale_integrations.langchain import rewarded
+from uniscale_integrations.langchain import with_feedback
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.search.answers import extract_answer
 
@@ -39,7 +39,7 @@ chain = ChatPromptTemplate.from_messages([("human", "{question}")]) | model | an
 # %% [markdown]
 # ## Evaluators in the chain
 #
-# `rewarded` runs them on every answer and tells the engine. An evaluator takes what it needs of `inputs`, `outputs` and
+# `with_feedback` runs them on every answer and tells the engine. An evaluator takes what it needs of `inputs`, `outputs` and
 # `reference_outputs` and gives `{"key", "score", "comment"}`, a number, or a list of those: openevals' and agentevals' are such, and so
 # is a function of your own. One that fails costs nobody the answer.
 
@@ -49,7 +49,7 @@ def short(outputs: str) -> float:
     return float(len(outputs) <= 6)
 
 
-judged = rewarded(chain, [exact_match, short], engine, reference="reference")
+judged = with_feedback(chain, [exact_match, short], engine, reference="reference")
 for question in questions()[::100]:
     judged.invoke({"question": question.text, "reference": question.reference})
 for entry in engine.log.since():
@@ -79,7 +79,7 @@ print(elsewhere.feedback(shown["feedback"], 0.0, source="user 17", comment="on s
 
 # %%
 twice = chain | (lambda answer: {"question": f"What is {answer} + 1?"}) | chain
-result = rewarded(twice, [lambda outputs: outputs == "36"], engine, credit="split")
+result = with_feedback(twice, [lambda outputs: outputs == "36"], engine, credit="split")
 print(result.invoke({"question": "What is 12 + 30 - 7?"}))
 
 # %% [markdown]
@@ -97,7 +97,7 @@ print(result.invoke({"question": "What is 12 + 30 - 7?"}))
 # from openevals.prompts import CORRECTNESS_PROMPT
 #
 # judge = create_llm_as_judge(prompt=CORRECTNESS_PROMPT, model="openai:gpt-5", feedback_key="correctness", continuous=True)
-# judged = rewarded(chain, [judge], engine, reference="reference")             # afterwards
+# judged = with_feedback(chain, [judge], engine, reference="reference")             # afterwards
 # ```
 #
 # How far a verifier can be trusted shows in what feedback says of the same answers: `uniscale log info sqlite:///uniscale.db`, and

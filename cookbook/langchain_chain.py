@@ -23,7 +23,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 
 from uniscale_integrations import Configuration, ConfigurationSpace, UniScale, UniScaleChatModel
-from uniscale_integrations.langchain import rewarded
+from uniscale_integrations.langchain import with_feedback
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.search.answers import extract_answer, same_answer
 
@@ -75,7 +75,7 @@ def exact(outputs: str, reference_outputs: str) -> dict[str, object]:
     return {"key": "exact", "score": answer is not None and same_answer(answer, reference_outputs)}
 
 
-learning = rewarded(chain, [exact], engine, reference="reference")
+learning = with_feedback(chain, [exact], engine, reference="reference")
 for question in questions()[::20]:
     learning.invoke({"question": question.text, "reference": question.reference})
 

@@ -36,7 +36,7 @@ from uniscale_integrations.errors import (
     UniScaleError,
     UnknownDecisionError,
 )
-from uniscale_integrations.langchain.chat_model import as_generator
+from uniscale_integrations.langchain.generator import as_generator
 from uniscale_integrations.log.events import Decision as Decided
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.log import open_log

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from tests.openai_server import Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.langchain import UniScaleChatModel
-from uniscale_integrations.langchain.chat_model import as_generator
+from uniscale_integrations.langchain.generator import as_generator
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 Make = Callable[..., UniScaleChatModel]

@@ -20,7 +20,7 @@ from tests.openai_server import Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain import UniScaleDecisionModel, UniScaleMiddleware
-from uniscale_integrations.langchain.chat_model import as_generator
+from uniscale_integrations.langchain.generator import as_generator
 from uniscale_integrations.log.events import Decision, Feedback
 from uniscale_integrations.space import ConfigurationSpace
 

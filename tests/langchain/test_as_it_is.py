@@ -19,7 +19,7 @@ from tests.parity.langchain_clients import CLIENTS
 from tests.parity.providers.wire import Wire
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.langchain import UniScaleChatModel
-from uniscale_integrations.langchain.chat_model import as_generator
+from uniscale_integrations.langchain.generator import as_generator
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 SHAPES = [(1, 1, 1), (4, 1, 1), (1, 4, 2)]

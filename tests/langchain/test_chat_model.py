@@ -26,7 +26,7 @@ from tests.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain import UniScaleChatModel
-from uniscale_integrations.langchain.chat_model import as_generator
+from uniscale_integrations.langchain.generator import as_generator
 from uniscale_integrations.langchain.messages import conversation_of
 from uniscale_integrations.models.chat.probe import SAID
 from uniscale_integrations.search.budget import Budget

@@ -22,8 +22,8 @@ from tests.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import BudgetError, SearchFailed
 from uniscale_integrations.langchain import UniScaleChatModel
-from uniscale_integrations.langchain.chat_model import as_generator
 from uniscale_integrations.langchain.client import LangChainClient
+from uniscale_integrations.langchain.generator import as_generator
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.models.chat import ChatStepModel, Continuation
 from uniscale_integrations.models.chat.probe import SAID

@@ -38,7 +38,7 @@ from tests.openai_server import Body, Server
 from uniscale_integrations.adapters.stamp import decision_of
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError, UnknownDecisionError
-from uniscale_integrations.langchain import FeedbackClient, RunLedger, UniScaleChatModel, learn_from, rewarded
+from uniscale_integrations.langchain import FeedbackClient, RunLedger, UniScaleChatModel, ingest_langsmith_results, with_feedback
 
 PROMPT = ChatPromptTemplate.from_messages([("system", "Be brief."), ("human", "{question}")])
 GIVEN = {"question": "What is 2 + 2?"}
@@ -163,17 +163,17 @@ def test_a_chain_with_its_evaluators(engine: UniScale, chain: Runnable[Any, str]
     async def length(outputs: str) -> float:
         return 0.25
 
-    judging = rewarded(chain, [exact_match], engine, reference="answer")
+    judging = with_feedback(chain, [exact_match], engine, reference="answer")
     assert judging.invoke(GIVEN | {"answer": "Hello there.\nAnswer: 4"}) == "Hello there.\nAnswer: 4"
     assert judging.invoke(GIVEN | {"answer": "5"}) == "Hello there.\nAnswer: 4"
-    asyncio.run(rewarded(chain, [exact_match, length], engine, reference=lambda given: "5").ainvoke(GIVEN))
+    asyncio.run(with_feedback(chain, [exact_match, length], engine, reference=lambda given: "5").ainvoke(GIVEN))
     assert [(each.source, each.correct) for each in judged(engine)] == [
         ("exact_match", 1.0), ("exact_match", 0.0), ("exact_match", 0.0), ("length", 0.25),
     ]  # fmt: skip
     with pytest.raises(ConfigurationError, match="length is asynchronous"):
-        rewarded(chain, [length], engine).invoke(GIVEN)
+        with_feedback(chain, [length], engine).invoke(GIVEN)
     with pytest.raises(ConfigurationError, match="evaluators must be a list of functions"):
-        rewarded(chain, exact_match, engine)  # type: ignore[arg-type]
+        with_feedback(chain, exact_match, engine)  # type: ignore[arg-type]
 
 
 def test_a_judge_of_openevals_is_an_evaluator(engine: UniScale, chain: Runnable[Any, str]) -> None:
@@ -190,7 +190,7 @@ def test_a_judge_of_openevals_is_an_evaluator(engine: UniScale, chain: Runnable[
     judge = create_llm_as_judge(
         prompt="Is {outputs} right for {inputs}?", judge=openai(judging, "gpt-judge"), feedback_key="rightness", continuous=True
     )
-    assert rewarded(chain, [judge], engine).invoke(GIVEN) == "Hello there.\nAnswer: 4"
+    assert with_feedback(chain, [judge], engine).invoke(GIVEN) == "Hello there.\nAnswer: 4"
     assert "Answer: 4" in str(judging.bodies[0]["messages"])
     assert [(each.source, each.correct, each.comment) for each in judged(engine)] == [("rightness", 0.75, "It says four.")]
 
@@ -204,20 +204,20 @@ def test_an_evaluator_that_fails_costs_nobody_the_answer(
     def nonsense(outputs: str) -> str:
         return "good"
 
-    assert rewarded(chain, [broken, nonsense, lambda outputs: 0.5], model).invoke(GIVEN) == "Hello there.\nAnswer: 4"
+    assert with_feedback(chain, [broken, nonsense, lambda outputs: 0.5], model).invoke(GIVEN) == "Hello there.\nAnswer: 4"
     assert [record.message.split(";")[0] for record in caplog.records] == [
         "the evaluator broken failed",
         "the evaluator nonsense failed",
     ]
     assert [each.correct for each in judged(engine)] == [0.5]
-    assert asyncio.run(rewarded(chain, [broken], engine).ainvoke(GIVEN)) == "Hello there.\nAnswer: 4"
+    assert asyncio.run(with_feedback(chain, [broken], engine).ainvoke(GIVEN)) == "Hello there.\nAnswer: 4"
 
 
 def test_an_evaluator_without_an_opinion_is_no_failure(
     engine: UniScale, chain: Runnable[Any, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     evaluators = [lambda outputs: None, lambda outputs: [{"key": "tone", "score": None}, {"key": "length", "score": 0.5}]]
-    assert rewarded(chain, evaluators, engine).invoke(GIVEN) == "Hello there.\nAnswer: 4"
+    assert with_feedback(chain, evaluators, engine).invoke(GIVEN) == "Hello there.\nAnswer: 4"
     assert not caplog.records
     assert [(each.source, each.correct) for each in judged(engine)] == [("length", 0.5)]
 
@@ -285,7 +285,7 @@ def test_what_langsmith_evaluate_found(engine: UniScale, chain: Runnable[Any, st
     client = Client(api_key="test", api_url="http://127.0.0.1:9", session=Accepting(), auto_batch_tracing=False, info={})
     asked: Any = target if wrapped else chain.invoke
     rows: Any = evaluate(asked, data=examples, evaluators=[exact], upload_results=False, client=client)
-    assert learn_from(list(rows), engine) == 2
+    assert ingest_langsmith_results(list(rows), engine) == 2
     assert sorted(each.decision_id for each in judged(engine)) == sorted(decided(engine))
     assert sorted(each.correct for each in judged(engine)) == [0.0, 1.0]
 
@@ -303,7 +303,7 @@ def test_a_model_asked_by_a_retriever(engine: UniScale, model: UniScaleChatModel
 
 
 def test_the_ledger_forgets_the_oldest_runs() -> None:
-    ledger = RunLedger(most=2, seconds=1e9)
+    ledger = RunLedger(limit=2, seconds=1e9)
     first, second, third = uuid4(), uuid4(), uuid4()
     ledger.on_chain_start({}, {}, run_id=first)
     ledger.on_chain_start({}, {}, run_id=second, parent_run_id=first)

@@ -30,8 +30,9 @@ from tests.langchain.conftest import openai, searching
 from tests.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError, CrowdedError, MissingExtraError
-from uniscale_integrations.langchain import UniScaleChatModel, UniScaleMiddleware, rewarded
-from uniscale_integrations.langchain.chat_model import as_generator
+from uniscale_integrations.langchain import UniScaleChatModel, UniScaleMiddleware, with_feedback
+from uniscale_integrations.langchain.generator import as_generator
+from uniscale_integrations.langchain.inner import inner_models
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.models.chat.probe import NEXT, SAID
 from uniscale_integrations.search.budget import Budget
@@ -521,7 +522,7 @@ def test_models_are_made_by_the_names_of_their_providers(monkeypatch: pytest.Mon
     )
     assert model.engine is not None
     assert list(model.engine.models) == ["openai:gpt-5-mini", "openai:gpt-5"]
-    inner = model._inner()["openai:gpt-5-mini"]
+    inner = inner_models(model.engine)["openai:gpt-5-mini"]
     assert isinstance(inner, ChatOpenAI)
     assert inner.model_name == "gpt-5-mini"
     assert "secret" not in repr(model)
@@ -584,7 +585,7 @@ def test_a_judged_agent_streams_as_it_does_unjudged(server: Server, mode: Any) -
         judged.append(outputs["messages"][-1].text)
         return 1.0
 
-    chain: Any = rewarded(agent, [evaluator], model)
+    chain: Any = with_feedback(agent, [evaluator], model)
     given, how = {"messages": [("human", QUESTION)]}, {} if mode is None else {"stream_mode": mode}
 
     async def collected(each: Any) -> list[Any]:
@@ -603,7 +604,7 @@ def test_a_judged_agent_streams_as_it_does_unjudged(server: Server, mode: Any) -
 def test_a_judged_chain_streams_piece_by_piece(server: Server) -> None:
     model = searching(server)
     judged: list[str] = []
-    chain = rewarded(model, [lambda outputs: judged.append(outputs.text)], model)
+    chain = with_feedback(model, [lambda outputs: judged.append(outputs.text)], model)
     alone = [str(piece.text) for piece in openai(server).stream(QUESTION)]
     assert [str(piece.text) for piece in chain.stream(QUESTION)] == alone
     assert judged == ["Hello there.\nAnswer: 4"]

@@ -21,7 +21,7 @@ from pydantic import PrivateAttr
 from tests.openai_server import Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.llama_index import UniScaleLLM
-from uniscale_integrations.llama_index.llm import as_generator
+from uniscale_integrations.llama_index.generator import as_generator
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 ASKED = [ChatMessage(role="user", content="What is 2 + 2?")]

@@ -33,7 +33,7 @@ from tests.logged import decisions
 from tests.openai_server import Body, Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.llama_index import UniScaleLLM
-from uniscale_integrations.llama_index.llm import as_generator
+from uniscale_integrations.llama_index.generator import as_generator
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 ASKED = [ChatMessage("What is 2 + 2?")]

@@ -1,1 +1,1 @@
-"""What the adapters of the frameworks have in common; none of it imports one."""
+"""What the adapters of the frameworks have in common. Importing it imports none of them."""

@@ -9,42 +9,43 @@ from typing import Any
 from uniscale_integrations.answers import checks
 from uniscale_integrations.concurrency.processes import in_process
 from uniscale_integrations.concurrency.threads import LONG
-from uniscale_integrations.search.conversation import Call, Valid
+from uniscale_integrations.search.conversation import Call as ToolCall
+from uniscale_integrations.search.conversation import Valid
 
 SECONDS = 1.0
-"""In which one answer is checked against a schema."""
+"""Time limit for checking one answer against a schema."""
 
-MAY_TAKE_LONG = ('"pattern"', '"patternProperties"', '"uniqueItems"', '"$ref"', '"$dynamicRef"')
+UNBOUNDED = ('"pattern"', '"patternProperties"', '"uniqueItems"', '"$ref"', '"$dynamicRef"')
 """Keywords of schemas by which the time of a check is not bounded by the length of the text."""
 
 
-def canonical(text: str, calls: Sequence[Call]) -> str:
-    """What an answer says, tool calls included, the same for answers that say the same.
+def canonical(text: str, calls: Sequence[ToolCall]) -> str:
+    """An answer as text, tool calls included; equal for answers that say the same.
 
     Example:
-        >>> canonical("", [Call("add", {"b": 2, "a": 1}, "x")])
+        >>> canonical("", [ToolCall("add", {"b": 2, "a": 1}, "x")])
         '{"content": "", "tool_calls": [{"args": {"a": 1, "b": 2}, "name": "add"}]}'
     """
     if not calls:
         return text
-    said = [{"name": call.name, "args": call.arguments} for call in calls]
-    return json.dumps({"content": text, "tool_calls": said}, sort_keys=True, ensure_ascii=False, default=str)
+    tool_calls = [{"name": call.name, "args": call.arguments} for call in calls]
+    return json.dumps({"content": text, "tool_calls": tool_calls}, sort_keys=True, ensure_ascii=False, default=str)
 
 
-def calls_in(text: str) -> tuple[str, list[Call]]:
-    """What `canonical` has put together: the text, and the calls, which are given ids.
+def calls_in(text: str) -> tuple[str, list[ToolCall]]:
+    """The text and the tool calls that `canonical` has joined; the calls are given ids.
 
     Example:
-        >>> calls_in(canonical("Let me add.", [Call("add", {"a": 1})]))
+        >>> calls_in(canonical("Let me add.", [ToolCall("add", {"a": 1})]))
         ('Let me add.', [Call(name='add', arguments={'a': 1}, id='call_0')])
         >>> calls_in("Hello")
         ('Hello', [])
     """
-    told = _called(text)
-    if told is None:
+    parts = _canonical_parts(text)
+    if parts is None:
         return text, []
-    return str(told["content"]), [
-        Call(call["name"], call["args"], f"call_{place}") for place, call in enumerate(told["tool_calls"])
+    return str(parts["content"]), [
+        ToolCall(call["name"], call["args"], f"call_{place}") for place, call in enumerate(parts["tool_calls"])
     ]
 
 
@@ -69,54 +70,54 @@ def choice_in(choice: object) -> str:
     return str(choice or "auto")
 
 
-def validity(tools: Sequence[Any], choice: Any, form: Any) -> Valid | None:
-    """What tells whether the text of an answer has the form that was asked for; `None` where any has.
+def validator(tools: Sequence[Any], choice: Any, form: Any) -> Valid | None:
+    """A check that the text of an answer has the requested form; `None` where any will do.
 
     Args:
-        tools: that were offered, each as OpenAI describes functions.
-        choice: which must be called, in the words of OpenAI or Anthropic.
+        tools: available tools, each as OpenAI describes functions.
+        choice: a `tool_choice`, in the words of OpenAI or Anthropic.
         form: a `response_format` as OpenAI takes it.
     """
     if form is not None:
         schema = form.get("json_schema", {}).get("schema") if isinstance(form, Mapping) else None
 
-        async def formed(text: str) -> bool:
+        async def fits(text: str) -> bool:
             return await _fits(text, schema)
 
-        return formed
+        return fits
     schemas = {name: function.get("parameters") for name, function in map(_function, tools) if name}
     if not schemas:
         return None
-    required = choice_in(choice) not in ("auto", "none")
+    must_call = choice_in(choice) not in ("auto", "none")
 
-    async def called(text: str) -> bool:
-        calls = _called(text)
-        if calls is None:
-            return not required
-        for call in calls["tool_calls"]:
+    async def calls_tools(text: str) -> bool:
+        parts = _canonical_parts(text)
+        if parts is None:
+            return not must_call
+        for call in parts["tool_calls"]:
             if call["name"] not in schemas or not await _conforms(call["args"], schemas[call["name"]], len(text)):
                 return False
         return True
 
-    return called
+    return calls_tools
 
 
-def filled(schema: Mapping[str, Any]) -> Valid:
-    """What tells whether the text of an answer fills in a schema, as JSON or as the arguments of a tool's call.
+def fits_schema(schema: Mapping[str, Any]) -> Valid:
+    """A check that the text of an answer fits a schema, as JSON or as the arguments of a tool call.
 
     Example:
         >>> import asyncio
-        >>> fits = filled({"type": "object", "required": ["setup"]})
-        >>> said = ('{"setup": "Why?"}', canonical("", [Call("Joke", {"setup": "Why?"})]), "Why not?")
-        >>> [asyncio.run(fits(text)) for text in said]
+        >>> fits = fits_schema({"type": "object", "required": ["setup"]})
+        >>> texts = ('{"setup": "Why?"}', canonical("", [ToolCall("Joke", {"setup": "Why?"})]), "Why not?")
+        >>> [asyncio.run(fits(text)) for text in texts]
         [True, True, False]
     """
 
     async def fits(text: str) -> bool:
-        called = _called(text)
-        if called is None:
+        parts = _canonical_parts(text)
+        if parts is None:
             return await _fits(text, schema)
-        for call in called["tool_calls"]:
+        for call in parts["tool_calls"]:
             if await _conforms(call["args"], schema, len(text)):
                 return True
         return False
@@ -124,16 +125,16 @@ def filled(schema: Mapping[str, Any]) -> Valid:
     return fits
 
 
-def _called(text: str) -> Mapping[str, Any] | None:
-    """What `canonical` has put together; `None` for any other text, however much it looks like it."""
-    told = _parsed(text)
-    if not isinstance(told, Mapping) or set(told) != {"content", "tool_calls"} or not isinstance(told["tool_calls"], list):
+def _canonical_parts(text: str) -> Mapping[str, Any] | None:
+    """The fields of a text that `canonical` has written; `None` for any other text, however similar."""
+    parts = _json(text)
+    if not isinstance(parts, Mapping) or set(parts) != {"content", "tool_calls"} or not isinstance(parts["tool_calls"], list):
         return None
-    good = all(
+    well_formed = all(
         isinstance(call, Mapping) and set(call) == {"name", "args"} and isinstance(call["name"], str)
-        for call in told["tool_calls"]
+        for call in parts["tool_calls"]
     )
-    return told if good else None
+    return parts if well_formed else None
 
 
 def _function(tool: Any) -> tuple[str, Mapping[str, Any]]:
@@ -141,7 +142,7 @@ def _function(tool: Any) -> tuple[str, Mapping[str, Any]]:
     return str(function.get("name", "")), function
 
 
-def _parsed(text: str) -> Any:
+def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -149,8 +150,8 @@ def _parsed(text: str) -> Any:
 
 
 async def _fits(text: str, schema: Mapping[str, Any] | None) -> bool:
-    found = _parsed(text)
-    return found is not None and await _conforms(found, schema, len(text))
+    value = _json(text)
+    return value is not None and await _conforms(value, schema, len(text))
 
 
 async def _conforms(value: Any, schema: Mapping[str, Any] | None, length: int) -> bool:
@@ -167,10 +168,10 @@ async def _conforms(value: Any, schema: Mapping[str, Any] | None, length: int) -
     if not schema:
         return True
     try:
-        written = json.dumps(schema)
+        schema_text = json.dumps(schema)
     except TypeError:
         # What no provider can be sent is checked by nobody either.
         return True
-    if length > LONG or any(keyword in written for keyword in MAY_TAKE_LONG):
-        return bool(await in_process(checks.__name__, checks.conforms.__name__, written, value, seconds=SECONDS))
-    return checks.conforms(written, value)
+    if length > LONG or any(keyword in schema_text for keyword in UNBOUNDED):
+        return bool(await in_process(checks.__name__, checks.conforms.__name__, schema_text, value, seconds=SECONDS))
+    return checks.conforms(schema_text, value)

@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Protocol
 
-from uniscale_integrations.adapters.call import weighing
+from uniscale_integrations.adapters.options import mode_of
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.engine.model_registry import generators
+from uniscale_integrations.policy.objective import weights
 from uniscale_integrations.space import ConfigurationSpace
 
 if TYPE_CHECKING:
@@ -45,25 +46,35 @@ class Parts(Protocol):
     mode: str | Sequence[float] | None
 
 
-LEFT_OUT: Mapping[str, Any] = {
+PART_DEFAULTS: Mapping[str, Any] = {
     "models": None, "log": None, "verifier": "auto", "space": None, "prices": None, "timeout": None, "max_retries": None,
     "max_concurrency": None, "engine_settings": {},
 }  # fmt: skip
-"""What parts are where nothing is said of them; the mode is that of the calls too, and goes along with an engine."""
+"""Parts that are not set; the mode is not among them, since it is that of the calls too and goes along with an engine."""
 
 
-def refuse_parts(of: Parts) -> None:
-    """Nothing that goes into an engine may be said beside one, which it would not reach.
+def refuse_parts(model: Parts) -> None:
+    """Refuse parts beside an engine, which they would not reach.
 
     Raises:
-        ValueError: something was; for pydantic to say whose field it is.
+        ValueError: a part is set; pydantic adds whose field it is.
     """
-    if any(getattr(of, name) != default for name, default in LEFT_OUT.items()):
-        raise ValueError(f"give an engine, or what one is made of ({', '.join(LEFT_OUT)}), not both")
+    if any(getattr(model, name) != default for name, default in PART_DEFAULTS.items()):
+        raise ValueError(f"give an engine, or what one is made of ({', '.join(PART_DEFAULTS)}), not both")
+
+
+def check_mode(mode: str | Sequence[float] | None) -> None:
+    """Check a mode where it is set, before a call needs it.
+
+    Raises:
+        ConfigurationError: no such mode, or numbers that cannot be weights.
+    """
+    if mode is not None:
+        weights(mode)
 
 
 def engine_from(parts: Parts) -> UniScale:
-    """The engine that is made of them.
+    """The engine that the parts make up.
 
     Raises:
         ConfigurationError: as of `generators` and `UniScale`.
@@ -78,25 +89,25 @@ def engine_from(parts: Parts) -> UniScale:
         models, prices = generators(models, prices, parts.api_key, **limits), None
     log = "sqlite://" if parts.log is None else parts.log
     return UniScale(
-        models, parts.verifier, parts.space, weighing(parts.mode) or "balanced", log, prices=prices, **parts.engine_settings
+        models, parts.verifier, parts.space, mode_of(parts.mode) or "balanced", log, prices=prices, **parts.engine_settings
     )
 
 
-ENGINE = frozenset(signature(UniScale).parameters) - {"models", "verifier", "space", "mode", "log", "prices"}
-"""What an engine takes that is no field of a framework's model."""
+ENGINE_SETTINGS = frozenset(signature(UniScale).parameters) - {"models", "verifier", "space", "mode", "log", "prices"}
+"""Parameters of an engine that are no field of a framework's model."""
 
 
-def with_settings(given: Any, fields: Collection[str]) -> Any:
-    """The arguments of a framework's model, those that are meant for its engine together under `engine_settings`.
+def with_engine_settings(arguments: Any, fields: Collection[str]) -> Any:
+    """The arguments of a framework's model, with those for its engine collected under `engine_settings`.
 
     Args:
-        given: the arguments; anything but a mapping is left as it is.
+        arguments: anything but a mapping is left as it is.
         fields: the names of the model's own.
     """
-    if not isinstance(given, Mapping):
-        return given
-    meant = {name: value for name, value in given.items() if name in ENGINE and name not in fields}
-    if not meant:
-        return given
-    settings = {**given.get("engine_settings", {}), **meant}
-    return {name: value for name, value in given.items() if name not in meant} | {"engine_settings": settings}
+    if not isinstance(arguments, Mapping):
+        return arguments
+    for_engine = {name: value for name, value in arguments.items() if name in ENGINE_SETTINGS and name not in fields}
+    if not for_engine:
+        return arguments
+    settings = {**arguments.get("engine_settings", {}), **for_engine}
+    return {name: value for name, value in arguments.items() if name not in for_engine} | {"engine_settings": settings}

@@ -27,9 +27,9 @@ def stamp(answer: Answer) -> dict[str, Any]:
     }
 
 
-def brief(stamped: Mapping[str, Any]) -> dict[str, Any]:
+def brief(stamp: Mapping[str, Any]) -> dict[str, Any]:
     """What of a stamp goes along with a message from turn to turn, where what a message holds counts as its length."""
-    return {name: stamped[name] for name in ("decision_id", "configuration", "score")}
+    return {name: stamp[name] for name in ("decision_id", "configuration", "score")}
 
 
 def decision_of(message: object) -> str | None:
@@ -37,22 +37,22 @@ def decision_of(message: object) -> str | None:
     return decision_on(getattr(message, "response_metadata", None))
 
 
-def decision_on(told: object) -> str | None:
-    """The decision that a message's metadata tells of; `None` where no engine has written there."""
-    found = told.get(KEY) if isinstance(told, Mapping) else None
-    decision = found.get("decision_id") if isinstance(found, Mapping) else None
+def decision_on(metadata: object) -> str | None:
+    """The decision that a message's metadata names; `None` where no engine has written there."""
+    stamp = metadata.get(KEY) if isinstance(metadata, Mapping) else None
+    decision = stamp.get("decision_id") if isinstance(stamp, Mapping) else None
     return decision if isinstance(decision, str) else None
 
 
-def search_on(told: object) -> tuple[Configuration, float | None] | None:
+def search_on(metadata: object) -> tuple[Configuration, float | None] | None:
     """The configuration that gave a message, and its score if it had one; `None` where no engine has written there."""
-    found = told.get(KEY) if isinstance(told, Mapping) else None
-    if not isinstance(found, Mapping) or not isinstance(found.get("configuration"), Mapping):
+    stamp = metadata.get(KEY) if isinstance(metadata, Mapping) else None
+    if not isinstance(stamp, Mapping) or not isinstance(stamp.get("configuration"), Mapping):
         return None
     try:
-        configuration = Configuration(**found["configuration"])
+        configuration = Configuration(**stamp["configuration"])
     except (TypeError, ConfigurationError):
         # Somebody else has written something else there.
         return None
-    score = found.get("score")
+    score = stamp.get("score")
     return configuration, float(score) if isinstance(score, (int, float)) and 0.0 <= score <= 1.0 else None

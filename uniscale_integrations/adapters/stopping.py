@@ -19,20 +19,20 @@ class Until:
 
     def __init__(self, stop: Sequence[str]) -> None:
         self._stop = tuple(filter(None, stop))
-        self._held = ""
-        self._ended = False
+        self._buffer = ""
+        self._done = False
 
     def __call__(self, text: str) -> str:
-        if self._ended:
+        if self._done:
             return ""
-        whole, self._held = self._held + text, ""
+        whole, self._buffer = self._buffer + text, ""
         before = until(whole, self._stop)
         if len(before) < len(whole):
-            self._ended = True
+            self._done = True
             return before
-        held = max((size for end in self._stop for size in range(1, len(end)) if whole.endswith(end[:size])), default=0)
-        if held:
-            whole, self._held = whole[:-held], whole[-held:]
+        overlap = max((size for end in self._stop for size in range(1, len(end)) if whole.endswith(end[:size])), default=0)
+        if overlap:
+            whole, self._buffer = whole[:-overlap], whole[-overlap:]
         return whole
 
 

@@ -7,20 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 from uniscale_integrations.cost.price import Price, Priced
-from uniscale_integrations.errors import ConfigurationError, MissingExtraError
+from uniscale_integrations.engine.extensions import adapter_of, provider_of
+from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.space import DEFAULT_SHAPES, ConfigurationSpace
-
-ADAPTERS = {
-    ("langchain_core.language_models.chat_models", "BaseChatModel"): "uniscale_integrations.langchain.chat_model",
-    ("llama_index.core.base.llms.base", "BaseLLM"): "uniscale_integrations.llama_index.llm",
-}
-"""By module and name of what all models of a framework are: the module whose `as_generator` adapts them."""
 
 
 @runtime_checkable
@@ -67,7 +61,7 @@ class Model:
         """What it is called in configurations."""
         if self.name is not None:
             return self.name
-        return self.model if isinstance(self.model, str) else _adapted(self.model, {}).name
+        return self.model if isinstance(self.model, str) else _adapt(self.model, {}).name
 
 
 def loaded(models: Sequence[object] | None, prices: Mapping[str, tuple[float, float]] | None = None) -> dict[str, Generator]:
@@ -90,20 +84,20 @@ def loaded(models: Sequence[object] | None, prices: Mapping[str, tuple[float, fl
     prices = {each.called: each.price for each in models if isinstance(each, Model) and each.price is not None} | dict(
         prices or {}
     )
-    found: dict[str, Generator] = {}
+    by_name: dict[str, Generator] = {}
     for model in generators([_named(each) if isinstance(each, Model) else each for each in models], prices):
         generator = load_generator(model) if isinstance(model, str) else model
-        if generator.name in found:
+        if generator.name in by_name:
             raise ConfigurationError(f"two models are named {generator.name!r}; give each its own name")
-        found[generator.name] = generator
-    return found
+        by_name[generator.name] = generator
+    return by_name
 
 
 def _named(model: Model) -> object:
     """What is in it, as it is to be called."""
     if model.name is None:
         return model.model
-    generator: Any = copy(load_generator(model.model) if isinstance(model.model, str) else _adapted(model.model, {}))
+    generator: Any = copy(load_generator(model.model) if isinstance(model.model, str) else _adapt(model.model, {}))
     generator.name = model.name
     return generator
 
@@ -116,7 +110,7 @@ def generators(
 ) -> list[Generator | str]:
     """The models as generators, names of local models as they are.
 
-    A name such as "openai:gpt-5-mini" is one of a provider, whose chat model LangChain makes.
+    A name such as "openai:gpt-5-mini" is one of a provider: LangChain's chat model, or what an entry point gives (see `extensions`).
 
     Those of a framework that have the same name, one model with several settings, are told apart by a number.
 
@@ -132,42 +126,42 @@ def generators(
     """
     if isinstance(models, str):
         raise ConfigurationError(f"models must be a list, got the text {models!r}; give [{models!r}]")
-    seen: Counter[str] = Counter()
-    made: list[Generator | str] = []
+    counts: Counter[str] = Counter()
+    result: list[Generator | str] = []
     for model in models:
         if isinstance(model, str) and is_hosted(model):
-            made.append(_adapted(_hosted(model, api_key), {"name": model, **settings}))
+            result.append(_adapt(provider_of(model)(model, api_key), {"name": model, **settings}))
             continue
-        generator = model if isinstance(model, str) else _adapted(model, settings)
+        generator = model if isinstance(model, str) else _adapt(model, settings)
         if not isinstance(generator, str) and generator is not model:
-            seen[generator.name] += 1
-            if seen[generator.name] > 1:
-                cast(Any, generator).name = f"{generator.name}#{seen[generator.name]}"
-        made.append(generator)
+            counts[generator.name] += 1
+            if counts[generator.name] > 1:
+                cast(Any, generator).name = f"{generator.name}#{counts[generator.name]}"
+        result.append(generator)
     for name, price in (prices or {}).items():
-        _set_price(made, name, Price.of(price))
-    return made
+        _set_price(result, name, Price.of(price))
+    return result
 
 
-def _set_price(made: list[Generator | str], name: str, price: Price) -> None:
+def _set_price(models: list[Generator | str], name: str, price: Price) -> None:
     """Put a copy with that price in the place of the model of a name; the one that was given stays as it is.
 
     Raises:
         ConfigurationError: no such model, or one that has no price.
     """
-    names = [model if isinstance(model, str) else model.name for model in made]
+    names = [model if isinstance(model, str) else model.name for model in models]
     # One of a provider may be called without it too.
-    called = (place for place, each in enumerate(names) if is_hosted(each) and each.endswith(f":{name}"))
-    place = names.index(name) if name in names else next(called, None)
+    suffixed = (place for place, each in enumerate(names) if is_hosted(each) and each.endswith(f":{name}"))
+    place = names.index(name) if name in names else next(suffixed, None)
     if place is None:
         raise ConfigurationError(f"there is a price of {name!r}, but the models are {', '.join(names)}")
-    priced = copy(made[place])
-    if not isinstance(priced, Priced):
+    model = copy(models[place])
+    if not isinstance(model, Priced):
         raise ConfigurationError(
             f"there is a price of {name!r}, which counts its own cost in eFLOPs; prices are of models of LangChain or LlamaIndex"
         )
-    priced.set_price(price)
-    made[place] = cast(Generator, priced)
+    model.set_price(price)
+    models[place] = cast(Generator, model)
 
 
 def is_hosted(name: str) -> bool:
@@ -180,45 +174,30 @@ def is_hosted(name: str) -> bool:
     return re.fullmatch(r"[a-z][a-z0-9_-]+:[^/\\].*", name) is not None and not Path(name).exists()
 
 
-def _hosted(name: str, api_key: object) -> object:
-    """The chat model of LangChain by that name.
-
-    Raises:
-        MissingExtraError: LangChain, or the package of the provider, is not installed.
-        ConfigurationError: no such provider.
-    """
-    try:
-        from langchain.chat_models import init_chat_model
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(f"the model {name!r}", "langchain", "langchain") from error
-    try:
-        settings: dict[str, Any] = {} if api_key is None else {"api_key": api_key}
-        return init_chat_model(name, **settings)
-    except ImportError as error:
-        provider = name.partition(":")[0].replace("_", "-")
-        raise MissingExtraError(f"the model {name!r}", "langchain", f"langchain-{provider}") from error
-    except Exception as error:
-        # A provider that there is not, a missing key: clients say it in many ways.
-        raise ConfigurationError(f"the model {name} cannot be reached: {error}") from error
-
-
-def _adapted(model: object, settings: Mapping[str, Any]) -> Generator:
-    """A generator as it is, a model of a framework behind a client.
+def _adapt(model: object, settings: Mapping[str, Any]) -> Generator:
+    """A generator as it is, a model of a framework behind its adapter.
 
     Raises:
         ConfigurationError: something else.
     """
-    # By their names, so that no framework is imported before one of its models is there.
-    kinds = ((kind.__module__, kind.__name__) for kind in type(model).__mro__)
-    adapter = next((ADAPTERS[kind] for kind in kinds if kind in ADAPTERS), None)
-    if adapter is not None:
-        return cast(Generator, import_module(adapter).as_generator(model, **settings))
-    if not (isinstance(getattr(model, "name", None), str) and hasattr(model, "open")):
+    if _is_generator(model):
+        return cast(Generator, model)
+    adapter = adapter_of(model)
+    if adapter is None:
         raise ConfigurationError(
             f"a model must be the name of a local one, a chat model of LangChain or LlamaIndex, or a generator, got {model!r:.80}; "
             "give a chat model itself, without bind, with_retry and the like"
         )
-    return cast(Generator, model)
+    generator = adapter(model, **settings)
+    if not _is_generator(generator):
+        raise ConfigurationError(
+            f"the adapter {adapter!r:.80} gave {generator!r:.80}, which is no generator: it needs name and open"
+        )
+    return cast(Generator, generator)
+
+
+def _is_generator(model: object) -> bool:
+    return isinstance(getattr(model, "name", None), str) and hasattr(model, "open")
 
 
 def load_generator(name: str, notify: Callable[[str], None] = lambda message: None, instruction: str | None = None) -> Generator:
@@ -226,7 +205,7 @@ def load_generator(name: str, notify: Callable[[str], None] = lambda message: No
 
     Args:
         name: as of `generators`.
-        notify: told what takes long.
+        notify: is called with a message when loading takes long.
         instruction: of a local model, put after every question.
 
     Raises:
@@ -237,7 +216,7 @@ def load_generator(name: str, notify: Callable[[str], None] = lambda message: No
     if is_hosted(name):
         if instruction is not None:
             raise ConfigurationError(f"{name} is a provider's model, which takes no instruction; say it in the question")
-        return _adapted(_hosted(name, None), {"name": name})
+        return _adapt(provider_of(name)(name, None), {"name": name})
     from uniscale_integrations.models.catalog import load_model
 
     return load_model(name, notify=notify, instruction=instruction)

@@ -15,17 +15,17 @@ except ModuleNotFoundError as error:
 from uniscale_integrations.engine.attribution import register
 from uniscale_integrations.langchain.chat_model import UniScaleChatModel
 from uniscale_integrations.langchain.client import LangChainClient
+from uniscale_integrations.langchain.decision_ids import decisions_on
+from uniscale_integrations.langchain.evaluators import ingest_langsmith_results, learn_from, rewarded, with_feedback
 from uniscale_integrations.langchain.langsmith_client import FeedbackClient
-from uniscale_integrations.langchain.reading import decisions_written_on
-from uniscale_integrations.langchain.rewarded import learn_from, rewarded
-from uniscale_integrations.langchain.run_ledger import RunLedger, decisions_within
+from uniscale_integrations.langchain.run_ledger import RunLedger, decisions_within, install, uninstall
 
 if TYPE_CHECKING:
     from uniscale_integrations.langchain.agents import UniScaleMiddleware
     from uniscale_integrations.langchain.decision_model import UniScaleDecisionModel
 
 register(decisions_within)
-register(decisions_written_on)
+register(decisions_on)
 
 __all__ = [
     "FeedbackClient",
@@ -34,8 +34,12 @@ __all__ = [
     "UniScaleChatModel",
     "UniScaleDecisionModel",
     "UniScaleMiddleware",
+    "ingest_langsmith_results",
+    "install",
     "learn_from",
     "rewarded",
+    "uninstall",
+    "with_feedback",
 ]
 
 _MODULES = {"UniScaleMiddleware": "agents", "UniScaleDecisionModel": "decision_model"}

@@ -17,7 +17,7 @@ except ModuleNotFoundError as error:
 
 from uniscale_integrations.langchain.chat_model import UniScaleChatModel
 
-REMEMBERED = 64
+MAX_FAILURES = 64
 """Failed calls of an agent that are remembered, the last ones; a call is tried again at once, or not at all."""
 
 
@@ -43,39 +43,39 @@ class UniScaleMiddleware(AgentMiddleware[Any, Any, Any]):
     def __init__(self, model: UniScaleChatModel | None = None, **settings: Any) -> None:
         super().__init__()
         self.model = model or UniScaleChatModel(**settings)
-        self._failed: deque[_Failed] = deque(maxlen=REMEMBERED)
+        self._failures: deque[_Failure] = deque(maxlen=MAX_FAILURES)
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
         """Have the call answered by the model, unless another middleware brings one because ours has failed."""
-        if self._brought_instead(request):
+        if self._is_fallback(request):
             return handler(request)
         try:
             return handler(request.override(model=self.model))
         except Exception:
-            self._failed.append(_Failed(request.state, request.model))
+            self._failures.append(_Failure(request.state, request.model))
             raise
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
         """Have the call answered by the model, unless another middleware brings one because ours has failed."""
-        if self._brought_instead(request):
+        if self._is_fallback(request):
             return await handler(request)
         try:
             return await handler(request.override(model=self.model))
         except Exception:
-            self._failed.append(_Failed(request.state, request.model))
+            self._failures.append(_Failure(request.state, request.model))
             raise
 
-    def _brought_instead(self, request: ModelRequest[Any]) -> bool:
+    def _is_fallback(self, request: ModelRequest[Any]) -> bool:
         """Whether our model has failed at this call, which is tried again with another model, as `ModelFallbackMiddleware` does."""
-        return any(failed.state is request.state and failed.model is not request.model for failed in list(self._failed))
+        return any(failure.state is request.state and failure.model is not request.model for failure in list(self._failures))
 
 
 @dataclass(frozen=True, slots=True)
-class _Failed:
+class _Failure:
     """A call of an agent that our model failed at: the agent's state, and the model that the agent was going to ask."""
 
     state: object

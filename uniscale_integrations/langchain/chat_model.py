@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Self, cast
 from weakref import WeakKeyDictionary
 
@@ -11,39 +12,27 @@ from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackMana
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 
-from uniscale_integrations.adapters.call import OURS, PER_CALL, answered, divided, request
-from uniscale_integrations.adapters.parts import engine_from, refuse_parts, with_settings
-from uniscale_integrations.adapters.stamp import KEY
+from uniscale_integrations.adapters.parts import engine_from, refuse_parts, with_engine_settings
+from uniscale_integrations.adapters.service import answer, stream
 from uniscale_integrations.adapters.tokens import token_ids
 from uniscale_integrations.concurrency.loop import SHARED
 from uniscale_integrations.engine import UniScale
-from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.langchain.client import LangChainClient
-from uniscale_integrations.langchain.isolation import isolated
-from uniscale_integrations.langchain.messages import FORM, conversation_of, message_of, metadata_of, shortened
+from uniscale_integrations.langchain.dialect import LangChainDialect, model_fields, with_config
+from uniscale_integrations.langchain.inner import check_tools, common_habits, common_profile, inner_models
 from uniscale_integrations.langchain.offers import OfferedTools, StructuredOutput
-from uniscale_integrations.langchain.profiles import in_common
-from uniscale_integrations.langchain.streaming import chunks_of
-from uniscale_integrations.langchain.structured import structured
-from uniscale_integrations.langchain.usage import beside_message, combined, usage_of
-from uniscale_integrations.models.chat.model import ChatStepModel
+from uniscale_integrations.langchain.run_ledger import install
+from uniscale_integrations.langchain.structured import structured_chain
+from uniscale_integrations.langchain.usage import sum_of_outputs
 from uniscale_integrations.search.budget import Budget
-from uniscale_integrations.search.conversation import Conversation
-from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.space import ConfigurationSpace
 
-SETTINGS = ("temperature", "max_tokens", "top_p", "output_version")
-"""Fields that the inner models are asked with, where they are given and the model knows them."""
-
-
-_made_for: WeakKeyDictionary[UniScale, tuple[object, ...]] = WeakKeyDictionary()
-"""Engines that chat models made for themselves, and of what."""
+_parts_of: WeakKeyDictionary[UniScale, tuple[object, ...]] = WeakKeyDictionary()
+"""Engines that chat models built for themselves, and from which parts."""
 
 
 class UniScaleChatModel(BaseChatModel):
@@ -104,46 +93,34 @@ class UniScaleChatModel(BaseChatModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_the_engine(cls, given: Any) -> Any:
-        return with_settings(given, cls.model_fields)
+    def _collect_engine_settings(cls, arguments: Any) -> Any:
+        return with_engine_settings(arguments, cls.model_fields)
 
     @model_validator(mode="after")
-    def _with_engine(self) -> Self:
-        # Made anew with other fields, as `configurable_fields` does, it is given the engine that it made before.
+    def _build_engine(self) -> Self:
+        install()
+        # Rebuilt with other fields, as `configurable_fields` does, it is given the engine that it built before.
         models = tuple(each if isinstance(each, str) else id(each) for each in self.models or ())
-        said = (self.verifier, self.timeout, self.max_retries, self.prices, self.max_concurrency, self.engine_settings)
-        wanted = (models, self.log, id(self.space), *map(str, said))
-        made = _made_for.get(self.engine) if self.engine is not None else None
-        if self.engine is not None and made is None:
+        settings = (self.verifier, self.timeout, self.max_retries, self.prices, self.max_concurrency, self.engine_settings)
+        parts = (models, self.log, id(self.space), *map(str, settings))
+        parts_before = _parts_of.get(self.engine) if self.engine is not None else None
+        if self.engine is not None and parts_before is None:
             refuse_parts(self)
-        if self.engine is None or (made is not None and made != wanted):
+        if self.engine is None or parts_before not in (None, parts):
             self.engine = engine_from(self)
-            _made_for[self.engine] = wanted
+            _parts_of[self.engine] = parts
             # The base class looked for the profile before there was an engine.
             self.profile = self._resolve_model_profile()
-        self._take_habits()
-        return self
-
-    def _take_habits(self) -> None:
-        """What all inner models do by themselves, so does this one: stream when they are invoked, keep a cache."""
-        clients = [getattr(model, "client", None) for model in self._engine.models.values()]
-        inner = [client for client in clients if isinstance(client, LangChainClient)]
-        if not inner or len(inner) < len(clients):
-            return
-        if "streaming" not in self.model_fields_set and all(getattr(client.model, "streaming", False) for client in inner):
+        streaming, cache = common_habits(self.engine)
+        if streaming and "streaming" not in self.model_fields_set:
             self.streaming = True
-        if self.cache is None and inner[0].cache is not None and all(client.cache is inner[0].cache for client in inner):
-            self.cache = inner[0].cache
+        if cache is not None and self.cache is None:
+            self.cache = cache
+        return self
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         """What all inner models can do."""
-        if self.engine is None:
-            return None
-        clients = [getattr(model, "client", None) for model in self.engine.models.values()]
-        profiles = [dict(client.model.profile or {}) for client in clients if isinstance(client, LangChainClient)]
-        if len(profiles) < len(clients) or not all(profiles):
-            return None
-        return cast(ModelProfile, in_common(profiles))
+        return None if self.engine is None else cast(ModelProfile | None, common_profile(self.engine))
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -169,7 +146,7 @@ class UniScaleChatModel(BaseChatModel):
             "models": sorted(self._engine.models),
             "space": [str(configuration) for configuration in self._engine.space],
             "mode": list(self.mode) if isinstance(self.mode, Sequence) and not isinstance(self.mode, str) else self.mode,
-            **self._settings(),
+            **model_fields(self),
         }
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
@@ -200,7 +177,7 @@ class UniScaleChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> AIMessage:
         """As of every chat model."""
-        return super().invoke(input, config, stop=stop, **_configured(config, kwargs))
+        return super().invoke(input, config, stop=stop, **with_config(config, kwargs))
 
     async def ainvoke(
         self,
@@ -211,7 +188,7 @@ class UniScaleChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> AIMessage:
         """As of every chat model."""
-        return await super().ainvoke(input, config, stop=stop, **_configured(config, kwargs))
+        return await super().ainvoke(input, config, stop=stop, **with_config(config, kwargs))
 
     def stream(
         self,
@@ -222,7 +199,7 @@ class UniScaleChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[AIMessageChunk]:
         """As of every chat model: tokens where the configuration is plain, otherwise the steps that are agreed on."""
-        yield from super().stream(input, config, stop=stop, **_configured(config, kwargs))
+        yield from super().stream(input, config, stop=stop, **with_config(config, kwargs))
 
     async def astream(
         self,
@@ -233,7 +210,7 @@ class UniScaleChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[AIMessageChunk]:
         """As of every chat model: tokens where the configuration is plain, otherwise the steps that are agreed on."""
-        async for chunk in super().astream(input, config, stop=stop, **_configured(config, kwargs)):
+        async for chunk in super().astream(input, config, stop=stop, **with_config(config, kwargs)):
             yield chunk
 
     def bind_tools(
@@ -250,10 +227,10 @@ class UniScaleChatModel(BaseChatModel):
             tool_choice: which tool must be called, in the words of the inner models.
             kwargs: further settings, such as `strict`.
         """
-        said: dict[str, Any] = {} if tool_choice is None else {"tool_choice": tool_choice}
-        said |= kwargs
-        self._check(lambda model: model.bind_tools(tools, **said), BaseChatModel.bind_tools)
-        return self.bind(tools=OfferedTools(tools, [*said], kwargs.get("strict")), **said)
+        settings: dict[str, Any] = {} if tool_choice is None else {"tool_choice": tool_choice}
+        settings |= kwargs
+        check_tools(self._engine, tools, settings)
+        return self.bind(tools=OfferedTools(tools, [*settings], kwargs.get("strict")), **settings)
 
     def with_structured_output(
         self, schema: dict[str, Any] | type | None = None, *, include_raw: bool = False, method: str | None = None, **kwargs: Any
@@ -271,25 +248,7 @@ class UniScaleChatModel(BaseChatModel):
             Exception: what an inner model raises of a method or a schema that it does not take.
         """
         settings = kwargs if method is None else {"method": method, **kwargs}
-        return structured(self, StructuredOutput(schema, settings), self._inner(), include_raw=include_raw)
-
-    def _inner(self) -> dict[str, BaseChatModel]:
-        """The inner models that are of LangChain, by name."""
-        clients = {name: getattr(model, "client", None) for name, model in self._engine.models.items()}
-        return {name: client.model for name, client in clients.items() if isinstance(client, LangChainClient)}
-
-    def _check(self, binding: Callable[[BaseChatModel], object], missing: object) -> None:
-        """Have inner models say now what they would say of a binding with every call; one of them that takes it is enough."""
-        inner = [model for model in self._inner().values() if type(model).bind_tools is not missing]
-        refused: list[Exception] = []
-        for model in inner:
-            try:
-                binding(model)
-            except Exception as error:
-                # Whatever it is, it would have come of the model alone as well.
-                refused.append(error)
-        if inner and len(refused) == len(inner):
-            raise refused[0]
+        return structured_chain(self, StructuredOutput(schema, settings), inner_models(self._engine), include_raw=include_raw)
 
     def _generate(
         self,
@@ -298,7 +257,9 @@ class UniScaleChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return SHARED.run(lambda: self._result(messages, stop, kwargs, synchronous=True), isolated())
+        dialect, engine = LangChainDialect(self), self._engine
+        call = dialect.call(engine, messages, {**kwargs, "stop": stop}, synchronous=True)
+        return dialect.reply(SHARED.run(lambda: answer(engine, call), dialect.context()), call)
 
     async def _agenerate(
         self,
@@ -307,7 +268,9 @@ class UniScaleChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return await asyncio.create_task(self._result(messages, stop, kwargs), context=isolated())
+        dialect, engine = LangChainDialect(self), self._engine
+        call = dialect.call(engine, messages, {**kwargs, "stop": stop})
+        return dialect.reply(await asyncio.create_task(answer(engine, call), context=dialect.context()), call)
 
     def _stream(
         self,
@@ -316,10 +279,11 @@ class UniScaleChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        for message in SHARED.iterate(lambda: self._pieces(messages, stop, kwargs, synchronous=True), isolated()):
-            chunk = ChatGenerationChunk(message=message, generation_info=_of_generation(message))
+        dialect, engine = LangChainDialect(self), self._engine
+        call = dialect.call(engine, messages, {**kwargs, "stop": stop}, synchronous=True, streaming=True)
+        for chunk in SHARED.iterate(lambda: stream(engine, call, dialect), dialect.context()):
             if run_manager is not None:
-                run_manager.on_llm_new_token(str(message.text), chunk=chunk)
+                run_manager.on_llm_new_token(str(chunk.message.text), chunk=chunk)
             yield chunk
 
     async def _astream(
@@ -329,82 +293,18 @@ class UniScaleChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        async for message in self._pieces(messages, stop, kwargs):
-            chunk = ChatGenerationChunk(message=message, generation_info=_of_generation(message))
-            if run_manager is not None:
-                await run_manager.on_llm_new_token(str(message.text), chunk=chunk)
-            yield chunk
-
-    async def _result(
-        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any], *, synchronous: bool = False
-    ) -> ChatResult:
-        asked, wanted = self._request(messages, stop, options, synchronous=synchronous)
-        answer = await answered(self._engine, asked, wanted)
-        message = message_of(answer, shortened(answer, asked.stop), asked)
-        message.usage_metadata = usage_of(answer)
-        message.response_metadata = metadata_of(answer)
-        output, info = beside_message(answer, message.response_metadata, message.usage_metadata)
-        return ChatResult(generations=[ChatGeneration(message=message, generation_info=info or None)], llm_output=output)
+        dialect, engine = LangChainDialect(self), self._engine
+        call = dialect.call(engine, messages, {**kwargs, "stop": stop}, streaming=True)
+        async with aclosing(stream(engine, call, dialect)) as chunks:
+            async for chunk in chunks:
+                if run_manager is not None:
+                    await run_manager.on_llm_new_token(str(chunk.message.text), chunk=chunk)
+                yield chunk
 
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
-        return combined(llm_outputs)
-
-    async def _pieces(
-        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any], *, synchronous: bool = False
-    ) -> AsyncIterator[AIMessageChunk]:
-        """The answer in pieces as they come; the last one is empty and says what it cost."""
-        asked, wanted = self._request(messages, stop, options, synchronous=synchronous, streaming=True)
-        async for piece in chunks_of(asked, lambda **watch: answered(self._engine, asked, wanted, **watch)):
-            yield piece
-
-    def _request(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None,
-        options: Mapping[str, Any],
-        *,
-        synchronous: bool,
-        streaming: bool = False,
-    ) -> tuple[Conversation, dict[str, Any]]:
-        """What is asked, and what this request says about how to answer it."""
-        own, rest = divided(options)
-        rest.pop("ls_structured_output_format", None)
-        said, ends = {**self._settings(), **rest}, stop or self.stop or ()
-        asked = conversation_of(messages, said, ends, synchronous=synchronous, streaming=streaming)
-        return asked, request(self._engine, asked, own, self.mode, self.budget, self.deadline)
-
-    def _settings(self) -> dict[str, Any]:
-        return {name: value for name in SETTINGS if (value := getattr(self, name)) is not None}
+        return sum_of_outputs(llm_outputs)
 
     @property
     def _engine(self) -> UniScale:
         assert self.engine is not None
         return self.engine
-
-
-def _of_generation(chunk: AIMessageChunk) -> dict[str, Any] | None:
-    """What is told of a generation beside its chunk."""
-    return {name: value for name, value in chunk.response_metadata.items() if name not in (KEY, *FORM)} or None
-
-
-def as_generator(model: BaseChatModel | Generator | str, **settings: Any) -> Generator | str:
-    """A chat model of LangChain as a generator; everything else as it is.
-
-    Args:
-        model: the model.
-        settings: of the `ChatStepModel` around it, where it is one of LangChain.
-
-    Raises:
-        ConfigurationError: a chat model inside itself.
-    """
-    if isinstance(model, UniScaleChatModel):
-        raise ConfigurationError(
-            "a UniScaleChatModel cannot be one of the models that another one chooses from; give it those models"
-        )
-    return ChatStepModel(LangChainClient(model), **settings) if isinstance(model, BaseChatModel) else model
-
-
-def _configured(config: RunnableConfig | None, options: dict[str, Any]) -> dict[str, Any]:
-    """A call's options, those of its config among them; what was said nearer to the call counts."""
-    configurable = ensure_config(config).get("configurable") or {}
-    return {name: configurable[OURS + name] for name in PER_CALL if OURS + name in configurable} | options

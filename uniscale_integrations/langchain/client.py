@@ -21,52 +21,46 @@ from langchain_core.messages import (
 from langchain_core.messages.tool import tool_call
 from langchain_core.runnables import Runnable, RunnableBinding
 
-from uniscale_integrations.adapters.drawing import FIELDS, Drawing
+from uniscale_integrations.adapters.sampling_params import FIELDS, SamplingParams
 from uniscale_integrations.concurrency.threads import in_thread, iterate_in_thread
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import GenerationError
 from uniscale_integrations.langchain.messages import chunk_of, text_of
-from uniscale_integrations.langchain.offers import STRUCTURED, OfferedTools, StructuredOutput
-from uniscale_integrations.models.chat.client import (
-    CONTINUE,
-    Asked,
-    BrokenOff,
-    Continuation,
-    Reply,
-    incompleteness,
-    mean_log_probability,
-)
+from uniscale_integrations.langchain.offers import FORM_OPTION, OfferedTools, StructuredOutput
+from uniscale_integrations.models.chat.client import CONTINUE, BrokenOff, Continuation, incompleteness, mean_log_probability
+from uniscale_integrations.models.chat.client import Asked as CompletionRequest
+from uniscale_integrations.models.chat.client import Reply as Completion
 from uniscale_integrations.models.chat.model import abilities_of
 from uniscale_integrations.search.conversation import Conversation, Turn
 
 COMMON = ("tools", "tool_choice", "response_format")
 """Options that mean the same whichever framework a conversation comes from."""
 
-STOPS = ("stop", "stop_sequences")
+STOP_FIELDS = ("stop", "stop_sequences")
 """The names of the field of texts that end an answer."""
 
 OUTPUT_VERSION = "output_version"
 """The field of every chat model that says which form the content of its messages has."""
 
-UNKNOWN_TO_RESPONSES = ("seed", "stop", "stream_usage", "stream_options")
+NOT_IN_RESPONSES = ("seed", "stop", "stream_usage", "stream_options")
 """What OpenAI's Responses API lacks of what a call may say to any model, and of what a search says; it is left out."""
 
-Asking = Runnable[Any, Any]
+Model = Runnable[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Bound:
-    """A model as a call wants it.
+class _Binding:
+    """A model with what a call binds to it.
 
     Attributes:
-        asking: the model, with tools or a form bound as it binds them.
-        settings: of `FIELDS`, what the call says.
-        options: what else it says beside the messages.
+        model: with tools or a form bound as it binds them.
+        settings: the call's sampling parameters, by the names in `FIELDS`.
+        options: all others of the call.
         responses: whether it goes to OpenAI's Responses API.
         form: fields that say which form its messages have, where the call does.
     """
 
-    asking: Asking
+    model: Model
     settings: Mapping[str, Any]
     options: Mapping[str, Any]
     responses: bool
@@ -89,16 +83,16 @@ class LangChainClient:
     def __init__(self, model: BaseChatModel) -> None:
         self.name = _name(model)
         fields = type(model).model_fields
-        self._drawing = Drawing(model, fields)
-        own = next((name for name in STOPS if name in fields), None)
-        stop = getattr(model, own, None) if own else None
+        self._sampling = SamplingParams(model, fields)
+        stop_field = next((name for name in STOP_FIELDS if name in fields), None)
+        stop = getattr(model, stop_field, None) if stop_field else None
         self.stop = (stop,) if isinstance(stop, str) else tuple(stop or ())
         self.cache = model.cache
         # The same request is sent several times on purpose; a cache would answer each alike.
         self.model = model.model_copy(update={"cache": False})
         # Texts that end a step stand beside those that the model is set up with, and some models take them there or here but not both.
-        self._by_step = self.model.model_copy(update={own: None}) if self.stop and own else self.model
-        self._bound: WeakKeyDictionary[Conversation, _Bound] = WeakKeyDictionary()
+        self._by_step = self.model.model_copy(update={stop_field: None}) if self.stop and stop_field else self.model
+        self._bindings: WeakKeyDictionary[Conversation, _Binding] = WeakKeyDictionary()
 
     @property
     def abilities(self) -> frozenset[str]:
@@ -112,12 +106,12 @@ class LangChainClient:
     @property
     def continuations(self) -> Sequence[Continuation]:
         """Servers that take parameters of their own are told to continue; others are shown the partial answer as the last message."""
-        if _to_responses(self.model, self.model, {}):
+        if _uses_responses(self.model, self.model, {}):
             # It takes neither parameters that it does not know nor texts that end a reply.
             return ()
         return (Continuation.FLAG, Continuation.PREFILL) if hasattr(self.model, "extra_body") else (Continuation.PREFILL,)
 
-    async def complete(self, asked: Asked) -> Reply:
+    async def complete(self, request: CompletionRequest) -> Completion:
         """Get one reply.
 
         Raises:
@@ -125,143 +119,150 @@ class LangChainClient:
             BrokenOff: its stream failed after some of it had come.
             Exception: what the model raised.
         """
-        bound = self._binding(asked.conversation)
-        model, messages, options = self._drawn(bound, asked), self._messages(asked), self._options(bound, asked)
-        if asked.emit is not None or asked.conversation.streaming:
-            message = await self._streamed(model, messages, options, asked)
-        elif asked.conversation.synchronous or not _awaits(self.model):
+        binding = self._binding(request.conversation)
+        model, messages, options = self._with_sampling(binding, request), self._messages(request), self._options(binding, request)
+        if request.emit is not None or request.conversation.streaming:
+            message = await self._stream(model, messages, options, request)
+        elif request.conversation.synchronous or not _awaits(self.model):
             message = await in_thread(lambda: model.invoke(messages, **options))
         else:
             message = await model.ainvoke(messages, **options)
         if not isinstance(message, AIMessage):
             raise GenerationError(f"{self.name} gave {message!r:.80}, which is no message of an assistant")
-        known = mean_log_probability(message.response_metadata.get("logprobs"))
-        return Reply(text_of(message), _incomplete(message), _usage(message), known, message)
+        log_probability = mean_log_probability(message.response_metadata.get("logprobs"))
+        return Completion(text_of(message), _incompleteness(message), _usage(message), log_probability, message)
 
-    async def _streamed(self, model: Asking, messages: list[BaseMessage], options: Mapping[str, Any], asked: Asked) -> object:
+    async def _stream(
+        self, model: Model, messages: list[BaseMessage], options: Mapping[str, Any], request: CompletionRequest
+    ) -> object:
         """The message of a stream. Pieces that say nothing yet are shown with the first one that does, so that others may still answer."""
         whole: AIMessageChunk | None = None
-        held: list[AIMessageChunk] = []
-        shown = False
+        queue: list[AIMessageChunk] = []
+        flowing = False
         try:
-            async with aclosing(self._chunks(model, messages, options, asked)) as chunks:
+            async with aclosing(self._chunks(model, messages, options, request)) as chunks:
                 async for piece in chunks:
                     whole = piece if whole is None else whole + piece
-                    held.append(piece)
-                    shown = shown or _says_anything(piece)
-                    if shown:
-                        _emit_all(asked, held)
+                    queue.append(piece)
+                    flowing = flowing or _says_anything(piece)
+                    if flowing:
+                        _emit_all(request, queue)
         except Exception as error:
-            if whole is None or not (said := text_of(whole)):
+            if whole is None or not (text := text_of(whole)):
                 raise
-            raise BrokenOff(error, said, _usage(whole)) from error
-        _emit_all(asked, held)
+            raise BrokenOff(error, text, _usage(whole)) from error
+        _emit_all(request, queue)
         return None if whole is None else message_chunk_to_message(whole)
 
     async def _chunks(
-        self, model: Asking, messages: list[BaseMessage], options: Mapping[str, Any], asked: Asked
+        self, model: Model, messages: list[BaseMessage], options: Mapping[str, Any], request: CompletionRequest
     ) -> AsyncGenerator[AIMessageChunk, None]:
         """The pieces of a reply; a model that does not stream gives its whole message as one."""
 
         def pieces() -> Iterator[Any]:
             return model.stream(messages, **options)
 
-        synchronous = asked.conversation.synchronous or not _awaits(self.model, streaming=True)
+        synchronous = request.conversation.synchronous or not _awaits(self.model, streaming=True)
         stream = iterate_in_thread(pieces) if synchronous else model.astream(messages, **options)
         async for piece in stream:
             if isinstance(piece, AIMessage):
                 yield piece if isinstance(piece, AIMessageChunk) else _whole_chunk(piece)
 
-    def _drawn(self, bound: _Bound, asked: Asked) -> Asking:
-        """The model as this request wants it drawn."""
-        drawn = self._drawing.of(asked, bound.settings)
-        if bound.responses:
-            drawn = {name: value for name, value in drawn.items() if name not in UNKNOWN_TO_RESPONSES}
-        base = self._by_step if asked.step else self.model
-        fields = {**drawn, **bound.form}
+    def _with_sampling(self, binding: _Binding, request: CompletionRequest) -> Model:
+        """The model with the sampling parameters of a request."""
+        sampling = self._sampling.of(request, binding.settings)
+        if binding.responses:
+            sampling = {name: value for name, value in sampling.items() if name not in NOT_IN_RESPONSES}
+        base = self._by_step if request.step else self.model
+        fields = {**sampling, **binding.form}
         if fields:
-            # What callbacks are told of a model is put together once and goes along with copies; it takes several times what a copy does.
+            # What callbacks are shown of a model is serialised once and goes along with copies; it takes several times what a copy does.
             getattr(base, "_serialized", None)
-        drawing = base.model_copy(update=fields) if fields else base
-        if drawing is self.model:
-            return bound.asking
-        if bound.asking is self.model:
-            return drawing
-        if isinstance(bound.asking, RunnableBinding) and bound.asking.bound is self.model:
-            return bound.asking.model_copy(update={"bound": drawing})
-        return bound.asking.bind(**drawn) if drawn else bound.asking
+        copy = base.model_copy(update=fields) if fields else base
+        if copy is self.model:
+            return binding.model
+        if binding.model is self.model:
+            return copy
+        if isinstance(binding.model, RunnableBinding) and binding.model.bound is self.model:
+            return binding.model.model_copy(update={"bound": copy})
+        return binding.model.bind(**sampling) if sampling else binding.model
 
-    def _binding(self, conversation: Conversation) -> _Bound:
-        """The model with the call's tools or form bound, once for all candidates, and what else the call says."""
-        found = self._bound.get(conversation)
-        if found is None:
-            found = self._bound[conversation] = self._bind(conversation)
-        return found
+    def _binding(self, conversation: Conversation) -> _Binding:
+        """The model with the call's tools or form bound, once for all candidates, and the call's other options."""
+        binding = self._bindings.get(conversation)
+        if binding is None:
+            binding = self._bindings[conversation] = self._bind(conversation)
+        return binding
 
-    def _bind(self, conversation: Conversation) -> _Bound:
+    def _bind(self, conversation: Conversation) -> _Binding:
         options = {name: value for name, value in conversation.options.items() if name != "model"}
-        native, form = _native(conversation.messages) is not None, options.pop(STRUCTURED, None)
+        native, form = _native(conversation.messages) is not None, options.pop(FORM_OPTION, None)
         if not native:
-            # What another framework says beyond what all mean alike, means nothing here.
+            # Options of another framework, except those in common, mean nothing here.
             options = {name: options[name] for name in (*COMMON, *FIELDS) if name in options}
         settings = {name: options.pop(name) for name in FIELDS if name in options}
         version = {name: options.pop(name) for name in (OUTPUT_VERSION,) if name in options}
-        tools, asking = options.get("tools"), cast(Asking, self.model)
+        tools, model = options.get("tools"), cast(Model, self.model)
         if isinstance(form, StructuredOutput):
-            # It is said in other words too, for models of other frameworks.
+            # The same form stands there in OpenAI's words, for models of other frameworks.
             options = {name: value for name, value in options.items() if name not in COMMON}
-            asking = form.asking(self.model)
+            model = form.request_chain(self.model)
         elif isinstance(tools, OfferedTools):
             del options["tools"]
-            asking = self.model.bind_tools(tools.tools, **{name: options.pop(name) for name in tools.settings if name in options})
+            model = self.model.bind_tools(tools.tools, **{name: options.pop(name) for name in tools.settings if name in options})
         elif tools and not native:
             del options["tools"]
-            asking = self.model.bind_tools(tools, **{name: options.pop(name) for name in ("tool_choice",) if name in options})
-        responses = _to_responses(self.model, asking, options)
+            model = self.model.bind_tools(tools, **{name: options.pop(name) for name in ("tool_choice",) if name in options})
+        responses = _uses_responses(self.model, model, options)
         if responses:
-            options = {name: value for name, value in options.items() if name not in UNKNOWN_TO_RESPONSES}
-        return _Bound(asking, settings, options, responses, version)
+            options = {name: value for name, value in options.items() if name not in NOT_IN_RESPONSES}
+        return _Binding(model, settings, options, responses, version)
 
-    def _messages(self, asked: Asked) -> list[BaseMessage]:
-        found = _native(asked.conversation.messages)
-        if found is None:
-            if "images" in asked.conversation.needs:
+    def _messages(self, request: CompletionRequest) -> list[BaseMessage]:
+        messages = _native(request.conversation.messages)
+        if messages is None:
+            if "images" in request.conversation.needs:
                 raise GenerationError(
                     f"{self.name} is a model of LangChain and cannot be shown what another framework's messages hold"
                 )
-            found = [_message(turn) for turn in asked.conversation.turns]
-        return [*found, AIMessage(asked.prefix)] if asked.prefix else found
+            messages = [_message(turn) for turn in request.conversation.turns]
+        return [*messages, AIMessage(request.prefix)] if request.prefix else messages
 
-    def _options(self, bound: _Bound, asked: Asked) -> dict[str, Any]:
-        """What is said beside the messages."""
-        options = dict(bound.options)
-        if asked.stop and not (bound.responses and not asked.step):
-            options["stop"] = list(asked.stop)
-        if asked.prefix and asked.continuation is Continuation.FLAG:
-            own = {**(getattr(self.model, "extra_body", None) or {}), **(options.get("extra_body") or {})}
-            options["extra_body"] = {**own, **CONTINUE}
+    def _options(self, binding: _Binding, request: CompletionRequest) -> dict[str, Any]:
+        """The options that go with the messages."""
+        options = dict(binding.options)
+        if request.stop and not (binding.responses and not request.step):
+            options["stop"] = list(request.stop)
+        if request.prefix and request.continuation is Continuation.FLAG:
+            extra_body = {**(getattr(self.model, "extra_body", None) or {}), **(options.get("extra_body") or {})}
+            options["extra_body"] = {**extra_body, **CONTINUE}
         return options
 
 
 def _awaits(model: BaseChatModel, *, streaming: bool = False) -> bool:
     """Whether a model has asynchronous methods of its own; those that all have call the synchronous ones on the few threads of the loop."""
     kind = type(model)
-    own = kind._agenerate is not BaseChatModel._agenerate
+    generates = kind._agenerate is not BaseChatModel._agenerate
     if not streaming:
-        return own
+        return generates
     if kind._astream is not BaseChatModel._astream:
         return True
-    return own and kind._stream is BaseChatModel._stream
+    return generates and kind._stream is BaseChatModel._stream
 
 
-def _to_responses(model: BaseChatModel, asking: Asking, options: Mapping[str, Any]) -> bool:
+def _uses_responses(model: BaseChatModel, bound_model: Model, options: Mapping[str, Any]) -> bool:
     """Whether a request goes to OpenAI's Responses API, which its client decides by all that is said."""
     # A pydantic model takes longer than all else here to say that it has no such attribute.
     if not callable(getattr(type(model), "_use_responses_api", None)):
         return False
+<<<<<<< HEAD
     decides = cast(Any, model)._use_responses_api
     bound = asking.kwargs if isinstance(asking, RunnableBinding) else {}
     return bool(decides({**getattr(model, "model_kwargs", {}), **bound, **options}))
+=======
+    kwargs = bound_model.kwargs if isinstance(bound_model, RunnableBinding) else {}
+    return bool(decides({**getattr(model, "model_kwargs", {}), **kwargs, **options}))
+>>>>>>> sideA
 
 
 def _says_anything(chunk: AIMessageChunk) -> bool:
@@ -269,23 +270,23 @@ def _says_anything(chunk: AIMessageChunk) -> bool:
     return bool(chunk.content or chunk.tool_call_chunks or chunk.additional_kwargs)
 
 
-def _emit_all(asked: Asked, held: list[AIMessageChunk]) -> None:
-    if asked.emit is not None:
-        for piece in held:
-            asked.emit(piece)
-    held.clear()
+def _emit_all(request: CompletionRequest, queue: list[AIMessageChunk]) -> None:
+    if request.emit is not None:
+        for piece in queue:
+            request.emit(piece)
+    queue.clear()
 
 
-def _incomplete(message: AIMessage) -> str:
-    told = message.response_metadata
+def _incompleteness(message: AIMessage) -> str:
+    metadata = message.response_metadata
     if message.additional_kwargs.get("refusal"):
         return "content_filter"
-    return incompleteness(*(told.get(field) for field in ("finish_reason", "stop_reason", "done_reason", "status")))
+    return incompleteness(*(metadata.get(field) for field in ("finish_reason", "stop_reason", "done_reason", "status")))
 
 
 def _whole_chunk(message: AIMessage) -> AIMessageChunk:
-    told = {"usage_metadata": message.usage_metadata, "response_metadata": message.response_metadata}
-    return chunk_of(message).model_copy(update=told)
+    update = {"usage_metadata": message.usage_metadata, "response_metadata": message.response_metadata}
+    return chunk_of(message).model_copy(update=update)
 
 
 def _name(model: BaseChatModel) -> str:
@@ -311,7 +312,7 @@ def _message(turn: Turn) -> BaseMessage:
 
 
 def _usage(message: AIMessage) -> Usage:
-    told = message.usage_metadata
-    if told is None:
+    usage = message.usage_metadata
+    if usage is None:
         return NOTHING
-    return Usage(prompt_tokens=float(told["input_tokens"]), completion_tokens=float(told["output_tokens"]))
+    return Usage(prompt_tokens=float(usage["input_tokens"]), completion_tokens=float(usage["output_tokens"]))

@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field
 
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.engine.journal import Decision
-from uniscale_integrations.langchain.run_ledger import LEDGER
+from uniscale_integrations.langchain.run_ledger import LEDGER, install
 
 
 class UniScaleDecisionModel(BaseDecisionModel):
@@ -40,6 +40,10 @@ class UniScaleDecisionModel(BaseDecisionModel):
     routes: Mapping[str, str] = Field(default_factory=dict)
     model: str = "uniscale"
 
+    def model_post_init(self, context: Any, /) -> None:
+        """Have decisions noted with the runs that they are taken in."""
+        install()
+
     @property
     def _provider(self) -> str:
         return "uniscale"
@@ -57,10 +61,10 @@ class UniScaleDecisionModel(BaseDecisionModel):
                     f"{unknown[0]!r} is no model of the engine, which has {', '.join(self.engine.models)}; name its model in `routes`"
                 )
             decision = self.engine.decide(_text(state), models=frozenset(labels))
-            chosen = labels[decision.configuration.model]
-            # Which label is chosen is no matter of chance.
-            shares = {label: float(label == chosen) for label in question.criteria}
-            answers[name] = ChoiceAnswer(type="choice", choice=chosen, probabilities=shares, confidence=1.0)
+            choice = labels[decision.configuration.model]
+            # The choice is deterministic.
+            shares = {label: float(label == choice) for label in question.criteria}
+            answers[name] = ChoiceAnswer(type="choice", choice=choice, probabilities=shares, confidence=1.0)
             decisions.append(decision)
             _note(decision)
         return ClassifierResponse(model=self.model, answers=answers, request_id=decisions[-1].id if decisions else None)

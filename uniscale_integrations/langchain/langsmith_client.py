@@ -37,7 +37,7 @@ class FeedbackClient:
         self, run_id: UUID | str | None = None, key: str = "unnamed", *, score: Any = None, **settings: Any
     ) -> Any:
         """As of the client; a score in [0, 1], true or false is feedback on the decisions within the run."""
-        created = self._client.create_feedback(run_id, key, score=score, **settings)
+        feedback = self._client.create_feedback(run_id, key, score=score, **settings)
         target = settings.get("feedback_target_run_id") or run_id
         if target is not None and isinstance(score, (bool, int, float)):
             comment = str(settings.get("comment") or "")
@@ -48,7 +48,7 @@ class FeedbackClient:
             except UniScaleError as error:
                 # Feedback is given on all kinds of runs; those of other models are no error here.
                 self.unheard.append(f"{key} of run {target}: {error}")
-        return created
+        return feedback
 
 
 def _uuid(run_id: UUID | str) -> UUID:

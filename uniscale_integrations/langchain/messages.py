@@ -9,13 +9,14 @@ from typing import Any
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 from langchain_core.messages.tool import tool_call_chunk
 
-from uniscale_integrations.adapters.call import conversation
 from uniscale_integrations.adapters.forms import calls_in, canonical
+from uniscale_integrations.adapters.options import conversation_from
 from uniscale_integrations.adapters.stamp import KEY, search_on, stamp
 from uniscale_integrations.adapters.stopping import until
-from uniscale_integrations.langchain.offers import STRUCTURED, StructuredOutput
-from uniscale_integrations.langchain.usage import counted
-from uniscale_integrations.search.conversation import Call, Conversation, Role, Turn
+from uniscale_integrations.langchain.offers import FORM_OPTION, StructuredOutput
+from uniscale_integrations.langchain.usage import provider_counts
+from uniscale_integrations.search.conversation import Call as ToolCall
+from uniscale_integrations.search.conversation import Conversation, Role, Turn
 from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import Configuration
 
@@ -40,40 +41,33 @@ def conversation_of(
     synchronous: bool = False,
     streaming: bool = False,
 ) -> Conversation:
-    """What LangChain asks, as the search and the policy see it.
+    """The conversation of a call, as the search and the policy see it.
 
     Args:
         messages: of the call.
-        options: what the call said beside them, such as `tools` and `response_format`; given to the inner model as it is.
+        options: for the inner model, such as `tools` and `response_format`.
         stop: texts that end the answer.
         synchronous: as of `Conversation`, likewise `streaming`.
     """
-    form = options.get(STRUCTURED)
+    form = options.get(FORM_OPTION)
     if isinstance(form, StructuredOutput):
         options = {**options, **form.options()}
-    return conversation(
+    return conversation_from(
         list(map(_turn, messages)),
-        messages,
+        list(messages),
         options,
         stop,
         media=any(map(_has_media, messages)),
-        earlier=_earlier(messages),
-        fills=form.json_schema if isinstance(form, StructuredOutput) else None,
+        earlier=_last_search(messages),
+        schema=form.json_schema if isinstance(form, StructuredOutput) else None,
         synchronous=synchronous,
         streaming=streaming,
     )
 
 
 def text_of(message: AIMessage) -> str:
-    """What a message says, tool calls included, the same for messages that say the same."""
+    """A message as text, tool calls included; equal for messages that say the same."""
     return canonical(str(message.text), _calls(message))
-
-
-def shortened(answer: Answer, stop: Sequence[str]) -> str:
-    """An answer's text up to what ends it, which models of this process do not know; those of LangChain were told."""
-    if isinstance(answer.payload, AIMessage):
-        return answer.text
-    return until(answer.text, stop)
 
 
 def chunk_of(message: AIMessage) -> AIMessageChunk:
@@ -86,17 +80,17 @@ def chunk_of(message: AIMessage) -> AIMessageChunk:
         tool_call_chunk(name=call["name"], args=call["args"], id=call["id"], index=len(calls) + place)
         for place, call in enumerate(message.invalid_tool_calls)
     ]
-    told: dict[str, Any] = {"additional_kwargs": message.additional_kwargs, "response_metadata": form_of(message)}
-    return AIMessageChunk(content=message.content, tool_call_chunks=calls, id=message.id, **told)
+    more: dict[str, Any] = {"additional_kwargs": message.additional_kwargs, "response_metadata": form_of(message)}
+    return AIMessageChunk(content=message.content, tool_call_chunks=calls, id=message.id, **more)
 
 
-def own_id(message: AIMessage) -> str | None:
-    """The id that a provider gave to a message, as OpenAI's Responses API does; others are given that of the run."""
+def provider_id(message: AIMessage) -> str | None:
+    """The id that a provider gave to a message, as OpenAI's Responses API does; `None` for one of LangChain's own."""
     return None if message.id is None or message.id.startswith(RUNS) else message.id
 
 
 def form_of(message: AIMessage) -> dict[str, Any]:
-    """What a message says of the form of its content, without which its blocks are not understood."""
+    """The metadata by which the content blocks of a message are read."""
     return {name: message.response_metadata[name] for name in FORM if name in message.response_metadata}
 
 
@@ -108,42 +102,46 @@ def not_text(message: AIMessage) -> AIMessageChunk | None:
     return AIMessageChunk(content=blocks or "", additional_kwargs=message.additional_kwargs, response_metadata=form_of(message))
 
 
-def message_of(answer: Answer, text: str, asked: Conversation) -> AIMessage:
+def message_of(answer: Answer, conversation: Conversation) -> AIMessage:
     """The message of an answer: the inner model's own where that is what the path consists of, otherwise what the path says."""
-    inner = answer.payload
-    if isinstance(inner, AIMessage) and (text_of(inner) == answer.text == text or not (text_of(inner).strip() or answer.text)):
-        return inner.model_copy(update={"id": own_id(inner)})
-    if isinstance(inner, AIMessage) and isinstance(inner.content, str) and not inner.tool_calls:
-        # The last step of several; what its provider says beside the text holds for the whole.
-        return inner.model_copy(update={"id": None, "content": text})
-    if "tools" not in asked.needs:
+    inner, text = answer.payload, answer.text
+    if isinstance(inner, AIMessage):
+        inner_text = text_of(inner)
+        if inner_text == text or not (inner_text.strip() or text):
+            return inner.model_copy(update={"id": provider_id(inner)})
+        if isinstance(inner.content, str) and not inner.tool_calls:
+            # The last step of several; what its provider says beside the text holds for the whole.
+            return inner.model_copy(update={"id": None, "content": text})
+    else:
+        # Models that are not of LangChain do not know the texts that end an answer.
+        text = until(text, conversation.stop)
+    if "tools" not in conversation.needs:
         return AIMessage(text)
-    # The inner model is not one of LangChain.
-    said, calls = calls_in(text)
-    return AIMessage(said, tool_calls=[{"name": call.name, "args": dict(call.arguments), "id": call.id} for call in calls])
+    content, calls = calls_in(text)
+    return AIMessage(content, tool_calls=[{"name": call.name, "args": dict(call.arguments), "id": call.id} for call in calls])
 
 
 def metadata_of(answer: Answer) -> dict[str, Any]:
-    """What the provider told of its answer, with what it counted for the whole search, and how that came about."""
+    """The provider's metadata, with its counts summed over the whole search, and the decision behind the answer."""
     inner = answer.payload.response_metadata if isinstance(answer.payload, AIMessage) else {"finish_reason": answer.finish_reason}
-    return {"model_name": answer.configuration.model, **inner, **counted(answer), KEY: stamp(answer)}
+    return {"model_name": answer.configuration.model, **inner, **provider_counts(answer), KEY: stamp(answer)}
 
 
-def _calls(message: BaseMessage) -> tuple[Call, ...]:
+def _calls(message: BaseMessage) -> tuple[ToolCall, ...]:
     if not isinstance(message, AIMessage):
         return ()
-    return tuple(Call(call["name"], call["args"], call["id"] or "") for call in message.tool_calls)
+    return tuple(ToolCall(call["name"], call["args"], call["id"] or "") for call in message.tool_calls)
 
 
 def _turn(message: BaseMessage) -> Turn:
-    answers = message.tool_call_id if isinstance(message, ToolMessage) else ""
-    return Turn(ROLES.get(message.type, "user"), str(message.text), _calls(message), answers)
+    call_id = message.tool_call_id if isinstance(message, ToolMessage) else ""
+    return Turn(ROLES.get(message.type, "user"), str(message.text), _calls(message), call_id)
 
 
-def _earlier(messages: Sequence[BaseMessage]) -> tuple[Configuration, float | None] | None:
-    """What gave the last answer, where an engine did and the application kept its message whole."""
+def _last_search(messages: Sequence[BaseMessage]) -> tuple[Configuration, float | None] | None:
+    """What gave the previous answer, where an engine did and the application kept its message whole."""
     answers = (message for message in reversed(messages) if isinstance(message, AIMessage))
-    return next((found for answer in answers if (found := search_on(answer.response_metadata)) is not None), None)
+    return next((search for answer in answers if (search := search_on(answer.response_metadata)) is not None), None)
 
 
 def _has_media(message: BaseMessage) -> bool:

@@ -17,11 +17,11 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 
 Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
 
-STRUCTURED = "uniscale_structured"
+FORM_OPTION = "uniscale_structured"
 """The option under which a `StructuredOutput` goes along with a call."""
 
-DESCRIBED = ("function", "parameters", "input_schema", "properties", "title")
-"""What a mapping has one of that describes a function; other mappings name a tool that the provider brings."""
+FUNCTION_KEYS = ("function", "parameters", "input_schema", "properties", "title")
+"""A mapping with one of these describes a function; others name a tool that the provider brings."""
 
 
 class OfferedTools(list[dict[str, Any]]):
@@ -34,7 +34,7 @@ class OfferedTools(list[dict[str, Any]]):
     """
 
     def __init__(self, tools: Sequence[Tool], settings: Sequence[str], strict: bool | None = None) -> None:
-        super().__init__(_described(tool, strict) for tool in tools)
+        super().__init__(_description(tool, strict) for tool in tools)
         self.tools, self.settings = list(tools), tuple(settings)
 
 
@@ -78,8 +78,8 @@ class StructuredOutput(dict[str, Any]):
         """
         return model.with_structured_output(self._schema, include_raw=include_raw, **self._settings)  # type: ignore[arg-type]
 
-    def asking(self, model: BaseChatModel) -> Runnable[Any, Any]:
-        """The model as it asks for the form, without what reads it off the answer."""
+    def request_chain(self, model: BaseChatModel) -> Runnable[Any, Any]:
+        """The model with the form bound, without the parser of the answer."""
         chain = self.chain(model)
         # A model that wraps it otherwise is asked with what it made, and gives the message beside what it read.
         return chain.steps[0] if isinstance(chain, RunnableSequence) else self.chain(model, include_raw=True).pick("raw")
@@ -92,11 +92,11 @@ class StructuredOutput(dict[str, Any]):
             return {"tools": [tool], "tool_choice": {"type": "function", "function": {"name": tool["function"]["name"]}}}
         if not self.json_schema:
             return {"response_format": {"type": "json_object"}}
-        described = {"name": self.name, "schema": self.json_schema} | ({} if strict is None else {"strict": strict})
-        return {"response_format": {"type": "json_schema", "json_schema": described}}
+        json_schema = {"name": self.name, "schema": self.json_schema} | ({} if strict is None else {"strict": strict})
+        return {"response_format": {"type": "json_schema", "json_schema": json_schema}}
 
 
-def _described(tool: Tool, strict: bool | None) -> dict[str, Any]:
-    if isinstance(tool, Mapping) and not any(name in tool for name in DESCRIBED):
+def _description(tool: Tool, strict: bool | None) -> dict[str, Any]:
+    if isinstance(tool, Mapping) and not any(name in tool for name in FUNCTION_KEYS):
         return dict(tool)
     return convert_to_openai_tool(tool, strict=strict)

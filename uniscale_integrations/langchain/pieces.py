@@ -28,38 +28,38 @@ class Pieces:
 
     def __init__(self, chain: Runnable[Any, Any], arguments: Mapping[str, Any]) -> None:
         self.arguments, self.whole = dict(arguments), None
-        self._nested = bool(arguments.get("subgraphs"))
-        wanted = arguments.get("stream_mode") or getattr(chain, "stream_mode", None)
-        self._graph = wanted is not None
-        self._several = not isinstance(wanted, str)
-        self._wanted = [wanted] if isinstance(wanted, str) else list(wanted or ())
+        self._subgraphs = bool(arguments.get("subgraphs"))
+        modes = arguments.get("stream_mode") or getattr(chain, "stream_mode", None)
+        self._graph = modes is not None
+        self._several = not isinstance(modes, str)
+        self._modes = [modes] if isinstance(modes, str) else list(modes or ())
         if self._graph:
-            self.arguments["stream_mode"] = [*self._wanted, *([] if VALUES in self._wanted else [VALUES])]
+            self.arguments["stream_mode"] = [*self._modes, *([] if VALUES in self._modes else [VALUES])]
 
-    def shown(self, piece: Any) -> Iterator[Any]:
-        """What the caller is to see of a piece: it, as they would have it without us, or nothing."""
+    def visible(self, piece: Any) -> Iterator[Any]:
+        """What the caller is to see of a piece: the piece as the chain alone would stream it, or nothing."""
         if not self._graph:
             self.whole = piece if self.whole is None else _sum(self.whole, piece)
             yield piece
             return
-        place, mode, told = self._read(piece)
-        if mode == VALUES and not place:
-            self.whole = told
-        if mode not in self._wanted:
+        namespace, mode, data = self._parts(piece)
+        if mode == VALUES and not namespace:
+            self.whole = data
+        if mode not in self._modes:
             return
         if self._several or isinstance(piece, Mapping):
             yield piece
         else:
-            yield (place, told) if self._nested else told
+            yield (namespace, data) if self._subgraphs else data
 
-    def _read(self, piece: Any) -> tuple[Any, Any, Any]:
-        """Which graph within the graph a piece is of, its mode, and what it says."""
+    def _parts(self, piece: Any) -> tuple[Any, Any, Any]:
+        """The namespace, mode and data of a piece of a graph."""
         if isinstance(piece, Mapping):
             return piece.get("ns"), piece.get("type"), piece.get("data")
-        return tuple(piece) if self._nested else ((), *piece)
+        return tuple(piece) if self._subgraphs else ((), *piece)
 
 
-def together(pieces: Iterable[Any]) -> Any:
+def sum_of_pieces(pieces: Iterable[Any]) -> Any:
     """What pieces add up to; `None` for none."""
     whole: Any = None
     for piece in pieces:

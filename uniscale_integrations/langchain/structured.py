@@ -1,4 +1,4 @@
-"""Answers in a form: the model that answers is asked in its own way, and its own parser reads what comes."""
+"""Structured output: the model that answers is asked for it in its own way, and its own parser reads the answer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, Runn
 
 from uniscale_integrations.adapters.stamp import search_on
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.langchain.offers import STRUCTURED, StructuredOutput
+from uniscale_integrations.langchain.offers import FORM_OPTION, StructuredOutput
 
 METHODS = ("function_calling", "json_schema", "json_mode")
 
 
-def structured(
+def structured_chain(
     model: BaseChatModel, form: StructuredOutput, inner: Mapping[str, BaseChatModel], *, include_raw: bool = False
 ) -> Runnable[LanguageModelInput, Any]:
     """A model whose answers have a form, and what reads them.
@@ -38,44 +38,45 @@ def structured(
         raise ConfigurationError(f"no method {form.method!r} for structured output; there are {', '.join(METHODS)}")
     if not inner and not form.json_schema and form.method != "json_mode":
         raise ConfigurationError("structured output needs a schema: a pydantic class, a typed dict, or a JSON schema")
-    told = {"kwargs": {name: value for name, value in form.items() if name != "schema"}, "schema": form.json_schema}
-    asking: Runnable[Any, Any] = model.bind(**{STRUCTURED: form}, ls_structured_output_format=told)
+    trace_format = {"kwargs": {name: value for name, value in form.items() if name != "schema"}, "schema": form.json_schema}
+    request: Runnable[Any, Any] = model.bind(**{FORM_OPTION: form}, ls_structured_output_format=trace_format)
     chains = {name: form.chain(each, include_raw=include_raw) for name, each in inner.items()}
     if include_raw:
-        asking = RunnableMap(raw=asking)
-    return asking | _reader({name: _behind(chain) for name, chain in chains.items()}, _own(form, include_raw), inner, include_raw)
+        request = RunnableMap(raw=request)
+    parsers = {name: _parser_of(chain) for name, chain in chains.items()}
+    return request | _parser(parsers, _default_parser(form, include_raw), inner, include_raw)
 
 
-def _reader(
+def _parser(
     parsers: Mapping[str, Runnable[Any, Any] | None],
-    own: Runnable[Any, Any],
+    default: Runnable[Any, Any],
     inner: Mapping[str, BaseChatModel],
     include_raw: bool,
 ) -> Runnable[Any, Any]:
-    """What reads the form off an answer: the parser of the model that gave it."""
+    """Parses an answer as the model that gave it does."""
     kinds = {type(each) for each in inner.values()}
     if len(kinds) == 1 and (first := next(iter(parsers.values()))) is not None:
-        # They all read alike, and may do so while the answer streams.
+        # They all parse alike, and may do so while the answer streams.
         return first
 
-    def behind(given: Any) -> Runnable[Any, Any]:
-        message = given["raw"] if include_raw else given
-        found = search_on(message.response_metadata) if isinstance(message, AIMessage) else None
-        return (parsers.get(found[0].model) if found else None) or own
+    def parser_for(output: Any) -> Runnable[Any, Any]:
+        message = output["raw"] if include_raw else output
+        search = search_on(message.response_metadata) if isinstance(message, AIMessage) else None
+        return (parsers.get(search[0].model) if search else None) or default
 
-    return RunnableLambda(behind)
+    return RunnableLambda(parser_for)
 
 
-def _behind(chain: Runnable[Any, Any]) -> Runnable[Any, Any] | None:
-    """What stands behind the model in what it makes of a form."""
+def _parser_of(chain: Runnable[Any, Any]) -> Runnable[Any, Any] | None:
+    """What stands behind the model in its own chain for a form."""
     if not isinstance(chain, RunnableSequence):
         return None
     rest = chain.steps[1:]
     return rest[0] if len(rest) == 1 else RunnableSequence(*rest)
 
 
-def _own(form: StructuredOutput, include_raw: bool) -> Runnable[Any, Any]:
-    """For answers of models that are none of LangChain."""
+def _default_parser(form: StructuredOutput, include_raw: bool) -> Runnable[Any, Any]:
+    """For answers of models that are not of LangChain."""
     parser: BaseOutputParser[Any]
     if form.method == "function_calling":
         parser = (
@@ -87,6 +88,6 @@ def _own(form: StructuredOutput, include_raw: bool) -> Runnable[Any, Any]:
         parser = PydanticOutputParser(pydantic_object=form.pydantic) if form.pydantic else JsonOutputParser()
     if not include_raw:
         return parser
-    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
-    failed = RunnablePassthrough.assign(parsed=lambda _: None)
-    return parsed.with_fallbacks([failed], exception_key="parsing_error")
+    success = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
+    failure = RunnablePassthrough.assign(parsed=lambda _: None)
+    return success.with_fallbacks([failure], exception_key="parsing_error")

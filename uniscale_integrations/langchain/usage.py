@@ -1,4 +1,4 @@
-"""What an answer took, as LangChain and its providers tell it: of the whole search, not of the reply that won."""
+"""Usage of an answer in the words of LangChain and its providers: of the whole search, not of the reply that won."""
 
 from __future__ import annotations
 
@@ -13,73 +13,69 @@ from uniscale_integrations.adapters.counts import sum_of
 from uniscale_integrations.adapters.stamp import KEY
 from uniscale_integrations.search.run import Answer
 
-COUNTED = ("token_usage", "usage")
-"""Where providers' clients put what they counted, among the metadata of a response."""
+COUNT_FIELDS = ("token_usage", "usage")
+"""Where providers' clients put their counts, among the metadata of a response."""
 
-OF_CALLS = ("id", *COUNTED)
-"""By which the metadata is known to hold what a client told of the whole call."""
+CALL_FIELDS = ("id", *COUNT_FIELDS)
+"""Metadata that only clients which describe the whole call give."""
 
-OF_ONE = ("finish_reason", "logprobs")
-"""What is told of one generation where the call may have several."""
+GENERATION_FIELDS = ("finish_reason", "logprobs")
+"""Metadata of one generation, where the call may have several."""
 
 
 def usage_of(answer: Answer) -> UsageMetadata:
-    """Tokens of the whole search, verifier included, with what providers say in detail: cached, reasoning and audio tokens."""
-    read, sampled = map(round, answer.ledger.tokens)
-    told = [message.usage_metadata for message in _replies(answer) if message.usage_metadata is not None]
-    if not told:
-        return UsageMetadata(input_tokens=read, output_tokens=sampled, total_tokens=read + sampled)
-    together = told[0] if len(told) == 1 else reduce(add_usage, told)
-    if (together["input_tokens"], together["output_tokens"]) == (read, sampled):
-        return together
-    return {**together, "input_tokens": read, "output_tokens": sampled, "total_tokens": read + sampled}
+    """Tokens of the whole search, verifier included, with the providers' details: cached, reasoning and audio tokens."""
+    prompt, completion = map(round, answer.ledger.tokens)
+    usages = [message.usage_metadata for message in _replies(answer) if message.usage_metadata is not None]
+    if not usages:
+        return UsageMetadata(input_tokens=prompt, output_tokens=completion, total_tokens=prompt + completion)
+    total = usages[0] if len(usages) == 1 else reduce(add_usage, usages)
+    if (total["input_tokens"], total["output_tokens"]) == (prompt, completion):
+        return total
+    return {**total, "input_tokens": prompt, "output_tokens": completion, "total_tokens": prompt + completion}
 
 
-def counted(answer: Answer) -> dict[str, Any]:
-    """What the provider counted, in its own words, summed over all replies; empty where it tells nothing among the metadata."""
-    told: dict[str, Any] = {}
+def provider_counts(answer: Answer) -> dict[str, Any]:
+    """The provider's counts in its own words, summed over all replies; empty where it gives none among the metadata."""
+    counts: dict[str, Any] = {}
     for message in _replies(answer):
-        for name in COUNTED:
-            if isinstance(found := message.response_metadata.get(name), Mapping):
-                told[name] = found if name not in told else sum_of(told[name], found)
-    return told
+        for name in COUNT_FIELDS:
+            if isinstance(count := message.response_metadata.get(name), Mapping):
+                counts[name] = count if name not in counts else sum_of(counts[name], count)
+    return counts
 
 
 def beside_message(answer: Answer, metadata: Mapping[str, Any], usage: UsageMetadata) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What chat models tell callbacks beside a message: of the call (`llm_output`), and of the generation (`generation_info`).
+    """What callbacks are given beside a message: `llm_output` of the call, and `generation_info` of the generation.
 
-    Both have come to stand on the message that an inner model gave; LangChain puts them there.
+    Both stand among the metadata of a message that an inner model gave; LangChain puts them there.
     """
-    told = {name: value for name, value in metadata.items() if name != KEY}
+    fields = {name: value for name, value in metadata.items() if name != KEY}
+    generation_info = {name: fields[name] for name in GENERATION_FIELDS if name in fields}
     if not isinstance(answer.payload, AIMessage):
         counts = {
             "prompt_tokens": usage["input_tokens"],
             "completion_tokens": usage["output_tokens"],
             "total_tokens": usage["total_tokens"],
         }
-        return {"token_usage": counts, "model_name": answer.configuration.model}, {
-            name: told[name] for name in OF_ONE if name in told
-        }
-    if not any(name in told for name in OF_CALLS):
-        return {}, told
-    return {name: value for name, value in told.items() if name not in OF_ONE}, {
-        name: told[name] for name in OF_ONE if name in told
-    }
+        return {"token_usage": counts, "model_name": answer.configuration.model}, generation_info
+    if not any(name in fields for name in CALL_FIELDS):
+        return {}, fields
+    return {name: value for name, value in fields.items() if name not in GENERATION_FIELDS}, generation_info
 
 
-def combined(outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
-    """The `llm_output` of several answers as one: what was counted, summed, and of everything else the last."""
-    told = [output for output in outputs if output]
-    whole: dict[str, Any] = {}
-    for output in told:
-        whole |= {name: sum_of(whole.get(name), value) if name in COUNTED else value for name, value in output.items()}
-    return whole
+def sum_of_outputs(outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
+    """The `llm_output` of several answers as one: counts summed, and of everything else the last."""
+    total: dict[str, Any] = {}
+    for output in filter(None, outputs):
+        total |= {name: sum_of(total.get(name), value) if name in COUNT_FIELDS else value for name, value in output.items()}
+    return total
 
 
 def _replies(answer: Answer) -> Iterator[AIMessage]:
     """Every reply of a model of LangChain, once; requests that were shared gave the same one to several candidates."""
-    seen: set[int] = set()
+    ids: set[int] = set()
     for path in answer.paths:
-        if isinstance(path.payload, AIMessage) and id(path.payload) not in seen:
-            seen.add(id(path.payload))
+        if isinstance(path.payload, AIMessage) and id(path.payload) not in ids:
+            ids.add(id(path.payload))
             yield path.payload

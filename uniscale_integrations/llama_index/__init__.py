@@ -10,14 +10,12 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("UniScale in LlamaIndex", "llama-index") from error
 
 from uniscale_integrations.engine.attribution import register
-from uniscale_integrations.llama_index import instrumentation, quiet
 from uniscale_integrations.llama_index.client import LlamaIndexClient
 from uniscale_integrations.llama_index.evaluators import FeedbackEvaluator
-from uniscale_integrations.llama_index.instrumentation import UniScaleDecisionEvent
+from uniscale_integrations.llama_index.hooks import install, uninstall
+from uniscale_integrations.llama_index.instrumentation import UniScaleDecisionEvent, decisions_behind
 from uniscale_integrations.llama_index.llm import UniScaleLLM
 
-quiet.install()
-instrumentation.install()
-register(instrumentation.decisions_behind)
+register(decisions_behind)
 
-__all__ = ["FeedbackEvaluator", "LlamaIndexClient", "UniScaleDecisionEvent", "UniScaleLLM"]
+__all__ = ["FeedbackEvaluator", "LlamaIndexClient", "UniScaleDecisionEvent", "UniScaleLLM", "install", "uninstall"]

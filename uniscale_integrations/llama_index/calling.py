@@ -29,25 +29,25 @@ class Prompt(list[ChatMessage]):
         super().__init__([ChatMessage(role=MessageRole.USER, content=text)])
         self.text, self.formatted = text, formatted
 
-    def rendered(self, llm: LLM) -> str:
+    def render(self, llm: LLM) -> str:
         """The text that an LLM is to complete."""
         return self.text if self.formatted or llm.completion_to_prompt is None else llm.completion_to_prompt(self.text)
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class LLMCall:
     """One call of an LLM.
 
     Attributes:
         llm: the LLM.
-        asked: messages for `chat`, or a prompt for `complete`.
-        options: what is said beside them.
+        messages: for `chat`, or a prompt for `complete`.
+        options: of the method.
         synchronous: whether who asks does not await; then the LLM's synchronous methods are used, with the client that it has for those.
         offer: tools that the LLM is handed by a method of its own for chats with tools.
     """
 
     llm: LLM
-    asked: list[ChatMessage] | Prompt
+    messages: list[ChatMessage] | Prompt
     options: Mapping[str, Any]
     synchronous: bool
     offer: Offer | None = None
@@ -55,20 +55,20 @@ class Asking:
     async def reply(self) -> ChatResponse:
         """The response; of a completion as if it were one of a chat."""
         llm, options = self.llm, self.options
-        if isinstance(self.asked, Prompt):
-            text, formatted = self.asked.text, self.asked.formatted
+        if isinstance(self.messages, Prompt):
+            text, formatted = self.messages.text, self.messages.formatted
             if self._in_thread("acomplete"):
                 return chat_of(await in_thread(lambda: llm.complete(text, formatted=formatted, **options)))
             return chat_of(await llm.acomplete(text, formatted=formatted, **options))
-        messages = list(self.asked)
+        messages = list(self.messages)
         if self.offer is not None:
-            tools, told = self.offer.tools, {"chat_history": messages, **self.offer.arguments, **options}
+            tools, arguments = self.offer.tools, {"chat_history": messages, **self.offer.arguments, **options}
             if self._blocks("chat_with_tools"):
-                return await in_thread(lambda: _method(llm, "chat_with_tools")(tools, **told))
-            response: ChatResponse = await _method(llm, "achat_with_tools")(tools, **told)
+                return await in_thread(lambda: _method(llm, "chat_with_tools")(tools, **arguments))
+            response: ChatResponse = await _method(llm, "achat_with_tools")(tools, **arguments)
             return response
-        if self._rendered("acomplete", "achat", "chat"):
-            return chat_of(await llm.acomplete(_rendered(llm, messages), formatted=True, **options), within_message=True)
+        if self._completes_chats("acomplete", "achat", "chat"):
+            return chat_of(await llm.acomplete(_render(llm, messages), formatted=True, **options), within_message=True)
         if self._in_thread("achat"):
             return await in_thread(lambda: llm.chat(messages, **options))
         return await llm.achat(messages, **options)
@@ -76,8 +76,8 @@ class Asking:
     async def pieces(self) -> AsyncGenerator[ChatResponse, None]:
         """The responses of a stream; of completions as if they were of a chat."""
         llm, options = self.llm, self.options
-        if isinstance(self.asked, Prompt):
-            text, formatted = self.asked.text, self.asked.formatted
+        if isinstance(self.messages, Prompt):
+            text, formatted = self.messages.text, self.messages.formatted
             if self._in_thread("astream_complete"):
                 async for piece in iterate_in_thread(
                     _iterating(lambda: llm.stream_complete(text, formatted=formatted, **options))
@@ -87,18 +87,18 @@ class Asking:
                 async for piece in await llm.astream_complete(text, formatted=formatted, **options):
                     yield chat_of(piece)
             return
-        messages = list(self.asked)
+        messages = list(self.messages)
         if self.offer is not None:
-            tools, told = self.offer.tools, {"chat_history": messages, **self.offer.arguments, **options}
+            tools, arguments = self.offer.tools, {"chat_history": messages, **self.offer.arguments, **options}
             if self._blocks("stream_chat_with_tools"):
-                stream = iterate_in_thread(_iterating(lambda: _method(llm, "stream_chat_with_tools")(tools, **told)))
+                stream = iterate_in_thread(_iterating(lambda: _method(llm, "stream_chat_with_tools")(tools, **arguments)))
             else:
-                stream = await _method(llm, "astream_chat_with_tools")(tools, **told)
+                stream = await _method(llm, "astream_chat_with_tools")(tools, **arguments)
             async for response in stream:
                 yield response
             return
-        if self._rendered("astream_complete", "astream_chat", "stream_chat"):
-            async for piece in await llm.astream_complete(_rendered(llm, messages), formatted=True, **options):
+        if self._completes_chats("astream_complete", "astream_chat", "stream_chat"):
+            async for piece in await llm.astream_complete(_render(llm, messages), formatted=True, **options):
                 yield chat_of(piece, within_message=True)
         elif self._in_thread("astream_chat"):
             async for response in iterate_in_thread(_iterating(lambda: llm.stream_chat(messages, **options))):
@@ -113,18 +113,18 @@ class Asking:
 
     def _in_thread(self, method: str) -> bool:
         """Whether an LLM is asked synchronously, on a thread."""
-        return self.synchronous or not _is_own(self.llm, method)
+        return self.synchronous or not _defines(self.llm, method)
 
-    def _rendered(self, completing: str, chatting: str, synchronous: str) -> bool:
+    def _completes_chats(self, completing: str, chatting: str, synchronous: str) -> bool:
         """Whether a `CustomLLM` chats by completing, and has a method of its own for that."""
         llm = self.llm
         if self.synchronous or not isinstance(llm, CustomLLM) or llm.messages_to_prompt is None:
             return False
-        return _is_own(llm, completing) and not _is_own(llm, chatting) and not _is_own(llm, synchronous)
+        return _defines(llm, completing) and not _defines(llm, chatting) and not _defines(llm, synchronous)
 
 
 class Completions:
-    """The responses of a stream as completions; what is known of it only at its end stands on the last one."""
+    """The responses of a stream as completions; the last one is completed at the end of the stream."""
 
     def __init__(self) -> None:
         self._last: tuple[ChatResponse, CompletionResponse] | None = None
@@ -136,7 +136,7 @@ class Completions:
         return completion
 
     def end(self) -> None:
-        """Say on the last completion what its response says by now."""
+        """Copy to the last completion what was written on its response since."""
         if self._last is not None:
             response, completion = self._last
             completion.additional_kwargs.update(completion_of(response).additional_kwargs)
@@ -145,13 +145,13 @@ class Completions:
 def hands_over_tools(llm: LLM, *, streaming: bool) -> bool:
     """Whether an LLM has a method of its own for chats with tools, which does more than prepare the call of `chat`."""
     names = ("stream_chat_with_tools", "astream_chat_with_tools") if streaming else ("chat_with_tools", "achat_with_tools")
-    inherited = [getattr(FunctionCallingLLM, name) for name in names]
-    return any(getattr(type(llm), name, theirs) is not theirs for name, theirs in zip(names, inherited, strict=True))
+    defaults = [getattr(FunctionCallingLLM, name) for name in names]
+    return any(getattr(type(llm), name, default) is not default for name, default in zip(names, defaults, strict=True))
 
 
 def _method(llm: LLM, name: str) -> Callable[..., Any]:
-    found: Callable[..., Any] = getattr(llm, name)
-    return found
+    method: Callable[..., Any] = getattr(llm, name)
+    return method
 
 
 def chat_of(completion: CompletionResponse, *, within_message: bool = False) -> ChatResponse:
@@ -161,27 +161,29 @@ def chat_of(completion: CompletionResponse, *, within_message: bool = False) -> 
         completion: what was completed.
         within_message: whether what it says beside its text goes to the message, as where LlamaIndex chats by completing.
     """
-    told = completion.additional_kwargs
-    message = ChatMessage(role=MessageRole.ASSISTANT, content=completion.text, additional_kwargs=told if within_message else {})
+    additional = completion.additional_kwargs
+    message = ChatMessage(
+        role=MessageRole.ASSISTANT, content=completion.text, additional_kwargs=additional if within_message else {}
+    )
     response = ChatResponse(message=message, raw=completion.raw, delta=completion.delta, logprobs=completion.logprobs)
-    return response if within_message else response.model_copy(update={"additional_kwargs": told})
+    return response if within_message else response.model_copy(update={"additional_kwargs": additional})
 
 
 def completion_of(response: ChatResponse) -> CompletionResponse:
     """The response of a chat as a completion."""
-    told = {**response.message.additional_kwargs, **response.additional_kwargs}
+    additional = {**response.message.additional_kwargs, **response.additional_kwargs}
     text = response.message.content or ""
     return CompletionResponse(
-        text=text, raw=response.raw, delta=response.delta, logprobs=response.logprobs, additional_kwargs=told
+        text=text, raw=response.raw, delta=response.delta, logprobs=response.logprobs, additional_kwargs=additional
     )
 
 
-def _is_own(llm: LLM, method: str) -> bool:
+def _defines(llm: LLM, method: str) -> bool:
     """Whether an LLM's class has a method of its own; that of `CustomLLM` is the synchronous one, for which all others would wait."""
     return next(kind for kind in type(llm).__mro__ if method in vars(kind)) is not CustomLLM
 
 
-def _rendered(llm: LLM, messages: list[ChatMessage]) -> str:
+def _render(llm: LLM, messages: list[ChatMessage]) -> str:
     assert llm.messages_to_prompt is not None
     return llm.messages_to_prompt(messages)
 

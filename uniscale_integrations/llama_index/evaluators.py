@@ -16,7 +16,7 @@ from uniscale_integrations.engine import UniScale
 from uniscale_integrations.engine.attribution import CREDITS, Credit
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.llama_index.instrumentation import decisions_behind
-from uniscale_integrations.llama_index.judging import watching
+from uniscale_integrations.llama_index.judging import decision_record
 from uniscale_integrations.llama_index.llm import UniScaleLLM
 
 _log = logging.getLogger(__name__)
@@ -77,8 +77,8 @@ class FeedbackEvaluator(BaseEvaluator):
         key: str = "correct",
         credit: Credit = "all",
     ) -> None:
-        found = engine.engine if isinstance(engine, UniScaleLLM) else engine
-        if not isinstance(evaluator, BaseEvaluator) or not isinstance(found, UniScale):
+        decider = engine.engine if isinstance(engine, UniScaleLLM) else engine
+        if not isinstance(evaluator, BaseEvaluator) or not isinstance(decider, UniScale):
             raise ConfigurationError(
                 f"give a BaseEvaluator and an engine or a UniScaleLLM, got {evaluator!r:.60} and {engine!r:.60}"
             )
@@ -88,10 +88,10 @@ class FeedbackEvaluator(BaseEvaluator):
             raise ConfigurationError(
                 f"scale must be the worst and the best score, two different numbers, or a function, got {scale!r}"
             )
-        known = next((SCALES[kind] for kind in type(evaluator).__mro__ if kind in SCALES), None)
-        self._evaluator, self._engine, self._scale = evaluator, found, scale or known
+        default = next((SCALES[kind] for kind in type(evaluator).__mro__ if kind in SCALES), None)
+        self._evaluator, self._engine, self._scale = evaluator, decider, scale or default
         self._source, self._key, self._credit = source or type(evaluator).__name__, key, credit
-        self._warned: set[str] = set()
+        self._warnings: set[str] = set()
 
     async def aevaluate(
         self, query: str | None = None, response: str | None = None, contexts: Sequence[str] | None = None, **kwargs: Any
@@ -101,40 +101,40 @@ class FeedbackEvaluator(BaseEvaluator):
 
     def evaluate_response(self, query: str | None = None, response: Response | None = None, **kwargs: Any) -> EvaluationResult:
         """As the evaluator does, and the engine is told."""
-        with watching() as seen:
+        with decision_record() as decisions:
             result = self._evaluator.evaluate_response(query=query, response=response, **kwargs)
-        with self._verdict_first():
-            correct = self._learned(response, result, by_itself=id(self._engine) in seen)
+        with self._error_log():
+            correct = self._correctness(response, result, by_itself=id(self._engine) in decisions)
             if correct is not None:
-                self._engine.feedback(response, correct, **self._about(result))
+                self._engine.feedback(response, correct, **self._details(result))
         return result
 
     async def aevaluate_response(
         self, query: str | None = None, response: Response | None = None, **kwargs: Any
     ) -> EvaluationResult:
         """As the evaluator does, and the engine is told."""
-        with watching() as seen:
+        with decision_record() as decisions:
             result = await self._evaluator.aevaluate_response(query=query, response=response, **kwargs)
-        with self._verdict_first():
-            correct = self._learned(response, result, by_itself=id(self._engine) in seen)
+        with self._error_log():
+            correct = self._correctness(response, result, by_itself=id(self._engine) in decisions)
             if correct is not None:
-                await self._engine.afeedback(response, correct, **self._about(result))
+                await self._engine.afeedback(response, correct, **self._details(result))
         return result
 
     @contextmanager
-    def _verdict_first(self) -> Iterator[None]:
+    def _error_log(self) -> Iterator[None]:
         """Logs what went wrong with feedback: a scale of the application's may raise anything; the verdict is there all the same."""
         try:
             yield
         except Exception:
             _log.exception("what %s said cannot be learned from", self._source)
 
-    def _about(self, result: EvaluationResult) -> dict[str, Any]:
-        """What else feedback says."""
+    def _details(self, result: EvaluationResult) -> dict[str, Any]:
+        """Source, key, comment and credit of the feedback."""
         return {"source": self._source, "key": self._key, "comment": result.feedback or "", "credit": self._credit}
 
-    def _learned(self, response: object, result: EvaluationResult, *, by_itself: bool) -> float | None:
-        """What is to be learned of a verdict, in [0, 1]; `None` for nothing."""
+    def _correctness(self, response: object, result: EvaluationResult, *, by_itself: bool) -> float | None:
+        """The correctness that a verdict states, in [0, 1]; `None` for nothing to learn."""
         if by_itself:
             self._warn(
                 "decides through the engine that it judges, as a judge that is left to Settings.llm may; give it an LLM of its own"
@@ -149,8 +149,8 @@ class FeedbackEvaluator(BaseEvaluator):
 
     def _warn(self, what: str) -> None:
         """Say once why nothing is learned."""
-        if what not in self._warned:
-            self._warned.add(what)
+        if what not in self._warnings:
+            self._warnings.add(what)
             _log.warning("%s %s; nothing is learned from it", self._source, what)
 
     def _share(self, result: EvaluationResult) -> float | None:

@@ -1,8 +1,8 @@
 """Which decisions were taken within which span, so that feedback on whatever an application holds reaches them.
 
-LlamaIndex tells span handlers of every call and the one that made it. One handler on the root dispatcher, which no application has to
-install, keeps who is whose parent, and writes the decisions on what a call gives back: under `uniscale_decision_ids` in the metadata of a
-response, and in a table beside what has no metadata.
+LlamaIndex reports every call and the one that made it to span handlers. One handler on the root dispatcher keeps who is whose parent, and
+writes the decisions on what a call returns: under `uniscale_decision_ids` in the metadata of a response, and in a table beside what has no
+metadata. `install` adds the handler, `uninstall` removes it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, 
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, TypeVar, cast
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse
@@ -21,7 +22,7 @@ from llama_index.core.base.response.schema import AsyncStreamingResponse, Pydant
 from llama_index.core.chat_engine.types import AgentChatResponse, StreamingAgentChatResponse
 from llama_index.core.schema import QueryBundle
 from llama_index.core.workflow import StopEvent
-from llama_index_instrumentation import root_dispatcher
+from llama_index_instrumentation import get_dispatcher, root_dispatcher
 from llama_index_instrumentation.base.event import BaseEvent
 from llama_index_instrumentation.dispatcher import active_instrument_tags
 from llama_index_instrumentation.span import active_span_id
@@ -30,22 +31,26 @@ from llama_index_instrumentation.span_handlers.base import BaseSpanHandler
 from pydantic import BaseModel
 
 from uniscale_integrations.adapters.lineage import Lineage
-from uniscale_integrations.adapters.stamp import decision_on
+from uniscale_integrations.adapters.stamp import decision_on, stamp
+from uniscale_integrations.engine import UniScale
+from uniscale_integrations.llama_index.judging import record_decision
+from uniscale_integrations.search.run import Answer
+from uniscale_integrations.telemetry import Ended, Event
 
 Item = TypeVar("Item")
 
 IDS = "uniscale_decision_ids"
 """Under which the decisions behind a response stand in its metadata."""
 
-ASKED = ("str_or_query_bundle", "query_bundle", "query", "query_str", "message", "user_msg")
-"""The names of the argument in which LlamaIndex's calls are given a question."""
+QUESTION_ARGUMENTS = ("str_or_query_bundle", "query_bundle", "query", "query_str", "message", "user_msg")
+"""The names of the argument that holds the question of a LlamaIndex call."""
 
 WITH_METADATA = (Response, PydanticResponse, StreamingResponse, AsyncStreamingResponse, AgentChatResponse)
 
 SPANS = Lineage[str]()
 """The spans of this process."""
 
-TAGGED = Lineage[tuple[str, str]]()
+TAGS = Lineage[tuple[str, str]]()
 """The tags that decisions were taken under, each also under any name."""
 
 END: Any = object()
@@ -95,7 +100,7 @@ class DecisionSpans(BaseSpanHandler[BaseSpan]):
         **kwargs: Any,
     ) -> BaseSpan | None:
         """Note a span; none is kept open here."""
-        SPANS.began(id_, parent_span_id, _question(bound_args.arguments))
+        SPANS.start(id_, parent_span_id, _question(bound_args.arguments))
         return None
 
     def prepare_to_exit_span(
@@ -109,11 +114,11 @@ class DecisionSpans(BaseSpanHandler[BaseSpan]):
         """Write the decisions on what the call gives back."""
         if isinstance(result, (StreamingResponse, AsyncStreamingResponse)) and IDS not in (result.metadata or {}):
             # What is called while it is drained belongs to the call, which ends with that.
-            weakref.finalize(_drained_within(result, id_), SPANS.ended, id_).atexit = False
+            weakref.finalize(_within_span(result, id_), SPANS.end, id_).atexit = False
             _write(result, id_)
             return None
         _write(result, id_)
-        SPANS.ended(id_)
+        SPANS.end(id_)
         return None
 
     def prepare_to_drop_span(
@@ -125,14 +130,32 @@ class DecisionSpans(BaseSpanHandler[BaseSpan]):
         **kwargs: Any,
     ) -> BaseSpan | None:
         """Nothing comes of a call that failed."""
-        SPANS.ended(id_)
+        SPANS.end(id_)
         return None
 
 
+_handler = DecisionSpans()
+_lock = Lock()
+_dispatcher = get_dispatcher(__name__)
+
+
 def install() -> None:
-    """Have the root dispatcher tell of every span, once for the process."""
-    if not any(isinstance(handler, DecisionSpans) for handler in root_dispatcher.span_handlers):
-        root_dispatcher.add_span_handler(DecisionSpans())
+    """Add the span handler to the root dispatcher of this process; idempotent."""
+    with _lock:
+        if not any(handler is _handler for handler in root_dispatcher.span_handlers):
+            root_dispatcher.add_span_handler(_handler)
+
+
+def uninstall() -> None:
+    """Remove the span handler; feedback on what is called afterwards needs a decision id, a chat response or a tag."""
+    with _lock:
+        root_dispatcher.span_handlers[:] = [handler for handler in root_dispatcher.span_handlers if handler is not _handler]
+
+
+def current_question() -> str | None:
+    """The question that the caller's span is about, as far as it is known."""
+    span_id = active_span_id.get()
+    return None if span_id is None else SPANS.question(span_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +179,45 @@ class Place:
             SPANS.expect(span_id)
         return cls(span_id, dict(active_instrument_tags.get()), _objects.get())
 
-    def note(self, decision_id: str) -> None:
+    def note(self, decision_id: str | None) -> None:
         """Note a decision with the span that it was taken in and all above it, and with the tags that were set."""
+        if decision_id is None:
+            return
         if self.span_id is not None:
             SPANS.note(self.span_id, decision_id)
         for name, value in self.tags.items():
             for tag in ((name, str(value)), (ANY, str(value))):
-                TAGGED.note(tag, decision_id)
+                TAGS.note(tag, decision_id)
         if self.objects is not None:
             self.objects.append(decision_id)
+
+    def observe(self, event: Event) -> None:
+        """Note the decision of a stream as soon as its answer is there: who reads it may stop before its last piece."""
+        if isinstance(event, Ended) and event.answer is not None:
+            self.note(event.decision_id)
+
+
+def announce(engine: UniScale, answer: Answer, place: Place) -> None:
+    """Report the decision behind an answer to event handlers, and to an evaluator that runs.
+
+    Args:
+        engine: that took it.
+        answer: of the engine.
+        place: where the LLM was called.
+    """
+    if answer.decision_id is not None:
+        record_decision(engine, answer.decision_id)
+        _dispatcher.event(
+            UniScaleDecisionEvent(
+                decision_id=answer.decision_id,
+                configuration=stamp(answer)["configuration"],
+                score=answer.score,
+                cost=engine.cost(answer),
+                seconds=answer.ledger.seconds,
+                span_id=place.span_id,
+                tags=dict(place.tags),
+            )
+        )
 
 
 _objects: ContextVar[list[str] | None] = ContextVar("uniscale_objects", default=None)
@@ -177,13 +230,13 @@ def behind_objects(objects: Iterator[Item]) -> Generator[Item]:
     while True:
         token = _objects.set(decisions)
         try:
-            found = next(objects, END)
+            item = next(objects, END)
         finally:
             _objects.reset(token)
-        if found is END:
+        if item is END:
             return
-        _remember(found, decisions)
-        yield found
+        _remember(item, decisions)
+        yield item
 
 
 async def abehind_objects(objects: AsyncIterator[Item]) -> AsyncGenerator[Item]:
@@ -192,13 +245,13 @@ async def abehind_objects(objects: AsyncIterator[Item]) -> AsyncGenerator[Item]:
     while True:
         token = _objects.set(decisions)
         try:
-            found = await anext(objects, END)
+            item = await anext(objects, END)
         finally:
             _objects.reset(token)
-        if found is END:
+        if item is END:
             return
-        _remember(found, decisions)
-        yield found
+        _remember(item, decisions)
+        yield item
 
 
 def decisions_behind(target: object) -> Sequence[str] | None:
@@ -208,32 +261,32 @@ def decisions_behind(target: object) -> Sequence[str] | None:
         their ids in order; empty where it is such an object and no decision is behind it, `None` where it is none.
     """
     if isinstance(target, str):
-        return SPANS.decisions(target) or TAGGED.decisions((ANY, target))
+        return SPANS.decisions(target) or TAGS.decisions((ANY, target))
     if isinstance(target, WITH_METADATA):
         return list((target.metadata or {}).get(IDS, ()))
     if id(target) in _results:
         return list(_results[id(target)][1])
     if isinstance(target, (ChatResponse, CompletionResponse, ChatMessage)):
-        found = decision_on(target.additional_kwargs)
-        # The response of a structured LLM holds the object that was made of another one's.
-        made = getattr(target, "raw", None)
-        return list(_results[id(made)][1]) if found is None and id(made) in _results else _one(found)
-    if (ended := _ended_with(target)) is not None:
-        return decisions_behind(ended)
+        decision = decision_on(target.additional_kwargs)
+        # The response of a structured LLM holds the object that was parsed from another one's.
+        raw = getattr(target, "raw", None)
+        return list(_results[id(raw)][1]) if decision is None and id(raw) in _results else _as_list(decision)
+    if (result := _workflow_result(target)) is not None:
+        return decisions_behind(result)
     if isinstance(target, StopEvent):
         return [] if target.result is None or isinstance(target.result, str) else decisions_behind(target.result)
     if isinstance(getattr(target, "response", None), ChatMessage):
         # What an agent gave, in a process that has not seen it run.
-        return _one(decision_on(target.response.additional_kwargs))  # type: ignore[attr-defined]
+        return _as_list(decision_on(target.response.additional_kwargs))  # type: ignore[attr-defined]
     if isinstance(target, Mapping) and target and all(isinstance(name, str) for name in target):
-        tags = [TAGGED.decisions((name, str(value))) for name, value in target.items()]
-        if all(found is not None for found in tags):
-            first, *others = (found or () for found in tags)
+        tags = [TAGS.decisions((name, str(value))) for name, value in target.items()]
+        if all(decisions is not None for decisions in tags):
+            first, *others = (decisions or () for decisions in tags)
             return [decision for decision in first if all(decision in other for other in others)]
     return None
 
 
-def _one(decision: str | None) -> list[str]:
+def _as_list(decision: str | None) -> list[str]:
     return [] if decision is None else [decision]
 
 
@@ -241,13 +294,13 @@ _results: dict[int, tuple[weakref.ref[Any], list[str]]] = {}
 """The decisions behind results that have no metadata, by their identity as long as they live."""
 
 
-def _ended_with(handler: object) -> object | None:
+def _workflow_result(handler: object) -> object | None:
     """What a workflow ended with, of its handler; `None` of anything else, and where it has not ended yet."""
     if not any(kind.__name__ == "WorkflowHandler" for kind in type(handler).__mro__):
         return None
-    known = getattr(handler, "get_stop_event", None)
-    if callable(known):
-        return cast(object, known())
+    stop_event = getattr(handler, "get_stop_event", None)
+    if callable(stop_event):
+        return cast(object, stop_event())
     return handler.result() if isinstance(handler, asyncio.Future) and handler.done() else None
 
 
@@ -255,17 +308,17 @@ def _write(result: Any, span_id: str) -> None:
     """Write the decisions within a span on what its call gave, or remember them beside it."""
     if isinstance(result, (StreamingResponse, AsyncStreamingResponse, StreamingAgentChatResponse)):
         # Its decisions come while it is drained; the list is the one to which they are added.
-        if (following := SPANS.following(span_id)) is None:
+        if (decisions := SPANS.live_decisions(span_id)) is None:
             return
         if isinstance(result, StreamingAgentChatResponse):
-            _remember(result, following)
+            _remember(result, decisions)
         else:
-            result.metadata = {**(result.metadata or {}), IDS: following}
-    elif isinstance(result, (BaseModel, *WITH_METADATA)) and (decisions := SPANS.decisions(span_id)):
+            result.metadata = {**(result.metadata or {}), IDS: decisions}
+    elif isinstance(result, (BaseModel, *WITH_METADATA)) and (past_decisions := SPANS.decisions(span_id)):
         if isinstance(result, WITH_METADATA):
-            result.metadata = {**(result.metadata or {}), IDS: list(decisions)}
+            result.metadata = {**(result.metadata or {}), IDS: list(past_decisions)}
             return
-        _remember(result, list(decisions))
+        _remember(result, list(past_decisions))
         if isinstance(result, StopEvent) and isinstance(result.result, (BaseModel, *WITH_METADATA)):
             # What a workflow ends with; who awaits it is given the result in it.
             _write(result.result, span_id)
@@ -279,20 +332,20 @@ def _remember(result: Any, decisions: list[str]) -> None:
         _results[identity] = (weakref.ref(result, lambda _: _results.pop(identity, None)), decisions)
 
 
-def _drained_within(result: StreamingResponse | AsyncStreamingResponse, span_id: str) -> Generator[str] | AsyncGenerator[str]:
+def _within_span(result: StreamingResponse | AsyncStreamingResponse, span_id: str) -> Generator[str] | AsyncGenerator[str]:
     """Have what is called while a response is drained, after its span has ended, take place within that span all the same."""
     tags = dict(active_instrument_tags.get())
 
     @contextmanager
     def within() -> Iterator[None]:
-        span, tagged = active_span_id.set(span_id), active_instrument_tags.set(tags)
+        span_token, tags_token = active_span_id.set(span_id), active_instrument_tags.set(tags)
         try:
             yield
         finally:
-            active_span_id.reset(span)
-            active_instrument_tags.reset(tagged)
+            active_span_id.reset(span_token)
+            active_instrument_tags.reset(tags_token)
 
-    def drained(tokens: Iterator[str]) -> Generator[str]:
+    def drain(tokens: Iterator[str]) -> Generator[str]:
         while True:
             with within():
                 token = next(tokens, END)
@@ -300,7 +353,7 @@ def _drained_within(result: StreamingResponse | AsyncStreamingResponse, span_id:
                 return
             yield token
 
-    async def adrained(tokens: AsyncIterator[str]) -> AsyncGenerator[str]:
+    async def adrain(tokens: AsyncIterator[str]) -> AsyncGenerator[str]:
         while True:
             with within():
                 token = await anext(tokens, END)
@@ -309,19 +362,19 @@ def _drained_within(result: StreamingResponse | AsyncStreamingResponse, span_id:
             yield token
 
     if isinstance(result, StreamingResponse):
-        pieces = result.response_gen = drained(iter(result.response_gen))
+        pieces = result.response_gen = drain(iter(result.response_gen))
         return pieces
-    later = result.response_gen = adrained(aiter(result.response_gen))
+    later = result.response_gen = adrain(aiter(result.response_gen))
     return later
 
 
 def _question(arguments: Mapping[str, Any]) -> str | None:
-    for name in ASKED:
-        given = arguments.get(name)
-        if isinstance(given, QueryBundle):
-            return given.query_str
-        if isinstance(given, ChatMessage):
-            return given.content
-        if isinstance(given, str) and given.strip():
-            return given
+    for name in QUESTION_ARGUMENTS:
+        value = arguments.get(name)
+        if isinstance(value, QueryBundle):
+            return value.query_str
+        if isinstance(value, ChatMessage):
+            return value.content
+        if isinstance(value, str) and value.strip():
+            return value
     return None

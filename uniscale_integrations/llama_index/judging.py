@@ -1,4 +1,4 @@
-"""Noticing that a judge is judged by itself: which engines decide anything while an evaluator runs."""
+"""Whether an evaluator's own model decides through the engine that it evaluates: the decisions that engines take meanwhile."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from contextvars import ContextVar
 
 from uniscale_integrations.engine import UniScale
 
-_watched: ContextVar[dict[int, list[str]] | None] = ContextVar("uniscale_judging", default=None)
+_decisions: ContextVar[dict[int, list[str]] | None] = ContextVar("uniscale_judging", default=None)
 
 
 @contextmanager
-def watching() -> Iterator[dict[int, list[str]]]:
+def decision_record() -> Iterator[dict[int, list[str]]]:
     """The decisions taken in the meantime, by the identity of the engine that took them."""
-    seen: dict[int, list[str]] = {}
-    token = _watched.set(seen)
+    decisions: dict[int, list[str]] = {}
+    token = _decisions.set(decisions)
     try:
-        yield seen
+        yield decisions
     finally:
-        _watched.reset(token)
+        _decisions.reset(token)
 
 
-def judged_by(engine: UniScale, decision_id: str) -> None:
-    """Note a decision, where anybody is watching."""
-    seen = _watched.get()
-    if seen is not None:
-        seen.setdefault(id(engine), []).append(decision_id)
+def record_decision(engine: UniScale, decision_id: str) -> None:
+    """Note a decision, where they are recorded."""
+    decisions = _decisions.get()
+    if decisions is not None:
+        decisions.setdefault(id(engine), []).append(decision_id)

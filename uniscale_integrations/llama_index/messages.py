@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -19,16 +19,18 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
-from uniscale_integrations.adapters.call import conversation
 from uniscale_integrations.adapters.forms import calls_in, canonical
+from uniscale_integrations.adapters.options import conversation_from
 from uniscale_integrations.adapters.stamp import KEY, brief, search_on, stamp
 from uniscale_integrations.adapters.stopping import until
 from uniscale_integrations.llama_index.calling import Prompt
 from uniscale_integrations.llama_index.offers import Offer
 from uniscale_integrations.llama_index.tool_calls import blocks_of, calls_of
-from uniscale_integrations.llama_index.usage import counted, replies_of, whole
-from uniscale_integrations.search.conversation import Call, Conversation, Role, Turn
+from uniscale_integrations.llama_index.usage import raw_with_usage, replies_of, token_counts
+from uniscale_integrations.search.conversation import Call as ToolCall
+from uniscale_integrations.search.conversation import Conversation, Role, Turn
 from uniscale_integrations.search.run import Answer
+from uniscale_integrations.space import Configuration
 
 ROLES: dict[MessageRole, Role] = {
     MessageRole.USER: "user",
@@ -65,11 +67,11 @@ class Inner:
 
     response: ChatResponse
     text: str
-    calls: tuple[Call, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
     thinking: str = ""
 
     @classmethod
-    def of(cls, response: ChatResponse, calls: Sequence[Call], thinking: str = "") -> Inner:
+    def of(cls, response: ChatResponse, calls: Sequence[ToolCall], thinking: str = "") -> Inner:
         """A response with the tools that it calls."""
         blocks = [block.content or "" for block in response.message.blocks if isinstance(block, ThinkingBlock)]
         return cls(response, canonical(response.message.content or "", calls), tuple(calls), thinking or "".join(blocks))
@@ -85,70 +87,66 @@ def conversation_of(
     synchronous: bool = False,
     streaming: bool = False,
 ) -> Conversation:
-    """What LlamaIndex asks, as the search and the policy see it.
+    """The conversation of a call, as the search and the policy see it.
 
     Args:
         messages: of the call.
-        options: what the call said beside them, such as `tools` and `response_format`; the inner LLM is handed the same.
+        options: for the inner LLM, such as `tools` and `response_format`.
         stop: texts that end the answer.
-        about: the question that the call is about, where the messages wrap it in more.
-        settings: of the outer LLM, where the call does not say otherwise.
+        about: the user's question, where the messages wrap it in more.
+        settings: of the outer LLM, which count less than the options.
         synchronous: as of `Conversation`, likewise `streaming`.
     """
-    tools = options.get("tools")
-    said = {**(settings or {}), **options, **(tools.neutral() if isinstance(tools, Offer) else {})}
-    asked = conversation(
+    settings, tools = settings or {}, options.get("tools")
+    neutral = tools.neutral() if isinstance(tools, Offer) else {}
+    defaults = {name: value for name, value in settings.items() if name not in options}
+    return conversation_from(
         list(map(_turn, messages)),
-        messages,
-        said,
+        messages if isinstance(messages, Prompt) else list(messages),
+        {**settings, **options, **neutral, SETTINGS: defaults},
         stop,
         media=any(isinstance(block, MEDIA) for message in messages for block in message.blocks),
-        earlier=_earlier(messages),
+        earlier=_last_search(messages),
         about=about or "",
         synchronous=synchronous,
         streaming=streaming,
     )
-    less = {name: value for name, value in (settings or {}).items() if name not in options}
-    return replace(
-        asked, messages=messages if isinstance(messages, Prompt) else asked.messages, options={**asked.options, SETTINGS: less}
-    )
 
 
-def response_of(answer: Answer, asked: Conversation, delta: str | None = None) -> ChatResponse:
+def response_of(answer: Answer, conversation: Conversation) -> ChatResponse:
     """The response of an answer: the inner model's own where that is what the path consists of, otherwise what the path says.
 
     Args:
         answer: the answer.
-        asked: what was asked.
-        delta: of a stream: what had not been shown yet.
+        conversation: that it belongs to.
     """
     replies = replies_of(path.payload.response for path in answer.paths if isinstance(path.payload, Inner))
-    stamped = {KEY: stamp(answer)}
-    carried = {KEY: brief(stamped[KEY])}
-    told = counted(answer, replies) | stamped
+    answer_stamp = {KEY: stamp(answer)}
+    # On the message goes what is to come back with the history of a chat.
+    message_stamp = {KEY: brief(answer_stamp[KEY])}
+    additional = token_counts(answer, replies) | answer_stamp
     inner = answer.payload if isinstance(answer.payload, Inner) else None
-    raw = whole(inner.response.raw if inner else None, answer, replies)
-    text = said_in(answer, asked)
-    if inner is not None and (inner.text == answer.text == text or not (inner.text.strip() or answer.text)):
+    raw = raw_with_usage(inner.response.raw if inner else None, answer, replies)
+    # Models that are not of LlamaIndex do not know the texts that end an answer.
+    text = answer.text if inner is not None else until(answer.text, conversation.stop)
+    if inner is not None and (inner.text == text or not (inner.text.strip() or text)):
         response = inner.response
-        message = response.message.model_copy(update={"additional_kwargs": {**response.message.additional_kwargs, **carried}})
-        beside = {name: value for name, value in response.additional_kwargs.items() if name != THINKING} | told
-        said_last = response.delta if delta is None else delta
-        return ChatResponse(message=message, raw=raw, delta=said_last, logprobs=response.logprobs, additional_kwargs=beside)
-    said, calls = calls_in(text) if "tools" in asked.needs else (text, [])
-    blocks: list[ContentBlock] = [*([TextBlock(text=said)] if said or not calls else []), *blocks_of(calls)]
-    message = ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=carried)
-    return ChatResponse(message=message, raw=raw, delta=delta, additional_kwargs=told)
+        message = response.message.model_copy(
+            update={"additional_kwargs": {**response.message.additional_kwargs, **message_stamp}}
+        )
+        additional = {name: value for name, value in response.additional_kwargs.items() if name != THINKING} | additional
+        return ChatResponse(
+            message=message, raw=raw, delta=response.delta, logprobs=response.logprobs, additional_kwargs=additional
+        )
+    content, calls = calls_in(text) if "tools" in conversation.needs else (text, [])
+    blocks: list[ContentBlock] = [*([TextBlock(text=content)] if content or not calls else []), *blocks_of(calls)]
+    message = ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=message_stamp)
+    return ChatResponse(message=message, raw=raw, additional_kwargs=additional)
 
 
-def thought_in(answer: Answer) -> str:
+def thinking_of(answer: Answer) -> str:
     """What the model that gave an answer thought before."""
     return answer.payload.thinking if isinstance(answer.payload, Inner) else ""
-
-
-def said_in(answer: Answer, asked: Conversation) -> str:
-    """An answer's text up to what ends it, which models of this process do not know; LLMs of LlamaIndex were told."""
-    return answer.text if isinstance(answer.payload, Inner) else until(answer.text, asked.stop)
 
 
 def _turn(message: ChatMessage) -> Turn:
@@ -157,7 +155,7 @@ def _turn(message: ChatMessage) -> Turn:
     return Turn(role, message.content or "", calls, str(message.additional_kwargs.get("tool_call_id", "")))
 
 
-def _earlier(messages: Sequence[ChatMessage]) -> Any:
-    """What gave the last answer, where an engine did and the application kept its message whole."""
+def _last_search(messages: Sequence[ChatMessage]) -> tuple[Configuration, float | None] | None:
+    """What gave the previous answer, where an engine did and the application kept its message whole."""
     answers = (message for message in reversed(messages) if ROLES.get(message.role) == "assistant")
-    return next((found for answer in answers if (found := search_on(answer.additional_kwargs)) is not None), None)
+    return next((search for answer in answers if (search := search_on(answer.additional_kwargs)) is not None), None)

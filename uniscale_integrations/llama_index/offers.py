@@ -37,10 +37,10 @@ class Offer(list[dict[str, Any]]):
         choice = self.arguments.get("tool_choice")
         if choice is None and self.arguments.get("tool_required"):
             choice = "required"
-        told: dict[str, Any] = {"tools": self, "parallel_tool_calls": bool(self.arguments.get("allow_parallel_tool_calls"))}
-        return told if choice is None else told | {"tool_choice": choice}
+        options: dict[str, Any] = {"tools": self, "parallel_tool_calls": bool(self.arguments.get("allow_parallel_tool_calls"))}
+        return options if choice is None else options | {"tool_choice": choice}
 
-    def prepared(
+    def prepare(
         self, llm: FunctionCallingLLM, messages: list[ChatMessage], options: Mapping[str, Any]
     ) -> tuple[list[ChatMessage], dict[str, Any]]:
         """Messages and options as an LLM prepares them for a call with the tools.
@@ -50,11 +50,11 @@ class Offer(list[dict[str, Any]]):
             messages: of the call.
             options: what else it said.
         """
-        prepared = dict(llm._prepare_chat_with_tools_compat(self.tools, chat_history=list(messages), **self.arguments, **options))
-        return list(prepared.pop("messages")), prepared
+        chat = dict(llm._prepare_chat_with_tools_compat(self.tools, chat_history=list(messages), **self.arguments, **options))
+        return list(chat.pop("messages")), chat
 
 
-def described(
+def prepare_schemas(
     llm: FunctionCallingLLM, messages: list[ChatMessage], options: Mapping[str, Any]
 ) -> tuple[list[ChatMessage], dict[str, Any]]:
     """Messages and options with tools that are known only as OpenAI describes them, as an LLM prepares them.
@@ -63,25 +63,23 @@ def described(
         ConfigurationError: a choice that names none of them.
     """
     rest = {name: value for name, value in options.items() if name not in NEUTRAL}
-    offered, choice = [_DescribedTool(tool) for tool in options["tools"]], choice_in(options.get("tool_choice"))
-    only = [tool for tool in offered if tool.metadata.name == choice]
+    tools, choice = [_SchemaTool(tool) for tool in options["tools"]], choice_in(options.get("tool_choice"))
+    only = [tool for tool in tools if tool.metadata.name == choice]
     if choice not in CHOICES and not only:
-        names = ", ".join(str(tool.metadata.name) for tool in offered)
+        names = ", ".join(str(tool.metadata.name) for tool in tools)
         raise ConfigurationError(f"tool_choice names {choice!r}, but the tools are {names}")
     # Each API has its own words for one tool that must be called; offering only that one all understand.
     arguments: dict[str, Any] = {
         "tool_required": bool(only) or choice == "required",
         "allow_parallel_tool_calls": bool(options.get("parallel_tool_calls", True)),
     }
-    prepared = dict(
-        llm._prepare_chat_with_tools_compat(
-            [] if choice == "none" else only or offered, chat_history=messages, **arguments, **rest
-        )
+    chat = dict(
+        llm._prepare_chat_with_tools_compat([] if choice == "none" else only or tools, chat_history=messages, **arguments, **rest)
     )
-    return list(prepared.pop("messages")), {name: value for name, value in prepared.items() if value is not None}
+    return list(chat.pop("messages")), {name: value for name, value in chat.items() if value is not None}
 
 
-class _Described(ToolMetadata):
+class _SchemaMetadata(ToolMetadata):
     """A tool that is known only as OpenAI describes it."""
 
     def __init__(self, tool: Mapping[str, Any]) -> None:
@@ -93,9 +91,9 @@ class _Described(ToolMetadata):
         return self._parameters
 
 
-class _DescribedTool(BaseTool):
+class _SchemaTool(BaseTool):
     def __init__(self, tool: Mapping[str, Any]) -> None:
-        self._metadata = _Described(tool)
+        self._metadata = _SchemaMetadata(tool)
 
     @property
     def metadata(self) -> ToolMetadata:

@@ -1,44 +1,95 @@
-"""Answers in a form: whether the inner LLMs ask for it by a `response_format`, as OpenAI's does, or by a tool that has to be called."""
+"""Structured prediction: the inner LLMs are asked by a `response_format`, as OpenAI's does, or by a tool that must be called."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatResponse
-from llama_index.core.llms.llm import LLM
 from llama_index.core.program.streaming_utils import process_streaming_content_incremental
+from llama_index.core.prompts import PromptTemplate
+from llama_index.core.types import Model, PydanticProgramMode
 from pydantic import BaseModel
 
+from uniscale_integrations.llama_index.inner import EngineLLM
+from uniscale_integrations.llama_index.instrumentation import abehind_objects, behind_objects
 
-def formatted(llms: Collection[LLM], llm_kwargs: Mapping[str, Any] | None, output_cls: type[BaseModel]) -> dict[str, Any] | None:
-    """What a call says beside its messages for an answer in a form.
 
-    Args:
-        llms: that may answer; all of them, or there is nothing that all understand.
-        llm_kwargs: what the caller says.
-        output_cls: the form.
+class StructuredLLM(EngineLLM):
+    """Predicts objects by a `response_format` where all models that may answer would ask for one; otherwise by a tool."""
 
-    Returns:
-        `None` where it takes a tool.
-    """
-    for llm in llms:
-        decides, prepares = getattr(llm, "_should_use_structure_outputs", None), getattr(llm, "_prepare_schema", None)
-        if not callable(decides) or not callable(prepares) or not decides():
+    def structured_predict(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Model:
+        """As of every LLM."""
+        options = self._format_options(output_cls, llm_kwargs)
+        if options is None:
+            prediction: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            return prediction
+        response = self.chat(self._extend_messages(prompt.format_messages(**prompt_args)), **options)
+        return output_cls.model_validate_json(str(response.message.content))
+
+    async def astructured_predict(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Model:
+        """As of every LLM."""
+        options = self._format_options(output_cls, llm_kwargs)
+        if options is None:
+            prediction: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            return prediction
+        response = await self.achat(self._extend_messages(prompt.format_messages(**prompt_args)), **options)
+        return output_cls.model_validate_json(str(response.message.content))
+
+    def stream_structured_predict(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Any:
+        """As of every LLM; feedback may be about the last object."""
+        return behind_objects(iter(super().stream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)))
+
+    async def astream_structured_predict(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> AsyncGenerator[Any, None]:
+        """As of every LLM; feedback may be about the last object."""
+        return abehind_objects(aiter(await super().astream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)))
+
+    def _structured_stream_call(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> Any:
+        options = self._format_options(output_cls, llm_kwargs)
+        if options is None:
+            return super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+        return _objects(self.stream_chat(self._extend_messages(prompt.format_messages(**prompt_args)), **options), output_cls)
+
+    async def _structured_astream_call(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
+    ) -> AsyncGenerator[Any, None]:
+        options = self._format_options(output_cls, llm_kwargs)
+        if options is None:
+            return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+        responses = await self.astream_chat(self._extend_messages(prompt.format_messages(**prompt_args)), **options)
+        return _aobjects(responses, output_cls)
+
+    def _format_options(self, output_cls: type[BaseModel], llm_kwargs: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """The options of a chat that ask for an object by a `response_format`; `None` where it takes a tool."""
+        inner = list(self._inner().values())
+        if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT or len(inner) < len(self._engine.models):
             return None
-    return dict(next(iter(llms))._prepare_schema(dict(llm_kwargs or {}), output_cls)) if llms else None  # type: ignore[attr-defined]
+        for llm in inner:
+            decides, prepares = getattr(llm, "_should_use_structure_outputs", None), getattr(llm, "_prepare_schema", None)
+            if not callable(decides) or not callable(prepares) or not decides():
+                return None
+        return dict(inner[0]._prepare_schema(dict(llm_kwargs or {}), output_cls))  # type: ignore[attr-defined]
 
 
-def objects(responses: Iterator[ChatResponse], output_cls: type[BaseModel]) -> Generator[Any]:
-    """What can be read off an answer while it is streamed."""
+def _objects(responses: Iterator[ChatResponse], output_cls: type[BaseModel]) -> Generator[Any]:
+    """The object as far as it can be parsed at each response of a stream."""
     current: Any = None
     for response in responses:
         current = process_streaming_content_incremental(response, output_cls, current)
         yield current
 
 
-async def aobjects(responses: AsyncIterator[ChatResponse], output_cls: type[BaseModel]) -> AsyncGenerator[Any]:
-    """As `objects`."""
+async def _aobjects(responses: AsyncIterator[ChatResponse], output_cls: type[BaseModel]) -> AsyncGenerator[Any]:
     current: Any = None
     async for response in responses:
         current = process_streaming_content_incremental(response, output_cls, current)

@@ -1,4 +1,4 @@
-"""What an answer took, as LlamaIndex and its providers tell it: of the whole search, not of the response that won."""
+"""Usage of an answer in the words of LlamaIndex and its providers: of the whole search, not of the response that won."""
 
 from __future__ import annotations
 
@@ -20,48 +20,50 @@ COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 FIELDS = ("usage", "usage_metadata")
 """Where providers tell what they counted."""
 
-READ = ("prompt_tokens", "input_tokens", "prompt_token_count", "prompt_eval_count")
-SAMPLED = ("completion_tokens", "output_tokens", "candidates_token_count", "eval_count")
-TOTAL = ("total_tokens", "total_token_count")
-"""What providers call the tokens that a model read, those that it sampled, and both."""
+PROMPT_COUNTS = ("prompt_tokens", "input_tokens", "prompt_token_count", "prompt_eval_count")
+COMPLETION_COUNTS = ("completion_tokens", "output_tokens", "candidates_token_count", "eval_count")
+TOTAL_COUNTS = ("total_tokens", "total_token_count")
+"""Providers' names for prompt tokens, completion tokens, and both."""
 
 
 def usage_of(response: ChatResponse) -> Usage:
     """Tokens of one response, as LlamaIndex read them, or as they stand in what the provider said."""
-    counted = _counts(response.additional_kwargs)
-    return counted if counted != NOTHING else _counts(_usage_in(response.raw) or fields_of(response.raw))
+    usage = _counts(response.additional_kwargs)
+    return usage if usage != NOTHING else _counts(_usage_in(response.raw) or fields_of(response.raw))
 
 
-def counted(answer: Answer, replies: list[ChatResponse]) -> dict[str, Any]:
-    """What responses say of their tokens, of the whole search, with what else was counted.
+def token_counts(answer: Answer, replies: list[ChatResponse]) -> dict[str, Any]:
+    """Token counts as responses give them, of the whole search, with the providers' other counts.
 
-    Nothing where the one reply was all and nobody counted it, so that whoever counts by a tokenizer does.
+    Empty where a single reply was all and came without counts, so that token counters use their tokenizer.
     """
     if answer.configuration.plain and len(replies) == 1 and usage_of(replies[0]) == NOTHING:
         return {}
-    read, sampled = map(round, answer.ledger.tokens)
+    prompt, completion = map(round, answer.ledger.tokens)
     beside = [{name: value for name, value in each.additional_kwargs.items() if _is_count(name, value)} for each in replies]
-    return reduce(sum_of, beside, dict[str, Any]()) | dict(zip(COUNTS, (read, sampled, read + sampled), strict=True))
+    return reduce(sum_of, beside, dict[str, Any]()) | dict(zip(COUNTS, (prompt, completion, prompt + completion), strict=True))
 
 
-def whole(raw: Any, answer: Answer, replies: list[ChatResponse]) -> Any:
-    """What the provider said, with the tokens of the whole search in its own words; as it is where the one reply was all.
+def raw_with_usage(raw: Any, answer: Answer, replies: list[ChatResponse]) -> Any:
+    """A provider's raw response, with the tokens of the whole search in its own words; unchanged where a single reply was all.
 
     Args:
         raw: of the response that won.
         answer: the answer.
         replies: every response that the search got.
     """
-    read, sampled = map(round, answer.ledger.tokens)
+    prompt, completion = map(round, answer.ledger.tokens)
     if len(replies) == 1:
         alone = usage_of(replies[0])
-        if (alone.prompt_tokens, alone.completion_tokens) in ((read, sampled), (0, 0)) and answer.configuration.plain:
+        if (alone.prompt_tokens, alone.completion_tokens) in ((prompt, completion), (0, 0)) and answer.configuration.plain:
             return raw
-    told = [plain(found) for each in replies if (found := _usage_in(each.raw)) is not None]
-    together = reduce(sum_of, told, dict[str, Any]())
-    counts = {name: value for names, value in ((READ, read), (SAMPLED, sampled), (TOTAL, read + sampled)) for name in names}
-    known = {name: value for name, value in counts.items() if name in together}
-    usage = {**together, **known} if known else {**together, **dict(zip(COUNTS, (read, sampled, read + sampled), strict=True))}
+    usages = [as_mapping(usage) for each in replies if (usage := _usage_in(each.raw)) is not None]
+    total = reduce(sum_of, usages, dict[str, Any]())
+    by_name = ((PROMPT_COUNTS, prompt), (COMPLETION_COUNTS, completion), (TOTAL_COUNTS, prompt + completion))
+    counts = {name: value for names, value in by_name for name in names if name in total}
+    usage = (
+        {**total, **counts} if counts else {**total, **dict(zip(COUNTS, (prompt, completion, prompt + completion), strict=True))}
+    )
     field = next((name for name in FIELDS if _part(raw, name) is not None), FIELDS[0])
     if raw is None:
         return {field: usage, "finish_reason": answer.finish_reason}
@@ -73,16 +75,16 @@ def whole(raw: Any, answer: Answer, replies: list[ChatResponse]) -> Any:
     return raw.model_copy(update={field: _alike(getattr(raw, field, None), usage, kind)})
 
 
-def plain(said: object) -> Mapping[str, Any]:
-    """What a provider said, as mappings and lists."""
-    return said.model_dump(warnings=False) if isinstance(said, BaseModel) else fields_of(said)
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """A provider's object as mappings and lists."""
+    return value.model_dump(warnings=False) if isinstance(value, BaseModel) else fields_of(value)
 
 
-def fields_of(said: object) -> Mapping[str, Any]:
-    """The same, of which the parts stay as they are: a stream is looked at piece by piece."""
-    if isinstance(said, Mapping):
-        return said
-    return {**getattr(said, "__dict__", {}), **(getattr(said, "__pydantic_extra__", None) or {})}
+def fields_of(value: object) -> Mapping[str, Any]:
+    """The fields of a provider's object, not converted: every piece of a stream is looked at."""
+    if isinstance(value, Mapping):
+        return value
+    return {**getattr(value, "__dict__", {}), **(getattr(value, "__pydantic_extra__", None) or {})}
 
 
 def replies_of(responses: Iterator[ChatResponse]) -> list[ChatResponse]:
@@ -90,18 +92,21 @@ def replies_of(responses: Iterator[ChatResponse]) -> list[ChatResponse]:
     return list({id(response): response for response in responses}.values())
 
 
-def _counts(told: Mapping[str, Any]) -> Usage:
-    read, sampled = (next((float(told[name]) for name in names if is_number(told.get(name))), 0.0) for names in (READ, SAMPLED))
-    return Usage(prompt_tokens=read, completion_tokens=sampled) if read or sampled else NOTHING
+def _counts(fields: Mapping[str, Any]) -> Usage:
+    prompt, completion = (
+        next((float(fields[name]) for name in names if is_number(fields.get(name))), 0.0)
+        for names in (PROMPT_COUNTS, COMPLETION_COUNTS)
+    )
+    return Usage(prompt_tokens=prompt, completion_tokens=completion) if prompt or completion else NOTHING
 
 
 def _usage_in(raw: object) -> Any:
-    found = next((part for name in FIELDS if (part := _part(raw, name)) is not None), None)
-    return None if found is None else plain(found)
+    usage = next((part for name in FIELDS if (part := _part(raw, name)) is not None), None)
+    return None if usage is None else as_mapping(usage)
 
 
-def _part(told: object, name: str) -> Any:
-    return told.get(name) if isinstance(told, Mapping) else getattr(told, name, None)
+def _part(parent: object, name: str) -> Any:
+    return parent.get(name) if isinstance(parent, Mapping) else getattr(parent, name, None)
 
 
 def _alike(before: object, usage: dict[str, Any], kind: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""Decisions as they stand written on LangChain's own objects: messages, generations, runs, the state of an agent."""
+"""Decision ids on LangChain's own objects: messages, generations, runs, the state of an agent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uniscale_integrations.adapters.stamp import decision_of, decision_on
 from uniscale_integrations.langchain.run_ledger import LEDGER
 
 
-def decisions_written_on(target: object) -> Sequence[str] | None:
+def decisions_on(target: object) -> Sequence[str] | None:
     """The decisions behind a message, a list of messages, an agent's state, a result, or a run with its children.
 
     Returns:
@@ -24,9 +24,9 @@ def decisions_written_on(target: object) -> Sequence[str] | None:
         return list(_of_run(target))
     if _is_state(target):
         messages = target["messages"] if isinstance(target, Mapping) else target
-        return list(_found(_last_turn(messages)))  # type: ignore[arg-type]
+        return list(_decisions_in(_last_turn(messages)))  # type: ignore[arg-type]
     if isinstance(target, (AIMessage, ChatGeneration, ChatResult, LLMResult)):
-        return list(_found(target))
+        return list(_decisions_in(target))
     return None
 
 
@@ -50,14 +50,14 @@ def _is_run(target: object) -> bool:
 def _of_run(run: Any) -> Iterator[str]:
     children = run.child_runs or ()
     if not children and run.run_type in ("llm", "chat_model"):
-        yield from _found(run.outputs)
+        yield from _decisions_in(run.outputs)
     for child in children:
         yield from _of_run(child)
     # A run that was read without its children may still be known here.
     yield from LEDGER.decisions(run.id) or ()
 
 
-def _found(value: object) -> Iterator[str]:
+def _decisions_in(value: object) -> Iterator[str]:
     """Decisions anywhere in a value made of messages, results, and lists and mappings of them."""
     if isinstance(value, AIMessage):
         decision = decision_of(value)
@@ -68,11 +68,11 @@ def _found(value: object) -> Iterator[str]:
         if decision is not None:
             yield decision
         for each in value.values():
-            yield from _found(each)
+            yield from _decisions_in(each)
     elif isinstance(value, (list, tuple)):
         for each in value:
-            yield from _found(each)
+            yield from _decisions_in(each)
     elif isinstance(value, ChatGeneration):
-        yield from _found(value.message)
+        yield from _decisions_in(value.message)
     elif isinstance(value, (ChatResult, LLMResult)):
-        yield from _found(value.generations)
+        yield from _decisions_in(value.generations)

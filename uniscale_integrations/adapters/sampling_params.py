@@ -1,0 +1,66 @@
+"""Sampling parameters as the fields of a framework's model, which all models read.
+
+Some models send what a call says beside its messages on as it is, and their servers refuse it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from uniscale_integrations.models.chat.client import Asked as CompletionRequest
+
+FIELDS: Mapping[str, Sequence[str]] = {
+    "max_tokens": ("max_tokens", "num_predict", "max_output_tokens", "num_output"),
+    "temperature": ("temperature",),
+    "top_p": ("top_p",),
+    "seed": ("seed",),
+}
+"""Each sampling parameter of a request, with the names of the fields that models have for it."""
+
+
+class SamplingParams:
+    """The sampling parameters of one model.
+
+    Args:
+        model: the model.
+        fields: the names of all its fields.
+        greedy: a temperature at or below this is taken to sample the same every time.
+    """
+
+    def __init__(self, model: object, fields: Mapping[str, object], greedy: float = 0.0) -> None:
+        candidates = {name: next((each for each in names if each in fields), None) for name, names in FIELDS.items()}
+        self._fields = {name: field for name, field in candidates.items() if field is not None}
+        self._model = model
+        temperature = getattr(model, "temperature", None)
+        self._greedy = isinstance(temperature, (int, float)) and temperature <= greedy
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the model has a field for a parameter."""
+        return name in self._fields
+
+    def field(self, name: str) -> str | None:
+        """The name of the model's field for a parameter, where it has one."""
+        return self._fields.get(name)
+
+    def of(self, request: CompletionRequest, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that a request sets, with their values.
+
+        Args:
+            request: the request.
+            options: of the call, which count more.
+        """
+        values: dict[str, Any] = {}
+        for name, field in self._fields.items():
+            value, option = getattr(request, name), options.get(name)
+            if name == "max_tokens" and value is not None and (request.step or option is None):
+                values[field] = min(filter(None, (value, option, getattr(self._model, field, None))))
+            elif name == "seed" and value is not None:
+                # Samples of the same request are told apart, whatever seed the call begins with.
+                values[field] = value
+            elif option is not None:
+                values[field] = option
+            elif value is not None and (name != "temperature" or self._greedy):
+                # How a model samples is its owner's choice, unless it samples the same every time and candidates are to differ.
+                values[field] = value
+        return values
