@@ -11,6 +11,7 @@ from typing import Any
 from uniscale_integrations.cost.hardware import HardwareProfile
 from uniscale_integrations.engine.eligibility import Eligibility
 from uniscale_integrations.engine.estimates import Estimates
+from uniscale_integrations.engine.price_history import PriceHistory
 from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.actions import ActionFeatures
@@ -119,9 +120,10 @@ def build(design: Design, log: EventStore, previous: Brain | None = None) -> Bra
         pacing = previous.pacing and previous.pacing.at(estimates.scale)
     if pacing is None and design.mean_budget is not None:
         pacing = Pacing(design.mean_budget, estimates.scale)
-    fold = Fold(log, design.policy(arms), arms, design.encode.name, estimates)
-    body = json.dumps(described(design, estimates), sort_keys=True)
-    return Brain(design, estimates, eligibility, fold, pacing, f"brain:{blake2b(body.encode(), digest_size=12).hexdigest()}")
+    record = described(design, estimates)
+    key = f"brain:{blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=12).hexdigest()}"
+    fold = Fold(log, design.policy(arms), arms, design.encode.name, PriceHistory(log, key, record))
+    return Brain(design, estimates, eligibility, fold, pacing, key)
 
 
 def described(design: Design, estimates: Estimates) -> dict[str, Any]:

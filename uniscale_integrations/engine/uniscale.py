@@ -353,8 +353,8 @@ class UniScale:
     def snapshot(self) -> None:
         """Keep what was learned in the log, so that a worker that opens it later need not fold it from its beginning.
 
-        An engine does so by itself now and then, and after every `update`. Without snapshots the log is folded from its beginning: at the
-        prices of today, and with nothing handed on to successors.
+        An engine does so by itself now and then, and after every `update`. Without snapshots the log is folded from its beginning, which
+        gives the same, but for what was handed on to successors and what models that are gone have taught of the others.
 
         Raises:
             LogError: it could not be written.

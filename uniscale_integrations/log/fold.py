@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from io import BytesIO
 from statistics import fmean
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.policy import Context, Observed, Policy, State
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.policy.transfer import key
+from uniscale_integrations.space import Configuration
 
 REMEMBERED = 20_000
 """Decisions kept at hand, whose features feedback needs; older ones are read from the log again."""
@@ -41,9 +42,23 @@ def schema_key(encoder: str) -> str:
 class Costs(Protocol):
     """Where what outcomes have cost lies between cheap and dear."""
 
-    def position(self, outcome: Outcome) -> float:
-        """`C~` of an outcome, in [0, 1]."""
+    def position(self, outcome: Outcome, configuration: Configuration, brain: str) -> float:
+        """`C~` of an outcome.
+
+        Args:
+            outcome: of a decision.
+            configuration: what was decided.
+            brain: the key under which the log describes what decided; empty where the decision does not say.
+        """
         ...
+
+
+class Understood(NamedTuple):
+    """A decision as the policy understands it, with the key of the brain that took it."""
+
+    arm: int
+    context: Context
+    brain: str
 
 
 class Fold:
@@ -72,7 +87,7 @@ class Fold:
         self._arms = {configuration: arm for arm, configuration in enumerate(arms.configurations)}
         self._schemas: dict[str, FeatureSchema | None] = {encoder: arms.schema}
         self._kept = 0
-        self._decisions: OrderedDict[str, tuple[int, Context] | None] = OrderedDict()
+        self._decisions: OrderedDict[str, Understood | None] = OrderedDict()
         self._said: dict[str, dict[tuple[str, str], float]] = {}
         # A decision counts for what the first judgement of it said, and by that it is revised.
         self._weights: dict[str, float] = {}
@@ -173,12 +188,13 @@ class Fold:
         known = self._understood(decision)
         self._decisions[decision.decision_id] = known
         if known is not None:
-            self.policy.decided(decision.decision_id, *known)
+            self.policy.decided(decision.decision_id, known.arm, known.context)
 
     def _came(self, outcome: Outcome) -> None:
         known = self._decisions.get(outcome.decision_id)
         if known is not None and not outcome.failed:
-            self.policy.outcome(outcome.decision_id, *known, Observed(outcome.score, self._costs.position(outcome)))
+            cost = self._costs.position(outcome, self._arms_of.configurations[known.arm], known.brain)
+            self.policy.outcome(outcome.decision_id, known.arm, known.context, Observed(outcome.score, cost))
 
     def _judged(self, feedback: Feedback) -> None:
         known = self._decisions.get(feedback.decision_id)
@@ -191,16 +207,16 @@ class Fold:
         weight = self._weights.setdefault(feedback.decision_id, feedback.weight)
         self.feedback += before is None
         if after != before:
-            self.policy.feedback(feedback.decision_id, *known, after, weight, before)
+            self.policy.feedback(feedback.decision_id, known.arm, known.context, after, weight, before)
 
-    def _understood(self, decision: Decision) -> tuple[int, Context] | None:
+    def _understood(self, decision: Decision) -> Understood | None:
         arm = self._arms.get(decision.configuration)
         schema = None if arm is None else self._schema(decision.encoder)
         if arm is None or schema is None or len(decision.features) != len(schema):
             return None
         own = decision.encoder == self._encoder
         features = np.array(decision.features) if own else self._arms_of.schema.read(schema, decision.features)
-        return arm, Context(features)
+        return Understood(arm, Context(features), str(decision.extra.get("brain", "")))
 
     def _schema(self, encoder: str) -> FeatureSchema | None:
         """The names of an encoder's features; `None` where the log does not know them."""
