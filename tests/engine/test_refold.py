@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -23,7 +24,8 @@ DEARER = {"mini": (1.0, 8.0), "maxi": (1.5, 12.0)}
 
 
 def models(*names: str) -> list[Generator]:
-    return [as_generator(FakeListChatModel(responses=[f"By {name}.\nAnswer: {len(name)}"]), name=name) for name in names]
+    chats = {name: FakeListChatModel(responses=[f"By {name}.\nAnswer: {len(name)}"]) for name in names}
+    return [cast(Generator, as_generator(chat, name=name)) for name, chat in chats.items()]
 
 
 def priced(log: str, prices: dict[str, tuple[float, float]], policy: str = "linucb") -> UniScale:

@@ -151,7 +151,8 @@ class UniScale:
     ) -> None:
         """Go on with other models, configurations or prices, while requests go on.
 
-        Requests that are under way end as they began. Nothing that was learned of the models and configurations that stay is lost.
+        Requests that are under way end as they began. Nothing that was learned of the models and configurations that stay is lost, and one
+        that was removed and comes back begins with what the log tells of it.
 
         Args:
             models: all that there are to be: new ones as at the beginning, perhaps in a `Model`, and those that stay, by their names.
