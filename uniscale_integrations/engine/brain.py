@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -39,6 +39,7 @@ class Design:
         mean_budget: what requests may cost on average.
         sizes: parameters of models by name, where they were given.
         successors: names of models that succeed another one, with its name.
+        client_settings: of the clients around models of a framework, also of those that come later.
     """
 
     models: Mapping[str, Generator]
@@ -51,6 +52,7 @@ class Design:
     mean_budget: float | None = None
     sizes: Mapping[str, float] | None = None
     successors: tuple[tuple[str, str], ...] = ()
+    client_settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,7 +19,7 @@ from uniscale_integrations.engine.brain import Brain, build
 from uniscale_integrations.engine.journal import Decision, Journal
 from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.requests import Requests, Wanted
-from uniscale_integrations.engine.setup import Prices, designed, redesigned
+from uniscale_integrations.engine.setup import ClientSettings, Prices, designed, redesigned
 from uniscale_integrations.engine.warm_start import take_over
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.ports import EventStore
@@ -69,6 +69,9 @@ class UniScale:
         store_queries: whether the log keeps the text of questions; otherwise it keeps features and a hash.
         store_paths: whether the log keeps every path of a search, with the text of the answers, for reports to show.
         observers: are told what happens while requests are served, as events of `telemetry`; they change nothing.
+        client_settings: of the clients around models of a framework, from the beginning and after `update`: `max_concurrency`,
+            `timeout` in seconds and `retries` of one request, and the `api_key` of models that are named with their provider. Models
+            that are generators already keep their own.
 
     Raises:
         ConfigurationError: a space of models that are not there, or settings that cannot be.
@@ -102,10 +105,12 @@ class UniScale:
         store_queries: bool = False,
         store_paths: bool = False,
         observers: Sequence[Observer] = (),
+        client_settings: ClientSettings | None = None,
     ) -> None:
         self.weights, self.sampling = weights(mode), sampling or Sampling()
         spec = PolicySpec(policy, settings)
-        design = designed(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget)
+        clients = client_settings or {}
+        design = designed(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget, clients)
         self._observers, self._updating = tuple(observers), Lock()
         self._stored = {"store_queries": store_queries, "store_paths": store_paths}
         self._knowledge = Knowledge(log)
