@@ -393,11 +393,11 @@ def test_what_was_learned_of_answers_outlasts_a_change_of_prices(tmp_path: File)
     before, after = made.decide(QUESTIONS[0]).assessment, dearer.decide(QUESTIONS[0]).assessment
     np.testing.assert_allclose(after.correct, before.correct, atol=1e-9)
     np.testing.assert_allclose(after.score, before.score, atol=1e-9)
-    told = [engine._brain.estimates for engine in (made, dearer)]
+    told = [engine.brain.estimates for engine in (made, dearer)]
     # By what factor costs differ from what was expected is known still.
     factors = [(costs - each.positions) * each.scale.span for costs, each in zip((before.cost, after.cost), told, strict=True)]
     np.testing.assert_allclose(factors[0], factors[1], atol=1e-9)
-    as_large = Outcome("", 0.5, float(made._brain.estimates.costs[1]))
+    as_large = Outcome("", 0.5, float(made.brain.estimates.costs[1]))
     assert dearer.reward(as_large, 1.0) > made.reward(as_large, 1.0), "the same cost is nearer to the cheap end now"
 
 
@@ -746,7 +746,7 @@ def test_updates_at_once_come_one_after_the_other(tmp_path: File) -> None:
     before = made.state()["seen"]
     made.feedback(made.run(QUESTIONS[0]), 1.0)
     assert made.state()["seen"] == before + 1
-    assert made._brain.fold is made._knowledge.replica.fold, "what decides is what learns"
+    assert made.brain.fold is made._knowledge.replica.fold, "what decides is what learns"
 
 
 def test_an_update_that_is_refused_changes_nothing() -> None:

@@ -99,7 +99,7 @@ def test_models_of_one_name_are_told_apart_and_prices_reach_them() -> None:
         [Model(Counting(), price=(1.0, 2.0)), Model(Counting(), price=(2.0, 4.0))], "agreement", client_settings=SETTINGS
     )
     assert sorted(made.models) == ["fake-list-chat-model", "fake-list-chat-model#2"]
-    estimates = dict(zip((each.model for each in made.space), made._brain.estimates.costs.tolist(), strict=True))
+    estimates = dict(zip((each.model for each in made.space), made.brain.estimates.costs.tolist(), strict=True))
     assert estimates["fake-list-chat-model#2"] == pytest.approx(2 * estimates["fake-list-chat-model"])
 
 
@@ -107,5 +107,5 @@ def test_settings_that_no_client_has_are_refused_and_secrets_are_not_shown() -> 
     with pytest.raises(ConfigurationError, match="client_settings are api_key, max_concurrency, timeout, retries; got 'tries'"):
         engine(tries=2)
     made = engine(api_key="secret", **SETTINGS)
-    assert "secret" not in repr(made._brain.design)
+    assert "secret" not in repr(made.brain.design)
     assert as_generator(made.models["first"]) is made.models["first"]

@@ -54,7 +54,7 @@ def without_snapshots(engine: UniScale) -> None:
 
 def beliefs(engine: UniScale, question: str) -> Assessment:
     """What an engine thinks of a question, without deciding it."""
-    brain = engine._brain
+    brain = engine.brain
     context = brain.design.encode.context(question, np.zeros(len(NUMBERS)), brain.space)
     return brain.policy.assess(context, engine.weights, np.ones(len(brain.space), dtype=bool))
 
@@ -83,7 +83,7 @@ def test_what_other_prices_have_taught_is_the_factor_to_what_was_expected(tmp_pa
     judge(before, 24)
     factors = []
     for engine in (before, priced(log, DEARER)):
-        estimates = engine._brain.estimates
+        estimates = engine.brain.estimates
         factors.append((beliefs(engine, QUESTIONS[0]).cost - estimates.positions) * estimates.scale.span)
     np.testing.assert_allclose(factors[0], factors[1], atol=1e-9)
 

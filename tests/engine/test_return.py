@@ -52,9 +52,9 @@ def test_what_comes_for_the_first_time_begins_with_the_prior(tmp_path: Path) -> 
     log, (mini, maxi, third) = f"sqlite:///{tmp_path / 'log.db'}", models("mini", "maxi", "third")
     live = engine(log, [mini, maxi])
     judge(live, 12)
-    fold, before = live._brain.fold, told(live)
+    fold, before = live.brain.fold, told(live)
     go_on(live, "mini", "maxi", third)
-    assert live._brain.fold.events == fold.events, "the log need not be read again"
+    assert live.brain.fold.events == fold.events, "the log need not be read again"
     assert {name: told(live)[name] for name in before} == before
     assert sum(told(live).values()) == 12
 
@@ -81,7 +81,7 @@ def test_a_worker_that_starts_in_between_knows_what_has_gone(tmp_path: Path) -> 
     go_on(first, "maxi")
     first.close()
     live = engine(log, [maxi])
-    assert live._brain.fold.events == 0, "it begins at the snapshot"
+    assert live.brain.fold.events == 0, "it begins at the snapshot"
     go_on(live, mini, "maxi")
     assert_same_beliefs(engine(log, [mini, maxi]), live)
     assert sum(told(live).values()) == 24

@@ -82,8 +82,23 @@ class Brain:
 
     @property
     def space(self) -> ConfigurationSpace:
-        """What it chooses from."""
+        """What it chooses from; every configuration's model is one of `models`."""
         return self.design.space
+
+    @property
+    def models(self) -> Mapping[str, Generator]:
+        """The models by name; read-only."""
+        return self.design.models
+
+    @property
+    def verifier(self) -> Verifier | None:
+        """What scores the steps."""
+        return self.design.verifier
+
+    @property
+    def in_dollars(self) -> bool:
+        """Whether costs are counted in dollars, and not in eFLOPs."""
+        return self.estimates.in_dollars
 
     def record(self) -> dict[str, Any]:
         """All that another process needs to fold the log as this one does, JSON-ready."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from uniscale_integrations.cost.hardware import HardwareProfile
@@ -58,7 +59,19 @@ def designed(
         raise ConfigurationError(f"max_cost must be a number above 0, got {max_cost!r}")
     encode, policy = _reading(features, policy)
     sizes, successors = _told(models or ())
-    return Design(found, scorer, space, encode, policy, hardware, max_cost, mean_budget, sizes, successors, client_settings)
+    return Design(
+        MappingProxyType(found),
+        scorer,
+        space,
+        encode,
+        policy,
+        hardware,
+        max_cost,
+        mean_budget,
+        sizes,
+        successors,
+        client_settings,
+    )
 
 
 def _reading(features: object, policy: PolicySpec) -> tuple[RequestEncoder, PolicySpec]:
@@ -102,7 +115,7 @@ def redesigned(
     check_units(found, design.hardware)
     space = space or design.space
     _check(space, found)
-    changed = replace(design, models=found, space=space, sizes=sizes, successors=successors)
+    changed = replace(design, models=MappingProxyType(found), space=space, sizes=sizes, successors=successors)
     if (design.max_cost is not None or design.mean_budget is not None) and in_dollars(changed) != in_dollars(design):
         unit, other = ("dollars", "eFLOPs") if in_dollars(changed) else ("eFLOPs", "dollars")
         raise ConfigurationError(

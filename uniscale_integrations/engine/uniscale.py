@@ -127,19 +127,35 @@ class UniScale:
         return Requests(brain, self._knowledge, Journal(brain, self._knowledge.recalibration, **self._stored))
 
     @property
+    def brain(self) -> Brain:
+        """What decides now: models, configurations, verifier and costs that belong together.
+
+        It does not change, `update` puts another one in its place. Who reads several of these reads them from one brain; `models` and
+        `space` of the engine, read one after the other, may be of two.
+
+        Example:
+            >>> engine = UniScale(models=["uniscale-0.3m", "uniscale-1m"])
+            >>> before = engine.brain
+            >>> engine.update(models=["uniscale-1m"])
+            >>> [list(brain.models) for brain in (before, engine.brain)]
+            [['uniscale-0.3m', 'uniscale-1m'], ['uniscale-1m']]
+        """
+        return self._requests.brain
+
+    @property
     def models(self) -> Mapping[str, Generator]:
         """The models by name."""
-        return self._brain.design.models
+        return self.brain.models
 
     @property
     def verifier(self) -> Verifier | None:
         """What scores the steps."""
-        return self._brain.design.verifier
+        return self.brain.verifier
 
     @property
     def space(self) -> ConfigurationSpace:
         """The configurations to choose from."""
-        return self._brain.space
+        return self.brain.space
 
     @property
     def log(self) -> EventStore:
@@ -149,7 +165,7 @@ class UniScale:
     @property
     def in_dollars(self) -> bool:
         """Whether costs are counted in dollars, as of models with a price, and not in eFLOPs."""
-        return self._brain.estimates.in_dollars
+        return self.brain.in_dollars
 
     def update(
         self, *, models: Sequence[object] | None = None, space: ConfigurationSpace | None = None, prices: Prices | None = None
@@ -176,7 +192,8 @@ class UniScale:
             ['uniscale-0.3m', 'uniscale-1m']
         """
         with self._updating:
-            brain = build(redesigned(self._brain.design, models, space, prices), self.log, self._brain)
+            now = self.brain
+            brain = build(redesigned(now.design, models, space, prices), self.log, now)
             self._knowledge.swap(brain)
             self._requests = self._with(brain)
 
@@ -315,7 +332,7 @@ class UniScale:
             ConfigurationError: only the score counts, and there is none.
         """
         chosen = self.weights if mode is None else weights(mode)
-        cost = self._brain.estimates.position(answer.ledger if isinstance(answer, Answer) else answer)
+        cost = self.brain.estimates.position(answer.ledger if isinstance(answer, Answer) else answer)
         if answer.score is None:
             return chosen.without(score=True).reward(correct, 0.0, cost)
         return chosen.reward(correct, answer.score, cost)
@@ -326,7 +343,7 @@ class UniScale:
         Args:
             answer: what `run` gave, or its outcome in the log.
         """
-        return self._brain.estimates.cost(answer.ledger if isinstance(answer, Answer) else answer)
+        return self.brain.estimates.cost(answer.ledger if isinstance(answer, Answer) else answer)
 
     def sync(self) -> int:
         """Learn now what any worker has logged since; returns how many events that were."""
@@ -354,7 +371,7 @@ class UniScale:
         """
         if most is not None:
             warnings.warn("warm_start(most=...) is now warm_start(limit=...)", DeprecationWarning, stacklevel=2)
-        return take_over(source, self._knowledge, self._brain, most if limit is None else limit)
+        return take_over(source, self._knowledge, self.brain, most if limit is None else limit)
 
     def snapshot(self) -> None:
         """Keep what was learned in the log, so that a worker that opens it later need not fold it from its beginning.
@@ -382,11 +399,8 @@ class UniScale:
         self.close()
 
     def __repr__(self) -> str:
-        return f"UniScale({', '.join(self.models)}; {len(self.space)} configurations, log {self.log.name})"
-
-    @property
-    def _brain(self) -> Brain:
-        return self._requests.brain
+        brain = self.brain
+        return f"UniScale({', '.join(brain.models)}; {len(brain.space)} configurations, log {self.log.name})"
 
     def _wanted(self, question: str | Conversation, mode: Mode | None, budget: Budget | None) -> Wanted:
         chosen = self.weights if mode is None else weights(mode)
