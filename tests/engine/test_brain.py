@@ -6,7 +6,7 @@ from threading import Event, Thread
 
 import pytest
 
-from tests.test_engine import Saying, engine
+from tests.engine.two_models import Saying, engine
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.space import Configuration
 
@@ -29,7 +29,7 @@ def test_every_configuration_of_a_brain_has_its_model_while_models_come_and_go()
     stop, lacking, seen = Event(), list[Configuration](), set[tuple[str, ...]]()
 
     def look() -> None:
-        while not stop.is_set():
+        while not stop.wait(0.0005):
             brain = made.brain
             seen.add(tuple(brain.models))
             lacking.extend(each for each in brain.space if each.model not in brain.models)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from tests.engine.test_refold import QUESTIONS, assert_same_beliefs, beliefs, judge, models, without_snapshots
+from tests.engine.chat_models import assert_same_beliefs, beliefs, judge, models, without_snapshots
+from tests.engine.two_models import QUESTIONS
 from uniscale_integrations.engine import Model, UniScale
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.space import ConfigurationSpace
@@ -31,8 +30,8 @@ def told(made: UniScale) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("policy", ["linucb", "greedy", "knn"])
-def test_it_begins_as_for_who_starts_anew(tmp_path: Path, policy: str) -> None:
-    log, (mini, maxi) = f"sqlite:///{tmp_path / 'log.db'}", models("mini", "maxi")
+def test_it_begins_as_for_who_starts_anew(log: str, policy: str) -> None:
+    mini, maxi = models("mini", "maxi")
     live = engine(log, [mini, maxi], policy)
     judge(live, 24)
     before = beliefs(live, QUESTIONS[0])
@@ -48,8 +47,8 @@ def test_it_begins_as_for_who_starts_anew(tmp_path: Path, policy: str) -> None:
     assert_same_beliefs(engine(log, [mini, maxi], policy), live)
 
 
-def test_what_comes_for_the_first_time_begins_with_the_prior(tmp_path: Path) -> None:
-    log, (mini, maxi, third) = f"sqlite:///{tmp_path / 'log.db'}", models("mini", "maxi", "third")
+def test_what_comes_for_the_first_time_begins_with_the_prior(log: str) -> None:
+    mini, maxi, third = models("mini", "maxi", "third")
     live = engine(log, [mini, maxi])
     judge(live, 12)
     fold, before = live.brain.fold, told(live)
@@ -59,8 +58,8 @@ def test_what_comes_for_the_first_time_begins_with_the_prior(tmp_path: Path) -> 
     assert sum(told(live).values()) == 12
 
 
-def test_what_was_handed_on_to_a_successor_stays_when_a_model_comes_back(tmp_path: Path) -> None:
-    log, (mini, maxi, heir) = f"sqlite:///{tmp_path / 'log.db'}", models("mini", "maxi", "heir")
+def test_what_was_handed_on_to_a_successor_stays_when_a_model_comes_back(log: str) -> None:
+    mini, maxi, heir = models("mini", "maxi", "heir")
     live = engine(log, [mini, maxi])
     judge(live, 24)
     before, judged = beliefs(live, QUESTIONS[0]), told(live)
@@ -74,8 +73,8 @@ def test_what_was_handed_on_to_a_successor_stays_when_a_model_comes_back(tmp_pat
     assert_same_beliefs(UniScale([maxi, heir, mini], "agreement", live.space, log=log), live)
 
 
-def test_a_worker_that_starts_in_between_knows_what_has_gone(tmp_path: Path) -> None:
-    log, (mini, maxi) = f"sqlite:///{tmp_path / 'log.db'}", models("mini", "maxi")
+def test_a_worker_that_starts_in_between_knows_what_has_gone(log: str) -> None:
+    mini, maxi = models("mini", "maxi")
     first = engine(log, [mini, maxi])
     judge(first, 24)
     go_on(first, "maxi")
