@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.instant import InstantVerifier
-from tests.test_engine import Saying
+from tests.engine.two_models import Saying
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.engine.recalibration import Recalibration, pairs

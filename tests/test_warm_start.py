@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from langchain_core.language_models import FakeListChatModel
 
+from tests.engine.two_models import QUESTIONS, engine
 from tests.logged import decisions
-from tests.test_engine import QUESTIONS, engine
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.engine.model_registry import generators
 from uniscale_integrations.engine.outcomes import Outcome, write_outcomes

@@ -205,7 +205,7 @@ def test_waiting_for_a_slot_is_neither_slowness_of_the_model_nor_a_budget_that_i
     failed = [each for each in results if isinstance(each, Exception)]
     assert failed
     assert all(isinstance(each, CrowdedError) and "max_concurrency=1" in str(each) for each in failed)
-    assert not engine._brain.eligibility._too_slow(Budget(seconds=3.0))
+    assert not engine.brain.eligibility._too_slow(Budget(seconds=3.0))
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (8, 1, 1), (1, 4, 2)], ids=str)
@@ -221,7 +221,7 @@ def test_a_refused_request_reaches_its_caller_at_once_and_costs_its_model_nothin
     assert len(asked) <= max(1, shape[0] * shape[1])
     assert not dear.bodies
     assert model.engine is not None
-    assert model.engine._brain.eligibility.resting.models() == {}
+    assert model.engine.brain.eligibility.resting.models() == {}
 
 
 def test_a_filtered_question_does_not_end_step_search_for_others() -> None:
@@ -265,7 +265,7 @@ def test_what_is_a_model_s_fault_rests_it_and_another_answers(status: int) -> No
     model = choosing(openai(server, "gpt-8b"), openai(other, "gpt-70b"))
     assert model.invoke(QUESTION).response_metadata["uniscale"]["configuration"]["model"] == "gpt-70b"
     assert model.engine is not None
-    assert list(model.engine._brain.eligibility.resting.models()) == ["gpt-8b"]
+    assert list(model.engine.brain.eligibility.resting.models()) == ["gpt-8b"]
 
 
 def test_a_question_too_long_for_one_model_goes_to_the_next_which_does_not_rest_it() -> None:
@@ -273,7 +273,7 @@ def test_a_question_too_long_for_one_model_goes_to_the_next_which_does_not_rest_
     model = choosing(openai(Server(behaves=lambda body, n: too_long), "gpt-8b"), openai(Server(), "gpt-70b"))
     assert model.invoke(QUESTION).response_metadata["uniscale"]["configuration"]["model"] == "gpt-70b"
     assert model.engine is not None
-    assert model.engine._brain.eligibility.resting.models() == {}
+    assert model.engine.brain.eligibility.resting.models() == {}
 
 
 def _with_reason(text: str, reason: str) -> httpx.Response:

@@ -133,6 +133,51 @@ def test_what_nobody_judged_is_tried_again_and_not_given_up_for_good(monkeypatch
     assert len(policy.state()["open"]) <= 5
 
 
+def observe_many(policy: NearestNeighbours, first: int, last: int) -> None:
+    """Questions at ever other places, answered rightly by the first configuration and wrongly by the second."""
+    for turn in range(first, last):
+        context, arm = Context(np.array([1.0, float(turn)])), turn % 2
+        policy.decided(str(turn), arm, context)
+        policy.outcome(str(turn), arm, context, Observed(None, 0.0))
+        policy.feedback(str(turn), arm, context, 1.0 - arm)
+
+
+def test_nearest_neighbours_keep_the_most_recent_observations_of_each_configuration() -> None:
+    policy, every = NearestNeighbours(arms(2), neighbours=3, max_observations=8), np.array([True, True])
+    observe_many(policy, 0, 200)
+    state = policy.state()
+    assert state["queries"][:, 1].tolist() == [*range(184, 200, 2), *range(185, 200, 2)]
+    assert policy.assess(HERE, BALANCED, every).correct.tolist() == [1.0, 0.0]
+    stored = NearestNeighbours(arms(2), neighbours=3, max_observations=8)
+    stored.load(state)
+    for each in (policy, stored):
+        observe_many(each, 200, 211)
+    for name, array in policy.state().items():
+        np.testing.assert_array_equal(stored.state()[name], array)
+    place = Context(np.array([1.0, 204.0]))
+    np.testing.assert_array_equal(stored.assess(place, BALANCED, every).reward, policy.assess(place, BALANCED, every).reward)
+
+
+def test_below_the_bound_nearest_neighbours_forget_nothing() -> None:
+    bounded, free = (NearestNeighbours(arms(2), neighbours=3, max_observations=limit) for limit in (100, 10**6))
+    for policy in (bounded, free):
+        observe_many(policy, 0, 200)
+    for name, array in free.state().items():
+        np.testing.assert_array_equal(bounded.state()[name], array)
+    assert bounded.name != free.name, "a state of one is none of the other"
+
+
+def test_means_need_no_observations_and_neighbours_no_fewer_than_they_are() -> None:
+    policy = Greedy(arms(2))
+    sizes = []
+    for turn in range(300):
+        policy.feedback(str(turn), decide(policy, HERE, str(turn)).action, HERE, 0.5)
+        sizes.append(sum(array.size for array in policy.state().values()))
+    assert sizes[0] == sizes[-1]
+    with pytest.raises(ConfigurationError, match="max_observations must be more than the 20 neighbours, got 20"):
+        NearestNeighbours(arms(2), max_observations=20)
+
+
 def test_a_change_of_prices_is_known_to_those_that_keep_means_too() -> None:
     cheap = [Configuration("model 0"), Configuration("model 1")]
     old, new = (

@@ -154,7 +154,7 @@ def test_it_shows_what_the_engine_believes_and_not_what_another_would(policy: st
     shown = collected(engine.log)
     average = np.mean([decision.features for decision in decisions(engine)], axis=0)
     every = np.ones(len(engine.space), dtype=bool)
-    expected = engine._brain.policy.assess(Context(average), Weights(1 / 3, 1 / 3, 1 / 3), every)
+    expected = engine.brain.policy.assess(Context(average), Weights(1 / 3, 1 / 3, 1 / 3), every)
     names = [each["name"] for each in shown["configurations"]]
     for row in shown["beliefs"]["rows"]:
         arm = [str(each) for each in engine.space].index(names[row["configuration"]])

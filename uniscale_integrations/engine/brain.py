@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
 from uniscale_integrations.cost.hardware import HardwareProfile
 from uniscale_integrations.engine.eligibility import Eligibility
 from uniscale_integrations.engine.estimates import Estimates
+from uniscale_integrations.engine.price_history import PriceHistory
 from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.actions import ActionFeatures
@@ -38,6 +39,7 @@ class Design:
         mean_budget: what requests may cost on average.
         sizes: parameters of models by name, where they were given.
         successors: names of models that succeed another one, with its name.
+        client_settings: of the clients around models of a framework, also of those that come later.
     """
 
     models: Mapping[str, Generator]
@@ -50,6 +52,7 @@ class Design:
     mean_budget: float | None = None
     sizes: Mapping[str, float] | None = None
     successors: tuple[tuple[str, str], ...] = ()
+    client_settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,8 +82,23 @@ class Brain:
 
     @property
     def space(self) -> ConfigurationSpace:
-        """What it chooses from."""
+        """What it chooses from; every configuration's model is one of `models`."""
         return self.design.space
+
+    @property
+    def models(self) -> Mapping[str, Generator]:
+        """The models by name; read-only."""
+        return self.design.models
+
+    @property
+    def verifier(self) -> Verifier | None:
+        """What scores the steps."""
+        return self.design.verifier
+
+    @property
+    def in_dollars(self) -> bool:
+        """Whether costs are counted in dollars, and not in eFLOPs."""
+        return self.estimates.in_dollars
 
     def record(self) -> dict[str, Any]:
         """All that another process needs to fold the log as this one does, JSON-ready."""
@@ -119,9 +137,10 @@ def build(design: Design, log: EventStore, previous: Brain | None = None) -> Bra
         pacing = previous.pacing and previous.pacing.at(estimates.scale)
     if pacing is None and design.mean_budget is not None:
         pacing = Pacing(design.mean_budget, estimates.scale)
-    fold = Fold(log, design.policy(arms), arms, design.encode.name, estimates)
-    body = json.dumps(described(design, estimates), sort_keys=True)
-    return Brain(design, estimates, eligibility, fold, pacing, f"brain:{blake2b(body.encode(), digest_size=12).hexdigest()}")
+    record = described(design, estimates)
+    key = f"brain:{blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=12).hexdigest()}"
+    fold = Fold(log, design.policy(arms), arms, design.encode.name, PriceHistory(log, key, record))
+    return Brain(design, estimates, eligibility, fold, pacing, key)
 
 
 def described(design: Design, estimates: Estimates) -> dict[str, Any]:

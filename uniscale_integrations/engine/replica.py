@@ -59,12 +59,8 @@ class Replica:
 
         What takes long, converting and reading, holds up nobody; only the last few events are folded while others wait.
         """
+        self._teach(fold)
         with self._syncing:
-            with self._lock:
-                state, fold.position, fold.events = self.fold.state(), self.fold.position, self.fold.events
-            # LAPACK holds the interpreter; on threads that wait for each other it takes ten times as long.
-            with threadpool_limits(1):
-                fold.take(state)
             while True:
                 entries = fold.log.since(fold.position)
                 with self._lock:
@@ -72,6 +68,23 @@ class Replica:
                     if fold.position >= self.fold.position:
                         self.fold = fold
                         return
+
+    def _teach(self, fold: Fold) -> None:
+        """Have another fold, which is nobody's yet, learn what this one has learned, and what comes back to it from the log."""
+        with self._lock:
+            state, position, events = self.fold.state(), self.fold.position, self.fold.events
+            returning = fold.returning(self.fold)
+        # LAPACK holds the interpreter; on threads that wait for each other it takes ten times as long.
+        with threadpool_limits(1):
+            if returning and fold.reproducible:
+                # As it is for who starts anew.
+                fold.resume()
+                fold.catch_up()
+                return
+            fold.position, fold.events = position, events
+            fold.take(state)
+            if returning:
+                fold.recover(returning)
 
     def sync(self) -> int:
         """Learn now what any worker has logged since; returns how many events that were.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 from uniscale_integrations.cost.hardware import HardwareProfile
 from uniscale_integrations.engine.brain import Design
 from uniscale_integrations.engine.estimates import check_units, limited_by
-from uniscale_integrations.engine.model_registry import Model, default_space, loaded, suiting
+from uniscale_integrations.engine.model_registry import Model, default_space, generators, loaded, suiting
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.encoders import JointContext, RequestEncoder, WithNumbers, query_encoder
 from uniscale_integrations.policy.named import PolicySpec
@@ -17,6 +19,11 @@ from uniscale_integrations.search.conversation import NUMBERS
 from uniscale_integrations.search.ports import Generator, Verifier
 from uniscale_integrations.space import ConfigurationSpace
 from uniscale_integrations.verifiers.named import checked, named_verifier
+
+ClientSettings = Mapping[str, Any]
+"""Of the clients around models of a framework, some of `CLIENT_SETTINGS`."""
+
+CLIENT_SETTINGS = ("api_key", "max_concurrency", "timeout", "retries")
 
 Prices = Mapping[str, tuple[float, float]]
 """Of models by name, in USD per 1M input and output tokens."""
@@ -32,12 +39,16 @@ def designed(
     hardware: HardwareProfile,
     max_cost: float | None,
     mean_budget: float | None,
+    client_settings: ClientSettings,
 ) -> Design:
     """The design of a new engine; parameters as of `UniScale`.
 
     Raises:
         ConfigurationError: parts that do not fit together, or settings that cannot be.
     """
+    if unknown := sorted(set(client_settings).difference(CLIENT_SETTINGS)):
+        raise ConfigurationError(f"client_settings are {', '.join(CLIENT_SETTINGS)}; got {unknown[0]!r}")
+    models = models and _built(models, client_settings)
     found = loaded(models, prices)
     check_units(found, hardware)
     chosen = suiting(found.values()) if verifier == "auto" else verifier
@@ -48,7 +59,19 @@ def designed(
         raise ConfigurationError(f"max_cost must be a number above 0, got {max_cost!r}")
     encode, policy = _reading(features, policy)
     sizes, successors = _told(models or ())
-    return Design(found, scorer, space, encode, policy, hardware, max_cost, mean_budget, sizes, successors)
+    return Design(
+        MappingProxyType(found),
+        scorer,
+        space,
+        encode,
+        policy,
+        hardware,
+        max_cost,
+        mean_budget,
+        sizes,
+        successors,
+        client_settings,
+    )
 
 
 def _reading(features: object, policy: PolicySpec) -> tuple[RequestEncoder, PolicySpec]:
@@ -76,7 +99,7 @@ def redesigned(
     """
     found, sizes, successors = dict(design.models), dict(design.sizes or {}), design.successors
     if models is not None:
-        given = [_staying(each, found) for each in models]
+        given = _built([_staying(each, found) for each in models], design.client_settings)
         new = loaded(given)
         named, following = _told(given)
         for heir, ancestor in following:
@@ -92,7 +115,7 @@ def redesigned(
     check_units(found, design.hardware)
     space = space or design.space
     _check(space, found)
-    changed = replace(design, models=found, space=space, sizes=sizes, successors=successors)
+    changed = replace(design, models=MappingProxyType(found), space=space, sizes=sizes, successors=successors)
     if (design.max_cost is not None or design.mean_budget is not None) and in_dollars(changed) != in_dollars(design):
         unit, other = ("dollars", "eFLOPs") if in_dollars(changed) else ("eFLOPs", "dollars")
         raise ConfigurationError(
@@ -104,6 +127,14 @@ def redesigned(
 def in_dollars(design: Design) -> bool:
     """Whether a design's costs are counted in dollars."""
     return limited_by(next(iter(design.models.values())), design.hardware, Budget(usd=1.0)) is not None
+
+
+def _built(models: Sequence[object], settings: ClientSettings) -> Sequence[object]:
+    """The models, those of a framework behind clients with these settings; what is a generator already stays as it is."""
+    if not settings or isinstance(models, str):
+        return models
+    inner = generators([each.model if isinstance(each, Model) else each for each in models], **settings)
+    return [replace(each, model=built) if isinstance(each, Model) else built for each, built in zip(models, inner, strict=True)]
 
 
 def _staying(model: object, present: Mapping[str, Generator]) -> object:

@@ -19,7 +19,7 @@ from uniscale_integrations.engine.brain import Brain, build
 from uniscale_integrations.engine.journal import Decision, Journal
 from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.requests import Requests, Wanted
-from uniscale_integrations.engine.setup import Prices, designed, redesigned
+from uniscale_integrations.engine.setup import ClientSettings, Prices, designed, redesigned
 from uniscale_integrations.engine.warm_start import take_over
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.ports import EventStore
@@ -69,6 +69,9 @@ class UniScale:
         store_queries: whether the log keeps the text of questions; otherwise it keeps features and a hash.
         store_paths: whether the log keeps every path of a search, with the text of the answers, for reports to show.
         observers: are told what happens while requests are served, as events of `telemetry`; they change nothing.
+        client_settings: of the clients around models of a framework, from the beginning and after `update`: `max_concurrency`,
+            `timeout` in seconds and `retries` of one request, and the `api_key` of models that are named with their provider. Models
+            that are generators already keep their own.
 
     Raises:
         ConfigurationError: a space of models that are not there, or settings that cannot be.
@@ -102,10 +105,12 @@ class UniScale:
         store_queries: bool = False,
         store_paths: bool = False,
         observers: Sequence[Observer] = (),
+        client_settings: ClientSettings | None = None,
     ) -> None:
         self.weights, self.sampling = weights(mode), sampling or Sampling()
         spec = PolicySpec(policy, settings)
-        design = designed(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget)
+        clients = client_settings or {}
+        design = designed(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget, clients)
         self._observers, self._updating = tuple(observers), Lock()
         self._stored = {"store_queries": store_queries, "store_paths": store_paths}
         self._knowledge = Knowledge(log)
@@ -122,19 +127,35 @@ class UniScale:
         return Requests(brain, self._knowledge, Journal(brain, self._knowledge.recalibration, **self._stored))
 
     @property
+    def brain(self) -> Brain:
+        """What decides now: models, configurations, verifier and costs that belong together.
+
+        It does not change, `update` puts another one in its place. Who reads several of these reads them from one brain; `models` and
+        `space` of the engine, read one after the other, may be of two.
+
+        Example:
+            >>> engine = UniScale(models=["uniscale-0.3m", "uniscale-1m"])
+            >>> before = engine.brain
+            >>> engine.update(models=["uniscale-1m"])
+            >>> [list(brain.models) for brain in (before, engine.brain)]
+            [['uniscale-0.3m', 'uniscale-1m'], ['uniscale-1m']]
+        """
+        return self._requests.brain
+
+    @property
     def models(self) -> Mapping[str, Generator]:
         """The models by name."""
-        return self._brain.design.models
+        return self.brain.models
 
     @property
     def verifier(self) -> Verifier | None:
         """What scores the steps."""
-        return self._brain.design.verifier
+        return self.brain.verifier
 
     @property
     def space(self) -> ConfigurationSpace:
         """The configurations to choose from."""
-        return self._brain.space
+        return self.brain.space
 
     @property
     def log(self) -> EventStore:
@@ -144,14 +165,15 @@ class UniScale:
     @property
     def in_dollars(self) -> bool:
         """Whether costs are counted in dollars, as of models with a price, and not in eFLOPs."""
-        return self._brain.estimates.in_dollars
+        return self.brain.in_dollars
 
     def update(
         self, *, models: Sequence[object] | None = None, space: ConfigurationSpace | None = None, prices: Prices | None = None
     ) -> None:
         """Go on with other models, configurations or prices, while requests go on.
 
-        Requests that are under way end as they began. Nothing that was learned of the models and configurations that stay is lost.
+        Requests that are under way end as they began. Nothing that was learned of the models and configurations that stay is lost, and one
+        that was removed and comes back begins with what the log tells of it.
 
         Args:
             models: all that there are to be: new ones as at the beginning, perhaps in a `Model`, and those that stay, by their names.
@@ -170,7 +192,8 @@ class UniScale:
             ['uniscale-0.3m', 'uniscale-1m']
         """
         with self._updating:
-            brain = build(redesigned(self._brain.design, models, space, prices), self.log, self._brain)
+            now = self.brain
+            brain = build(redesigned(now.design, models, space, prices), self.log, now)
             self._knowledge.swap(brain)
             self._requests = self._with(brain)
 
@@ -309,7 +332,7 @@ class UniScale:
             ConfigurationError: only the score counts, and there is none.
         """
         chosen = self.weights if mode is None else weights(mode)
-        cost = self._brain.estimates.position(answer.ledger if isinstance(answer, Answer) else answer)
+        cost = self.brain.estimates.position(answer.ledger if isinstance(answer, Answer) else answer)
         if answer.score is None:
             return chosen.without(score=True).reward(correct, 0.0, cost)
         return chosen.reward(correct, answer.score, cost)
@@ -320,7 +343,7 @@ class UniScale:
         Args:
             answer: what `run` gave, or its outcome in the log.
         """
-        return self._brain.estimates.cost(answer.ledger if isinstance(answer, Answer) else answer)
+        return self.brain.estimates.cost(answer.ledger if isinstance(answer, Answer) else answer)
 
     def sync(self) -> int:
         """Learn now what any worker has logged since; returns how many events that were."""
@@ -348,13 +371,13 @@ class UniScale:
         """
         if most is not None:
             warnings.warn("warm_start(most=...) is now warm_start(limit=...)", DeprecationWarning, stacklevel=2)
-        return take_over(source, self._knowledge, self._brain, most if limit is None else limit)
+        return take_over(source, self._knowledge, self.brain, most if limit is None else limit)
 
     def snapshot(self) -> None:
         """Keep what was learned in the log, so that a worker that opens it later need not fold it from its beginning.
 
-        An engine does so by itself now and then, and after every `update`. Without snapshots the log is folded from its beginning: at the
-        prices of today, and with nothing handed on to successors.
+        An engine does so by itself now and then, and after every `update`. Without snapshots the log is folded from its beginning, which
+        gives the same, but for what was handed on to successors and what models that are gone have taught of the others.
 
         Raises:
             LogError: it could not be written.
@@ -376,11 +399,8 @@ class UniScale:
         self.close()
 
     def __repr__(self) -> str:
-        return f"UniScale({', '.join(self.models)}; {len(self.space)} configurations, log {self.log.name})"
-
-    @property
-    def _brain(self) -> Brain:
-        return self._requests.brain
+        brain = self.brain
+        return f"UniScale({', '.join(brain.models)}; {len(brain.space)} configurations, log {self.log.name})"
 
     def _wanted(self, question: str | Conversation, mode: Mode | None, budget: Budget | None, **further: Any) -> Wanted:
         chosen = self.weights if mode is None else weights(mode)

@@ -255,14 +255,9 @@ def _uses_responses(model: BaseChatModel, bound_model: Model, options: Mapping[s
     # A pydantic model takes longer than all else here to say that it has no such attribute.
     if not callable(getattr(type(model), "_use_responses_api", None)):
         return False
-<<<<<<< HEAD
     decides = cast(Any, model)._use_responses_api
-    bound = asking.kwargs if isinstance(asking, RunnableBinding) else {}
-    return bool(decides({**getattr(model, "model_kwargs", {}), **bound, **options}))
-=======
     kwargs = bound_model.kwargs if isinstance(bound_model, RunnableBinding) else {}
     return bool(decides({**getattr(model, "model_kwargs", {}), **kwargs, **options}))
->>>>>>> sideA
 
 
 def _says_anything(chunk: AIMessageChunk) -> bool:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import blake2b
 from io import BytesIO
 from statistics import fmean
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.events import Decision, Event, Feedback, Outcome
 from uniscale_integrations.log.ports import BEGINNING, Entry, EventStore, Position, Written
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.policy import Context, Observed, Policy, State
 from uniscale_integrations.policy.schema import FeatureSchema
-from uniscale_integrations.policy.transfer import key
+from uniscale_integrations.policy.transfer import configuration_of, key
+from uniscale_integrations.space import Configuration
 
 REMEMBERED = 20_000
 """Decisions kept at hand, whose features feedback needs; older ones are read from the log again."""
@@ -32,6 +33,9 @@ VERSION = 4
 FEEDBACK = "fold.feedback"
 """The number of judged decisions in a state."""
 
+CONFIGURATIONS = "fold.configurations"
+"""The configurations that decisions were of, in a state."""
+
 
 def schema_key(encoder: str) -> str:
     """The key under which the log keeps the names of an encoder's features."""
@@ -41,9 +45,23 @@ def schema_key(encoder: str) -> str:
 class Costs(Protocol):
     """Where what outcomes have cost lies between cheap and dear."""
 
-    def position(self, outcome: Outcome) -> float:
-        """`C~` of an outcome, in [0, 1]."""
+    def position(self, outcome: Outcome, configuration: Configuration, brain: str) -> float:
+        """`C~` of an outcome.
+
+        Args:
+            outcome: of a decision.
+            configuration: what was decided.
+            brain: the key under which the log describes what decided; empty where the decision does not say.
+        """
         ...
+
+
+class Understood(NamedTuple):
+    """A decision as the policy understands it, with the key of the brain that took it."""
+
+    arm: int
+    context: Context
+    brain: str
 
 
 class Fold:
@@ -64,15 +82,17 @@ class Fold:
         position: up to where the log has been folded.
         events: how many events that were.
         feedback: how many decisions have been judged.
+        configurations: what decisions were of, also where the policy does not have it.
     """
 
     def __init__(self, log: EventStore, policy: Policy, arms: Arms, encoder: str, costs: Costs) -> None:
         self.log, self.policy, self.position, self.events, self.feedback = log, policy, BEGINNING, 0, 0
+        self.configurations: set[Configuration] = set()
         self._arms_of, self._encoder, self._costs = arms, encoder, costs
         self._arms = {configuration: arm for arm, configuration in enumerate(arms.configurations)}
         self._schemas: dict[str, FeatureSchema | None] = {encoder: arms.schema}
         self._kept = 0
-        self._decisions: OrderedDict[str, tuple[int, Context] | None] = OrderedDict()
+        self._decisions: OrderedDict[str, Understood | None] = OrderedDict()
         self._said: dict[str, dict[tuple[str, str], float]] = {}
         # A decision counts for what the first judgement of it said, and by that it is revised.
         self._weights: dict[str, float] = {}
@@ -117,13 +137,39 @@ class Fold:
 
     def take(self, state: State) -> None:
         """Begin with what another fold of this kind has learned, up to wherever that was."""
-        arrays = {name: array for name, array in state.items() if name != FEEDBACK}
+        arrays = {name: array for name, array in state.items() if name not in (FEEDBACK, CONFIGURATIONS)}
         self.policy.load(arrays)
         self.feedback = int(state.get(FEEDBACK, np.array(0)))
+        self.configurations = {configuration_of(str(name)) for name in state.get(CONFIGURATIONS, ())}
 
     def state(self) -> State:
         """For `take`."""
-        return {**self.policy.state(), FEEDBACK: np.array(self.feedback)}
+        names = np.array(sorted(map(key, self.configurations)), dtype=np.str_)
+        return {**self.policy.state(), FEEDBACK: np.array(self.feedback), CONFIGURATIONS: names}
+
+    def returning(self, before: Fold) -> set[Configuration]:
+        """Configurations of this fold that an earlier one lacks, although decisions were of them."""
+        return (before.configurations & self._arms.keys()) - before._arms.keys()
+
+    @property
+    def reproducible(self) -> bool:
+        """Whether the log tells all that may have been learned: it has its first event, and nothing was handed on to a successor."""
+        return self.log.complete and not any(heir in self._arms_of.models for heir, _ in self._arms_of.successors)
+
+    def catch_up(self) -> None:
+        """Fold what the log has after the position."""
+        while entries := self.log.since(self.position):
+            self.apply(entries)
+
+    def recover(self, configurations: Collection[Configuration]) -> None:
+        """Learn what the log tells of some configurations up to the position, where the state that was taken over lacks it."""
+        end, self.position, count = self.position, BEGINNING, (self.events, self.feedback)
+        found: set[str] = set()
+        while entries := [entry for entry in self.log.since(self.position) if entry.position <= end]:
+            found |= {each.event.decision_id for each in entries if _is_of(each.event, configurations)}
+            self.apply([entry for entry in entries if entry.event.decision_id in found])
+            self.position = entries[-1].position
+        self.position, (self.events, self.feedback) = end, count
 
     def _of_what_is_lost(self) -> tuple[Position, bytes] | None:
         """The last snapshot of this kind, where the log no longer begins at its beginning."""
@@ -170,15 +216,17 @@ class Fold:
             self._weights.pop(forgotten, None)
 
     def _decided(self, decision: Decision) -> None:
+        self.configurations.add(decision.configuration)
         known = self._understood(decision)
         self._decisions[decision.decision_id] = known
         if known is not None:
-            self.policy.decided(decision.decision_id, *known)
+            self.policy.decided(decision.decision_id, known.arm, known.context)
 
     def _came(self, outcome: Outcome) -> None:
         known = self._decisions.get(outcome.decision_id)
         if known is not None and not outcome.failed:
-            self.policy.outcome(outcome.decision_id, *known, Observed(outcome.score, self._costs.position(outcome)))
+            cost = self._costs.position(outcome, self._arms_of.configurations[known.arm], known.brain)
+            self.policy.outcome(outcome.decision_id, known.arm, known.context, Observed(outcome.score, cost))
 
     def _judged(self, feedback: Feedback) -> None:
         known = self._decisions.get(feedback.decision_id)
@@ -191,16 +239,16 @@ class Fold:
         weight = self._weights.setdefault(feedback.decision_id, feedback.weight)
         self.feedback += before is None
         if after != before:
-            self.policy.feedback(feedback.decision_id, *known, after, weight, before)
+            self.policy.feedback(feedback.decision_id, known.arm, known.context, after, weight, before)
 
-    def _understood(self, decision: Decision) -> tuple[int, Context] | None:
+    def _understood(self, decision: Decision) -> Understood | None:
         arm = self._arms.get(decision.configuration)
         schema = None if arm is None else self._schema(decision.encoder)
         if arm is None or schema is None or len(decision.features) != len(schema):
             return None
         own = decision.encoder == self._encoder
         features = np.array(decision.features) if own else self._arms_of.schema.read(schema, decision.features)
-        return arm, Context(features)
+        return Understood(arm, Context(features), str(decision.extra.get("brain", "")))
 
     def _schema(self, encoder: str) -> FeatureSchema | None:
         """The names of an encoder's features; `None` where the log does not know them."""
@@ -223,3 +271,7 @@ class Fold:
             elif isinstance(event, Feedback) and entry.position <= self.position:
                 self._said.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
                 self._weights.setdefault(event.decision_id, event.weight)
+
+
+def _is_of(event: Event, configurations: Collection[Configuration]) -> bool:
+    return isinstance(event, Decision) and event.configuration in configurations

@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from uniscale_integrations.errors import StateError
+from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Weights
@@ -24,6 +24,9 @@ UNSEEN = float("nan")
 PATIENCE = 1000
 """Decisions for which the feedback of another one is waited for."""
 
+MAX_OBSERVATIONS = 5_000
+"""Observations of each configuration in which neighbours are looked for: a few megabytes and milliseconds."""
+
 
 class Baseline:
     """Tries every configuration once and then expects of each the mean of what it has seen of it; chooses the best.
@@ -37,7 +40,8 @@ class Baseline:
     def __init__(self, arms: Arms) -> None:
         self.arms = arms
         self._chosen = np.zeros(len(arms))
-        self._known = [_Observations(len(arms.schema)) for _ in range(len(arms))]
+        # Sums of correctness, score and log of cost over what was expected, and how often each was observed.
+        self._sums, self._counts = np.zeros((len(arms), 3)), np.zeros((len(arms), 3))
         self._open: OrderedDict[str, tuple[int, float, float]] = OrderedDict()
 
     @property
@@ -46,7 +50,7 @@ class Baseline:
 
     def assess(self, context: Context, objective: Weights, eligible: Mask) -> Assessment:
         """The mean of what was seen, for this question."""
-        parts = np.stack([self._mean(known, context) for known in self._known], axis=1)
+        parts = np.stack([self._mean(arm, context) for arm in range(len(self.arms))], axis=1)
         told = ~np.isnan(parts[0])
         objective = objective if self.arms.scored else objective.without(score=True)
         correct, score, cost = np.nan_to_num(parts)
@@ -80,52 +84,48 @@ class Baseline:
         seen = self._open.pop(decision, None)
         if seen is not None:
             _, score, over = seen
-            self._known[action].add(context.query, (correct, score, 0.0 if np.isnan(over) else over))
+            self._observe(action, context.query, np.array([correct, score, 0.0 if np.isnan(over) else over]))
 
     def state(self) -> State:
         """Everything that was seen, with the names of what it is of."""
-        number = np.repeat(np.arange(len(self.arms)), [known.count for known in self._known])
         return {
             "arms": np.array([key(each) for each in self.arms.configurations], dtype=np.str_),
             "names": np.array(self.arms.schema.names, dtype=np.str_),
             "chosen": self._chosen.copy(),
-            "number": number,
-            "queries": np.concatenate([known.queries for known in self._known]),
-            "parts": np.concatenate([known.parts for known in self._known]),
+            "sums": self._sums.copy(),
+            "counts": self._counts.copy(),
             "open": np.array(list(self._open), dtype=np.str_),
             "seen": np.array(list(self._open.values()), dtype=np.float64).reshape(-1, 3),
         }
 
     def load(self, state: State) -> None:
         """Take over what `state` gave; what was seen of configurations that are not there is left out."""
-        missing = [
-            name for name in ("arms", "names", "chosen", "number", "queries", "parts", "open", "seen") if name not in state
-        ]
-        if missing:
-            raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
-        places = {key(each): arm for arm, each in enumerate(self.arms.configurations)}
-        here = [places.get(str(name)) for name in state["arms"]]
-        column = {str(name): place for place, name in enumerate(state["names"])}
-        queries = np.concatenate([state["queries"], np.zeros((len(state["queries"]), 1))], axis=1)
-        queries = queries[:, [column.get(name, -1) for name in self.arms.schema.names]]
-        self._chosen = np.zeros(len(self.arms))
-        self._known = [_Observations(len(self.arms.schema)) for _ in range(len(self.arms))]
+        _require(state, "arms", "names", "chosen", "sums", "counts", "open", "seen")
+        here, count = self._places(state), len(self.arms)
+        self._chosen, self._sums, self._counts = np.zeros(count), np.zeros((count, 3)), np.zeros((count, 3))
         for old, arm in enumerate(here):
             if arm is not None:
                 self._chosen[arm] = state["chosen"][old]
-        for number, query, parts in zip(state["number"].tolist(), queries, state["parts"].tolist(), strict=True):
-            arm = here[number]
-            if arm is not None:
-                self._known[arm].add(query, tuple(parts))
+                self._sums[arm], self._counts[arm] = state["sums"][old], state["counts"][old]
         self._open = OrderedDict()
         for decision, (number, score, over) in zip(map(str, state["open"]), state["seen"].tolist(), strict=True):
             arm = here[int(number)]
             if arm is not None:
                 self._open[decision] = arm, score, over
 
-    def _mean(self, known: _Observations, context: Context) -> Array:
-        """Mean correctness, score and log of cost over what was expected, shape (3,); NaN where nothing was seen."""
-        return known.mean
+    def _places(self, state: State) -> list[int | None]:
+        """For each configuration of a state its number here; `None` where it is not there."""
+        places = {key(each): arm for arm, each in enumerate(self.arms.configurations)}
+        return [places.get(str(name)) for name in state["arms"]]
+
+    def _observe(self, action: int, query: Array, parts: Array) -> None:
+        """Learn correctness, score (NaN where none) and log of cost over what was expected, shape (3,)."""
+        self._sums[action] += np.nan_to_num(parts)
+        self._counts[action] += ~np.isnan(parts)
+
+    def _mean(self, action: int, context: Context) -> Array:
+        """Of what was observed of each part, shape (3,); NaN where nothing was."""
+        return _means(self._sums[action], self._counts[action])
 
 
 class Greedy(Baseline):
@@ -147,15 +147,46 @@ class NearestNeighbours(Baseline):
         arms: what there is to choose from.
         neighbours: k.
         exploration: how often a configuration is chosen by chance.
+        max_observations: of each configuration, the most recent of which are kept.
+
+    Raises:
+        ConfigurationError: no more observations than neighbours.
     """
 
-    def __init__(self, arms: Arms, neighbours: int = 20, exploration: float = 0.05) -> None:
+    def __init__(
+        self, arms: Arms, neighbours: int = 20, exploration: float = 0.05, max_observations: int = MAX_OBSERVATIONS
+    ) -> None:
+        if max_observations <= neighbours:
+            raise ConfigurationError(f"max_observations must be more than the {neighbours} neighbours, got {max_observations}")
         super().__init__(arms)
-        self._neighbours, self._exploration = neighbours, exploration
+        self._neighbours, self._exploration, self._limit = neighbours, exploration, max_observations
+        self._recent = self._none()
 
     @property
     def name(self) -> str:
-        return f"knn {self._neighbours} {self._exploration:g}"
+        return f"knn {self._neighbours} {self._exploration:g} {self._limit}"
+
+    def state(self) -> State:
+        """Beside the means the observations, those of each configuration from the oldest to the newest."""
+        return {
+            **super().state(),
+            "number": np.repeat(np.arange(len(self.arms)), [len(recent.parts) for recent in self._recent]),
+            "queries": np.concatenate([recent.queries for recent in self._recent]),
+            "parts": np.concatenate([recent.parts for recent in self._recent]),
+        }
+
+    def load(self, state: State) -> None:
+        _require(state, "number", "queries", "parts")
+        super().load(state)
+        here, column = self._places(state), {str(name): place for place, name in enumerate(state["names"])}
+        # A feature that was not known is 0.
+        queries = np.concatenate([state["queries"], np.zeros((len(state["queries"]), 1))], axis=1)
+        queries = queries[:, [column.get(name, -1) for name in self.arms.schema.names]]
+        self._recent = self._none()
+        for number, query, parts in zip(state["number"].tolist(), queries, state["parts"], strict=True):
+            arm = here[number]
+            if arm is not None:
+                self._recent[arm].add(query, parts)
 
     def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
         if (assessment.bonus[assessment.eligible] > 0).any():
@@ -164,49 +195,68 @@ class NearestNeighbours(Baseline):
         drawn = int(arms[rng.integers(len(arms))]) if rng.random() < self._exploration else best
         return Choice(drawn, self._exploration / len(arms) + (1.0 - self._exploration) * (drawn == best))
 
-    def _mean(self, known: _Observations, context: Context) -> Array:
-        if known.count <= self._neighbours:
-            return super()._mean(known, context)
-        distances = np.square(known.queries - context.query).sum(axis=1)
-        parts = known.parts[np.argpartition(distances, self._neighbours)[: self._neighbours]]
+    def _observe(self, action: int, query: Array, parts: Array) -> None:
+        super()._observe(action, query, parts)
+        self._recent[action].add(query, parts)
+
+    def _mean(self, action: int, context: Context) -> Array:
+        recent = self._recent[action]
+        if len(recent.parts) <= self._neighbours:
+            return super()._mean(action, context)
+        distances = np.square(recent.queries - context.query).sum(axis=1)
+        parts = recent.parts[np.argpartition(distances, self._neighbours)[: self._neighbours]]
         return _means(np.nansum(parts, axis=0), self._neighbours - np.isnan(parts).sum(axis=0))
 
+    def _none(self) -> list[_Recent]:
+        return [_Recent(len(self.arms.schema), self._limit) for _ in range(len(self.arms))]
 
-class _Observations:
-    """Questions with what came of a configuration on them, in arrays that grow.
+
+class _Recent:
+    """The most recent questions with what came of a configuration on them, in their order, in arrays that grow up to twice a limit.
 
     Args:
         query_dim: n.
+        limit: how many are kept.
     """
 
-    def __init__(self, query_dim: int) -> None:
-        self.count = 0
-        self._sums, self._counts = np.zeros(3), np.zeros(3)
-        self._queries, self._parts = np.empty((64, query_dim)), np.empty((64, 3))
+    def __init__(self, query_dim: int, limit: int) -> None:
+        self._limit, self._start, self._end = limit, 0, 0
+        self._queries, self._parts = np.empty((min(64, 2 * limit), query_dim)), np.empty((min(64, 2 * limit), 3))
 
     @property
     def queries(self) -> Array:
         """Shape (count, n)."""
-        return self._queries[: self.count]
+        return self._queries[self._start : self._end]
 
     @property
     def parts(self) -> Array:
-        """Correctness, score (NaN where none) and log of cost over what was expected, shape (count, 3)."""
-        return self._parts[: self.count]
+        """Shape (count, 3)."""
+        return self._parts[self._start : self._end]
 
-    @property
-    def mean(self) -> Array:
-        """Of what was seen of each part, shape (3,); NaN where nothing was."""
-        return _means(self._sums, self._counts)
+    def add(self, query: Array, parts: Array) -> None:
+        if self._end == len(self._parts):
+            self._make_room()
+        self._queries[self._end], self._parts[self._end] = query, parts
+        self._end += 1
+        self._start = max(self._start, self._end - self._limit)
 
-    def add(self, query: Array, parts: tuple[float, ...]) -> None:
-        if self.count == len(self._parts):
-            self._queries = np.concatenate([self._queries, np.empty_like(self._queries)])
-            self._parts = np.concatenate([self._parts, np.empty_like(self._parts)])
-        self._queries[self.count], self._parts[self.count] = query, parts
-        self._sums += np.nan_to_num(parts)
-        self._counts += ~np.isnan(parts)
-        self.count += 1
+    def _make_room(self) -> None:
+        """Move what is kept to the front of arrays that have room for as many again, within the limit."""
+        count = self._end - self._start
+        size = min(2 * count, 2 * self._limit)
+        queries, parts = np.empty((size, self._queries.shape[1])), np.empty((size, 3))
+        queries[:count], parts[:count] = self.queries, self.parts
+        self._queries, self._parts, self._start, self._end = queries, parts, 0, count
+
+
+def _require(state: State, *names: str) -> None:
+    """That a state has all of these arrays.
+
+    Raises:
+        StateError: it has not.
+    """
+    if missing := [name for name in names if name not in state]:
+        raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
 
 
 def _means(sums: Array, counts: Array) -> Array:

@@ -94,14 +94,23 @@ class JointLinUCBPolicy:
         """Everything that was learned, with the names of what it is of."""
         heads = {"judged": self._judged.state(), "observed": self._observed.state()}
         arrays: dict[str, Array] = {f"{part}.{name}": array for part, head in heads.items() for name, array in head.items()}
-        return {**arrays, "names": np.array(self.arms.schema.names, dtype=np.str_), "feedback": np.array(self._feedback)}
+        return {
+            **arrays,
+            "names": np.array(self.arms.schema.names, dtype=np.str_),
+            "feedback": np.array(self._feedback),
+            "span": np.array(self.arms.span),
+        }
 
     def load(self, state: State) -> None:
         """Take over what `state` gave, of the same encoder."""
         if "names" not in state or tuple(map(str, state["names"])) != self.arms.schema.names:
             raise StateError("the state is of another encoder; give the one that it was learned with")
-        heads = {
+        heads: dict[str, dict[str, Array]] = {
             part: {name: state[f"{part}.{name}"] for name in ("A", "b", "ridge", "settings")} for part in ("judged", "observed")
         }
+        # `C~` is a position on a scale of another length.
+        heads["observed"]["b"] = heads["observed"]["b"] * np.array(
+            [[1.0], [float(state.get("span", self.arms.span)) / self.arms.span]]
+        )
         self._judged, self._observed = (RidgeRegression.from_state(heads[part]) for part in ("judged", "observed"))
         self._feedback = int(state["feedback"])

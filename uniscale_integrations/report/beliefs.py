@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from uniscale_integrations.cost.normalise import CostScale
+from uniscale_integrations.engine.price_history import PriceHistory
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import Decision, Outcome
 from uniscale_integrations.log.fold import Costs, Fold
@@ -54,9 +55,10 @@ def believed(
         last: the last decision.
         scored: whether any answer had a score.
     """
-    record = log.load_description(str(last.extra.get("brain", "")))
+    key = str(last.extra.get("brain", ""))
+    record = log.load_description(key)
     try:
-        arms, policy, known = _as_engine(record) if record else _as_default(configurations, costs, last, scored, scale)
+        arms, policy, known = _as_engine(log, key, record) if record else _as_default(configurations, costs, last, scored, scale)
     except ConfigurationError as error:
         return {"why": f"The policy that decided cannot be made here: {error}"}, []
     fold = Fold(log, policy, arms, last.encoder, known)
@@ -74,14 +76,14 @@ def believed(
     return {"rows": _rows(policy, arms, configurations, average), "alpha": _alpha(policy)}, changes
 
 
-def _as_engine(record: Mapping[str, Any]) -> tuple[Arms, Policy, Costs]:
+def _as_engine(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms, Policy, Costs]:
     """As the engine was set up that made the last decision."""
     schema = FeatureSchema(tuple(record["features"]), frozenset(record["kinds"]))
     scale = CostScale(*record["scale"])
     configurations = [Configuration(model, *shape) for model, *shape in record["configurations"]]
     features, scored = ActionFeatures(record["sizes"]), record["verifier"] is not None
     arms = Arms.of(configurations, schema, record["costs"], features=features, scored=scored, span=scale.span)
-    return arms, PolicySpec.of(record["policy"])(arms), _OnScale(scale, bool(record["dollars"]))
+    return arms, PolicySpec.of(record["policy"])(arms), PriceHistory(log, key, record)
 
 
 def _as_default(
@@ -93,23 +95,12 @@ def _as_default(
 
 
 @dataclass(frozen=True, slots=True)
-class _OnScale:
-    """Where the cost of an outcome lies on the engine's scale, in its unit."""
-
-    scale: CostScale
-    dollars: bool
-
-    def position(self, outcome: Outcome) -> float:
-        return self.scale.position(outcome.usd if self.dollars else outcome.eflops or outcome.usd)
-
-
-@dataclass(frozen=True, slots=True)
 class _AsLogged:
     """The position that an outcome was logged with, or where its cost lies on a scale."""
 
     scale: CostScale
 
-    def position(self, outcome: Outcome) -> float:
+    def position(self, outcome: Outcome, configuration: Configuration, brain: str) -> float:
         known = outcome.extra.get("cost")
         return float(known) if isinstance(known, (int, float)) else self.scale.position(outcome.cost)
 
