@@ -249,9 +249,9 @@ class UniScale:
             ContextLengthError: the question is too long for the last one that was left.
         """
         requests = self._requests
-        wanted = self._wanted(question, mode, budget)
         observers = self._observers if observe is None else (*self._observers, observe)
-        wanted = replace(wanted, sampling=sampling or self.sampling, observers=observers, emit=emit, shown=shown)
+        further = {"sampling": sampling or self.sampling, "observers": observers, "emit": emit, "shown": shown}
+        wanted = self._wanted(question, mode, budget, **further)
         return await requests.answer(wanted, requests.others(models))
 
     def feedback(
@@ -382,9 +382,9 @@ class UniScale:
     def _brain(self) -> Brain:
         return self._requests.brain
 
-    def _wanted(self, question: str | Conversation, mode: Mode | None, budget: Budget | None) -> Wanted:
+    def _wanted(self, question: str | Conversation, mode: Mode | None, budget: Budget | None, **further: Any) -> Wanted:
         chosen = self.weights if mode is None else weights(mode)
-        return Wanted(_asked(question), question, chosen, budget or Budget())
+        return Wanted(_asked(question), question, chosen, budget or Budget(), **further)
 
 
 def _asked(question: str | Conversation) -> Conversation:

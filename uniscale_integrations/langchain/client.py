@@ -175,6 +175,9 @@ class LangChainClient:
             sampling = {name: value for name, value in sampling.items() if name not in NOT_IN_RESPONSES}
         base = self._by_step if request.step else self.model
         fields = {**sampling, **binding.form}
+        if fields:
+            # What callbacks are told of a model is put together once and goes along with copies; it takes several times what a copy does.
+            getattr(base, "_serialized", None)
         copy = base.model_copy(update=fields) if fields else base
         if copy is self.model:
             return binding.model
@@ -249,9 +252,10 @@ def _awaits(model: BaseChatModel, *, streaming: bool = False) -> bool:
 
 def _uses_responses(model: BaseChatModel, bound_model: Model, options: Mapping[str, Any]) -> bool:
     """Whether a request goes to OpenAI's Responses API, which its client decides by all that is said."""
-    decides = getattr(model, "_use_responses_api", None)
-    if not callable(decides):
+    # A pydantic model takes longer than all else here to say that it has no such attribute.
+    if not callable(getattr(type(model), "_use_responses_api", None)):
         return False
+    decides = cast(Any, model)._use_responses_api
     kwargs = bound_model.kwargs if isinstance(bound_model, RunnableBinding) else {}
     return bool(decides({**getattr(model, "model_kwargs", {}), **kwargs, **options}))
 

@@ -29,6 +29,8 @@ ORDERED = select(*(events.c[name] for name in ("tx", "seq", "kind", "decision_id
 )
 OF_SEVERAL = ORDERED.where(events.c.decision_id.in_(bindparam("decision_ids", expanding=True)))
 LIMIT = bindparam("limit", type_=Integer)
+
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 Row = tuple[str, str, float, str]
 """An event as its columns: kind, decision, time and body."""
 
@@ -317,7 +319,7 @@ class SQLStore:
 
 
 def _row(new: Event) -> Row:
-    return new.kind, new.decision_id, new.at, sayable(json.dumps(new.body(), ensure_ascii=False, separators=(",", ":")))
+    return new.kind, new.decision_id, new.at, sayable(_as_json(new.body()))
 
 
 def _entries(connection: Connection, query: Select[Any], values: dict[str, Any]) -> list[Entry]:

@@ -78,12 +78,12 @@ def lexical_features(text: str) -> Array:
     words = _WORD.findall(text.lower())
     count = max(len(words), 1)
     sentences = max(1, len(_SENTENCE_END.findall(text)))
-    asked = sum(word in ASKING for word in words)
+    asking = sum(map(ASKING.__contains__, words))
     stripped = text.strip()
     begins = stripped[:1]
 
     def share(kind: frozenset[str]) -> float:
-        return sum(word in kind for word in words) / count
+        return sum(map(kind.__contains__, words)) / count
 
     found = np.array(
         [
@@ -106,7 +106,7 @@ def lexical_features(text: str) -> Array:
             3.0 * (share(COMMON) - 0.3),
             min(5.0 * share(AMOUNTS), 1.5),
             float(begins.isupper()) if begins.isalpha() else 0.5,
-            min(asked / sentences, 2.0),
+            min(asking / sentences, 2.0),
         ]
     )
     found[1:] /= SPREADS
