@@ -176,7 +176,7 @@ class LangChainClient:
         base = self._by_step if request.step else self.model
         fields = {**sampling, **binding.form}
         if fields:
-            # What callbacks are shown of a model is serialised once and goes along with copies; it takes several times what a copy does.
+            # What callbacks are told of a model is put together once and goes along with copies; it takes several times what a copy does.
             getattr(base, "_serialized", None)
         copy = base.model_copy(update=fields) if fields else base
         if copy is self.model:
