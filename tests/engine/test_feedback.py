@@ -10,6 +10,7 @@ from pathlib import Path as File
 import numpy as np
 import pytest
 
+from benchmarks.feedback_gap import measured
 from tests.engine.two_models import QUESTIONS, engine, state
 from tests.logged import learned
 from uniscale_integrations.errors import (
@@ -91,3 +92,12 @@ def test_an_evaluator_on_an_event_loop_does_not_hold_it_up_while_the_log_is_lock
     assert asyncio.run(made.afeedback(answers[0], 1.0)) is False
     with pytest.raises(UnknownDecisionError, match="no decision 'nobody'"):
         asyncio.run(made.afeedback("nobody", 1.0))
+
+
+def test_evaluators_of_both_frameworks_hold_up_no_event_loop_while_the_log_is_locked(tmp_path: File) -> None:
+    found = asyncio.run(measured(tmp_path, 1.0, 4))
+    assert [row["judged"] for row in found.values()] == [4.0] * 4, "all of it is in the log afterwards"
+    for framework in ("langchain", "llama_index"):
+        row = found[f"{framework}, locked"]
+        assert row["seconds"] >= 0.9, "it has waited for the log"
+        assert row["longest_gap_ms"] < 500, "a second passes while the log is locked"
