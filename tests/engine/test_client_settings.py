@@ -15,7 +15,6 @@ from pydantic import Field, SkipValidation
 
 from uniscale_integrations.engine import Model, UniScale
 from uniscale_integrations.errors import ConfigurationError, SearchFailed
-from uniscale_integrations.langchain.generator import as_generator
 from uniscale_integrations.models.chat.model import ChatStepModel
 
 SETTINGS = {"max_concurrency": 1, "timeout": 0.5, "retries": 2}
@@ -108,4 +107,3 @@ def test_settings_that_no_client_has_are_refused_and_secrets_are_not_shown() -> 
         engine(tries=2)
     made = engine(api_key="secret", **SETTINGS)
     assert "secret" not in repr(made.brain.design)
-    assert as_generator(made.models["first"]) is made.models["first"]
