@@ -53,8 +53,8 @@ def value_of(text: str) -> Fraction | None:
         place = match.end()
     parser = _Parser(tokens)
     try:
-        found = parser.sum()
-        return found if parser.place == len(tokens) else None
+        value = parser.sum()
+        return value if parser.place == len(tokens) else None
     except (_NoValue, ZeroDivisionError):
         return None
 
@@ -76,17 +76,17 @@ class _Parser:
         return total
 
     def _product(self) -> Fraction:
-        total = self._signed()
+        total = self._term()
         while True:
             if (sign := self._next("*", "/")) is not None:
-                part = self._signed()
+                part = self._term()
                 total = _small(total * part if sign == "*" else total / part)
             elif self.place < len(self._tokens) and self._tokens[self.place] == "(":
                 total = _small(total * self._power())
             else:
                 return total
 
-    def _signed(self) -> Fraction:
+    def _term(self) -> Fraction:
         negative = False
         while (sign := self._next("-", "+")) is not None:
             negative ^= sign == "-"
@@ -100,7 +100,7 @@ class _Parser:
         self._depth += 1
         if self._depth > DEEPEST:
             raise _NoValue
-        exponent = self._signed()
+        exponent = self._term()
         self._depth -= 1
         if exponent.denominator != 1 or abs(exponent) * max(1, _bits(base)) > MOST_BITS:
             raise _NoValue

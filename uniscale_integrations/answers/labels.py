@@ -59,8 +59,8 @@ def labels(text: str) -> list[int]:
     for name in _NAME.finditer(small):
         start = name.start()
         for label, before in ((_LABEL, _BEFORE.get(name[0])), (_HEADING, _BEFORE_HEADING)):
-            found = label.match(small, start)
-            if found and (before is None or before.search(small[max(0, start - LONGEST_BEFORE) : start])):
-                ends.append(found.end())
+            match = label.match(small, start)
+            if match and (before is None or before.search(small[max(0, start - LONGEST_BEFORE) : start])):
+                ends.append(match.end())
                 break
     return ends

@@ -20,7 +20,7 @@ class Unit(NamedTuple):
 
 
 def _table() -> Mapping[str, Unit]:
-    said = {
+    definitions = {
         "length": "1 m meter metre mètre metro; "
         "1/1000 mm millimeter millimetre; 1/100 cm centimeter centimetre; 1/10 dm decimeter decimetre; "
         "1000 km kilometer kilometre; 0.0254 in inch inche; 0.3048 ft foot feet; 0.9144 yd yard; 1609.344 mi mile; 1/1000000 µm um "
@@ -53,12 +53,12 @@ def _table() -> Mapping[str, Unit]:
         "roubles": "1 ₽ rub rouble ruble руб",
         "percent": "1 % percent per-cent prozent percentage pct por-ciento pour-cent por-cento процентов",
     }
-    found: dict[str, Unit] = {}
-    for dimension, units in said.items():
+    table: dict[str, Unit] = {}
+    for dimension, units in definitions.items():
         for entry in units.split(";"):
             factor, *names = entry.split()
-            found.update({name.replace("-", " "): Unit(dimension, Fraction(factor)) for name in names})
-    return found
+            table.update({name.replace("-", " "): Unit(dimension, Fraction(factor)) for name in names})
+    return table
 
 
 UNITS = _table()

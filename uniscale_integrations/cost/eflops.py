@@ -59,11 +59,11 @@ passes=2.0, usd=0.0, compute_saved=0.0, traffic_saved=0.0)
     """
     rows = _rows(new_tokens, contexts, sampled, prompt)
     tokens = sum(new_tokens)
-    seen = sum(_seen(n, c) for n, c in zip(new_tokens, contexts, strict=True))
+    attended_tokens = sum(_attended(n, c) for n, c in zip(new_tokens, contexts, strict=True))
     return Usage(
         prompt_tokens=float(sum(prompt)) if prompt is not None else 0.0,
         completion_tokens=float(sum(sampled)) if sampled is not None else 0.0,
-        compute=2.0 * shape.matmul_parameters * tokens + shape.attention_flops * seen,
+        compute=2.0 * shape.matmul_parameters * tokens + shape.attention_flops * attended_tokens,
         traffic=shape.kv_bytes * (sum(contexts) + tokens),
         weights=shape.weight_bytes,
         weights_alone=shape.weight_bytes * rows,
@@ -99,16 +99,16 @@ def row_usages(
     nothing = (0,) * rows
     return tuple(
         Usage(
-            prompt_tokens=float(read),
-            completion_tokens=float(drawn),
-            compute=per_token * n + attention * _seen(n, c),
+            prompt_tokens=float(prompt_part),
+            completion_tokens=float(new_samples),
+            compute=per_token * n + attention * _attended(n, c),
             traffic=kv_bytes * (c + n),
             weights=weights,
             weights_alone=alone,
             passes=passes,
-            traffic_saved=kv_bytes * max(0.0, c - cached),
+            traffic_saved=kv_bytes * max(0.0, c - cached_tokens),
         )
-        for n, c, cached, drawn, read in zip(
+        for n, c, cached_tokens, new_samples, prompt_part in zip(
             new_tokens, contexts, moved or contexts, sampled or nothing, prompt or nothing, strict=True
         )
     )
@@ -134,8 +134,8 @@ def decode_usage(shape: ModelShape, context: int, steps: int) -> Usage:
         >>> alone.weights, alone.completion_tokens
         (6000.0, 3.0)
     """
-    seen = _seen(steps, context)
-    return tokens_usage(shape, Share(steps, seen, steps, seen), drawn=steps, seen=seen)
+    attended_tokens = _attended(steps, context)
+    return tokens_usage(shape, Share(steps, attended_tokens, steps, attended_tokens), drawn=steps, seen=attended_tokens)
 
 
 class Share(NamedTuple):
@@ -201,11 +201,11 @@ def tokens_usage(shape: ModelShape, share: Share, *, drawn: int, seen: int) -> U
     )
 
 
-def _compute(shape: ModelShape, tokens: float, seen: float) -> float:
-    return 2.0 * shape.matmul_parameters * tokens + shape.attention_flops * seen
+def _compute(shape: ModelShape, tokens: float, attended_tokens: float) -> float:
+    return 2.0 * shape.matmul_parameters * tokens + shape.attention_flops * attended_tokens
 
 
-def _seen(new: int, context: int) -> int:
+def _attended(new: int, context: int) -> int:
     """Tokens that `new` tokens after `context` see in sum, each itself included."""
     return new * context + new * (new + 1) // 2
 

@@ -65,7 +65,7 @@ class Price:
 
 
 @runtime_checkable
-class Priced(Protocol):
+class HasPrice(Protocol):
     """A generator whose answers cost dollars once its price is known."""
 
     price: Price | None

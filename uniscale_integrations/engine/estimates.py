@@ -12,7 +12,7 @@ import numpy as np
 from uniscale_integrations.cost.hardware import HardwareProfile
 from uniscale_integrations.cost.lengths import TYPICAL, Lengths
 from uniscale_integrations.cost.normalise import CostScale
-from uniscale_integrations.cost.price import Priced
+from uniscale_integrations.cost.price import HasPrice
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.kernels import Array
@@ -145,7 +145,7 @@ def limited_by(generator: Generator, hardware: HardwareProfile, budget: Budget) 
         return None
     usage = generator.plain_usage(*_lengths(generator))
     # A price may be 0.
-    in_dollars = usage.usd or (isinstance(generator, Priced) and generator.price is not None)
+    in_dollars = usage.usd or (isinstance(generator, HasPrice) and generator.price is not None)
     return budget.eflops if hardware.eflops(usage) else budget.usd if in_dollars else None
 
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
-from uniscale_integrations.cost.price import Price, Priced
+from uniscale_integrations.cost.price import HasPrice, Price
 from uniscale_integrations.errors import ConfigurationError, MissingExtraError
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.space import DEFAULT_SHAPES, ConfigurationSpace
@@ -162,7 +162,7 @@ def _set_price(made: list[Generator | str], name: str, price: Price) -> None:
     if place is None:
         raise ConfigurationError(f"there is a price of {name!r}, but the models are {', '.join(names)}")
     priced = copy(made[place])
-    if not isinstance(priced, Priced):
+    if not isinstance(priced, HasPrice):
         raise ConfigurationError(
             f"there is a price of {name!r}, which counts its own cost in eFLOPs; prices are of models of LangChain or LlamaIndex"
         )
