@@ -36,7 +36,7 @@ from uniscale_integrations.policy.lexical import lexical_features
 from uniscale_integrations.search.answers import extract_answer, same_answer
 from uniscale_integrations.search.medoid import medoid
 from uniscale_integrations.search.segmenter import Lines, Units, cut
-from uniscale_integrations.texts import sayable
+from uniscale_integrations.texts import utf8_safe
 from uniscale_integrations.verifiers import Agreement, JSONSchemaVerifier, MathVerifier, RegexVerifier
 from uniscale_integrations.verifiers.arithmetic import judge_arithmetic
 from uniscale_integrations.verifiers.equalities import claimed_equalities
@@ -98,7 +98,7 @@ READERS: Mapping[str, Callable[[str], object]] = {
     "form": form,
     "verdict": lambda text: verdict(text, 10),
     "lexical_features": lexical_features,
-    "sayable": sayable,
+    "sayable": utf8_safe,
     "steps": lambda text: (cut(text, Lines()), cut(text, Units())),
 }
 

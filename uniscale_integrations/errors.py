@@ -100,6 +100,8 @@ class MissingExtraError(UniScaleError, ImportError):
     """An optional dependency is not installed; the message holds the pip command."""
 
     def __init__(self, feature: str, extra: str, beside: str = "") -> None:
-        wanted = f'"uniscale-integrations[{extra}]"'
-        super().__init__(f"{feature} needs an optional dependency: pip install {f'{wanted} {beside}' if beside else wanted}")
+        requirement = f'"uniscale-integrations[{extra}]"'
+        super().__init__(
+            f"{feature} needs an optional dependency: pip install {f'{requirement} {beside}' if beside else requirement}"
+        )
         self.extra = extra

@@ -13,7 +13,7 @@ from benchmarks.filled_log import SCRIPT
 from uniscale_integrations.log.events import Decision, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore
-from uniscale_integrations.report.collect import collected
+from uniscale_integrations.report.collect import page_data
 from uniscale_integrations.report.page import write_report
 from uniscale_integrations.space import Configuration
 
@@ -81,7 +81,7 @@ def test_every_view_opens(opened: Any, view: str) -> None:
 
 
 def test_the_overview_tells_what_the_log_holds(opened: Any, log: EventStore) -> None:
-    data = collected(log)
+    data = page_data(log)
     tiles = {tile.text.split("\n")[1]: tile.text.split("\n")[0] for tile in several(opened, ".tile")}
     judged = [each for each in data["decisions"]["correct"] if each is not None]
     assert tiles["decisions"] == "400"
@@ -93,7 +93,7 @@ def test_the_overview_tells_what_the_log_holds(opened: Any, log: EventStore) -> 
 def test_filters_filter(opened: Any, log: EventStore) -> None:
     from selenium.webdriver.support.ui import Select
 
-    data = collected(log)
+    data = page_data(log)
     open_view(opened, "decisions")
 
     def found() -> int:

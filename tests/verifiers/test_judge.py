@@ -36,7 +36,7 @@ class Saying:
 
 def judge(says: Callable[[str], str], calibrated: Callable[[float], float] | None = None) -> tuple[LLMJudge, Saying]:
     client = Saying(says)
-    return LLMJudge(ChatStepModel(client), "Is it polite?", price=(1.0, 10.0), calibrated=calibrated), client
+    return LLMJudge(ChatStepModel(client), "Is it polite?", price=(1.0, 10.0), calibration=calibrated), client
 
 
 def test_it_reads_question_and_answer_and_its_tokens_are_charged() -> None:

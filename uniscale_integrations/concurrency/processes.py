@@ -56,7 +56,7 @@ class Workers:
         self._most, self._idle = most, list[_Worker]()
         self._process = os.getpid()
         atexit.register(self.close)
-        os.register_at_fork(after_in_child=self._forked)
+        os.register_at_fork(after_in_child=self._after_fork)
 
     def call(self, module: str, function: str, *arguments: Any, seconds: float) -> Any:
         """What a function of a module returns; blocks until it has, or the time is up.
@@ -76,7 +76,7 @@ class Workers:
         if not self._free.acquire(timeout=LONGEST_WAIT):
             raise Crowded(f"{function} found all processes busy for {LONGEST_WAIT:g} s")
         try:
-            return self._called([module, function, arguments, seconds], function, seconds)
+            return self._call([module, function, arguments, seconds], function, seconds)
         finally:
             self._free.release()
 
@@ -88,13 +88,13 @@ class Workers:
             for worker in idle:
                 worker.end()
 
-    def _forked(self) -> None:
+    def _after_fork(self) -> None:
         """Begin anew in a forked process: processes answer the one that has started them, and whoever waited for one is not there."""
         self._free, self._lock, self._idle, self._process = BoundedSemaphore(self._most), Lock(), [], os.getpid()
 
-    def _called(self, wish: list[Any], function: str, seconds: float) -> Any:
+    def _call(self, wish: list[Any], function: str, seconds: float) -> Any:
         for _ in range(2):
-            worker = self._taken()
+            worker = self._take()
             try:
                 reply = worker.reply(wish, seconds)
             except BaseException:
@@ -114,7 +114,7 @@ class Workers:
             raise RuntimeError(f"{function} raised {reply['error']}")
         return reply["result"]
 
-    def _taken(self) -> _Worker:
+    def _take(self) -> _Worker:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
@@ -141,13 +141,13 @@ class _Worker:
     def reply(self, wish: list[Any], seconds: float) -> dict[str, Any] | None:
         """The reply; `None` where it came to its end, by itself or because the time was up."""
         self.begun = False
-        if self._within(START, lambda: self._asked(wish)) is None:
+        if self._within(START, lambda: self._exchange(wish)) is None:
             return None
         self.begun = True
         line = self._within(seconds, self._replies.readline)
         return None if line is None else json.loads(line)
 
-    def _asked(self, wish: list[Any]) -> bytes:
+    def _exchange(self, wish: list[Any]) -> bytes:
         """That it has begun; a process that does not read lets no long wish in either."""
         self._send(wish)
         return self._replies.readline()
@@ -165,14 +165,14 @@ class _Worker:
             self._wishes.write(json.dumps(value).encode() + b"\n")
             self._wishes.flush()
 
-    def _within(self, seconds: float, read: Callable[[], bytes]) -> bytes | None:
+    def _within(self, seconds: float, operation: Callable[[], bytes]) -> bytes | None:
         """What is read in that time; `None` where the process came to its end before."""
         # A file cannot be read with a time limit everywhere; the end of a process that is killed can.
         timer = Timer(seconds, self._process.kill)
         timer.daemon = True
         timer.start()
         try:
-            return read() or None
+            return operation() or None
         finally:
             timer.cancel()
 
@@ -188,17 +188,17 @@ def serve() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-    warmed: dict[str, Any] = {}
+    modules: dict[str, Any] = {}
     for line in sys.stdin.buffer:
         name, function, arguments, seconds = json.loads(line)
-        if name not in warmed:
-            warmed[name] = import_module(name)
-            getattr(warmed[name], "warm", lambda: None)()
+        if name not in modules:
+            modules[name] = import_module(name)
+            getattr(modules[name], "warm", lambda: None)()
         _reply(replies, b"begun")
         # The caller kills this process in time; nobody does where the caller has been killed.
         faulthandler.dump_traceback_later(2 * seconds + 1, exit=True, file=nothing)
         try:
-            reply: dict[str, Any] = {"result": getattr(warmed[name], function)(*arguments)}
+            reply: dict[str, Any] = {"result": getattr(modules[name], function)(*arguments)}
         except MemoryError:
             return
         except Exception as error:

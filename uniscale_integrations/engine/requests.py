@@ -34,7 +34,7 @@ from uniscale_integrations.search.ports import Sampling, Verifier
 from uniscale_integrations.search.run import Answer, Request, arun
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.telemetry import Decided, Ended, Logged, Observer
-from uniscale_integrations.verifiers.formed import Formed
+from uniscale_integrations.verifiers.format_gate import FormatGate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,7 +169,7 @@ class Requests:
             emit=shown if wanted.emit is not None and configuration.plain else None,
         )
         valid = wanted.asked.valid
-        verifier: Verifier | None = design.verifier if valid is None else Formed(design.verifier, valid)
+        verifier: Verifier | None = design.verifier if valid is None else FormatGate(design.verifier, valid)
         observe = _of_decision(decision.id, wanted.observers) if wanted.observers else None
         return await arun(request, design.models[configuration.model], verifier, observe, lost.append, shown.so_far)
 

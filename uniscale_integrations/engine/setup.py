@@ -16,7 +16,7 @@ from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import NUMBERS
 from uniscale_integrations.search.ports import Generator, Verifier
 from uniscale_integrations.space import ConfigurationSpace
-from uniscale_integrations.verifiers.named import checked, named_verifier
+from uniscale_integrations.verifiers.named import check_verifier, named_verifier
 
 Prices = Mapping[str, tuple[float, float]]
 """Of models by name, in USD per 1M input and output tokens."""
@@ -41,7 +41,7 @@ def designed(
     found = loaded(models, prices)
     check_units(found, hardware)
     chosen = suiting(found.values()) if verifier == "auto" else verifier
-    scorer = named_verifier(chosen, list(found)) if isinstance(chosen, str) else checked(chosen)
+    scorer = named_verifier(chosen, list(found)) if isinstance(chosen, str) else check_verifier(chosen)
     space = space or default_space(found)
     _check(space, found)
     if max_cost is not None and not max_cost > 0:

@@ -21,7 +21,7 @@ from uniscale_integrations.adapters.call import OURS, PER_CALL, answered, divide
 from uniscale_integrations.adapters.parts import engine_from, refuse_parts, with_settings
 from uniscale_integrations.adapters.stamp import KEY
 from uniscale_integrations.adapters.tokens import token_ids
-from uniscale_integrations.concurrency.loop import SHARED
+from uniscale_integrations.concurrency.loop import DEFAULT_LOOP
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain.client import LangChainClient
@@ -298,7 +298,7 @@ class UniScaleChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return SHARED.run(lambda: self._result(messages, stop, kwargs, synchronous=True), isolated())
+        return DEFAULT_LOOP.run(lambda: self._result(messages, stop, kwargs, synchronous=True), isolated())
 
     async def _agenerate(
         self,
@@ -316,7 +316,7 @@ class UniScaleChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        for message in SHARED.iterate(lambda: self._pieces(messages, stop, kwargs, synchronous=True), isolated()):
+        for message in DEFAULT_LOOP.iterate(lambda: self._pieces(messages, stop, kwargs, synchronous=True), isolated()):
             chunk = ChatGenerationChunk(message=message, generation_info=_of_generation(message))
             if run_manager is not None:
                 run_manager.on_llm_new_token(str(message.text), chunk=chunk)

@@ -43,7 +43,7 @@ from pydantic import (
 from uniscale_integrations.adapters.call import answered, divided, request, weighing
 from uniscale_integrations.adapters.parts import LEFT_OUT, engine_from, refuse_parts, with_settings
 from uniscale_integrations.adapters.stamp import KEY, search_on, stamp
-from uniscale_integrations.concurrency.loop import SHARED
+from uniscale_integrations.concurrency.loop import DEFAULT_LOOP
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.llama_index.calling import Completions, Prompt, completion_of
@@ -415,7 +415,7 @@ class UniScaleLLM(FunctionCallingLLM):
     def _chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
         asked, wanted = self._request(messages, options, synchronous=True)
         place = Place.here()
-        answer = SHARED.run(lambda: self._answered(asked, wanted, place), isolated())
+        answer = DEFAULT_LOOP.run(lambda: self._answered(asked, wanted, place), isolated())
         self._tell(answer, place)
         return response_of(answer, asked)
 
@@ -431,7 +431,7 @@ class UniScaleLLM(FunctionCallingLLM):
         place, context = Place.here(), isolated()
 
         def stream() -> ChatResponseGen:
-            for response, answer in SHARED.iterate(lambda: self._responses(asked, wanted, place), context):
+            for response, answer in DEFAULT_LOOP.iterate(lambda: self._responses(asked, wanted, place), context):
                 self._tell(answer, place)
                 if response is not None:
                     yield response

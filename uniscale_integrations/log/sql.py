@@ -17,7 +17,7 @@ from uniscale_integrations.log.connect import READING, is_in_memory
 from uniscale_integrations.log.events import Decision, Event, Feedback, event_of
 from uniscale_integrations.log.ports import BEGINNING, Entry, Position, Written
 from uniscale_integrations.log.schema import calibrations, descriptions, events, meta, prepare, snapshots
-from uniscale_integrations.texts import sayable
+from uniscale_integrations.texts import utf8_safe
 
 # The statements of every request. SQLAlchemy would take as long to say them as SQLite takes to carry them out.
 INSERT = "INSERT INTO uniscale_events (kind, decision_id, at, body) VALUES (?, ?, ?, ?)"
@@ -317,7 +317,7 @@ class SQLStore:
 
 
 def _row(new: Event) -> Row:
-    return new.kind, new.decision_id, new.at, sayable(json.dumps(new.body(), ensure_ascii=False, separators=(",", ":")))
+    return new.kind, new.decision_id, new.at, utf8_safe(json.dumps(new.body(), ensure_ascii=False, separators=(",", ":")))
 
 
 def _entries(connection: Connection, query: Select[Any], values: dict[str, Any]) -> list[Entry]:

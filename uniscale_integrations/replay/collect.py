@@ -73,11 +73,11 @@ class Plan:
             raise ConfigurationError("a table needs at least one question")
         if self.samples < 1:
             raise ConfigurationError(f"samples must be at least 1, got {self.samples}")
-        seen: set[str] = set()
+        ids: set[str] = set()
         for query in self.queries:
-            if query.id in seen:
+            if query.id in ids:
                 raise ConfigurationError(f"two questions have the id {query.id!r}; give each one its own")
-            seen.add(query.id)
+            ids.add(query.id)
 
     @property
     def rows(self) -> int:
@@ -92,8 +92,8 @@ class Plan:
         configuration, query, sample = search
         sampling = self.request.sampling
         digest = blake2b(f"{sampling.seed}|{query.id}|{sample}".encode(), digest_size=6).digest()
-        seeded = replace(sampling, seed=int.from_bytes(digest, "little"))
-        return replace(self.request, question=query.text, configuration=configuration, sampling=seeded)
+        seed_sampling = replace(sampling, seed=int.from_bytes(digest, "little"))
+        return replace(self.request, question=query.text, configuration=configuration, sampling=seed_sampling)
 
 
 def collect(
@@ -129,11 +129,11 @@ def collect(
         raise TableError(f"{target} exists; remove it or give the table another name")
     part = target.with_name(f"{target.name}.part")
     settings = _settings(plan, verifier)
-    wanted = {_key(search) for search in plan.searches()}
-    asked = {(query.id, query.text, query.reference) for query in plan.queries}
+    keys = {_key(search) for search in plan.searches()}
+    queries = {(query.id, query.text, query.reference) for query in plan.queries}
     # A question's id may be its place in a file, which has changed since.
-    same = (row for row in _begun(part, settings) if (row.query_id, row.query, row.reference) in asked)
-    rows = {outcome.key: outcome for outcome in same if outcome.key in wanted}
+    same = (row for row in _earlier_rows(part, settings) if (row.query_id, row.query, row.reference) in queries)
+    rows = {outcome.key: outcome for outcome in same if outcome.key in keys}
     for outcome in rows.values():
         done(outcome)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -184,7 +184,7 @@ def _key(search: Search) -> tuple[str, Configuration, int]:
 
 def outcome_of(query: Query, sample: int, answer: Answer) -> Outcome:
     """The table's row of one answer."""
-    read, sampled = answer.ledger.tokens
+    input_tokens, output_tokens = answer.ledger.tokens
     dollars = answer.ledger.usd or None
     return Outcome(
         query.id,
@@ -198,8 +198,8 @@ def outcome_of(query: Query, sample: int, answer: Answer) -> Outcome:
         # What a verifier of this process takes has no place beside dollars.
         answer.ledger.eflops if dollars is None else None,
         dollars,
-        round(read),
-        round(sampled),
+        round(input_tokens),
+        round(output_tokens),
         query.extra,
     )
 
@@ -217,7 +217,7 @@ def _settings(plan: Plan, verifier: Verifier | None) -> dict[str, Any]:
     }
 
 
-def _begun(part: Path, settings: Mapping[str, Any]) -> list[Outcome]:
+def _earlier_rows(part: Path, settings: Mapping[str, Any]) -> list[Outcome]:
     """The rows of an earlier call; a last line that was cut in the middle is taken off the file."""
     if not part.exists():
         return []
@@ -231,12 +231,12 @@ def _begun(part: Path, settings: Mapping[str, Any]) -> list[Outcome]:
         part.unlink()
         return []
     try:
-        found = json.loads(lines[0])["settings"]
+        stored_settings = json.loads(lines[0])["settings"]
         outcomes = [Outcome.parse(json.loads(line)) for line in lines[1:]]
     except (ValueError, LookupError, TypeError) as error:
         raise TableError(f"{part} is not what an earlier run left behind ({error}); remove it to begin anew") from error
-    if found != settings:
-        different = ", ".join(name for name in settings if found.get(name) != settings[name])
+    if stored_settings != settings:
+        different = ", ".join(name for name in settings if stored_settings.get(name) != settings[name])
         raise TableError(f"{part} was begun with another {different}; go on with the same settings, or remove it to begin anew")
     return outcomes
 
@@ -254,12 +254,12 @@ def _query(row: object, where: str, number: int) -> Query:
     if not isinstance(row, Mapping):
         raise TableError(f"{where}: a question must be a JSON object, got {row!r:.80}")
     rest = dict(row)
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for name, other, default in (("query", "question", None), ("reference", "answer", None), ("query_id", "id", str(number))):
         value = rest.pop(name, None)
         value = rest.pop(other, None) if value is None else value
         value = default if value is None else value
         if value is None:
             raise TableError(f"{where}: no `{name}` (or `{other}`); a question needs both its text and its right answer")
-        found[name] = str(value)
-    return Query(found["query_id"], found["query"], found["reference"], {k: v for k, v in rest.items() if k not in FIELDS})
+        fields[name] = str(value)
+    return Query(fields["query_id"], fields["query"], fields["reference"], {k: v for k, v in rest.items() if k not in FIELDS})

@@ -87,12 +87,12 @@ class OutcomeTable:
         values = np.empty((3, *shape, most))
         samples = np.empty(shape, dtype=np.int64)
         for (i, k), cell in cells.items():
-            found = [cell[sample] for sample in sorted(cell)]
-            samples[i, k] = len(found)
+            row_samples = [cell[sample] for sample in sorted(cell)]
+            samples[i, k] = len(row_samples)
             for s in range(most):
-                row = found[s % len(found)]
-                spent = row.eflops if unit == "eflops" else row.cost_usd
-                values[:, i, k, s] = row.correct, np.nan if row.score is None else row.score, spent
+                row = row_samples[s % len(row_samples)]
+                cost = row.eflops if unit == "eflops" else row.cost_usd
+                values[:, i, k, s] = row.correct, np.nan if row.score is None else row.score, cost
         return cls(name, ids, tuple(queries[q] for q in ids), configurations, values[0], values[1], values[2], samples, unit)
 
     @classmethod
@@ -104,7 +104,7 @@ class OutcomeTable:
         """
         return cls.of(read_outcomes(path), Path(path).name)
 
-    def charged(self, full: OutcomeTable) -> OutcomeTable:
+    def with_costs_of(self, full: OutcomeTable) -> OutcomeTable:
         """The same outcomes at the costs of another table, made of the same searches without early stopping.
 
         Plain samples, which nothing can stop, may be missing there.

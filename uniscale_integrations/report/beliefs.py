@@ -41,7 +41,7 @@ class HasWidths(Protocol):
         ...
 
 
-def believed(
+def beliefs_of(
     log: EventStore, configurations: Sequence[Configuration], costs: Array, scale: CostScale, last: Decision, *, scored: bool
 ) -> tuple[Beliefs, list[str]]:
     """What is expected of every configuration on the average question, and the decisions at whose judgement a change was noticed.
@@ -56,17 +56,17 @@ def believed(
     """
     record = log.load_description(str(last.extra.get("brain", "")))
     try:
-        arms, policy, known = _as_engine(record) if record else _as_default(configurations, costs, last, scored, scale)
+        arms, policy, costs_known = _as_engine(record) if record else _as_default(configurations, costs, last, scored, scale)
     except ConfigurationError as error:
         return {"why": f"The policy that decided cannot be made here: {error}"}, []
-    fold = Fold(log, policy, arms, last.encoder, known)
+    fold = Fold(log, policy, arms, last.encoder, costs_known)
     changes: list[str] = []
-    before, average, seen = 0, np.zeros(len(arms.schema)), 0
+    before, average, count = 0, np.zeros(len(arms.schema)), 0
     for entry in log.everything():
         fold.apply([entry])
         if isinstance(entry.event, Decision) and len(entry.event.features) == len(average):
-            seen += 1
-            average += (np.array(entry.event.features) - average) / seen
+            count += 1
+            average += (np.array(entry.event.features) - average) / count
         now = policy.changes if isinstance(policy, DetectsChange) else 0
         if now > before:
             changes.append(entry.event.decision_id)
@@ -89,7 +89,7 @@ def _as_default(
 ) -> tuple[Arms, Policy, Costs]:
     """As an engine is set up that says nothing of it, for logs of earlier versions."""
     arms = Arms.of(configurations, _schema(len(last.features)), costs, scored=scored, span=scale.span)
-    return arms, PolicySpec()(arms), _AsLogged(scale)
+    return arms, PolicySpec()(arms), _LoggedCosts(scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +104,14 @@ class _OnScale:
 
 
 @dataclass(frozen=True, slots=True)
-class _AsLogged:
+class _LoggedCosts:
     """The position that an outcome was logged with, or where its cost lies on a scale."""
 
     scale: CostScale
 
     def position(self, outcome: Outcome) -> float:
-        known = outcome.extra.get("cost")
-        return float(known) if isinstance(known, (int, float)) else self.scale.position(outcome.cost)
+        position = outcome.extra.get("cost")
+        return float(position) if isinstance(position, (int, float)) else self.scale.position(outcome.cost)
 
 
 def _schema(length: int) -> FeatureSchema:
@@ -126,11 +126,17 @@ def _alpha(policy: Policy) -> float:
 
 def _rows(policy: Policy, arms: Arms, configurations: Sequence[Configuration], average: Array) -> list[dict[str, float]]:
     if isinstance(policy, HasWidths):
-        (correct, score, cost), (judged, observed) = policy.on_average()
+        (correct, score, cost), (judged_widths, widths) = policy.on_average()
     else:
         every = np.ones(len(arms), dtype=bool)
-        seen = policy.assess(Context(average), Weights(1 / 3, 1 / 3, 1 / 3), every)
-        correct, score, cost, judged, observed = seen.correct, seen.score, seen.cost, np.zeros(len(arms)), np.zeros(len(arms))
+        assessment = policy.assess(Context(average), Weights(1 / 3, 1 / 3, 1 / 3), every)
+        correct, score, cost, judged_widths, widths = (
+            assessment.correct,
+            assessment.score,
+            assessment.cost,
+            np.zeros(len(arms)),
+            np.zeros(len(arms)),
+        )
     alpha, number = _alpha(policy), {configuration: place for place, configuration in enumerate(configurations)}
     order = np.argsort(-(correct + score), kind="stable")
     return [
@@ -139,8 +145,8 @@ def _rows(policy: Policy, arms: Arms, configurations: Sequence[Configuration], a
             "correct": round(float(correct[arm]), 4),
             "score": round(float(score[arm]), 4),
             "cost": round(float(cost[arm]), 4),
-            "correct_width": round(alpha * float(judged[arm]), 4),
-            "width": round(alpha * float(observed[arm]), 4),
+            "correct_width": round(alpha * float(judged_widths[arm]), 4),
+            "width": round(alpha * float(widths[arm]), 4),
         }
         for arm in order
         if arms.configurations[arm] in number

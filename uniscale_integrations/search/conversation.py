@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from uniscale_integrations.search.ports import GeneratorSession, Sampling
 from uniscale_integrations.space import Configuration
-from uniscale_integrations.texts import sayable
+from uniscale_integrations.texts import utf8_safe
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -54,7 +54,7 @@ class Turn:
     call_id: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "text", sayable(self.text))
+        object.__setattr__(self, "text", utf8_safe(self.text))
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)

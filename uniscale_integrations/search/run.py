@@ -24,7 +24,7 @@ from uniscale_integrations.search.paths import Fate, Path, PathKey
 from uniscale_integrations.search.ports import Generator, GeneratorSession, Sampling, Verifier
 from uniscale_integrations.search.result import champions
 from uniscale_integrations.space import Configuration
-from uniscale_integrations.texts import sayable
+from uniscale_integrations.texts import utf8_safe
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Run:
         horizon: int | None = getattr(generator, "horizon", None)
         if horizon is not None:
             settings = replace(settings, max_steps=min(settings.max_steps, horizon))
-        request = self.request = replace(request, question=sayable(request.question))
+        request = self.request = replace(request, question=utf8_safe(request.question))
         self.search = BeamSearch(request.configuration, settings)
         self.search.notes.extend(notes)
         self.meter = Meter(request.budget, request.hardware)

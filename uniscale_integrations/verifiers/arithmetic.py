@@ -53,19 +53,19 @@ async def judge_arithmetic(step: str) -> float | None:
     >>> [asyncio.run(judge_arithmetic(step)) for step in ("so 17 / 3 = 5.67", "3 + 4 = 7, 7 + 1 = 9", "Let x + 1 = 3")]
     [1.0, 0.0, None]
     """
-    claims, verdicts = await read_aside(_computed, step)
+    claims, verdicts = await read_aside(_claims, step)
     if False in verdicts:
         return 0.0
-    unknown = [
+    open_claims = [
         claim for claim, holds in zip(claims, verdicts, strict=True) if holds is None and all(map(mathematics.tame, claim))
     ]
-    if unknown:
-        verdicts += await in_process(mathematics.__name__, "hold", unknown, seconds=SECONDS)
-    known = [holds for holds in verdicts if holds is not None]
-    return float(all(known)) if known else None
+    if open_claims:
+        verdicts += await in_process(mathematics.__name__, "hold", open_claims, seconds=SECONDS)
+    settled_verdicts = [holds for holds in verdicts if holds is not None]
+    return float(all(settled_verdicts)) if settled_verdicts else None
 
 
-def _computed(step: str) -> tuple[list[Equality], list[bool | None]]:
+def _claims(step: str) -> tuple[list[Equality], list[bool | None]]:
     claims = claimed_equalities(step[-LONGEST:])[:MOST_CLAIMS]
     return claims, [_holds(claim) for claim in claims]
 

@@ -26,13 +26,13 @@ def embedder(model: object) -> Embed:
     for name in ("embed_documents", "get_text_embedding_batch"):
         method = getattr(model, name, None)
         if callable(method):
-            return partial(_embedded, method)
+            return partial(_embed, method)
     raise ConfigurationError(
         f"similarity must be an embedding model, Embeddings of LangChain or BaseEmbedding of LlamaIndex, got {model!r:.60}"
     )
 
 
-async def _embedded(method: Callable[[list[str]], Vectors], texts: Sequence[str]) -> Vectors:
+async def _embed(method: Callable[[list[str]], Vectors], texts: Sequence[str]) -> Vectors:
     # Not every model has asynchronous methods of its own; those that all have hold up the event loop in one of the frameworks.
     return await in_thread(lambda: method([text[:LONGEST] for text in texts]))
 
@@ -61,5 +61,5 @@ def cosines(vectors: Vectors, count: int) -> list[list[float]]:
         raise VerifierError(f"an embedding model must give {count} finite vectors, it gave values of the shape {matrix.shape}")
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     unit = matrix / np.where(lengths > 0, lengths, 1.0)
-    found: list[list[float]] = np.clip((unit @ unit.T).round(12), 0.0, 1.0).tolist()
-    return found
+    result: list[list[float]] = np.clip((unit @ unit.T).round(12), 0.0, 1.0).tolist()
+    return result

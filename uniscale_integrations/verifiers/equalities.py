@@ -55,15 +55,15 @@ def claimed_equalities(text: str) -> list[Equality]:
 
 def _in_line(line: str) -> list[Equality]:
     members = re.split(r"(?<![<>!=])=(?!=)", line)
-    found: list[Equality] = []
+    equalities: list[Equality] = []
     computed = False
     for before, after in pairwise(members):
         left, right = _ending(before), _beginning(after)
         whole = left is not None and before.replace(" ", "") == left
         computed = (computed and whole) or _has_operator(left) or _has_operator(right)
         if left is not None and right is not None and computed:
-            found.append(Equality(left, right))
-    return found
+            equalities.append(Equality(left, right))
+    return equalities
 
 
 def _has_operator(expression: str | None) -> bool:

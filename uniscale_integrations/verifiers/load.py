@@ -114,5 +114,5 @@ def _tensors(file: Path) -> dict[str, Tensor]:
 
 def _layers(weights: Mapping[str, Path], names: Collection[str]) -> tuple[tuple[Tensor, Tensor], ...]:
     """Weight and bias of each of these linear layers."""
-    wanted = [(f"{name}.weight", f"{name}.bias") for name in names]
-    return tuple((_tensors(weights[w])[w], _tensors(weights[b])[b]) for w, b in wanted)
+    keys = [(f"{name}.weight", f"{name}.bias") for name in names]
+    return tuple((_tensors(weights[w])[w], _tensors(weights[b])[b]) for w, b in keys)

@@ -89,13 +89,13 @@ class PRMVerifier:
     def score(self, requests: Sequence[tuple[PRMSession, Sequence[Item]]]) -> list[list[Verdict] | Exception]:
         """Score the items of many sessions with one batch, on this thread; a session that cannot be scored gets the reason."""
         with torch.inference_mode():
-            unread = [session.unread(items) for session, items in requests]
-            readings = [reading for part in unread for reading in part.values()]
+            pending = [session.missing_readings(items) for session, items in requests]
+            readings = [reading for part in pending for reading in part.values()]
             fitting = [reading for reading in readings if self._fits(reading)]
             self.max_rows = in_parts(
-                fitting, self.max_rows, self._read, retry=lambda part: part, fail=Reading.fail, note=lambda tried, next_try: None
+                fitting, self.max_rows, self._read, retry=lambda part: part, fail=Reading.fail, note=lambda size, next_try: None
             )
-        return [session.verdicts(items, part) for (session, items), part in zip(requests, unread, strict=True)]
+        return [session.verdicts(items, part) for (session, items), part in zip(requests, pending, strict=True)]
 
     def _fits(self, reading: Reading) -> bool:
         longest = reading.state.length + len(reading.tokens)
@@ -175,40 +175,40 @@ class PRMSession:
         """Free every cache."""
         self._states = {}
 
-    def unread(self, items: Sequence[Item]) -> dict[Steps, Reading]:
+    def missing_readings(self, items: Sequence[Item]) -> dict[Steps, Reading]:
         """What has to be read to score the items, by all steps of the path."""
-        unread: dict[Steps, Reading] = {}
+        pending: dict[Steps, Reading] = {}
         for path, candidate in items:
             steps = path.steps + candidate.steps
-            if steps in unread:
-                unread[steps].wanted |= not candidate.final
+            if steps in pending:
+                pending[steps].wanted |= not candidate.final
             elif candidate.steps and steps not in self._scores:
-                unread[steps] = self._reading(path, candidate)
-        return unread
+                pending[steps] = self._reading(path, candidate)
+        return pending
 
-    def verdicts(self, items: Sequence[Item], unread: Mapping[Steps, Reading]) -> list[Verdict] | Exception:
+    def verdicts(self, items: Sequence[Item], readings: Mapping[Steps, Reading]) -> list[Verdict] | Exception:
         """The scores of the items, all of which have been read; each reading is charged to the first item that needed it."""
-        for steps, reading in unread.items():
+        for steps, reading in readings.items():
             if reading.error is not None:
                 return reading.error
             first = len(steps) - len(reading.scores) + 1
             self._scores.update({steps[: first + i]: score for i, score in enumerate(reading.scores)})
             if reading.after is not None:
                 self._states[steps] = reading.after
-        spent = {steps: reading.usage for steps, reading in unread.items()}
-        return [self._verdict(path.steps, candidate, spent) for path, candidate in items]
+        usages = {steps: reading.usage for steps, reading in readings.items()}
+        return [self._verdict(path.steps, candidate, usages) for path, candidate in items]
 
-    def _verdict(self, before: Steps, candidate: Candidate, spent: dict[Steps, Usage]) -> Verdict:
+    def _verdict(self, before: Steps, candidate: Candidate, usages: dict[Steps, Usage]) -> Verdict:
         steps = before + candidate.steps
         scores = tuple(self._scores[steps[: end + 1]] for end in range(len(before), len(steps)))
-        return scores, spent.pop(steps, NOTHING) if candidate.steps else NOTHING
+        return scores, usages.pop(steps, NOTHING) if candidate.steps else NOTHING
 
     def _reading(self, path: Path, candidate: Candidate) -> Reading:
         # A path whose cache was dropped, or that only another tree has read, goes on from the longest beginning that is kept.
-        kept = len(path.steps)
-        while kept and path.steps[:kept] not in self._states:
-            kept -= 1
-        state, again = self._states[path.steps[:kept]] if kept else self._question(), path.steps[kept:]
+        length = len(path.steps)
+        while length and path.steps[:length] not in self._states:
+            length -= 1
+        state, again = self._states[path.steps[:length]] if length else self._question(), path.steps[length:]
         tokens, places = self._owner.head.encode(self._owner.tokenizer, (*again, *candidate.steps))
         return Reading(state, tokens, places[len(again) :], not candidate.final)
 
@@ -218,10 +218,10 @@ class PRMSession:
         return self._states[()]
 
     def _read_question(self) -> PathState:
-        owner, read = self._owner, [len(self._prompt)]
+        owner, lengths = self._owner, [len(self._prompt)]
         if not self._prompt:
             return owner.root
         batch = owner.open_batch(owner.model, [owner.root], len(self._prompt))
         batch.read([self._prompt], **owner.head.options)
-        self.shared = self.shared.plus(forward_usage(owner.shape, read, [0], prompt=read))
+        self.shared = self.shared.plus(forward_usage(owner.shape, lengths, [0], prompt=lengths))
         return batch.state(0)
