@@ -37,7 +37,7 @@ from uniscale_integrations.errors import (
     UnknownDecisionError,
 )
 from uniscale_integrations.langchain.chat_model import as_generator
-from uniscale_integrations.log.events import Decision as Decided
+from uniscale_integrations.log.events import DecisionEvent as Decided
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import Entry, Position
@@ -225,7 +225,7 @@ for turn in range(40):
 
 def state(made: UniScale) -> list[np.ndarray]:
     components = learned(made).components
-    arrays = [array for ridge in (components.judged, components.observed) for array in (ridge.matrix, ridge.sums)]
+    arrays = [array for ridge in (components.correctness_head, components.outcome_head) for array in (ridge.matrix, ridge.sums)]
     return [*arrays, learned(made)._average]
 
 
@@ -277,7 +277,7 @@ def test_configurations_that_cannot_serve_are_masked_with_the_reason() -> None:
     made = UniScale(models, None, space, max_cost=1e8)
     decision = made.decide(QUESTIONS[0])
     assert decision.configuration == Configuration("small")
-    reasons = {candidate.configuration: candidate.masked for candidate in decision.explain().candidates}
+    reasons = {candidate.configuration: candidate.ineligible_because for candidate in decision.explain().candidates}
     assert "needs a verifier" in reasons[Configuration("small", 1, 4, 2)]
     assert "more than max_cost=1e+08" in reasons[Configuration("large")]
     with pytest.raises(ConfigurationError, match="no configuration can serve this request: it is expected to cost"):
@@ -308,7 +308,7 @@ def test_what_a_mean_budget_has_not_left_is_masked_with_the_reason() -> None:
     decision = made.decide(QUESTIONS[0])
     assert decision.configuration == Configuration("small"), "the cheapest is always left"
     [large] = [each for each in decision.explain().candidates if each.configuration == Configuration("large")]
-    assert "left of the mean budget" in large.masked
+    assert "left of the mean budget" in large.ineligible_because
     with pytest.raises(ConfigurationError, match="a budget per request must be a finite number above 0"):
         engine(mean_budget=0.0)
 
@@ -405,7 +405,7 @@ def test_a_poisoned_snapshot_is_refused_with_what_is_wrong(tmp_path: File) -> No
     log = f"sqlite:///{tmp_path / 'log.db'}"
     made = engine(log=log)
     made.run(QUESTIONS[0])
-    learned(made).components.judged._stored[3, 4] = np.nan
+    learned(made).components.correctness_head._stored[3, 4] = np.nan
     made.snapshot()
     with pytest.raises(StateError, match="A holds a value that is not finite in row 3; rebuild the state from its log"):
         engine(log=log)
@@ -506,7 +506,7 @@ def test_a_request_s_budget_masks_what_is_too_dear_as_long_as_anything_is_left()
     made = engine(shapes=((1, 1, 1), (4, 1, 1)), mode=[1, 0, 0])
     decision = made.decide(QUESTIONS[0], budget=Budget(eflops=5e6))
     assert decision.configuration.model == "small"
-    masked = {str(each.configuration): each.masked for each in decision.explain().candidates}
+    masked = {str(each.configuration): each.ineligible_because for each in decision.explain().candidates}
     assert masked["(large,1,1,1)"] == "it is expected to cost 1e+08, more than the request's 5e+06"
     assert made.decide(QUESTIONS[0], budget=Budget(eflops=1.0)).configuration in made.space
     assert made.decide(QUESTIONS[0], models=["large"]).configuration.model == "large"

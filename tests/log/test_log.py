@@ -19,15 +19,15 @@ import pytest
 from sqlalchemy import create_engine, event, text
 
 from uniscale_integrations.errors import ConfigurationError, LogError, UnknownDecisionError
-from uniscale_integrations.log.events import Decision, Event, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import BEGINNING, EventStore, Position
 from uniscale_integrations.space import Configuration
 
 
-def decision(decision_id: str = "d", **changes: object) -> Decision:
+def decision(decision_id: str = "d", **changes: object) -> DecisionEvent:
     values: dict[str, object] = {"weights": (0.4, 0.3, 0.3), "at": 1.5, "extra": {"session": "s"}, **changes}
-    return Decision(decision_id, Configuration("small", 2, 4, 2), (1.0, -0.25), "lexical", **values)  # type: ignore[arg-type]
+    return DecisionEvent(decision_id, Configuration("small", 2, 4, 2), (1.0, -0.25), "lexical", **values)  # type: ignore[arg-type]
 
 
 EVENTS: tuple[Event, ...] = (
@@ -355,7 +355,7 @@ def test_a_batch_is_written_once_whatever_is_wrong_with_some_feedback_in_it(log:
         Feedback("old", 1.0, "a"),
     )
     assert written.new == (True, False, True, True, True, True, False)
-    assert written.unknown == (1,)
+    assert written.without_decision == (1,)
     assert written.count == 5
     said = [entry.event.correct for entry in log.of_decisions(["old"]) if isinstance(entry.event, Feedback)]
     assert said == [1.0, 0.0, 1.0], "what is said last counts, also within a batch"

@@ -12,9 +12,9 @@ from uniscale_integrations.engine.outcomes import Outcome
 from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.policy.objective import weights
 from uniscale_integrations.replay.experiment import Setup, best_fixed_arm, best_single, experiment, interval, standings
-from uniscale_integrations.replay.upper_bounds import best_linear
 from uniscale_integrations.replay.stream import Stream, World
 from uniscale_integrations.replay.table import OutcomeTable
+from uniscale_integrations.replay.upper_bounds import best_linear
 from uniscale_integrations.space import Configuration
 
 SMALL, LARGE, SEARCH = Configuration("small"), Configuration("large"), Configuration("small", 4)

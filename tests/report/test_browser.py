@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.filled_log import SCRIPT
-from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.report.collect import page_data
@@ -215,7 +215,7 @@ def test_a_phone_need_not_scroll_sideways(opened: Any, view: str) -> None:
 def test_costs_in_another_unit_are_told_of_and_drawn_nowhere(browser: Any, tmp_path: Path) -> None:
     log = open_log("sqlite://")
     for place, (model, eflops, usd) in enumerate([("counted", 5e9, 0.0)] * 3 + [("priced", 0.0, 0.02)] * 2):
-        decision = Decision(f"d{place}", Configuration(model), (1.0, 0.5), "my own", (0.4, 0.3, 0.3))
+        decision = DecisionEvent(f"d{place}", Configuration(model), (1.0, 0.5), "my own", (0.4, 0.3, 0.3))
         outcome = Outcome(decision.decision_id, None, eflops=eflops, usd=usd)
         log.append(decision, outcome, Feedback(decision.decision_id, 1.0, "test"))
     write_report(log, tmp_path / "report.html")

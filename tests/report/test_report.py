@@ -20,7 +20,7 @@ from tests.logged import decisions, learned
 from uniscale_integrations.cli.app import app
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.log.sql import SQLStore
@@ -105,7 +105,7 @@ def test_rewards_and_beliefs_are_the_engine_s(tmp_path: Path) -> None:
 def test_a_log_of_another_encoder_and_of_prices(tmp_path: Path) -> None:
     log = open_log("sqlite://")
     for place in range(5):
-        decision = Decision(f"d{place}", Configuration("priced"), (1.0, 0.5), "my own", (0.4, 0.3, 0.3))
+        decision = DecisionEvent(f"d{place}", Configuration("priced"), (1.0, 0.5), "my own", (0.4, 0.3, 0.3))
         log.append(decision, Outcome(decision.decision_id, None, usd=0.01))
     data = page_data(log)
     assert data["unit"] == "$"
@@ -115,7 +115,9 @@ def test_a_log_of_another_encoder_and_of_prices(tmp_path: Path) -> None:
 
 def test_what_was_only_decided_has_not_failed() -> None:
     log = open_log("sqlite://")
-    log.append(*(Decision(f"d{place}", Configuration("routed"), (1.0, 0.5), "my own", (0.4, 0.3, 0.3)) for place in range(3)))
+    log.append(
+        *(DecisionEvent(f"d{place}", Configuration("routed"), (1.0, 0.5), "my own", (0.4, 0.3, 0.3)) for place in range(3))
+    )
     log.append(Outcome("d0", 0.5, 1e9), Outcome("d1", None, failed="cancelled"), Feedback("d2", 1.0, "test"))
     found = page_data(log)["decisions"]
     assert (found["unknown"], found["failed"]) == ([2], ["", "cancelled", ""])
@@ -124,7 +126,7 @@ def test_what_was_only_decided_has_not_failed() -> None:
 
 def test_an_answer_that_only_a_score_could_reward_has_no_reward() -> None:
     log = open_log("sqlite://")
-    decision = Decision("d", Configuration("plain"), (1.0, 0.5), "my own", (0.0, 1.0, 0.0))
+    decision = DecisionEvent("d", Configuration("plain"), (1.0, 0.5), "my own", (0.0, 1.0, 0.0))
     log.append(decision, Outcome("d", None, 1e9), Feedback("d", 1.0, "test"))
     assert page_data(log)["decisions"]["reward"] == [None]
 

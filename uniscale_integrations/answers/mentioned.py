@@ -21,6 +21,8 @@ MOST_VALUES = 8
 
 
 class Mention(NamedTuple):
+    """A value where a text names it."""
+
     text: str
     value: Value
 

@@ -181,11 +181,11 @@ def _forget(log: str, models: Sequence[Generator]) -> None:
 
 def _deciding(log: str) -> set[str]:
     """The models that a log has decisions for."""
-    from uniscale_integrations.log.events import Decision
+    from uniscale_integrations.log.events import DecisionEvent
     from uniscale_integrations.log.log import open_log
 
     with closing(open_log(log, create=False)) as old:
-        return {entry.event.configuration.model for entry in old.everything() if isinstance(entry.event, Decision)}
+        return {entry.event.configuration.model for entry in old.everything() if isinstance(entry.event, DecisionEvent)}
 
 
 def _questions(count: int, before: int, seed: int) -> list[Question]:

@@ -19,7 +19,7 @@ from rich.table import Table
 from uniscale_integrations.cli.console import out, print_json, quantity, told_plainly
 from uniscale_integrations.engine.recalibration import Pair, pairs
 from uniscale_integrations.errors import LogError
-from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.verifiers.calibration import brier, held_out, reliability
@@ -97,7 +97,7 @@ def _summary(log: EventStore) -> _Summary:
     for entry in log.everything():
         event = entry.event
         first, last = first or event.at, event.at
-        if isinstance(event, Decision):
+        if isinstance(event, DecisionEvent):
             name = configuration_of[event.decision_id] = str(event.configuration)
             arms.setdefault(name, _Arm()).decisions += 1
         elif isinstance(event, Feedback):
@@ -171,7 +171,7 @@ def verify(address: Address, as_json: AsJson = False) -> None:
         for entry in log.everything():
             count += 1
             decision_id = entry.event.decision_id
-            if isinstance(entry.event, Decision):
+            if isinstance(entry.event, DecisionEvent):
                 if decision_id in decisions:
                     twice.append(decision_id)
                 decisions.add(decision_id)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from uniscale_integrations.demo.application import Application
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import SearchFailed
-from uniscale_integrations.log.events import Decision, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Outcome
 from uniscale_integrations.models.questions import Question
 from uniscale_integrations.search.answers import extract_answer
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier
@@ -122,7 +122,7 @@ class Behind:
     def _result(self, question: Question, text: str, decision: str, framework: str) -> Result:
         right = question.correct(extract_answer(text))
         events = [entry.event for entry in self._engine.log.of_decisions([decision])]
-        [decision_event] = [event for event in events if isinstance(event, Decision)]
+        [decision_event] = [event for event in events if isinstance(event, DecisionEvent)]
         [outcome] = [event for event in events if isinstance(event, Outcome)]
         reward = self._engine.reward(outcome, float(right))
         return Result(decision_event.configuration, right, reward, self._engine.cost(outcome), framework)

@@ -12,7 +12,7 @@ import numpy as np
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.recalibration import Recalibration
-from uniscale_integrations.log.events import Decision as Decided
+from uniscale_integrations.log.events import DecisionEvent as Decided
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.policy.explain import Explanation, explain
 from uniscale_integrations.policy.objective import Weights

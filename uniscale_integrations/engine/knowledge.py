@@ -127,7 +127,7 @@ class Knowledge:
         if written.count:
             self.replica.follow(written)
         said: list[bool | Exception] = list(written.new)
-        for place in written.unknown:
+        for place in written.without_decision:
             said[place] = no_decision(new[place].decision_id, self.log.name)
         return said
 

@@ -36,7 +36,7 @@ class Pair:
 
 def pairs(log: EventStore, most: int = WINDOW) -> list[Pair]:
     """What is known of the decisions that were judged last, oldest first."""
-    judged = log.last_judged(most)
+    judged = log.last_feedback(most)
     outcomes: dict[str, Outcome] = {}
     said: dict[str, dict[tuple[str, str], float]] = {}
     for entry in log.of_decisions(judged):

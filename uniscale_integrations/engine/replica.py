@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.fold import Fold
-from uniscale_integrations.log.ports import Written
+from uniscale_integrations.log.ports import WriteResult
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Policy
 
@@ -48,7 +48,7 @@ class Replica:
         with self._lock:
             return policy.choose(assessment, self._rng)
 
-    def follow(self, written: Written) -> None:
+    def follow(self, written: WriteResult) -> None:
         """Learn from what this worker has just logged, or later with what others have, where that came in between."""
         with self._lock:
             if not self.fold.follow(written):

@@ -92,7 +92,7 @@ class Requests:
             raise ConfigurationError(f"no configuration can serve this request: {next(iter(masked.values()))}")
         replica = self._knowledge.replica
         believed = replica.assess(brain.policy, context, wanted.weights, eligible)
-        assessment = believed if brain.pacing is None else brain.pacing.paced(believed)
+        assessment = believed if brain.pacing is None else brain.pacing.adjust(believed)
         if beyond := np.flatnonzero(eligible & ~assessment.eligible).tolist():
             masked = {
                 **masked,

@@ -18,7 +18,7 @@ from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.outcomes import Outcome as Row
 from uniscale_integrations.engine.outcomes import read_outcomes
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.log.events import Decision, Event, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.encoders import RequestEncoder
@@ -108,7 +108,7 @@ def _of_table(path: str | Path, space: ConfigurationSpace, encode: RequestEncode
 
 
 def _of_row(row: Row, decision_id: str, features: tuple[float, ...], encoder: str) -> Known:
-    decision = Decision(decision_id, row.configuration, features, encoder, UNWEIGHTED, request_id=decision_id)
+    decision = DecisionEvent(decision_id, row.configuration, features, encoder, UNWEIGHTED, request_id=decision_id)
     outcome = Outcome(decision_id, row.score, row.eflops or 0.0, row.cost_usd or 0.0)
     return decision, outcome, Feedback(decision_id, row.correct, SOURCE)
 
@@ -119,7 +119,7 @@ def _of_address(address: str, space: ConfigurationSpace, encode: RequestEncoder)
 
 
 def _of_log(log: EventStore, space: ConfigurationSpace, encode: RequestEncoder) -> Iterator[Known]:
-    decisions = (entry.event for entry in log.everything() if isinstance(entry.event, Decision))
+    decisions = (entry.event for entry in log.everything() if isinstance(entry.event, DecisionEvent))
     wanted = (each for each in decisions if each.configuration in space and each.encoder == encode.name)
     for part in batched(wanted, 500):
         found: Mapping[str, list[Event]] = {decision.decision_id: [] for decision in part}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uniscale_integrations.log.connect import connected
+from uniscale_integrations.log.connect import database_engine
 from uniscale_integrations.log.postgres import PostgresStore
 from uniscale_integrations.log.sql import SQLStore
 from uniscale_integrations.log.sqlite import SQLiteStore
@@ -30,7 +30,7 @@ def open_log(url: str, *, create: bool = True) -> SQLStore:
         >>> [entry.event.kind for entry in log.since()]
         ['decision', 'feedback']
     """
-    engine = connected(url, create)
+    engine = database_engine(url, create)
     store = PostgresStore if engine.dialect.name == "postgresql" else SQLiteStore
     return store(engine, create=create)
 

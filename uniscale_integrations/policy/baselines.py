@@ -10,16 +10,16 @@ from uniscale_integrations.errors import StateError
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Weights
-from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observed, State
+from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observation, State
 from uniscale_integrations.policy.transfer import key
 
-UNTRIED = 3.0
+BONUS_OF_NEW = 3.0
 """The bonus of a configuration that was never chosen, more than any difference of rewards."""
 
-UNKNOWN = -1.0
+REWARD_OF_NEW = -1.0
 """The reward of one that was chosen and of which nothing has been told yet, less than any."""
 
-UNSEEN = float("nan")
+NO_VALUE = float("nan")
 
 PATIENCE = 1000
 """Decisions for which the feedback of another one is waited for."""
@@ -36,8 +36,8 @@ class Baseline:
 
     def __init__(self, arms: Arms) -> None:
         self.arms = arms
-        self._chosen = np.zeros(len(arms))
-        self._known = [_Observations(len(arms.schema)) for _ in range(len(arms))]
+        self._choice_counts = np.zeros(len(arms))
+        self._observations = [_Observations(len(arms.schema)) for _ in range(len(arms))]
         self._open: OrderedDict[str, tuple[int, float, float]] = OrderedDict()
 
     @property
@@ -46,14 +46,14 @@ class Baseline:
 
     def assess(self, context: Context, objective: Weights, eligible: Mask) -> Assessment:
         """The mean of what was seen, for this question."""
-        parts = np.stack([self._mean(known, context) for known in self._known], axis=1)
-        told = ~np.isnan(parts[0])
+        parts = np.stack([self._mean(observations, context) for observations in self._observations], axis=1)
+        has_data = ~np.isnan(parts[0])
         objective = objective if self.arms.scored else objective.without(score=True)
         correct, score, cost = np.nan_to_num(parts)
         # What it cost is known by the factor to what is expected, so that it outlasts a change of prices.
         cost = self.arms.costs + cost / self.arms.span
-        reward = np.where(told, objective.rewards(np.stack([correct, score, cost])), UNKNOWN)
-        bonus = np.where(self._chosen > 0, 0.0, UNTRIED)
+        reward = np.where(has_data, objective.rewards(np.stack([correct, score, cost])), REWARD_OF_NEW)
+        bonus = np.where(self._choice_counts > 0, 0.0, BONUS_OF_NEW)
         return Assessment(correct, score, cost, reward, bonus, eligible)
 
     def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
@@ -61,37 +61,37 @@ class Baseline:
 
     def decided(self, decision: str, action: int, context: Context) -> None:
         """Count it, and wait for its feedback over the next `PATIENCE` decisions; after that it counts as not tried."""
-        self._chosen[action] += 1
-        self._open[decision] = action, UNSEEN, UNSEEN
+        self._choice_counts[action] += 1
+        self._open[decision] = action, NO_VALUE, NO_VALUE
         if len(self._open) > PATIENCE:
             _, (given_up, _, _) = self._open.popitem(last=False)
-            self._chosen[given_up] -= 1
+            self._choice_counts[given_up] -= 1
 
-    def outcome(self, decision: str, action: int, context: Context, seen: Observed) -> None:
+    def outcome(self, decision: str, action: int, context: Context, observation: Observation) -> None:
         """Keep score and cost until feedback comes."""
         if decision in self._open:
-            over = (seen.cost - float(self.arms.costs[action])) * self.arms.span
-            self._open[decision] = action, UNSEEN if seen.score is None else seen.score, over
+            over = (observation.cost - float(self.arms.costs[action])) * self.arms.span
+            self._open[decision] = action, NO_VALUE if observation.score is None else observation.score, over
 
     def feedback(
         self, decision: str, action: int, context: Context, correct: float, weight: float = 1.0, previous: float | None = None
     ) -> None:
         """Learn all of it."""
-        seen = self._open.pop(decision, None)
-        if seen is not None:
-            _, score, over = seen
-            self._known[action].add(context.query, (correct, score, 0.0 if np.isnan(over) else over))
+        entry = self._open.pop(decision, None)
+        if entry is not None:
+            _, score, over = entry
+            self._observations[action].add(context.query, (correct, score, 0.0 if np.isnan(over) else over))
 
     def state(self) -> State:
         """Everything that was seen, with the names of what it is of."""
-        number = np.repeat(np.arange(len(self.arms)), [known.count for known in self._known])
+        number = np.repeat(np.arange(len(self.arms)), [observations.count for observations in self._observations])
         return {
             "arms": np.array([key(each) for each in self.arms.configurations], dtype=np.str_),
             "names": np.array(self.arms.schema.names, dtype=np.str_),
-            "chosen": self._chosen.copy(),
+            "chosen": self._choice_counts.copy(),
             "number": number,
-            "queries": np.concatenate([known.queries for known in self._known]),
-            "parts": np.concatenate([known.parts for known in self._known]),
+            "queries": np.concatenate([observations.queries for observations in self._observations]),
+            "parts": np.concatenate([observations.parts for observations in self._observations]),
             "open": np.array(list(self._open), dtype=np.str_),
             "seen": np.array(list(self._open.values()), dtype=np.float64).reshape(-1, 3),
         }
@@ -108,24 +108,24 @@ class Baseline:
         column = {str(name): place for place, name in enumerate(state["names"])}
         queries = np.concatenate([state["queries"], np.zeros((len(state["queries"]), 1))], axis=1)
         queries = queries[:, [column.get(name, -1) for name in self.arms.schema.names]]
-        self._chosen = np.zeros(len(self.arms))
-        self._known = [_Observations(len(self.arms.schema)) for _ in range(len(self.arms))]
+        self._choice_counts = np.zeros(len(self.arms))
+        self._observations = [_Observations(len(self.arms.schema)) for _ in range(len(self.arms))]
         for old, arm in enumerate(here):
             if arm is not None:
-                self._chosen[arm] = state["chosen"][old]
+                self._choice_counts[arm] = state["chosen"][old]
         for number, query, parts in zip(state["number"].tolist(), queries, state["parts"].tolist(), strict=True):
             arm = here[number]
             if arm is not None:
-                self._known[arm].add(query, tuple(parts))
+                self._observations[arm].add(query, tuple(parts))
         self._open = OrderedDict()
         for decision, (number, score, over) in zip(map(str, state["open"]), state["seen"].tolist(), strict=True):
             arm = here[int(number)]
             if arm is not None:
                 self._open[decision] = arm, score, over
 
-    def _mean(self, known: _Observations, context: Context) -> Array:
+    def _mean(self, observations: _Observations, context: Context) -> Array:
         """Mean correctness, score and log of cost over what was expected, shape (3,); NaN where nothing was seen."""
-        return known.mean
+        return observations.mean
 
 
 class Greedy(Baseline):
@@ -161,14 +161,14 @@ class NearestNeighbours(Baseline):
         if (assessment.bonus[assessment.eligible] > 0).any():
             return Choice(assessment.best)
         arms, best = np.flatnonzero(assessment.eligible), assessment.best
-        drawn = int(arms[rng.integers(len(arms))]) if rng.random() < self._exploration else best
-        return Choice(drawn, self._exploration / len(arms) + (1.0 - self._exploration) * (drawn == best))
+        action = int(arms[rng.integers(len(arms))]) if rng.random() < self._exploration else best
+        return Choice(action, self._exploration / len(arms) + (1.0 - self._exploration) * (action == best))
 
-    def _mean(self, known: _Observations, context: Context) -> Array:
-        if known.count <= self._neighbours:
-            return super()._mean(known, context)
-        distances = np.square(known.queries - context.query).sum(axis=1)
-        parts = known.parts[np.argpartition(distances, self._neighbours)[: self._neighbours]]
+    def _mean(self, observations: _Observations, context: Context) -> Array:
+        if observations.count <= self._neighbours:
+            return super()._mean(observations, context)
+        distances = np.square(observations.queries - context.query).sum(axis=1)
+        parts = observations.parts[np.argpartition(distances, self._neighbours)[: self._neighbours]]
         return _means(np.nansum(parts, axis=0), self._neighbours - np.isnan(parts).sum(axis=0))
 
 
@@ -210,5 +210,5 @@ class _Observations:
 
 
 def _means(sums: Array, counts: Array) -> Array:
-    found: Array = np.divide(sums, counts, out=np.full(3, UNSEEN), where=counts > 0)
-    return found
+    means: Array = np.divide(sums, counts, out=np.full(3, NO_VALUE), where=counts > 0)
+    return means

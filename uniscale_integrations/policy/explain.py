@@ -11,7 +11,7 @@ from uniscale_integrations.space import Configuration
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Alternative:
     """One configuration in an explanation.
 
     Attributes:
@@ -21,7 +21,7 @@ class Candidate:
         cost: expected `C~`.
         reward: expected reward; with a mean budget, less the price of its cost.
         bonus: what not knowing it better is worth.
-        masked: why it was not eligible, empty if it was.
+        ineligible_because: why it was not eligible, empty if it was.
         flips_at: the weight of cost from which on, or down to which, it would be chosen over the one that was, the other two keeping
             their proportion; `None` where no weight would do.
     """
@@ -32,7 +32,7 @@ class Candidate:
     cost: float
     reward: float
     bonus: float
-    masked: str
+    ineligible_because: str
     flips_at: float | None
 
 
@@ -45,36 +45,41 @@ class Explanation:
         weights: of the request.
     """
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Alternative, ...]
     weights: Weights
 
     @property
-    def chosen(self) -> Candidate:
+    def chosen(self) -> Alternative:
         return self.candidates[0]
 
 
 def explain(
-    space: Sequence[Configuration], assessment: Assessment, weights: Weights, masked: Mapping[Configuration, str], chosen: int
+    space: Sequence[Configuration], assessment: Assessment, weights: Weights, reasons: Mapping[Configuration, str], choice: int
 ) -> Explanation:
     """The explanation of an assessment from which a configuration was chosen, by its index."""
-    best = chosen
-    found = [
-        Candidate(
+    best = choice
+    alternatives = [
+        Alternative(
             configuration,
             float(assessment.correct[arm]),
             float(assessment.score[arm]),
             float(assessment.cost[arm]),
             float(assessment.reward[arm]),
             float(assessment.bonus[arm]),
-            masked.get(configuration, ""),
-            None if arm == best or configuration in masked else _flip(assessment, weights, best, arm),
+            reasons.get(configuration, ""),
+            None if arm == best or configuration in reasons else _flip(assessment, weights, best, arm),
         )
         for arm, configuration in enumerate(space)
     ]
     order = sorted(
-        range(len(found)), key=lambda arm: (arm != best, bool(found[arm].masked), -found[arm].reward - found[arm].bonus)
+        range(len(alternatives)),
+        key=lambda arm: (
+            arm != best,
+            bool(alternatives[arm].ineligible_because),
+            -alternatives[arm].reward - alternatives[arm].bonus,
+        ),
     )
-    return Explanation(tuple(found[arm] for arm in order), weights)
+    return Explanation(tuple(alternatives[arm] for arm in order), weights)
 
 
 def _flip(assessment: Assessment, weights: Weights, best: int, other: int) -> float | None:

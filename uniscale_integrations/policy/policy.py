@@ -45,7 +45,7 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class Observation:
     """What is known of a decision at once.
 
     Attributes:
@@ -139,7 +139,7 @@ class Policy(Protocol):
         """Take note of a decision, by its id."""
         ...
 
-    def outcome(self, decision: str, action: int, context: Context, seen: Observed) -> None:
+    def outcome(self, decision: str, action: int, context: Context, observation: Observation) -> None:
         """Learn what is known at once."""
         ...
 

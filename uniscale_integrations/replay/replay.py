@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.pacing import Pacing
-from uniscale_integrations.policy.policy import Context, DetectsChange, Observed, Policy
+from uniscale_integrations.policy.policy import Context, DetectsChange, Observation, Policy
 from uniscale_integrations.replay.stream import World
 
 
@@ -72,11 +72,11 @@ def replay(
     for time, query in enumerate(queries):
         context, decision = Context(world.queries[query]), str(time)
         assessment = policy.assess(context, weights, every)
-        choice = policy.choose(assessment if purse is None else purse.pacing.paced(assessment), rng)
+        choice = policy.choose(assessment if purse is None else purse.pacing.adjust(assessment), rng)
         choices[time], propensities[time] = choice.action, choice.propensity
         policy.decided(decision, choice.action, context)
         correct, score, cost = parts[:, time, choice.action].tolist()
-        policy.outcome(decision, choice.action, context, Observed(None if score != score else score, cost))
+        policy.outcome(decision, choice.action, context, Observation(None if score != score else score, cost))
         if purse is not None:
             purse.pacing.spend(float(purse.costs[time, choice.action]))
         waiting.append((decision, choice.action, context, correct))

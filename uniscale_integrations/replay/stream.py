@@ -108,7 +108,7 @@ class World:
             arms=self.arms.only(indices),
             parts=self.parts[:, :, indices],
             samples=self.samples[:, indices],
-            spent=self.raw_costs[:, indices],
+            raw_costs=self.raw_costs[:, indices],
         )
 
     def weights(self, weights: Weights) -> Weights:

@@ -10,7 +10,7 @@ import numpy as np
 
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.log.events import Decision, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Outcome
 from uniscale_integrations.log.fold import Costs, Fold
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.actions import ActionFeatures
@@ -42,7 +42,7 @@ class HasWidths(Protocol):
 
 
 def beliefs_of(
-    log: EventStore, configurations: Sequence[Configuration], costs: Array, scale: CostScale, last: Decision, *, scored: bool
+    log: EventStore, configurations: Sequence[Configuration], costs: Array, scale: CostScale, last: DecisionEvent, *, scored: bool
 ) -> tuple[Beliefs, list[str]]:
     """What is expected of every configuration on the average question, and the decisions at whose judgement a change was noticed.
 
@@ -64,7 +64,7 @@ def beliefs_of(
     before, average, count = 0, np.zeros(len(arms.schema)), 0
     for entry in log.everything():
         fold.apply([entry])
-        if isinstance(entry.event, Decision) and len(entry.event.features) == len(average):
+        if isinstance(entry.event, DecisionEvent) and len(entry.event.features) == len(average):
             count += 1
             average += (np.array(entry.event.features) - average) / count
         now = policy.changes if isinstance(policy, DetectsChange) else 0
@@ -85,7 +85,7 @@ def _as_engine(record: Mapping[str, Any]) -> tuple[Arms, Policy, Costs]:
 
 
 def _as_default(
-    configurations: Sequence[Configuration], costs: Array, last: Decision, scored: bool, scale: CostScale
+    configurations: Sequence[Configuration], costs: Array, last: DecisionEvent, scored: bool, scale: CostScale
 ) -> tuple[Arms, Policy, Costs]:
     """As an engine is set up that says nothing of it, for logs of earlier versions."""
     arms = Arms.of(configurations, _schema(len(last.features)), costs, scored=scored, span=scale.span)

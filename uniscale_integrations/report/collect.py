@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from uniscale_integrations.cost.normalise import CostScale
-from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.report.beliefs import beliefs_of
@@ -31,7 +31,7 @@ Alone = Mapping[str, tuple[float, float]]
 class Story:
     """One decision with what came of it."""
 
-    decision: Decision
+    decision: DecisionEvent
     outcome: Outcome | None = None
     verdicts: dict[tuple[str, str], Feedback] = field(default_factory=dict)
 
@@ -41,7 +41,7 @@ class Story:
         return fmean(each.correct for each in self.verdicts.values()) if self.verdicts else None
 
     @property
-    def spent(self) -> float:
+    def cost(self) -> float:
         """eFLOPs, or dollars for a model with a price."""
         return self.outcome.cost if self.outcome else 0.0
 
@@ -132,7 +132,7 @@ def _read(log: EventStore, most_trees: int) -> tuple[dict[str, Story], Mapping[s
     trees: OrderedDict[str, dict[str, Any]] = OrderedDict()
     for entry in log.everything():
         event = entry.event
-        if isinstance(event, Decision):
+        if isinstance(event, DecisionEvent):
             stories[event.decision_id] = Story(event)
             continue
         story = stories.get(event.decision_id)
