@@ -311,7 +311,8 @@ def test_who_is_too_slow_for_a_deadline_is_not_asked_again_under_it() -> None:
     asyncio.run(asked())
     assert servers["gpt-8b"].arrived == 1
     masked = {
-        each.configuration.model: each.ineligible_because for each in engine.decide("Hi?", budget=Budget(seconds=0.2)).explain().candidates
+        each.configuration.model: each.ineligible_because
+        for each in engine.decide("Hi?", budget=Budget(seconds=0.2)).explain().candidates
     }
     assert "it takes about 0.4 s of late" in masked["gpt-8b"]
 

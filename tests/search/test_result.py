@@ -47,7 +47,7 @@ def test_where_nothing_finished_the_deepest_best_path_stands_in_and_is_marked() 
     ]
     result = conclude(paths, "", ["noted"])
     assert result is not None
-    assert (result.text, result.cut, result.notes) == ("c", "no path finished", ("noted",))
+    assert (result.text, result.stop_reason, result.notes) == ("c", "no path finished", ("noted",))
     cut = conclude(paths, "deadline", [])
     assert cut is not None
     assert cut.cut == "deadline"

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.search.beam import BeamSearch, SearchSettings
 from uniscale_integrations.search.events import SearchObserver
-from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, Scored
+from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, ScoredCandidate
 from uniscale_integrations.search.ports import Sampling, Verdict
 from uniscale_integrations.search.run import Answer, Request, arun
 from uniscale_integrations.space import Configuration
@@ -82,11 +82,11 @@ class World:
         part = self.palette[number % len(self.palette)] if self.palette else number / 2**64
         return min(self.upper, part * self.upper)
 
-    def expand(self, expansion: Expansion) -> list[Scored]:
+    def expand(self, expansion: Expansion) -> list[ScoredCandidate]:
         """The scored candidates of an expansion."""
         tree, steps = expansion.path.key.tree, expansion.path.steps
         made = [self.several(tree, steps, index, expansion.steps, expansion.rest) for index in range(expansion.count)]
-        return [Scored(candidate, self.scores(steps, candidate.steps)) for candidate in made]
+        return [ScoredCandidate(candidate, self.scores(steps, candidate.steps)) for candidate in made]
 
 
 def play(search: BeamSearch, world: World, order: Random | None = None) -> BeamSearch:
@@ -277,9 +277,9 @@ def search(qp: int = 1, cp: int = 1, bs: int = 1, **settings: object) -> BeamSea
     return BeamSearch(Configuration("m", qp, cp, bs), SearchSettings(**settings))  # type: ignore[arg-type]
 
 
-def step(text: str, score: float | None, final: bool = False) -> Scored:
+def step(text: str, score: float | None, final: bool = False) -> ScoredCandidate:
     """A candidate of one step as it comes back scored."""
-    return Scored(Candidate((text,), final), None if score is None else (score,))
+    return ScoredCandidate(Candidate((text,), final), None if score is None else (score,))
 
 
 def fates(found: BeamSearch) -> dict[str, Fate]:

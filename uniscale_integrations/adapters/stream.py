@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uniscale_integrations.adapters.stopping import Until
-from uniscale_integrations.search.agreed import Agreed
+from uniscale_integrations.search.agreed import CommonPrefix
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.run import Answer
 from uniscale_integrations.telemetry import Decided, Event, Sampled, Scored
@@ -49,7 +49,7 @@ async def pieces_of(
         pieces of the inner model, or texts of steps.
     """
     pieces: asyncio.Queue[Native | str | None] = asyncio.Queue()
-    agreed, until, until_piece, showing, plain, shown = Agreed(), Until(asked.stop), Until(asked.stop), True, False, False
+    agreed, until, until_piece, showing, plain, shown = CommonPrefix(), Until(asked.stop), Until(asked.stop), True, False, False
 
     def observe(event: Event) -> None:
         nonlocal showing, plain, shown

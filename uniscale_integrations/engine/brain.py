@@ -84,7 +84,7 @@ class Brain:
 
     def record(self) -> dict[str, Any]:
         """All that another process needs to fold the log as this one does, JSON-ready."""
-        return described(self.design, self.estimates)
+        return describe(self.design, self.estimates)
 
 
 def build(design: Design, log: EventStore, previous: Brain | None = None) -> Brain:
@@ -120,11 +120,11 @@ def build(design: Design, log: EventStore, previous: Brain | None = None) -> Bra
     if pacing is None and design.mean_budget is not None:
         pacing = Pacing(design.mean_budget, estimates.scale)
     fold = Fold(log, design.policy(arms), arms, design.encode.name, estimates)
-    body = json.dumps(described(design, estimates), sort_keys=True)
+    body = json.dumps(describe(design, estimates), sort_keys=True)
     return Brain(design, estimates, eligibility, fold, pacing, f"brain:{blake2b(body.encode(), digest_size=12).hexdigest()}")
 
 
-def described(design: Design, estimates: Estimates) -> dict[str, Any]:
+def describe(design: Design, estimates: Estimates) -> dict[str, Any]:
     """A design as the log keeps it; see `Brain.record`."""
     schema = design.encode.schema
     return {

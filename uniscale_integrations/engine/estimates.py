@@ -67,7 +67,7 @@ def expected_cost(
     return (plain or usage.usd) * (1.0 + SEARCH_SHARE * (configuration.most_paths - 1))
 
 
-class Spent(Protocol):
+class CostRecord(Protocol):
     """What was spent: a request's ledger, or its outcome in the log."""
 
     @property
@@ -109,13 +109,13 @@ class Estimates:
         """`C~` of each configuration, shape (K,)."""
         return np.array([self.scale.position(cost) for cost in self.costs])
 
-    def cost(self, spent: Spent) -> float:
+    def cost(self, record: CostRecord) -> float:
         """What was spent, in the unit of these costs: what a verifier in this process takes has no place beside dollars."""
-        return spent.usd if self.in_dollars else spent.eflops or spent.usd
+        return record.usd if self.in_dollars else record.eflops or record.usd
 
-    def position(self, spent: Spent) -> float:
+    def position(self, record: CostRecord) -> float:
         """`C~` of it."""
-        return self.scale.position(self.cost(spent))
+        return self.scale.position(self.cost(record))
 
 
 def check_units(models: Mapping[str, Generator], hardware: HardwareProfile) -> None:
@@ -124,18 +124,20 @@ def check_units(models: Mapping[str, Generator], hardware: HardwareProfile) -> N
     Raises:
         ConfigurationError: some count in dollars and others in eFLOPs.
     """
-    priced = {name: limited_by(model, hardware, Budget(usd=1.0)) is not None for name, model in models.items() if _tells(model)}
-    if len(set(priced.values())) > 1:
-        dollars, other = ([name for name, has in priced.items() if has is wanted] for wanted in (True, False))
+    has_price = {
+        name: limited_by(model, hardware, Budget(usd=1.0)) is not None for name, model in models.items() if _tells(model)
+    }
+    if len(set(has_price.values())) > 1:
+        dollars, other = ([name for name, has in has_price.items() if has is expected_unit] for expected_unit in (True, False))
         raise ConfigurationError(
             f"{', '.join(dollars)} cost dollars and {', '.join(other)} eFLOPs, which cannot be compared; give all models a price, or none"
         )
-    guessed = [name for name, model in models.items() if getattr(model, "size_unknown", False)]
-    if guessed and len(models) > 1:
+    without_size = [name for name, model in models.items() if getattr(model, "size_unknown", False)]
+    if without_size and len(models) > 1:
         _log.warning(
             "neither price nor size of %s is known, so that each is taken to have ten billion parameters; say what models cost, "
             "prices={'name': (0.25, 2.0)} in dollars per million tokens read and sampled",
-            ", ".join(guessed),
+            ", ".join(without_size),
         )
 
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from uniscale_integrations.engine.attribution import Credit, credited, decisions_of
+from uniscale_integrations.engine.attribution import Credit, credit_shares, decisions_of
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.engine.replica import Replica
@@ -118,7 +118,7 @@ class Knowledge:
             # Several engines may have had a part in one result; each learns of its own decisions.
             own = {entry.event.decision_id for entry in self.log.of_decisions(decisions)}
             decisions = tuple(each for each in decisions if each in own) or decisions
-        return [replace(given, decision_id=decision, weight=weight) for decision, weight in credited(decisions, credit)]
+        return [replace(given, decision_id=decision, weight=weight) for decision, weight in credit_shares(decisions, credit)]
 
     def _write(self, new: Sequence[Event]) -> list[bool | Exception]:
         """Write events and learn from them; tells of each whether it was new, or that it is on no decision that is there."""

@@ -139,14 +139,14 @@ class _Numbers:
     query_id: str
     row: Mapping[str, Any]
 
-    def __call__(self, name: str, most: float = math.inf) -> float | None:
+    def __call__(self, name: str, limit: float = math.inf) -> float | None:
         value = self.row.get(name)
         if value is None:
             return None
-        if isinstance(value, int | float) and 0 <= value <= most and math.isfinite(value):
+        if isinstance(value, int | float) and 0 <= value <= limit and math.isfinite(value):
             return float(value)
-        wanted = f"in [0, {most:g}]" if most < math.inf else "of at least 0"
-        raise TableError(f"`{name}` of query {self.query_id!r} is {value!r}; it must be a number {wanted}")
+        requirement = f"in [0, {limit:g}]" if limit < math.inf else "of at least 0"
+        raise TableError(f"`{name}` of query {self.query_id!r} is {value!r}; it must be a number {requirement}")
 
 
 def read_outcomes(path: str | Path) -> Iterator[Outcome]:
@@ -187,8 +187,8 @@ def write_outcomes(path: str | Path, outcomes: Iterable[Outcome]) -> None:
     partial = target.with_name(f"{target.name}.partial")
     with partial.open("wb") as raw:
         # No time stamp and no name in the header, which would make every file another.
-        compressed = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if target.suffix == ".gz" else raw
+        archive = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if target.suffix == ".gz" else raw
         for outcome in outcomes:
-            compressed.write(json.dumps(outcome.as_dict(), ensure_ascii=False).encode() + b"\n")
-        compressed.close()
+            archive.write(json.dumps(outcome.as_dict(), ensure_ascii=False).encode() + b"\n")
+        archive.close()
     partial.replace(target)

@@ -86,7 +86,7 @@ class Requests:
         if not asked.question.strip() and not asked.may_be_empty:
             raise ConfigurationError("the question is empty; give it at least one word")
         context = brain.design.encode.context(asked.query, asked.numbers, brain.space)
-        masked = brain.eligibility.masked(asked, wanted.limits, failed)
+        masked = brain.eligibility.reasons(asked, wanted.limits, failed)
         eligible = np.array([configuration not in masked for configuration in brain.space])
         if not eligible.any():
             raise ConfigurationError(f"no configuration can serve this request: {next(iter(masked.values()))}")
@@ -177,7 +177,7 @@ class Requests:
         """Remember how it went, and log it."""
         eligibility = self.brain.eligibility
         eligibility.resting.answered(decision.configuration.model)
-        eligibility.took(decision.configuration, answer.ledger.seconds - answer.waited)
+        eligibility.observe_seconds(decision.configuration, answer.ledger.seconds - answer.waited)
         self._spend(answer.ledger)
         kept = await self._keep(wanted, self.journal.decided(decision, wanted.query), self.journal.answered(decision, answer))
         whole = replace(answer, decision_id=decision.id, notes=(*answer.notes, *notes, *kept))
@@ -198,7 +198,7 @@ class Requests:
         notes = await self._keep(wanted, self.journal.decided(decision, wanted.query), failure)
         if isinstance(error, BudgetError) and not isinstance(error, CrowdedError) and wanted.limits.seconds is not None:
             # How long it would have taken is not known, only that it was more.
-            eligibility.took(decision.configuration, 2.0 * wanted.limits.seconds)
+            eligibility.observe_seconds(decision.configuration, 2.0 * wanted.limits.seconds)
         if isinstance(error, SearchFailed) and (not error.errors or any(fault_of(each) is Fault.MODEL for each in error.errors)):
             eligibility.resting.failed(decision.configuration.model)
         return [*notes, f"{decision.configuration} failed: {error}"]

@@ -22,7 +22,7 @@ Prices = Mapping[str, tuple[float, float]]
 """Of models by name, in USD per 1M input and output tokens."""
 
 
-def designed(
+def design_of(
     models: Sequence[object] | None,
     verifier: Verifier | str | None,
     space: ConfigurationSpace | None,
@@ -38,17 +38,17 @@ def designed(
     Raises:
         ConfigurationError: parts that do not fit together, or settings that cannot be.
     """
-    found = loaded(models, prices)
-    check_units(found, hardware)
-    chosen = suiting(found.values()) if verifier == "auto" else verifier
-    scorer = named_verifier(chosen, list(found)) if isinstance(chosen, str) else check_verifier(chosen)
-    space = space or default_space(found)
-    _check(space, found)
+    generators = loaded(models, prices)
+    check_units(generators, hardware)
+    choice = suiting(generators.values()) if verifier == "auto" else verifier
+    scorer = named_verifier(choice, list(generators)) if isinstance(choice, str) else check_verifier(choice)
+    space = space or default_space(generators)
+    _check(space, generators)
     if max_cost is not None and not max_cost > 0:
         raise ConfigurationError(f"max_cost must be a number above 0, got {max_cost!r}")
     encode, policy = _reading(features, policy)
-    sizes, successors = _told(models or ())
-    return Design(found, scorer, space, encode, policy, hardware, max_cost, mean_budget, sizes, successors)
+    sizes, successors = _model_settings(models or ())
+    return Design(generators, scorer, space, encode, policy, hardware, max_cost, mean_budget, sizes, successors)
 
 
 def _reading(features: object, policy: PolicySpec) -> tuple[RequestEncoder, PolicySpec]:
@@ -66,7 +66,7 @@ def _reading(features: object, policy: PolicySpec) -> tuple[RequestEncoder, Poli
     return encode, policy
 
 
-def redesigned(
+def updated_design(
     design: Design, models: Sequence[object] | None, space: ConfigurationSpace | None, prices: Prices | None
 ) -> Design:
     """A design with other models, configurations or prices; parameters as of `UniScale.update`.
@@ -74,31 +74,33 @@ def redesigned(
     Raises:
         ConfigurationError: as of `designed`.
     """
-    found, sizes, successors = dict(design.models), dict(design.sizes or {}), design.successors
+    generators, sizes, successors = dict(design.models), dict(design.sizes or {}), design.successors
     if models is not None:
-        given = [_staying(each, found) for each in models]
-        new = loaded(given)
-        named, following = _told(given)
+        entries = [_staying(each, generators) for each in models]
+        new = loaded(entries)
+        new_sizes, following = _model_settings(entries)
         for heir, ancestor in following:
-            if ancestor not in found and ancestor not in new:
-                raise ConfigurationError(f"{heir} is to succeed {ancestor!r}, but the models are {', '.join({**found, **new})}")
-        sizes |= named
+            if ancestor not in generators and ancestor not in new:
+                raise ConfigurationError(
+                    f"{heir} is to succeed {ancestor!r}, but the models are {', '.join({**generators, **new})}"
+                )
+        sizes |= new_sizes
         successors = tuple(dict.fromkeys((*successors, *following)))
         if space is None:
-            space = _extended(design, found, new)
-        found = new
+            space = _extend(design, generators, new)
+        generators = new
     if prices:
-        found = loaded(list(found.values()), prices)
-    check_units(found, design.hardware)
+        generators = loaded(list(generators.values()), prices)
+    check_units(generators, design.hardware)
     space = space or design.space
-    _check(space, found)
-    changed = replace(design, models=found, space=space, sizes=sizes, successors=successors)
-    if (design.max_cost is not None or design.mean_budget is not None) and in_dollars(changed) != in_dollars(design):
-        unit, other = ("dollars", "eFLOPs") if in_dollars(changed) else ("eFLOPs", "dollars")
+    _check(space, generators)
+    design_with_changes = replace(design, models=generators, space=space, sizes=sizes, successors=successors)
+    if (design.max_cost is not None or design.mean_budget is not None) and in_dollars(design_with_changes) != in_dollars(design):
+        unit, other = ("dollars", "eFLOPs") if in_dollars(design_with_changes) else ("eFLOPs", "dollars")
         raise ConfigurationError(
             f"costs would be counted in {unit}, but max_cost or mean_budget is in {other}; make an engine anew on the log"
         )
-    return changed
+    return design_with_changes
 
 
 def in_dollars(design: Design) -> bool:
@@ -113,21 +115,21 @@ def _staying(model: object, present: Mapping[str, Generator]) -> object:
     return present.get(model, model) if isinstance(model, str) else model
 
 
-def _extended(design: Design, old: Mapping[str, Generator], new: Mapping[str, Generator]) -> ConfigurationSpace:
+def _extend(design: Design, old: Mapping[str, Generator], new: Mapping[str, Generator]) -> ConfigurationSpace:
     """The configurations of models that stay, and those that suit the ones that come."""
-    kept = [each for each in design.space if each.model in new]
-    come = {name: model for name, model in new.items() if name not in old}
-    return ConfigurationSpace([*kept, *(default_space(come) if come else ())])
+    remaining = [each for each in design.space if each.model in new]
+    new_models = {name: model for name, model in new.items() if name not in old}
+    return ConfigurationSpace([*remaining, *(default_space(new_models) if new_models else ())])
 
 
-def _told(models: Sequence[object]) -> tuple[dict[str, float], tuple[tuple[str, str], ...]]:
+def _model_settings(models: Sequence[object]) -> tuple[dict[str, float], tuple[tuple[str, str], ...]]:
     """What is said of models beside themselves: parameters by name, and which succeeds which."""
-    given = [each for each in models if isinstance(each, Model)]
-    sizes = {each.called: float(each.parameters) for each in given if each.parameters is not None}
-    return sizes, tuple((each.called, each.successor_of) for each in given if each.successor_of is not None)
+    entries = [each for each in models if isinstance(each, Model)]
+    sizes = {each.called: float(each.parameters) for each in entries if each.parameters is not None}
+    return sizes, tuple((each.called, each.successor_of) for each in entries if each.successor_of is not None)
 
 
 def _check(space: ConfigurationSpace, models: Mapping[str, Generator]) -> None:
-    unknown = [configuration for configuration in space if configuration.model not in models]
-    if unknown:
-        raise ConfigurationError(f"the space has {unknown[0]}, but the models are {', '.join(models)}")
+    strangers = [configuration for configuration in space if configuration.model not in models]
+    if strangers:
+        raise ConfigurationError(f"the space has {strangers[0]}, but the models are {', '.join(models)}")

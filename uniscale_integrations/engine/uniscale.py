@@ -19,7 +19,7 @@ from uniscale_integrations.engine.brain import Brain, build
 from uniscale_integrations.engine.journal import Decision, Journal
 from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.requests import Requests, Wanted
-from uniscale_integrations.engine.setup import Prices, designed, redesigned
+from uniscale_integrations.engine.setup import Prices, design_of, updated_design
 from uniscale_integrations.engine.warm_start import take_over
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.ports import EventStore
@@ -105,9 +105,9 @@ class UniScale:
     ) -> None:
         self.weights, self.sampling = weights(mode), sampling or Sampling()
         spec = PolicySpec(policy, settings)
-        design = designed(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget)
+        design = design_of(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget)
         self._observers, self._updating = tuple(observers), Lock()
-        self._stored = {"store_queries": store_queries, "store_paths": store_paths}
+        self._storage = {"store_queries": store_queries, "store_paths": store_paths}
         self._knowledge = Knowledge(log)
         try:
             brain = build(design, self._knowledge.log)
@@ -119,7 +119,7 @@ class UniScale:
 
     def _with(self, brain: Brain) -> Requests:
         """What serves requests with a brain."""
-        return Requests(brain, self._knowledge, Journal(brain, self._knowledge.recalibration, **self._stored))
+        return Requests(brain, self._knowledge, Journal(brain, self._knowledge.recalibration, **self._storage))
 
     @property
     def models(self) -> Mapping[str, Generator]:
@@ -170,7 +170,7 @@ class UniScale:
             ['uniscale-0.3m', 'uniscale-1m']
         """
         with self._updating:
-            brain = build(redesigned(self._brain.design, models, space, prices), self.log, self._brain)
+            brain = build(updated_design(self._brain.design, models, space, prices), self.log, self._brain)
             self._knowledge.swap(brain)
             self._requests = self._with(brain)
 
@@ -196,7 +196,7 @@ class UniScale:
         """
         self._knowledge.replica.sync_if_due()
         requests = self._requests
-        decision = requests.decide(self._wanted(query, mode, budget), requests.others(models))
+        decision = requests.decide(self._request(query, mode, budget), requests.others(models))
         self._knowledge.append(requests.journal.decided(decision, query))
         return decision
 
@@ -210,8 +210,8 @@ class UniScale:
         models: Collection[str] | None = None,
     ) -> Answer:
         """`arun` for callers that do not await; works inside a running event loop too, and asks models by their synchronous methods."""
-        asked = replace(_asked(question), synchronous=True)
-        return _finish(self.arun(asked, mode=mode, budget=budget, sampling=sampling, models=models))
+        conversation = replace(_conversation(question), synchronous=True)
+        return _finish(self.arun(conversation, mode=mode, budget=budget, sampling=sampling, models=models))
 
     async def arun(
         self,
@@ -249,10 +249,10 @@ class UniScale:
             ContextLengthError: the question is too long for the last one that was left.
         """
         requests = self._requests
-        wanted = self._wanted(question, mode, budget)
+        request = self._request(question, mode, budget)
         observers = self._observers if observe is None else (*self._observers, observe)
-        wanted = replace(wanted, sampling=sampling or self.sampling, observers=observers, emit=emit, shown=shown)
-        return await requests.answer(wanted, requests.others(models))
+        request = replace(request, sampling=sampling or self.sampling, observers=observers, emit=emit, shown=shown)
+        return await requests.answer(request, requests.others(models))
 
     def feedback(
         self,
@@ -308,11 +308,11 @@ class UniScale:
         Raises:
             ConfigurationError: only the score counts, and there is none.
         """
-        chosen = self.weights if mode is None else weights(mode)
+        objective = self.weights if mode is None else weights(mode)
         cost = self._brain.estimates.position(answer.ledger if isinstance(answer, Answer) else answer)
         if answer.score is None:
-            return chosen.without(score=True).reward(correct, 0.0, cost)
-        return chosen.reward(correct, answer.score, cost)
+            return objective.without(score=True).reward(correct, 0.0, cost)
+        return objective.reward(correct, answer.score, cost)
 
     def cost(self, answer: Answer | Outcome) -> float:
         """What an answer took, in eFLOPs, or in dollars where the engine counts in those.
@@ -372,7 +372,7 @@ class UniScale:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -382,12 +382,12 @@ class UniScale:
     def _brain(self) -> Brain:
         return self._requests.brain
 
-    def _wanted(self, question: str | Conversation, mode: Mode | None, budget: Budget | None) -> Wanted:
-        chosen = self.weights if mode is None else weights(mode)
-        return Wanted(_asked(question), question, chosen, budget or Budget())
+    def _request(self, question: str | Conversation, mode: Mode | None, budget: Budget | None) -> Wanted:
+        objective = self.weights if mode is None else weights(mode)
+        return Wanted(_conversation(question), question, objective, budget or Budget())
 
 
-def _asked(question: str | Conversation) -> Conversation:
+def _conversation(question: str | Conversation) -> Conversation:
     return question if isinstance(question, Conversation) else Conversation((Turn("user", question),))
 
 

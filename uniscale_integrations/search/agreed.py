@@ -8,7 +8,7 @@ from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.paths import Fate, Path
 
 
-class Agreed:
+class CommonPrefix:
     """Follows a search and tells each step as soon as all paths that may still become the answer share it.
 
     Example:
@@ -23,18 +23,18 @@ class Agreed:
     """
 
     def __init__(self) -> None:
-        self._told = 0
+        self._count = 0
 
     @property
-    def told(self) -> int:
+    def count(self) -> int:
         """How many steps have been told."""
-        return self._told
+        return self._count
 
     def new(self, paths: Sequence[Path]) -> tuple[str, ...]:
         """The steps that these `contenders` have in common and that were not told before."""
-        shared = _common(path.steps for path in paths)
-        found, self._told = shared[self._told :], max(self._told, len(shared))
-        return tuple(found)
+        prefix = _common(path.steps for path in paths)
+        new_steps, self._count = prefix[self._count :], max(self._count, len(prefix))
+        return tuple(new_steps)
 
 
 def contenders(search: BeamSearch) -> tuple[Path, ...]:
@@ -46,15 +46,15 @@ def contenders(search: BeamSearch) -> tuple[Path, ...]:
 
 
 def _common(paths: Iterable[Sequence[str]]) -> tuple[str, ...]:
-    shared: tuple[str, ...] | None = None
+    prefix: tuple[str, ...] | None = None
     for steps in paths:
-        if shared is None:
-            shared = tuple(steps)
+        if prefix is None:
+            prefix = tuple(steps)
             continue
         same = 0
-        for mine, theirs in zip(shared, steps, strict=False):
+        for mine, theirs in zip(prefix, steps, strict=False):
             if mine != theirs:
                 break
             same += 1
-        shared = shared[:same]
-    return shared or ()
+        prefix = prefix[:same]
+    return prefix or ()

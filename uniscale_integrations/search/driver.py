@@ -15,7 +15,7 @@ from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.budget import Meter
 from uniscale_integrations.search.events import Sampled, SearchObserver, Stopped, tell
 from uniscale_integrations.search.events import Scored as ScoredEvent
-from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, Scored
+from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, ScoredCandidate
 from uniscale_integrations.search.ports import GeneratorSession, Hurries, Queues, Verdict, VerifierSession
 from uniscale_integrations.search.scores import check_scores
 
@@ -25,7 +25,7 @@ GIVEN_UP = frozenset((Fate.FAILED, Fate.OUTRANKED, Fate.DUPLICATE, Fate.PRUNED, 
 GRACE = 0.15
 """Seconds after a deadline in which what is there may still be scored; after that it counts without a score."""
 
-Told = list[tuple[PathKey, list[Scored]]]
+Told = list[tuple[PathKey, list[ScoredCandidate]]]
 
 
 @dataclass(slots=True, eq=False)
@@ -122,7 +122,7 @@ class Driver:
                 if not done and seconds is not None:
                     done = await self._unscored(running)
                 if not done:
-                    self._out_of_budget(self.meter.exceeded() or f"deadline of {self.meter.budget.seconds} s")
+                    self._out_of_budget(self.meter.excess() or f"deadline of {self.meter.budget.seconds} s")
                 for call in done:
                     running.remove(call)
                     self._tell(call.told or [])
@@ -170,7 +170,7 @@ class Driver:
             self.search.notes.append(f"what was there when the deadline passed had not been scored by {self._verifier_name}")
         for call in late:
             answers = zip(call.wishes, call.answers or (), strict=True)
-            call.told = [(wish.path.key, [Scored(candidate, None) for candidate in made]) for wish, made in answers]
+            call.told = [(wish.path.key, [ScoredCandidate(candidate, None) for candidate in made]) for wish, made in answers]
         return late
 
     def _groups(self, wishes: list[Expansion]) -> list[list[Expansion]]:
@@ -193,7 +193,7 @@ class Driver:
         declined: list[tuple[PathKey, str]] = []
         for wish in wishes:
             total = planned.plus(self.generator.estimate(wish))
-            broken = self.meter.exceeded(total)
+            broken = self.meter.excess(total)
             if broken:
                 declined.append((wish.path.key, broken))
             else:
@@ -233,7 +233,7 @@ class Driver:
                 call.told = [(w.path.key, list(islice(remaining, len(made)))) for w, made in zip(group, answers, strict=True)]
                 return
             call.told = [
-                (wish.path.key, [next(remaining) if _scorable(c) else Scored(c, None) for c in made])
+                (wish.path.key, [next(remaining) if _scorable(c) else ScoredCandidate(c, None) for c in made])
                 for wish, made in zip(group, answers, strict=True)
             ]
         finally:
@@ -253,9 +253,9 @@ class Driver:
             reason = _reason(error)
         return [[Candidate((), False, error=reason)]] * len(group)
 
-    async def _score(self, items: Sequence[tuple[Path, Candidate]]) -> list[Scored]:
+    async def _score(self, items: Sequence[tuple[Path, Candidate]]) -> list[ScoredCandidate]:
         if self.verifier is None or not items:
-            return [Scored(candidate, None) for _, candidate in items]
+            return [ScoredCandidate(candidate, None) for _, candidate in items]
         try:
             verdicts = await self.verifier.score(items)
             if len(verdicts) == len(items):
@@ -264,18 +264,20 @@ class Driver:
         except (Exception, asyncio.CancelledError) as error:
             # As for the generator: an unscored candidate has failed, finished paths stay.
             reason = _reason(error)
-        return [Scored(replace(candidate, error=f"verifier {self._verifier_name}: {reason}"), None) for _, candidate in items]
+        return [
+            ScoredCandidate(replace(candidate, error=f"verifier {self._verifier_name}: {reason}"), None) for _, candidate in items
+        ]
 
-    def _checked(self, items: Sequence[tuple[Path, Candidate]], verdicts: Sequence[Verdict]) -> list[Scored]:
+    def _checked(self, items: Sequence[tuple[Path, Candidate]], verdicts: Sequence[Verdict]) -> list[ScoredCandidate]:
         name, upper = self._verifier_name, self.search.settings.upper
-        checked: list[Scored] = []
+        checked: list[ScoredCandidate] = []
         for (_, candidate), (scores, usage) in zip(items, verdicts, strict=True):
             try:
                 good = None if scores is None else check_scores(name, candidate.steps, scores, upper)
             except VerifierError as error:
-                checked.append(Scored(replace(candidate, error=str(error)), None, usage))
+                checked.append(ScoredCandidate(replace(candidate, error=str(error)), None, usage))
             else:
-                checked.append(Scored(candidate, good, usage))
+                checked.append(ScoredCandidate(candidate, good, usage))
         return checked
 
     def _tell(self, told: Told) -> None:
@@ -298,7 +300,7 @@ class Driver:
         tell((observe,), ScoredEvent(seen, len(paths), None if best is None else best.value))
 
     def _watch_budget(self) -> None:
-        broken = self.meter.exceeded(self._spent())
+        broken = self.meter.excess(self._spent())
         if broken:
             self.search.cut(broken)
 

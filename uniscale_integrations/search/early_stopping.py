@@ -21,7 +21,7 @@ from uniscale_integrations.search.paths import Path
 MARGIN = 1e-9
 
 
-def hopeless(path: Path, best: Path | None, aggregation: Aggregation, horizon: int, upper: float) -> str:
+def prune_reason(path: Path, best: Path | None, aggregation: Aggregation, horizon: int, upper: float) -> str:
     """Why `path` cannot become the best any more, or an empty string while it can.
 
     Args:
@@ -35,13 +35,13 @@ def hopeless(path: Path, best: Path | None, aggregation: Aggregation, horizon: i
         return ""
     depth = len(path.steps)
     if depth == 0:
-        bound = upper
+        limit = upper
     elif path.value is None:
         return ""
     else:
-        bound = aggregation.bound(path.value, depth, horizon, upper)
-    if bound < best.value - MARGIN:
-        return f"can reach {bound:.3f} at most, below the best finished {best.value:.3f}"
+        limit = aggregation.bound(path.value, depth, horizon, upper)
+    if limit < best.value - MARGIN:
+        return f"can reach {limit:.3f} at most, below the best finished {best.value:.3f}"
     if best.value < upper:
         return ""
     if path.value is not None and path.value < upper and not aggregation.recovers:

@@ -74,7 +74,7 @@ class Candidate:
 
 
 @dataclass(slots=True)
-class Scored:
+class ScoredCandidate:
     """A candidate with the verifier's score of each of its new steps; `None` where nothing can score it."""
 
     candidate: Candidate

@@ -211,7 +211,7 @@ class Run:
             ledger=ledger,
             paths=result.paths,
             answers=self.search.answers,
-            cut=result.cut,
+            cut=result.stop_reason,
             notes=self._notes(result.notes),
             payload=result.chosen.payload,
             waited=getattr(self._generation, "waited", 0.0),

@@ -71,10 +71,10 @@ def vote(ballots: Iterable[Ballot], question: str = "", equal: Equal | None = No
         >>> vote(Ballot(answer, value, PathKey(tree, (0,))) for tree, (answer, value) in enumerate(cast)).key
         PathKey(tree=1, lineage=(0,))
     """
-    cast, counted = _groups(ballots, question, equal)
-    ranks = [_rank(group, counted) for group in cast]
+    groups_of, by_count = _groups(ballots, question, equal)
+    ranks = [_rank(group, by_count) for group in groups_of]
     best = min(ranks, key=_position)[2]
-    return _typical(ranks) if counted and best.answer is None else best
+    return _typical(ranks) if by_count and best.answer is None else best
 
 
 def tally(ballots: Iterable[Ballot], question: str = "", equal: Equal | None = None) -> tuple[Tally, ...]:
@@ -108,21 +108,21 @@ def tally(ballots: Iterable[Ballot], question: str = "", equal: Equal | None = N
 
 def _groups(ballots: Iterable[Ballot], question: str, equal: Equal | None) -> tuple[Iterable[list[Ballot]], bool]:
     """The ballots by answer, and whether they are only counted because none has a value."""
-    cast, counted = list(ballots), True
-    for ballot in cast:
+    entries, by_count = list(ballots), True
+    for ballot in entries:
         if ballot.value is not None:
-            counted = False
+            by_count = False
             if not 0.0 <= ballot.value < inf:
                 raise VerifierError(
                     f"the path {ballot.key} has the value {ballot.value!r}; a vote needs finite values of at least 0"
                 )
-    if not cast:
+    if not entries:
         raise ConfigurationError("a vote needs at least one ballot; no path was finished")
-    numbers = iter(groups([ballot.answer for ballot in cast if ballot.answer is not None], question, equal))
+    numbers = iter(groups([ballot.answer for ballot in entries if ballot.answer is not None], question, equal))
     of: dict[int | PathKey, list[Ballot]] = {}
-    for ballot in cast:
+    for ballot in entries:
         of.setdefault(ballot.key if ballot.answer is None else next(numbers), []).append(ballot)
-    return of.values(), counted
+    return of.values(), by_count
 
 
 Rank = tuple[float, tuple[bool, float, PathKey], Ballot]
@@ -131,9 +131,9 @@ Rank = tuple[float, tuple[bool, float, PathKey], Ballot]
 
 def _typical(ranks: list[Rank]) -> Ballot:
     """Of texts without an answer that have most votes, the one that is most like the others."""
-    most = min(ranks, key=_position)[0]
-    tied = sorted((best for rank, _, best in ranks if rank == most and best.answer is None), key=_order)
-    return tied[medoid([ballot.text for ballot in tied])]
+    top = min(ranks, key=_position)[0]
+    ties = sorted((best for rank, _, best in ranks if rank == top and best.answer is None), key=_order)
+    return ties[medoid([ballot.text for ballot in ties])]
 
 
 def _rank(group: list[Ballot], counted: bool) -> Rank:

@@ -109,7 +109,9 @@ class PRMVerifier:
         states = [reading.state for reading in readings]
         counts = [len(reading.tokens) for reading in readings]
         batch = self.open_batch(self.model, states, max(counts))
-        usages = row_usages(self.shape, counts, [state.length for state in states], prompt=counts, moved=batch.moved(counts))
+        usages = row_usages(
+            self.shape, counts, [state.length for state in states], prompt=counts, traffic_tokens=batch.moved(counts)
+        )
         for reading, usage in zip(readings, usages, strict=True):
             # Counted before the pass, which may fail and be tried again.
             reading.usage = reading.usage.plus(usage)

@@ -21,7 +21,7 @@ from tests.gguf_file import write
 from uniscale_integrations.errors import GenerationError, SearchFailed
 from uniscale_integrations.models.catalog import load_model, locate
 from uniscale_integrations.models.chat import Asked, ChatStepModel, Continuation, ServerClient
-from uniscale_integrations.models.local.gguf import converted
+from uniscale_integrations.models.local.gguf import convert
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.models.task import FAMILY_TASK
 from uniscale_integrations.search.conversation import Conversation, Turn
@@ -82,7 +82,7 @@ def test_it_answers_step_by_step_as_the_model_does_in_this_process(url: str, sha
 def test_a_converted_gguf_file_can_be_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNISCALE_HOME", str(tmp_path / "home"))
     model = load_model("uniscale-0.3m")
-    folder = str(converted(write(tmp_path / "small.gguf", model.model, model.tokenizer.chat_template, model.tokenizer)))
+    folder = str(convert(write(tmp_path / "small.gguf", model.model, model.tokenizer.chat_template, model.tokenizer)))
     with transformers_server(folder) as address:
         there = ChatStepModel(ServerClient(address, folder), name="small")
         request = Request("What is 8 + 9?", Configuration("small"), Sampling(temperature=0.0))
