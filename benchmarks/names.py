@@ -1,14 +1,14 @@
 """Which share of the package's names are participles that stand for things ("told", "said", "found"), where a noun would say what they are.
 
-What is counted: every name that the package binds, once per scope: functions and methods, classes, arguments (but `self` and `cls`), fields
-and attributes assigned to, variables of modules, functions and comprehensions, names of imports and patterns introduced by `as`. A name counts
-as a participle where it is one or where its last word is one: a regular form in -ed, or one of the irregular forms in `IRREGULAR`. An adjective
-in front of its noun (`cached_tokens`) is none, since its last word is the noun.
+What is counted: every name that the package binds, once per scope: functions and methods, classes, arguments (but `self` and `cls`),
+fields and attributes assigned to, variables of modules, functions and comprehensions, names of imports and patterns introduced by `as`.
+A name counts as a participle where it is one or where its last word is one: a regular form in -ed, or one of the irregular forms in
+`IRREGULAR`. An adjective in front of its noun (`cached_tokens`) is none, since its last word is the noun.
 
 What is not counted as a participle:
 
-- states, which are true or false: names annotated `bool`, functions that return it, names bound to comparisons or to True or False;
-- forms that are a verb or a noun as well (`VERBS`), where they name a function; `left` beside `right`, and `bound` after a word (`upper_bound`);
+- states: names annotated `bool`, functions that return it, names bound to comparisons or to True or False, and members of enumerations;
+- forms that are a verb or a noun as well (`VERBS`), where they name a function; `left` beside `right`, and `bound` after another word;
 - what convention calls so (`CONVENTIONS`), and what a framework calls so (`FRAMEWORKS`).
 
 Run `python -m benchmarks.names` for one line of JSON, with `--list` for the names too, each with its place.
@@ -203,6 +203,7 @@ class _Collector(ast.NodeVisitor):
         self.scopes: dict[str, dict[str, tuple[int, bool, bool]]] = {}
         self._stack = [f"{path}:"]
         self._classes: list[str] = []
+        self._enumeration = False
 
     def _bind(self, name: str, node: ast.AST, *, function: bool = False, state: bool = False, scope: str = "") -> None:
         if name in {"self", "cls", "_"}:
@@ -218,9 +219,11 @@ class _Collector(ast.NodeVisitor):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self._bind(node.name, node)
+        outer, self._enumeration = self._enumeration, any("Enum" in ast.unparse(base) for base in node.bases)
         self._classes.append(f"{self._stack[-1]}{'' if self._stack[-1].endswith(':') else '.'}{node.name}")
         self._inside(node.name, node)
         self._classes.pop()
+        self._enumeration = outer
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self._bind(node.name, node, function=True, state=_boolean(node.returns))
@@ -264,7 +267,7 @@ class _Collector(ast.NodeVisitor):
 
     def _target(self, target: ast.expr, *, state: bool) -> None:
         if isinstance(target, ast.Name):
-            self._bind(target.id, target, state=state)
+            self._bind(target.id, target, state=state or self._enumeration)
         elif isinstance(target, ast.Attribute):
             scope = self._classes[-1] if self._classes else self._stack[-1]
             self._bind(target.attr, target, state=state, scope=scope)

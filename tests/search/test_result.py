@@ -50,7 +50,7 @@ def test_where_nothing_finished_the_deepest_best_path_stands_in_and_is_marked() 
     assert (result.text, result.stop_reason, result.notes) == ("c", "no path finished", ("noted",))
     cut = conclude(paths, "deadline", [])
     assert cut is not None
-    assert cut.cut == "deadline"
+    assert cut.stop_reason == "deadline"
 
 
 def test_without_a_single_step_there_is_no_result() -> None:

@@ -162,7 +162,8 @@ def tokens_usage(shape: ModelShape, share: Share, *, samples: int, context_token
 
     With the sums of what it needs, or of what the passes did for it:
 
-        C_comp = 2 P tokens + 4 L H d context_tokens,    traffic = 2 L K d b_kv traffic_tokens,    weights = P b_w passes,    passes = L passes
+        C_comp = 2 P tokens + 4 L H d context_tokens,    traffic = 2 L K d b_kv traffic_tokens,
+        weights = P b_w passes,    passes = L passes
 
     A candidate by itself moves all that it sees. Added up over all candidates, usage minus what was saved is what the passes did.
 
@@ -180,7 +181,8 @@ def tokens_usage(shape: ModelShape, share: Share, *, samples: int, context_token
         ...     parameters=1000, lookup_parameters=0, layers=2, hidden=8, heads=2, kv_heads=1, head_dim=4, vocabulary=16,
         ...     bytes_per_weight=2, bytes_per_kv=2,
         ... )
-        >>> of_two_that_draw_the_same = tokens_usage(shape, Share(tokens=1.5, context_tokens=18, passes=1.5, traffic_tokens=18), samples=3, context_tokens=36)
+        >>> share = Share(tokens=1.5, context_tokens=18, passes=1.5, traffic_tokens=18)
+        >>> of_two_that_draw_the_same = tokens_usage(shape, share, samples=3, context_tokens=36)
         >>> of_two_that_draw_the_same.compute, of_two_that_draw_the_same.compute_saved
         (8304.0, 4152.0)
     """

@@ -164,11 +164,7 @@ class Ledger:
     @property
     def verifier_share(self) -> float:
         """The verifier's part of the eFLOPs, in [0, 1]; of the dollars where only prices are known."""
-        verifier, everything = self.by_role()["verifier"], self.usage
-        eflops = self.profile.eflops(everything)
-        if eflops > 0:
-            return self.profile.eflops(verifier) / eflops
-        return verifier.usd / everything.usd if everything.usd > 0 else 0.0
+        return self._share(self.by_role()["verifier"], self.usage)
 
     def by_role(self) -> dict[Role, Usage]:
         """Usage of generator and verifier; both are always there."""
@@ -190,15 +186,22 @@ class Ledger:
             `by_fate`, `by_model`, which map a name to the `eflops`, `usd`, `prompt_tokens`, `completion_tokens` spent under it.
             Tokens are whole.
         """
+        everything, roles = self.usage, self.by_role()
         return {
             "profile": self.profile.name,
             "seconds": self.seconds,
-            **self._entry(self.usage),
-            "verifier_share": self.verifier_share,
-            "by_role": {role: self._entry(usage) for role, usage in self.by_role().items()},
+            **self._entry(everything),
+            "verifier_share": self._share(roles["verifier"], everything),
+            "by_role": {role: self._entry(usage) for role, usage in roles.items()},
             "by_fate": {fate: self._entry(usage) for fate, usage in self.by_fate().items()},
             "by_model": {model: self._entry(usage) for model, usage in self.by_model().items()},
         }
+
+    def _share(self, part: Usage, everything: Usage) -> float:
+        eflops = self.profile.eflops(everything)
+        if eflops > 0:
+            return self.profile.eflops(part) / eflops
+        return part.usd / everything.usd if everything.usd > 0 else 0.0
 
     def _entry(self, usage: Usage) -> dict[str, float]:
         return {
@@ -234,7 +237,7 @@ def _require_valid(role: Role, model: str, usage: Usage) -> None:
 
 
 def _total(usages: Sequence[Usage]) -> Usage:
-    if len(usages) == 1:
-        return usages[0]
+    if len(usages) < 2:
+        return usages[0] if usages else NOTHING
     columns = zip(*usages, strict=True)
     return Usage(*map(math.fsum, columns))

@@ -87,7 +87,9 @@ class Requests:
             raise ConfigurationError("the question is empty; give it at least one word")
         context = brain.design.encode.context(asked.query, asked.numbers, brain.space)
         masked = brain.eligibility.reasons(asked, wanted.limits, failed)
-        eligible = np.array([configuration not in masked for configuration in brain.space])
+        eligible = np.ones(len(brain.space), dtype=np.bool_)
+        if masked:
+            eligible[:] = [configuration not in masked for configuration in brain.space]
         if not eligible.any():
             raise ConfigurationError(f"no configuration can serve this request: {next(iter(masked.values()))}")
         replica = self._knowledge.replica
@@ -167,6 +169,7 @@ class Requests:
             hardware=design.hardware,
             conversation=wanted.asked,
             emit=shown if wanted.emit is not None and configuration.plain else None,
+            decision_id=decision.id,
         )
         valid = wanted.asked.valid
         verifier: Verifier | None = design.verifier if valid is None else FormatGate(design.verifier, valid)
@@ -180,9 +183,10 @@ class Requests:
         eligibility.observe_seconds(decision.configuration, answer.ledger.seconds - answer.waited)
         self._spend(answer.ledger)
         kept = await self._keep(wanted, self.journal.decided(decision, wanted.query), self.journal.answered(decision, answer))
-        whole = replace(answer, decision_id=decision.id, notes=(*answer.notes, *notes, *kept))
-        tell(wanted.observers, Ended(decision.id, whole))
-        return whole
+        if notes or kept:
+            answer = replace(answer, notes=(*answer.notes, *notes, *kept))
+        tell(wanted.observers, Ended(decision.id, answer))
+        return answer
 
     async def _keep(self, wanted: Wanted, *new: LogEvent) -> list[str]:
         """Log what happened; a log that fails never costs the user the answer, who is told of it instead."""

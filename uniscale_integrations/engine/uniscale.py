@@ -249,9 +249,9 @@ class UniScale:
             ContextLengthError: the question is too long for the last one that was left.
         """
         requests = self._requests
-        request = self._request(question, mode, budget)
         observers = self._observers if observe is None else (*self._observers, observe)
-        request = replace(request, sampling=sampling or self.sampling, observers=observers, emit=emit, shown=shown)
+        further = {"sampling": sampling or self.sampling, "observers": observers, "emit": emit, "shown": shown}
+        request = self._request(question, mode, budget, **further)
         return await requests.answer(request, requests.others(models))
 
     def feedback(
@@ -382,9 +382,9 @@ class UniScale:
     def _brain(self) -> Brain:
         return self._requests.brain
 
-    def _request(self, question: str | Conversation, mode: Mode | None, budget: Budget | None) -> Wanted:
+    def _request(self, question: str | Conversation, mode: Mode | None, budget: Budget | None, **further: Any) -> Wanted:
         objective = self.weights if mode is None else weights(mode)
-        return Wanted(_conversation(question), question, objective, budget or Budget())
+        return Wanted(_conversation(question), question, objective, budget or Budget(), **further)
 
 
 def _conversation(question: str | Conversation) -> Conversation:

@@ -179,6 +179,9 @@ class LangChainClient:
             drawn = {name: value for name, value in drawn.items() if name not in UNKNOWN_TO_RESPONSES}
         base = self._by_step if asked.step else self.model
         fields = {**drawn, **bound.form}
+        if fields:
+            # What callbacks are told of a model is put together once and goes along with copies; it takes several times what a copy does.
+            getattr(base, "_serialized", None)
         drawing = base.model_copy(update=fields) if fields else base
         if drawing is self.model:
             return bound.asking
@@ -253,9 +256,10 @@ def _awaits(model: BaseChatModel, *, streaming: bool = False) -> bool:
 
 def _to_responses(model: BaseChatModel, asking: Asking, options: Mapping[str, Any]) -> bool:
     """Whether a request goes to OpenAI's Responses API, which its client decides by all that is said."""
-    decides = getattr(model, "_use_responses_api", None)
-    if not callable(decides):
+    # A pydantic model takes longer than all else here to say that it has no such attribute.
+    if not callable(getattr(type(model), "_use_responses_api", None)):
         return False
+    decides = cast(Any, model)._use_responses_api
     bound = asking.kwargs if isinstance(asking, RunnableBinding) else {}
     return bool(decides({**getattr(model, "model_kwargs", {}), **bound, **options}))
 

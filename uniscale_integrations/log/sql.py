@@ -29,6 +29,8 @@ IN_ORDER = select(*(events.c[name] for name in ("tx", "seq", "kind", "decision_i
 )
 OF_SEVERAL = IN_ORDER.where(events.c.decision_id.in_(bindparam("decision_ids", expanding=True)))
 LIMIT = bindparam("limit", type_=Integer)
+
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 Row = tuple[str, str, float, str]
 """An event as its columns: kind, decision, time and body."""
 
@@ -317,7 +319,7 @@ class SQLStore:
 
 
 def _row(new: Event) -> Row:
-    return new.kind, new.decision_id, new.at, utf8_safe(json.dumps(new.body(), ensure_ascii=False, separators=(",", ":")))
+    return new.kind, new.decision_id, new.at, utf8_safe(_as_json(new.body()))
 
 
 def _entries(connection: Connection, query: Select[Any], values: dict[str, Any]) -> list[Entry]:

@@ -50,7 +50,7 @@ class Components:
 
     def widths(self, query: Array) -> Array:
         """`sqrt(x^T A^-1 x)` under the two matrices, of correctness and of the rest, shape (2, K)."""
-        return np.stack([self.products.widths(ridge, query) for ridge in (self.correctness_head, self.outcome_head)])
+        return np.array([self.products.widths(ridge, query) for ridge in (self.correctness_head, self.outcome_head)])
 
     def scores(self, query: Array, weights: Weights) -> tuple[Array, Array]:
         """Expected reward and its width for every action, two arrays of the shape (K,)."""

@@ -78,12 +78,12 @@ def lexical_features(text: str) -> Array:
     words = _WORD.findall(text.lower())
     count = max(len(words), 1)
     sentences = max(1, len(_SENTENCE_END.findall(text)))
-    question_words = sum(word in ASKING for word in words)
+    question_words = sum(map(ASKING.__contains__, words))
     trimmed_text = text.strip()
     begins = trimmed_text[:1]
 
     def share(kind: frozenset[str]) -> float:
-        return sum(word in kind for word in words) / count
+        return sum(map(kind.__contains__, words)) / count
 
     features = np.array(
         [

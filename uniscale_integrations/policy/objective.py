@@ -50,7 +50,8 @@ class Weights:
         Returns:
             shape (...).
         """
-        rewards: Array = np.tensordot([self.correct, self.score, -self.cost], components, axes=1) + self.cost
+        correct, score, cost = components
+        rewards: Array = self.correct * correct + self.score * score + self.cost * (1.0 - cost)
         return rewards
 
     def without(self, *, correct: bool = False, score: bool = False) -> Weights:

@@ -42,6 +42,7 @@ class Request:
         hardware: the profile that prices compute and memory traffic.
         conversation: what is asked, where it is more than the question.
         emit: see `Converses.open_conversation`.
+        decision_id: the decision that chose the configuration, where one did.
     """
 
     question: str
@@ -54,6 +55,7 @@ class Request:
     hardware: HardwareProfile = H100
     conversation: Conversation | None = None
     emit: Emit | None = None
+    decision_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +139,11 @@ class Run:
         settings, notes = settings_for(request, verifier)
         # Asking a protocol whether an object is one takes longer than all else here.
         horizon: int | None = getattr(generator, "horizon", None)
-        if horizon is not None:
-            settings = replace(settings, max_steps=min(settings.max_steps, horizon))
-        request = self.request = replace(request, question=utf8_safe(request.question))
+        if horizon is not None and horizon < settings.max_steps:
+            settings = replace(settings, max_steps=horizon)
+        if (question := utf8_safe(request.question)) != request.question:
+            request = replace(request, question=question)
+        self.request = request
         self.search = BeamSearch(request.configuration, settings)
         self.search.notes.extend(notes)
         self.meter = Meter(request.budget, request.hardware)
@@ -214,6 +218,7 @@ class Run:
             cut=result.stop_reason,
             notes=self._notes(result.notes),
             payload=result.chosen.payload,
+            decision_id=self.request.decision_id,
             waited=getattr(self._generation, "waited", 0.0),
             finish_reason=result.finish_reason,
         )

@@ -110,7 +110,7 @@ class PRMVerifier:
         counts = [len(reading.tokens) for reading in readings]
         batch = self.open_batch(self.model, states, max(counts))
         usages = row_usages(
-            self.shape, counts, [state.length for state in states], prompt=counts, traffic_tokens=batch.moved(counts)
+            self.shape, counts, [state.length for state in states], prompt=counts, traffic_tokens=batch.traffic_tokens(counts)
         )
         for reading, usage in zip(readings, usages, strict=True):
             # Counted before the pass, which may fail and be tried again.

@@ -165,7 +165,8 @@ class ChatStepModel:
         except BrokenOff as broken:
             broken.usage = self.priced(_counted(asked, Reply(broken.text, usage=broken.usage)))
             raise
-        return replace(reply, usage=self.priced(_counted(asked, reply)))
+        usage = self.priced(_counted(asked, reply))
+        return Reply(reply.text, reply.incomplete, usage, reply.log_probability, reply.message, reply.cut)
 
     async def _sent(self, asked: Asked, queue: Queue | None = None) -> Reply:
         shown = False
