@@ -148,7 +148,7 @@ def test_where_a_model_fails_the_next_one_answers_and_both_are_logged() -> None:
     made = UniScale(models, Half(), ConfigurationSpace.default(["broken", "sound"], [(1, 1, 1)]), mode=[0, 0, 1])
     answer = made.run(QUESTIONS[0])
     assert answer.configuration.model == "sound"
-    assert "(broken,1,1,1) failed" in answer.notes[-1]
+    assert "(broken,1,1,1) failed" in answer.warnings[-1]
     events = [entry.event for entry in made.log.since()]
     decided = [each for each in events if isinstance(each, Decided)]
     assert [each.round for each in decided] == [0, 1]
@@ -160,7 +160,7 @@ def test_a_question_too_long_for_one_model_goes_to_the_next() -> None:
     made = UniScale(["uniscale-0.3m", Saying("patient", 1e12)], None, mode=[0, 0, 1])
     answer = made.run("What is 1 + 1? " * 400)
     assert answer.configuration.model == "patient"
-    assert any("shorten it or use a longer context" in note for note in answer.notes)
+    assert any("shorten it or use a longer context" in note for note in answer.warnings)
     alone = UniScale(["uniscale-0.3m"], None)
     with pytest.raises(ContextLengthError, match="shorten it"):
         alone.run("What is 1 + 1? " * 400)
@@ -473,7 +473,7 @@ def test_a_log_that_cannot_be_read_does_not_cost_the_answer(monkeypatch: pytest.
     monkeypatch.setattr(made.log, "since", broken)
     answer = made.run(QUESTIONS[0])
     assert answer.answer is not None
-    assert "decided without what others have logged of late: cannot read the log" in answer.notes
+    assert "decided without what others have logged of late: cannot read the log" in answer.warnings
 
 
 def test_shared_feedback_counts_with_its_weight_and_is_revised_with_it(tmp_path: File) -> None:
@@ -587,7 +587,7 @@ def test_text_that_is_no_unicode_costs_nobody_anything() -> None:
         return await asyncio.gather(*map(made.arun, asked))
 
     answers = asyncio.run(together())
-    assert not any(answer.notes for answer in answers)
+    assert not any(answer.warnings for answer in answers)
     assert made.log.counts() == {"decision": 6, "outcome": 6}
     assert made.feedback(answers[3], 1.0, comment="half of a pair: \ud83d")
     assert made.decide("\ud83d and more").configuration in made.space

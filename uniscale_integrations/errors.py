@@ -53,7 +53,7 @@ class SearchFailed(UniScaleError):
     Attributes:
         causes: what each of them said.
         errors: the exceptions behind that, where the generator kept them.
-        spent: what it cost all the same, eFLOPs and dollars.
+        usage: what it cost all the same, eFLOPs and dollars.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class SearchFailed(UniScaleError):
         message: str,
         causes: tuple[str, ...] = (),
         errors: tuple[BaseException, ...] = (),
-        spent: tuple[float, float] = (0.0, 0.0),
+        usage: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         super().__init__(message)
-        self.causes, self.errors, self.spent = causes, errors, spent
+        self.causes, self.errors, self.usage = causes, errors, usage
 
 
 class RequestRefused(SearchFailed):

@@ -26,7 +26,7 @@ from uniscale_integrations.langchain.chat_model import as_generator
 from uniscale_integrations.langchain.client import LangChainClient
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.models.chat import ChatStepModel, Continuation
-from uniscale_integrations.models.chat.probe import SAID
+from uniscale_integrations.models.chat.probe import PREFIX
 from uniscale_integrations.models.chat.retry import retry_after, retrying
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.space import Configuration, ConfigurationSpace
@@ -181,7 +181,7 @@ LINES = ["First, 2 and 2 are added.\n", "That makes 4.\n", "Answer: 4"]
 def solve(body: Body, number: int) -> str:
     """Goes on where it is told to."""
     said = continuing(body)
-    if said == SAID:
+    if said == PREFIX:
         return " five six seven eight"
     return "".join(LINES)[len(said or "") :]
 
@@ -210,7 +210,7 @@ def test_a_provider_that_rejects_a_partial_answer_is_asked_for_whole_ones() -> N
 
 def test_a_provider_that_begins_anew_is_asked_for_whole_answers() -> None:
     def says(body: Body, number: int) -> str:
-        return " five" if continuing(body) == SAID else "".join(LINES)
+        return " five" if continuing(body) == PREFIX else "".join(LINES)
 
     server = Server(says)
     model = searching(server, (2, 2, 1))

@@ -33,7 +33,7 @@ from uniscale_integrations.errors import ConfigurationError, CrowdedError, Missi
 from uniscale_integrations.langchain import UniScaleChatModel, UniScaleMiddleware, rewarded
 from uniscale_integrations.langchain.chat_model import as_generator
 from uniscale_integrations.log.events import Feedback, Outcome
-from uniscale_integrations.models.chat.probe import NEXT, SAID
+from uniscale_integrations.models.chat.probe import NEXT, PREFIX
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
@@ -233,7 +233,7 @@ def test_a_filtered_question_does_not_end_step_search_for_others() -> None:
         last = body["messages"][-1]
         if last["role"] != "assistant":
             return said
-        return f" {NEXT} six" if last["content"] == SAID else said[len(last["content"]) :]
+        return f" {NEXT} six" if last["content"] == PREFIX else said[len(last["content"]) :]
 
     server = Server(says, behaves)
     model = searching(server, (1, 4, 2))

@@ -141,7 +141,7 @@ class TreeGeneratorSession:
 
     def __init__(self, owner: TreeGenerator, sampling: Sampling) -> None:
         self.together = owner.together
-        self.shared = NOTHING
+        self.shared_usage = NOTHING
         self.notes: list[str] = []
         self.calls: list[list[Expansion]] = []
         self.returned = NOTHING
@@ -155,7 +155,7 @@ class TreeGeneratorSession:
         return Usage(prompt_tokens=1.0, completion_tokens=4.0, compute=100.0).scaled(expansion.count)
 
     async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
-        self.shared = PROMPT
+        self.shared_usage = PROMPT
         self.calls.append(list(expansions))
         try:
             made = [await asyncio.gather(*(self._one(wish, i) for i in range(wish.count))) for wish in expansions]
@@ -226,7 +226,7 @@ class TreeVerifierSession:
     """One question at a `TreeVerifier`; remembers what it was asked and what it spent."""
 
     def __init__(self, owner: TreeVerifier) -> None:
-        self.shared = NOTHING
+        self.shared_usage = NOTHING
         self.calls: list[list[tuple[Path, Candidate]]] = []
         self.returned = NOTHING
         self.closed = 0
@@ -234,7 +234,7 @@ class TreeVerifierSession:
         self._owner = owner
 
     async def score(self, items: Sequence[tuple[Path, Candidate]]) -> Sequence[Verdict]:
-        self.shared = PROMPT
+        self.shared_usage = PROMPT
         self.calls.append(list(items))
         honest_verdicts: list[Verdict] = [
             (self._owner.world.scores(path.steps, candidate.steps), Usage(prompt_tokens=2.0, compute=3.0))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from uniscale_integrations.models.chat.client import Asked
+from uniscale_integrations.models.chat.client import CompletionRequest
 
 FIELDS: Mapping[str, Sequence[str]] = {
     "max_tokens": ("max_tokens", "num_predict", "max_output_tokens", "num_output"),
@@ -43,7 +43,7 @@ class Drawing:
         """The name of the model's field for something, where it has one."""
         return self._fields.get(name)
 
-    def of(self, asked: Asked, said: Mapping[str, Any]) -> dict[str, Any]:
+    def of(self, asked: CompletionRequest, said: Mapping[str, Any]) -> dict[str, Any]:
         """The fields that a request sets, with their values.
 
         Args:

@@ -9,7 +9,7 @@ from typing import Any
 from uniscale_integrations.answers import checks
 from uniscale_integrations.concurrency.processes import in_process
 from uniscale_integrations.concurrency.threads import LONG
-from uniscale_integrations.search.conversation import Call, Valid
+from uniscale_integrations.search.conversation import Call, Validator
 
 SECONDS = 1.0
 """In which one answer is checked against a schema."""
@@ -69,7 +69,7 @@ def choice_in(choice: object) -> str:
     return str(choice or "auto")
 
 
-def validity(tools: Sequence[Any], choice: Any, form: Any) -> Valid | None:
+def validity(tools: Sequence[Any], choice: Any, form: Any) -> Validator | None:
     """What tells whether the text of an answer has the form that was asked for; `None` where any has.
 
     Args:
@@ -101,7 +101,7 @@ def validity(tools: Sequence[Any], choice: Any, form: Any) -> Valid | None:
     return called
 
 
-def filled(schema: Mapping[str, Any]) -> Valid:
+def filled(schema: Mapping[str, Any]) -> Validator:
     """What tells whether the text of an answer fills in a schema, as JSON or as the arguments of a tool's call.
 
     Example:

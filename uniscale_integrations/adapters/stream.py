@@ -59,17 +59,17 @@ async def pieces_of(
             showing = showing and all(text_alone(candidate.payload) for candidate in event.candidates if candidate.error is None)
         elif isinstance(event, Scored):
             steps = until("".join(agreed.new(event.contenders)))
-            if steps and showing and not plain and not asked.whole:
+            if steps and showing and not plain and not asked.atomic:
                 shown = True
                 pieces.put_nowait(steps)
 
     def emit(piece: Any) -> None:
         if isinstance(piece, native):
             pieces.put_nowait(Native(piece))
-        elif not asked.whole and (text := until_piece(_text_in(piece))):
+        elif not asked.atomic and (text := until_piece(_text_in(piece))):
             pieces.put_nowait(text)
 
-    work = asyncio.create_task(answered(observe=observe, emit=emit, shown=lambda: shown), context=context)
+    work = asyncio.create_task(answered(observe=observe, emit=emit, has_output=lambda: shown), context=context)
     work.add_done_callback(lambda _: pieces.put_nowait(None))
     try:
         while (piece := await pieces.get()) is not None:

@@ -106,9 +106,9 @@ def _show(question: str, answer: Answer, trace: bool) -> None:
     title = f"{answer.answer if answer.answer is not None else 'no answer'}   ({score})"
     heading = Text(printable(f"{answer.configuration}  {title}"), style="bold")
     out.print(Panel(Group(heading, Text(printable(answer.text.strip()))), expand=False))
-    if answer.cut:
-        out.print(Text(f"cut: {answer.cut}", style="yellow"))
-    for note in dict.fromkeys(answer.notes):
+    if answer.stop_reason:
+        out.print(Text(f"cut: {answer.stop_reason}", style="yellow"))
+    for note in dict.fromkeys(answer.warnings):
         out.print(Text(printable(f"note: {note}"), style="yellow"))
     out.print(ledger_table(answer.ledger))
 
@@ -141,9 +141,9 @@ def as_dict(question: str, answer: Answer, trace: bool = False) -> dict[str, Any
         "text": answer.text,
         "score": answer.score,
         "best_score": answer.best_score,
-        "cut": answer.cut,
+        "cut": answer.stop_reason,
         "finish_reason": answer.finish_reason,
-        "notes": list(answer.notes),
+        "notes": list(answer.warnings),
         "ledger": answer.ledger.as_dict(),
     }
     if trace:

@@ -216,7 +216,7 @@ def _result(engine: UniScale, question: Question, answer: Answer) -> Result:
 
 def _nothing(engine: UniScale, configuration: Configuration, error: SearchFailed) -> Result:
     """What a question is worth to which nothing was said."""
-    outcome = Outcome("", 0.0, *error.spent)
+    outcome = Outcome("", 0.0, *error.usage)
     return Result(configuration, False, engine.reward(outcome, 0.0), engine.cost(outcome), failed=str(error))
 
 

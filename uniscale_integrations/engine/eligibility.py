@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from uniscale_integrations.cost.hardware import HardwareProfile
 from uniscale_integrations.engine.estimates import limited_by
 from uniscale_integrations.search.budget import Budget
-from uniscale_integrations.search.conversation import Conversation, Converses
+from uniscale_integrations.search.conversation import Conversation, capabilities_of
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
@@ -114,7 +114,11 @@ class Eligibility:
             limits: what it may cost.
             failed: what has failed at it already.
         """
-        cannot = {**self._never, **self._unable(conversation), **failed} if failed or not conversation.bare else self._never
+        cannot = (
+            {**self._never, **self._unable(conversation), **failed}
+            if failed or not conversation.is_single_question
+            else self._never
+        )
         for unwise in (self._cooling_down(), self._too_dear(limits), self._too_slow(limits), self._alike(conversation)):
             if unwise and any(each not in unwise and each not in cannot for each in self._space):
                 cannot = {**unwise, **cannot}
@@ -136,12 +140,13 @@ class Eligibility:
     def _unable(self, conversation: Conversation) -> dict[Configuration, str]:
         """Which cannot take a conversation."""
         unable: dict[str, str] = {}
-        if not conversation.bare:
+        if not conversation.is_single_question:
             for name, model in self._models.items():
-                if not isinstance(model, Converses):
+                capabilities = capabilities_of(model)
+                if capabilities is None:
                     unable[name] = f"{name} takes single questions only"
-                elif not conversation.needs <= model.abilities:
-                    unable[name] = f"{name} cannot do {', '.join(sorted(conversation.needs - model.abilities))}"
+                elif not conversation.required_capabilities <= capabilities:
+                    unable[name] = f"{name} cannot do {', '.join(sorted(conversation.required_capabilities - capabilities))}"
         return {each: unable[each.model] for each in self._space if each.model in unable}
 
     def _alike(self, conversation: Conversation) -> dict[Configuration, str]:

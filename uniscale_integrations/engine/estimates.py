@@ -17,7 +17,7 @@ from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.search.budget import Budget
-from uniscale_integrations.search.ports import Generator, ReadsAtACost, Verifier
+from uniscale_integrations.search.ports import Generator, SupportsVerifierCost, Verifier
 from uniscale_integrations.space import Configuration
 
 SEARCH_SHARE = 0.5
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 @runtime_checkable
-class KnowsItsCost(Protocol):
+class SupportsCostEstimate(Protocol):
     """A generator that can tell what a plain sample takes."""
 
     def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
@@ -36,7 +36,7 @@ class KnowsItsCost(Protocol):
 
 
 @runtime_checkable
-class KnowsItsLengths(Protocol):
+class SupportsLengthEstimate(Protocol):
     """A generator that knows how long the questions are that it is asked, and its answers."""
 
     @property
@@ -59,11 +59,11 @@ def expected_cost(
         verifier: what scores the answers, if anything does and its own cost counts.
     """
     typical = _lengths(generator)
-    usage = generator.plain_usage(*typical) if isinstance(generator, KnowsItsCost) else Usage(compute=1.0)
+    usage = generator.plain_usage(*typical) if isinstance(generator, SupportsCostEstimate) else Usage(compute=1.0)
     plain = hardware.eflops(usage)
     if plain:
         # Where the answers cost dollars, what reads them in this process costs nobody any.
-        plain += hardware.eflops(verifier.reading_usage(*typical) if isinstance(verifier, ReadsAtACost) else NOTHING)
+        plain += hardware.eflops(verifier.reading_usage(*typical) if isinstance(verifier, SupportsVerifierCost) else NOTHING)
     return (plain or usage.usd) * (1.0 + SEARCH_SHARE * (configuration.most_paths - 1))
 
 
@@ -143,7 +143,7 @@ def check_units(models: Mapping[str, Generator], hardware: HardwareProfile) -> N
 
 def limited_by(generator: Generator, hardware: HardwareProfile, budget: Budget) -> float | None:
     """What a budget allows, in the unit of the generator's expected cost; `None` where it says nothing about that."""
-    if not isinstance(generator, KnowsItsCost):
+    if not isinstance(generator, SupportsCostEstimate):
         return None
     usage = generator.plain_usage(*_lengths(generator))
     # A price may be 0.
@@ -152,8 +152,8 @@ def limited_by(generator: Generator, hardware: HardwareProfile, budget: Budget) 
 
 
 def _tells(model: Generator) -> bool:
-    return isinstance(model, KnowsItsCost) and sum(model.plain_usage(*_lengths(model))) > 0
+    return isinstance(model, SupportsCostEstimate) and sum(model.plain_usage(*_lengths(model))) > 0
 
 
 def _lengths(generator: Generator) -> Lengths:
-    return generator.lengths if isinstance(generator, KnowsItsLengths) else TYPICAL
+    return generator.lengths if isinstance(generator, SupportsLengthEstimate) else TYPICAL

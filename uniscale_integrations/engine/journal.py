@@ -48,7 +48,7 @@ class Decision:
     features: tuple[float, ...] = field(repr=False)
     assessment: Assessment = field(repr=False)
     space: ConfigurationSpace = field(repr=False)
-    masked: Reasons = field(repr=False)
+    reasons: Reasons = field(repr=False)
     propensity: float = 1.0
 
     @property
@@ -59,11 +59,11 @@ class Decision:
 
     def explain(self) -> Explanation:
         """Every configuration with what was expected of it, why it was not eligible, and at which weight it would have been chosen."""
-        return explain(self.space, self.assessment, self.weights, self.masked, self.space.index(self.configuration))
+        return explain(self.space, self.assessment, self.weights, self.reasons, self.space.index(self.configuration))
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
+class EventFactory:
     """Says in the log's words what an engine does; writing it down is the log's own affair.
 
     Attributes:
@@ -78,9 +78,9 @@ class Journal:
     store_queries: bool
     store_paths: bool
 
-    def decided(self, decision: Decision, asked: str | Conversation) -> Decided:
+    def decision(self, decision: Decision, conversation: str | Conversation) -> Decided:
         """That this was decided for that question."""
-        query = asked.query if isinstance(asked, Conversation) else asked
+        query = conversation.query if isinstance(conversation, Conversation) else conversation
         return Decided(
             decision.id,
             decision.configuration,
@@ -95,13 +95,13 @@ class Journal:
             extra={"brain": self.brain.key, "eligible": _flags(decision.assessment.eligible)},
         )
 
-    def answered(self, decision: Decision, answer: Answer) -> Outcome:
+    def outcome(self, decision: Decision, answer: Answer) -> Outcome:
         """What it came to."""
         ledger = answer.ledger
         position = round(self.brain.estimates.position(ledger), 6)
-        extra = {"tokens": list(ledger.tokens), "cut": answer.cut, "cost": position} | self._unit
+        extra = {"tokens": list(ledger.tokens), "cut": answer.stop_reason, "cost": position} | self._unit
         if self.store_paths:
-            extra |= {"record": record(answer), "ledger": ledger.as_dict(), "notes": list(answer.notes)}
+            extra |= {"record": record(answer), "ledger": ledger.as_dict(), "notes": list(answer.warnings)}
         score = answer.score
         verifier = self.brain.design.verifier
         if score is not None and verifier is not None:
@@ -111,9 +111,9 @@ class Journal:
                 score = self.recalibration(score)
         return Outcome(decision.id, score, ledger.eflops, ledger.usd, ledger.seconds, extra=extra)
 
-    def failed(self, decision: Decision, why: str, spent: tuple[float, float] = (0.0, 0.0)) -> Outcome:
+    def failure(self, decision: Decision, why: str, usage: tuple[float, float] = (0.0, 0.0)) -> Outcome:
         """That it came to nothing, and what was spent on it, in eFLOPs and dollars."""
-        return Outcome(decision.id, None, *spent, failed=why, extra=self._unit)
+        return Outcome(decision.id, None, *usage, failed=why, extra=self._unit)
 
     @property
     def _unit(self) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from typing import Any, Self, TypeVar
 from numpy.typing import NDArray
 
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
+from uniscale_integrations.deprecation import former_keywords
 from uniscale_integrations.engine.attribution import Credit
 from uniscale_integrations.engine.brain import Brain, build
-from uniscale_integrations.engine.journal import Decision, Journal
+from uniscale_integrations.engine.journal import Decision, EventFactory
 from uniscale_integrations.engine.knowledge import Knowledge
-from uniscale_integrations.engine.requests import Requests, Wanted
+from uniscale_integrations.engine.requests import EngineRequest, Requests
 from uniscale_integrations.engine.setup import Prices, design_of, updated_design
 from uniscale_integrations.engine.warm_start import take_over
 from uniscale_integrations.log.events import Feedback, Outcome
@@ -119,7 +120,7 @@ class UniScale:
 
     def _with(self, brain: Brain) -> Requests:
         """What serves requests with a brain."""
-        return Requests(brain, self._knowledge, Journal(brain, self._knowledge.recalibration, **self._storage))
+        return Requests(brain, self._knowledge, EventFactory(brain, self._knowledge.recalibration, **self._storage))
 
     @property
     def models(self) -> Mapping[str, Generator]:
@@ -197,7 +198,7 @@ class UniScale:
         self._knowledge.replica.sync_if_due()
         requests = self._requests
         decision = requests.decide(self._request(query, mode, budget), requests.others(models))
-        self._knowledge.append(requests.journal.decided(decision, query))
+        self._knowledge.append(requests.event_factory.decision(decision, query))
         return decision
 
     def run(
@@ -213,6 +214,7 @@ class UniScale:
         conversation = replace(_conversation(question), synchronous=True)
         return _finish(self.arun(conversation, mode=mode, budget=budget, sampling=sampling, models=models))
 
+    @former_keywords(shown="has_output")
     async def arun(
         self,
         question: str | Conversation,
@@ -223,7 +225,7 @@ class UniScale:
         models: Collection[str] | None = None,
         observe: Observer | None = None,
         emit: Emit | None = None,
-        shown: Callable[[], bool] = lambda: False,
+        has_output: Callable[[], bool] = lambda: False,
     ) -> Answer:
         """Choose a configuration, run it, log choice and outcome, and give the answer with the decision's id.
 
@@ -240,7 +242,7 @@ class UniScale:
             models: names of those that may be chosen; all by default.
             observe: told what happens, beside the engine's own observers; see `telemetry`.
             emit: takes the pieces of an answer while it is made, where the configuration is plain and the model streams.
-            shown: whether any of the answer has been shown already, beside those pieces, so that it cannot be begun anew.
+            has_output: whether any of the answer has been shown already, beside those pieces, so that it cannot be begun anew.
 
         Raises:
             ConfigurationError: no configuration can serve it.
@@ -250,7 +252,7 @@ class UniScale:
         """
         requests = self._requests
         observers = self._observers if observe is None else (*self._observers, observe)
-        further = {"sampling": sampling or self.sampling, "observers": observers, "emit": emit, "shown": shown}
+        further = {"sampling": sampling or self.sampling, "observers": observers, "emit": emit, "has_output": has_output}
         request = self._request(question, mode, budget, **further)
         return await requests.answer(request, requests.others(models))
 
@@ -382,9 +384,9 @@ class UniScale:
     def _brain(self) -> Brain:
         return self._requests.brain
 
-    def _request(self, question: str | Conversation, mode: Mode | None, budget: Budget | None, **further: Any) -> Wanted:
+    def _request(self, question: str | Conversation, mode: Mode | None, budget: Budget | None, **further: Any) -> EngineRequest:
         objective = self.weights if mode is None else weights(mode)
-        return Wanted(_conversation(question), question, objective, budget or Budget(), **further)
+        return EngineRequest(_conversation(question), question, objective, budget or Budget(), **further)
 
 
 def _conversation(question: str | Conversation) -> Conversation:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from uniscale_integrations.engine.brain import Brain
-from uniscale_integrations.engine.estimates import KnowsItsCost
+from uniscale_integrations.engine.estimates import SupportsCostEstimate
 from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.outcomes import Outcome as Row
 from uniscale_integrations.engine.outcomes import read_outcomes
@@ -55,8 +55,8 @@ def take_over(source: str | Path | EventStore, knowledge: Knowledge, brain: Brai
 
 def _take_over(part: Sequence[History], knowledge: Knowledge, brain: Brain) -> int:
     outcomes = [event for each in part for event in each if isinstance(event, Outcome)]
-    told = all(isinstance(model, KnowsItsCost) for model in brain.design.models.values())
-    if told and any(_in_another_unit(outcome, brain) for outcome in outcomes):
+    costs_are_known = all(isinstance(model, SupportsCostEstimate) for model in brain.design.models.values())
+    if costs_are_known and any(_in_another_unit(outcome, brain) for outcome in outcomes):
         dollars = brain.estimates.in_dollars
         unit, other = ("dollars", "eFLOPs") if dollars else ("eFLOPs", "dollars")
         remedy = "make it anew with these prices" if dollars else "give the models prices"

@@ -29,14 +29,14 @@ from uniscale_integrations.langchain.messages import chunk_of, text_of
 from uniscale_integrations.langchain.offers import STRUCTURED, OfferedTools, StructuredOutput
 from uniscale_integrations.models.chat.client import (
     CONTINUE,
-    Asked,
-    BrokenOff,
+    Completion,
+    CompletionRequest,
     Continuation,
-    Reply,
+    InterruptedReply,
     incompleteness,
     mean_log_probability,
 )
-from uniscale_integrations.models.chat.model import abilities_of
+from uniscale_integrations.models.chat.model import profile_capabilities
 from uniscale_integrations.search.conversation import Conversation, Turn
 
 COMMON = ("tools", "tool_choice", "response_format")
@@ -101,10 +101,10 @@ class LangChainClient:
         self._bound: WeakKeyDictionary[Conversation, _Bound] = WeakKeyDictionary()
 
     @property
-    def abilities(self) -> frozenset[str]:
+    def capabilities(self) -> frozenset[str]:
         """What the model's profile says; everything where it has none, since the model will say itself what it cannot do."""
         profile = getattr(self.model, "profile", None)
-        able = abilities_of(profile) if profile else frozenset(("tools", "structure", "images"))
+        able = profile_capabilities(profile) if profile else frozenset(("tools", "structure", "images"))
         if type(self.model).bind_tools is BaseChatModel.bind_tools:
             able -= {"tools"}
         return able | {"form"}
@@ -117,7 +117,7 @@ class LangChainClient:
             return ()
         return (Continuation.FLAG, Continuation.PREFILL) if hasattr(self.model, "extra_body") else (Continuation.PREFILL,)
 
-    async def complete(self, asked: Asked) -> Reply:
+    async def complete(self, asked: CompletionRequest) -> Completion:
         """Get one reply.
 
         Raises:
@@ -136,9 +136,11 @@ class LangChainClient:
         if not isinstance(message, AIMessage):
             raise GenerationError(f"{self.name} gave {message!r:.80}, which is no message of an assistant")
         known = mean_log_probability(message.response_metadata.get("logprobs"))
-        return Reply(text_of(message), _incomplete(message), _usage(message), known, message)
+        return Completion(text_of(message), _incomplete(message), _usage(message), known, message)
 
-    async def _streamed(self, model: Asking, messages: list[BaseMessage], options: Mapping[str, Any], asked: Asked) -> object:
+    async def _streamed(
+        self, model: Asking, messages: list[BaseMessage], options: Mapping[str, Any], asked: CompletionRequest
+    ) -> object:
         """The message of a stream. Pieces that say nothing yet are shown with the first one that does, so that others may still answer."""
         whole: AIMessageChunk | None = None
         held: list[AIMessageChunk] = []
@@ -154,12 +156,12 @@ class LangChainClient:
         except Exception as error:
             if whole is None or not (said := text_of(whole)):
                 raise
-            raise BrokenOff(error, said, _usage(whole)) from error
+            raise InterruptedReply(error, said, _usage(whole)) from error
         _emit_all(asked, held)
         return None if whole is None else message_chunk_to_message(whole)
 
     async def _chunks(
-        self, model: Asking, messages: list[BaseMessage], options: Mapping[str, Any], asked: Asked
+        self, model: Asking, messages: list[BaseMessage], options: Mapping[str, Any], asked: CompletionRequest
     ) -> AsyncGenerator[AIMessageChunk, None]:
         """The pieces of a reply; a model that does not stream gives its whole message as one."""
 
@@ -172,7 +174,7 @@ class LangChainClient:
             if isinstance(piece, AIMessage):
                 yield piece if isinstance(piece, AIMessageChunk) else _whole_chunk(piece)
 
-    def _drawn(self, bound: _Bound, asked: Asked) -> Asking:
+    def _drawn(self, bound: _Bound, asked: CompletionRequest) -> Asking:
         """The model as this request wants it drawn."""
         drawn = self._drawing.of(asked, bound.settings)
         if bound.responses:
@@ -222,17 +224,17 @@ class LangChainClient:
             options = {name: value for name, value in options.items() if name not in UNKNOWN_TO_RESPONSES}
         return _Bound(asking, settings, options, responses, version)
 
-    def _messages(self, asked: Asked) -> list[BaseMessage]:
+    def _messages(self, asked: CompletionRequest) -> list[BaseMessage]:
         found = _native(asked.conversation.messages)
         if found is None:
-            if "images" in asked.conversation.needs:
+            if "images" in asked.conversation.required_capabilities:
                 raise GenerationError(
                     f"{self.name} is a model of LangChain and cannot be shown what another framework's messages hold"
                 )
             found = [_message(turn) for turn in asked.conversation.turns]
         return [*found, AIMessage(asked.prefix)] if asked.prefix else found
 
-    def _options(self, bound: _Bound, asked: Asked) -> dict[str, Any]:
+    def _options(self, bound: _Bound, asked: CompletionRequest) -> dict[str, Any]:
         """What is said beside the messages."""
         options = dict(bound.options)
         if asked.stop and not (bound.responses and not asked.step):
@@ -269,7 +271,7 @@ def _says_anything(chunk: AIMessageChunk) -> bool:
     return bool(chunk.content or chunk.tool_call_chunks or chunk.additional_kwargs)
 
 
-def _emit_all(asked: Asked, held: list[AIMessageChunk]) -> None:
+def _emit_all(asked: CompletionRequest, held: list[AIMessageChunk]) -> None:
     if asked.emit is not None:
         for piece in held:
             asked.emit(piece)

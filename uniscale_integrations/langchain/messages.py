@@ -116,7 +116,7 @@ def message_of(answer: Answer, text: str, asked: Conversation) -> AIMessage:
     if isinstance(inner, AIMessage) and isinstance(inner.content, str) and not inner.tool_calls:
         # The last step of several; what its provider says beside the text holds for the whole.
         return inner.model_copy(update={"id": None, "content": text})
-    if "tools" not in asked.needs:
+    if "tools" not in asked.required_capabilities:
         return AIMessage(text)
     # The inner model is not one of LangChain.
     said, calls = calls_in(text)

@@ -23,10 +23,10 @@ from uniscale_integrations.llama_index.tool_calls import blocks_of, calls_by, ca
 from uniscale_integrations.llama_index.usage import fields_of, plain, usage_of
 from uniscale_integrations.models.chat.client import (
     CONTINUE,
-    Asked,
-    BrokenOff,
+    Completion,
+    CompletionRequest,
     Continuation,
-    Reply,
+    InterruptedReply,
     incompleteness,
     mean_log_probability,
 )
@@ -99,7 +99,7 @@ class LlamaIndexClient:
         return (stop,) if isinstance(stop, str) else tuple(stop or ())
 
     @property
-    def abilities(self) -> frozenset[str]:
+    def capabilities(self) -> frozenset[str]:
         """Tools where the LLM says so; whether it can see pictures it will say itself."""
         own = hands_over_tools(self.llm, streaming=False) or hands_over_tools(self.llm, streaming=True)
         tools = (own or isinstance(self.llm, FunctionCallingLLM)) and self.llm.metadata.is_function_calling_model
@@ -115,7 +115,7 @@ class LlamaIndexClient:
             return (Continuation.RAW,)
         return (Continuation.FLAG, Continuation.PREFILL) if self._dialect.flag else (Continuation.PREFILL,)
 
-    async def complete(self, asked: Asked) -> Reply:
+    async def complete(self, asked: CompletionRequest) -> Completion:
         """Get one reply.
 
         Raises:
@@ -131,7 +131,7 @@ class LlamaIndexClient:
             raise GenerationError(f"{self.name} gave {response!r:.80}, which is no response")
         return self._reply(response, incompleteness(*_reasons(response.raw)))
 
-    async def _streamed(self, asking: Asking, asked: Asked) -> Reply:
+    async def _streamed(self, asking: Asking, asked: CompletionRequest) -> Completion:
         """The reply of a stream. Pieces that say nothing yet are shown with the first one that does, so that others may still answer."""
         last: ChatResponse | None = None
         held: list[ChatResponse] = []
@@ -151,7 +151,7 @@ class LlamaIndexClient:
         except Exception as error:
             if last is None or not (said := last.message.content):
                 raise
-            raise BrokenOff(error, said, usage) from error
+            raise InterruptedReply(error, said, usage) from error
         if asked.emit is not None:
             _emit_all(asked, held)
         if last is None:
@@ -159,14 +159,16 @@ class LlamaIndexClient:
             last = ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=""))
         reply = self._reply(last, incomplete, thinking)
         return (
-            reply if reply.usage != NOTHING else Reply(reply.text, reply.incomplete, usage, reply.log_probability, reply.message)
+            reply
+            if reply.usage != NOTHING
+            else Completion(reply.text, reply.incomplete, usage, reply.log_probability, reply.message)
         )
 
-    def _reply(self, response: ChatResponse, incomplete: str, thinking: str = "") -> Reply:
+    def _reply(self, response: ChatResponse, incomplete: str, thinking: str = "") -> Completion:
         inner = Inner.of(response, calls_by(self.llm, response), thinking)
-        return Reply(inner.text, incomplete, usage_of(response), _log_probability(response.raw), inner)
+        return Completion(inner.text, incomplete, usage_of(response), _log_probability(response.raw), inner)
 
-    def _asking(self, asked: Asked) -> Asking:
+    def _asking(self, asked: CompletionRequest) -> Asking:
         """The LLM as this request wants it, what it is asked, and what is said beside it."""
         conversation = asked.conversation
         native = _native(conversation.messages)
@@ -199,7 +201,7 @@ class LlamaIndexClient:
             options["extra_body"] = {**own, **CONTINUE}
         return Asking(llm, begun, options, conversation.synchronous)
 
-    def _llm(self, asked: Asked, settings: Mapping[str, Any], said: dict[str, Any]) -> tuple[LLM, dict[str, Any]]:
+    def _llm(self, asked: CompletionRequest, settings: Mapping[str, Any], said: dict[str, Any]) -> tuple[LLM, dict[str, Any]]:
         """The LLM with the fields that a request sets, and what of the call's own words goes along with it.
 
         What a call says of drawing goes along as it is, as it would to the LLM alone, except where a search has to say otherwise.
@@ -227,7 +229,7 @@ class LlamaIndexClient:
             drawn["additional_kwargs"] = left
         return self._copy(drawn), options
 
-    def _with_stop(self, asked: Asked, options: dict[str, Any], *, native: bool) -> dict[str, Any]:
+    def _with_stop(self, asked: CompletionRequest, options: dict[str, Any], *, native: bool) -> dict[str, Any]:
         """The options with the texts that end the reply: the call's in its own words, those of a step in the API's."""
         name = self._dialect.stop
         if asked.step:
@@ -241,7 +243,7 @@ class LlamaIndexClient:
         return options | ({name: list(asked.stop)} if name and asked.stop else {})
 
     def _messages(self, conversation: Conversation) -> list[ChatMessage]:
-        if "images" in conversation.needs:
+        if "images" in conversation.required_capabilities:
             raise GenerationError(
                 f"{self.name} is an LLM of LlamaIndex and cannot be shown what another framework's messages hold"
             )
@@ -298,7 +300,7 @@ def _apart(piece: ChatResponse) -> ChatResponse:
     return piece.model_copy(deep=True) if piece.message.additional_kwargs.get("tool_calls") else piece
 
 
-def _emit_all(asked: Asked, held: list[ChatResponse]) -> None:
+def _emit_all(asked: CompletionRequest, held: list[ChatResponse]) -> None:
     assert asked.emit is not None
     for piece in held:
         asked.emit(piece)

@@ -135,7 +135,7 @@ def response_of(answer: Answer, asked: Conversation, delta: str | None = None) -
         beside = {name: value for name, value in response.additional_kwargs.items() if name != THINKING} | told
         said_last = response.delta if delta is None else delta
         return ChatResponse(message=message, raw=raw, delta=said_last, logprobs=response.logprobs, additional_kwargs=beside)
-    said, calls = calls_in(text) if "tools" in asked.needs else (text, [])
+    said, calls = calls_in(text) if "tools" in asked.required_capabilities else (text, [])
     blocks: list[ContentBlock] = [*([TextBlock(text=said)] if said or not calls else []), *blocks_of(calls)]
     message = ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=carried)
     return ChatResponse(message=message, raw=raw, delta=delta, additional_kwargs=told)

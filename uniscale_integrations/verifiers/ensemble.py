@@ -11,7 +11,7 @@ from math import fsum
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ConfigurationError, VerifierError
 from uniscale_integrations.search.paths import Path
-from uniscale_integrations.search.ports import ReadsAtACost, Verdict, Verifier, VerifierSession
+from uniscale_integrations.search.ports import SupportsVerifierCost, Verdict, Verifier, VerifierSession, shared_usage
 from uniscale_integrations.search.scores import check_scores
 from uniscale_integrations.verifiers.session import Item, notes_of
 
@@ -63,7 +63,7 @@ class Ensemble:
 
     def reading_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
         """The sum over the members that tell theirs."""
-        telling = (verifier for verifier, _ in self._members if isinstance(verifier, ReadsAtACost))
+        telling = (verifier for verifier, _ in self._members if isinstance(verifier, SupportsVerifierCost))
         return reduce(Usage.plus, (verifier.reading_usage(prompt_tokens, answer_tokens) for verifier in telling), NOTHING)
 
     def open(self, question: str) -> EnsembleSession:
@@ -95,9 +95,9 @@ class EnsembleSession:
         return [_combine(weights, [replies[position] for replies in opinions]) for position in range(len(items))]
 
     @property
-    def shared(self) -> Usage:
+    def shared_usage(self) -> Usage:
         """The sum over the members."""
-        return reduce(Usage.plus, (session.shared for session in self._sessions))
+        return reduce(Usage.plus, (shared_usage(session) for session in self._sessions))
 
     @property
     def notes(self) -> Sequence[str]:

@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import NotInTime
-from uniscale_integrations.search.conversation import Valid
+from uniscale_integrations.search.conversation import Validator
 from uniscale_integrations.search.paths import Candidate, Path
-from uniscale_integrations.search.ports import Verdict, Verifier, VerifierSession
+from uniscale_integrations.search.ports import Verdict, Verifier, VerifierSession, shared_usage
 from uniscale_integrations.verifiers.session import Item, notes_of
 
 
@@ -32,7 +32,7 @@ class FormatGate:
         [((0.0,), Usage(...)), (None, Usage(...))]
     """
 
-    def __init__(self, verifier: Verifier | None, valid: Valid) -> None:
+    def __init__(self, verifier: Verifier | None, valid: Validator) -> None:
         self._verifier, self._valid = verifier, valid
         self.name = verifier.name if verifier else "form"
         self.upper = verifier.upper if verifier else 1.0
@@ -43,13 +43,13 @@ class FormatGate:
 
 
 class _FormatGateSession:
-    def __init__(self, session: VerifierSession | None, valid: Valid) -> None:
+    def __init__(self, session: VerifierSession | None, valid: Validator) -> None:
         self._session, self._valid = session, valid
         self._notes: list[str] = []
 
     @property
-    def shared(self) -> Usage:
-        return self._session.shared if self._session else NOTHING
+    def shared_usage(self) -> Usage:
+        return shared_usage(self._session) if self._session else NOTHING
 
     @property
     def notes(self) -> Sequence[str]:

@@ -14,7 +14,7 @@ from uniscale_integrations.cost.price import Price
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.engine.model_registry import generators
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.models.chat.client import Asked
+from uniscale_integrations.models.chat.client import CompletionRequest
 from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Verdict
@@ -88,7 +88,9 @@ class LLMJudge:
         answer = path.text + "".join(candidate.steps)
         prompt = Turn("user", f"Question:\n{question.strip()}\n\nAnswer:\n{answer.strip()}")
         try:
-            reply = await self._model.ask(Asked(Conversation((self._instruction, prompt)), max_tokens=200, temperature=0.0))
+            reply = await self._model.ask(
+                CompletionRequest(Conversation((self._instruction, prompt)), max_tokens=200, temperature=0.0)
+            )
         except Exception:
             # A judge that cannot be reached has no opinion; the answers are there all the same.
             _log.warning("the %s failed", self.name, exc_info=True)

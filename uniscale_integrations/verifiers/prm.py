@@ -162,7 +162,7 @@ class PRMSession:
         self._prompt = prompt
         self._states: dict[Steps, PathState] = {}
         self._scores: dict[Steps, float] = {}
-        self.shared = NOTHING
+        self.shared_usage = NOTHING
 
     async def score(self, items: Sequence[Item]) -> Sequence[Verdict]:
         """Score the new steps of all candidates in one batch, off the event loop."""
@@ -225,5 +225,5 @@ class PRMSession:
             return owner.root
         batch = owner.open_batch(owner.model, [owner.root], len(self._prompt))
         batch.read([self._prompt], **owner.head.options)
-        self.shared = self.shared.plus(forward_usage(owner.shape, lengths, [0], prompt=lengths))
+        self.shared_usage = self.shared_usage.plus(forward_usage(owner.shape, lengths, [0], prompt=lengths))
         return batch.state(0)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from uniscale_integrations.answers.extract import without_drafts
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.models.chat.client import Asked
+from uniscale_integrations.models.chat.client import CompletionRequest
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Verdict
 from uniscale_integrations.verifiers.judge import judging, objects_in
@@ -82,7 +82,7 @@ class UniversalSelfConsistency:
         )
         turns = (Turn("system", INSTRUCTION), Turn("user", f"Question:\n{question.strip()}\n\n{answers_block}"))
         try:
-            reply = await self._model.ask(Asked(Conversation(turns), max_tokens=200, temperature=0.0))
+            reply = await self._model.ask(CompletionRequest(Conversation(turns), max_tokens=200, temperature=0.0))
         except Exception as error:
             # A judge that cannot be reached has no opinion; the answers are there all the same.
             _log.warning("%s failed", self.name, exc_info=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uniscale_integrations.models.chat.client import Asked, ChatClient, Continuation, Reply
+from uniscale_integrations.models.chat.client import ChatClient, Completion, CompletionRequest, Continuation
 from uniscale_integrations.models.chat.model import ChatStepModel
 
 if TYPE_CHECKING:
     from uniscale_integrations.models.chat.server import ServerClient
 
-__all__ = ["Asked", "ChatClient", "ChatStepModel", "Continuation", "Reply", "ServerClient"]
+__all__ = ["ChatClient", "ChatStepModel", "Completion", "CompletionRequest", "Continuation", "ServerClient"]
 
 
 def __getattr__(name: str) -> object:

@@ -88,7 +88,7 @@ class TransformersModel:
         self.decoder = Decoder(self.model, batches_for(self.model), self.shape, vocabulary, task.segmenter, pattern, self.context)
         self.batches = SharedBatches(self._serve)
 
-    abilities: frozenset[str] = frozenset()
+    capabilities: frozenset[str] = frozenset()
     """Of what conversations may need: nothing beside text."""
 
     @property
@@ -199,7 +199,7 @@ class TransformersSession:
         self.notes: list[str] = []
 
     @property
-    def shared(self) -> Usage:
+    def shared_usage(self) -> Usage:
         """What reading the question took."""
         return self.question.usage
 
