@@ -9,6 +9,7 @@ What is not counted as a participle:
 
 - states: names annotated `bool`, functions that return it, names bound to comparisons or to True or False, and members of enumerations;
 - forms that are a verb or a noun as well (`VERBS`), where they name a function; `left` beside `right`, and `bound` after another word;
+- former names that go on for one release (`former_attribute`);
 - what convention calls so (`CONVENTIONS`), and what a framework calls so (`FRAMEWORKS`).
 
 Run `python -m benchmarks.names` for one line of JSON, with `--list` for the names too, each with its place.
@@ -306,6 +307,8 @@ def _truth(value: ast.expr | None) -> bool:
             return True
         case ast.BoolOp(values=values):
             return all(map(_truth, values))
+        case ast.Call(func=ast.Name(id="former_attribute")):
+            return True
         case ast.Call(func=ast.Name(id="any" | "all" | "bool" | "isinstance" | "callable" | "hasattr")):
             return True
     return False

@@ -18,7 +18,7 @@ def test_who_fails_for_hours_still_only_rests(monkeypatch: pytest.MonkeyPatch) -
     resting, now = CircuitBreaker(), 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     for times in range(1, 3_000):
-        resting.failed("small")
+        resting.record_failure("small")
         assert resting.models() == {"small": times}
     now = LONGEST_REST + 1.0
     assert resting.models() == {}
@@ -45,14 +45,14 @@ def test_each_failure_in_a_row_doubles_the_rest_and_an_answer_ends_it(monkeypatc
     def rest() -> float:
         """How long a model that has just failed is left alone."""
         nonlocal now
-        resting.failed("small")
+        resting.record_failure("small")
         began = now
         while resting.models():
             now += 0.25
         return now - began
 
     assert [rest() for _ in range(8)] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, LONGEST_REST, LONGEST_REST]
-    resting.answered("small")
+    resting.record_success("small")
     assert rest() == 1.0
 
 

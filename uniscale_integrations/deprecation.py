@@ -63,6 +63,12 @@ class _Former:
         return getattr(instance, self._name)
 
 
+def former_value(owner: object, former: str, name: str) -> Any:
+    """What a property under a former name gives, where a class body cannot have a `former_attribute`, as that of a named tuple."""
+    _warn(f"{type(owner).__name__}.{former}", f"{type(owner).__name__}.{name}", 3)
+    return getattr(owner, name)
+
+
 def former_keywords(**names: str) -> Callable[[Target], Target]:
     """Lets a function or a class take arguments by their former names too; names are the new ones by the former.
 
@@ -74,7 +80,7 @@ def former_keywords(**names: str) -> Callable[[Target], Target]:
     """
 
     def decorate(target: Target) -> Target:
-        call = target.__init__ if isinstance(target, type) else target  # type: ignore[misc]
+        call: Callable[..., Any] = target.__init__ if isinstance(target, type) else target  # type: ignore[misc]
 
         def rename(kwargs: dict[str, Any]) -> None:
             if not names.keys().isdisjoint(kwargs):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uniscale_integrations.deprecation import former_names
+
 
 class UniScaleError(Exception):
     """Root of every error that this package raises on purpose."""
@@ -43,7 +45,7 @@ class NotInTime(VerifierError):
     """What a text holds could not be computed in the time and memory that one text may take."""
 
 
-class Crowded(NotInTime):
+class WorkersBusy(NotInTime):
     """There was no process to compute it in; another time there may be one."""
 
 
@@ -105,3 +107,6 @@ class MissingExtraError(UniScaleError, ImportError):
             f"{feature} needs an optional dependency: pip install {f'{requirement} {beside}' if beside else requirement}"
         )
         self.extra = extra
+
+
+__getattr__ = former_names(__name__, {"Crowded": "WorkersBusy"})

@@ -189,8 +189,8 @@ def test_rows_that_do_not_fit_together_are_refused_by_name(count: Callable[..., 
         count(SHAPE, [], [])
     with pytest.raises(ConfigurationError, match="new_tokens has 2 rows but contexts has 1"):
         count(SHAPE, [1, 1], [3])
-    with pytest.raises(ConfigurationError, match="sampled has 3"):
-        count(SHAPE, [1, 1], [3, 4], sampled=[1, 1, 1])
+    with pytest.raises(ConfigurationError, match="samples has 3"):
+        count(SHAPE, [1, 1], [3, 4], samples=[1, 1, 1])
     with pytest.raises(ConfigurationError, match="contexts holds -3"):
         count(SHAPE, [1, 1], [5, -3])
     with pytest.raises(ConfigurationError, match="new_tokens holds 0"):
@@ -198,14 +198,14 @@ def test_rows_that_do_not_fit_together_are_refused_by_name(count: Callable[..., 
 
 
 def test_moved_tokens_that_do_not_fit_the_rows_are_refused_by_name() -> None:
-    with pytest.raises(ConfigurationError, match="moved has 1"):
+    with pytest.raises(ConfigurationError, match="traffic_tokens has 1"):
         row_usages(SHAPE, [1, 1], [3, 4], traffic_tokens=[3.5])
-    with pytest.raises(ConfigurationError, match="moved holds -1"):
+    with pytest.raises(ConfigurationError, match="traffic_tokens holds -1"):
         row_usages(SHAPE, [1, 1], [3, 4], traffic_tokens=[3.5, -1.0])
 
 
 def test_impossible_decoding_is_refused_with_its_values() -> None:
     with pytest.raises(ConfigurationError, match="tokens=-1"):
         decode_usage(SHAPE, 0, -1)
-    with pytest.raises(ConfigurationError, match=r"Share\(tokens=3, seen=6, passes=4\.5, moved=0\.0\)"):
+    with pytest.raises(ConfigurationError, match=r"Share\(tokens=3, context_tokens=6, passes=4\.5, traffic_tokens=0\.0\)"):
         tokens_usage(SHAPE, Share(3, 6, 4.5), samples=3, context_tokens=6)

@@ -311,7 +311,7 @@ def test_who_is_too_slow_for_a_deadline_is_not_asked_again_under_it() -> None:
     asyncio.run(asked())
     assert servers["gpt-8b"].arrived == 1
     masked = {
-        each.configuration.model: each.ineligible_because
+        each.configuration.model: each.ineligibility
         for each in engine.decide("Hi?", budget=Budget(seconds=0.2)).explain().candidates
     }
     assert "it takes about 0.4 s of late" in masked["gpt-8b"]
@@ -326,7 +326,7 @@ def test_a_model_that_is_down_rests_and_is_not_tried_first_every_time() -> None:
         assert model.invoke("Hi?").response_metadata["uniscale"]["configuration"]["model"] == "gpt-70b"
     assert len(servers["gpt-8b"].bodies) < 5
     assert model.engine is not None
-    masked = {each.configuration.model: each.ineligible_because for each in model.engine.decide("Hi?").explain().candidates}
+    masked = {each.configuration.model: each.ineligibility for each in model.engine.decide("Hi?").explain().candidates}
     assert "in a row and rests" in str(masked["gpt-8b"])
 
 

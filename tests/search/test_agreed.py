@@ -34,7 +34,7 @@ def test_what_was_shown_is_how_the_answer_begins(
         shown += agreed.new(contenders(search))
     result = search.result()
     if result is not None and not result.stop_reason:
-        assert list(result.chosen.steps[: len(shown)]) == shown
+        assert list(result.winner.steps[: len(shown)]) == shown
 
 
 def test_a_step_is_shown_when_the_last_path_without_it_is_gone() -> None:

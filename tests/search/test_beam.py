@@ -67,7 +67,7 @@ def test_the_order_of_the_answers_does_not_change_the_best_path(
         orderly.best.value,
     )
     if not how.early_stopping:
-        assert shuffled.chosen.key == orderly.chosen.key
+        assert shuffled.winner.key == orderly.winner.key
         assert {p.key: p.fate for p in shuffled.paths} == {p.key: p.fate for p in orderly.paths}
 
 
@@ -212,7 +212,7 @@ def test_the_greatest_depth_bounds_the_choosing_and_not_the_answer(
     assert all(path.fate is not Fate.TRUNCATED for path in found.paths if path.steps and path.depth == max_steps and path.final)
     result = found.result()
     assert result is not None
-    assert result.chosen.final
+    assert result.winner.final
     assert result.stop_reason == ""
 
 

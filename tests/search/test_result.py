@@ -34,7 +34,7 @@ def test_stopped_paths_do_not_vote() -> None:
     others = [path(1, "4", 0.75, fate) for fate in Fate if fate is not Fate.FINISHED]
     result = conclude([path(0, "5", 0.5), *others], "", [])
     assert result is not None
-    assert result.chosen is result.best
+    assert result.winner is result.best
     assert result.answer == "5"
 
 

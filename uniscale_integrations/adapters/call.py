@@ -95,7 +95,7 @@ async def answered(engine: UniScale, asked: Conversation, wanted: Mapping[str, A
         engine: answers.
         asked: what is asked.
         wanted: of `request`.
-        watch: `observe`, `emit` and `shown`, as `UniScale.arun` takes them.
+        watch: `observe`, `emit` and `has_output`, as `UniScale.arun` takes them.
     """
     try:
         return await engine.arun(asked, **wanted, **watch)

@@ -39,7 +39,7 @@ async def pieces_of(
 
     Args:
         asked: what is asked.
-        answered: makes the answer; takes `observe`, `emit` and `shown` as `UniScale.arun` does.
+        answered: makes the answer; takes `observe`, `emit` and `has_output` as `UniScale.arun` does.
         context: where it is made.
         native: the type of the framework's pieces; of those of another framework only the text is shown.
         text_alone: whether a candidate's payload says nothing but the text of its steps. Where one says more, nothing is shown before it is

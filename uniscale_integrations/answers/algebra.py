@@ -12,7 +12,7 @@ from uniscale_integrations.answers.value import Value
 from uniscale_integrations.answers.values import read_values
 from uniscale_integrations.concurrency.processes import WORKERS
 from uniscale_integrations.concurrency.threads import in_thread
-from uniscale_integrations.errors import Crowded, NotInTime
+from uniscale_integrations.errors import NotInTime, WorkersBusy
 
 ONE = 1.0
 """Seconds in which two expressions are compared; those that take longer cannot be told to be equal."""
@@ -36,7 +36,7 @@ def equal_expressions(left: str, right: str) -> bool | None:
         return None
     try:
         return _compared(left, right)
-    except Crowded:
+    except WorkersBusy:
         # Not remembered: that says nothing of the expressions.
         return None
 
@@ -45,7 +45,7 @@ def equal_expressions(left: str, right: str) -> bool | None:
 def _compared(left: str, right: str) -> bool | None:
     try:
         equal: bool | None = WORKERS.call(mathematics.__name__, mathematics.equal_mathematics.__name__, left, right, seconds=ONE)
-    except Crowded:
+    except WorkersBusy:
         raise
     except NotInTime:
         return None
@@ -74,7 +74,7 @@ async def groups_by_algebra(answers: Sequence[str], question: str = "", notes: l
 
 
 async def equalities(values: Sequence[Value], notes: list[str] | None = None) -> Equal | None:
-    """What `grouped` will ask about the expressions among these answers, found out without holding up the event loop.
+    """What `group_values` will ask about the expressions among these answers, found out without holding up the event loop.
 
     Returns:
         An `Equal` that answers at once; `None` where no expressions are to be compared.

@@ -24,7 +24,7 @@ def read_compound(text: str, hints: About, reader: Reader) -> Value | None:
 
     >>> from uniscale_integrations.answers.numbers import read_number
     >>> from uniscale_integrations.answers.question import about
-    >>> part = lambda text, asked: read_number(text, asked) or Value("text", text)
+    >>> part = lambda text, hints: read_number(text, hints) or Value("text", text)
     >>> [read_compound(text, about(""), part).kind for text in ("(1, 2]", "1, 2, 3", "x = 3", "2x + 1")]
     ['interval', 'list', 'number', 'expression']
     """

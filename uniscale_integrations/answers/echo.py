@@ -32,9 +32,9 @@ def repetition(text: str, hints: About) -> str | None:
 
     Example:
         >>> from uniscale_integrations.answers.question import about
-        >>> repeated("Oslo is the capital of Norway. It lies on a fjord.", about("What is the capital of Norway?"))
+        >>> repetition("Oslo is the capital of Norway. It lies on a fjord.", about("What is the capital of Norway?"))
         'Oslo'
-        >>> repeated("The tone is negative. They waited for weeks.", about("Is it positive or negative?"))
+        >>> repetition("The tone is negative. They waited for weeks.", about("Is it positive or negative?"))
         'negative'
     """
     if hints.subject is None and not hints.alternatives and not hints.kinds:

@@ -31,7 +31,7 @@ MOST_ROWS = 30
 def join_displays(lines: Sequence[str]) -> list[str]:
     r"""Lines with each displayed formula on one of them.
 
-    >>> displayed([r"So", r"\[", r"x = 4", r"\]"])
+    >>> join_displays([r"So", r"\[", r"x = 4", r"\]"])
     ['So', '\\[ x = 4 \\]']
     """
     result: list[str] = []

@@ -175,7 +175,7 @@ _ARTICLE = re.compile(r"(?:the|a|an|der|die|das|le|la|les|el|los|las|o|os|as|il|
 def fold_wording(text: str) -> str:
     """A text without case, spacing, marks and its first article.
 
-    >>> folded("The  Nile."), folded("**Oslo**")
+    >>> fold_wording("The  Nile."), fold_wording("**Oslo**")
     ('nile', 'oslo')
     """
     text = unicodedata.normalize("NFKC", text)

@@ -40,7 +40,7 @@ def read_items(text: str, hints: About, reader: Reader) -> Value | None:
         reader: reads an item.
 
     >>> from uniscale_integrations.answers.question import about
-    >>> item = lambda text, asked: Value("text", text)
+    >>> item = lambda text, hints: Value("text", text)
     >>> [read_items(text, about(""), item).kind for text in ("⟨a, b⟩", "a, b", "a and b", "(a, b)")]
     ['set', 'list', 'set', 'tuple']
     """

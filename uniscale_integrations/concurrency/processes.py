@@ -21,7 +21,7 @@ from threading import BoundedSemaphore, Lock, Timer
 from typing import IO, Any, cast
 
 from uniscale_integrations.concurrency.threads import in_thread
-from uniscale_integrations.errors import Crowded, NotInTime
+from uniscale_integrations.errors import NotInTime, WorkersBusy
 
 MOST_MEMORY = 2 << 30
 """Bytes of address space that a process may take, where the system can limit it."""
@@ -74,7 +74,7 @@ class Workers:
             RuntimeError: the function raised something.
         """
         if not self._free.acquire(timeout=LONGEST_WAIT):
-            raise Crowded(f"{function} found all processes busy for {LONGEST_WAIT:g} s")
+            raise WorkersBusy(f"{function} found all processes busy for {LONGEST_WAIT:g} s")
         try:
             return self._call([module, function, arguments, seconds], function, seconds)
         finally:
@@ -107,7 +107,7 @@ class Workers:
                 raise NotInTime(f"{function} was not done in {seconds:g} s, or took too much memory")
             # It had ended before it was asked; another may do better.
         else:
-            raise Crowded(f"no process could be had for {function}")
+            raise WorkersBusy(f"no process could be had for {function}")
         with self._lock:
             self._idle.append(worker)
         if "error" in reply:
@@ -126,14 +126,14 @@ class _Worker:
 
     def __init__(self) -> None:
         if not sys.executable or getattr(sys, "frozen", False):
-            raise Crowded("there is no Python interpreter to start a process with")
+            raise WorkersBusy("there is no Python interpreter to start a process with")
         command = [sys.executable, "-I", "-c", _BOOT]
         try:
             # Unlike multiprocessing, this does not run the main module again, whose author may not have provided for that.
             pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
             self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing)
         except OSError as error:
-            raise Crowded(f"no process could be started: {error}") from error
+            raise WorkersBusy(f"no process could be started: {error}") from error
         self._wishes, self._replies = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
         self._send([str(entry) for entry in sys.path])
         self.begun = False

@@ -20,11 +20,13 @@ from typing import NamedTuple
 
 from uniscale_integrations.cost.shape import ModelShape
 from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.deprecation import former_keywords, former_value
 from uniscale_integrations.errors import ConfigurationError
 
 __all__ = ["ModelShape", "Share", "decode_usage", "forward_usage", "row_usages", "tokens_usage"]
 
 
+@former_keywords(sampled="samples")
 def forward_usage(
     shape: ModelShape,
     new_tokens: Sequence[int],
@@ -71,6 +73,7 @@ passes=2.0, usd=0.0, compute_saved=0.0, traffic_saved=0.0)
     )
 
 
+@former_keywords(sampled="samples", moved="traffic_tokens")
 def row_usages(
     shape: ModelShape,
     new_tokens: Sequence[int],
@@ -153,10 +156,21 @@ class Share(NamedTuple):
     passes: float = 0.0
     traffic_tokens: float = 0.0
 
+    @property
+    def seen(self) -> float:
+        """The former name of `context_tokens`."""
+        return former_value(self, "seen", "context_tokens")
+
+    @property
+    def moved(self) -> float:
+        """The former name of `traffic_tokens`."""
+        return former_value(self, "moved", "traffic_tokens")
+
 
 NO_SHARE = Share()
 
 
+@former_keywords(drawn="samples", seen="context_tokens")
 def tokens_usage(shape: ModelShape, share: Share, *, samples: int, context_tokens: int) -> Usage:
     """The usage of one candidate of a batch that decodes.
 

@@ -73,7 +73,7 @@ def credit_shares(decisions: Sequence[str], credit: Credit) -> list[tuple[str, f
         ConfigurationError: no such credit.
 
     Example:
-        >>> credited(["a", "b"], "split"), credited(["a", "b"], "last")
+        >>> credit_shares(["a", "b"], "split"), credit_shares(["a", "b"], "last")
         ([('a', 0.5), ('b', 0.5)], [('b', 1.0)])
     """
     if credit == "all":

@@ -29,25 +29,25 @@ class CircuitBreaker:
     """Models that have failed rest, each time twice as long, so that not every request waits for their failure first.
 
     Example:
-        >>> resting = Resting()
-        >>> resting.failed("small")
-        >>> resting.failed("small")
-        >>> resting.models()
+        >>> breaker = CircuitBreaker()
+        >>> breaker.record_failure("small")
+        >>> breaker.record_failure("small")
+        >>> breaker.models()
         {'small': 2}
-        >>> resting.answered("small")
-        >>> resting.models()
+        >>> breaker.record_success("small")
+        >>> breaker.models()
         {}
     """
 
     def __init__(self) -> None:
         self._until: dict[str, tuple[float, int]] = {}
 
-    def failed(self, model: str) -> None:
+    def record_failure(self, model: str) -> None:
         """Note that every candidate of a model failed."""
         _, times = self._until.get(model, (0.0, 0))
         self._until[model] = time.monotonic() + min(LONGEST_REST, 2.0 ** min(times, 10)), times + 1
 
-    def answered(self, model: str) -> None:
+    def record_success(self, model: str) -> None:
         """Note that a model works."""
         self._until.pop(model, None)
 
@@ -90,7 +90,7 @@ class Eligibility:
         verified: bool,
         max_cost: float | None = None,
     ) -> None:
-        self.resting = CircuitBreaker()
+        self.breaker = CircuitBreaker()
         self._space, self._models, self._costs, self._hardware = space, models, costs, hardware
         self._seconds: dict[Configuration, tuple[float, float]] = {}
         self._never: dict[Configuration, str] = {}
@@ -103,7 +103,7 @@ class Eligibility:
     def remember(self, other: Eligibility) -> None:
         """Go on with what another one knows of models that fail and of how long configurations take, where the model is the same."""
         removed_models = {name for name, model in other._models.items() if not _same(model, self._models.get(name))}
-        self.resting = other.resting.without(removed_models)
+        self.breaker = other.breaker.without(removed_models)
         self._seconds = {each: seconds for each, seconds in list(other._seconds.items()) if each.model not in removed_models}
 
     def reasons(self, conversation: Conversation, limits: Budget, failed: Reasons) -> Reasons:
@@ -157,7 +157,7 @@ class Eligibility:
 
     def _cooling_down(self) -> dict[Configuration, str]:
         """Which have a model that rests because it failed."""
-        resting = self.resting.models()
+        resting = self.breaker.models()
         if not resting:
             return {}
         why = {model: f"{model} failed {times} times in a row and rests" for model, times in resting.items()}

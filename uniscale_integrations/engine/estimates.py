@@ -14,6 +14,7 @@ from uniscale_integrations.cost.lengths import TYPICAL, Lengths
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.cost.price import HasPrice
 from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.search.budget import Budget
@@ -157,3 +158,6 @@ def _tells(model: Generator) -> bool:
 
 def _lengths(generator: Generator) -> Lengths:
     return generator.lengths if isinstance(generator, SupportsLengthEstimate) else TYPICAL
+
+
+__getattr__ = former_names(__name__, {"KnowsItsCost": "SupportsCostEstimate", "KnowsItsLengths": "SupportsLengthEstimate"})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
+from uniscale_integrations.deprecation import former_attribute, former_names
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.recalibration import Recalibration
@@ -51,11 +51,8 @@ class Decision:
     reasons: Reasons = field(repr=False)
     propensity: float = 1.0
 
-    @property
-    def width(self) -> float:
-        """The name of `bonus` before; a width is `sqrt(x^T A^-1 x)`."""
-        warnings.warn("Decision.width is now Decision.bonus", DeprecationWarning, stacklevel=2)
-        return self.bonus
+    masked = former_attribute("reasons")
+    width = former_attribute("bonus")  # a width is sqrt(x^T A^-1 x)
 
     def explain(self) -> Explanation:
         """Every configuration with what was expected of it, why it was not eligible, and at which weight it would have been chosen."""
@@ -123,3 +120,6 @@ class EventFactory:
 def _flags(eligible: Mask) -> str:
     """Which configurations could be chosen, four in a hexadecimal digit, the first one in the highest bit."""
     return np.packbits(eligible).tobytes().hex()
+
+
+__getattr__ = former_names(__name__, {"Journal": "EventFactory"})

@@ -179,7 +179,7 @@ class Requests:
     async def _finish(self, decision: Decision, request: EngineRequest, answer: Answer, notes: Sequence[str]) -> Answer:
         """Remember how it went, and log it."""
         eligibility = self.brain.eligibility
-        eligibility.resting.answered(decision.configuration.model)
+        eligibility.breaker.record_success(decision.configuration.model)
         eligibility.observe_seconds(decision.configuration, answer.ledger.seconds - answer.wait_seconds)
         self._spend(answer.ledger)
         log_notes = await self._keep(
@@ -208,7 +208,7 @@ class Requests:
             # How long it would have taken is not known, only that it was more.
             eligibility.observe_seconds(decision.configuration, 2.0 * request.limits.seconds)
         if isinstance(error, SearchFailed) and (not error.errors or any(fault_of(each) is Fault.MODEL for each in error.errors)):
-            eligibility.resting.failed(decision.configuration.model)
+            eligibility.breaker.record_failure(decision.configuration.model)
         return [*notes, f"{decision.configuration} failed: {error}"]
 
     def _spend(self, record: Ledger | Outcome) -> None:

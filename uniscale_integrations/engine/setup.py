@@ -72,7 +72,7 @@ def updated_design(
     """A design with other models, configurations or prices; parameters as of `UniScale.update`.
 
     Raises:
-        ConfigurationError: as of `designed`.
+        ConfigurationError: as of `design_of`.
     """
     generators, sizes, successors = dict(design.models), dict(design.sizes or {}), design.successors
     if models is not None:

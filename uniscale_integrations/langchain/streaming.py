@@ -21,7 +21,7 @@ async def chunks_of(asked: Conversation, answered: Callable[..., Coroutine[Any, 
 
     Args:
         asked: what is asked.
-        answered: makes the answer; takes `observe`, `emit` and `shown` as `UniScale.arun` does.
+        answered: makes the answer; takes `observe`, `emit` and `has_output` as `UniScale.arun` does.
     """
     told, own, until = "", OwnChunks(), Until(asked.stop)
     async for piece in pieces_of(asked, answered, isolated(), AIMessageChunk, _text_alone):

@@ -25,7 +25,7 @@ async def responses_of(
 
     Args:
         asked: what is asked.
-        answered: makes the answer; takes `observe`, `emit` and `shown` as `UniScale.arun` does.
+        answered: makes the answer; takes `observe`, `emit` and `has_output` as `UniScale.arun` does.
     """
     told, last, native = "", None, False
     async for piece in pieces_of(asked, answered, isolated(), ChatResponse):

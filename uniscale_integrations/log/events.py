@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any
 from uuid import uuid4
 
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.errors import ConfigurationError, LogError
 from uniscale_integrations.space import Configuration
 
@@ -199,3 +200,6 @@ def event_of(kind: str, decision_id: str, body: str, at: float) -> Event:
         return KINDS[kind].of(decision_id, json.loads(body), at)
     except (KeyError, TypeError, ValueError) as error:
         raise LogError(f"the log's {kind!r} of decision {decision_id!r} cannot be read: {error!r}") from error
+
+
+__getattr__ = former_names(__name__, {"Decision": "DecisionEvent"})

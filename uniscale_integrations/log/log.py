@@ -20,10 +20,10 @@ def open_log(url: str, *, create: bool = True) -> SQLStore:
         MissingExtraError: the driver is not installed.
 
     Example:
-        >>> from uniscale_integrations.log.events import Decision, Feedback
+        >>> from uniscale_integrations.log.events import DecisionEvent, Feedback
         >>> from uniscale_integrations.space import Configuration
         >>> log = open_log("sqlite://")
-        >>> log.append(Decision("d1", Configuration("small"), (1.0,), "lexical", (0.4, 0.3, 0.3))).count
+        >>> log.append(DecisionEvent("d1", Configuration("small"), (1.0,), "lexical", (0.4, 0.3, 0.3))).count
         1
         >>> log.give_feedback(Feedback("d1", 1.0, source="exact-match"))
         True

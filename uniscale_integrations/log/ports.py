@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.log.events import Event, Feedback
 
 
@@ -163,3 +164,6 @@ class EventStore(Protocol):
     def close(self) -> None:
         """Close all connections."""
         ...
+
+
+__getattr__ = former_names(__name__, {"Written": "WriteResult"})

@@ -23,7 +23,7 @@ class ChangeDetector:
         threshold: sum at which a change is reported; greater is slower and errs less often.
 
     Example:
-        >>> detector = ChangeDetector(1, tolerated=0.25, threshold=5.0)
+        >>> detector = ChangeDetector(1, tolerance=0.25, threshold=5.0)
         >>> [detector.observe(0, error) for error in [0.2, -0.4, -2.0, -2.0, -2.0]]
         [False, False, False, False, True]
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from uniscale_integrations.deprecation import former_attribute, former_names
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Assessment
 from uniscale_integrations.space import Configuration
@@ -21,7 +22,7 @@ class Alternative:
         cost: expected `C~`.
         reward: expected reward; with a mean budget, less the price of its cost.
         bonus: what not knowing it better is worth.
-        ineligible_because: why it was not eligible, empty if it was.
+        ineligibility: why it was not eligible, empty if it was.
         flips_at: the weight of cost from which on, or down to which, it would be chosen over the one that was, the other two keeping
             their proportion; `None` where no weight would do.
     """
@@ -32,8 +33,10 @@ class Alternative:
     cost: float
     reward: float
     bonus: float
-    ineligible_because: str
+    ineligibility: str
     flips_at: float | None
+
+    masked = former_attribute("ineligibility")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Explanation:
     """All configurations, the chosen one first, then by what they promised.
 
     Attributes:
-        candidates: see `Candidate`.
+        candidates: see `Alternative`.
         weights: of the request.
     """
 
@@ -49,8 +52,10 @@ class Explanation:
     weights: Weights
 
     @property
-    def chosen(self) -> Alternative:
+    def choice(self) -> Alternative:
         return self.candidates[0]
+
+    chosen = former_attribute("choice")
 
 
 def explain(
@@ -75,7 +80,7 @@ def explain(
         range(len(alternatives)),
         key=lambda arm: (
             arm != best,
-            bool(alternatives[arm].ineligible_because),
+            bool(alternatives[arm].ineligibility),
             -alternatives[arm].reward - alternatives[arm].bonus,
         ),
     )
@@ -97,3 +102,6 @@ def _flip(assessment: Assessment, weights: Weights, best: int, other: int) -> fl
         return None
     weight = (good - other_good) / gain
     return weight if 0.0 <= weight <= 1.0 else None
+
+
+__getattr__ = former_names(__name__, {"Candidate": "Alternative"})

@@ -76,7 +76,7 @@ class LinUCBPolicy:
         >>> from uniscale_integrations.space import Configuration
         >>> arms = Arms.of([Configuration("small"), Configuration("large")], FeatureSchema(("bias",)), [0.0, 1.0])
         >>> policy, context = LinUCBPolicy(arms), Context(np.ones(1))
-        >>> policy.outcome("d1", 1, context, Observed(score=0.9, cost=1.0))
+        >>> policy.outcome("d1", 1, context, Observation(score=0.9, cost=1.0))
         >>> policy.assess(context, Weights(0.4, 0.3, 0.3), np.array([True, True])).best
         0
     """

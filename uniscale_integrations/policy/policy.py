@@ -14,6 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.kernels import Array
@@ -183,3 +184,6 @@ class DetectsChange(Protocol):
 
 PolicyFactory = Callable[[Arms], Policy]
 """Makes a policy for some configurations; a class whose constructor takes `Arms` is one."""
+
+
+__getattr__ = former_names(__name__, {"Observed": "Observation"})

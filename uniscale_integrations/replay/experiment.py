@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
+from uniscale_integrations.deprecation import former_attribute
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.linucb_policy import LearnerSettings
@@ -90,6 +91,8 @@ class Run:
     choices: NDArray[np.int64]
     changes: int = 0
 
+    chosen = former_attribute("choices")
+
 
 @dataclass(frozen=True, slots=True)
 class Episode:
@@ -104,6 +107,8 @@ class Episode:
     runs: dict[str, Run]
     fixed_rewards: Array
     oracle: float
+
+    fixed = former_attribute("fixed_rewards")
 
 
 def experiment(world: World, setup: Setup, processes: int = 1, done: Callable[[], None] = lambda: None) -> list[Episode]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from uniscale_integrations.deprecation import former_attribute
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.pacing import Pacing
@@ -28,6 +29,8 @@ class Trace:
     choices: NDArray[np.int64]
     propensities: Array
     changes: int = 0
+
+    chosen = former_attribute("choices")
 
 
 @dataclass(frozen=True, slots=True)

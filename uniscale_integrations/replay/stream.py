@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uniscale_integrations.cost.normalise import CostScale
+from uniscale_integrations.deprecation import former_attribute
 from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.encoders import QueryEncoder
@@ -45,6 +46,8 @@ class World:
     raw_costs: Array
     scale: CostScale
     unit: str
+
+    spent = former_attribute("raw_costs")
 
     @classmethod
     def of(cls, tables: Sequence[OutcomeTable], encode: QueryEncoder | None = None, scale: CostScale | None = None) -> World:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from uniscale_integrations.deprecation import former_attribute
 from uniscale_integrations.engine.outcomes import Outcome, read_outcomes
 from uniscale_integrations.errors import TableError
 from uniscale_integrations.policy.kernels import Array
@@ -103,6 +104,8 @@ class OutcomeTable:
             TableError: as `of` and `read_outcomes`.
         """
         return cls.of(read_outcomes(path), Path(path).name)
+
+    charged = former_attribute("with_costs_of")
 
     def with_costs_of(self, full: OutcomeTable) -> OutcomeTable:
         """The same outcomes at the costs of another table, made of the same searches without early stopping.

@@ -29,7 +29,7 @@ def write_report(log: EventStore, target: str | Path, *, most_trees: int = 500, 
             engine chose stand for it.
 
     Returns:
-        what the page shows, as `collected` gives it.
+        what the page shows, as `page_data` gives it.
 
     Raises:
         LogError: the log cannot be read, or is what would be written over.

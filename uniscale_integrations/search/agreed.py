@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.paths import Fate, Path
 
@@ -12,13 +13,13 @@ class CommonPrefix:
     """Follows a search and tells each step as soon as all paths that may still become the answer share it.
 
     Example:
-        >>> from uniscale_integrations.search.paths import Candidate, Scored
+        >>> from uniscale_integrations.search.paths import Candidate, ScoredCandidate
         >>> from uniscale_integrations.space import Configuration
-        >>> search, agreed = BeamSearch(Configuration("m", cp=2)), Agreed()
+        >>> search, prefix = BeamSearch(Configuration("m", cp=2)), CommonPrefix()
         >>> [wish] = search.ask()
         >>> same, other = Candidate(("one ",), False), Candidate(("two ",), False)
-        >>> _ = search.tell(wish.path.key, [Scored(same, (0.9,)), Scored(other, (0.5,))])
-        >>> agreed.new(contenders(search))
+        >>> _ = search.tell(wish.path.key, [ScoredCandidate(same, (0.9,)), ScoredCandidate(other, (0.5,))])
+        >>> prefix.new(contenders(search))
         ('one ',)
     """
 
@@ -58,3 +59,6 @@ def _common(paths: Iterable[Sequence[str]]) -> tuple[str, ...]:
             same += 1
         prefix = prefix[:same]
     return prefix or ()
+
+
+__getattr__ = former_names(__name__, {"Agreed": "CommonPrefix"})

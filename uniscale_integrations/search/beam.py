@@ -85,7 +85,7 @@ class BeamSearch:
         >>> search = BeamSearch(Configuration("m", cp=2))
         >>> [wish] = search.ask()
         >>> good, bad = Candidate(("Answer: 4",), True), Candidate(("Answer: 5",), True)
-        >>> search.tell(wish.path.key, [Scored(bad, (0.2,)), Scored(good, (0.9,))])
+        >>> search.tell(wish.path.key, [ScoredCandidate(bad, (0.2,)), ScoredCandidate(good, (0.9,))])
         True
         >>> search.ask(), search.result().answer
         ([], '4')

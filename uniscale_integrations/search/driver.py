@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.deprecation import member
+from uniscale_integrations.deprecation import former_names, member
 from uniscale_integrations.errors import BudgetError, CrowdedError, RequestRefused, VerifierError
 from uniscale_integrations.search.agreed import contenders
 from uniscale_integrations.search.beam import BeamSearch
@@ -375,3 +375,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
         raise error
     return f"{type(error).__name__}: {error}"
+
+
+__getattr__ = former_names(__name__, {"Call": "Batch"})

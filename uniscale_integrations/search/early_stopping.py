@@ -15,6 +15,7 @@ This asks of a generator that the candidates of one tree are equally long at eve
 
 from __future__ import annotations
 
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.search.aggregation import Aggregation
 from uniscale_integrations.search.paths import Path
 
@@ -66,3 +67,6 @@ def patience(path: Path, best: Path, aggregation: Aggregation, horizon: int, upp
         if aggregation.bound(worst, depth + more, horizon, upper) < best.value - MARGIN:
             return more
     return horizon - depth
+
+
+__getattr__ = former_names(__name__, {"hopeless": "prune_reason"})

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.deprecation import former_names
 
 
 class PathKey(NamedTuple):
@@ -140,3 +141,6 @@ class Expansion:
     count: int
     steps: int = 1
     rest: bool = False
+
+
+__getattr__ = former_names(__name__, {"Scored": "ScoredCandidate"})

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from uniscale_integrations.answers.sameness import Equal
+from uniscale_integrations.deprecation import former_attribute
 from uniscale_integrations.search.answers import extract_answer
 from uniscale_integrations.search.paths import INCOMPLETE, Fate, Path
 from uniscale_integrations.search.voting import Ballot, vote
@@ -16,35 +17,38 @@ class SearchResult:
     """The outcome of one search.
 
     Attributes:
-        chosen: the path whose answer won the vote.
+        winner: the path whose answer won the vote.
         best: the path with the best value; early stopping never changes it.
-        answer: the answer read off `chosen`; `None` where nothing in it looks like one.
+        answer: the answer read off `winner`; `None` where nothing in it looks like one.
         paths: every path of the search with its fate.
         stop_reason: why the search ended early, empty if it did not.
         notes: what went wrong on the way without ending it.
     """
 
-    chosen: Path
+    winner: Path
     best: Path
     answer: str | None
     paths: tuple[Path, ...]
     stop_reason: str
     notes: tuple[str, ...]
 
+    chosen = former_attribute("winner")
+    cut = former_attribute("stop_reason")
+
     @property
     def text(self) -> str:
-        return self.chosen.text
+        return self.winner.text
 
     @property
     def finish_reason(self) -> str:
         """Why the text ends, in OpenAI's words: "stop" where its model ended it, "length" where a limit did, "content_filter"."""
-        if self.chosen.incomplete:
-            return "stop" if self.chosen.incomplete == "empty" else self.chosen.incomplete
-        return "stop" if self.chosen.fate is Fate.FINISHED else "length"
+        if self.winner.incomplete:
+            return "stop" if self.winner.incomplete == "empty" else self.winner.incomplete
+        return "stop" if self.winner.fate is Fate.FINISHED else "length"
 
     @property
     def score(self) -> float | None:
-        return self.chosen.value
+        return self.winner.value
 
 
 def precedence(path: Path) -> tuple[float, tuple[int, tuple[int, ...]]]:

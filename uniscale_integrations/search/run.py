@@ -13,7 +13,7 @@ from uniscale_integrations.answers.values import read_values
 from uniscale_integrations.concurrency.threads import read_aside
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.cost.ledger import Charge, Ledger
-from uniscale_integrations.deprecation import former_attribute, former_keywords, member
+from uniscale_integrations.deprecation import former_attribute, former_keywords, former_names, member
 from uniscale_integrations.errors import ConfigurationError, ContinuationError, SearchFailed
 from uniscale_integrations.search.aggregation import MEAN, Aggregation
 from uniscale_integrations.search.beam import BeamSearch, Schedule, SearchSettings
@@ -42,7 +42,7 @@ class Request:
         aggregation: how step scores become a path's value.
         hardware: the profile that prices compute and memory traffic.
         conversation: what is asked, where it is more than the question.
-        emit: see `Converses.open_conversation`.
+        emit: see `SupportsConversation.open_conversation`.
         decision_id: the decision that chose the configuration, where one did.
     """
 
@@ -223,7 +223,7 @@ class SearchRun:
             answers=self.search.answers,
             stop_reason=result.stop_reason,
             warnings=self._notes(result.notes),
-            payload=result.chosen.payload,
+            payload=result.winner.payload,
             decision_id=self.request.decision_id,
             wait_seconds=member(self._generation, "wait_seconds", "waited", 0.0),
             finish_reason=result.finish_reason,
@@ -321,3 +321,6 @@ def run(
         if current.search.result() is None:
             raise
         return current.answer()
+
+
+__getattr__ = former_names(__name__, {"Run": "SearchRun"})

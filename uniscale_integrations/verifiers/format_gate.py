@@ -26,7 +26,7 @@ class FormatGate:
         >>> from uniscale_integrations.search.paths import Candidate, PathKey
         >>> async def number(text):
         ...     return text.isdigit()
-        >>> session = Formed(None, number).open("How many?")
+        >>> session = FormatGate(None, number).open("How many?")
         >>> root = Path(PathKey(0, ()))
         >>> asyncio.run(session.score([(root, Candidate(("four",), True)), (root, Candidate(("4",), True))]))
         [((0.0,), Usage(...)), (None, Usage(...))]

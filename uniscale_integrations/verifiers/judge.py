@@ -12,6 +12,7 @@ from typing import Any
 from uniscale_integrations.answers.extract import without_drafts
 from uniscale_integrations.cost.price import Price
 from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.deprecation import former_keywords
 from uniscale_integrations.engine.model_registry import generators
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.models.chat.client import CompletionRequest
@@ -57,6 +58,7 @@ class LLMJudge:
     upper = 1.0
     path_local = True
 
+    @former_keywords(calibrated="calibration")
     def __init__(
         self,
         model: object,

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.segmenter import Segmenter
 
@@ -178,3 +179,6 @@ def mean_log_probability(logprobs: object) -> float | None:
     values = [token.get("logprob") for token in tokens if isinstance(token, Mapping)] or logprobs.get("token_logprobs") or []
     values_known = [float(value) for value in values if value is not None]
     return sum(values_known) / len(values_known) if values_known else None
+
+
+__getattr__ = former_names(__name__, {"Asked": "CompletionRequest", "Reply": "Completion", "BrokenOff": "InterruptedReply"})

@@ -11,7 +11,7 @@ from typing import Literal
 
 from uniscale_integrations.cost.price import Price
 from uniscale_integrations.cost.usage import Usage
-from uniscale_integrations.deprecation import member
+from uniscale_integrations.deprecation import former_attribute, member
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.models.chat.client import (
     ChatClient,
@@ -119,6 +119,8 @@ class ChatStepModel:
         """What one sample of `answer_tokens` after a prompt of `prompt_tokens` takes."""
         return self.with_cost(Usage(prompt_tokens=prompt_tokens, completion_tokens=answer_tokens))
 
+    priced = former_attribute("with_cost")
+
     def with_cost(self, usage: Usage) -> Usage:
         """Tokens with what they cost: dollars where a price is known, otherwise two operations per parameter and token."""
         if self.price is not None:
@@ -217,6 +219,6 @@ def _parameters_of(name: str) -> float | None:
 
 
 def profile_capabilities(profile: Mapping[str, object]) -> frozenset[str]:
-    """What a model's profile says it can do, in the words of `Conversation.needs`."""
+    """What a model's profile says it can do, in the words of `Conversation.required_capabilities`."""
     fields = {"tools": "tool_calling", "structure": "structured_output", "images": "image_inputs"}
     return frozenset(need for need, field in fields.items() if profile.get(field))

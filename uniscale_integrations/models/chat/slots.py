@@ -33,7 +33,7 @@ class Slots:
     Example:
         >>> async def one(slots):
         ...     queue = Queue()
-        ...     async with slots.taken(queue):
+        ...     async with slots.hold(queue):
         ...         return queue.longest
         >>> asyncio.run(one(Slots(1)))
         0.0

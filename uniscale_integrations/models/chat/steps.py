@@ -21,11 +21,11 @@ def continuation_text(prefix: str, reply: str, echoes: bool = False) -> str | No
         the addition, or `None` where the model began anew.
 
     Example:
-        >>> continued("3 + 4 = 7\n", "3 + 4 = 7\n\nAnswer: 7"), continued("3 + 4 = 7\n", "First, 3 + 4 = 7.")
+        >>> continuation_text("3 + 4 = 7\n", "3 + 4 = 7\n\nAnswer: 7"), continuation_text("3 + 4 = 7\n", "First, 3 + 4 = 7.")
         ('\nAnswer: 7', 'First, 3 + 4 = 7.')
-        >>> continued("3 + 4 = 7\n", "3 + 4 = 7\n", echoes=True)
+        >>> continuation_text("3 + 4 = 7\n", "3 + 4 = 7\n", echoes=True)
         ''
-        >>> continued("First, 3 + 4 = 7.\nThen 7 - 2 = 5.\n", "First, 3 + 4 = 7.") is None
+        >>> continuation_text("First, 3 + 4 = 7.\nThen 7 - 2 = 5.\n", "First, 3 + 4 = 7.") is None
         True
     """
     before, reply_text = prefix.strip(), reply.strip()
