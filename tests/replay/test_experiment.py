@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from uniscale_integrations.engine.outcomes import Outcome
+from uniscale_integrations.engine.outcomes import OutcomeRow
 from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.policy.objective import weights
 from uniscale_integrations.replay.experiment import Setup, best_fixed_arm, best_single, experiment, interval, standings
@@ -27,17 +27,17 @@ def rows(
     count: int = 200,
     score: float | None = None,
     samples: int = 1,
-) -> list[Outcome]:
+) -> list[OutcomeRow]:
     costs = {SMALL: 1e9, LARGE: 1e10, SEARCH: 3e9}
     return [
-        Outcome(f"q{q}", TEXTS[q % 2].format(q), c, correct(q, c), s, score=score, eflops=costs[c])
+        OutcomeRow(f"q{q}", TEXTS[q % 2].format(q), c, correct(q, c), s, score=score, eflops=costs[c])
         for q in range(count)
         for c in configurations
         for s in range(samples)
     ]
 
 
-def world(*tables: list[Outcome]) -> World:
+def world(*tables: list[OutcomeRow]) -> World:
     return World.of([OutcomeTable.of(table, f"table {number}") for number, table in enumerate(tables)])
 
 

@@ -58,16 +58,18 @@ class ContestView:
             f"reward {reward:.3f}",
             f"{quantity(cost)} {self._unit}",
         ]
-        return ", ".join([*parts, self._time_left()])
+        return ", ".join([*parts, self._remaining_time()])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         done = sum(len(tally.results) for tally in self._tallies)
         bar = ProgressBar(total=self._total * len(self._tallies), completed=done, width=40)
         head = Table.grid(padding=(0, 1))
-        head.add_row(Text(f"{len(self._tallies[0].results)} of {self._total} questions"), bar, Text(self._time_left(), "dim"))
+        head.add_row(
+            Text(f"{len(self._tallies[0].results)} of {self._total} questions"), bar, Text(self._remaining_time(), "dim")
+        )
         yield Group(head, standing(self._tallies, self._unit, RECENT), self._last)
 
-    def _time_left(self) -> str:
+    def _remaining_time(self) -> str:
         done = sum(len(tally.results) for tally in self._tallies)
         if not done:
             return "time left: not known yet"

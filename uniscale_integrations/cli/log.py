@@ -115,20 +115,20 @@ def _summary(log: EventStore) -> _Summary:
     return _Summary(arms, first, last)
 
 
-def _by_verifier(pairs_read: Sequence[Pair]) -> dict[str, list[Pair]]:
+def _by_verifier(pairs_of_all: Sequence[Pair]) -> dict[str, list[Pair]]:
     groups: dict[str, list[Pair]] = {}
-    for pair in pairs_read:
+    for pair in pairs_of_all:
         groups.setdefault(pair.verifier, []).append(pair)
     return groups
 
 
-def _trust(log: EventStore, verifier: str, pairs_read: Sequence[Pair]) -> dict[str, Any]:
+def _trust(log: EventStore, verifier: str, verifier_pairs: Sequence[Pair]) -> dict[str, Any]:
     """How far a verifier can be trusted as it is, and how far after recalibration, on pairs that the map was not fitted to."""
-    raw, correct = [pair.raw for pair in pairs_read], [pair.correct for pair in pairs_read]
+    raw, correct = [pair.raw for pair in verifier_pairs], [pair.correct for pair in verifier_pairs]
     recalibrated_scores, version = held_out(raw, correct), log.load_calibration(verifier)
     return {
         "verifier": verifier,
-        "pairs": len(pairs_read),
+        "pairs": len(verifier_pairs),
         "version": version[0] if version else 0,
         "brier": brier(raw, correct),
         "brier_recalibrated": None if recalibrated_scores is None else brier(recalibrated_scores, correct),

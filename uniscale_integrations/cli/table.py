@@ -15,7 +15,7 @@ from uniscale_integrations.cli.console import err, out, print_json, quantity, qu
 from uniscale_integrations.cli.weights import VerifierOption
 from uniscale_integrations.cost.hardware import profile
 from uniscale_integrations.engine.model_registry import is_hosted, load_generator
-from uniscale_integrations.engine.outcomes import Outcome, read_outcomes
+from uniscale_integrations.engine.outcomes import OutcomeRow, read_outcomes
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.replay.collect import Plan, Query, collect, read_queries
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier
@@ -87,7 +87,7 @@ def _collect(plan: Plan, name_of: Mapping[str, str], verifier: Verifier | None, 
             progress.update(task, description=f"loading {name}")
             return load_generator(name_of[name])
 
-        def done(outcome: Outcome) -> None:
+        def done(outcome: OutcomeRow) -> None:
             nonlocal rows
             rows += 1
             progress.update(task, description=str(outcome.configuration), advance=work(outcome.configuration), rows=rows)
@@ -138,9 +138,9 @@ def _shape(text: str) -> tuple[int, int, int]:
     return qp, cp, bs
 
 
-def summarise(outcomes: Sequence[Outcome]) -> list[dict[str, object]]:
+def summarise(outcomes: Sequence[OutcomeRow]) -> list[dict[str, object]]:
     """Accuracy, score and cost of each configuration."""
-    groups: dict[Configuration, list[Outcome]] = {}
+    groups: dict[Configuration, list[OutcomeRow]] = {}
     for outcome in outcomes:
         groups.setdefault(outcome.configuration, []).append(outcome)
     summary: list[dict[str, object]] = []

@@ -85,8 +85,8 @@ def calibrate(threads: int | None = None, seconds: float = 6.0, progress: Progre
             report("memory bandwidth", 1 / 3)
             bandwidth = _copy_bandwidth(seconds / 3)
             report("time per layer", 2 / 3)
-            alone, batch = _median_seconds([_decoding_step(1), _decoding_step(BATCH)], seconds / 3)
-            result = solve(SHAPE, alone, batch, peak_flops, bandwidth)
+            alone, batch_seconds = _median_seconds([_decoding_step(1), _decoding_step(BATCH)], seconds / 3)
+            result = solve(SHAPE, alone, batch_seconds, peak_flops, bandwidth)
     finally:
         torch.set_num_threads(before)
     report("done", 1.0)
@@ -96,7 +96,7 @@ def calibrate(threads: int | None = None, seconds: float = 6.0, progress: Progre
 def solve(
     shape: ModelShape,
     alone: float,
-    batched: float,
+    batch_seconds: float,
     most_flops: float,
     bandwidth: float,
     rows: int = BATCH,
@@ -110,7 +110,7 @@ def solve(
     Args:
         shape: of the model that was timed.
         alone: seconds of a step at batch 1.
-        batched: seconds of a step at batch `rows`.
+        batch_seconds: seconds of a step at batch `rows`.
         most_flops: FLOP/s of plain matrix products, which no model exceeds. It stands where noise made the batch look free.
         bandwidth: bytes/s.
         rows: of the larger batch.
@@ -118,11 +118,11 @@ def solve(
     """
     one = forward_usage(shape, [1], [context])
     many = forward_usage(shape, [1] * rows, [context] * rows)
-    computing = batched - alone - (many.traffic - one.traffic) / bandwidth
+    computing = batch_seconds - alone - (many.traffic - one.traffic) / bandwidth
     rate = (many.compute - one.compute) / computing if computing > 0 else most_flops
     without_launch = HardwareProfile("local", min(rate, most_flops), bandwidth)
-    predicted = without_launch.eflops(one) / without_launch.peak_flops
-    return replace(without_launch, layer_seconds=max(0.0, alone - predicted) / shape.layers)
+    prediction = without_launch.eflops(one) / without_launch.peak_flops
+    return replace(without_launch, layer_seconds=max(0.0, alone - prediction) / shape.layers)
 
 
 def _matmul_flops(seconds: float) -> float:

@@ -159,12 +159,12 @@ class Share(NamedTuple):
     @property
     def seen(self) -> float:
         """The former name of `context_tokens`."""
-        return former_value(self, "seen", "context_tokens")
+        return float(former_value(self, "seen", "context_tokens"))
 
     @property
     def moved(self) -> float:
         """The former name of `traffic_tokens`."""
-        return former_value(self, "moved", "traffic_tokens")
+        return float(former_value(self, "moved", "traffic_tokens"))
 
 
 NO_SHARE = Share()

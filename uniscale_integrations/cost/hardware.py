@@ -86,8 +86,8 @@ class HardwareProfile:
         """
         if self.serving_batch is None:
             launch = self.layer_seconds * self.peak_flops * usage.passes
-            bytes_moved = usage.traffic - usage.traffic_saved + usage.weights
-            return usage.compute - usage.compute_saved + self.intensity * bytes_moved + launch
+            traffic = usage.traffic - usage.traffic_saved + usage.weights
+            return usage.compute - usage.compute_saved + self.intensity * traffic + launch
         return usage.compute + self.intensity * (usage.traffic + usage.weights_alone / self.serving_batch)
 
     def save(self, path: str | os.PathLike[str] | None = None) -> Path:

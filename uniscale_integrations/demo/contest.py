@@ -201,11 +201,11 @@ async def _together(
     """The results of questions, so many at the same time."""
     gate = asyncio.Semaphore(at_once)
 
-    async def bounded(question: Question) -> Result:
+    async def with_limit(question: Question) -> Result:
         async with gate:
             return await one(question)
 
-    return await asyncio.gather(*map(bounded, questions))
+    return await asyncio.gather(*map(with_limit, questions))
 
 
 def _result(engine: UniScale, question: Question, answer: Answer) -> Result:

@@ -12,8 +12,7 @@ from uniscale_integrations.deprecation import former_attribute, former_names
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.recalibration import Recalibration
-from uniscale_integrations.log.events import DecisionEvent as Decided
-from uniscale_integrations.log.events import Outcome
+from uniscale_integrations.log.events import DecisionEvent, Outcome
 from uniscale_integrations.policy.explain import Explanation, explain
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Assessment, Mask
@@ -75,10 +74,10 @@ class EventFactory:
     store_queries: bool
     store_paths: bool
 
-    def decision(self, decision: Decision, conversation: str | Conversation) -> Decided:
+    def decision(self, decision: Decision, conversation: str | Conversation) -> DecisionEvent:
         """That this was decided for that question."""
         query = conversation.query if isinstance(conversation, Conversation) else conversation
-        return Decided(
+        return DecisionEvent(
             decision.id,
             decision.configuration,
             decision.features,

@@ -16,7 +16,7 @@ from uniscale_integrations.space import Configuration
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OutcomeRow:
     """What came of one sample of one configuration on one query.
 
     Attributes:
@@ -64,7 +64,7 @@ class Outcome:
         return self.query_id, self.configuration, self.sample
 
     @classmethod
-    def parse(cls, row: object) -> Outcome:
+    def parse(cls, row: object) -> OutcomeRow:
         """The outcome that a JSON object describes.
 
         Raises:
@@ -149,7 +149,7 @@ class _Numbers:
         raise TableError(f"`{name}` of query {self.query_id!r} is {value!r}; it must be a number {requirement}")
 
 
-def read_outcomes(path: str | Path) -> Iterator[Outcome]:
+def read_outcomes(path: str | Path) -> Iterator[OutcomeRow]:
     """The rows of a table, one at a time.
 
     Raises:
@@ -157,7 +157,7 @@ def read_outcomes(path: str | Path) -> Iterator[Outcome]:
     """
     for where, row in read_objects(path):
         try:
-            yield Outcome.parse(row)
+            yield OutcomeRow.parse(row)
         except TableError as error:
             raise TableError(f"{where}: {error}") from error
 
@@ -181,7 +181,7 @@ def read_objects(path: str | Path) -> Iterator[tuple[str, Any]]:
         raise TableError(f"cannot read {path}: {error}") from error
 
 
-def write_outcomes(path: str | Path, outcomes: Iterable[Outcome]) -> None:
+def write_outcomes(path: str | Path, outcomes: Iterable[OutcomeRow]) -> None:
     """Write a table, gzipped where the name ends in .gz; a reader never sees half a file, the same rows give the same bytes."""
     target = Path(path)
     partial = target.with_name(f"{target.name}.partial")

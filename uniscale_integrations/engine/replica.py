@@ -48,10 +48,10 @@ class Replica:
         with self._lock:
             return policy.choose(assessment, self._rng)
 
-    def follow(self, written: WriteResult) -> None:
+    def follow(self, result: WriteResult) -> None:
         """Learn from what this worker has just logged, or later with what others have, where that came in between."""
         with self._lock:
-            if not self.fold.follow(written):
+            if not self.fold.follow(result):
                 self._stale = True
 
     def swap(self, fold: Fold) -> None:

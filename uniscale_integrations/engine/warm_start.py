@@ -15,7 +15,7 @@ import numpy as np
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.estimates import SupportsCostEstimate
 from uniscale_integrations.engine.knowledge import Knowledge
-from uniscale_integrations.engine.outcomes import Outcome as Row
+from uniscale_integrations.engine.outcomes import OutcomeRow as Row
 from uniscale_integrations.engine.outcomes import read_outcomes
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, Outcome

@@ -31,7 +31,7 @@ WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogEntry:
     """One member of the embedded family, as its manifest describes it."""
 
     name: str
@@ -46,13 +46,13 @@ def _manifest() -> Mapping[str, Any]:
 
 
 @lru_cache
-def family() -> Mapping[str, Entry]:
+def family() -> Mapping[str, CatalogEntry]:
     """The embedded family by name, smallest model first.
 
     >>> list(family())
     ['uniscale-0.3m', 'uniscale-1m', 'uniscale-3m', 'uniscale-prm']
     """
-    return {e["name"]: Entry(e["name"], FAMILY / e["name"], e["parameters"], e["kind"]) for e in _manifest()["models"]}
+    return {e["name"]: CatalogEntry(e["name"], FAMILY / e["name"], e["parameters"], e["kind"]) for e in _manifest()["models"]}
 
 
 def language_models() -> tuple[str, ...]:
@@ -101,12 +101,12 @@ def load_pretrained(loader: Any, name: str, location: str, **options: Any) -> An
 @contextmanager
 def _without_bars() -> Iterator[None]:
     """Keeps the library's progress bars off an application's terminal; small models are there at once, and downloads show their own."""
-    were_enabled = logging.is_progress_bar_enabled()
+    bars_on = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        if were_enabled:
+        if bars_on:
             logging.enable_progress_bar()
 
 

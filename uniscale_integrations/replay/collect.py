@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from uniscale_integrations.engine.outcomes import FIELDS, Outcome, read_objects, write_outcomes
+from uniscale_integrations.engine.outcomes import FIELDS, OutcomeRow, read_objects, write_outcomes
 from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.search.answers import same_answer
 from uniscale_integrations.search.many import arun_many
@@ -103,7 +103,7 @@ def collect(
     target: str | Path,
     *,
     at_once: int = 32,
-    done: Callable[[Outcome], None] = lambda outcome: None,
+    done: Callable[[OutcomeRow], None] = lambda outcome: None,
 ) -> Path:
     """Run what is missing and write the table.
 
@@ -141,7 +141,7 @@ def collect(
         if not file.tell():
             file.write(json.dumps({"settings": settings}) + "\n")
 
-        def keep(outcome: Outcome) -> None:
+        def keep(outcome: OutcomeRow) -> None:
             file.write(json.dumps(outcome.as_dict(), ensure_ascii=False) + "\n")
             file.flush()
             rows[outcome.key] = outcome
@@ -163,7 +163,7 @@ def _run(
     verifier: Verifier | None,
     searches: Sequence[Search],
     at_once: int,
-    keep: Callable[[Outcome], None],
+    keep: Callable[[OutcomeRow], None],
 ) -> None:
     for start in range(0, len(searches), CHUNK):
         chunk = searches[start : start + CHUNK]
@@ -172,7 +172,7 @@ def _run(
         asyncio.run(arun_many(requests, generator, verifier, at_once=at_once, done=finished))
 
 
-def _finished(chunk: Sequence[Search], keep: Callable[[Outcome], None], index: int, answer: Answer) -> None:
+def _finished(chunk: Sequence[Search], keep: Callable[[OutcomeRow], None], index: int, answer: Answer) -> None:
     _, query, sample = chunk[index]
     keep(outcome_of(query, sample, answer))
 
@@ -182,11 +182,11 @@ def _key(search: Search) -> tuple[str, Configuration, int]:
     return query.id, configuration, sample
 
 
-def outcome_of(query: Query, sample: int, answer: Answer) -> Outcome:
+def outcome_of(query: Query, sample: int, answer: Answer) -> OutcomeRow:
     """The table's row of one answer."""
     input_tokens, output_tokens = answer.ledger.tokens
     dollars = answer.ledger.usd or None
-    return Outcome(
+    return OutcomeRow(
         query.id,
         query.text,
         answer.configuration,
@@ -217,7 +217,7 @@ def _settings(plan: Plan, verifier: Verifier | None) -> dict[str, Any]:
     }
 
 
-def _earlier_rows(part: Path, settings: Mapping[str, Any]) -> list[Outcome]:
+def _earlier_rows(part: Path, settings: Mapping[str, Any]) -> list[OutcomeRow]:
     """The rows of an earlier call; a last line that was cut in the middle is taken off the file."""
     if not part.exists():
         return []
@@ -232,7 +232,7 @@ def _earlier_rows(part: Path, settings: Mapping[str, Any]) -> list[Outcome]:
         return []
     try:
         stored_settings = json.loads(lines[0])["settings"]
-        outcomes = [Outcome.parse(json.loads(line)) for line in lines[1:]]
+        outcomes = [OutcomeRow.parse(json.loads(line)) for line in lines[1:]]
     except (ValueError, LookupError, TypeError) as error:
         raise TableError(f"{part} is not what an earlier run left behind ({error}); remove it to begin anew") from error
     if stored_settings != settings:

@@ -146,10 +146,17 @@ def episode(world: World, setup: Setup, seed: int) -> Episode:
     weights = _policy_weights(world, setup)
     for name, arms, factory in _policies(world, setup):
         part = world.only(arms)
-        arms_seen = part.arms if setup.without != "verification" else replace(part.arms, scored=False)
+        visible_arms = part.arms if setup.without != "verification" else replace(part.arms, scored=False)
         purse = Purse(Pacing(setup.budget, world.scale), costs) if name == "uis" and setup.budget is not None else None
         trace = replay(
-            factory(arms_seen), part, stream.queries, observations[:, :, arms], weights, seed=seed, delay=setup.delay, purse=purse
+            factory(visible_arms),
+            part,
+            stream.queries,
+            observations[:, :, arms],
+            weights,
+            seed=seed,
+            delay=setup.delay,
+            purse=purse,
         )
         choices = np.asarray(arms)[trace.choices]
         runs[name] = Run(rewards[times, choices], parts[0, times, choices], costs[times, choices], choices, trace.changes)

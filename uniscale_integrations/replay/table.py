@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uniscale_integrations.deprecation import former_attribute
-from uniscale_integrations.engine.outcomes import Outcome, read_outcomes
+from uniscale_integrations.engine.outcomes import OutcomeRow, read_outcomes
 from uniscale_integrations.errors import TableError
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.space import Configuration
@@ -58,7 +58,7 @@ class OutcomeTable:
         return bool(np.isfinite(self.score).any())
 
     @classmethod
-    def of(cls, outcomes: Iterable[Outcome], name: str) -> OutcomeTable:
+    def of(cls, outcomes: Iterable[OutcomeRow], name: str) -> OutcomeTable:
         """The table of these rows, in any order.
 
         Raises:
@@ -73,7 +73,7 @@ class OutcomeTable:
         configurations = tuple(dict.fromkeys(row.configuration for row in rows))
         unit = _unit(rows, name)
         place, arm = {q: i for i, q in enumerate(ids)}, {c: i for i, c in enumerate(configurations)}
-        cells: dict[tuple[int, int], dict[int, Outcome]] = {}
+        cells: dict[tuple[int, int], dict[int, OutcomeRow]] = {}
         for row in rows:
             cell = cells.setdefault((place[row.query_id], arm[row.configuration]), {})
             if cell.setdefault(row.sample, row) is not row:
@@ -154,7 +154,7 @@ class OutcomeTable:
         )
 
 
-def _unit(rows: Sequence[Outcome], name: str) -> str:
+def _unit(rows: Sequence[OutcomeRow], name: str) -> str:
     """What all rows give their cost in; eFLOPs where they give both."""
     for unit, costs in (("eflops", [row.eflops for row in rows]), ("usd", [row.cost_usd for row in rows])):
         if None not in costs:

@@ -56,10 +56,10 @@ def beliefs_of(
     """
     record = log.load_description(str(last.extra.get("brain", "")))
     try:
-        arms, policy, costs_known = _as_engine(record) if record else _as_default(configurations, costs, last, scored, scale)
+        arms, policy, cost_positions = _as_engine(record) if record else _as_default(configurations, costs, last, scored, scale)
     except ConfigurationError as error:
         return {"why": f"The policy that decided cannot be made here: {error}"}, []
-    fold = Fold(log, policy, arms, last.encoder, costs_known)
+    fold = Fold(log, policy, arms, last.encoder, cost_positions)
     changes: list[str] = []
     before, average, count = 0, np.zeros(len(arms.schema)), 0
     for entry in log.everything():
@@ -79,8 +79,8 @@ def _as_engine(record: Mapping[str, Any]) -> tuple[Arms, Policy, Costs]:
     schema = FeatureSchema(tuple(record["features"]), frozenset(record["kinds"]))
     scale = CostScale(*record["scale"])
     configurations = [Configuration(model, *shape) for model, *shape in record["configurations"]]
-    features, scored = ActionFeatures(record["sizes"]), record["verifier"] is not None
-    arms = Arms.of(configurations, schema, record["costs"], features=features, scored=scored, span=scale.span)
+    features, has_scores = ActionFeatures(record["sizes"]), record["verifier"] is not None
+    arms = Arms.of(configurations, schema, record["costs"], features=features, scored=has_scores, span=scale.span)
     return arms, PolicySpec.of(record["policy"])(arms), _OnScale(scale, bool(record["dollars"]))
 
 

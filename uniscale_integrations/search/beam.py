@@ -279,14 +279,14 @@ class BeamSearch:
         level, tree.level = tree.level, []
         if len(level) > 1:
             level.sort(key=precedence)
-        width, alive, lost = self.configuration.bs, Fate.ALIVE, Fate.OUTRANKED
+        width, alive, outranked_fate = self.configuration.bs, Fate.ALIVE, Fate.OUTRANKED
         reason = f"not among the best {width} of {len(level)}"
         for rank, path in enumerate(level, 1):
             if path.fate is alive:
                 if rank <= width:
                     tree.frontier.append(path)
                 else:
-                    path.fate, path.reason = lost, reason
+                    path.fate, path.reason = outranked_fate, reason
 
     def _turn(self, index: int) -> bool:
         """Whether a tree may run: they do in waves of 1, 1, 2, 4, ... trees, each after the end of all before it.

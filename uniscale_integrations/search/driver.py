@@ -30,7 +30,7 @@ Results = list[tuple[PathKey, list[ScoredCandidate]]]
 
 
 @dataclass(slots=True, eq=False)
-class Batch:
+class ExpansionBatch:
     """Expansions handed over together.
 
     Attributes:
@@ -101,14 +101,14 @@ class Driver:
             RequestRefused: the request itself is at fault, so that no other candidate could fare better.
             asyncio.CancelledError: the caller cancelled; running calls are cancelled too and the search is cut.
         """
-        running: list[Batch] = []
+        running: list[ExpansionBatch] = []
         search, has_limits = self.search, self.meter.limited
         try:
             while not search.over:
                 wishes = search.ask()
                 if has_limits:
                     wishes = self._affordable(wishes, running)
-                calls = [Batch(group) for group in self._groups(wishes)]
+                calls = [ExpansionBatch(group) for group in self._groups(wishes)]
                 running += calls
                 if not running:
                     break
@@ -142,7 +142,7 @@ class Driver:
         finally:
             await self._cancel(running)
 
-    async def _wait(self, running: list[Batch], fresh: list[Batch], seconds: float | None) -> None:
+    async def _wait(self, running: list[ExpansionBatch], fresh: list[ExpansionBatch], seconds: float | None) -> None:
         """Start the fresh calls, and wait until one that runs has ended or the time is up.
 
         One future that all of them can wake takes a third of the time of `asyncio.wait`, which adds a callback to each and removes it.
@@ -164,7 +164,7 @@ class Driver:
             if call.results is None and call.task is not None and call.task.done():
                 call.task.result()
 
-    async def _without_scores(self, running: list[Batch]) -> list[Batch]:
+    async def _without_scores(self, running: list[ExpansionBatch]) -> list[ExpansionBatch]:
         """The calls that have sampled something but not scored it in time: what was sampled counts without a score."""
         late = [
             call
@@ -196,7 +196,7 @@ class Driver:
             else shared_usage(self.generator).plus(shared_usage(self.verifier))
         )
 
-    def _affordable(self, wishes: list[Expansion], running: list[Batch]) -> list[Expansion]:
+    def _affordable(self, wishes: list[Expansion], running: list[ExpansionBatch]) -> list[Expansion]:
         """The wishes the budget covers next to what is running; the rest is declined, and the search over if that is all."""
         if not wishes:
             return wishes
@@ -228,7 +228,7 @@ class Driver:
     def _estimate(self, wishes: Iterable[Expansion]) -> Usage:
         return _sum(self.generator.estimate(wish) for wish in wishes)
 
-    async def _expand(self, call: Batch) -> None:
+    async def _expand(self, call: ExpansionBatch) -> None:
         try:
             group = call.wishes
             answers = call.answers = await self._sample(group)
@@ -327,7 +327,7 @@ class Driver:
         if self.verifier is not None:
             self.verifier.retain(live)
 
-    async def _drop_futile(self, running: list[Batch]) -> None:
+    async def _drop_futile(self, running: list[ExpansionBatch]) -> None:
         """Cancel calls all of whose paths have become hopeless while they ran."""
         futile = set(self.search.futile())
         hopeless = [call for call in running if futile.issuperset(wish.path.key for wish in call.wishes)]
@@ -337,7 +337,7 @@ class Driver:
                 self.search.drop(wish.path.key)
         await self._cancel(hopeless)
 
-    async def _cancel(self, running: list[Batch]) -> None:
+    async def _cancel(self, running: list[ExpansionBatch]) -> None:
         """Cancel calls and wait for them; where what they used is not known, their estimate is charged."""
         await _cancelled(running)
         for call in running:
@@ -351,7 +351,7 @@ class Driver:
             self.meter.charge(generator_usage.plus(verifier_usage))
 
 
-async def _cancelled(calls: Iterable[Batch]) -> None:
+async def _cancelled(calls: Iterable[ExpansionBatch]) -> None:
     """Cancel calls and wait until they have ended."""
     tasks = [call.task for call in calls if call.task is not None]
     for task in tasks:
@@ -377,4 +377,4 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-__getattr__ = former_names(__name__, {"Call": "Batch"})
+__getattr__ = former_names(__name__, {"Call": "ExpansionBatch"})

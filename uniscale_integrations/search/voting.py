@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import fsum, inf
 
-from uniscale_integrations.answers.normal_form import normalise_answer
 from uniscale_integrations.answers.sameness import Equal, groups
 from uniscale_integrations.errors import ConfigurationError, VerifierError
 from uniscale_integrations.search.medoid import medoid
@@ -21,32 +20,13 @@ class Ballot:
         answer: its answer as written; `None` where none could be extracted.
         value: `V(p)`; `None` where nothing scored the path.
         key: the path.
-        count: how many samples said the same, duplicates that were not pursued included.
         text: the whole of it, by which those are compared that have no answer.
     """
 
     answer: str | None
     value: float | None
     key: PathKey
-    count: int = 1
     text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """The votes for one answer.
-
-    Attributes:
-        answer: in normal form; `None` for a path whose answer could not be extracted.
-        weight: the sum of the values behind it, or the number of votes where no path has a value.
-        votes: the number of samples behind it.
-        best: the ballot with the greatest value among them, the earliest of equals.
-    """
-
-    answer: str | None
-    weight: float
-    votes: int
-    best: Ballot
 
 
 def vote(ballots: Iterable[Ballot], question: str = "", equal: Equal | None = None) -> Ballot:
@@ -75,35 +55,6 @@ def vote(ballots: Iterable[Ballot], question: str = "", equal: Equal | None = No
     ranks = [_rank(group, by_count) for group in groups_of]
     best = min(ranks, key=_position)[2]
     return _typical(ranks) if by_count and best.answer is None else best
-
-
-def tally(ballots: Iterable[Ballot], question: str = "", equal: Equal | None = None) -> tuple[Tally, ...]:
-    """The count behind `vote`, the winner first.
-
-    Args:
-        ballots: as of `vote`.
-        question: likewise.
-        equal: likewise.
-
-    Raises:
-        ConfigurationError: there are no ballots.
-        VerifierError: a value that is negative or not finite.
-
-    Example:
-        >>> cast = [("12", 0.75), ("7", 0.5), ("7.", 0.5)]
-        >>> entries = tally(Ballot(answer, value, PathKey(tree, (0,))) for tree, (answer, value) in enumerate(cast))
-        >>> [(entry.answer, entry.weight, entry.votes) for entry in entries]
-        [('7', 1.0, 2), ('12', 0.75, 1)]
-    """
-    cast, counted = _groups(ballots, question, equal)
-    ranked = sorted(((_rank(group, counted), group) for group in cast), key=lambda entry: _position(entry[0]))
-    if counted and ranked[0][0][2].answer is None:
-        winner = _typical([rank for rank, _ in ranked])
-        ranked.sort(key=lambda entry: entry[0][2] is not winner)
-    return tuple(
-        Tally(None if best.answer is None else normalise_answer(best.answer), -rank, sum(ballot.count for ballot in group), best)
-        for (rank, _, best), group in ranked
-    )
 
 
 def _groups(ballots: Iterable[Ballot], question: str, equal: Equal | None) -> tuple[Iterable[list[Ballot]], bool]:
@@ -136,13 +87,13 @@ def _typical(ranks: list[Rank]) -> Ballot:
     return ties[medoid([ballot.text for ballot in ties])]
 
 
-def _rank(group: list[Ballot], counted: bool) -> Rank:
+def _rank(group: list[Ballot], by_count: bool) -> Rank:
     if len(group) == 1:
         [best] = group
-        return -best.count * (1.0 if counted else best.value or 0.0), _order(best), best
+        return -(1.0 if by_count else best.value or 0.0), _order(best), best
     best = min(group, key=_order)
     # fsum rounds once, so that the order of the ballots cannot change a tie.
-    weight = fsum(ballot.count * (1.0 if counted else ballot.value or 0.0) for ballot in group)
+    weight = fsum(1.0 if by_count else ballot.value or 0.0 for ballot in group)
     return -weight, _order(best), best
 
 

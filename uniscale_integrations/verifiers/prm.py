@@ -93,18 +93,23 @@ class PRMVerifier:
             readings = [reading for part in pending for reading in part.values()]
             fitting = [reading for reading in readings if self._fits(reading)]
             self.max_rows = in_parts(
-                fitting, self.max_rows, self._read, retry=lambda part: part, fail=Reading.fail, note=lambda size, next_try: None
+                fitting,
+                self.max_rows,
+                self._read,
+                retry=lambda part: part,
+                fail=StepReading.fail,
+                note=lambda size, next_try: None,
             )
         return [session.verdicts(items, part) for (session, items), part in zip(requests, pending, strict=True)]
 
-    def _fits(self, reading: Reading) -> bool:
+    def _fits(self, reading: StepReading) -> bool:
         longest = reading.state.length + len(reading.tokens)
         if longest > self.context:
             more = longest - self.context
             reading.error = ContextLengthError(f"a path of {longest} tokens is {more} more than {self.name} can read")
         return reading.error is None
 
-    def _read(self, readings: Sequence[Reading]) -> None:
+    def _read(self, readings: Sequence[StepReading]) -> None:
         """One pass over the new tokens of these paths."""
         states = [reading.state for reading in readings]
         counts = [len(reading.tokens) for reading in readings]
@@ -123,7 +128,7 @@ class PRMVerifier:
 
 
 @dataclass(slots=True)
-class Reading:
+class StepReading:
     """New tokens to read after a path, and what was read.
 
     Attributes:
@@ -177,9 +182,9 @@ class PRMSession:
         """Free every cache."""
         self._states = {}
 
-    def missing_readings(self, items: Sequence[Item]) -> dict[Steps, Reading]:
+    def missing_readings(self, items: Sequence[Item]) -> dict[Steps, StepReading]:
         """What has to be read to score the items, by all steps of the path."""
-        pending: dict[Steps, Reading] = {}
+        pending: dict[Steps, StepReading] = {}
         for path, candidate in items:
             steps = path.steps + candidate.steps
             if steps in pending:
@@ -188,7 +193,7 @@ class PRMSession:
                 pending[steps] = self._reading(path, candidate)
         return pending
 
-    def verdicts(self, items: Sequence[Item], readings: Mapping[Steps, Reading]) -> list[Verdict] | Exception:
+    def verdicts(self, items: Sequence[Item], readings: Mapping[Steps, StepReading]) -> list[Verdict] | Exception:
         """The scores of the items, all of which have been read; each reading is charged to the first item that needed it."""
         for steps, reading in readings.items():
             if reading.error is not None:
@@ -205,14 +210,14 @@ class PRMSession:
         scores = tuple(self._scores[steps[: end + 1]] for end in range(len(before), len(steps)))
         return scores, usages.pop(steps, NOTHING) if candidate.steps else NOTHING
 
-    def _reading(self, path: Path, candidate: Candidate) -> Reading:
+    def _reading(self, path: Path, candidate: Candidate) -> StepReading:
         # A path whose cache was dropped, or that only another tree has read, goes on from the longest beginning that is kept.
         length = len(path.steps)
         while length and path.steps[:length] not in self._states:
             length -= 1
         state, again = self._states[path.steps[:length]] if length else self._question(), path.steps[length:]
         tokens, places = self._owner.head.encode(self._owner.tokenizer, (*again, *candidate.steps))
-        return Reading(state, tokens, places[len(again) :], not candidate.final)
+        return StepReading(state, tokens, places[len(again) :], not candidate.final)
 
     def _question(self) -> PathState:
         if () not in self._states:

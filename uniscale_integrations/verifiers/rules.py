@@ -96,8 +96,8 @@ class CallableVerifier:
         last = len(candidate.steps) - 1
         text, scores = path.text, []
         for position, step in enumerate(candidate.steps):
-            judged = not self._final_only or (candidate.final and position == last)
-            judgement = await self._judge(question, text, step) if judged else None
+            applies = not self._final_only or (candidate.final and position == last)
+            judgement = await self._judge(question, text, step) if applies else None
             scores.append(self.upper if judgement is None else judgement)
             text += step
         return check_scores(self.name, candidate.steps, tuple(scores), self.upper)

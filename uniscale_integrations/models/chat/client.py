@@ -177,8 +177,8 @@ def mean_log_probability(logprobs: object) -> float | None:
         return None
     tokens = logprobs.get("content") or ()
     values = [token.get("logprob") for token in tokens if isinstance(token, Mapping)] or logprobs.get("token_logprobs") or []
-    values_known = [float(value) for value in values if value is not None]
-    return sum(values_known) / len(values_known) if values_known else None
+    finite = [float(value) for value in values if value is not None]
+    return sum(finite) / len(finite) if finite else None
 
 
 __getattr__ = former_names(__name__, {"Asked": "CompletionRequest", "Reply": "Completion", "BrokenOff": "InterruptedReply"})

@@ -250,9 +250,9 @@ class ChatSession:
             self._conversation.stop
             if whole
             else (*(() if cuts else (owner.segmenter.delimiter,)), *self._ends[: MOST_STOPS - 1]),
-            self._tokens_left(path)
+            self._remaining_tokens(path)
             if whole
-            else min(sampling.max_step_tokens, self._tokens_left(path) or sampling.max_step_tokens),
+            else min(sampling.max_step_tokens, self._remaining_tokens(path) or sampling.max_step_tokens),
             temperature if self._draws else None,
             sampling.top_p if self._draws and sampling.top_p < 1 else None,
             int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "little") >> 1 if self._draws else None,
@@ -266,7 +266,7 @@ class ChatSession:
         """What stands between a path and its next step: the delimiter that ended the last one, which no server tells."""
         return self._owner.segmenter.delimiter if path.key in self._broken_paths else ""
 
-    def _tokens_left(self, path: Path) -> int | None:
+    def _remaining_tokens(self, path: Path) -> int | None:
         """How many tokens an answer may still have; those of a path are taken to have four characters each."""
         most = self._sampling.max_tokens
         return most if most is None or not path.steps else max(1, most - len(path.text) // 4)
