@@ -55,7 +55,7 @@ FRAGMENTS = (
 )  # fmt: skip
 
 SHORT, LONG = 5_000, 50_000
-MOST_GROWTH = 12.0
+MAX_GROWTH = 12.0
 """Of the time: ten times as long a text may take a little more than ten times as long, because it no longer fits into caches."""
 
 Text = Callable[[int], str]
@@ -126,7 +126,7 @@ def growth(read: Callable[[str], object], text: Text) -> tuple[float, float]:
     short, long = _seconds(read, text(SHORT)), _seconds(read, text(LONG))
     if long < 1e-3:
         return 0.0, long
-    if long > MOST_GROWTH * short:
+    if long > MAX_GROWTH * short:
         # A pause of the machine is no property of the text.
         short, long = _seconds(read, text(SHORT), 7), _seconds(read, text(LONG), 7)
     return long / short, long

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.sql import SQLStore
-from uniscale_integrations.policy.linucb_policy import LinUCBPolicy
+from uniscale_integrations.policy.default_policy import LinUCBPolicy
 
 
 def decisions(engine: UniScale) -> list[DecisionEvent]:

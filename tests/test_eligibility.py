@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.instant import InstantGenerator
 from uniscale_integrations.cost.hardware import H100
-from uniscale_integrations.engine.eligibility import LONGEST_REST, MEMORY_SECONDS, CircuitBreaker, Eligibility
+from uniscale_integrations.engine.eligibility import MAX_COOLDOWN, MEMORY_SECONDS, CircuitBreaker, Eligibility
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.space import Configuration, ConfigurationSpace
@@ -20,7 +20,7 @@ def test_who_fails_for_hours_still_only_rests(monkeypatch: pytest.MonkeyPatch) -
     for times in range(1, 3_000):
         resting.record_failure("small")
         assert resting.models() == {"small": times}
-    now = LONGEST_REST + 1.0
+    now = MAX_COOLDOWN + 1.0
     assert resting.models() == {}
 
 
@@ -51,7 +51,7 @@ def test_each_failure_in_a_row_doubles_the_rest_and_an_answer_ends_it(monkeypatc
             now += 0.25
         return now - began
 
-    assert [rest() for _ in range(8)] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, LONGEST_REST, LONGEST_REST]
+    assert [rest() for _ in range(8)] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, MAX_COOLDOWN, MAX_COOLDOWN]
     resting.record_success("small")
     assert rest() == 1.0
 

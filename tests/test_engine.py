@@ -41,8 +41,8 @@ from uniscale_integrations.log.events import DecisionEvent as Decided
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import Entry, Position
+from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.linucb_policy import LearnerSettings
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Turn

@@ -16,7 +16,7 @@ from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.baselines import Greedy, NearestNeighbours, Random
 from uniscale_integrations.policy.budget_pacer import BudgetPacer
 from uniscale_integrations.policy.change import ChangeDetector
-from uniscale_integrations.policy.linucb_policy import LearnerSettings, LinUCBPolicy
+from uniscale_integrations.policy.default_policy import LearnerSettings, LinUCBPolicy
 from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.policy.objective import weights
 from uniscale_integrations.policy.policy import Choice, Context, Observation, Policy

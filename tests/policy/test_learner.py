@@ -14,10 +14,10 @@ from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.components import Components
+from uniscale_integrations.policy.default_policy import LearnerSettings, LinUCBPolicy
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.kinds import TextFeatures
 from uniscale_integrations.policy.linucb import LinUCB
-from uniscale_integrations.policy.linucb_policy import LearnerSettings, LinUCBPolicy
 from uniscale_integrations.policy.objective import Weights, weights
 from uniscale_integrations.policy.policy import Assessment, Context, Observation
 from uniscale_integrations.policy.priors import Precisions

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.arms import Arms
-from uniscale_integrations.policy.linucb_policy import LinUCBPolicy
+from uniscale_integrations.policy.default_policy import LinUCBPolicy
 from uniscale_integrations.policy.objective import weights
 from uniscale_integrations.policy.policy import Context, Observation
 from uniscale_integrations.policy.schema import FeatureSchema

@@ -25,7 +25,7 @@ from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.log.sql import SQLStore
 from uniscale_integrations.models.catalog import load_model
-from uniscale_integrations.policy.linucb_policy import LearnerSettings
+from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Context
 from uniscale_integrations.report.collect import page_data

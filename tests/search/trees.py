@@ -25,7 +25,7 @@ from uniscale_integrations.space import Configuration
 
 EIGHTHS = tuple(eighth / 8 for eighth in range(9))
 OFTEN_FLAWLESS = (1.0, 1.0, 1.0, 0.5, 0.9999999999999999)
-LONGEST = 100
+MAX_LENGTH = 100
 """Steps after which an answer that does not end is given up."""
 PROMPT = Usage(prompt_tokens=20.0, compute=20.0)
 
@@ -69,7 +69,7 @@ class World:
             candidate = self.candidate(tree, said, index)
             said, usage, index = said + candidate.steps, usage.plus(candidate.usage), 0
             new = said[len(steps) :]
-            if candidate.final or len(new) >= (LONGEST if rest else most):
+            if candidate.final or len(new) >= (MAX_LENGTH if rest else most):
                 new = new if len(new) <= most else (*new[: most - 1], "".join(new[most - 1 :]))
                 return Candidate(new, candidate.final, usage)
 

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 
 from uniscale_integrations.answers.echo import repetition
 from uniscale_integrations.answers.formulae import join_displays, plain_formula, result_of, whole_formula
-from uniscale_integrations.answers.mentioned import MOST_WORDS, in_words, measured, of_a_kind, values_in
+from uniscale_integrations.answers.mentioned import MAX_WORDS, in_words, measured, of_a_kind, values_in
 from uniscale_integrations.answers.outstanding import outstanding
 from uniscale_integrations.answers.question import about
 from uniscale_integrations.answers.sentences import CITATION, NAME, REASON, SENTENCE_END, bare_statement, clean
 from uniscale_integrations.answers.values import read_value
 
-LONGEST_BARE_ANSWER = 40
+MAX_BARE_ANSWER_LENGTH = 40
 """Characters up to which a last line without a number is taken for an answer."""
 
-LONGEST_COUNT = 80
+MAX_COUNT_LENGTH = 80
 """Characters up to which a sentence is about what it counts; longer ones only mention numbers."""
 
-LONGEST_LINE = 2_000
+MAX_LINE_LENGTH = 2_000
 """Characters at the end of a line that are looked at."""
 
-MOST_LINES = 60
+MAX_LINES = 60
 """At the end of a text that are looked at."""
 
 _OFFER = re.compile(
@@ -91,7 +91,7 @@ def closing_answer(text: str, question: str = "") -> str | None:
 def _lines(text: str) -> list[str]:
     """The lines of a text without sources, offers, questions back, checks and rules behind the last one that matters."""
     lines = [
-        content[-LONGEST_LINE:] for line in join_displays(text.strip().splitlines()[-MOST_LINES:]) if (content := line.strip())
+        content[-MAX_LINE_LENGTH:] for line in join_displays(text.strip().splitlines()[-MAX_LINES:]) if (content := line.strip())
     ]
     sources = next((place for place in range(len(lines) - 1, 0, -1) if _SOURCES.match(lines[place])), None)
     lines = lines if sources is None else lines[:sources]
@@ -123,7 +123,7 @@ _CHOICE = re.compile(
 def _bold_value(text: str) -> str | None:
     """The one value in bold, where a text has one."""
     values = {
-        answer for line in text.splitlines()[-MOST_LINES:] if "**" in line and (answer := outstanding(line[-LONGEST_LINE:]))
+        answer for line in text.splitlines()[-MAX_LINES:] if "**" in line and (answer := outstanding(line[-MAX_LINE_LENGTH:]))
     }
     answer = values.pop() if len(values) == 1 else ""
     return answer if answer and of_a_kind(answer) else None
@@ -132,7 +132,7 @@ def _bold_value(text: str) -> str | None:
 def _answered_first(line: str) -> str | None:
     """A first line that is an answer as a whole, which what follows explains."""
     bare = clean(line)
-    if bare is None or len(line) > LONGEST_COUNT:
+    if bare is None or len(line) > MAX_COUNT_LENGTH:
         return None
     value = read_value(bare)
     return (
@@ -154,9 +154,9 @@ def _of_line(line: str, names: bool) -> str | None:
         return result_of(formula)
     if (answer := outstanding(line)) is not None:
         return _of_statement(answer)
-    if len(line) <= LONGEST_COUNT and not _TELLS.match(bare) and of_a_kind(bare):
+    if len(line) <= MAX_COUNT_LENGTH and not _TELLS.match(bare) and of_a_kind(bare):
         return bare
-    if len(line) <= LONGEST_COUNT and (subject := _SUBJECT.fullmatch(bare) or NAME.fullmatch(bare)):
+    if len(line) <= MAX_COUNT_LENGTH and (subject := _SUBJECT.fullmatch(bare) or NAME.fullmatch(bare)):
         it = _PREPOSITION.sub("", subject[1].strip())
         if of_a_kind(it):
             return it
@@ -170,7 +170,7 @@ def _of_line(line: str, names: bool) -> str | None:
         earlier, sentence = [], conclusion[1]
     if _HENCE.search(sentence):
         earlier = []
-    answer = of_sentence(sentence, [line, *earlier] if earlier and len(line) > LONGEST_COUNT else earlier, names=names)
+    answer = of_sentence(sentence, [line, *earlier] if earlier and len(line) > MAX_COUNT_LENGTH else earlier, names=names)
     choice = _CHOICE_FIRST.match(line) if answer is None else None
     return choice[1] if choice else answer
 
@@ -192,25 +192,25 @@ def of_sentence(sentence: str, earlier: Sequence[str] = (), *, names: bool = Fal
     values = [] if names else list(values_in(core))
     *before, after = _COMES_TO.split(core)
     if before and (results := list(values_in(after))):
-        return results[0].text if len(results) == 1 or len(sentence) > LONGEST_COUNT else results[-1].text
+        return results[0].text if len(results) == 1 or len(sentence) > MAX_COUNT_LENGTH else results[-1].text
     if values:
         if earlier:
             clause = core.rsplit(", ", 1)[-1]
             counts = [each for each in values_in(clause) if not _YEAR.search(clause[: clause.find(each.text) + len(each.text)])]
-            return counts[0].text if len(counts) == 1 and len(clause.split()) <= MOST_WORDS + 2 else None
+            return counts[0].text if len(counts) == 1 and len(clause.split()) <= MAX_WORDS + 2 else None
         different = {(value.value.kind, value.value.unit, value.value.key) for value in values}
         if len(different) == 1:
             return values[-1].text
         *before, after = (_IS if len(different) == 2 else _IS_NOW).split(core)
-        if before and len(sentence) <= LONGEST_COUNT and (results := list(values_in(after))):
+        if before and len(sentence) <= MAX_COUNT_LENGTH and (results := list(values_in(after))):
             return results[0].text
-        return values[-1].text if len(different) == 2 and len(sentence) <= LONGEST_COUNT else None
-    if len(sentence) > LONGEST_COUNT or earlier or (not names and re.search(r"(?<![A-Za-z])[0-9]", core)):
+        return values[-1].text if len(different) == 2 and len(sentence) <= MAX_COUNT_LENGTH else None
+    if len(sentence) > MAX_COUNT_LENGTH or earlier or (not names and re.search(r"(?<![A-Za-z])[0-9]", core)):
         return None
     subject = _SUBJECT.fullmatch(core)
-    if subject and len(subject[1].split()) < MOST_WORDS:
+    if subject and len(subject[1].split()) < MAX_WORDS:
         return bare_statement(subject[1])
-    return clean(core) if len(core) <= LONGEST_BARE_ANSWER else None
+    return clean(core) if len(core) <= MAX_BARE_ANSWER_LENGTH else None
 
 
 _YEAR = re.compile(r"\b(?:in|since|by|until) [12][0-9]{3}$", re.IGNORECASE)

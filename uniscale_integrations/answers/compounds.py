@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from uniscale_integrations.answers.arithmetic import value_of
 from uniscale_integrations.answers.plain import closes_at
 from uniscale_integrations.answers.question import About
-from uniscale_integrations.answers.sets import MOST_ITEMS, Reader, read_items
+from uniscale_integrations.answers.sets import MAX_ITEMS, Reader, read_items
 from uniscale_integrations.answers.units import DIMENSIONS
 from uniscale_integrations.answers.value import Value
 
@@ -72,7 +72,7 @@ def _interval(text: str, hints: About, reader: Reader) -> Value | None:
     if (most := _all_but(text)) is not None:
         return most
     parts = re.split(r" u | or ", text) if " u " in text or " or " in text else [text]
-    intervals = [_one_interval(part.strip(), hints) for part in parts[:MOST_ITEMS]]
+    intervals = [_one_interval(part.strip(), hints) for part in parts[:MAX_ITEMS]]
     if any(each is None for each in intervals):
         return None
     names = {each[0] for each in intervals if each is not None and each[0]}

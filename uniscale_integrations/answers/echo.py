@@ -10,10 +10,10 @@ from uniscale_integrations.answers.question import About, content_words
 from uniscale_integrations.answers.sentences import SENTENCE_END, bare_statement, clean
 from uniscale_integrations.answers.values import read_value
 
-LONGEST_LOOKED_AT = 600
+MAX_READ_LENGTH = 600
 """Characters at either end of a text in which such a sentence is looked for."""
 
-MOST_WORDS = 8
+MAX_WORDS = 8
 """Of such an answer."""
 
 MIN_COMMON_WORDS = 2
@@ -56,16 +56,18 @@ def repetition(text: str, hints: About) -> str | None:
 def _of_kind(sentences: Sequence[str], hints: About) -> str | None:
     """The one value of the kind that was asked for, in the sentence that shares the most words with the question."""
     overlaps = [len(content_words(sentence) & hints.words) for sentence in sentences]
-    most = max(overlaps, default=0)
-    if most < MIN_COMMON_WORDS or overlaps.count(most) > 1:
+    largest = max(overlaps, default=0)
+    if largest < MIN_COMMON_WORDS or overlaps.count(largest) > 1:
         return None
-    values = {value.value: value.text for value in values_in(sentences[overlaps.index(most)]) if value.value.kind in hints.kinds}
+    values = {
+        value.value: value.text for value in values_in(sentences[overlaps.index(largest)]) if value.value.kind in hints.kinds
+    }
     return values.popitem()[1] if len(values) == 1 else None
 
 
 def _ends(text: str) -> list[str]:
     text = text.strip()
-    return [text] if len(text) <= 2 * LONGEST_LOOKED_AT else [text[:LONGEST_LOOKED_AT], text[-LONGEST_LOOKED_AT:]]
+    return [text] if len(text) <= 2 * MAX_READ_LENGTH else [text[:MAX_READ_LENGTH], text[-MAX_READ_LENGTH:]]
 
 
 def _of_subject(sentence: str, hints: About) -> str | None:
@@ -75,7 +77,7 @@ def _of_subject(sentence: str, hints: About) -> str | None:
     predicate = bare_statement(match["before"] or match["behind"]) or ""
     if read_value(predicate).kind in ("text", "list") and not _SEVERAL.search(match[0]):
         predicate = clean(predicate.split(", ", 1)[0]) or ""
-    return predicate if 0 < len(predicate.split()) <= MOST_WORDS else None
+    return predicate if 0 < len(predicate.split()) <= MAX_WORDS else None
 
 
 def _choice(sentence: str, hints: About) -> str | None:

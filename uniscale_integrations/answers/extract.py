@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from uniscale_integrations.answers.closing import LONGEST_BARE_ANSWER, closing_answer, of_sentence
+from uniscale_integrations.answers.closing import MAX_BARE_ANSWER_LENGTH, closing_answer, of_sentence
 from uniscale_integrations.answers.labels import labels
-from uniscale_integrations.answers.normal_form import LONGEST_STRUCTURE, parse_structure
+from uniscale_integrations.answers.normal_form import MAX_STRUCTURE_LENGTH, parse_structure
 from uniscale_integrations.answers.question import about
 from uniscale_integrations.answers.sentences import bare_statement, clean
 from uniscale_integrations.answers.values import ITEM, read_value
@@ -15,19 +15,19 @@ from uniscale_integrations.answers.values import ITEM, read_value
 MAX_MARKED_LENGTH = 100_000
 """Characters at the end of a text in which an answer is looked for that is boxed or announced."""
 
-LONGEST_TAIL = 20_000
+MAX_TAIL_LENGTH = 20_000
 """Characters at the end of a text in which any other answer is looked for."""
 
-MOST_LINES = 100
+MAX_LINES = 100
 """Of a list."""
 
-LONGEST_BETWEEN = 60
+MAX_GAP_LENGTH = 60
 """Characters between two boxes that hold one answer together."""
 
-MOST_FENCES = 60
+MAX_FENCES = 60
 """Before and behind blocks, the last ones."""
 
-LONGEST_ANSWER = 2_000
+MAX_ANSWER_LENGTH = 2_000
 """Characters of what follows a label."""
 
 _WIDE_DIGITS = {0xFEE0 + ord(sign): sign for sign in "0123456789.%"}
@@ -89,7 +89,7 @@ def extract_answer(text: str, question: str = "") -> str | None:
         text = text.translate(_WIDE_DIGITS)
     if mark := _final_mark(text):
         return mark
-    text = text[-LONGEST_TAIL:]
+    text = text[-MAX_TAIL_LENGTH:]
     return _term(text, question) or _in_fence(text) or _enumeration(text) or closing_answer(text, question)
 
 
@@ -123,7 +123,7 @@ def _whole(text: str) -> str | None:
     whole = text.strip()
     if whole[:1] + whole[-1:] not in ("{}", "[]"):
         return None
-    return whole if len(whole) > LONGEST_STRUCTURE or parse_structure(whole) is not None else None
+    return whole if len(whole) > MAX_STRUCTURE_LENGTH or parse_structure(whole) is not None else None
 
 
 def _final_mark(text: str) -> str | None:
@@ -154,7 +154,7 @@ def _in_box(text: str) -> tuple[int, str] | None:
             content = text[start : token.start()].strip() if start > last else ""
             if content:
                 box = text.rfind("\\", 0, start)
-                several = 0 <= ended <= box <= ended + LONGEST_BETWEEN and _ALSO.fullmatch(text, ended, box)
+                several = 0 <= ended <= box <= ended + MAX_GAP_LENGTH and _ALSO.fullmatch(text, ended, box)
                 last, answer, ended = start, f"{answer} or {content}" if several else content, token.end()
     return (last, answer) if answer else None
 
@@ -169,7 +169,7 @@ def _behind_label(text: str) -> tuple[int, str] | None:
         if answer and hashes:
             break
     for place in reversed(hashes):
-        line = text[place : place + LONGEST_ANSWER].split("\n", 1)[0]
+        line = text[place : place + MAX_ANSWER_LENGTH].split("\n", 1)[0]
         label = next(iter(labels(line)), 0)
         if answer := clean(line[label:]):
             return place, answer
@@ -178,7 +178,7 @@ def _behind_label(text: str) -> tuple[int, str] | None:
 
 def _after(text: str, place: int) -> str | None:
     """What stands behind a label: on its line, or on the next one that is not empty."""
-    rest = text[place : place + LONGEST_ANSWER].lstrip()
+    rest = text[place : place + MAX_ANSWER_LENGTH].lstrip()
     if hence := _HENCE.match(rest):
         rest = rest[hence.end() :].lstrip()
     if not rest:
@@ -217,7 +217,7 @@ def _in_fence(text: str) -> str | None:
 def _last_block(text: str) -> str | None:
     """The last block between fences, with them. Looking for the end of each from its beginning would be quadratic where none has one."""
     begin = len(text)
-    for _ in range(MOST_FENCES):
+    for _ in range(MAX_FENCES):
         if (fence := text.rfind("```", 0, begin)) < 0:
             break
         begin = fence
@@ -239,7 +239,7 @@ def _last_block(text: str) -> str | None:
 def _enumeration(text: str) -> str | None:
     """The items of numbered lines or of bullets, where a text is nothing else but what announces them and a remark behind them."""
     lines = [line for line in text.strip().splitlines() if line.strip()]
-    items = [ITEM.fullmatch(line) for line in lines[:MOST_LINES]]
+    items = [ITEM.fullmatch(line) for line in lines[:MAX_LINES]]
     begins = next((place for place, item in enumerate(items) if item), len(items))
     entries = [item for item in items[begins:] if item]
     behind = lines[begins + len(entries) :]
@@ -253,7 +253,7 @@ def _enumeration(text: str) -> str | None:
         return None
     if [int(item[1] or 0) for item in entries] not in (list(range(1, len(entries) + 1)), [0] * len(entries)):
         return None
-    short = all(len(clean(item[2]) or "") <= LONGEST_BARE_ANSWER for item in entries)
+    short = all(len(clean(item[2]) or "") <= MAX_BARE_ANSWER_LENGTH for item in entries)
     return "\n".join(line.strip() for line in lines[begins : begins + len(entries)]) if short else None
 
 

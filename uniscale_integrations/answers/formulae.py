@@ -24,7 +24,7 @@ _ENDS = {"\\[": "\\]", "$$": "$$"}
 _ALIGNMENT = re.compile(r"\\(?:begin|end)\{(?:aligned|align\*?|gathered|split|equation\*?|gather\*?)\}")
 _ROW = re.compile(r"\\\\(?:\[[^\]\n]{0,9}\])?")
 
-MOST_ROWS = 30
+MAX_ROWS = 30
 """Lines of one displayed formula."""
 
 
@@ -43,7 +43,7 @@ def join_displays(lines: Sequence[str]) -> list[str]:
         if opens is None or _ENDS[opens[1]] in line[opens.end() :]:
             result.append(line)
             continue
-        end = next((at for at in range(place, min(len(lines), place + MOST_ROWS)) if _ENDS[opens[1]] in lines[at]), None)
+        end = next((at for at in range(place, min(len(lines), place + MAX_ROWS)) if _ENDS[opens[1]] in lines[at]), None)
         if end is None:
             result.append(line)
             continue

@@ -13,7 +13,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import SupportsFloat
 
-MOST_CHARACTERS = 120
+MAX_CHARACTERS = 120
 """Longer expressions are left alone: simplifying them may take minutes."""
 
 _COMMAND = re.compile(r"\\(?:[a-zA-Z]+|[,;:! %{}])")
@@ -130,7 +130,7 @@ def tame(text: str) -> bool:
     if "," in text and not text.startswith(("{", "\\{")):
         # math-verify reads a list as a set, so that "1, 2" would equal "2, 1".
         return False
-    if not 0 < len(text) <= MOST_CHARACTERS or _LONG_NUMBER.search(text):
+    if not 0 < len(text) <= MAX_CHARACTERS or _LONG_NUMBER.search(text):
         return False
     symbols = _COMMAND.sub(" ", text.replace("**", "^"))
     if not _SYMBOLS.fullmatch(symbols) or _WORD.search(symbols):

@@ -10,13 +10,13 @@ from uniscale_integrations.answers.units import DIMENSIONS, UNITS
 from uniscale_integrations.answers.value import Value
 from uniscale_integrations.answers.values import read_value
 
-MOST_WORDS = 6
+MAX_WORDS = 6
 """Of a date, an amount or another value that is looked for in a sentence."""
 
 WORDS = frozenset(["in", "a", "as", "at", "am", "b", "grad"])
 """Names of units that are words as well."""
 
-MOST_VALUES = 8
+MAX_VALUES = 8
 """Of a sentence that are looked at, the last ones."""
 
 
@@ -40,13 +40,13 @@ def values_in(sentence: str) -> Iterator[Mention]:
         return
     words = _BESIDE_CJK.sub(" ", _CJK_DATE.sub(lambda date: f" {date[0].replace(' ', '')} ", sentence)).split()
     starts = [place for place, word in enumerate(words) if _SIGNED_NUMBER.match(word) or _begins_value(words, place)][
-        -MOST_VALUES:
+        -MAX_VALUES:
     ]
     end = 0
     for start in starts:
         if start < end:
             continue
-        for stop in range(min(len(words), start + MOST_WORDS), start, -1):
+        for stop in range(min(len(words), start + MAX_WORDS), start, -1):
             text = " ".join(words[start:stop]).rstrip(".,;:!?").rstrip(")") if "(" not in words[start] else words[start]
             value = read_value(text)
             if _counts(value):

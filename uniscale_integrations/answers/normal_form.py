@@ -10,13 +10,13 @@ from math import isfinite
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
-LONGEST = 1_000
+MAX_LENGTH = 1_000
 """Characters of an answer up to which marks and notation are looked at; what is longer is a text."""
 
-LONGEST_STRUCTURE = 20_000
+MAX_STRUCTURE_LENGTH = 20_000
 """Characters of JSON up to which order and spacing are ignored; what is longer is the same only where it is written alike."""
 
-LONGEST_LITERAL = 2_000
+MAX_LITERAL_LENGTH = 2_000
 """Characters of a list or an object in Python's notation."""
 
 _LITERAL = re.compile(r"(?:[^0-9]|[0-9]{1,30}(?![0-9a-zA-Z_])|(?<=[a-zA-Z_'\"])[0-9]{1,30})*")
@@ -65,7 +65,7 @@ def normalise_answer(answer: str) -> str:
         >>> normalise_answer('{"b": 12.0, "a": "Paris"}')
         '{"a":"Paris","b":12}'
     """
-    return _normalise(answer) if len(answer) <= LONGEST else _long(answer)
+    return _normalise(answer) if len(answer) <= MAX_LENGTH else _long(answer)
 
 
 def _long(answer: str) -> str:
@@ -76,7 +76,7 @@ def _long(answer: str) -> str:
     if len(answer) > MAX_FOLD_LENGTH:
         return answer
     wording = " ".join(answer.casefold().split())
-    return wording if len(wording) > LONGEST else _normalise(wording)
+    return wording if len(wording) > MAX_LENGTH else _normalise(wording)
 
 
 @lru_cache(maxsize=4096)
@@ -99,10 +99,10 @@ def parse_structure(text: str) -> dict[str, Json] | list[Json] | None:
     >>> parse_structure('{"a": 12.0}'), parse_structure("['1', True]"), parse_structure("[1, 2)")
     ({'a': 12}, ['1', True], None)
     """
-    if text[:1] + text[-1:] not in ("{}", "[]") or len(text) > LONGEST_STRUCTURE:
+    if text[:1] + text[-1:] not in ("{}", "[]") or len(text) > MAX_STRUCTURE_LENGTH:
         return None
     for parser in (json.loads, ast.literal_eval):
-        if parser is ast.literal_eval and ("\\" in text or len(text) > LONGEST_LITERAL or not _LITERAL.fullmatch(text)):
+        if parser is ast.literal_eval and ("\\" in text or len(text) > MAX_LITERAL_LENGTH or not _LITERAL.fullmatch(text)):
             break
         try:
             value = _canonical(parser(text))

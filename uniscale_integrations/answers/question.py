@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from uniscale_integrations.answers.plain import fold_wording
 
-LONGEST_QUESTION = 4_000
+MAX_QUESTION_LENGTH = 4_000
 """Characters at the end of a question that are read."""
 
 
@@ -140,7 +140,7 @@ def about(question: str) -> About:
         >>> about("Which city? (A) Rome (B) Oslo").options
         (('A', 'rome'), ('B', 'oslo'))
     """
-    return _about(question[-LONGEST_QUESTION:])
+    return _about(question[-MAX_QUESTION_LENGTH:])
 
 
 @lru_cache(maxsize=256)

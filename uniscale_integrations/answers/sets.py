@@ -11,10 +11,10 @@ from uniscale_integrations.answers.plain import CLOSE, OPEN, closes_at
 from uniscale_integrations.answers.question import About
 from uniscale_integrations.answers.value import Value
 
-MOST_ITEMS = 60
+MAX_ITEMS = 60
 """Of a list or a set."""
 
-LONGEST_WORDING = 4
+MAX_ITEM_WORDS = 4
 """Words of an item that is a text."""
 
 Reader = Callable[[str, About], Value]
@@ -60,10 +60,10 @@ def read_items(text: str, hints: About, reader: Reader) -> Value | None:
         return reader(inner, hints) if braces and inner else None
     # Where items are set apart by spaces, a comma without one may stand within a number.
     parts = [part for part in _split(_SEPARATED_BY_SPACES if ", " in inner else _SEPARATOR, inner) if part.strip()]
-    if not 1 < len(parts) <= MOST_ITEMS:
+    if not 1 < len(parts) <= MAX_ITEMS:
         return None
     values = [replace(reader(part.strip(), hints), bare=()) for part in parts]
-    if any(value.kind == "text" and len(str(value.key).split()) > LONGEST_WORDING for value in values):
+    if any(value.kind == "text" and len(str(value.key).split()) > MAX_ITEM_WORDS for value in values):
         return None
     if all(value.unit.endswith("=") for value in values):
         return _solutions(values, hints)

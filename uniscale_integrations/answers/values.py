@@ -18,10 +18,10 @@ from uniscale_integrations.answers.plain import closes_at, fold_wording, plain
 from uniscale_integrations.answers.question import About, about
 from uniscale_integrations.answers.value import Value
 
-LONGEST_CODE = 4_000
+MAX_CODE_LENGTH = 4_000
 """Characters of code up to which its syntax tree is compared, and not how it is written."""
 
-LONGEST = 400
+MAX_LENGTH = 400
 """Characters of an answer up to which its kind is looked for; what is longer is a text."""
 
 
@@ -44,7 +44,7 @@ def read_value(answer: str, question: str = "") -> Value:
 def read_values(answers: Iterable[str], question: str = "") -> list[Value]:
     """`read_value` of each."""
     hints = about(question)
-    return [_read(answer, hints) if len(answer) <= LONGEST else _long(answer) for answer in answers]
+    return [_read(answer, hints) if len(answer) <= MAX_LENGTH else _long(answer) for answer in answers]
 
 
 @lru_cache(maxsize=1024)
@@ -185,7 +185,7 @@ def _code(answer: str) -> Value | None:
     if match is None:
         return None
     language, body = match[1].casefold(), match[2]
-    if language in _PLAIN_LANGUAGES and "\n" not in body.strip() and 0 < len(body) <= LONGEST:
+    if language in _PLAIN_LANGUAGES and "\n" not in body.strip() and 0 < len(body) <= MAX_LENGTH:
         # One line says the same without a fence.
         return _python(body) or _read(body.strip(), about(""))
     if language in ("", "json"):
@@ -199,7 +199,7 @@ def _code(answer: str) -> Value | None:
 
 def _python(body: str, *, statements: bool = True) -> Value | None:
     """Code by its syntax tree where it is Python, and more than an expression where that is asked for."""
-    if len(body) > LONGEST_CODE or _ODD_NUMBER.search(body):
+    if len(body) > MAX_CODE_LENGTH or _ODD_NUMBER.search(body):
         return None
     try:
         tree = ast.parse(body.strip("\n"))

@@ -23,13 +23,13 @@ from typing import IO, Any, cast
 from uniscale_integrations.concurrency.threads import in_thread
 from uniscale_integrations.errors import NotInTime, WorkersBusy
 
-MOST_MEMORY = 2 << 30
+MAX_MEMORY = 2 << 30
 """Bytes of address space that a process may take, where the system can limit it."""
 
 START = 30.0
 """Seconds that a process may take to start and to import what it needs, on however busy a machine."""
 
-LONGEST_WAIT = 5.0
+MAX_WAIT = 5.0
 """Seconds that a call waits for others to end."""
 
 _BOOT = """
@@ -44,16 +44,16 @@ class Workers:
     """Processes that call functions; started when they are first needed, replaced where they had to be killed.
 
     Args:
-        most: how many there may be; further calls wait for one.
+        limit: how many there may be; further calls wait for one.
 
     Example:
         >>> Workers(1).call("math", "hypot", 3, 4, seconds=1.0)
         5.0
     """
 
-    def __init__(self, most: int) -> None:
-        self._free, self._lock = BoundedSemaphore(most), Lock()
-        self._most, self._idle = most, list[_Worker]()
+    def __init__(self, limit: int) -> None:
+        self._free, self._lock = BoundedSemaphore(limit), Lock()
+        self._limit, self._idle = limit, list[_Worker]()
         self._process = os.getpid()
         atexit.register(self.close)
         os.register_at_fork(after_in_child=self._after_fork)
@@ -73,8 +73,8 @@ class Workers:
             NotInTime: it took too long or too much memory; `Crowded` where no process can be had.
             RuntimeError: the function raised something.
         """
-        if not self._free.acquire(timeout=LONGEST_WAIT):
-            raise WorkersBusy(f"{function} found all processes busy for {LONGEST_WAIT:g} s")
+        if not self._free.acquire(timeout=MAX_WAIT):
+            raise WorkersBusy(f"{function} found all processes busy for {MAX_WAIT:g} s")
         try:
             return self._call([module, function, arguments, seconds], function, seconds)
         finally:
@@ -90,7 +90,7 @@ class Workers:
 
     def _after_fork(self) -> None:
         """Begin anew in a forked process: processes answer the one that has started them, and whoever waited for one is not there."""
-        self._free, self._lock, self._idle, self._process = BoundedSemaphore(self._most), Lock(), [], os.getpid()
+        self._free, self._lock, self._idle, self._process = BoundedSemaphore(self._limit), Lock(), [], os.getpid()
 
     def _call(self, wish: list[Any], function: str, seconds: float) -> Any:
         for _ in range(2):
@@ -187,7 +187,7 @@ def serve() -> None:
     with suppress(ImportError, OSError, ValueError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     modules: dict[str, Any] = {}
     for line in sys.stdin.buffer:
         name, function, arguments, seconds = json.loads(line)

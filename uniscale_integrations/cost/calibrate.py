@@ -38,7 +38,7 @@ SHAPE = ModelShape(
 BATCH = 64
 """Rows at which operations outweigh the launch of a layer."""
 
-LEAST_REPEATS = 5
+MIN_REPEATS = 5
 
 Progress = Callable[[str, float], None]
 """Called with what is measured next and the fraction that is done."""
@@ -191,7 +191,7 @@ def _median_seconds(runs: Sequence[Callable[[], object]], budget: float) -> list
         run()
     durations: list[list[float]] = [[] for _ in runs]
     end = time.perf_counter() + budget
-    while len(durations[0]) < LEAST_REPEATS or time.perf_counter() < end:
+    while len(durations[0]) < MIN_REPEATS or time.perf_counter() < end:
         for run, times in zip(runs, durations, strict=True):
             start = time.perf_counter()
             run()

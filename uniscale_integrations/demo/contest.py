@@ -23,7 +23,7 @@ QUERY_ENGINE_SHARE = 4
 AT_ONCE = 8
 """Questions that are under way at the same time, as an application's would be; models of this process serve them in shared batches."""
 
-MOST_AT_ONCE = 24
+MAX_CONCURRENCY = 24
 """Likewise of those from which nothing is learned on the way."""
 
 ALONE = " alone"
@@ -153,7 +153,7 @@ class Alone:
                 return _nothing(self._engine, configuration, error)
             return _result(self._engine, question, answer)
 
-        return await _together(one, questions, MOST_AT_ONCE)
+        return await _together(one, questions, MAX_CONCURRENCY)
 
 
 class RestrictedEngine:

@@ -17,8 +17,8 @@ from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.encoders import RequestEncoder
 from uniscale_integrations.policy.named import PolicySpec
-from uniscale_integrations.policy.pacing import Pacing
 from uniscale_integrations.policy.policy import Policy
+from uniscale_integrations.policy.request_pacing import Pacing
 from uniscale_integrations.search.ports import Generator, Verifier
 from uniscale_integrations.space import ConfigurationSpace
 

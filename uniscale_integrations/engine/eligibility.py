@@ -12,7 +12,7 @@ from uniscale_integrations.search.conversation import Conversation, capabilities
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
-LONGEST_REST = 60.0
+MAX_COOLDOWN = 60.0
 """Most seconds for which a model that fails is left alone."""
 
 RECENT = 0.3
@@ -45,7 +45,7 @@ class CircuitBreaker:
     def record_failure(self, model: str) -> None:
         """Note that every candidate of a model failed."""
         _, times = self._until.get(model, (0.0, 0))
-        self._until[model] = time.monotonic() + min(LONGEST_REST, 2.0 ** min(times, 10)), times + 1
+        self._until[model] = time.monotonic() + min(MAX_COOLDOWN, 2.0 ** min(times, 10)), times + 1
 
     def record_success(self, model: str) -> None:
         """Note that a model works."""

@@ -8,7 +8,7 @@ from statistics import fmean
 from uniscale_integrations.errors import StateError
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.ports import EventStore
-from uniscale_integrations.verifiers.calibration import FEWEST, Calibration
+from uniscale_integrations.verifiers.calibration import MIN_PAIRS, Calibration
 
 WINDOW = 1_000
 """Pairs that a calibration is fitted to, the newest ones; a verifier that has changed is known anew after as many at the latest."""
@@ -90,7 +90,7 @@ class Recalibration:
         elif feedback - self._fitted_after >= REFIT:
             self._fitted_after = feedback
             own_pairs = [pair for pair in pairs(self._log) if pair.verifier == self._verifier]
-            if len(own_pairs) < FEWEST:
+            if len(own_pairs) < MIN_PAIRS:
                 return
             calibration = Calibration.fit([pair.raw for pair in own_pairs], [pair.correct for pair in own_pairs])
             # Where another worker was first, its fit is as good.

@@ -24,7 +24,7 @@ from uniscale_integrations.engine.setup import Prices, design_of, updated_design
 from uniscale_integrations.engine.warm_start import take_over
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.ports import EventStore
-from uniscale_integrations.policy.linucb_policy import LearnerSettings
+from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.policy.objective import Mode, weights
 from uniscale_integrations.policy.policy import PolicyFactory

@@ -20,7 +20,7 @@ from uniscale_integrations.models.catalog import complete, load_pretrained, loca
 MINILM = "all-MiniLM-L6-v2"
 """A sentence encoder of 384 numbers a text."""
 
-LONGEST = 512
+MAX_LENGTH = 512
 """Tokens that are read of a text, the last ones; questions end with what is asked."""
 
 
@@ -43,7 +43,7 @@ class TransformersEmbedding:
     @torch.inference_mode()
     def __call__(self, text: str) -> list[float]:
         """The embedding of a text, of the length of the hidden states."""
-        tokens = self.tokenizer(text)["input_ids"][-LONGEST:]
+        tokens = self.tokenizer(text)["input_ids"][-MAX_LENGTH:]
         row = torch.tensor([tokens], device=self.model.device)
         states = self.model(input_ids=row, output_hidden_states=True).hidden_states[self.layer]
         vector: list[float] = states[0].double().mean(dim=0).tolist()

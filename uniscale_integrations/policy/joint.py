@@ -6,8 +6,8 @@ import numpy as np
 
 from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.linucb_policy import LearnerSettings
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observation, State
 from uniscale_integrations.policy.ridge import RidgeRegression

@@ -10,8 +10,8 @@ from typing import Any, Self, cast
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.baselines import Greedy, NearestNeighbours, Random
+from uniscale_integrations.policy.default_policy import LearnerSettings, LinUCBPolicy
 from uniscale_integrations.policy.joint import JointLinUCBPolicy
-from uniscale_integrations.policy.linucb_policy import LearnerSettings, LinUCBPolicy
 from uniscale_integrations.policy.policy import Policy, PolicyFactory
 from uniscale_integrations.policy.priors import Precisions
 from uniscale_integrations.policy.thompson import ThompsonSampling

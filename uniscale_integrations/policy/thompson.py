@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import log_ndtr
 
+from uniscale_integrations.policy.default_policy import LinUCBPolicy
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.linucb_policy import LinUCBPolicy
 from uniscale_integrations.policy.policy import Assessment, Choice
 
 NODES, HEIGHTS = np.polynomial.legendre.leggauss(8)

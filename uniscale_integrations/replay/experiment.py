@@ -15,12 +15,12 @@ from threadpoolctl import threadpool_limits
 
 from uniscale_integrations.deprecation import former_attribute
 from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.linucb_policy import LearnerSettings
 from uniscale_integrations.policy.named import LEARNERS, PolicySpec
 from uniscale_integrations.policy.objective import Weights
-from uniscale_integrations.policy.pacing import Pacing
 from uniscale_integrations.policy.policy import PolicyFactory
+from uniscale_integrations.policy.request_pacing import Pacing
 from uniscale_integrations.replay.replay import Purse, replay
 from uniscale_integrations.replay.stream import Stream, World
 

@@ -116,10 +116,10 @@ def _shares(axes: Any, world: World, episodes: Sequence[Episode], runs: dict[str
     shares: Array = np.stack(
         [np.bincount(choices[:, edge : edge + window].ravel(), minlength=arms) for edge in edges], axis=1
     ) / (window * len(choices))
-    most = shares.sum(axis=1).argsort()[::-1][:SHARES]
-    rest = 1.0 - shares[most].sum(axis=0)
-    labels = [str(world.configurations[arm]) for arm in most] + (["others"] if arms > SHARES else [])
-    rows = [*shares[most], *([rest] if arms > SHARES else [])]
+    order = shares.sum(axis=1).argsort()[::-1][:SHARES]
+    rest = 1.0 - shares[order].sum(axis=0)
+    labels = [str(world.configurations[arm]) for arm in order] + (["others"] if arms > SHARES else [])
+    rows = [*shares[order], *([rest] if arms > SHARES else [])]
     axes.stackplot(edges + window / 2, rows, labels=labels, colors=_palette(len(rows)))
     axes.set(xlabel="decisions", ylabel="share of choices", title=f"What {name} chooses", ylim=(0, 1), xlim=(0, choices.shape[1]))
     axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), reverse=True)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from uniscale_integrations.deprecation import former_attribute
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Weights
-from uniscale_integrations.policy.pacing import Pacing
 from uniscale_integrations.policy.policy import Context, DetectsChange, Observation, Policy
+from uniscale_integrations.policy.request_pacing import Pacing
 from uniscale_integrations.replay.stream import World
 
 

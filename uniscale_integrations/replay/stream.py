@@ -72,8 +72,8 @@ class World:
             if table.unit != first.unit:
                 raise TableError(f"{first.name} gives its costs in {first.unit}, {table.name} in {table.unit}; give one unit")
             same.append(table.only(first.configurations))
-        most = max(table.correct.shape[2] for table in same)
-        correct, score, cost = (np.concatenate([_pad(part, most) for part in parts]) for parts in _parts(same))
+        width = max(table.correct.shape[2] for table in same)
+        correct, score, cost = (np.concatenate([_pad(part, width) for part in parts]) for parts in _parts(same))
         mean = cost.mean(axis=(0, 2))
         scale = scale or (CostScale.spanning(mean[mean > 0]) if (mean > 0).any() else CostScale(1.0, 1.0))
         place = np.vectorize(scale.position, otypes=[np.float64])
@@ -162,8 +162,8 @@ class Stream:
         rng = np.random.default_rng(seed)
         order, rounds, start = [], [], 0
         for count in world.tables:
-            most = int(world.samples[start : start + count].max())
-            pairs = np.array([(query, sample) for sample in range(most) for query in range(start, start + count)])
+            width = int(world.samples[start : start + count].max())
+            pairs = np.array([(query, sample) for sample in range(width) for query in range(start, start + count)])
             pairs = np.concatenate([pairs[rng.permutation(len(pairs))] for _ in range(passes)])
             order.append(pairs[:, 0])
             rounds.append(pairs[:, 1])
@@ -202,6 +202,6 @@ def _parts(tables: Sequence[OutcomeTable]) -> tuple[list[Array], list[Array], li
     return [t.correct for t in tables], [t.score for t in tables], [t.cost for t in tables]
 
 
-def _pad(part: Array, most: int) -> Array:
-    """With as many samples as `most`, by repetition."""
-    return part[:, :, np.arange(most) % part.shape[2]]
+def _pad(part: Array, width: int) -> Array:
+    """With as many samples as `width`, by repetition."""
+    return part[:, :, np.arange(width) % part.shape[2]]

@@ -84,13 +84,13 @@ class OutcomeTable:
             raise TableError(
                 f"{name}: query {ids[query]!r} has no row for {configurations[lacking]}; every query needs every configuration"
             )
-        most = max(map(len, cells.values()))
-        values = np.empty((3, *shape, most))
+        depth = max(map(len, cells.values()))
+        values = np.empty((3, *shape, depth))
         samples = np.empty(shape, dtype=np.int64)
         for (i, k), cell in cells.items():
             row_samples = [cell[sample] for sample in sorted(cell)]
             samples[i, k] = len(row_samples)
-            for s in range(most):
+            for s in range(depth):
                 row = row_samples[s % len(row_samples)]
                 cost = row.eflops if unit == "eflops" else row.cost_usd
                 values[:, i, k, s] = row.correct, np.nan if row.score is None else row.score, cost

@@ -15,9 +15,9 @@ from uniscale_integrations.log.fold import Costs, Fold
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.encoders import WithNumbers, query_encoder
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.linucb_policy import LearnerSettings
 from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Context, DetectsChange, Policy

@@ -12,10 +12,10 @@ from uniscale_integrations.concurrency.threads import read_aside
 from uniscale_integrations.verifiers.equalities import Equality, claimed_equalities
 from uniscale_integrations.verifiers.rules import SECONDS, CallableVerifier
 
-LONGEST = 6_000
+MAX_LENGTH = 6_000
 """Characters at the end of a step in which claims are looked for."""
 
-MOST_CLAIMS = 200
+MAX_CLAIMS = 200
 """Of a step, which are recomputed: a text that claims more is no calculation."""
 
 
@@ -66,7 +66,7 @@ async def judge_arithmetic(step: str) -> float | None:
 
 
 def _claims(step: str) -> tuple[list[Equality], list[bool | None]]:
-    claims = claimed_equalities(step[-LONGEST:])[:MOST_CLAIMS]
+    claims = claimed_equalities(step[-MAX_LENGTH:])[:MAX_CLAIMS]
     return claims, [_holds(claim) for claim in claims]
 
 

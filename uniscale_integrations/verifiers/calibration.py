@@ -17,10 +17,10 @@ from scipy.special import expit
 
 from uniscale_integrations.errors import ConfigurationError, StateError
 
-FEWEST = 20
+MIN_PAIRS = 20
 """Pairs below which nothing is fitted."""
 
-MANY = 200
+MIN_ISOTONIC_PAIRS = 200
 """Pairs from which on the map is isotonic."""
 
 Array = NDArray[np.float64]
@@ -60,12 +60,12 @@ class Calibration:
             correct: how right each was, in [0, 1], shape (n,).
 
         Raises:
-            ConfigurationError: fewer than `FEWEST` pairs, or numbers out of [0, 1].
+            ConfigurationError: fewer than `MIN_PAIRS` pairs, or numbers out of [0, 1].
         """
         x, y = _check_pairs(scores, correct)
-        if len(x) < FEWEST:
-            raise ConfigurationError(f"{len(x)} pairs are too few to calibrate a verifier; wait for {FEWEST}")
-        return cls._platt(x, y) if len(x) < MANY else cls._isotonic(x, y)
+        if len(x) < MIN_PAIRS:
+            raise ConfigurationError(f"{len(x)} pairs are too few to calibrate a verifier; wait for {MIN_PAIRS}")
+        return cls._platt(x, y) if len(x) < MIN_ISOTONIC_PAIRS else cls._isotonic(x, y)
 
     @classmethod
     def _platt(cls, x: Array, y: Array) -> Calibration:
@@ -146,7 +146,7 @@ def held_out(scores: Sequence[float], correct: Sequence[float], folds: int = 5) 
     Fit and test on the same pairs would flatter the map.
     """
     x, y = _check_pairs(scores, correct)
-    if len(x) - (len(x) + folds - 1) // folds < FEWEST:
+    if len(x) - (len(x) + folds - 1) // folds < MIN_PAIRS:
         return None
     result = np.empty(len(x))
     for fold in range(folds):

@@ -8,7 +8,7 @@ from functools import partial
 from uniscale_integrations.concurrency.threads import in_thread
 from uniscale_integrations.errors import ConfigurationError, VerifierError
 
-LONGEST = 20_000
+MAX_LENGTH = 20_000
 """Characters of a text that are embedded, about as much as embedding models take."""
 
 Vectors = Sequence[Sequence[float]]
@@ -34,7 +34,7 @@ def embedder(model: object) -> Embed:
 
 async def _embed(method: Callable[[list[str]], Vectors], texts: Sequence[str]) -> Vectors:
     # Not every model has asynchronous methods of its own; those that all have hold up the event loop in one of the frameworks.
-    return await in_thread(lambda: method([text[:LONGEST] for text in texts]))
+    return await in_thread(lambda: method([text[:MAX_LENGTH] for text in texts]))
 
 
 def cosines(vectors: Vectors, count: int) -> list[list[float]]:

@@ -14,7 +14,7 @@ class Equality(NamedTuple):
     right: str
 
 
-LONGEST = 200
+MAX_LENGTH = 200
 """Characters that an expression is looked for in, so that reading stays linear in the text."""
 
 _PLAIN_SIGNS = (
@@ -80,9 +80,9 @@ def _beginning(text: str) -> str | None:
 
 def _ending(text: str) -> str | None:
     """The longest expression that a text ends with, unless what stands before it may belong to it."""
-    text = text.rstrip()[-LONGEST:]
+    text = text.rstrip()[-MAX_LENGTH:]
     run = _EXPRESSION_BEFORE.search(text)
-    if run is None or run.end() - run.start() == LONGEST:
+    if run is None or run.end() - run.start() == MAX_LENGTH:
         return None
     start = next((place for place in range(run.start(), run.end()) if _expression_end(text, place) == run.end()), None)
     if start is None:

@@ -32,7 +32,7 @@ INSTRUCTION = (
     "where 0 is certainly wrong and {top} certainly right."
 )
 
-LONGEST_REPLY = 2_000
+MAX_REPLY_LENGTH = 2_000
 """Characters of a judge's reply that are read."""
 
 _decoder = json.JSONDecoder()
@@ -142,7 +142,7 @@ def objects_in(text: str) -> Iterator[Mapping[str, Any]]:
         >>> list(objects_in('{"a": 1}, no: {"a": 2}'))
         [{'a': 2}, {'a': 1}]
     """
-    text = text[-LONGEST_REPLY:]
+    text = text[-MAX_REPLY_LENGTH:]
     for place in reversed([place for place, sign in enumerate(text) if sign == "{"]):
         try:
             value = _decoder.raw_decode(text, place)[0]

@@ -14,7 +14,7 @@ from uniscale_integrations.search.ports import Verdict
 from uniscale_integrations.verifiers.judge import judging, objects_in
 from uniscale_integrations.verifiers.session import Item, StatelessSession
 
-MOST_CHARACTERS = 200_000
+MAX_CHARACTERS = 200_000
 """Shown to the judge of all answers together, of each an equal part."""
 
 INSTRUCTION = (
@@ -74,7 +74,7 @@ class UniversalSelfConsistency:
 
     async def _ask(self, question: str, texts: Sequence[str], notes: list[str]) -> tuple[int | None, int, Usage]:
         """The place of the answer that most agree with, how many do, and what asking took."""
-        longest = MOST_CHARACTERS // len(texts)
+        longest = MAX_CHARACTERS // len(texts)
         # What an answer says cannot pass for another answer: nobody who wrote one knew the mark.
         mark = secrets.token_hex(4)
         answers_block = "\n\n".join(

@@ -14,7 +14,7 @@ from uniscale_integrations.models.faults import status_of
 PASSING = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 """HTTP states after which the same request may succeed."""
 
-LONGEST_WAIT = 60.0
+MAX_WAIT = 60.0
 """Most seconds that are waited, whatever a server asks for."""
 
 Result = TypeVar("Result")
@@ -41,7 +41,7 @@ async def retrying(call: Callable[[], Awaitable[Result]], retries: int, still: C
 
     def wait(state: RetryCallState) -> float:
         seconds = retry_after(state.outcome.exception() if state.outcome else None)
-        return backoff(state) if seconds is None else min(seconds, LONGEST_WAIT)
+        return backoff(state) if seconds is None else min(seconds, MAX_WAIT)
 
     passing = retry_if_exception(lambda error: may_pass(error) and still())
     async for attempt in AsyncRetrying(stop=stop_after_attempt(retries + 1), wait=wait, retry=passing, reraise=True):

@@ -32,7 +32,7 @@ from uniscale_integrations.search.segmenter import Segmenter, cut
 USUAL_ANSWER = 200
 """Tokens of an answer before the first one was seen."""
 
-MOST_STOPS = 4
+MAX_STOPS = 4
 """Texts that end a reply, of which some providers take no more; what lies behind the others is cut off here."""
 
 
@@ -247,9 +247,7 @@ class ChatSession:
             self._conversation,
             path.text + self._pending(path),
             way,
-            self._conversation.stop
-            if whole
-            else (*(() if cuts else (owner.segmenter.delimiter,)), *self._ends[: MOST_STOPS - 1]),
+            self._conversation.stop if whole else (*(() if cuts else (owner.segmenter.delimiter,)), *self._ends[: MAX_STOPS - 1]),
             self._remaining_tokens(path)
             if whole
             else min(sampling.max_step_tokens, self._remaining_tokens(path) or sampling.max_step_tokens),
