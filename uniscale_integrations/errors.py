@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uniscale_integrations.deprecation import former_names
+from uniscale_integrations.deprecation import former_attribute, former_keywords, former_names
 
 
 class UniScaleError(Exception):
@@ -49,6 +49,7 @@ class WorkersBusy(NotInTime):
     """There was no process to compute it in; another time there may be one."""
 
 
+@former_keywords(spent="usage")
 class SearchFailed(UniScaleError):
     """Every candidate failed.
 
@@ -67,6 +68,8 @@ class SearchFailed(UniScaleError):
     ) -> None:
         super().__init__(message)
         self.causes, self.errors, self.usage = causes, errors, usage
+
+    spent = former_attribute("usage")
 
 
 class RequestRefused(SearchFailed):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.space import Configuration
 
@@ -192,3 +193,6 @@ def write_outcomes(path: str | Path, outcomes: Iterable[OutcomeRow]) -> None:
             archive.write(json.dumps(outcome.as_dict(), ensure_ascii=False).encode() + b"\n")
         archive.close()
     partial.replace(target)
+
+
+__getattr__ = former_names(__name__, {"Outcome": "OutcomeRow"})

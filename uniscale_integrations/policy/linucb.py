@@ -2,7 +2,7 @@
 
 a* = argmax_a  theta^T x_a + alpha sqrt(x_a^T A^-1 x_a)
 
-An engine decides by `linucb_policy`, which has a head for each component of the reward; both update A and b in `ridge`.
+An engine decides by `default_policy`, which has a head for each component of the reward; both update A and b in `ridge`.
 """
 
 from __future__ import annotations
