@@ -161,7 +161,7 @@ def test_a_session_with_the_former_method_is_hurried() -> None:
 
 def test_former_capabilities_count() -> None:
     with pytest.warns(DeprecationWarning, match="abilities"):
-        assert capabilities_of(FormerGenerator()) == {"tools"}
+        assert capabilities_of(FormerGenerator()) == frozenset({"tools"})
     assert capabilities_of(InstantGenerator()) is None
 
 
