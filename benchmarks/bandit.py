@@ -24,7 +24,7 @@ DIMENSIONS, ARMS = (64, 384, 768), (10, 100, 1000)
 OWN = ("uniscale product", "uniscale", "plain numpy")
 """What is no other package."""
 
-SECONDS, MOST = 6.0, 400
+SECONDS, MAX_TURNS = 6.0, 400
 LATE = 10
 """Decisions after which an update comes late."""
 
@@ -125,7 +125,7 @@ def measure(library: str, d: int, k: int) -> dict[str, Any]:
     late: list[float] = []
     waiting: deque[tuple[Any, Any]] = deque()
     began = time.perf_counter()
-    for turn in range(MOST + 5):
+    for turn in range(MAX_TURNS + 5):
         query = rng.standard_normal(contender.query_dim)
         started = time.perf_counter()
         arm = contender.select(query)
@@ -138,7 +138,7 @@ def measure(library: str, d: int, k: int) -> dict[str, Any]:
         if turn >= 15 and learned - began > SECONDS:
             break
     began = time.perf_counter()
-    for turn in range(MOST // 2):
+    for turn in range(MAX_TURNS // 2):
         query = rng.standard_normal(contender.query_dim)
         waiting.append((contender.select(query), query))
         if len(waiting) <= LATE:

@@ -33,7 +33,7 @@ from sqlalchemy import make_url
 
 from benchmarks.instant import InstantGenerator, InstantVerifier
 from uniscale_integrations.engine import UniScale
-from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.space import ConfigurationSpace
 
@@ -140,7 +140,7 @@ def killed(address: str, kills: int, seed: int = 0) -> Killed:
         reported += [json.loads(line) for line in lines]
     with closing(open_log(address)) as log:
         held = [entry.event for entry in log.everything()]
-    decided = {event.decision_id for event in held if isinstance(event, Decision)}
+    decided = {event.decision_id for event in held if isinstance(event, DecisionEvent)}
     came = {event.decision_id for event in held if isinstance(event, Outcome)}
     said = {(event.decision_id, event.source, event.correct) for event in held if isinstance(event, Feedback)}
     lost = 0

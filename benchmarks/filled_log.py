@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.encoders import WithNumbers, query_encoder
@@ -28,7 +28,9 @@ def filled(address: str, count: int, seed: int = 0) -> EventStore:
     for place in range(count):
         configuration = CONFIGURATIONS[draw.randrange(4)]
         query = SCRIPT if place == count - 1 else f"What is {place} + {draw.randrange(100)}?"
-        decision = Decision(f"d{place:06d}", configuration, features, encode.name, (0.4, 0.3, 0.3), query=query, at=1e9 + place)
+        decision = DecisionEvent(
+            f"d{place:06d}", configuration, features, encode.name, (0.4, 0.3, 0.3), query=query, at=1e9 + place
+        )
         failed = "state 500" if draw.random() < 0.03 else ""
         cost = 1e9 * (3 if configuration.model == "large" else 1) * configuration.most_paths * draw.uniform(0.5, 1.5)
         extra: dict[str, Any] = (

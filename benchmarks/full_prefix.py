@@ -28,7 +28,7 @@ class FullPrefixSession:
     """One question; keeps nothing but texts."""
 
     together = True
-    shared = NOTHING
+    shared_usage = NOTHING
     notes: Sequence[str] = ()
 
     def __init__(self, model: TransformersModel, question: str, sampling: Sampling) -> None:

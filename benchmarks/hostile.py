@@ -36,7 +36,7 @@ from uniscale_integrations.policy.lexical import lexical_features
 from uniscale_integrations.search.answers import extract_answer, same_answer
 from uniscale_integrations.search.medoid import medoid
 from uniscale_integrations.search.segmenter import Lines, Units, cut
-from uniscale_integrations.texts import sayable
+from uniscale_integrations.texts import utf8_safe
 from uniscale_integrations.verifiers import Agreement, JSONSchemaVerifier, MathVerifier, RegexVerifier
 from uniscale_integrations.verifiers.arithmetic import judge_arithmetic
 from uniscale_integrations.verifiers.equalities import claimed_equalities
@@ -55,7 +55,7 @@ FRAGMENTS = (
 )  # fmt: skip
 
 SHORT, LONG = 5_000, 50_000
-MOST_GROWTH = 12.0
+MAX_GROWTH = 12.0
 """Of the time: ten times as long a text may take a little more than ten times as long, because it no longer fits into caches."""
 
 Text = Callable[[int], str]
@@ -98,7 +98,7 @@ READERS: Mapping[str, Callable[[str], object]] = {
     "form": form,
     "verdict": lambda text: verdict(text, 10),
     "lexical_features": lexical_features,
-    "sayable": sayable,
+    "sayable": utf8_safe,
     "steps": lambda text: (cut(text, Lines()), cut(text, Units())),
 }
 
@@ -126,7 +126,7 @@ def growth(read: Callable[[str], object], text: Text) -> tuple[float, float]:
     short, long = _seconds(read, text(SHORT)), _seconds(read, text(LONG))
     if long < 1e-3:
         return 0.0, long
-    if long > MOST_GROWTH * short:
+    if long > MAX_GROWTH * short:
         # A pause of the machine is no property of the text.
         short, long = _seconds(read, text(SHORT), 7), _seconds(read, text(LONG), 7)
     return long / short, long

@@ -32,7 +32,7 @@ class InstantGenerator:
     """
 
     together = False
-    shared = NOTHING
+    shared_usage = NOTHING
     notes: Sequence[str] = ()
 
     def __init__(self, levels: int = 1, name: str = "instant", compute: float = 0.0, seconds: float = 0.0) -> None:
@@ -73,7 +73,7 @@ class InstantVerifier:
     name = "instant"
     upper = 1.0
     path_local = True
-    shared = NOTHING
+    shared_usage = NOTHING
 
     def open(self, question: str) -> InstantVerifier:
         return self

@@ -51,8 +51,8 @@ class TimedSession:
         self.estimate, self.retain, self.close = session.estimate, session.retain, session.close
 
     @property
-    def shared(self) -> Usage:
-        return self._session.shared
+    def shared_usage(self) -> Usage:
+        return self._session.shared_usage
 
     @property
     def notes(self) -> Sequence[str]:

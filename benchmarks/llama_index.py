@@ -32,7 +32,7 @@ from uniscale_integrations.engine import UniScale
 from uniscale_integrations.llama_index import FeedbackEvaluator, UniScaleLLM
 from uniscale_integrations.llama_index.generator import as_generator
 from uniscale_integrations.llama_index.instrumentation import IDS
-from uniscale_integrations.log.events import Decision, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Outcome
 from uniscale_integrations.models.catalog import language_models, load_model
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.policy.objective import Mode
@@ -101,7 +101,7 @@ def learned(seed: int, count: int, mode: Mode) -> Learned:
         score = evaluator.evaluate_response(question.text, response).score
         events = [entry.event for entry in engine.log.of_decisions(response.metadata[IDS])]
         [outcome] = [event for event in events if isinstance(event, Outcome)]
-        [decision] = [event for event in events if isinstance(event, Decision)]
+        [decision] = [event for event in events if isinstance(event, DecisionEvent)]
         earned.append(engine.reward(outcome, score or 0.0))
         models.append(decision.configuration.model)
     quarter = count // 4

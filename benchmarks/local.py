@@ -39,7 +39,7 @@ from uniscale_integrations.search.run import Request, arun
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 from uniscale_integrations.verifiers import SelfCertainty
 
-LONGEST = 200
+MAX_LENGTH = 200
 """Tokens of an answer, for either."""
 
 Problem = tuple[str, str]
@@ -82,7 +82,7 @@ def directly(url: str, asked: Sequence[Problem]) -> list[str]:
         async with httpx.AsyncClient(timeout=600) as client:
 
             async def ask(question: str) -> str:
-                body = {"messages": [{"role": "user", "content": question}], "temperature": 0, "max_tokens": LONGEST}
+                body = {"messages": [{"role": "user", "content": question}], "temperature": 0, "max_tokens": MAX_LENGTH}
                 told = (await client.post(f"{url}/chat/completions", json=body)).raise_for_status().json()
                 return str(told["choices"][0]["message"]["content"])
 
@@ -94,7 +94,7 @@ def directly(url: str, asked: Sequence[Problem]) -> list[str]:
 def through_the_package(model: TransformersModel, asked: Sequence[Problem]) -> list[str]:
     """What an engine with that model alone answers at (1,1,1)."""
     space = ConfigurationSpace([Configuration(model.name)])
-    engine = UniScale([model], None, space, sampling=Sampling(max_tokens=LONGEST))
+    engine = UniScale([model], None, space, sampling=Sampling(max_tokens=MAX_LENGTH))
 
     async def ask(question: str) -> str:
         return (await engine.arun(question)).text
@@ -109,7 +109,7 @@ def step_searches(model: ChatStepModel | TransformersModel, asked: Sequence[Prob
     """What step search at (1,4,2) and temperature 0 answers."""
 
     async def ask(question: str) -> str:
-        request = Request(question, Configuration(model.name, 1, 4, 2), Sampling(0.0, max_tokens=LONGEST))
+        request = Request(question, Configuration(model.name, 1, 4, 2), Sampling(0.0, max_tokens=MAX_LENGTH))
         return (await arun(request, model, SelfCertainty())).text
 
     return asyncio.run(together(ask, asked, 4 if isinstance(model, ChatStepModel) else 16))

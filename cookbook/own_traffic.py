@@ -55,5 +55,5 @@ cold = UniScale(names, space=space, mode="quality-first")
 warm = UniScale(names, space=space, mode="quality-first")
 print(warm.warm_start(table), "decisions known beforehand")
 for name, engine in (("cold", cold), ("warm", warm)):
-    chosen = engine.decide("What is 123 + 456 - 78?").explain().chosen
+    chosen = engine.decide("What is 123 + 456 - 78?").explain().choice
     print(name, chosen.configuration, f"expected {chosen.reward:.3f}, {chosen.bonus:.3f} for not knowing better")

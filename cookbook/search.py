@@ -46,4 +46,4 @@ print(f"verifier's share: {answer.ledger.verifier_share:.0%}")
 # %%
 tight = Request(question, Configuration(model.name, 4, 8, 4), Sampling(seed=1), Budget(tokens=400))
 answer = run(tight, model, verifier)
-print(answer.answer, "|", answer.cut)
+print(answer.answer, "|", answer.stop_reason)

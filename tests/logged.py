@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from uniscale_integrations.engine import UniScale
-from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.sql import SQLStore
-from uniscale_integrations.policy.linucb_policy import LinUCBPolicy
+from uniscale_integrations.policy.default_policy import LinUCBPolicy
 
 
-def decisions(engine: UniScale) -> list[Decision]:
-    return [entry.event for entry in engine.log.since() if isinstance(entry.event, Decision)]
+def decisions(engine: UniScale) -> list[DecisionEvent]:
+    return [entry.event for entry in engine.log.since() if isinstance(entry.event, DecisionEvent)]
 
 
 def decided(engine: UniScale) -> list[str]:

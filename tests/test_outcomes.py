@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uniscale_integrations.engine.outcomes import Outcome, read_outcomes, write_outcomes
+from uniscale_integrations.engine.outcomes import OutcomeRow, read_outcomes, write_outcomes
 from uniscale_integrations.errors import TableError
 
 ROW = {"query_id": "q", "query": "2 + 2?", "model": "m", "qp": 2, "cp": 4, "bs": 2, "correct": 0.5}
@@ -42,12 +42,12 @@ rows = st.fixed_dictionaries(
 
 @given(rows)
 def test_a_row_survives_being_read_and_written(row: dict[str, Any]) -> None:
-    assert Outcome.parse(json.loads(json.dumps(row))).as_dict() == row
+    assert OutcomeRow.parse(json.loads(json.dumps(row))).as_dict() == row
 
 
 @pytest.mark.parametrize("name", ["table.jsonl", "table.jsonl.gz"])
 def test_a_table_survives_being_written_and_read(tmp_path: Path, name: str) -> None:
-    outcomes = [Outcome.parse(ROW | {"query_id": str(number), "query": "Zoë has 3 ducks"}) for number in range(20)]
+    outcomes = [OutcomeRow.parse(ROW | {"query_id": str(number), "query": "Zoë has 3 ducks"}) for number in range(20)]
     write_outcomes(tmp_path / name, outcomes)
     first = (tmp_path / name).read_bytes()
     assert list(read_outcomes(tmp_path / name)) == outcomes

@@ -13,7 +13,7 @@ from tests.engine.two_models import QUESTIONS, engine
 from tests.logged import decisions
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.engine.model_registry import generators
-from uniscale_integrations.engine.outcomes import Outcome, write_outcomes
+from uniscale_integrations.engine.outcomes import OutcomeRow, write_outcomes
 from uniscale_integrations.errors import ConfigurationError, LogError, TableError
 from uniscale_integrations.log.events import Outcome as Came
 from uniscale_integrations.log.log import open_log
@@ -26,7 +26,7 @@ SMALL, LARGE = Configuration("small"), Configuration("large")
 def table(tmp_path: File) -> File:
     """The small model is right about cups, the large one about code; one configuration is nobody's."""
     rows = [
-        Outcome(f"{place}-{n}", f"{question} {n}", c, float((c == SMALL) == (place == 0)), score=0.5, eflops=cost)
+        OutcomeRow(f"{place}-{n}", f"{question} {n}", c, float((c == SMALL) == (place == 0)), score=0.5, eflops=cost)
         for n in range(30)
         for place, question in enumerate(QUESTIONS)
         for c, cost in ((SMALL, 1e6), (LARGE, 1e8), (Configuration("another"), 1e7))
@@ -95,10 +95,10 @@ def test_its_own_log_is_known_already(tmp_path: File) -> None:
 def test_costs_in_another_unit_are_refused(tmp_path: File) -> None:
     priced = UniScale(generators([FakeListChatModel(responses=["4"])]), None, prices={"fake-list-chat-model": (1.0, 2.0)})
     name = priced.space[0].model
-    write_outcomes(tmp_path / "table.jsonl", [Outcome("1", QUESTIONS[0], Configuration(name), 1.0, score=0.5, eflops=1e9)])
+    write_outcomes(tmp_path / "table.jsonl", [OutcomeRow("1", QUESTIONS[0], Configuration(name), 1.0, score=0.5, eflops=1e9)])
     with pytest.raises(ConfigurationError, match="has its costs in eFLOPs, and this engine counts dollars"):
         priced.warm_start(tmp_path / "table.jsonl")
-    write_outcomes(tmp_path / "priced.jsonl", [Outcome("1", QUESTIONS[0], Configuration(name), 1.0, score=0.5, cost_usd=0.01)])
+    write_outcomes(tmp_path / "priced.jsonl", [OutcomeRow("1", QUESTIONS[0], Configuration(name), 1.0, score=0.5, cost_usd=0.01)])
     assert priced.warm_start(tmp_path / "priced.jsonl") == 1
     old = open_log("sqlite://")
     priced.decide("Why?")

@@ -23,7 +23,7 @@ from training.language_model import RECIPES
 from training.tasks import Problem, Split, everything
 
 BATCH = 256
-MOST_TOKENS = 160
+MAX_TOKENS = 160
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def sample(
             do_sample=True,
             temperature=temperature,
             top_k=0,
-            max_new_tokens=MOST_TOKENS,
+            max_new_tokens=MAX_TOKENS,
         )
         new = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         for (problem, given), text in zip(part, new, strict=True):

@@ -24,7 +24,7 @@ from training.word_problems import tell
 Split = Literal["train", "test"]
 TEST_SHARE = 0.1
 LARGEST = 99_999
-MOST_STEPS = 12
+MAX_STEPS = 12
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ LEVELS = (1, 2, 3, 4)
 
 def _acceptable(steps: list[str]) -> bool:
     numbers = (abs(int(number)) for step in steps for number in re.findall(r"-?\d+", step))
-    return len(steps) <= MOST_STEPS and max(numbers, default=0) <= LARGEST * 10
+    return len(steps) <= MAX_STEPS and max(numbers, default=0) <= LARGEST * 10
 
 
 def _gym_problems(family: str, level: int, seed: int) -> Iterator[Problem]:

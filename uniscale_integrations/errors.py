@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uniscale_integrations.deprecation import former_attribute, former_keywords, former_names
+
 
 class UniScaleError(Exception):
     """Root of every error that this package raises on purpose."""
@@ -43,17 +45,18 @@ class NotInTime(VerifierError):
     """What a text holds could not be computed in the time and memory that one text may take."""
 
 
-class Crowded(NotInTime):
+class WorkersBusy(NotInTime):
     """There was no process to compute it in; another time there may be one."""
 
 
+@former_keywords(spent="usage")
 class SearchFailed(UniScaleError):
     """Every candidate failed.
 
     Attributes:
         causes: what each of them said.
         errors: the exceptions behind that, where the generator kept them.
-        spent: what it cost all the same, eFLOPs and dollars.
+        usage: what it cost all the same, eFLOPs and dollars.
     """
 
     def __init__(
@@ -61,10 +64,12 @@ class SearchFailed(UniScaleError):
         message: str,
         causes: tuple[str, ...] = (),
         errors: tuple[BaseException, ...] = (),
-        spent: tuple[float, float] = (0.0, 0.0),
+        usage: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         super().__init__(message)
-        self.causes, self.errors, self.spent = causes, errors, spent
+        self.causes, self.errors, self.usage = causes, errors, usage
+
+    spent = former_attribute("usage")
 
 
 class RequestRefused(SearchFailed):
@@ -100,6 +105,11 @@ class MissingExtraError(UniScaleError, ImportError):
     """An optional dependency is not installed; the message holds the pip command."""
 
     def __init__(self, feature: str, extra: str, beside: str = "") -> None:
-        wanted = f'"uniscale-integrations[{extra}]"'
-        super().__init__(f"{feature} needs an optional dependency: pip install {f'{wanted} {beside}' if beside else wanted}")
+        requirement = f'"uniscale-integrations[{extra}]"'
+        super().__init__(
+            f"{feature} needs an optional dependency: pip install {f'{requirement} {beside}' if beside else requirement}"
+        )
         self.extra = extra
+
+
+__getattr__ = former_names(__name__, {"Crowded": "WorkersBusy"})

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 
-def sayable(text: str) -> str:
+def utf8_safe(text: str) -> str:
     r"""A text with what UTF-8 cannot say, such as half of a surrogate pair, replaced by a question mark.
 
-    >>> sayable("caf\udce9")
+    >>> utf8_safe("caf\udce9")
     'caf?'
     """
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     r"""A text as a terminal may show it: without control characters, which could move its cursor or rename its window.
 
-    >>> shown("\x1b]0;owned\x07two\nlines\x9b2J")
+    >>> printable("\x1b]0;owned\x07two\nlines\x9b2J")
     ']0;ownedtwo\nlines2J'
     """
-    return sayable("".join(each for each in text if each in "\n\t" or not (each < " " or "\x7f" <= each <= "\x9f")))
+    return utf8_safe("".join(each for each in text if each in "\n\t" or not (each < " " or "\x7f" <= each <= "\x9f")))

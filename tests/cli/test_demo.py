@@ -18,7 +18,7 @@ from tests.loopback import served
 from tests.openai_server import Server
 from uniscale_integrations.cli.app import app
 from uniscale_integrations.engine import UniScale
-from uniscale_integrations.log.events import Decision
+from uniscale_integrations.log.events import DecisionEvent
 from uniscale_integrations.log.log import open_log
 
 
@@ -75,7 +75,7 @@ def test_a_budget_is_a_number_or_what_a_model_takes_alone(tmp_path: Path) -> Non
 def test_weights_stand_in_for_a_mode(tmp_path: Path) -> None:
     assert demo(tmp_path, "-n", "2", "--no-others", "--weights", "2,1,1").exit_code == 0
     with closing(open_log(f"sqlite:///{tmp_path / 'uniscale.db'}", create=False)) as log:
-        decided = [entry.event for entry in log.everything() if isinstance(entry.event, Decision)]
+        decided = [entry.event for entry in log.everything() if isinstance(entry.event, DecisionEvent)]
     assert [decision.weights for decision in decided] == [(0.5, 0.25, 0.25)] * 2
 
 

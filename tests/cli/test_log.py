@@ -14,14 +14,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from uniscale_integrations.cli.app import app
-from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import BEGINNING
 from uniscale_integrations.space import Configuration
 
 
-def decision(decision_id: str, model: str) -> Decision:
-    return Decision(decision_id, Configuration(model), (1.0,), "lexical", (0.4, 0.3, 0.3), query="Zoë?", at=1_700_000_000.0)
+def decision(decision_id: str, model: str) -> DecisionEvent:
+    return DecisionEvent(decision_id, Configuration(model), (1.0,), "lexical", (0.4, 0.3, 0.3), query="Zoë?", at=1_700_000_000.0)
 
 
 @pytest.fixture

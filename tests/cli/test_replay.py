@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from uniscale_integrations.cli.app import app
-from uniscale_integrations.engine.outcomes import Outcome, read_outcomes, write_outcomes
+from uniscale_integrations.engine.outcomes import OutcomeRow, read_outcomes, write_outcomes
 from uniscale_integrations.space import Configuration
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
@@ -22,7 +22,7 @@ REAL = Path(__file__).parents[3] / "shared" / "data"
 def table(tmp_path: Path) -> Path:
     costs = {Configuration("small"): 1e9, Configuration("large"): 8e9, Configuration("small", 4): 3e9}
     outcomes = [
-        Outcome(f"q{q}", f"What is {q} + 2?", c, float((q + len(c.model)) % 3 > 0), eflops=cost)
+        OutcomeRow(f"q{q}", f"What is {q} + 2?", c, float((q + len(c.model)) % 3 > 0), eflops=cost)
         for q in range(40)
         for c, cost in costs.items()
     ]

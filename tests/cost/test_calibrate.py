@@ -31,17 +31,17 @@ def test_known_hardware_is_recovered_from_its_own_times(peak: float, bandwidth: 
 
 
 def test_noise_that_makes_a_batch_look_free_leaves_the_rate_of_plain_products() -> None:
-    found = solve(SHAPE, alone=5e-3, batched=4e-3, most_flops=1e11, bandwidth=1e10)
+    found = solve(SHAPE, alone=5e-3, batch_seconds=4e-3, most_flops=1e11, bandwidth=1e10)
     assert found.peak_flops == 1e11
     assert found.layer_seconds > 0
 
 
 def test_layers_never_exceed_the_rate_of_plain_products() -> None:
-    assert solve(SHAPE, alone=1e-6, batched=1e-3, most_flops=1e10, bandwidth=1e13).peak_flops == 1e10
+    assert solve(SHAPE, alone=1e-6, batch_seconds=1e-3, most_flops=1e10, bandwidth=1e13).peak_flops == 1e10
 
 
 def test_launch_time_is_never_negative() -> None:
-    assert solve(SHAPE, alone=1e-9, batched=1.0, most_flops=1e15, bandwidth=1e15).layer_seconds == 0
+    assert solve(SHAPE, alone=1e-9, batch_seconds=1.0, most_flops=1e15, bandwidth=1e15).layer_seconds == 0
 
 
 def test_this_machine_is_measured_within_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -104,8 +104,8 @@ def test_mixture_of_experts_pays_for_its_active_weights_only() -> None:
 @given(rows)
 def test_rows_sum_to_their_batch(drawn: list[tuple[int, int, int, int]]) -> None:
     new, contexts, sampled, prompt = zip(*drawn, strict=True)
-    batch = forward_usage(SHAPE, new, contexts, sampled=sampled, prompt=prompt)
-    parts = row_usages(SHAPE, new, contexts, sampled=sampled, prompt=prompt)
+    batch = forward_usage(SHAPE, new, contexts, samples=sampled, prompt=prompt)
+    parts = row_usages(SHAPE, new, contexts, samples=sampled, prompt=prompt)
     assert len(parts) == len(drawn)
     assert same(summed(parts), batch)
 
@@ -116,7 +116,7 @@ def test_all_but_the_shared_pass_is_additive_over_batches(
 ) -> None:
     def usage(drawn: list[tuple[int, int, int, int]]) -> Usage:
         new, contexts, sampled, prompt = zip(*drawn, strict=True)
-        return forward_usage(SHAPE, new, contexts, sampled=sampled, prompt=prompt)
+        return forward_usage(SHAPE, new, contexts, samples=sampled, prompt=prompt)
 
     apart, together = usage(first).plus(usage(second)), usage(first + second)
     assert same(apart._replace(weights=0, passes=0), together._replace(weights=0, passes=0))
@@ -126,7 +126,7 @@ def test_all_but_the_shared_pass_is_additive_over_batches(
 
 @given(st.integers(0, 4000), st.integers(0, 60))
 def test_closed_form_equals_the_sum_of_single_passes(context: int, steps: int) -> None:
-    one_by_one = summed([forward_usage(SHAPE, [1], [context + done], sampled=[1]) for done in range(steps)])
+    one_by_one = summed([forward_usage(SHAPE, [1], [context + done], samples=[1]) for done in range(steps)])
     assert same(decode_usage(SHAPE, context, steps), one_by_one)
 
 
@@ -137,14 +137,14 @@ def test_parts_of_candidates_that_share_tokens_and_stop_early_sum_to_the_passes(
     for now in range(max(steps for _, steps, _ in drawn)):
         running = [index for index, (_, steps, _) in enumerate(drawn) if steps > now]
         contexts = [drawn[index][0] + now for index in running]
-        passes.append(forward_usage(SHAPE, [1] * len(running), contexts, sampled=[drawn[index][2] for index in running]))
+        passes.append(forward_usage(SHAPE, [1] * len(running), contexts, samples=[drawn[index][2] for index in running]))
         for index, context in zip(running, contexts, strict=True):
             share = 1 / drawn[index][2]
             part = (share, share * (context + 1), share / len(running), share * (context + 1))
             sums[index] = [a + b for a, b in zip(sums[index], part, strict=True)]
     alone = [decode_usage(SHAPE, context, steps) for context, steps, sharing in drawn for _ in range(sharing)]
     parts = [
-        tokens_usage(SHAPE, Share(*sums[index]), drawn=steps, seen=steps * context + steps * (steps + 1) // 2)
+        tokens_usage(SHAPE, Share(*sums[index]), samples=steps, context_tokens=steps * context + steps * (steps + 1) // 2)
         for index, (context, steps, sharing) in enumerate(drawn)
         for _ in range(sharing)
     ]
@@ -160,7 +160,7 @@ def test_parts_of_candidates_that_share_tokens_and_stop_early_sum_to_the_passes(
 @given(st.integers(1, 50), st.integers(0, 500), st.integers(1, 10))
 def test_rows_that_read_one_cache_together_move_it_once(new: int, context: int, rows: int) -> None:
     alone = summed(row_usages(SHAPE, [new] * rows, [context] * rows))
-    together = summed(row_usages(SHAPE, [new] * rows, [context] * rows, moved=[context / rows] * rows))
+    together = summed(row_usages(SHAPE, [new] * rows, [context] * rows, traffic_tokens=[context / rows] * rows))
     assert same(together._replace(traffic_saved=0), alone)
     assert together.traffic - together.traffic_saved == pytest.approx(SHAPE.kv_bytes * (context + rows * new))
 
@@ -189,8 +189,8 @@ def test_rows_that_do_not_fit_together_are_refused_by_name(count: Callable[..., 
         count(SHAPE, [], [])
     with pytest.raises(ConfigurationError, match="new_tokens has 2 rows but contexts has 1"):
         count(SHAPE, [1, 1], [3])
-    with pytest.raises(ConfigurationError, match="sampled has 3"):
-        count(SHAPE, [1, 1], [3, 4], sampled=[1, 1, 1])
+    with pytest.raises(ConfigurationError, match="samples has 3"):
+        count(SHAPE, [1, 1], [3, 4], samples=[1, 1, 1])
     with pytest.raises(ConfigurationError, match="contexts holds -3"):
         count(SHAPE, [1, 1], [5, -3])
     with pytest.raises(ConfigurationError, match="new_tokens holds 0"):
@@ -198,14 +198,14 @@ def test_rows_that_do_not_fit_together_are_refused_by_name(count: Callable[..., 
 
 
 def test_moved_tokens_that_do_not_fit_the_rows_are_refused_by_name() -> None:
-    with pytest.raises(ConfigurationError, match="moved has 1"):
-        row_usages(SHAPE, [1, 1], [3, 4], moved=[3.5])
-    with pytest.raises(ConfigurationError, match="moved holds -1"):
-        row_usages(SHAPE, [1, 1], [3, 4], moved=[3.5, -1.0])
+    with pytest.raises(ConfigurationError, match="traffic_tokens has 1"):
+        row_usages(SHAPE, [1, 1], [3, 4], traffic_tokens=[3.5])
+    with pytest.raises(ConfigurationError, match="traffic_tokens holds -1"):
+        row_usages(SHAPE, [1, 1], [3, 4], traffic_tokens=[3.5, -1.0])
 
 
 def test_impossible_decoding_is_refused_with_its_values() -> None:
     with pytest.raises(ConfigurationError, match="tokens=-1"):
         decode_usage(SHAPE, 0, -1)
-    with pytest.raises(ConfigurationError, match=r"Share\(tokens=3, seen=6, passes=4\.5, moved=0\.0\)"):
-        tokens_usage(SHAPE, Share(3, 6, 4.5), drawn=3, seen=6)
+    with pytest.raises(ConfigurationError, match=r"Share\(tokens=3, context_tokens=6, passes=4\.5, traffic_tokens=0\.0\)"):
+        tokens_usage(SHAPE, Share(3, 6, 4.5), samples=3, context_tokens=6)

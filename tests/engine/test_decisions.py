@@ -15,7 +15,7 @@ from uniscale_integrations.errors import (
     LogError,
     UnknownDecisionError,
 )
-from uniscale_integrations.log.events import Decision as Decided
+from uniscale_integrations.log.events import DecisionEvent as Decided
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.schema import FeatureSchema
@@ -58,8 +58,8 @@ def test_a_decision_alone_is_logged_and_explained() -> None:
     assert isinstance(entry.event, Decided)
     assert (entry.event.decision_id, entry.event.query) == (decision.id, QUESTIONS[0])
     explanation = decision.explain()
-    assert explanation.chosen.configuration == decision.configuration
-    assert explanation.chosen.reward == decision.expected["reward"]
+    assert explanation.choice.configuration == decision.configuration
+    assert explanation.choice.reward == decision.expected["reward"]
     assert {candidate.configuration for candidate in explanation.candidates} == set(made.space)
     for candidate in explanation.candidates[1:]:
         if candidate.flips_at is not None:
@@ -124,7 +124,7 @@ def test_text_that_is_no_unicode_costs_nobody_anything() -> None:
         return await asyncio.gather(*map(made.arun, asked))
 
     answers = asyncio.run(together())
-    assert not any(answer.notes for answer in answers)
+    assert not any(answer.warnings for answer in answers)
     assert made.log.counts() == {"decision": 6, "outcome": 6}
     assert made.feedback(answers[3], 1.0, comment="half of a pair: \ud83d")
     assert made.decide("\ud83d and more").configuration in made.space

@@ -14,7 +14,7 @@ from uniscale_integrations.errors import (
     SearchFailed,
     UnknownDecisionError,
 )
-from uniscale_integrations.log.events import Decision as Decided
+from uniscale_integrations.log.events import DecisionEvent as Decided
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.log.ports import Entry, Position
 from uniscale_integrations.space import Configuration, ConfigurationSpace
@@ -25,7 +25,7 @@ def test_where_a_model_fails_the_next_one_answers_and_both_are_logged() -> None:
     made = UniScale(models, Half(), ConfigurationSpace.default(["broken", "sound"], [(1, 1, 1)]), mode=[0, 0, 1])
     answer = made.run(QUESTIONS[0])
     assert answer.configuration.model == "sound"
-    assert "(broken,1,1,1) failed" in answer.notes[-1]
+    assert "(broken,1,1,1) failed" in answer.warnings[-1]
     events = [entry.event for entry in made.log.since()]
     decided = [each for each in events if isinstance(each, Decided)]
     assert [each.round for each in decided] == [0, 1]
@@ -37,7 +37,7 @@ def test_a_question_too_long_for_one_model_goes_to_the_next() -> None:
     made = UniScale(["uniscale-0.3m", Saying("patient", 1e12)], None, mode=[0, 0, 1])
     answer = made.run("What is 1 + 1? " * 400)
     assert answer.configuration.model == "patient"
-    assert any("shorten it or use a longer context" in note for note in answer.notes)
+    assert any("shorten it or use a longer context" in note for note in answer.warnings)
     alone = UniScale(["uniscale-0.3m"], None)
     with pytest.raises(ContextLengthError, match="shorten it"):
         alone.run("What is 1 + 1? " * 400)
@@ -77,4 +77,4 @@ def test_a_log_that_cannot_be_read_does_not_cost_the_answer(monkeypatch: pytest.
     monkeypatch.setattr(made.log, "since", broken)
     answer = made.run(QUESTIONS[0])
     assert answer.answer is not None
-    assert "decided without what others have logged of late: cannot read the log" in answer.notes
+    assert "decided without what others have logged of late: cannot read the log" in answer.warnings

@@ -31,7 +31,7 @@ def test_configurations_that_cannot_serve_are_masked_with_the_reason() -> None:
     made = UniScale(models, None, space, max_cost=1e8)
     decision = made.decide(QUESTIONS[0])
     assert decision.configuration == Configuration("small")
-    reasons = {candidate.configuration: candidate.masked for candidate in decision.explain().candidates}
+    reasons = {candidate.configuration: candidate.ineligibility for candidate in decision.explain().candidates}
     assert "needs a verifier" in reasons[Configuration("small", 1, 4, 2)]
     assert "more than max_cost=1e+08" in reasons[Configuration("large")]
     with pytest.raises(ConfigurationError, match="no configuration can serve this request: it is expected to cost"):
@@ -62,7 +62,7 @@ def test_what_a_mean_budget_has_not_left_is_masked_with_the_reason() -> None:
     decision = made.decide(QUESTIONS[0])
     assert decision.configuration == Configuration("small"), "the cheapest is always left"
     [large] = [each for each in decision.explain().candidates if each.configuration == Configuration("large")]
-    assert "left of the mean budget" in large.masked
+    assert "left of the mean budget" in large.ineligibility
     with pytest.raises(ConfigurationError, match="a budget per request must be a finite number above 0"):
         engine(mean_budget=0.0)
 
@@ -71,7 +71,7 @@ def test_a_request_s_budget_masks_what_is_too_dear_as_long_as_anything_is_left()
     made = engine(shapes=((1, 1, 1), (4, 1, 1)), mode=[1, 0, 0])
     decision = made.decide(QUESTIONS[0], budget=Budget(eflops=5e6))
     assert decision.configuration.model == "small"
-    masked = {str(each.configuration): each.masked for each in decision.explain().candidates}
+    masked = {str(each.configuration): each.ineligibility for each in decision.explain().candidates}
     assert masked["(large,1,1,1)"] == "it is expected to cost 1e+08, more than the request's 5e+06"
     assert made.decide(QUESTIONS[0], budget=Budget(eflops=1.0)).configuration in made.space
     assert made.decide(QUESTIONS[0], models=["large"]).configuration.model == "large"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from uniscale_integrations.policy.default_policy import LearnerSettings
 
 from tests.engine.two_models import QUESTIONS, Half, Saying, engine, state
 from tests.logged import learned, store
@@ -12,7 +13,6 @@ from uniscale_integrations.errors import (
     StateError,
 )
 from uniscale_integrations.log.events import Outcome
-from uniscale_integrations.policy.linucb_policy import LearnerSettings
 
 
 def test_a_snapshot_is_a_shortcut_and_nothing_else(log: str) -> None:
@@ -69,7 +69,7 @@ def test_what_was_learned_of_answers_outlasts_a_change_of_prices(log: str) -> No
 def test_a_poisoned_snapshot_is_refused_with_what_is_wrong(log: str) -> None:
     made = engine(log=log)
     made.run(QUESTIONS[0])
-    learned(made).components.judged._stored[3, 4] = np.nan
+    learned(made).components.correctness_head._stored[3, 4] = np.nan
     made.snapshot()
     with pytest.raises(StateError, match="A holds a value that is not finite in row 3; rebuild the state from its log"):
         engine(log=log)

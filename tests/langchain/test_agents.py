@@ -21,7 +21,7 @@ from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain import UniScaleDecisionModel, UniScaleMiddleware
 from uniscale_integrations.langchain.generator import as_generator
-from uniscale_integrations.log.events import Decision, Feedback
+from uniscale_integrations.log.events import DecisionEvent, Feedback
 from uniscale_integrations.space import ConfigurationSpace
 
 LIMIT: Any = {"recursion_limit": 10}
@@ -97,7 +97,7 @@ def test_langchain_s_router_asks_the_engine_and_feedback_on_the_run_teaches_it()
     assert state["model_route"].choice == "fast"
     assert (len(servers["gpt-8b"].bodies), len(servers["gpt-70b"].bodies)) == (1, 0)
     assert engine.feedback(run_id, 1.0, source="test")
-    decisions = [entry.event.decision_id for entry in engine.log.since() if isinstance(entry.event, Decision)]
+    decisions = [entry.event.decision_id for entry in engine.log.since() if isinstance(entry.event, DecisionEvent)]
     assert [entry.event.decision_id for entry in engine.log.since() if isinstance(entry.event, Feedback)] == decisions
 
 

@@ -28,7 +28,7 @@ from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain import UniScaleChatModel
 from uniscale_integrations.langchain.generator import as_generator
 from uniscale_integrations.langchain.messages import conversation_of
-from uniscale_integrations.models.chat.probe import SAID
+from uniscale_integrations.models.chat.probe import PREFIX
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import NUMBERS
 from uniscale_integrations.space import Configuration, ConfigurationSpace
@@ -285,7 +285,7 @@ def test_a_stop_text_gives_the_same_streamed_as_invoked(shape: tuple[int, int, i
     def says(body: Body, number: int) -> str:
         last = body["messages"][-1]
         said = str(last["content"]) if last["role"] == "assistant" else ""
-        return " five" if said == SAID else "Thought: add.\nAction: calc\nObservation: 4\nAnswer: 4"[len(said) :]
+        return " five" if said == PREFIX else "Thought: add.\nAction: calc\nObservation: 4\nAnswer: 4"[len(said) :]
 
     model = searching(Server(says), shape)
     invoked = model.invoke("Hi?", stop=["\nObservation:"]).text

@@ -26,7 +26,7 @@ from uniscale_integrations.langchain.client import LangChainClient
 from uniscale_integrations.langchain.generator import as_generator
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.models.chat import ChatStepModel, Continuation
-from uniscale_integrations.models.chat.probe import SAID
+from uniscale_integrations.models.chat.probe import PREFIX
 from uniscale_integrations.models.chat.retry import retry_after, retrying
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.space import Configuration, ConfigurationSpace
@@ -181,7 +181,7 @@ LINES = ["First, 2 and 2 are added.\n", "That makes 4.\n", "Answer: 4"]
 def solve(body: Body, number: int) -> str:
     """Goes on where it is told to."""
     said = continuing(body)
-    if said == SAID:
+    if said == PREFIX:
         return " five six seven eight"
     return "".join(LINES)[len(said or "") :]
 
@@ -210,7 +210,7 @@ def test_a_provider_that_rejects_a_partial_answer_is_asked_for_whole_ones() -> N
 
 def test_a_provider_that_begins_anew_is_asked_for_whole_answers() -> None:
     def says(body: Body, number: int) -> str:
-        return " five" if continuing(body) == SAID else "".join(LINES)
+        return " five" if continuing(body) == PREFIX else "".join(LINES)
 
     server = Server(says)
     model = searching(server, (2, 2, 1))
@@ -311,7 +311,8 @@ def test_who_is_too_slow_for_a_deadline_is_not_asked_again_under_it() -> None:
     asyncio.run(asked())
     assert servers["gpt-8b"].arrived == 1
     masked = {
-        each.configuration.model: each.masked for each in engine.decide("Hi?", budget=Budget(seconds=0.2)).explain().candidates
+        each.configuration.model: each.ineligibility
+        for each in engine.decide("Hi?", budget=Budget(seconds=0.2)).explain().candidates
     }
     assert "it takes about 0.4 s of late" in masked["gpt-8b"]
 
@@ -325,7 +326,7 @@ def test_a_model_that_is_down_rests_and_is_not_tried_first_every_time() -> None:
         assert model.invoke("Hi?").response_metadata["uniscale"]["configuration"]["model"] == "gpt-70b"
     assert len(servers["gpt-8b"].bodies) < 5
     assert model.engine is not None
-    masked = {each.configuration.model: each.masked for each in model.engine.decide("Hi?").explain().candidates}
+    masked = {each.configuration.model: each.ineligibility for each in model.engine.decide("Hi?").explain().candidates}
     assert "in a row and rests" in str(masked["gpt-8b"])
 
 

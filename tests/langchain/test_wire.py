@@ -34,7 +34,7 @@ from uniscale_integrations.langchain import UniScaleChatModel, UniScaleMiddlewar
 from uniscale_integrations.langchain.generator import as_generator
 from uniscale_integrations.langchain.inner import inner_models
 from uniscale_integrations.log.events import Feedback, Outcome
-from uniscale_integrations.models.chat.probe import NEXT, SAID
+from uniscale_integrations.models.chat.probe import NEXT, PREFIX
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
@@ -221,7 +221,7 @@ def test_a_refused_request_reaches_its_caller_at_once_and_costs_its_model_nothin
     assert len(asked) <= max(1, shape[0] * shape[1])
     assert not dear.bodies
     assert model.engine is not None
-    assert model.engine.brain.eligibility.resting.models() == {}
+    assert model.engine.brain.eligibility.breaker.models() == {}
 
 
 def test_a_filtered_question_does_not_end_step_search_for_others() -> None:
@@ -234,7 +234,7 @@ def test_a_filtered_question_does_not_end_step_search_for_others() -> None:
         last = body["messages"][-1]
         if last["role"] != "assistant":
             return said
-        return f" {NEXT} six" if last["content"] == SAID else said[len(last["content"]) :]
+        return f" {NEXT} six" if last["content"] == PREFIX else said[len(last["content"]) :]
 
     server = Server(says, behaves)
     model = searching(server, (1, 4, 2))
@@ -265,7 +265,7 @@ def test_what_is_a_model_s_fault_rests_it_and_another_answers(status: int) -> No
     model = choosing(openai(server, "gpt-8b"), openai(other, "gpt-70b"))
     assert model.invoke(QUESTION).response_metadata["uniscale"]["configuration"]["model"] == "gpt-70b"
     assert model.engine is not None
-    assert list(model.engine.brain.eligibility.resting.models()) == ["gpt-8b"]
+    assert list(model.engine.brain.eligibility.breaker.models()) == ["gpt-8b"]
 
 
 def test_a_question_too_long_for_one_model_goes_to_the_next_which_does_not_rest_it() -> None:
@@ -273,7 +273,7 @@ def test_a_question_too_long_for_one_model_goes_to_the_next_which_does_not_rest_
     model = choosing(openai(Server(behaves=lambda body, n: too_long), "gpt-8b"), openai(Server(), "gpt-70b"))
     assert model.invoke(QUESTION).response_metadata["uniscale"]["configuration"]["model"] == "gpt-70b"
     assert model.engine is not None
-    assert model.engine.brain.eligibility.resting.models() == {}
+    assert model.engine.brain.eligibility.breaker.models() == {}
 
 
 def _with_reason(text: str, reason: str) -> httpx.Response:

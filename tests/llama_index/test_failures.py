@@ -25,7 +25,7 @@ from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import BudgetError
 from uniscale_integrations.llama_index import UniScaleLLM
 from uniscale_integrations.llama_index.generator import as_generator
-from uniscale_integrations.models.chat.probe import SAID as PROBED
+from uniscale_integrations.models.chat.probe import PREFIX as PROBED
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 SAID = "Hello there.\nAnswer: 4"

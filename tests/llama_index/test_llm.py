@@ -53,8 +53,8 @@ from uniscale_integrations.errors import BudgetError, ConfigurationError
 from uniscale_integrations.langchain import UniScaleChatModel
 from uniscale_integrations.llama_index import UniScaleDecisionEvent, UniScaleLLM
 from uniscale_integrations.llama_index.generator import as_generator
+from uniscale_integrations.models.chat.probe import PREFIX as PROBED
 from uniscale_integrations.models.chat.probe import QUESTION
-from uniscale_integrations.models.chat.probe import SAID as PROBED
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 

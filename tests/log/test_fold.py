@@ -15,7 +15,7 @@ from uniscale_integrations.log.log import open_log
 
 
 def test_workers_that_read_it_in_other_parts_learn_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fold, "REMEMBERED", 5)
+    monkeypatch.setattr(fold, "MAX_DECISIONS", 5)
     rng = random.Random(0)
     log = open_log("sqlite://")
     live = UniScale([InstantGenerator(name="small"), InstantGenerator(name="large")], None, log=log)

@@ -19,15 +19,15 @@ import pytest
 from sqlalchemy import create_engine, event, text
 
 from uniscale_integrations.errors import ConfigurationError, LogError, UnknownDecisionError
-from uniscale_integrations.log.events import Decision, Event, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import BEGINNING, EventStore, Position
 from uniscale_integrations.space import Configuration
 
 
-def decision(decision_id: str = "d", **changes: object) -> Decision:
+def decision(decision_id: str = "d", **changes: object) -> DecisionEvent:
     values: dict[str, object] = {"weights": (0.4, 0.3, 0.3), "at": 1.5, "extra": {"session": "s"}, **changes}
-    return Decision(decision_id, Configuration("small", 2, 4, 2), (1.0, -0.25), "lexical", **values)  # type: ignore[arg-type]
+    return DecisionEvent(decision_id, Configuration("small", 2, 4, 2), (1.0, -0.25), "lexical", **values)  # type: ignore[arg-type]
 
 
 EVENTS: tuple[Event, ...] = (
@@ -171,12 +171,12 @@ KILLED = """
 import sys
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import BEGINNING, EventStore, Position
-from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.space import Configuration
 log = open_log(sys.argv[1])
 for number in range(100_000):
     name = f"{sys.argv[2]}-{number}"
-    log.append(Decision(name, Configuration("m"), (1.0,), "e", (1.0, 0.0, 0.0)), Outcome(name, 0.5))
+    log.append(DecisionEvent(name, Configuration("m"), (1.0,), "e", (1.0, 0.0, 0.0)), Outcome(name, 0.5))
     print(name, flush=True)
     log.add_feedback(Feedback(name, 1.0))
     print("feedback", name, flush=True)
@@ -310,7 +310,7 @@ def test_a_row_that_is_damaged_is_told_of(tmp_path: Path) -> None:
 
 FORKING = """
 import os, sys
-from uniscale_integrations.log.events import Decision
+from uniscale_integrations.log.events import DecisionEvent
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import BEGINNING, EventStore, Position
 from uniscale_integrations.space import Configuration
@@ -319,7 +319,7 @@ log = open_log(sys.argv[1])
 
 def write(who):
     for number in range(20):
-        log.append(Decision(f"{who} {number}", Configuration("small"), (1.0,), "lexical", (0.4, 0.3, 0.3)))
+        log.append(DecisionEvent(f"{who} {number}", Configuration("small"), (1.0,), "lexical", (0.4, 0.3, 0.3)))
 
 write("parent before")
 children = []
@@ -355,7 +355,7 @@ def test_a_batch_is_written_once_whatever_is_wrong_with_some_feedback_in_it(log:
         Feedback("old", 1.0, "a"),
     )
     assert written.new == (True, False, True, True, True, True, False)
-    assert written.unknown == (1,)
+    assert written.without_decision == (1,)
     assert written.count == 5
     said = [entry.event.correct for entry in log.of_decisions(["old"]) if isinstance(entry.event, Feedback)]
     assert said == [1.0, 0.0, 1.0], "what is said last counts, also within a batch"

@@ -16,10 +16,10 @@ from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.baselines import Greedy, NearestNeighbours, Random
 from uniscale_integrations.policy.budget_pacer import BudgetPacer
 from uniscale_integrations.policy.change import ChangeDetector
-from uniscale_integrations.policy.linucb_policy import LearnerSettings, LinUCBPolicy
+from uniscale_integrations.policy.default_policy import LearnerSettings, LinUCBPolicy
 from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.policy.objective import weights
-from uniscale_integrations.policy.policy import Choice, Context, Observed, Policy
+from uniscale_integrations.policy.policy import Choice, Context, Observation, Policy
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.policy.thompson import ThompsonSampling, greatest
 from uniscale_integrations.space import Configuration
@@ -38,7 +38,7 @@ def decide(policy: Policy, context: Context, name: str, rng: np.random.Generator
     every = np.array([True] * len(policy.arms))  # type: ignore[attr-defined]  # baselines have them
     choice = policy.choose(policy.assess(context, BALANCED, every), rng or np.random.default_rng(0))
     policy.decided(name, choice.action, context)
-    policy.outcome(name, choice.action, context, Observed(None, 0.0))
+    policy.outcome(name, choice.action, context, Observation(None, 0.0))
     return choice
 
 
@@ -78,7 +78,7 @@ def test_feedback_that_is_still_out_leaves_greedy_with_what_it_knows() -> None:
 def test_an_answer_without_a_score_is_rewarded_by_the_other_components() -> None:
     policy = Greedy(arms(1))
     policy.decided("a", 0, HERE)
-    policy.outcome("a", 0, HERE, Observed(None, 0.25))
+    policy.outcome("a", 0, HERE, Observation(None, 0.25))
     policy.feedback("a", 0, HERE, 1.0)
     assert policy.assess(HERE, BALANCED, np.array([True])).reward[0] == pytest.approx((0.4 + 0.225) / 0.7)
 
@@ -138,7 +138,7 @@ def observe_many(policy: NearestNeighbours, first: int, last: int) -> None:
     for turn in range(first, last):
         context, arm = Context(np.array([1.0, float(turn)])), turn % 2
         policy.decided(str(turn), arm, context)
-        policy.outcome(str(turn), arm, context, Observed(None, 0.0))
+        policy.outcome(str(turn), arm, context, Observation(None, 0.0))
         policy.feedback(str(turn), arm, context, 1.0 - arm)
 
 
@@ -185,7 +185,7 @@ def test_a_change_of_prices_is_known_to_those_that_keep_means_too() -> None:
     )
     for name, arm in (("a", 0), ("b", 1)):
         old.decided(name, arm, HERE)
-        old.outcome(name, arm, HERE, Observed(None, float(old.arms.costs[arm])))
+        old.outcome(name, arm, HERE, Observation(None, float(old.arms.costs[arm])))
         old.feedback(name, arm, HERE, RIGHT)
     every = np.array([True, True])
     assert old.assess(HERE, BALANCED, every).best == 0

@@ -33,4 +33,4 @@ def test_at_the_weight_that_it_names_both_are_worth_the_same_with_what_not_knowi
 def test_the_one_that_was_drawn_is_explained_and_not_the_best() -> None:
     weights = Weights(0.1, 0.1, 0.8)
     explanation = explain(SPACE, assessed(weights, (0.0, 0.0)), weights, {}, 1)
-    assert explanation.chosen.configuration == Configuration("large")
+    assert explanation.choice.configuration == Configuration("large")

@@ -14,12 +14,12 @@ from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.components import Components
+from uniscale_integrations.policy.default_policy import LearnerSettings, LinUCBPolicy
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.kinds import TextFeatures
 from uniscale_integrations.policy.linucb import LinUCB
-from uniscale_integrations.policy.linucb_policy import LearnerSettings, LinUCBPolicy
 from uniscale_integrations.policy.objective import Weights, weights
-from uniscale_integrations.policy.policy import Assessment, Context, Observed
+from uniscale_integrations.policy.policy import Assessment, Context, Observation
 from uniscale_integrations.policy.priors import Precisions
 from uniscale_integrations.policy.product import Products
 from uniscale_integrations.policy.schema import FeatureSchema
@@ -86,7 +86,7 @@ def teach(policy: LinUCBPolicy, world: dict[str, list[float]], turns: int, weigh
         arm = assessed(policy, context, weighting).best
         policy.decided(name, arm, context)
         correct = float(rng.random() < world[text][arm])
-        policy.outcome(name, arm, context, Observed(None, float(policy.components.prior[2, arm])))
+        policy.outcome(name, arm, context, Observation(None, float(policy.components.prior[2, arm])))
         policy.feedback(name, arm, context, correct)
         chosen.append(arm)
     return chosen
@@ -121,7 +121,7 @@ def test_until_feedback_comes_the_score_stands_in() -> None:
     query = asked(SHORT)
     for _ in range(60):
         for arm, score in enumerate((0.2, 0.9, 0.4)):
-            policy.outcome("a", arm, query, Observed(score, 0.5))
+            policy.outcome("a", arm, query, Observation(score, 0.5))
     assert assessed(policy, query, weights("balanced")).best == 1
     assert policy.components.feedback == 0
 
@@ -129,9 +129,9 @@ def test_until_feedback_comes_the_score_stands_in() -> None:
 def test_an_answer_that_nothing_scored_leaves_the_score_as_it_is() -> None:
     policy = learner(SPACE)
     query = asked(SHORT)
-    policy.outcome("a", 0, query, Observed(0.3, 0.1))
+    policy.outcome("a", 0, query, Observation(0.3, 0.1))
     before = assessed(policy, query, weights("balanced"))
-    policy.outcome("a", 0, query, Observed(None, 0.7))
+    policy.outcome("a", 0, query, Observation(None, 0.7))
     after = assessed(policy, query, weights("balanced"))
     assert after.score[0] == pytest.approx(before.score[0], abs=1e-12)
     assert after.cost[0] > before.cost[0]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.arms import Arms
-from uniscale_integrations.policy.linucb_policy import LinUCBPolicy
+from uniscale_integrations.policy.default_policy import LinUCBPolicy
 from uniscale_integrations.policy.objective import weights
-from uniscale_integrations.policy.policy import Context, Observed
+from uniscale_integrations.policy.policy import Context, Observation
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.space import Configuration
 
@@ -43,7 +43,7 @@ def teach(policy: LinUCBPolicy, turns: int, seed: int, among: Sequence[Configura
         arm, name = places[configuration], str(turn)
         policy.decided(name, arm, context)
         policy.outcome(
-            name, arm, context, Observed(float(score), float(policy.arms.costs[arm] + (cost - 0.5) / policy.arms.span))
+            name, arm, context, Observation(float(score), float(policy.arms.costs[arm] + (cost - 0.5) / policy.arms.span))
         )
         if turn % 3:
             policy.feedback(name, arm, context, float(correct))
@@ -60,7 +60,9 @@ def assert_alike(one: LinUCBPolicy, other: LinUCBPolicy, atol: float = 1e-8) -> 
 
 def priors(policy: LinUCBPolicy) -> dict[str, float]:
     n = len(policy.arms.schema)
-    return dict(zip(policy.arms.names, policy.components.judged.ridge[: n * len(policy.arms.names) : n].tolist(), strict=True))
+    return dict(
+        zip(policy.arms.names, policy.components.correctness_head.ridge[: n * len(policy.arms.names) : n].tolist(), strict=True)
+    )
 
 
 CONFIGURATIONS = st.lists(
@@ -121,7 +123,7 @@ def test_a_successor_begins_with_what_is_believed_of_its_predecessor_and_less_su
     for turn in range(200):
         for arm, right in enumerate((0.9, 0.3)):
             old.decided(f"{turn} {arm}", arm, context)
-            old.outcome(f"{turn} {arm}", arm, context, Observed(0.5, 0.5))
+            old.outcome(f"{turn} {arm}", arm, context, Observation(0.5, 0.5))
             old.feedback(f"{turn} {arm}", arm, context, float(np.random.default_rng(turn).random() < right))
     new = replace(arms([*space, Configuration("c"), Configuration("d")]), successors=(("c", "a"),))
     moved = LinUCBPolicy(new)
@@ -147,7 +149,7 @@ def test_a_successor_inherits_from_a_predecessor_that_goes_at_once_with_what_it_
     for turn in range(300):
         for arm, right in enumerate((0.35, 0.9, 0.6, 0.6)):
             old.decided(f"{turn} {arm}", arm, context)
-            old.outcome(f"{turn} {arm}", arm, context, Observed(0.5, 0.5))
+            old.outcome(f"{turn} {arm}", arm, context, Observation(0.5, 0.5))
             old.feedback(f"{turn} {arm}", arm, context, float((turn * 7 + arm) % 20 < 20 * right))
     before = old.assess(context, BALANCED, np.ones(4, dtype=bool)).correct
     new = replace(arms([Configuration("c"), Configuration("c", 4), *space[2:]]), successors=(("c", "a"),))

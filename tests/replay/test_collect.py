@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from uniscale_integrations.engine.outcomes import Outcome, read_outcomes
+from uniscale_integrations.engine.outcomes import OutcomeRow, read_outcomes
 from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.models.catalog import load_model
 from uniscale_integrations.replay.collect import Plan, Query, collect, read_queries
@@ -49,9 +49,9 @@ class Stop(Exception):
 
 def test_a_stopped_run_goes_on_and_ends_with_the_table_of_an_uninterrupted_one(tmp_path: Path, verifier: PRMVerifier) -> None:
     whole = collect(plan(), load_model, verifier, tmp_path / "whole.jsonl")
-    target, seen = tmp_path / "table.jsonl", list[Outcome]()
+    target, seen = tmp_path / "table.jsonl", list[OutcomeRow]()
 
-    def stop_after_five(outcome: Outcome) -> None:
+    def stop_after_five(outcome: OutcomeRow) -> None:
         seen.append(outcome)
         if len(seen) == 5:
             raise Stop
@@ -97,7 +97,7 @@ def test_models_whose_rows_are_all_there_are_not_loaded(tmp_path: Path, verifier
 
 
 def test_rows_of_other_settings_are_not_mixed_in(tmp_path: Path, verifier: PRMVerifier) -> None:
-    def stop(outcome: Outcome) -> None:
+    def stop(outcome: OutcomeRow) -> None:
         raise Stop
 
     with pytest.raises(Stop):
@@ -143,7 +143,7 @@ def test_questions_are_read_from_json_lines(tmp_path: Path) -> None:
 
 
 def test_another_question_under_the_same_id_is_asked_anew(tmp_path: Path) -> None:
-    def stop(outcome: Outcome) -> None:
+    def stop(outcome: OutcomeRow) -> None:
         raise KeyboardInterrupt
 
     first, second = Query("1", "What is 12 + 30 - 7?", "35"), Query("1", "What is 2 + 3\u2028?", "5")

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from uniscale_integrations.engine.outcomes import Outcome
+from uniscale_integrations.engine.outcomes import OutcomeRow
 from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.policy.objective import weights
-from uniscale_integrations.replay.experiment import Setup, best_fixed, best_single, experiment, interval, standings
-from uniscale_integrations.replay.hindsight import best_linear
+from uniscale_integrations.replay.experiment import Setup, best_fixed_arm, best_single, experiment, interval, standings
 from uniscale_integrations.replay.stream import Stream, World
 from uniscale_integrations.replay.table import OutcomeTable
+from uniscale_integrations.replay.upper_bounds import best_linear
 from uniscale_integrations.space import Configuration
 
 SMALL, LARGE, SEARCH = Configuration("small"), Configuration("large"), Configuration("small", 4)
@@ -27,17 +27,17 @@ def rows(
     count: int = 200,
     score: float | None = None,
     samples: int = 1,
-) -> list[Outcome]:
+) -> list[OutcomeRow]:
     costs = {SMALL: 1e9, LARGE: 1e10, SEARCH: 3e9}
     return [
-        Outcome(f"q{q}", TEXTS[q % 2].format(q), c, correct(q, c), s, score=score, eflops=costs[c])
+        OutcomeRow(f"q{q}", TEXTS[q % 2].format(q), c, correct(q, c), s, score=score, eflops=costs[c])
         for q in range(count)
         for c in configurations
         for s in range(samples)
     ]
 
 
-def world(*tables: list[Outcome]) -> World:
+def world(*tables: list[OutcomeRow]) -> World:
     return World.of([OutcomeTable.of(table, f"table {number}") for number, table in enumerate(tables)])
 
 
@@ -53,7 +53,7 @@ def test_the_policy_learns_which_question_is_for_which_model_and_the_baselines_d
     assert found["uis"].second_half > 0.95
     assert found["greedy"].reward < 0.6
     assert best_single(episodes) == "tts:small"
-    arm, reward, half = best_fixed(episodes)
+    arm, reward, half = best_fixed_arm(episodes)
     assert reward == pytest.approx(0.5)
     assert half == pytest.approx(0.5, abs=0.1)
     assert made.configurations[arm] in (SMALL, LARGE, SEARCH)
@@ -66,7 +66,7 @@ def test_the_same_orders_give_the_same_rewards_also_in_other_processes() -> None
     one, two = experiment(made, setup), experiment(made, setup, processes=2)
     for left, right in zip(one, two, strict=True):
         for name in ("uis", "random"):
-            np.testing.assert_array_equal(left.runs[name].chosen, right.runs[name].chosen)
+            np.testing.assert_array_equal(left.runs[name].choices, right.runs[name].choices)
 
 
 def test_what_context_is_worth_is_told_without_learning_online() -> None:
@@ -141,7 +141,7 @@ def test_ablations_take_from_the_policy_and_not_from_the_reward() -> None:
     for without in ("verification", "cost"):
         run = experiment(made, Setup(weights("cost-sensitive"), ("uis",), seeds=1, without=without))[0].runs["uis"]
         costs = np.array([0.0, 1.0, np.log(3) / np.log(10)])
-        np.testing.assert_allclose(run.reward, 0.1 + 0.18 + 0.6 * (1 - costs[run.chosen]))
+        np.testing.assert_allclose(run.reward, 0.1 + 0.18 + 0.6 * (1 - costs[run.choices]))
 
 
 def test_an_answer_without_a_score_counts_by_the_others() -> None:

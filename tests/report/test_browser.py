@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from benchmarks.filled_log import SCRIPT
-from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore
-from uniscale_integrations.report.collect import collected
+from uniscale_integrations.report.collect import page_data
 from uniscale_integrations.report.page import write_report
 from uniscale_integrations.space import Configuration
 
@@ -81,7 +81,7 @@ def test_every_view_opens(opened: Any, view: str) -> None:
 
 
 def test_the_overview_tells_what_the_log_holds(opened: Any, log: EventStore) -> None:
-    data = collected(log)
+    data = page_data(log)
     tiles = {tile.text.split("\n")[1]: tile.text.split("\n")[0] for tile in several(opened, ".tile")}
     judged = [each for each in data["decisions"]["correct"] if each is not None]
     assert tiles["decisions"] == "400"
@@ -93,7 +93,7 @@ def test_the_overview_tells_what_the_log_holds(opened: Any, log: EventStore) -> 
 def test_filters_filter(opened: Any, log: EventStore) -> None:
     from selenium.webdriver.support.ui import Select
 
-    data = collected(log)
+    data = page_data(log)
     open_view(opened, "decisions")
 
     def found() -> int:
@@ -215,7 +215,7 @@ def test_a_phone_need_not_scroll_sideways(opened: Any, view: str) -> None:
 def test_costs_in_another_unit_are_told_of_and_drawn_nowhere(browser: Any, tmp_path: Path) -> None:
     log = open_log("sqlite://")
     for place, (model, eflops, usd) in enumerate([("counted", 5e9, 0.0)] * 3 + [("priced", 0.0, 0.02)] * 2):
-        decision = Decision(f"d{place}", Configuration(model), (1.0, 0.5), "my own", (0.4, 0.3, 0.3))
+        decision = DecisionEvent(f"d{place}", Configuration(model), (1.0, 0.5), "my own", (0.4, 0.3, 0.3))
         outcome = Outcome(decision.decision_id, None, eflops=eflops, usd=usd)
         log.append(decision, outcome, Feedback(decision.decision_id, 1.0, "test"))
     write_report(log, tmp_path / "report.html")

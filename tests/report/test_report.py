@@ -20,15 +20,15 @@ from tests.logged import decisions, learned
 from uniscale_integrations.cli.app import app
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.log.sql import SQLStore
 from uniscale_integrations.models.catalog import load_model
-from uniscale_integrations.policy.linucb_policy import LearnerSettings
+from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Context
-from uniscale_integrations.report.collect import collected
+from uniscale_integrations.report.collect import page_data
 from uniscale_integrations.report.page import page, write_report
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 from uniscale_integrations.verifiers.load import load_prm
@@ -43,7 +43,7 @@ def embedded(html: str) -> dict[str, Any]:
 
 
 def test_the_page_holds_the_data_and_nothing_that_could_run_or_be_fetched(log: EventStore) -> None:
-    data = collected(log)
+    data = page_data(log)
     html = page(data)
     assert embedded(html)["decisions"] == data["decisions"]
     assert embedded(html)["decisions"]["query"][-1] == SCRIPT
@@ -59,7 +59,7 @@ def test_the_page_holds_the_data_and_nothing_that_could_run_or_be_fetched(log: E
 def test_what_is_said_of_a_decision(tmp_path: Path) -> None:
     log = filled(f"sqlite:///{tmp_path / 'log.db'}", 30)
     log.add_feedback(Feedback("d000000", 0.5, "another judge", comment="half"))
-    data = collected(log, most_trees=5)
+    data = page_data(log, most_trees=5)
     decisions = data["decisions"]
     assert decisions["id"][0] == "d000000"
     said = data["feedback"][0]
@@ -83,7 +83,7 @@ def test_rewards_and_beliefs_are_the_engine_s(tmp_path: Path) -> None:
         right = float(answer.answer == str(place + 3))
         engine.feedback(answer.decision_id, right)
         rewards.append(engine.reward(answer, right, mode))
-    data = collected(engine.log)
+    data = page_data(engine.log)
     assert data["decisions"]["reward"] == pytest.approx(rewards, abs=2e-4)
     assert data["decisions"]["query"][3] == "What is 3 + 3?"
     assert len(data["trees"]) == 24
@@ -105,9 +105,9 @@ def test_rewards_and_beliefs_are_the_engine_s(tmp_path: Path) -> None:
 def test_a_log_of_another_encoder_and_of_prices(tmp_path: Path) -> None:
     log = open_log("sqlite://")
     for place in range(5):
-        decision = Decision(f"d{place}", Configuration("priced"), (1.0, 0.5), "my own", (0.4, 0.3, 0.3))
+        decision = DecisionEvent(f"d{place}", Configuration("priced"), (1.0, 0.5), "my own", (0.4, 0.3, 0.3))
         log.append(decision, Outcome(decision.decision_id, None, usd=0.01))
-    data = collected(log)
+    data = page_data(log)
     assert data["unit"] == "$"
     assert data["decisions"]["cost"] == [0.01] * 5
     assert data["beliefs"]["rows"][0]["correct"] == pytest.approx(0.85)
@@ -115,18 +115,20 @@ def test_a_log_of_another_encoder_and_of_prices(tmp_path: Path) -> None:
 
 def test_what_was_only_decided_has_not_failed() -> None:
     log = open_log("sqlite://")
-    log.append(*(Decision(f"d{place}", Configuration("routed"), (1.0, 0.5), "my own", (0.4, 0.3, 0.3)) for place in range(3)))
+    log.append(
+        *(DecisionEvent(f"d{place}", Configuration("routed"), (1.0, 0.5), "my own", (0.4, 0.3, 0.3)) for place in range(3))
+    )
     log.append(Outcome("d0", 0.5, 1e9), Outcome("d1", None, failed="cancelled"), Feedback("d2", 1.0, "test"))
-    found = collected(log)["decisions"]
+    found = page_data(log)["decisions"]
     assert (found["unknown"], found["failed"]) == ([2], ["", "cancelled", ""])
     assert (found["correct"][2], found["cost"][2], found["seconds"][2]) == (1.0, None, None)
 
 
 def test_an_answer_that_only_a_score_could_reward_has_no_reward() -> None:
     log = open_log("sqlite://")
-    decision = Decision("d", Configuration("plain"), (1.0, 0.5), "my own", (0.0, 1.0, 0.0))
+    decision = DecisionEvent("d", Configuration("plain"), (1.0, 0.5), "my own", (0.0, 1.0, 0.0))
     log.append(decision, Outcome("d", None, 1e9), Feedback("d", 1.0, "test"))
-    assert collected(log)["decisions"]["reward"] == [None]
+    assert page_data(log)["decisions"]["reward"] == [None]
 
 
 def test_the_command(tmp_path: Path, log: EventStore) -> None:
@@ -151,7 +153,7 @@ def test_it_shows_what_the_engine_believes_and_not_what_another_would(policy: st
     for turn in range(20):
         answer = engine.run(f"What is 2 + {turn}?")
         engine.feedback(answer, float(answer.configuration.model == "large"))
-    shown = collected(engine.log)
+    shown = page_data(engine.log)
     average = np.mean([decision.features for decision in decisions(engine)], axis=0)
     every = np.ones(len(engine.space), dtype=bool)
     expected = engine.brain.policy.assess(Context(average), Weights(1 / 3, 1 / 3, 1 / 3), every)

@@ -12,7 +12,7 @@ from tests.search.trees import ROOT, WORLDS, World, fates, play, search, step
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.aggregation import AGGREGATIONS, aggregation
 from uniscale_integrations.search.beam import BeamSearch, SearchSettings
-from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, Scored
+from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, ScoredCandidate
 from uniscale_integrations.space import Configuration
 
 SHAPES = [(1, 1, 1), (3, 1, 1), (1, 3, 1), (1, 4, 3), (3, 2, 1), (2, 4, 2)]
@@ -25,8 +25,8 @@ SETTINGS = st.builds(
 )
 
 
-def failure(reason: str) -> Scored:
-    return Scored(Candidate((), False, error=reason), None)
+def failure(reason: str) -> ScoredCandidate:
+    return ScoredCandidate(Candidate((), False, error=reason), None)
 
 
 @settings(max_examples=60, deadline=None)
@@ -67,7 +67,7 @@ def test_the_order_of_the_answers_does_not_change_the_best_path(
         orderly.best.value,
     )
     if not how.early_stopping:
-        assert shuffled.chosen.key == orderly.chosen.key
+        assert shuffled.winner.key == orderly.winner.key
         assert {p.key: p.fate for p in shuffled.paths} == {p.key: p.fate for p in orderly.paths}
 
 
@@ -177,7 +177,7 @@ def test_a_final_candidate_without_steps_finishes_its_path_as_it_stands() -> Non
     machine.ask()
     machine.tell(ROOT, [step("a", 0.5), step("b", 0.25)])
     [wish] = machine.ask()
-    machine.tell(wish.path.key, [Scored(Candidate((), True), ()), step("c", 0.0)])
+    machine.tell(wish.path.key, [ScoredCandidate(Candidate((), True), ()), step("c", 0.0)])
     assert machine.best is not None
     assert (machine.best.text, machine.best.value, machine.best.key) == ("a", 0.5, PathKey(0, (0, 0)))
 
@@ -185,7 +185,7 @@ def test_a_final_candidate_without_steps_finishes_its_path_as_it_stands() -> Non
 def test_ending_the_text_at_once_is_a_failure_not_an_answer() -> None:
     machine = search(qp=2)
     machine.ask()
-    machine.tell(ROOT, [Scored(Candidate((), True), ())])
+    machine.tell(ROOT, [ScoredCandidate(Candidate((), True), ())])
     assert machine.result() is None
     machine.tell(PathKey(1, ()), [step("7", None, final=True)])
     result = machine.result()
@@ -199,7 +199,7 @@ def test_a_candidate_that_neither_adds_nor_ends_anything_is_not_asked_for_again(
     machine.ask()
     machine.tell(ROOT, [step("a", 0.5), step("b", 0.1)])
     [wish] = machine.ask()
-    machine.tell(wish.path.key, [Scored(Candidate((), False), ())])
+    machine.tell(wish.path.key, [ScoredCandidate(Candidate((), False), ())])
     assert machine.ask() == []
     assert machine.paths[-1].fate is Fate.TRUNCATED
 
@@ -212,8 +212,8 @@ def test_the_greatest_depth_bounds_the_choosing_and_not_the_answer(
     assert all(path.fate is not Fate.TRUNCATED for path in found.paths if path.steps and path.depth == max_steps and path.final)
     result = found.result()
     assert result is not None
-    assert result.chosen.final
-    assert result.cut == ""
+    assert result.winner.final
+    assert result.stop_reason == ""
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 1), (2, 1, 1)])
@@ -233,7 +233,7 @@ def test_paths_without_an_answer_are_truncated_at_the_greatest_depth() -> None:
     assert {path.fate for path in machine.paths if path.depth == 3} <= {Fate.TRUNCATED, Fate.DUPLICATE}
     result = machine.result()
     assert result is not None
-    assert result.cut == "no path finished"
+    assert result.stop_reason == "no path finished"
     assert result.best.depth == 3
 
 
@@ -254,7 +254,7 @@ def test_a_declined_expansion_ends_its_path_and_marks_the_result() -> None:
     machine.tell(second.path.key, [step("done", 0.4, final=True), step("c", 0.1)])
     result = machine.result()
     assert result is not None
-    assert (result.text, result.cut) == ("bdone", "too dear")
+    assert (result.text, result.stop_reason) == ("bdone", "too dear")
     assert fates(machine)["a"] is Fate.CANCELLED
 
 
@@ -303,7 +303,7 @@ def test_a_cut_ends_the_search_in_any_state_and_keeps_what_has_finished(name: st
     result = machine.result()
     texts = {"new": None, "asked": None, "told": "a", "half": "adone", "found": "end"}
     assert (result.text if result else None) == texts[name]
-    assert result is None or result.cut == "enough"
+    assert result is None or result.stop_reason == "enough"
 
 
 @pytest.mark.parametrize(("name", "machine"), in_states())
@@ -316,7 +316,7 @@ def test_a_cut_after_the_end_changes_nothing() -> None:
     machine.cut("too late")
     result = machine.result()
     assert result is not None
-    assert result.cut == ""
+    assert result.stop_reason == ""
 
 
 def test_only_paths_that_may_go_on_are_live() -> None:
@@ -358,7 +358,7 @@ def test_a_path_knows_its_value_under_the_aggregation_of_the_search() -> None:
     for name, value in {"mean": 0.5, "min": 0.25, "last": 0.25, "product": 0.1875}.items():
         machine = search(aggregation=aggregation(name))
         machine.ask()
-        machine.tell(ROOT, [Scored(Candidate(("a", "b"), True), (0.75, 0.25))])
+        machine.tell(ROOT, [ScoredCandidate(Candidate(("a", "b"), True), (0.75, 0.25))])
         best = machine.best
         assert isinstance(best, Path)
         assert best.value == value

@@ -24,7 +24,7 @@ def test_an_expansion_becomes_futile_when_something_better_finishes_and_dropping
     assert machine.over
     result = machine.result()
     assert result is not None
-    assert result.cut == ""
+    assert result.stop_reason == ""
     assert fates(machine) == {"low": Fate.PRUNED, "done": Fate.FINISHED}
 
 

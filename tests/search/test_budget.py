@@ -21,7 +21,7 @@ def test_without_limits_nothing_is_exceeded() -> None:
     meter = Meter(Budget(), profile("h100"))
     meter.charge(Usage(prompt_tokens=1e12, usd=1e6))
     assert not meter.limited
-    assert meter.exceeded() == ""
+    assert meter.excess() == ""
     assert meter.remaining_seconds() is None
 
 
@@ -37,23 +37,23 @@ def test_without_limits_nothing_is_exceeded() -> None:
 def test_a_limit_may_be_reached_but_not_exceeded(budget: Budget, within: Usage, beyond: Usage) -> None:
     for usage, broken in ((within, False), (beyond, True)):
         meter = Meter(budget, profile("h100"))
-        assert bool(meter.exceeded(usage)) is broken
+        assert bool(meter.excess(usage)) is broken
         meter.charge(usage)
-        assert bool(meter.exceeded()) is broken
+        assert bool(meter.excess()) is broken
 
 
 def test_what_was_spent_and_what_is_planned_count_together() -> None:
     meter = Meter(Budget(tokens=10), profile("h100"))
     meter.charge(Usage(prompt_tokens=6))
     meter.charge(Usage(completion_tokens=3))
-    assert meter.exceeded(Usage(completion_tokens=1)) == ""
-    assert meter.exceeded(Usage(completion_tokens=2)) == "budget of 10 tokens, 11 needed to go on"
+    assert meter.excess(Usage(completion_tokens=1)) == ""
+    assert meter.excess(Usage(completion_tokens=2)) == "budget of 10 tokens, 11 needed to go on"
 
 
 def test_the_first_broken_limit_is_the_one_named() -> None:
     meter = Meter(Budget(tokens=10, usd=1), profile("h100"))
-    assert "1 usd" in meter.exceeded(Usage(usd=2))
-    assert "10 tokens" in meter.exceeded(Usage(prompt_tokens=20))
+    assert "1 usd" in meter.excess(Usage(usd=2))
+    assert "10 tokens" in meter.excess(Usage(prompt_tokens=20))
 
 
 def test_time_runs_from_the_start_of_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,8 +62,8 @@ def test_time_runs_from_the_start_of_the_request(monkeypatch: pytest.MonkeyPatch
     meter = Meter(Budget(seconds=2), profile("h100"))
     now = 101.5
     assert meter.remaining_seconds() == 0.5
-    assert meter.exceeded() == ""
+    assert meter.excess() == ""
     now = 103.0
     assert meter.seconds == 3.0
     assert meter.remaining_seconds() == 0.0
-    assert meter.exceeded() == "deadline of 2 s, 3 s have passed"
+    assert meter.excess() == "deadline of 2 s, 3 s have passed"

@@ -14,7 +14,7 @@ from uniscale_integrations.search.driver import GIVEN_UP
 from uniscale_integrations.search.events import Sampled, Scored, SearchEvent, Stopped
 from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path
 from uniscale_integrations.search.ports import Verdict
-from uniscale_integrations.search.run import Run
+from uniscale_integrations.search.run import SearchRun
 
 
 def spoiled(spoil: Callable[[Path, int], bool], error: Exception) -> Tamper:
@@ -54,8 +54,8 @@ def test_some_candidates_failing_leaves_the_others() -> None:
     assert failed
     assert all(path.key.lineage[-1] == 2 for path in failed)
     assert all(path.reason == "TimeoutError: slow" for path in failed)
-    assert answer.cut == ""
-    assert "tree 0: a candidate failed: TimeoutError: slow" in answer.notes
+    assert answer.stop_reason == ""
+    assert "tree 0: a candidate failed: TimeoutError: slow" in answer.warnings
 
 
 def test_a_generator_that_raises_in_one_tree_loses_that_tree_only() -> None:
@@ -75,12 +75,12 @@ def test_a_generator_whose_own_call_was_cancelled_has_failed() -> None:
 
     answer = ask(LOCKSTEP, TreeGenerator(WORLD, tamper=tamper), TreeVerifier(WORLD))
     assert {path.key.tree for path in answer.paths if path.fate is Fate.FINISHED} == {0, 2}
-    assert "tree 1: a candidate failed: CancelledError: the pool was shut down" in answer.notes
+    assert "tree 1: a candidate failed: CancelledError: the pool was shut down" in answer.warnings
 
 
 def test_a_generator_that_leaves_out_an_expansion_has_failed() -> None:
     generator = TreeGenerator(WORLD, together=True)
-    current = Run(LOCKSTEP, generator, TreeVerifier(WORLD))
+    current = SearchRun(LOCKSTEP, generator, TreeVerifier(WORLD))
     session = generator.sessions[0]
     whole = session.expand
 
@@ -182,7 +182,7 @@ def test_a_verifier_that_compares_paths_sees_all_trees_of_a_depth_in_one_call() 
     assert [{path.key.tree for path, _ in call} for call in calls[1:2]] == [{0, 1, 2}]
     assert all(len({len(path.key.lineage) for path, _ in call}) == 1 for call in calls)
     assert len(calls) == max(len(path.key.lineage) for path in answer.paths)
-    assert "early stopping is off: tree judge scores a path by comparing it with others" in answer.notes
+    assert "early stopping is off: tree judge scores a path by comparing it with others" in answer.warnings
     assert not any(path.fate is Fate.PRUNED for path in answer.paths)
 
 
@@ -197,7 +197,7 @@ def test_sessions_are_told_what_to_keep_only_while_nothing_else_runs() -> None:
         return candidate
 
     generator = TreeGenerator(WORLD, tamper=tamper)
-    current = Run(LOCKSTEP, generator, TreeVerifier(WORLD))
+    current = SearchRun(LOCKSTEP, generator, TreeVerifier(WORLD))
     session, told = generator.sessions[0], []
 
     def retain(paths: object) -> None:

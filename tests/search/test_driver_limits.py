@@ -15,7 +15,7 @@ from uniscale_integrations.errors import BudgetError
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path
 from uniscale_integrations.search.ports import Sampling, Verdict
-from uniscale_integrations.search.run import Run, arun
+from uniscale_integrations.search.run import SearchRun, arun
 from uniscale_integrations.space import Configuration
 
 DEEP = Sampling(max_steps=24)
@@ -28,7 +28,7 @@ def test_a_token_budget_is_kept_and_the_best_so_far_returned() -> None:
     for share in (0.3, 0.6, 0.9):
         limit = sum(full.ledger.tokens) * share
         answer = ask(replace(request, budget=Budget(tokens=limit)), TreeGenerator(WORLD), TreeVerifier(WORLD))
-        assert f"budget of {limit:.4g} tokens" in answer.cut
+        assert f"budget of {limit:.4g} tokens" in answer.stop_reason
         assert answer.text
         assert sum(answer.ledger.tokens) < sum(full.ledger.tokens)
         assert any(path.fate is Fate.CANCELLED for path in answer.paths)
@@ -38,13 +38,13 @@ def test_an_eflops_budget_is_kept_and_the_best_so_far_returned() -> None:
     request = replace(BEAM, sampling=DEEP)
     full = ask(request, TreeGenerator(WORLD), TreeVerifier(WORLD))
     answer = ask(replace(request, budget=Budget(eflops=full.ledger.eflops / 2)), TreeGenerator(WORLD), TreeVerifier(WORLD))
-    assert "eflops" in answer.cut
+    assert "eflops" in answer.stop_reason
     assert answer.ledger.eflops < full.ledger.eflops
 
 
 def test_a_budget_that_is_not_reached_leaves_no_mark() -> None:
     answer = ask(replace(LOCKSTEP, budget=Budget(tokens=1e6, seconds=60)), TreeGenerator(WORLD), TreeVerifier(WORLD))
-    assert answer.cut == ""
+    assert answer.stop_reason == ""
 
 
 def test_a_search_that_is_over_when_its_budget_breaks_is_not_cut() -> None:
@@ -54,13 +54,13 @@ def test_a_search_that_is_over_when_its_budget_breaks_is_not_cut() -> None:
     spent = sum(ask(request, TreeGenerator(longest), None).ledger.tokens)
     answer = ask(replace(request, budget=Budget(tokens=spent - 0.5)), TreeGenerator(longest), None)
     assert sum(answer.ledger.tokens) == spent
-    assert answer.cut == "no path finished"
+    assert answer.stop_reason == "no path finished"
 
 
 def test_what_the_budget_covers_is_sampled_and_the_rest_declined_and_marked() -> None:
     answer = ask(replace(PLAIN, budget=Budget(tokens=16.0)), TreeGenerator(WORLD), None)
     assert {path.key.tree for path in answer.paths if path.steps} == {0, 1, 2}
-    assert "budget of 16 tokens" in answer.cut
+    assert "budget of 16 tokens" in answer.stop_reason
     assert answer.text
 
 
@@ -74,7 +74,7 @@ def test_running_calls_count_against_the_budget() -> None:
     answer = ask(request, generator, TreeVerifier(WORLD))
     # The first tree alone has used less than 80, and its next step is estimated at 20, but so is the call still out.
     assert [[wish.path.key.tree for wish in call] for call in generator.sessions[0].calls] == [[0], [1]]
-    assert answer.cut.startswith("budget of 100 tokens")
+    assert answer.stop_reason.startswith("budget of 100 tokens")
 
 
 @pytest.mark.parametrize("budget", [Budget(tokens=3.0), Budget(eflops=50.0)])
@@ -94,7 +94,7 @@ async def slowly(path: Path, index: int, candidate: Candidate) -> Candidate:
 def test_a_deadline_ends_a_slow_search_with_the_best_so_far_and_cancels_its_calls() -> None:
     generator = TreeGenerator(WORLD, tamper=slowly)
     answer = ask(replace(LOCKSTEP, budget=Budget(seconds=0.4)), generator, TreeVerifier(WORLD))
-    assert "deadline of 0.4 s" in answer.cut
+    assert "deadline of 0.4 s" in answer.stop_reason
     assert max(path.depth for path in answer.paths) == 1
     assert generator.sessions[0].cancelled == 3
     assert answer.ledger.seconds < 2
@@ -121,7 +121,7 @@ def test_a_budget_that_breaks_in_one_tree_cancels_the_calls_of_the_others() -> N
     answer = ask(replace(PLAIN, budget=Budget(tokens=500.0)), generator, None)
     assert answer.ledger.seconds < 2
     assert generator.sessions[0].cancelled == 3
-    assert answer.cut.startswith("budget of 500 tokens")
+    assert answer.stop_reason.startswith("budget of 500 tokens")
 
 
 def test_cancelling_the_caller_cancels_the_generator_and_is_passed_on() -> None:
@@ -169,10 +169,10 @@ def test_calls_that_became_futile_are_cancelled_and_charged_and_leave_no_mark() 
 
     generator = TreeGenerator(flawless, tamper=tamper)
     request = replace(LOCKSTEP, early_stopping=True, budget=Budget(tokens=1e6))
-    current = Run(request, generator, TreeVerifier(flawless))
+    current = SearchRun(request, generator, TreeVerifier(flawless))
     answer = asyncio.run(current.execute())
     assert generator.sessions[0].cancelled == 2
-    assert answer.cut == ""
+    assert answer.stop_reason == ""
     assert answer.ledger.by_fate()["cancelled"] == Usage(prompt_tokens=8.0, completion_tokens=32.0, compute=800.0)
     assert current.meter.usage.compute >= 800
     assert {path.fate for path in answer.paths if path.key.tree > 0} == {Fate.PRUNED}
@@ -181,7 +181,7 @@ def test_calls_that_became_futile_are_cancelled_and_charged_and_leave_no_mark() 
 def test_a_call_that_finishes_in_spite_of_its_cancellation_is_charged_what_it_used() -> None:
     flawless = World(3, palette=(1.0,), ending=256)
     generator, verifier = TreeGenerator(flawless), TreeVerifier(flawless)
-    current = Run(replace(LOCKSTEP, early_stopping=True), generator, verifier)
+    current = SearchRun(replace(LOCKSTEP, early_stopping=True), generator, verifier)
     session = generator.sessions[0]
     patient = session.expand
 
@@ -195,8 +195,8 @@ def test_a_call_that_finishes_in_spite_of_its_cancellation_is_charged_what_it_us
     spent = asyncio.run(current.execute()).ledger.by_role()
     judge = verifier.sessions[0]
     assert len(session.calls) == len(judge.calls) == 3
-    assert spent["generator"] == session.returned.plus(session.shared)
-    assert spent["verifier"] == judge.returned.plus(judge.shared)
+    assert spent["generator"] == session.returned.plus(session.shared_usage)
+    assert spent["verifier"] == judge.returned.plus(judge.shared_usage)
 
 
 def test_what_was_sampled_before_its_verifier_was_cancelled_is_charged_as_it_was() -> None:
@@ -210,14 +210,14 @@ def test_what_was_sampled_before_its_verifier_was_cancelled_is_charged_as_it_was
     ledger = ask(replace(LOCKSTEP, early_stopping=True), generator, verifier).ledger
     session = generator.sessions[0]
     assert (session.cancelled, verifier.sessions[0].cancelled) == (0, 2)
-    assert ledger.by_role()["generator"] == session.returned.plus(session.shared)
+    assert ledger.by_role()["generator"] == session.returned.plus(session.shared_usage)
 
 
 def test_a_call_that_ends_while_a_futile_one_is_cleaned_up_is_not_waited_for_again() -> None:
     flawless = World(3, palette=(1.0,), ending=256)
     request = replace(LOCKSTEP, early_stopping=True, configuration=Configuration("m", 3))
     generator = TreeGenerator(flawless)
-    current = Run(request, generator, TreeVerifier(flawless))
+    current = SearchRun(request, generator, TreeVerifier(flawless))
     session = generator.sessions[0]
     honest = session.expand
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.search.trees import EIGHTHS, OFTEN_FLAWLESS, World, play
 from uniscale_integrations.search.aggregation import AGGREGATIONS, aggregation
 from uniscale_integrations.search.beam import BeamSearch, Schedule, SearchSettings
-from uniscale_integrations.search.early_stopping import hopeless, patience
+from uniscale_integrations.search.early_stopping import patience, prune_reason
 from uniscale_integrations.search.paths import Fate, Path, PathKey
 from uniscale_integrations.space import Configuration
 
@@ -95,47 +95,47 @@ def path(tree: int, *scores: float, aggregate: str = "mean") -> Path:
 
 def test_a_path_is_stopped_as_soon_as_its_bound_falls_below_the_best() -> None:
     mean, leader = aggregation("mean"), path(0, 0.75, 0.75)
-    assert hopeless(path(1, 0.0), leader, mean, horizon=4, upper=1.0) == ""
-    assert "can reach 0.500 at most" in hopeless(path(1, 0.0, 0.0), leader, mean, horizon=4, upper=1.0)
-    assert "can reach 0.667 at most" in hopeless(path(1, 0.0), leader, mean, horizon=3, upper=1.0)
+    assert prune_reason(path(1, 0.0), leader, mean, horizon=4, upper=1.0) == ""
+    assert "can reach 0.500 at most" in prune_reason(path(1, 0.0, 0.0), leader, mean, horizon=4, upper=1.0)
+    assert "can reach 0.667 at most" in prune_reason(path(1, 0.0), leader, mean, horizon=3, upper=1.0)
 
 
 def test_the_less_a_verifier_can_give_the_earlier_a_path_is_stopped() -> None:
     mean, leader = aggregation("mean"), path(0, 0.75)
-    assert not hopeless(path(1, 0.25), leader, mean, horizon=4, upper=1.0)
-    assert hopeless(path(1, 0.25), leader, mean, horizon=4, upper=0.75)
+    assert not prune_reason(path(1, 0.25), leader, mean, horizon=4, upper=1.0)
+    assert prune_reason(path(1, 0.25), leader, mean, horizon=4, upper=0.75)
 
 
 def test_nothing_is_stopped_before_something_has_finished_with_a_value() -> None:
     mean = aggregation("mean")
-    assert not hopeless(path(1, 0.0), None, mean, 4, 1.0)
-    assert not hopeless(path(1, 0.0), path(0), mean, 4, 1.0)
+    assert not prune_reason(path(1, 0.0), None, mean, 4, 1.0)
+    assert not prune_reason(path(1, 0.0), path(0), mean, 4, 1.0)
 
 
 def test_a_path_without_a_value_is_left_alone() -> None:
     unscored = Path(PathKey(1, (0,)), ("step\n",), None)
-    assert not hopeless(unscored, path(0, 0.9), aggregation("mean"), 4, 1.0)
+    assert not prune_reason(unscored, path(0, 0.9), aggregation("mean"), 4, 1.0)
 
 
 def test_a_flawless_leader_stops_every_later_tree_before_its_first_step() -> None:
     for name in AGGREGATIONS:
         leader = path(1, 1.0, aggregate=name)
-        assert hopeless(path(2), leader, aggregation(name), 4, 1.0)
-        assert not hopeless(path(0), leader, aggregation(name), 4, 1.0)
+        assert prune_reason(path(2), leader, aggregation(name), 4, 1.0)
+        assert not prune_reason(path(0), leader, aggregation(name), 4, 1.0)
 
 
 @pytest.mark.parametrize(("aggregate", "stopped"), [("mean", True), ("min", True), ("product", True), ("last", False)])
 def test_a_flawless_path_stops_later_siblings_unless_a_low_score_can_be_made_up_for(aggregate: str, stopped: bool) -> None:
     leader = Path(PathKey(0, (0, 0)), ("a", "b"), (1.0, 1.0), 1.0)
     sibling = Path(PathKey(0, (1,)), ("c",), (1.0,), 1.0)
-    assert bool(hopeless(sibling, leader, aggregation(aggregate), 4, 1.0)) is stopped
+    assert bool(prune_reason(sibling, leader, aggregation(aggregate), 4, 1.0)) is stopped
 
 
 def test_the_smallest_flaw_cannot_tie_with_a_flawless_path() -> None:
     almost = 1.0 - 2**-53
-    assert hopeless(path(0, almost), path(1, 1.0), aggregation("mean"), 4, 1.0)
-    assert not hopeless(path(0, 1.0), path(1, 1.0), aggregation("mean"), 4, 1.0)
-    assert not hopeless(path(0, almost, aggregate="last"), path(1, 1.0), aggregation("last"), 4, 1.0)
+    assert prune_reason(path(0, almost), path(1, 1.0), aggregation("mean"), 4, 1.0)
+    assert not prune_reason(path(0, 1.0), path(1, 1.0), aggregation("mean"), 4, 1.0)
+    assert not prune_reason(path(0, almost, aggregate="last"), path(1, 1.0), aggregation("last"), 4, 1.0)
 
 
 def test_the_first_tree_of_the_leader_schedule_spares_the_others() -> None:
@@ -159,14 +159,14 @@ def test_no_path_is_hopeless_before_patience_is_over(
 ) -> None:
     scores, later, leader = [s * upper for s in scores], [s * upper for s in later], path(0, min(value, upper))
     rule, begun = aggregation(aggregate), path(1, *scores, aggregate=aggregate)
-    if hopeless(begun, leader, rule, horizon, upper):
+    if prune_reason(begun, leader, rule, horizon, upper):
         return
     steps = patience(begun, leader, rule, horizon, upper)
     assert 1 <= steps <= horizon - len(scores)
     for more in range(1, steps):
-        assert not hopeless(path(1, *scores, *later[:more], aggregate=aggregate), leader, rule, horizon, upper)
+        assert not prune_reason(path(1, *scores, *later[:more], aggregate=aggregate), leader, rule, horizon, upper)
     if steps < horizon - len(scores) and value < upper:
-        assert hopeless(path(1, *scores, *[0.0] * steps, aggregate=aggregate), leader, rule, horizon, upper)
+        assert prune_reason(path(1, *scores, *[0.0] * steps, aggregate=aggregate), leader, rule, horizon, upper)
 
 
 def test_best_of_n_with_a_weak_leader_samples_several_steps_at_once_and_with_a_strong_one_a_single_one() -> None:

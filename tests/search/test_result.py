@@ -34,7 +34,7 @@ def test_stopped_paths_do_not_vote() -> None:
     others = [path(1, "4", 0.75, fate) for fate in Fate if fate is not Fate.FINISHED]
     result = conclude([path(0, "5", 0.5), *others], "", [])
     assert result is not None
-    assert result.chosen is result.best
+    assert result.winner is result.best
     assert result.answer == "5"
 
 
@@ -47,10 +47,10 @@ def test_where_nothing_finished_the_deepest_best_path_stands_in_and_is_marked() 
     ]
     result = conclude(paths, "", ["noted"])
     assert result is not None
-    assert (result.text, result.cut, result.notes) == ("c", "no path finished", ("noted",))
+    assert (result.text, result.stop_reason, result.notes) == ("c", "no path finished", ("noted",))
     cut = conclude(paths, "deadline", [])
     assert cut is not None
-    assert cut.cut == "deadline"
+    assert cut.stop_reason == "deadline"
 
 
 def test_without_a_single_step_there_is_no_result() -> None:

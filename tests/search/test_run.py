@@ -16,7 +16,7 @@ from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ConfigurationError, VerifierError
 from uniscale_integrations.search.paths import Candidate, Fate, Path
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Request, Run, arun, run, settings_for
+from uniscale_integrations.search.run import Request, SearchRun, arun, run, settings_for
 from uniscale_integrations.space import Configuration
 
 WORLD = World(11, ending=50, words=40)
@@ -31,7 +31,7 @@ def test_an_answer_tells_what_was_found_and_how() -> None:
     assert answer.text in {path.text for path in finished}
     assert answer.answer == answer.text.split(",")[-1].rstrip(".")
     assert answer.decision_id is None
-    assert answer.cut == ""
+    assert answer.stop_reason == ""
 
 
 @pytest.mark.parametrize("question", ["", " \n\t"])
@@ -75,11 +75,11 @@ def test_early_stopping_is_off_with_a_note_where_a_verifier_compares_paths() -> 
 
 def test_notes_of_search_and_generator_are_reported() -> None:
     generator = TreeGenerator(WORLD)
-    current = Run(REQUEST, generator, TreeVerifier(WORLD, path_local=False))
+    current = SearchRun(REQUEST, generator, TreeVerifier(WORLD, path_local=False))
     generator.sessions[0].notes.append("smaller batches")
     answer = asyncio.run(current.execute())
-    assert answer.notes[0].startswith("early stopping is off")
-    assert answer.notes[-1] == "smaller batches"
+    assert answer.warnings[0].startswith("early stopping is off")
+    assert answer.warnings[-1] == "smaller batches"
 
 
 def test_both_sessions_are_closed_once() -> None:
@@ -141,7 +141,7 @@ def test_ctrl_c_gives_the_best_answer_so_far(how: str) -> None:
     generator = TreeGenerator(WORLD, tamper=interrupting(how, 2))
     verifier = TreeVerifier(WORLD)
     answer = run(replace(REQUEST, early_stopping=False), generator, verifier)
-    assert answer.cut == "interrupted"
+    assert answer.stop_reason == "interrupted"
     assert max(path.depth for path in answer.paths) == 2
     assert any(path.fate is Fate.FINISHED for path in answer.paths)
     assert answer.score is not None
@@ -178,10 +178,10 @@ def test_the_ledger_is_what_generator_and_verifier_used(
     answer = run(request, generator, verifier)
     session, judge = generator.sessions[0], verifier.sessions[0]
     spent = answer.ledger.by_role()
-    assert spent["generator"] == session.returned.plus(session.shared).plus(session.lost)
-    assert spent["verifier"] == judge.returned.plus(judge.shared)
+    assert spent["generator"] == session.returned.plus(session.shared_usage).plus(session.lost)
+    assert spent["verifier"] == judge.returned.plus(judge.shared_usage)
     by_fate = answer.ledger.by_fate()
-    assert by_fate["prompt"] == session.shared.plus(judge.shared)
+    assert by_fate["prompt"] == session.shared_usage.plus(judge.shared_usage)
     if session.cancelled == judge.cancelled == 0:
         assert set(by_fate) <= {path.fate.value for path in answer.paths} | {"prompt"}
         own = NOTHING
@@ -196,13 +196,13 @@ def test_cancelled_calls_are_in_the_ledger_at_their_estimate() -> None:
     answer = run(replace(REQUEST, early_stopping=False), generator, verifier)
     session = generator.sessions[0]
     assert session.lost != NOTHING
-    assert answer.ledger.by_role()["generator"] == session.returned.plus(session.shared).plus(session.lost)
+    assert answer.ledger.by_role()["generator"] == session.returned.plus(session.shared_usage).plus(session.lost)
     assert answer.ledger.by_role()["verifier"].compute == verifier.sessions[0].returned.plus(Usage(compute=20.0)).compute
 
 
 def test_the_same_request_gives_the_same_answer() -> None:
     def once() -> tuple[object, ...]:
         answer = asyncio.run(arun(REQUEST, TreeGenerator(WORLD), TreeVerifier(WORLD)))
-        return answer.text, answer.score, answer.notes, [(p.key, p.text, p.fate) for p in answer.paths], answer.ledger.charges
+        return answer.text, answer.score, answer.warnings, [(p.key, p.text, p.fate) for p in answer.paths], answer.ledger.charges
 
     assert once() == once()

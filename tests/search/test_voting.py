@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from uniscale_integrations.errors import ConfigurationError, VerifierError
 from uniscale_integrations.search.answers import normalise_answer
 from uniscale_integrations.search.paths import PathKey
-from uniscale_integrations.search.voting import Ballot, tally, vote
+from uniscale_integrations.search.voting import Ballot, vote
 
 ANSWERS = st.sampled_from(["7", "7.0", "8", "nine", None])
 VALUES = st.floats(0, 1)
@@ -35,7 +35,7 @@ ANY = ballots(VALUES) | ballots(st.none()) | ballots(VALUES | st.none())
 def test_the_order_of_the_ballots_does_not_matter(cast: list[Ballot], random: object) -> None:
     shuffled = cast.copy()
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert tally(shuffled) == tally(cast)
+    assert vote(shuffled) == vote(cast)
 
 
 @given(ballots(VALUES | st.none(), st.just("7")))
@@ -67,14 +67,6 @@ def test_a_single_ballot_wins(answer: str | None, value: float | None) -> None:
     assert vote([ballot]) is ballot
 
 
-@given(ANY)
-def test_the_tally_counts_every_sample_once_and_is_sorted(cast: list[Ballot]) -> None:
-    entries = tally(cast)
-    assert sum(entry.votes for entry in entries) == len(cast)
-    assert [entry.weight for entry in entries] == sorted((entry.weight for entry in entries), reverse=True)
-    assert entries[0].best == vote(cast)
-
-
 def test_the_sum_of_values_beats_one_high_value() -> None:
     assert vote(of(("8", 0.9), ("7", 0.5), ("7.0", 0.6))).key.tree == 2
 
@@ -99,11 +91,6 @@ def test_a_ballot_without_a_value_weighs_nothing_beside_ballots_with_one() -> No
     assert vote(of(("8", None), ("8", None), ("7", 0.1))).answer == "7"
 
 
-def test_repeated_samples_count_each() -> None:
-    cast = of(("8", 0.5), ("7", 0.4))
-    assert vote([cast[0], replace(cast[1], count=2)]).answer == "7"
-
-
 def test_no_ballots_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="at least one ballot"):
         vote([])
@@ -124,7 +111,6 @@ TEXTS = ("The moon is far away.", "It is the sun that is far from the earth.", "
 
 def test_of_texts_without_an_answer_and_without_values_the_medoid_wins() -> None:
     assert vote(prose(*TEXTS)).key.tree == 2
-    assert tally(prose(*TEXTS))[0].best.key.tree == 2
     assert vote(prose(*TEXTS[:2])).key.tree == 0
 
 

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.search.beam import BeamSearch, SearchSettings
 from uniscale_integrations.search.events import SearchObserver
-from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, Scored
+from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, ScoredCandidate
 from uniscale_integrations.search.ports import Sampling, Verdict
 from uniscale_integrations.search.run import Answer, Request, arun
 from uniscale_integrations.space import Configuration
 
 EIGHTHS = tuple(eighth / 8 for eighth in range(9))
 OFTEN_FLAWLESS = (1.0, 1.0, 1.0, 0.5, 0.9999999999999999)
-LONGEST = 100
+MAX_LENGTH = 100
 """Steps after which an answer that does not end is given up."""
 PROMPT = Usage(prompt_tokens=20.0, compute=20.0)
 
@@ -69,7 +69,7 @@ class World:
             candidate = self.candidate(tree, said, index)
             said, usage, index = said + candidate.steps, usage.plus(candidate.usage), 0
             new = said[len(steps) :]
-            if candidate.final or len(new) >= (LONGEST if rest else most):
+            if candidate.final or len(new) >= (MAX_LENGTH if rest else most):
                 new = new if len(new) <= most else (*new[: most - 1], "".join(new[most - 1 :]))
                 return Candidate(new, candidate.final, usage)
 
@@ -82,11 +82,11 @@ class World:
         part = self.palette[number % len(self.palette)] if self.palette else number / 2**64
         return min(self.upper, part * self.upper)
 
-    def expand(self, expansion: Expansion) -> list[Scored]:
+    def expand(self, expansion: Expansion) -> list[ScoredCandidate]:
         """The scored candidates of an expansion."""
         tree, steps = expansion.path.key.tree, expansion.path.steps
         made = [self.several(tree, steps, index, expansion.steps, expansion.rest) for index in range(expansion.count)]
-        return [Scored(candidate, self.scores(steps, candidate.steps)) for candidate in made]
+        return [ScoredCandidate(candidate, self.scores(steps, candidate.steps)) for candidate in made]
 
 
 def play(search: BeamSearch, world: World, order: Random | None = None) -> BeamSearch:
@@ -141,7 +141,7 @@ class TreeGeneratorSession:
 
     def __init__(self, owner: TreeGenerator, sampling: Sampling) -> None:
         self.together = owner.together
-        self.shared = NOTHING
+        self.shared_usage = NOTHING
         self.notes: list[str] = []
         self.calls: list[list[Expansion]] = []
         self.returned = NOTHING
@@ -155,7 +155,7 @@ class TreeGeneratorSession:
         return Usage(prompt_tokens=1.0, completion_tokens=4.0, compute=100.0).scaled(expansion.count)
 
     async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
-        self.shared = PROMPT
+        self.shared_usage = PROMPT
         self.calls.append(list(expansions))
         try:
             made = [await asyncio.gather(*(self._one(wish, i) for i in range(wish.count))) for wish in expansions]
@@ -226,7 +226,7 @@ class TreeVerifierSession:
     """One question at a `TreeVerifier`; remembers what it was asked and what it spent."""
 
     def __init__(self, owner: TreeVerifier) -> None:
-        self.shared = NOTHING
+        self.shared_usage = NOTHING
         self.calls: list[list[tuple[Path, Candidate]]] = []
         self.returned = NOTHING
         self.closed = 0
@@ -234,7 +234,7 @@ class TreeVerifierSession:
         self._owner = owner
 
     async def score(self, items: Sequence[tuple[Path, Candidate]]) -> Sequence[Verdict]:
-        self.shared = PROMPT
+        self.shared_usage = PROMPT
         self.calls.append(list(items))
         honest_verdicts: list[Verdict] = [
             (self._owner.world.scores(path.steps, candidate.steps), Usage(prompt_tokens=2.0, compute=3.0))
@@ -277,9 +277,9 @@ def search(qp: int = 1, cp: int = 1, bs: int = 1, **settings: object) -> BeamSea
     return BeamSearch(Configuration("m", qp, cp, bs), SearchSettings(**settings))  # type: ignore[arg-type]
 
 
-def step(text: str, score: float | None, final: bool = False) -> Scored:
+def step(text: str, score: float | None, final: bool = False) -> ScoredCandidate:
     """A candidate of one step as it comes back scored."""
-    return Scored(Candidate((text,), final), None if score is None else (score,))
+    return ScoredCandidate(Candidate((text,), final), None if score is None else (score,))
 
 
 def fates(found: BeamSearch) -> dict[str, Fate]:

@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 import reasoning_gym
 
-from training.tasks import FAMILIES, GENERATORS, LEVELS, MOST_STEPS, problems, sample
+from training.tasks import FAMILIES, GENERATORS, LEVELS, MAX_STEPS, problems, sample
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.search.answers import same_answer
 
@@ -41,7 +41,7 @@ def test_the_exact_solution_ends_in_the_answer_of_reasoning_gym(family: str) -> 
 def test_word_problems_have_short_integer_solutions(level: int) -> None:
     for problem in islice(problems("word_problems", level, 9, "train"), 200):
         assert problem.answer.lstrip("-").isdigit()
-        assert 2 <= len(problem.steps) <= MOST_STEPS
+        assert 2 <= len(problem.steps) <= MAX_STEPS
 
 
 def test_the_questions_that_the_package_ships_are_all_held_out() -> None:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uniscale_integrations.errors import ConfigurationError, StateError
-from uniscale_integrations.verifiers.calibration import FEWEST, MANY, Calibration, brier, held_out, reliability
+from uniscale_integrations.verifiers.calibration import MIN_ISOTONIC_PAIRS, MIN_PAIRS, Calibration, brier, held_out, reliability
 
 PAIRS = st.lists(
-    st.tuples(st.sampled_from([n / 16 for n in range(17)]), st.sampled_from([0.0, 0.5, 1.0])), min_size=FEWEST, max_size=400
+    st.tuples(st.sampled_from([n / 16 for n in range(17)]), st.sampled_from([0.0, 0.5, 1.0])), min_size=MIN_PAIRS, max_size=400
 )
 
 
@@ -21,14 +21,14 @@ PAIRS = st.lists(
 def test_a_map_is_monotone_and_stays_within_0_and_1(pairs: list[tuple[float, float]]) -> None:
     scores, correct = zip(*pairs, strict=True)
     found = Calibration.fit(scores, correct)
-    assert found.method == ("platt" if len(pairs) < MANY else "isotonic")
+    assert found.method == ("platt" if len(pairs) < MIN_ISOTONIC_PAIRS else "isotonic")
     values = [found(score) for score in np.linspace(0.0, 1.0, 101)]
     assert all(0.0 <= value <= 1.0 for value in values)
     assert (np.diff(values) >= -1e-12).all()
     assert Calibration.of(json.loads(json.dumps(found.body()))) == found
 
 
-@pytest.mark.parametrize("count", [FEWEST, 100, MANY, 5000])
+@pytest.mark.parametrize("count", [MIN_PAIRS, 100, MIN_ISOTONIC_PAIRS, 5000])
 def test_it_makes_a_verifier_honest(count: int) -> None:
     rng = np.random.default_rng(count)
     truth = rng.uniform(size=2 * count)
@@ -37,12 +37,12 @@ def test_it_makes_a_verifier_honest(count: int) -> None:
     found = Calibration.fit(scores[:count], correct[:count])
     told = [found(score) for score in scores[count:]]
     assert brier(told, correct[count:]) < brier(scores[count:], correct[count:])
-    if count >= MANY:
+    if count >= MIN_ISOTONIC_PAIRS:
         assert np.abs(np.array(told) - truth[count:]).mean() < 0.09
 
 
 def test_certainty_is_not_learned_from_a_few() -> None:
-    found = Calibration.fit([0.5] * FEWEST, [1.0] * FEWEST)
+    found = Calibration.fit([0.5] * MIN_PAIRS, [1.0] * MIN_PAIRS)
     assert 0.9 < found(0.5) < 0.97
 
 

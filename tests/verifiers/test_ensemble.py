@@ -36,7 +36,7 @@ class Fixed:
         return [(self.scores, Usage(compute=1.0))] * (len(items) if self.replies is None else self.replies)
 
     @property
-    def shared(self) -> Usage:
+    def shared_usage(self) -> Usage:
         return Usage(prompt_tokens=2)
 
     def retain(self, paths: Collection[Path]) -> None:
@@ -91,7 +91,7 @@ def test_sessions_are_opened_retained_and_closed_together() -> None:
     first, second = Fixed((0.5,)), Fixed((0.5,))
     session = Ensemble([(first, 1), (second, 1)]).open("question")
     session.retain([ROOT])
-    assert session.shared == Usage(prompt_tokens=4)
+    assert session.shared_usage == Usage(prompt_tokens=4)
     session.close()
     assert first.events == second.events == ["open question", "retain 1", "close"]
 

@@ -10,7 +10,7 @@ from langchain_core.language_models import GenericFakeChatModel
 
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.models.chat import Asked, ChatStepModel, Continuation, Reply
+from uniscale_integrations.models.chat import ChatStepModel, Completion, CompletionRequest, Continuation
 from uniscale_integrations.search.paths import Candidate, Path, PathKey
 from uniscale_integrations.verifiers import LLMJudge
 
@@ -22,21 +22,21 @@ class Saying:
 
     name = "gpt-judge"
     stop: Sequence[str] = ()
-    abilities: frozenset[str] = frozenset()
+    capabilities: frozenset[str] = frozenset()
     continuations: Sequence[Continuation] = ()
 
     def __init__(self, says: Callable[[str], str]) -> None:
         self.says = says
-        self.asked: list[Asked] = []
+        self.asked: list[CompletionRequest] = []
 
-    async def complete(self, asked: Asked) -> Reply:
+    async def complete(self, asked: CompletionRequest) -> Completion:
         self.asked.append(asked)
-        return Reply(self.says(asked.conversation.turns[-1].text), usage=Usage(prompt_tokens=100.0, completion_tokens=10.0))
+        return Completion(self.says(asked.conversation.turns[-1].text), usage=Usage(prompt_tokens=100.0, completion_tokens=10.0))
 
 
 def judge(says: Callable[[str], str], calibrated: Callable[[float], float] | None = None) -> tuple[LLMJudge, Saying]:
     client = Saying(says)
-    return LLMJudge(ChatStepModel(client), "Is it polite?", price=(1.0, 10.0), calibrated=calibrated), client
+    return LLMJudge(ChatStepModel(client), "Is it polite?", price=(1.0, 10.0), calibration=calibrated), client
 
 
 def test_it_reads_question_and_answer_and_its_tokens_are_charged() -> None:

@@ -90,7 +90,7 @@ def test_only_new_tokens_are_read_and_the_question_once() -> None:
             session.retain([path(*STEPS[: depth + 1])])
             assert usage.prompt_tokens == lengths[depth]
     assert passes.shapes == [(1, len(QUESTION) + 1), *((1, length) for length in lengths)]
-    assert session.shared.prompt_tokens == len(QUESTION) + 1
+    assert session.shared_usage.prompt_tokens == len(QUESTION) + 1
 
 
 def test_what_two_trees_have_both_said_is_read_and_charged_once() -> None:

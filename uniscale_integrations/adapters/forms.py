@@ -9,8 +9,7 @@ from typing import Any
 from uniscale_integrations.answers import checks
 from uniscale_integrations.concurrency.processes import in_process
 from uniscale_integrations.concurrency.threads import LONG
-from uniscale_integrations.search.conversation import Call as ToolCall
-from uniscale_integrations.search.conversation import Valid
+from uniscale_integrations.search.conversation import ToolCall, Validator
 
 SECONDS = 1.0
 """Time limit for checking one answer against a schema."""
@@ -70,7 +69,7 @@ def choice_in(choice: object) -> str:
     return str(choice or "auto")
 
 
-def validator(tools: Sequence[Any], choice: Any, form: Any) -> Valid | None:
+def validator(tools: Sequence[Any], choice: Any, form: Any) -> Validator | None:
     """A check that the text of an answer has the requested form; `None` where any will do.
 
     Args:
@@ -102,7 +101,7 @@ def validator(tools: Sequence[Any], choice: Any, form: Any) -> Valid | None:
     return calls_tools
 
 
-def fits_schema(schema: Mapping[str, Any]) -> Valid:
+def fits_schema(schema: Mapping[str, Any]) -> Validator:
     """A check that the text of an answer fits a schema, as JSON or as the arguments of a tool call.
 
     Example:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from uniscale_integrations.models.chat.client import Asked as CompletionRequest
+from uniscale_integrations.models.chat.client import CompletionRequest
 
 FIELDS: Mapping[str, Sequence[str]] = {
     "max_tokens": ("max_tokens", "num_predict", "max_output_tokens", "num_output"),

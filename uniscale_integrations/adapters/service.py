@@ -23,7 +23,7 @@ from uniscale_integrations.adapters.stopping import Until
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import SearchFailed
 from uniscale_integrations.policy.objective import Mode
-from uniscale_integrations.search.agreed import Agreed
+from uniscale_integrations.search.agreed import CommonPrefix
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.ports import Sampling
@@ -137,14 +137,14 @@ async def answer(
     *,
     observe: Observer | None = None,
     emit: Emit | None = None,
-    shown: Callable[[], bool] = lambda: False,
+    has_output: Callable[[], bool] = lambda: False,
 ) -> Answer:
     """The engine's answer to a call.
 
     Args:
         engine: answers.
         call: of a framework's model.
-        observe: as of `UniScale.arun`, likewise `emit` and `shown`.
+        observe: as of `UniScale.arun`, likewise `emit` and `has_output`.
 
     Raises:
         Exception: where every model failed, the first provider's own error, which the framework's error handling expects; otherwise what
@@ -159,7 +159,7 @@ async def answer(
             models=call.models,
             observe=observe,
             emit=emit,
-            shown=shown,
+            has_output=has_output,
         )
     except SearchFailed as error:
         if error.errors:
@@ -186,7 +186,7 @@ async def stream(
     chunks = dialect.chunks(call)
     feed = _Feed(call, chunks, observe)
     work = asyncio.create_task(
-        answer(engine, call, observe=feed.observe, emit=feed.emit, shown=feed.has_steps), context=dialect.context()
+        answer(engine, call, observe=feed.observe, emit=feed.emit, has_output=feed.has_steps), context=dialect.context()
     )
     work.add_done_callback(feed.close)
     try:
@@ -216,8 +216,8 @@ class _Feed:
     def __init__(self, call: Call, chunks: Chunks[Any], observe: Observer | None) -> None:
         stop = call.conversation.stop
         self.pieces: asyncio.Queue[Any] = asyncio.Queue()
-        self._chunks, self._observe, self._atomic = chunks, observe, call.conversation.whole
-        self._agreed, self._until_step, self._until_piece = Agreed(), Until(stop), Until(stop)
+        self._chunks, self._observe, self._atomic = chunks, observe, call.conversation.atomic
+        self._agreed, self._until_step, self._until_piece = CommonPrefix(), Until(stop), Until(stop)
         self._textual, self._plain, self._steps = True, False, False
 
     def observe(self, event: Event) -> None:

@@ -22,8 +22,8 @@ def stamp(answer: Answer) -> dict[str, Any]:
         "configuration": {"model": model, "qp": qp, "cp": cp, "bs": bs},
         "score": answer.score,
         "ledger": answer.ledger.as_dict(),
-        "cut": answer.cut,
-        "notes": list(answer.notes),
+        "cut": answer.stop_reason,
+        "notes": list(answer.warnings),
     }
 
 

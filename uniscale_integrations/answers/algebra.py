@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from uniscale_integrations.answers import mathematics
-from uniscale_integrations.answers.sameness import Equal, grouped
+from uniscale_integrations.answers.sameness import Equal, group_values
 from uniscale_integrations.answers.value import Value
 from uniscale_integrations.answers.values import read_values
 from uniscale_integrations.concurrency.processes import WORKERS
 from uniscale_integrations.concurrency.threads import in_thread
-from uniscale_integrations.errors import Crowded, NotInTime
+from uniscale_integrations.errors import NotInTime, WorkersBusy
 
 ONE = 1.0
 """Seconds in which two expressions are compared; those that take longer cannot be told to be equal."""
@@ -36,7 +36,7 @@ def equal_expressions(left: str, right: str) -> bool | None:
         return None
     try:
         return _compared(left, right)
-    except Crowded:
+    except WorkersBusy:
         # Not remembered: that says nothing of the expressions.
         return None
 
@@ -45,7 +45,7 @@ def equal_expressions(left: str, right: str) -> bool | None:
 def _compared(left: str, right: str) -> bool | None:
     try:
         equal: bool | None = WORKERS.call(mathematics.__name__, mathematics.equal_mathematics.__name__, left, right, seconds=ONE)
-    except Crowded:
+    except WorkersBusy:
         raise
     except NotInTime:
         return None
@@ -70,45 +70,45 @@ async def groups_by_algebra(answers: Sequence[str], question: str = "", notes: l
         [0, 0, 1]
     """
     values = read_values(answers, question)
-    return grouped(values, await equalities(values, notes))
+    return group_values(values, await equalities(values, notes))
 
 
 async def equalities(values: Sequence[Value], notes: list[str] | None = None) -> Equal | None:
-    """What `grouped` will ask about the expressions among these answers, found out without holding up the event loop.
+    """What `group_values` will ask about the expressions among these answers, found out without holding up the event loop.
 
     Returns:
         An `Equal` that answers at once; `None` where no expressions are to be compared.
     """
     if not any(value.expression for value in values):
         return None
-    asked: dict[tuple[str, str], None] = {}
+    candidates: dict[tuple[str, str], None] = {}
 
     def ask(left: str, right: str) -> bool:
         # Where no two are equal all are asked about that may be, so that nothing is left to be asked afterwards.
-        asked[left, right] = None
+        candidates[left, right] = None
         return False
 
-    grouped(values, ask)
-    found, late = await in_thread(lambda: _all_compared(asked)) if asked else ({}, False)
+    group_values(values, ask)
+    verdicts, late = await in_thread(lambda: _compare_all(candidates)) if candidates else ({}, False)
     if late and notes is not None:
         notes.append(LATE)
-    return lambda left, right: found.get((left, right))
+    return lambda left, right: verdicts.get((left, right))
 
 
-def _all_compared(
+def _compare_all(
     pairs: Iterable[tuple[str, str]], clock: Callable[[], float] = time.monotonic
 ) -> tuple[dict[tuple[str, str], bool | None], bool]:
     """Of the pairs those for which there is time, and whether others were left."""
-    found: dict[tuple[str, str], bool | None] = {}
+    verdicts: dict[tuple[str, str], bool | None] = {}
     slow: set[str] = set()
     end = clock() + ALL
     for left, right in pairs:
         if clock() > end:
-            return found, True
+            return verdicts, True
         if any(side in slow for side in (left, right)):
             continue
-        began = clock()
-        found[left, right] = equal_expressions(left, right)
-        if found[left, right] is None and clock() - began > ONE:
+        start = clock()
+        verdicts[left, right] = equal_expressions(left, right)
+        if verdicts[left, right] is None and clock() - start > ONE:
             slow |= {left, right}
-    return found, bool(slow)
+    return verdicts, bool(slow)

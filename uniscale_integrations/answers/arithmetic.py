@@ -6,10 +6,10 @@ import re
 from fractions import Fraction
 from math import factorial
 
-MOST_BITS = 4096
+MAX_BITS = 4096
 """Of numerator and denominator, of every value on the way."""
 
-MOST_FACTORIAL = 300
+MAX_FACTORIAL = 300
 """Of which a factorial is computed."""
 
 DEEPEST = 30
@@ -29,7 +29,7 @@ def value_of(text: str) -> Fraction | None:
         text: of at most a few hundred characters.
 
     Returns:
-        `None` where it is no such expression, divides by zero, or has a value of more than `MOST_BITS` bits on the way.
+        `None` where it is no such expression, divides by zero, or has a value of more than `MAX_BITS` bits on the way.
 
     Example:
         >>> value_of("(1/2)/3"), value_of("1.5e3"), value_of("10^-3"), value_of("2^99999"), value_of("x")
@@ -47,14 +47,14 @@ def value_of(text: str) -> Fraction | None:
             tokens.append(sign)
         else:
             digits, shift = len(number), int(power[1:]) if power else 0
-            if digits > MOST_BITS // 4 or abs(shift) > MOST_BITS // 4:
+            if digits > MAX_BITS // 4 or abs(shift) > MAX_BITS // 4:
                 return None
             tokens.append(Fraction(number) * Fraction(10) ** shift)
         place = match.end()
     parser = _Parser(tokens)
     try:
-        found = parser.sum()
-        return found if parser.place == len(tokens) else None
+        value = parser.sum()
+        return value if parser.place == len(tokens) else None
     except (_NoValue, ZeroDivisionError):
         return None
 
@@ -76,17 +76,17 @@ class _Parser:
         return total
 
     def _product(self) -> Fraction:
-        total = self._signed()
+        total = self._term()
         while True:
             if (sign := self._next("*", "/")) is not None:
-                part = self._signed()
+                part = self._term()
                 total = _small(total * part if sign == "*" else total / part)
             elif self.place < len(self._tokens) and self._tokens[self.place] == "(":
                 total = _small(total * self._power())
             else:
                 return total
 
-    def _signed(self) -> Fraction:
+    def _term(self) -> Fraction:
         negative = False
         while (sign := self._next("-", "+")) is not None:
             negative ^= sign == "-"
@@ -100,16 +100,16 @@ class _Parser:
         self._depth += 1
         if self._depth > DEEPEST:
             raise _NoValue
-        exponent = self._signed()
+        exponent = self._term()
         self._depth -= 1
-        if exponent.denominator != 1 or abs(exponent) * max(1, _bits(base)) > MOST_BITS:
+        if exponent.denominator != 1 or abs(exponent) * max(1, _bits(base)) > MAX_BITS:
             raise _NoValue
         return base ** int(exponent)
 
     def _atom(self) -> Fraction:
         value = self._factor()
         while self._next("!") is not None:
-            if value.denominator != 1 or not 0 <= value <= MOST_FACTORIAL:
+            if value.denominator != 1 or not 0 <= value <= MAX_FACTORIAL:
                 raise _NoValue
             value = Fraction(factorial(int(value)))
         return value
@@ -139,6 +139,6 @@ def _bits(value: Fraction) -> int:
 
 
 def _small(value: Fraction) -> Fraction:
-    if _bits(value) > MOST_BITS:
+    if _bits(value) > MAX_BITS:
         raise _NoValue
     return value

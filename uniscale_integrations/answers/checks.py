@@ -57,9 +57,11 @@ def conforms(schema: str, value: object) -> bool:
 
 @lru_cache(maxsize=8)
 def _validator(schema: str) -> Any:
-    jsonschema, known = import_module("jsonschema"), import_module("jsonschema_specifications")
-    read = json.loads(schema)
-    return jsonschema.validators.validator_for(read, default=jsonschema.Draft202012Validator)(read, registry=known.REGISTRY)
+    jsonschema, specifications = import_module("jsonschema"), import_module("jsonschema_specifications")
+    content = json.loads(schema)
+    return jsonschema.validators.validator_for(content, default=jsonschema.Draft202012Validator)(
+        content, registry=specifications.REGISTRY
+    )
 
 
 def last_json(text: str) -> list[object]:
@@ -68,7 +70,7 @@ def last_json(text: str) -> list[object]:
     >>> last_json('At first {"a": 1}, then {"a": 2}.'), last_json("none")
     ([{'a': 2}], [])
     """
-    whole = _decoded(text)
+    whole = _decode(text)
     if whole:
         return whole
     last: list[object] = []
@@ -81,10 +83,10 @@ def last_json(text: str) -> list[object]:
             break
         except ValueError:
             position = opening.end()
-    return last or _decoded(extract_answer(text) or "")
+    return last or _decode(extract_answer(text) or "")
 
 
-def _decoded(text: str) -> list[object]:
+def _decode(text: str) -> list[object]:
     try:
         return [_DECODER.decode(text)]
     except (ValueError, RecursionError):

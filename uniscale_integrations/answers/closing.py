@@ -5,24 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from uniscale_integrations.answers.echo import repeated
-from uniscale_integrations.answers.formulae import displayed, plain_formula, result_of, whole_formula
-from uniscale_integrations.answers.mentioned import MOST_WORDS, in_words, measured, of_a_kind, values_in
+from uniscale_integrations.answers.echo import repetition
+from uniscale_integrations.answers.formulae import join_displays, plain_formula, result_of, whole_formula
+from uniscale_integrations.answers.mentioned import MAX_WORDS, in_words, measured, of_a_kind, values_in
 from uniscale_integrations.answers.outstanding import outstanding
 from uniscale_integrations.answers.question import about
-from uniscale_integrations.answers.sentences import CITED, EXPLAINED, NAMED, SENTENCE_END, cleaned, stated
+from uniscale_integrations.answers.sentences import CITATION, NAME, REASON, SENTENCE_END, bare_statement, clean
 from uniscale_integrations.answers.values import read_value
 
-LONGEST_BARE_ANSWER = 40
+MAX_BARE_ANSWER_LENGTH = 40
 """Characters up to which a last line without a number is taken for an answer."""
 
-LONGEST_COUNT = 80
+MAX_COUNT_LENGTH = 80
 """Characters up to which a sentence is about what it counts; longer ones only mention numbers."""
 
-LONGEST_LINE = 2_000
+MAX_LINE_LENGTH = 2_000
 """Characters at the end of a line that are looked at."""
 
-MOST_LINES = 60
+MAX_LINES = 60
 """At the end of a text that are looked at."""
 
 _OFFER = re.compile(
@@ -48,7 +48,7 @@ _CONCLUSION = re.compile(
 _COMES_TO = re.compile(r"=|\b(?:equals|is equal to|comes to|amounts to|adds up to)\b")
 _YES_NO = re.compile(r"(?:yes|no|ja|nein|sí|si|oui|non|sim|não|да|нет)(?=[,.;:!—–]| [-—–])", re.IGNORECASE)
 _CALL = re.compile(r"[A-Za-z_][\w.]{0,60}\([^()\n]{0,80}\)")
-_REFERRED = re.compile(
+_REFERENCE = re.compile(
     r"\b(?:page|p\.|pp\.|chapter|section|step|figure|fig\.|table|equation|line|item|note|question|problem|part|seite|schritt|kapitel|página|étape)"
     r" {0,3}#?[0-9][0-9.]*",
     re.IGNORECASE,
@@ -74,24 +74,24 @@ def closing_answer(text: str, question: str = "") -> str | None:
     lines = _lines(text)
     if not lines:
         return None
-    asked = about(question)
-    found = _of_line(lines[-1], asked.names)
-    if found is None or (found in question and re.search("[0-9]", found)):
+    hints = about(question)
+    answer = _of_line(lines[-1], hints.names)
+    if answer is None or (answer in question and re.search("[0-9]", answer)):
         # A remark, or one that repeats what was given.
-        found = _emphasised(text) or found
-    if found is None and len(lines) > 1:
-        found = _answered_first(lines[0])
-    if found is None or in_words(read_value(found, question)):
+        answer = _bold_value(text) or answer
+    if answer is None and len(lines) > 1:
+        answer = _answered_first(lines[0])
+    if answer is None or in_words(read_value(answer, question)):
         # Prose, or a whole sentence: where it repeats the question, the rest of it is the answer.
-        said = repeated(text, asked)
-        return said if found is None or (said and len(said) < len(found)) else found
-    return found
+        rest = repetition(text, hints)
+        return rest if answer is None or (rest and len(rest) < len(answer)) else answer
+    return answer
 
 
 def _lines(text: str) -> list[str]:
     """The lines of a text without sources, offers, questions back, checks and rules behind the last one that matters."""
     lines = [
-        stripped[-LONGEST_LINE:] for line in displayed(text.strip().splitlines()[-MOST_LINES:]) if (stripped := line.strip())
+        content[-MAX_LINE_LENGTH:] for line in join_displays(text.strip().splitlines()[-MAX_LINES:]) if (content := line.strip())
     ]
     sources = next((place for place in range(len(lines) - 1, 0, -1) if _SOURCES.match(lines[place])), None)
     lines = lines if sources is None else lines[:sources]
@@ -99,9 +99,9 @@ def _lines(text: str) -> list[str]:
     while len(lines) > 1 and (lines[-1].endswith(asks) or _OFFER.match(lines[-1]) or _ASIDE.match(lines[-1])):
         lines.pop()
     return (
-        [CITED.sub("", line).strip() for line in (lines[0], lines[-1])]
+        [CITATION.sub("", line).strip() for line in (lines[0], lines[-1])]
         if len(lines) > 1
-        else [CITED.sub("", each) for each in lines]
+        else [CITATION.sub("", each) for each in lines]
     )
 
 
@@ -113,24 +113,26 @@ _ASIDE = re.compile(
     r"|(?:best|kind|warm)? ?regards\b|sincerely\b|yours\b|assistant$",
     re.IGNORECASE,
 )
-_CHOSEN = re.compile(
+_CHOICE = re.compile(
     r"(?:so |thus |therefore,? )?(?:the )?(?:option|choice|answer|statement) [*(]{0,3}([A-J])[)*]{0,3} is (?:the )?(?:only )?"
     r"(?:correct|right|best|true)(?: (?:one|answer|option|choice|statement))?\.?",
     re.IGNORECASE,
 )
 
 
-def _emphasised(text: str) -> str | None:
+def _bold_value(text: str) -> str | None:
     """The one value in bold, where a text has one."""
-    said = {answer for line in text.splitlines()[-MOST_LINES:] if "**" in line and (answer := outstanding(line[-LONGEST_LINE:]))}
-    answer = said.pop() if len(said) == 1 else ""
+    values = {
+        answer for line in text.splitlines()[-MAX_LINES:] if "**" in line and (answer := outstanding(line[-MAX_LINE_LENGTH:]))
+    }
+    answer = values.pop() if len(values) == 1 else ""
     return answer if answer and of_a_kind(answer) else None
 
 
 def _answered_first(line: str) -> str | None:
     """A first line that is an answer as a whole, which what follows explains."""
-    bare = cleaned(line)
-    if bare is None or len(line) > LONGEST_COUNT:
+    bare = clean(line)
+    if bare is None or len(line) > MAX_COUNT_LENGTH:
         return None
     value = read_value(bare)
     return (
@@ -143,41 +145,41 @@ def _answered_first(line: str) -> str | None:
 def _of_line(line: str, names: bool) -> str | None:
     if yes_no := _YES_NO.match(line):
         return yes_no[0]
-    if chosen := _CHOSEN.fullmatch(line):
-        return chosen[1].upper()
-    bare = cleaned(line)
+    if choice := _CHOICE.fullmatch(line):
+        return choice[1].upper()
+    bare = clean(line)
     if bare is None or not re.search(r"[\w∞∅]", bare):
         return None
     if formula := whole_formula(line):
         return result_of(formula)
-    if (found := outstanding(line)) is not None:
-        return _of_statement(found)
-    if len(line) <= LONGEST_COUNT and not _TELLS.match(bare) and of_a_kind(bare):
+    if (answer := outstanding(line)) is not None:
+        return _of_statement(answer)
+    if len(line) <= MAX_COUNT_LENGTH and not _TELLS.match(bare) and of_a_kind(bare):
         return bare
-    if len(line) <= LONGEST_COUNT and (subject := _SUBJECT.fullmatch(bare) or NAMED.fullmatch(bare)):
-        it = _PLACED.sub("", subject[1].strip())
+    if len(line) <= MAX_COUNT_LENGTH and (subject := _SUBJECT.fullmatch(bare) or NAME.fullmatch(bare)):
+        it = _PREPOSITION.sub("", subject[1].strip())
         if of_a_kind(it):
             return it
     if _CALL.fullmatch(line):
         return line
-    said = [each.strip() for each in SENTENCE_END.split(line) if each and each.strip()]
-    while len(said) > 1 and _OFFER.match(said[-1]):
-        said.pop()
-    *earlier, sentence = said
-    if concluded := _CONCLUSION.match(sentence):
-        earlier, sentence = [], concluded[1]
+    sentences = [each.strip() for each in SENTENCE_END.split(line) if each and each.strip()]
+    while len(sentences) > 1 and _OFFER.match(sentences[-1]):
+        sentences.pop()
+    *earlier, sentence = sentences
+    if conclusion := _CONCLUSION.match(sentence):
+        earlier, sentence = [], conclusion[1]
     if _HENCE.search(sentence):
         earlier = []
-    found = of_sentence(sentence, [line, *earlier] if earlier and len(line) > LONGEST_COUNT else earlier, names=names)
-    chosen = _CHOICE_FIRST.match(line) if found is None else None
-    return chosen[1] if chosen else found
+    answer = of_sentence(sentence, [line, *earlier] if earlier and len(line) > MAX_COUNT_LENGTH else earlier, names=names)
+    choice = _CHOICE_FIRST.match(line) if answer is None else None
+    return choice[1] if choice else answer
 
 
-def _of_statement(said: str) -> str:
+def _of_statement(statement: str) -> str:
     """What a whole sentence in bold says, where it names one value; anything else as it is."""
-    if len(said.split()) < 3 or of_a_kind(said) or not _IS.search(said) or not re.search("[0-9]", said):
-        return said
-    return of_sentence(said) or said
+    if len(statement.split()) < 3 or of_a_kind(statement) or not _IS.search(statement) or not re.search("[0-9]", statement):
+        return statement
+    return of_sentence(statement) or statement
 
 
 def of_sentence(sentence: str, earlier: Sequence[str] = (), *, names: bool = False) -> str | None:
@@ -186,29 +188,29 @@ def of_sentence(sentence: str, earlier: Sequence[str] = (), *, names: bool = Fal
         return str(complexity[-1])
     if formula := plain_formula(_PARENTHESIS.sub("", sentence)):
         return result_of(formula)
-    said = _HENCE.split(_without_asides(sentence))[-1]
-    values = [] if names else list(values_in(said))
-    *before, after = _COMES_TO.split(said)
+    core = _HENCE.split(_without_asides(sentence))[-1]
+    values = [] if names else list(values_in(core))
+    *before, after = _COMES_TO.split(core)
     if before and (results := list(values_in(after))):
-        return results[0].text if len(results) == 1 or len(sentence) > LONGEST_COUNT else results[-1].text
+        return results[0].text if len(results) == 1 or len(sentence) > MAX_COUNT_LENGTH else results[-1].text
     if values:
         if earlier:
-            clause = said.rsplit(", ", 1)[-1]
-            counted = [each for each in values_in(clause) if not _YEAR.search(clause[: clause.find(each.text) + len(each.text)])]
-            return counted[0].text if len(counted) == 1 and len(clause.split()) <= MOST_WORDS + 2 else None
+            clause = core.rsplit(", ", 1)[-1]
+            counts = [each for each in values_in(clause) if not _YEAR.search(clause[: clause.find(each.text) + len(each.text)])]
+            return counts[0].text if len(counts) == 1 and len(clause.split()) <= MAX_WORDS + 2 else None
         different = {(value.value.kind, value.value.unit, value.value.key) for value in values}
         if len(different) == 1:
             return values[-1].text
-        *before, after = (_IS if len(different) == 2 else _IS_NOW).split(said)
-        if before and len(sentence) <= LONGEST_COUNT and (results := list(values_in(after))):
+        *before, after = (_IS if len(different) == 2 else _IS_NOW).split(core)
+        if before and len(sentence) <= MAX_COUNT_LENGTH and (results := list(values_in(after))):
             return results[0].text
-        return values[-1].text if len(different) == 2 and len(sentence) <= LONGEST_COUNT else None
-    if len(sentence) > LONGEST_COUNT or earlier or (not names and re.search(r"(?<![A-Za-z])[0-9]", said)):
+        return values[-1].text if len(different) == 2 and len(sentence) <= MAX_COUNT_LENGTH else None
+    if len(sentence) > MAX_COUNT_LENGTH or earlier or (not names and re.search(r"(?<![A-Za-z])[0-9]", core)):
         return None
-    subject = _SUBJECT.fullmatch(said)
-    if subject and len(subject[1].split()) < MOST_WORDS:
-        return stated(subject[1])
-    return cleaned(said) if len(said) <= LONGEST_BARE_ANSWER else None
+    subject = _SUBJECT.fullmatch(core)
+    if subject and len(subject[1].split()) < MAX_WORDS:
+        return bare_statement(subject[1])
+    return clean(core) if len(core) <= MAX_BARE_ANSWER_LENGTH else None
 
 
 _YEAR = re.compile(r"\b(?:in|since|by|until) [12][0-9]{3}$", re.IGNORECASE)
@@ -223,14 +225,14 @@ _SUBJECT = re.compile(
     r"(?:is|are|was|were|equals|will be)(?: therefore| thus| now| then)? (\S.*)",
     re.IGNORECASE,
 )
-_PLACED = re.compile(r"^(?:on|in|at|by|about|approximately|exactly) (?=\S*[0-9])")
+_PREPOSITION = re.compile(r"^(?:on|in|at|by|about|approximately|exactly) (?=\S*[0-9])")
 _IS = re.compile(
     r"\b(?:is|are|was|were|gives|makes|leaves|needs?|gets?|costs?|has|have|ist"
     r"|beträgt|betragen|kostet|cuesta|coûte|custa|sind|es|son|est|sont|é|são)\b",
     re.IGNORECASE,
 )
 _IS_NOW = re.compile(r"\b(?:is|are|gives|makes|leaves|ist|sind|es|son|est|sont|é|são)\b", re.IGNORECASE)
-_MENTIONED = re.compile(
+_MENTION = re.compile(
     r",? as (?:was|is|were|are|has been|have been) (?:\w+ ){0,2}\w+ (?:in|by|at|on|since) [^,]{1,40}$", re.IGNORECASE
 )
 _PARENTHESIS = re.compile(r"(?<![=∈:]) \([^()]{1,120}\)")
@@ -238,6 +240,6 @@ _PARENTHESIS = re.compile(r"(?<![=∈:]) \([^()]{1,120}\)")
 
 def _without_asides(sentence: str) -> str:
     """A sentence without parentheses, references and reasons."""
-    said = _MENTIONED.sub("", _REFERRED.sub("", _PARENTHESIS.sub("", sentence)))
-    explained = EXPLAINED.search(said)
-    return said[: explained.start()] if explained and re.search("[0-9]", said[: explained.start()]) else said
+    statement = _MENTION.sub("", _REFERENCE.sub("", _PARENTHESIS.sub("", sentence)))
+    reason = REASON.search(statement)
+    return statement[: reason.start()] if reason and re.search("[0-9]", statement[: reason.start()]) else statement

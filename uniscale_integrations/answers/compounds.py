@@ -9,27 +9,27 @@ from collections.abc import Hashable
 from uniscale_integrations.answers.arithmetic import value_of
 from uniscale_integrations.answers.plain import closes_at
 from uniscale_integrations.answers.question import About
-from uniscale_integrations.answers.sets import MOST_ITEMS, Read, read_items
+from uniscale_integrations.answers.sets import MAX_ITEMS, Reader, read_items
 from uniscale_integrations.answers.units import DIMENSIONS
 from uniscale_integrations.answers.value import Value
 
 
-def read_compound(text: str, asked: About, read: Read) -> Value | None:
+def read_compound(text: str, hints: About, reader: Reader) -> Value | None:
     """The value of a text in plain characters that is made of others.
 
     Args:
         text: of a few hundred characters.
-        asked: what the question says about it.
-        read: reads what it is made of.
+        hints: what the question says about it.
+        reader: reads what it is made of.
 
     >>> from uniscale_integrations.answers.numbers import read_number
     >>> from uniscale_integrations.answers.question import about
-    >>> part = lambda text, asked: read_number(text, asked) or Value("text", text)
+    >>> part = lambda text, hints: read_number(text, hints) or Value("text", text)
     >>> [read_compound(text, about(""), part).kind for text in ("(1, 2]", "1, 2, 3", "x = 3", "2x + 1")]
     ['interval', 'list', 'number', 'expression']
     """
     for compound in (_interval, read_items, _equation, _algebra):
-        value = compound(text, asked, read)
+        value = compound(text, hints, reader)
         if value is not None:
             return value
     return None
@@ -37,9 +37,9 @@ def read_compound(text: str, asked: About, read: Read) -> Value | None:
 
 _END = r"[-+]? ?(?:inf|[0-9./]+|[a-z0-9./*^()]*sqrt\([0-9]+\)|pi)"
 _BETWEEN = re.compile(rf"(?:([a-z]) in )?([\[(\]]) ?({_END}) ?[,;] ?({_END}) ?([\])\[])", re.IGNORECASE)
-_BOUND = re.compile(rf"([a-z]) ?(<=?|>=?) ?({_END})", re.IGNORECASE)
+_INEQUALITY = re.compile(rf"([a-z]) ?(<=?|>=?) ?({_END})", re.IGNORECASE)
 _BOUND_BY = re.compile(rf"({_END}) ?(<=?|>=?) ?([a-z])", re.IGNORECASE)
-_TURNED = str.maketrans("<>", "><")
+_MIRROR = str.maketrans("<>", "><")
 _BOUNDS = re.compile(rf"({_END}) ?(<=?|>=?) ?([a-z]) ?(<=?|>=?) ?({_END})", re.IGNORECASE)
 
 
@@ -48,7 +48,7 @@ _WITHOUT = r"(?:\\setminus|\\backslash|-|except(?: for)?|other than|but|without|
 _BUT = re.compile(
     rf"{_REALS}(?:,? {_WITHOUT} ?(?:(?:when |where )?[a-z] ?(?:=|!=) ?)?[⟨{{]?([-0-9./, a-z=!]+?)[⟩}}]?)?", re.IGNORECASE
 )
-_UNKNOWN = re.compile(r"[a-z] ?!?= ?", re.IGNORECASE)
+_VARIABLE = re.compile(r"[a-z] ?!?= ?", re.IGNORECASE)
 _UNEQUAL = re.compile(r"([a-z]) ?!= ?([^=<>!]{1,40}?)(?:(?:,| and|, and) \1 ?!= ?([^=<>!]{1,40}))?", re.IGNORECASE)
 
 
@@ -57,26 +57,26 @@ def _all_but(text: str) -> Value | None:
     if match := _UNEQUAL.fullmatch(text):
         left_out = [part for part in (match[2], match[3]) if part]
     elif match := _BUT.fullmatch(text):
-        left_out = re.split(r", (?:and )?|,| and | or ", _UNKNOWN.sub("", match[1])) if match[1] else []
+        left_out = re.split(r", (?:and )?|,| and | or ", _VARIABLE.sub("", match[1])) if match[1] else []
     else:
         return None
     points = [value_of(each.strip()) for each in left_out]
-    known = sorted(point for point in points if point is not None)
-    if len(known) < len(points):
+    values = sorted(point for point in points if point is not None)
+    if len(values) < len(points):
         return None
-    ends = [_end("-inf"), *known, _end("inf")]
+    ends = [_end("-inf"), *values, _end("inf")]
     return Value("interval", frozenset((low, False, high, False) for low, high in itertools.pairwise(ends)))
 
 
-def _interval(text: str, asked: About, read: Read) -> Value | None:
+def _interval(text: str, hints: About, reader: Reader) -> Value | None:
     if (most := _all_but(text)) is not None:
         return most
     parts = re.split(r" u | or ", text) if " u " in text or " or " in text else [text]
-    found = [_one_interval(part.strip(), asked) for part in parts[:MOST_ITEMS]]
-    if any(each is None for each in found):
+    intervals = [_one_interval(part.strip(), hints) for part in parts[:MAX_ITEMS]]
+    if any(each is None for each in intervals):
         return None
-    names = {each[0] for each in found if each is not None and each[0]}
-    ends = frozenset(each[1] for each in found if each is not None)
+    names = {each[0] for each in intervals if each is not None and each[0]}
+    ends = frozenset(each[1] for each in intervals if each is not None)
     name = names.pop() if len(names) == 1 else ""
     return Value("interval", ends, name, (ends,)) if not names else None
 
@@ -84,17 +84,17 @@ def _interval(text: str, asked: About, read: Read) -> Value | None:
 Ends = tuple[Hashable, bool, Hashable, bool]
 
 
-def _one_interval(text: str, asked: About) -> tuple[str, Ends] | None:
+def _one_interval(text: str, hints: About) -> tuple[str, Ends] | None:
     if match := _BETWEEN.fullmatch(text):
         name, opening, low, high, closing = match.groups()
         closed = opening == "[", closing == "]"
         # Two numbers in brackets of one kind may be a point or a list.
-        if name or closed[0] != closed[1] or "inf" in text or asked.interval:
+        if name or closed[0] != closed[1] or "inf" in text or hints.interval:
             return name or "", (_end(low), closed[0], _end(high), closed[1])
         return None
     if match := _BOUND_BY.fullmatch(text):
-        return _one_interval(f"{match[3]}{match[2].translate(_TURNED)}{match[1]}", asked)
-    if match := _BOUND.fullmatch(text):
+        return _one_interval(f"{match[3]}{match[2].translate(_MIRROR)}{match[1]}", hints)
+    if match := _INEQUALITY.fullmatch(text):
         name, relation, end = match.groups()
         if relation[0] == "<":
             return name, (_end("-inf"), False, _end(end), "=" in relation)
@@ -108,10 +108,10 @@ def _one_interval(text: str, asked: About) -> tuple[str, Ends] | None:
     return None
 
 
-def _end(said: str) -> Hashable:
-    said = said.replace(" ", "").removeprefix("+")
-    value = value_of(said)
-    return said.casefold() if value is None else value
+def _end(text: str) -> Hashable:
+    text = text.replace(" ", "").removeprefix("+")
+    value = value_of(text)
+    return text.casefold() if value is None else value
 
 
 _VERB = re.compile(r"\b(?:is|are|was|has|have|gives|so|the)\b", re.IGNORECASE)
@@ -121,11 +121,11 @@ _EQUATION = re.compile(
 )
 
 
-def _equation(text: str, asked: About, read: Read) -> Value | None:
+def _equation(text: str, hints: About, reader: Reader) -> Value | None:
     match = _EQUATION.fullmatch(text)
     if match is None or _VERB.search(match[1]):
         return None
-    inner = read(match[2].strip(), asked)
+    inner = reader(match[2].strip(), hints)
     if inner.kind == "number" and inner.unit in DIMENSIONS:
         return inner
     if inner.kind in ("number", "set", "interval", "list", "tuple", "expression") and not (inner.unit and inner.kind != "number"):
@@ -141,7 +141,7 @@ _LONG_WORD = re.compile(r"[a-zA-Z]{2,}")
 _FUNCTIONS = frozenset(["sqrt", "log", "ln", "sin", "cos", "tan", "exp", "pi", "inf", "frac"])
 
 
-def _algebra(text: str, asked: About, read: Read) -> Value | None:
+def _algebra(text: str, hints: About, reader: Reader) -> Value | None:
     if match := _COMPLEXITY.fullmatch(text):
         return Value("complexity", (match[1], re.sub(r"[\s*\\]|(?<=g)\(|\)$", "", match[2].casefold())))
     if not _ALGEBRA.fullmatch(text) or not re.search(r"[-+*/^=<>]|sqrt|\\|[0-9]\(?[a-z]|pi|log|ln|[a-z)]!", text):
@@ -154,7 +154,7 @@ def _algebra(text: str, asked: About, read: Read) -> Value | None:
 
 
 _ARGUMENT = re.compile(r"\b(log|ln|sin|cos|tan|exp) ([0-9a-z]+)(?![0-9a-z(])")
-_NAMED = re.compile(r"\b(?:pi|log|ln|sin|cos|tan|exp)(?![a-zA-Z])")
+_FUNCTION = re.compile(r"\b(?:pi|log|ln|sin|cos|tan|exp)(?![a-zA-Z])")
 
 
 def _in_latex(text: str) -> str:
@@ -165,4 +165,4 @@ def _in_latex(text: str) -> str:
         if closing < inside:
             return text
         text = f"{text[:place]}\\√{{{text[inside + 1 : closing]}}}{text[closing + 1 :]}"
-    return _NAMED.sub(lambda found: f"\\{found[0]} ", text.replace("√", "sqrt"))
+    return _FUNCTION.sub(lambda match: f"\\{match[0]} ", text.replace("√", "sqrt"))

@@ -5,29 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from uniscale_integrations.answers.closing import LONGEST_BARE_ANSWER, closing_answer, of_sentence
+from uniscale_integrations.answers.closing import MAX_BARE_ANSWER_LENGTH, closing_answer, of_sentence
 from uniscale_integrations.answers.labels import labels
-from uniscale_integrations.answers.normal_form import LONGEST_STRUCTURE, parse_structure
+from uniscale_integrations.answers.normal_form import MAX_STRUCTURE_LENGTH, parse_structure
 from uniscale_integrations.answers.question import about
-from uniscale_integrations.answers.sentences import cleaned, stated
+from uniscale_integrations.answers.sentences import bare_statement, clean
 from uniscale_integrations.answers.values import ITEM, read_value
 
-LONGEST_MARKED = 100_000
+MAX_MARKED_LENGTH = 100_000
 """Characters at the end of a text in which an answer is looked for that is boxed or announced."""
 
-LONGEST_TAIL = 20_000
+MAX_TAIL_LENGTH = 20_000
 """Characters at the end of a text in which any other answer is looked for."""
 
-MOST_LINES = 100
+MAX_LINES = 100
 """Of a list."""
 
-LONGEST_BETWEEN = 60
+MAX_GAP_LENGTH = 60
 """Characters between two boxes that hold one answer together."""
 
-MOST_FENCES = 60
+MAX_FENCES = 60
 """Before and behind blocks, the last ones."""
 
-LONGEST_ANSWER = 2_000
+MAX_ANSWER_LENGTH = 2_000
 """Characters of what follows a label."""
 
 _WIDE_DIGITS = {0xFEE0 + ord(sign): sign for sign in "0123456789.%"}
@@ -84,13 +84,13 @@ def extract_answer(text: str, question: str = "") -> str | None:
     text = without_drafts(text)
     if (whole := _whole(text)) is not None:
         return whole
-    text = text[-LONGEST_MARKED:]
+    text = text[-MAX_MARKED_LENGTH:]
     if not text.isascii():
         text = text.translate(_WIDE_DIGITS)
-    if marked := _marked(text):
-        return marked
-    text = text[-LONGEST_TAIL:]
-    return _term(text, question) or _fenced(text) or _enumerated(text) or closing_answer(text, question)
+    if mark := _final_mark(text):
+        return mark
+    text = text[-MAX_TAIL_LENGTH:]
+    return _term(text, question) or _in_fence(text) or _enumeration(text) or closing_answer(text, question)
 
 
 def without_drafts(text: str) -> str:
@@ -102,20 +102,20 @@ def without_drafts(text: str) -> str:
     """
     if "<" not in text and "◁" not in text:
         return text
-    kept, place, depth = list[str](), 0, 0
+    parts, place, depth = list[str](), 0, 0
     for mark in _DRAFT.finditer(text):
         opens = mark[1] is not None or mark[0] == "◁think▷"
         if opens:
             if depth == 0:
-                kept.append(text[place : mark.start()])
+                parts.append(text[place : mark.start()])
             depth += 1
         elif depth:
             depth -= 1
             place = mark.end()
         else:
             # It began before this text does, as where a template has opened it.
-            kept, place = [], mark.end()
-    return "".join(kept) if depth else "".join((*kept, text[place:]))
+            parts, place = [], mark.end()
+    return "".join(parts) if depth else "".join((*parts, text[place:]))
 
 
 def _whole(text: str) -> str | None:
@@ -123,18 +123,18 @@ def _whole(text: str) -> str | None:
     whole = text.strip()
     if whole[:1] + whole[-1:] not in ("{}", "[]"):
         return None
-    return whole if len(whole) > LONGEST_STRUCTURE or parse_structure(whole) is not None else None
+    return whole if len(whole) > MAX_STRUCTURE_LENGTH or parse_structure(whole) is not None else None
 
 
-def _marked(text: str) -> str | None:
+def _final_mark(text: str) -> str | None:
     """What is boxed or labelled, whichever comes last."""
-    boxed, labelled = _boxed(text), _labelled(text)
-    if boxed is None or (labelled is not None and labelled[0] > boxed[0]):
-        return None if labelled is None else labelled[1]
-    return boxed[1]
+    box, label = _in_box(text), _behind_label(text)
+    if box is None or (label is not None and label[0] > box[0]):
+        return None if label is None else label[1]
+    return box[1]
 
 
-def _boxed(text: str) -> tuple[int, str] | None:
+def _in_box(text: str) -> tuple[int, str] | None:
     """The last of what is boxed, in LaTeX or as judges give a verdict, "[[A]]"."""
     last, answer = -1, ""
     if "[[" in text:
@@ -142,24 +142,24 @@ def _boxed(text: str) -> tuple[int, str] | None:
             last, answer = verdict.start(), verdict[1]
     if "boxed" not in text and "fbox" not in text:
         return (last, answer) if answer else None
-    opened: list[int] = []
+    starts: list[int] = []
     ended = -1
     for token in _BRACE.finditer(text):
         if token["box"]:
-            opened.append(token.end())
+            starts.append(token.end())
         elif token[0] == "{":
-            opened.append(-1)
-        elif token[0] == "}" and opened:
-            start = opened.pop()
+            starts.append(-1)
+        elif token[0] == "}" and starts:
+            start = starts.pop()
             content = text[start : token.start()].strip() if start > last else ""
             if content:
                 box = text.rfind("\\", 0, start)
-                several = 0 <= ended <= box <= ended + LONGEST_BETWEEN and _ALSO.fullmatch(text, ended, box)
+                several = 0 <= ended <= box <= ended + MAX_GAP_LENGTH and _ALSO.fullmatch(text, ended, box)
                 last, answer, ended = start, f"{answer} or {content}" if several else content, token.end()
     return (last, answer) if answer else None
 
 
-def _labelled(text: str) -> tuple[int, str] | None:
+def _behind_label(text: str) -> tuple[int, str] | None:
     """The last answer that is announced, with where that begins."""
     hashes = [match.end() for match in _HASHES.finditer(text)] if "####" in text else []
     for place in reversed(labels(text)):
@@ -169,16 +169,16 @@ def _labelled(text: str) -> tuple[int, str] | None:
         if answer and hashes:
             break
     for place in reversed(hashes):
-        line = text[place : place + LONGEST_ANSWER].split("\n", 1)[0]
+        line = text[place : place + MAX_ANSWER_LENGTH].split("\n", 1)[0]
         label = next(iter(labels(line)), 0)
-        if answer := cleaned(line[label:]):
+        if answer := clean(line[label:]):
             return place, answer
     return None
 
 
 def _after(text: str, place: int) -> str | None:
     """What stands behind a label: on its line, or on the next one that is not empty."""
-    rest = text[place : place + LONGEST_ANSWER].lstrip()
+    rest = text[place : place + MAX_ANSWER_LENGTH].lstrip()
     if hence := _HENCE.match(rest):
         rest = rest[hence.end() :].lstrip()
     if not rest:
@@ -187,7 +187,7 @@ def _after(text: str, place: int) -> str | None:
         return text[place:].strip()
     if (opens := _FENCE_OPENS.match(rest)) and (closes := _FENCE_CLOSES.search(rest, opens.end())):
         return rest[: closes.end()]
-    answer = stated(rest.split("\n", 1)[0])
+    answer = bare_statement(rest.split("\n", 1)[0])
     if answer and _SENTENCE.match(answer) and read_value(answer).kind == "text":
         return of_sentence(answer) or answer
     return answer
@@ -201,7 +201,7 @@ def _term(text: str, question: str) -> str | None:
     return str(terms.pop()) if len(terms) == 1 else None
 
 
-def _fenced(text: str) -> str | None:
+def _in_fence(text: str) -> str | None:
     """The last fenced block: of JSON what it holds, of anything else the block itself."""
     if "```" not in text:
         return None
@@ -217,7 +217,7 @@ def _fenced(text: str) -> str | None:
 def _last_block(text: str) -> str | None:
     """The last block between fences, with them. Looking for the end of each from its beginning would be quadratic where none has one."""
     begin = len(text)
-    for _ in range(MOST_FENCES):
+    for _ in range(MAX_FENCES):
         if (fence := text.rfind("```", 0, begin)) < 0:
             break
         begin = fence
@@ -236,19 +236,25 @@ def _last_block(text: str) -> str | None:
     return block
 
 
-def _enumerated(text: str) -> str | None:
+def _enumeration(text: str) -> str | None:
     """The items of numbered lines or of bullets, where a text is nothing else but what announces them and a remark behind them."""
     lines = [line for line in text.strip().splitlines() if line.strip()]
-    items = [ITEM.fullmatch(line) for line in lines[:MOST_LINES]]
+    items = [ITEM.fullmatch(line) for line in lines[:MAX_LINES]]
     begins = next((place for place, item in enumerate(items) if item), len(items))
-    listed = [item for item in items[begins:] if item]
-    behind = lines[begins + len(listed) :]
-    if len(listed) < 2 or begins > 1 or not all(items[begins : begins + len(listed)]) or len(behind) > 1 or not _remarks(behind):
+    entries = [item for item in items[begins:] if item]
+    behind = lines[begins + len(entries) :]
+    if (
+        len(entries) < 2
+        or begins > 1
+        or not all(items[begins : begins + len(entries)])
+        or len(behind) > 1
+        or not _remarks(behind)
+    ):
         return None
-    if [int(item[1] or 0) for item in listed] not in (list(range(1, len(listed) + 1)), [0] * len(listed)):
+    if [int(item[1] or 0) for item in entries] not in (list(range(1, len(entries) + 1)), [0] * len(entries)):
         return None
-    short = all(len(cleaned(item[2]) or "") <= LONGEST_BARE_ANSWER for item in listed)
-    return "\n".join(line.strip() for line in lines[begins : begins + len(listed)]) if short else None
+    short = all(len(clean(item[2]) or "") <= MAX_BARE_ANSWER_LENGTH for item in entries)
+    return "\n".join(line.strip() for line in lines[begins : begins + len(entries)]) if short else None
 
 
 def _remarks(lines: Sequence[str]) -> bool:

@@ -21,43 +21,43 @@ def whole_formula(line: str) -> str | None:
 
 _OPENS = re.compile(r"\s{0,9}(\\\[|\$\$)")
 _ENDS = {"\\[": "\\]", "$$": "$$"}
-_ALIGNED = re.compile(r"\\(?:begin|end)\{(?:aligned|align\*?|gathered|split|equation\*?|gather\*?)\}")
+_ALIGNMENT = re.compile(r"\\(?:begin|end)\{(?:aligned|align\*?|gathered|split|equation\*?|gather\*?)\}")
 _ROW = re.compile(r"\\\\(?:\[[^\]\n]{0,9}\])?")
 
-MOST_ROWS = 30
+MAX_ROWS = 30
 """Lines of one displayed formula."""
 
 
-def displayed(lines: Sequence[str]) -> list[str]:
+def join_displays(lines: Sequence[str]) -> list[str]:
     r"""Lines with each displayed formula on one of them.
 
-    >>> displayed([r"So", r"\[", r"x = 4", r"\]"])
+    >>> join_displays([r"So", r"\[", r"x = 4", r"\]"])
     ['So', '\\[ x = 4 \\]']
     """
-    joined: list[str] = []
+    result: list[str] = []
     place = 0
     while place < len(lines):
         line = lines[place]
         place += 1
         opens = _OPENS.match(line)
         if opens is None or _ENDS[opens[1]] in line[opens.end() :]:
-            joined.append(line)
+            result.append(line)
             continue
-        end = next((at for at in range(place, min(len(lines), place + MOST_ROWS)) if _ENDS[opens[1]] in lines[at]), None)
+        end = next((at for at in range(place, min(len(lines), place + MAX_ROWS)) if _ENDS[opens[1]] in lines[at]), None)
         if end is None:
-            joined.append(line)
+            result.append(line)
             continue
         inner, _, behind = " ".join(each.strip() for each in lines[place - 1 : end + 1]).strip()[2:].partition(_ENDS[opens[1]])
-        joined.append(f"{opens[1]} {inner.strip()} {_ENDS[opens[1]]}{behind}")
+        result.append(f"{opens[1]} {inner.strip()} {_ENDS[opens[1]]}{behind}")
         place = end + 1
-    return joined
+    return result
 
 
 def _chain(formula: str) -> str:
     """The rows of an alignment as one, or of several formulae the last one."""
-    rows = [row.strip() for row in _ROW.split(_ALIGNED.sub("", formula).replace("&", "")) if row.strip()]
-    begun = max((at for at, row in enumerate(rows) if not row.startswith("=")), default=0)
-    return " ".join(rows[begun:])
+    rows = [row.strip() for row in _ROW.split(_ALIGNMENT.sub("", formula).replace("&", "")) if row.strip()]
+    start = max((at for at, row in enumerate(rows) if not row.startswith("=")), default=0)
+    return " ".join(rows[start:])
 
 
 _SET_IN = re.compile(r"\\(?:mathrm|ce|text|rm|,|;)|[{}_$*\s]|\((?:s|l|g|aq)\)")
@@ -96,20 +96,20 @@ def _exact(parts: Sequence[str]) -> str:
     return parts[-1]
 
 
-_ONE_SOLVED = r"\\?[a-zA-Z]+(?:_\{?\w{1,9}\}?)?\s?=\s?[^=,;]{1,60}?"
+_ONE_SOLUTION = r"\\?[a-zA-Z]+(?:_\{?\w{1,9}\}?)?\s?=\s?[^=,;]{1,60}?"
 _BESIDE = r"(?:[,;]|\\text\{\s?(?:and|or)\s?\}|\\q?quad|\\[,;\s]|\s(?:and|or)\s|\s){1,6}"
-_SOLVED = re.compile(rf"{_ONE_SOLVED}(?:{_BESIDE}{_ONE_SOLVED}){{1,5}}")
+_SOLUTION = re.compile(rf"{_ONE_SOLUTION}(?:{_BESIDE}{_ONE_SOLUTION}){{1,5}}")
 """Several unknowns with their values."""
 
 
 def result_of(formula: str) -> str:
     """What a formula comes to: the last part of "a = b = c", with the name that the first one is."""
-    if _ALIGNED.search(formula):
+    if _ALIGNMENT.search(formula):
         formula = _chain(formula)
     if reaction(formula):
         return formula
     formula = _LEADS_TO.split(formula)[-1].strip()
-    if _SOLVED.fullmatch(formula):
+    if _SOLUTION.fullmatch(formula):
         return formula
     first, *others = _EQUALS.split(formula)
     if not others:
@@ -117,16 +117,16 @@ def result_of(formula: str) -> str:
     last = _exact(others).strip().rstrip(".,")
     if _VARIABLE.fullmatch(first):
         return f"{first.strip()} = {last}"
-    solved = len(others) == 1 and re.fullmatch(r"-?[0-9.]+", last) and re.search(r"(?<![\\a-zA-Z])[a-z](?![a-zA-Z])", first)
-    return formula if solved else last
+    solution = len(others) == 1 and re.fullmatch(r"-?[0-9.]+", last) and re.search(r"(?<![\\a-zA-Z])[a-z](?![a-zA-Z])", first)
+    return formula if solution else last
 
 
 _MATHS = re.compile(
     r"[-+*/^=<>≤≥≠≈×·÷−–|∈∪]+|[-+−–(\[{|√]*(?:(?:[0-9]+(?:[.,][0-9]+)*)?(?:[a-zA-Z]'{0,2}|π|∞|sin|cos|tan|ln|log|exp|sqrt)?"
     r"(?:[⁰¹²³⁴-⁹₀-₉]|\^-?\{?\w{1,3}\}?|[-+*/×·^−√]|[()\[\]|!]|[0-9]|(?<![a-zA-Z])[a-zA-Z](?![a-zA-Z])|\([^()\s]{1,20}\)){0,12}),?"
 )
-_UNKNOWN = re.compile(r"(?<![a-zA-Z])[a-zA-Z](?:[²³^'(/]|(?![a-zA-Z]))|√|π")
-_RELATED = re.compile(r"[=<>≤≥∈]|[-+−*/^²³√]")
+_VARIABLE = re.compile(r"(?<![a-zA-Z])[a-zA-Z](?:[²³^'(/]|(?![a-zA-Z]))|√|π")
+_RELATION = re.compile(r"[=<>≤≥∈]|[-+−*/^²³√]")
 
 
 def plain_formula(sentence: str) -> str | None:
@@ -139,6 +139,6 @@ def plain_formula(sentence: str) -> str | None:
         start += 1
     formula = " ".join(words[start:]).rstrip(",")
     relation = re.search("[=<>≤≥∈]", formula)
-    if not (start > 0 or relation) or len(words) - start < 2 or not _UNKNOWN.search(formula) or not _RELATED.search(formula):
+    if not (start > 0 or relation) or len(words) - start < 2 or not _VARIABLE.search(formula) or not _RELATION.search(formula):
         return None
     return formula

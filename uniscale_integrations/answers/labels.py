@@ -41,7 +41,7 @@ _BEFORE = {
 _HEADING = re.compile(r"answer[ \t]{0,4}[*_:]{0,4}[ \t]{0,9}(?=\n)")
 _BEFORE_HEADING = re.compile(r"(?:^|\n)[ \t]{0,9}[*_#]{1,6}[ \t]{0,4}(?:final )?$")
 
-LONGEST_BEFORE = 40
+MAX_PREFIX_LENGTH = 40
 """Characters of a label that stand before its name."""
 
 
@@ -59,8 +59,8 @@ def labels(text: str) -> list[int]:
     for name in _NAME.finditer(small):
         start = name.start()
         for label, before in ((_LABEL, _BEFORE.get(name[0])), (_HEADING, _BEFORE_HEADING)):
-            found = label.match(small, start)
-            if found and (before is None or before.search(small[max(0, start - LONGEST_BEFORE) : start])):
-                ends.append(found.end())
+            match = label.match(small, start)
+            if match and (before is None or before.search(small[max(0, start - MAX_PREFIX_LENGTH) : start])):
+                ends.append(match.end())
                 break
     return ends

@@ -6,20 +6,20 @@ import re
 
 from uniscale_integrations.answers.calendar import date_of, time_of
 from uniscale_integrations.answers.numbers import DOTTED_GROUPS, GERMAN
-from uniscale_integrations.answers.plain import folded
+from uniscale_integrations.answers.plain import fold_wording
 from uniscale_integrations.answers.question import About
 from uniscale_integrations.answers.value import Value
 
 
-def read_literal(text: str, asked: About) -> Value | None:
+def read_literal(text: str, hints: About) -> Value | None:
     """The value of a text in plain characters, where it is of such a kind.
 
     >>> from uniscale_integrations.answers.question import about
     >>> [read_literal(text, about("")).kind for text in ("(B)", "yes", "1 May 2020", "10:30", "192.168.0.1", "v3.10", "3-2")]
     ['choice', 'yes or no', 'date', 'time', 'address', 'version', 'score']
     """
-    for read in (_choice, _yes_or_no, _moment, _address, _version, _score):
-        value = read(text, asked)
+    for reader in (_choice, _yes_or_no, _moment, _address, _version, _score):
+        value = reader(text, hints)
         if value is not None:
             return value
     return None
@@ -41,29 +41,29 @@ _ROMANS = re.compile(
 _LETTERS = re.compile(r"\(?[A-Z]\)?(?:(?:, ?(?:and |und |y |e |et )?| and | und | & | y | et )\(?[A-Z]\)?)+")
 
 
-def _choice(text: str, asked: About) -> Value | None:
+def _choice(text: str, hints: About) -> Value | None:
     if _LETTERS.fullmatch(text):
         return Value("choices", frozenset(re.findall(r"\b[A-Z]\b", text)))
     if _ROMANS.fullmatch(text) and (romans := re.findall(r"\b[IVX]+\b", text)) and (len(romans) > 1 or "only" in text.casefold()):
         return Value("choices", frozenset(romans))
     match = _LETTER.fullmatch(text)
-    if match is not None and not (asked.interval and match[1] == "R"):
+    if match is not None and not (hints.interval and match[1] == "R"):
         letter = match[1].upper()
-        marked = text.startswith("(") or text.endswith(")") or letter in dict(asked.options)
-        if marked or match[1] == letter:
+        letter_alone = text.startswith("(") or text.endswith(")") or letter in dict(hints.options)
+        if letter_alone or match[1] == letter:
             return Value("choice", letter)
-    return _of_options(text, asked) if asked.options else None
+    return _of_options(text, hints) if hints.options else None
 
 
-def _of_options(text: str, asked: About) -> Value | None:
+def _of_options(text: str, hints: About) -> Value | None:
     """The option that is named by its text, or by its text and its letter."""
-    said = folded(text)
-    letters = [letter for letter, option in asked.options if option == said]
+    wording = fold_wording(text)
+    letters = [letter for letter, option in hints.options if option == wording]
     if len(letters) == 1:
         return Value("choice", letters[0])
     for pattern, at, beside in ((_LETTER_BEHIND, 2, 1), (_OPTION_BEHIND, 1, 2)):
         match = pattern.fullmatch(text)
-        if match and folded(match[beside]) == dict(asked.options).get(match[at].upper()):
+        if match and fold_wording(match[beside]) == dict(hints.options).get(match[at].upper()):
             return Value("choice", match[at].upper())
     return None
 
@@ -72,7 +72,7 @@ _YES = frozenset(["yes", "yep", "yeah", "ja", "oui", "sí", "si", "sim", "да",
 _NO = frozenset(["no", "nope", "nein", "non", "não", "nao", "нет", "否", "いいえ", "不是", "incorrect"])
 
 
-def _yes_or_no(text: str, asked: About) -> Value | None:
+def _yes_or_no(text: str, hints: About) -> Value | None:
     first, _, rest = text.casefold().partition(",")
     first = first.strip(" .!")
     if first in _YES or first in _NO:
@@ -80,13 +80,13 @@ def _yes_or_no(text: str, asked: About) -> Value | None:
     return Value("truth", first == "true") if first in ("true", "false") and not rest else None
 
 
-def _moment(text: str, asked: About) -> Value | None:
+def _moment(text: str, hints: About) -> Value | None:
     small = text.casefold().removeprefix("on ")
     day = date_of(small)
     if day is not None:
-        return Value("number", day[0]) if asked.year and isinstance(day, tuple) else Value("date", day)
+        return Value("number", day[0]) if hints.year and isinstance(day, tuple) else Value("date", day)
     time = time_of(small)
-    return Value("time", time) if time is not None and not asked.score else None
+    return Value("time", time) if time is not None and not hints.score else None
 
 
 _ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:[:/][0-9]{1,5})?")
@@ -96,7 +96,7 @@ _TELEPHONE = re.compile(
 _LINK = re.compile(r"(?:[a-z]+://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 
 
-def _address(text: str, asked: About) -> Value | None:
+def _address(text: str, hints: About) -> Value | None:
     if _ADDRESS.fullmatch(text) or _LINK.fullmatch(text):
         return Value("address", text.casefold().rstrip("/"))
     if _TELEPHONE.fullmatch(text):
@@ -107,28 +107,28 @@ def _address(text: str, asked: About) -> Value | None:
 _VERSION_NUMBER = re.compile(
     r"(?:([A-Za-z][\w+#.-]*) )?(?:version )?v? ?([0-9]+(?:\.[0-9]+)*(?:[-.]?(?:rc|beta|alpha|b|a)[0-9]*)?)\+?", re.IGNORECASE
 )
-_DOTTED = re.compile(r"(?:[A-Za-z][\w+#.-]* )?v ?[0-9]+(?:\.[0-9]+)+|[0-9]+(?:\.[0-9]+){2,}", re.IGNORECASE)
+_DOTTED_VERSION = re.compile(r"(?:[A-Za-z][\w+#.-]* )?v ?[0-9]+(?:\.[0-9]+)+|[0-9]+(?:\.[0-9]+){2,}", re.IGNORECASE)
 
 
-def _version(text: str, asked: About) -> Value | None:
-    if asked.version and (match := _VERSION_NUMBER.fullmatch(text)) and (match[1] is None or "." in match[2]):
+def _version(text: str, hints: About) -> Value | None:
+    if hints.version and (match := _VERSION_NUMBER.fullmatch(text)) and (match[1] is None or "." in match[2]):
         name = (match[1] or "").casefold()
         name = "" if name in ("version", "release") else name
         return Value("version", match[2].casefold(), name, (match[2].casefold(),))
-    if _DOTTED.fullmatch(text) and not GERMAN.fullmatch(text) and not DOTTED_GROUPS.fullmatch(text):
+    if _DOTTED_VERSION.fullmatch(text) and not GERMAN.fullmatch(text) and not DOTTED_GROUPS.fullmatch(text):
         name, _, number = text.casefold().rpartition(" ")
         number = number.lstrip("v")
         return Value("version", number, name.removesuffix("v").strip(), (number,))
     return None
 
 
-_SCORED = re.compile(r"([0-9]{1,4}) ?([-:/]) ?([0-9]{1,4})")
+_SCORE_LINE = re.compile(r"([0-9]{1,4}) ?([-:/]) ?([0-9]{1,4})")
 _RATIO = re.compile(r"([0-9]+) ?(?::|to) ?([0-9]+)")
 
 
-def _score(text: str, asked: About) -> Value | None:
-    match = _SCORED.fullmatch(text)
-    if match and (asked.score or match[2] == "-"):
+def _score(text: str, hints: About) -> Value | None:
+    match = _SCORE_LINE.fullmatch(text)
+    if match and (hints.score or match[2] == "-"):
         return Value("score", (int(match[1]), int(match[3])))
     if match := _RATIO.fullmatch(text):
         return Value("ratio", (int(match[1]), int(match[2])))

@@ -13,7 +13,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import SupportsFloat
 
-MOST_CHARACTERS = 120
+MAX_CHARACTERS = 120
 """Longer expressions are left alone: simplifying them may take minutes."""
 
 _COMMAND = re.compile(r"\\(?:[a-zA-Z]+|[,;:! %{}])")
@@ -100,20 +100,20 @@ def _holds(left: str, right: str) -> bool | None:
     equal = equal_mathematics(left, right)
     if equal is not False:
         return equal
-    value, stated = numeric_value(left), numeric_value(right)
-    return value is not None and stated is not None and rounds(value, stated, right)
+    value, target = numeric_value(left), numeric_value(right)
+    return value is not None and target is not None and rounds(value, target, right)
 
 
-def rounds(value: Fraction | float, stated: Fraction | float, written: str) -> bool:
+def rounds(value: Fraction | float, target: Fraction | float, notation: str) -> bool:
     """Whether what is stated, and how it is written, is a decimal number that a value rounds to.
 
     >>> rounds(2 / 3, 0.67, "0.67"), rounds(2 / 3, 0.66, "0.66"), rounds(2 / 3, 1, "1")
     (True, False, False)
     """
-    decimals = written.partition(".")[2]
+    decimals = notation.partition(".")[2]
     if not decimals.isdigit() or not -1e15 < value < 1e15:
         return False
-    return abs(float(value - stated)) <= 0.5 * 10.0 ** -len(decimals) * (1 + 1e-9)
+    return abs(float(value - target)) <= 0.5 * 10.0 ** -len(decimals) * (1 + 1e-9)
 
 
 def _parsed(parse: Callable[..., list[SupportsFloat]], expression: str) -> list[SupportsFloat]:
@@ -130,7 +130,7 @@ def tame(text: str) -> bool:
     if "," in text and not text.startswith(("{", "\\{")):
         # math-verify reads a list as a set, so that "1, 2" would equal "2, 1".
         return False
-    if not 0 < len(text) <= MOST_CHARACTERS or _LONG_NUMBER.search(text):
+    if not 0 < len(text) <= MAX_CHARACTERS or _LONG_NUMBER.search(text):
         return False
     symbols = _COMMAND.sub(" ", text.replace("**", "^"))
     if not _SYMBOLS.fullmatch(symbols) or _WORD.search(symbols):

@@ -10,55 +10,59 @@ from uniscale_integrations.answers.units import DIMENSIONS, UNITS
 from uniscale_integrations.answers.value import Value
 from uniscale_integrations.answers.values import read_value
 
-MOST_WORDS = 6
+MAX_WORDS = 6
 """Of a date, an amount or another value that is looked for in a sentence."""
 
 WORDS = frozenset(["in", "a", "as", "at", "am", "b", "grad"])
 """Names of units that are words as well."""
 
-MOST_VALUES = 8
+MAX_VALUES = 8
 """Of a sentence that are looked at, the last ones."""
 
 
-class _Found(NamedTuple):
+class Mention(NamedTuple):
+    """A value where a text names it."""
+
     text: str
     value: Value
 
 
-_SIGNED = re.compile("\\\\?[-+\N{MINUS SIGN}\N{EN DASH}~\N{ALMOST EQUAL TO}]?[$€£¥₹(]?[-\N{MINUS SIGN}]?[0-9.]*[0-9]")
+_SIGNED_NUMBER = re.compile("\\\\?[-+\N{MINUS SIGN}\N{EN DASH}~\N{ALMOST EQUAL TO}]?[$€£¥₹(]?[-\N{MINUS SIGN}]?[0-9.]*[0-9]")
 _TYPES = frozenset(["date", "time", "version", "score", "ratio", "address", "telephone"])
 _CJK = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]"
 _CJK_DATE = re.compile(r"[0-9]{4} ?年(?: ?[0-9]{1,2} ?月)?(?: ?[0-9]{1,2} ?[日号])?|[0-9]{1,2} ?月 ?[0-9]{1,2} ?[日号]")
 _BESIDE_CJK = re.compile(rf"(?<=[0-9%])(?={_CJK})(?![年月日号时時点])|(?<={_CJK})(?<![年月])(?=[0-9])")
 
 
-def values_in(sentence: str) -> Iterator[_Found]:
+def values_in(sentence: str) -> Iterator[Mention]:
     """The values that a sentence names, each as long as it goes."""
     if not re.search("[0-9]", sentence):
         return
     words = _BESIDE_CJK.sub(" ", _CJK_DATE.sub(lambda date: f" {date[0].replace(' ', '')} ", sentence)).split()
-    starts = [place for place, word in enumerate(words) if _SIGNED.match(word) or _begins_value(words, place)][-MOST_VALUES:]
+    starts = [place for place, word in enumerate(words) if _SIGNED_NUMBER.match(word) or _begins_value(words, place)][
+        -MAX_VALUES:
+    ]
     end = 0
     for start in starts:
         if start < end:
             continue
-        for stop in range(min(len(words), start + MOST_WORDS), start, -1):
+        for stop in range(min(len(words), start + MAX_WORDS), start, -1):
             text = " ".join(words[start:stop]).rstrip(".,;:!?").rstrip(")") if "(" not in words[start] else words[start]
             value = read_value(text)
             if _counts(value):
-                end, text = _listed(words, stop, text)
-                yield _Found(text, read_value(text))
+                end, text = _with_list(words, stop, text)
+                yield Mention(text, read_value(text))
                 break
 
 
-def _listed(words: list[str], stop: int, text: str) -> tuple[int, str]:
+def _with_list(words: list[str], stop: int, text: str) -> tuple[int, str]:
     """A value with those that follow it in a list, and where the list ends."""
     while stop < len(words):
-        joined = words[stop - 1].endswith(",")
+        comma = words[stop - 1].endswith(",")
         after = stop + (words[stop].casefold() in _AND)
-        if not (joined or after > stop) or after >= len(words) or not _counts(read_value(words[after].rstrip(".,;:!?"))):
+        if not (comma or after > stop) or after >= len(words) or not _counts(read_value(words[after].rstrip(".,;:!?"))):
             break
-        text = f"{text}{',' * joined} {' '.join(words[stop : after + 1]).rstrip('.,;:!?')}"
+        text = f"{text}{',' * comma} {' '.join(words[stop : after + 1]).rstrip('.,;:!?')}"
         stop = after + 1
     return stop, text
 
@@ -101,8 +105,8 @@ def of_a_kind(line: str) -> bool:
     if value.kind in ("list", "set"):
         return not in_words(value)
     if value.kind == "expression":
-        return _DEFINED.fullmatch(line) is not None
+        return _DEFINITION.fullmatch(line) is not None
     return value.kind not in ("text", "json", "choice")
 
 
-_DEFINED = re.compile(r"[^=]*|[a-zA-Z]'{0,2}(?:\w|\([a-z]\))? ?= ?[^=]*")
+_DEFINITION = re.compile(r"[^=]*|[a-zA-Z]'{0,2}(?:\w|\([a-z]\))? ?= ?[^=]*")

@@ -10,18 +10,18 @@ from math import isfinite
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
-LONGEST = 1_000
+MAX_LENGTH = 1_000
 """Characters of an answer up to which marks and notation are looked at; what is longer is a text."""
 
-LONGEST_STRUCTURE = 20_000
+MAX_STRUCTURE_LENGTH = 20_000
 """Characters of JSON up to which order and spacing are ignored; what is longer is the same only where it is written alike."""
 
-LONGEST_LITERAL = 2_000
+MAX_LITERAL_LENGTH = 2_000
 """Characters of a list or an object in Python's notation."""
 
 _LITERAL = re.compile(r"(?:[^0-9]|[0-9]{1,30}(?![0-9a-zA-Z_])|(?<=[a-zA-Z_'\"])[0-9]{1,30})*")
 
-LONGEST_FOLDED = 20_000
+MAX_FOLD_LENGTH = 20_000
 """Characters of a text up to which case and spacing are ignored; what is longer is the same only where it is written alike."""
 
 _WRAPPERS = (("**", "**"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("`", "`"))
@@ -65,29 +65,29 @@ def normalise_answer(answer: str) -> str:
         >>> normalise_answer('{"b": 12.0, "a": "Paris"}')
         '{"a":"Paris","b":12}'
     """
-    return _normalised(answer) if len(answer) <= LONGEST else _long(answer)
+    return _normalise(answer) if len(answer) <= MAX_LENGTH else _long(answer)
 
 
 def _long(answer: str) -> str:
     """Of a text, in time linear in its length: nothing is remembered of it, and only case and spacing are ignored."""
     structure = parse_structure(answer.strip())
     if structure is not None and not _flat(structure):
-        return _dumped(structure)
-    if len(answer) > LONGEST_FOLDED:
+        return _dump(structure)
+    if len(answer) > MAX_FOLD_LENGTH:
         return answer
-    folded = " ".join(answer.casefold().split())
-    return folded if len(folded) > LONGEST else _normalised(folded)
+    wording = " ".join(answer.casefold().split())
+    return wording if len(wording) > MAX_LENGTH else _normalise(wording)
 
 
 @lru_cache(maxsize=4096)
-def _normalised(answer: str) -> str:
+def _normalise(answer: str) -> str:
     """The same, remembered: candidates repeat each other's answers, and a vote looks at each several times."""
     while True:
-        text = _unwrapped(answer)
+        text = _unwrap(answer)
         structure = parse_structure(text)
         if structure is not None and not _flat(structure):
-            return _dumped(structure)
-        text = _rewritten(text if structure is None else ", ".join(map(_plain, structure)))
+            return _dump(structure)
+        text = _rewrite(text if structure is None else ", ".join(map(_plain, structure)))
         if text == answer:
             return text
         answer = text
@@ -99,13 +99,13 @@ def parse_structure(text: str) -> dict[str, Json] | list[Json] | None:
     >>> parse_structure('{"a": 12.0}'), parse_structure("['1', True]"), parse_structure("[1, 2)")
     ({'a': 12}, ['1', True], None)
     """
-    if text[:1] + text[-1:] not in ("{}", "[]") or len(text) > LONGEST_STRUCTURE:
+    if text[:1] + text[-1:] not in ("{}", "[]") or len(text) > MAX_STRUCTURE_LENGTH:
         return None
-    for read in (json.loads, ast.literal_eval):
-        if read is ast.literal_eval and ("\\" in text or len(text) > LONGEST_LITERAL or not _LITERAL.fullmatch(text)):
+    for parser in (json.loads, ast.literal_eval):
+        if parser is ast.literal_eval and ("\\" in text or len(text) > MAX_LITERAL_LENGTH or not _LITERAL.fullmatch(text)):
             break
         try:
-            value = _canonical(read(text))
+            value = _canonical(parser(text))
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             continue
         if value and isinstance(value, (dict, list)):
@@ -130,7 +130,7 @@ def _canonical(value: object) -> Json:
     raise TypeError(f"JSON has no {type(value).__name__}")
 
 
-def _dumped(structure: Json) -> str:
+def _dump(structure: Json) -> str:
     return json.dumps(structure, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -139,10 +139,10 @@ def _flat(structure: dict[str, Json] | list[Json]) -> bool:
 
 
 def _plain(element: Json) -> str:
-    return element if isinstance(element, str) else _dumped(element)
+    return element if isinstance(element, str) else _dump(element)
 
 
-def _unwrapped(text: str) -> str:
+def _unwrap(text: str) -> str:
     while True:
         inner = _FENCE.sub(r"\1", text.strip()).strip()
         for opening, closing in _WRAPPERS:
@@ -156,13 +156,13 @@ def _unwrapped(text: str) -> str:
         text = inner
 
 
-def _rewritten(text: str) -> str:
+def _rewrite(text: str) -> str:
     text = text.casefold()
     if _bracketed(text):
         text = text[1:-1].replace(",", ", ")
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
-    return ", ".join(_unquoted(element) for element in text.strip().split(", "))
+    return ", ".join(_unquote(element) for element in text.strip().split(", "))
 
 
 def _bracketed(text: str) -> bool:
@@ -171,7 +171,7 @@ def _bracketed(text: str) -> bool:
     return text.startswith("[") and text.endswith("]") and bool(inner.strip()) and "[" not in inner and "]" not in inner
 
 
-def _unquoted(element: str) -> str:
+def _unquote(element: str) -> str:
     if len(element) > 2 and element[0] == element[-1] and element[0] in "'\"" and element[0] not in element[1:-1]:
         return element[1:-1]
     return element

@@ -12,15 +12,15 @@ from uniscale_integrations.answers.question import About
 from uniscale_integrations.answers.units import CURRENCIES, DIMENSIONS, unit
 from uniscale_integrations.answers.value import Value
 
-_SPACED = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:[ '_][0-9]{3})+(?![0-9])")
-_GROUPED = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,]|\.[0-9]+,)")
+_SPACE_GROUPS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:[ '_][0-9]{3})+(?![0-9])")
+_COMMA_GROUPS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,]|\.[0-9]+,)")
 _INDIAN = re.compile(r"(?<![0-9.,])[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?![0-9,])")
 GERMAN = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]+)?|[0-9]+,[0-9]+")
 _THOUSANDS = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?![0-9.])")
 DOTTED_GROUPS = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:\.[0-9]{3}){2,}(?![0-9.])")
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
 _SIGN = "[" + re.escape(CURRENCIES) + "]"
-_MEASURED = re.compile(
+_MEASUREMENT = re.compile(
     rf"([-+]?) ?({_SIGN}|us\$|r\$)? ?([-+]?)({_NUMBER}(?:e[-+]?[0-9]{{1,4}}(?![0-9a-z]))?(?: ?/ ?{_NUMBER})?|[0-9]+ [0-9]+ ?/ ?[0-9]+"
     rf"|(?:{_NUMBER} ?\*? ?)?10 ?\^ ?[-+]?[0-9]{{1,4}}|(?:{_NUMBER} ?\* ?)10 ?\^ ?\([-+]?[0-9]{{1,4}}\))"
     rf"(?: ?(-?[^0-9=<>+*^()/{OPEN}{CLOSE},.;:\[\]|-][^0-9=<>+*(),;:\[\]]{{0,40}}(?:\^[23])?))?",
@@ -38,38 +38,44 @@ _FRACTIONS = {
 }  # fmt: skip
 
 
-def read_number(text: str, asked: About) -> Value | None:
+def read_number(text: str, hints: About) -> Value | None:
     """The number that a text in plain characters is as a whole, with its unit.
 
     >>> from uniscale_integrations.answers.question import about
     >>> read_number("1,250 km", about("")).key, read_number("twelve", about("")).key, read_number("about 5", about(""))
     (1250000, 12, None)
     """
-    said = _INDIAN.sub(_digits, _GROUPED.sub(_digits, _SPACED.sub(_digits, text)))
-    said = DOTTED_GROUPS.sub(lambda found: found[0].replace(".", ""), said)
-    if asked.comma:
+    wording = _INDIAN.sub(_digits, _COMMA_GROUPS.sub(_digits, _SPACE_GROUPS.sub(_digits, text)))
+    wording = DOTTED_GROUPS.sub(lambda match: match[0].replace(".", ""), wording)
+    if hints.comma:
         # Where a comma stands before decimals, a point stands between thousands.
-        said = _THOUSANDS.sub(lambda found: found[0].replace(".", ""), said)
-    if asked.comma or _DECIMAL_COMMA.search(said):
-        said = GERMAN.sub(lambda found: found[0].replace(".", "").replace(",", "."), said) if "," in said else said
-    if "^-" in said or "*" in said:
-        said = _INVERSE.sub(lambda unit: f"/{unit[1]}" if unit[2] == "1" else f"/{unit[1]}^{unit[2]}", _TIMES.sub(" ", said))
-    if rate := _RATE.fullmatch(said):
-        return _rate(rate[1], rate[2], asked)
-    if (signed := _MINUS.match(said)) and (opposite := read_number(said[signed.end() :], asked)) and opposite.unit != "percent":
+        wording = _THOUSANDS.sub(lambda match: match[0].replace(".", ""), wording)
+    if hints.comma or _DECIMAL_COMMA.search(wording):
+        wording = GERMAN.sub(lambda match: match[0].replace(".", "").replace(",", "."), wording) if "," in wording else wording
+    if "^-" in wording or "*" in wording:
+        wording = _INVERSE.sub(
+            lambda unit: f"/{unit[1]}" if unit[2] == "1" else f"/{unit[1]}^{unit[2]}", _TIMES.sub(" ", wording)
+        )
+    if rate := _RATE.fullmatch(wording):
+        return _rate(rate[1], rate[2], hints)
+    if (
+        (minus := _MINUS.match(wording))
+        and (opposite := read_number(wording[minus.end() :], hints))
+        and opposite.unit != "percent"
+    ):
         return replace(opposite, key=-opposite.key, bare=tuple(-each for each in opposite.bare))  # type: ignore[operator]  # numbers
-    match = _MEASURED.fullmatch(said)
+    match = _MEASUREMENT.fullmatch(wording)
     if match is None:
-        return _in_words(said, asked) or _computed(said) or _together(said, asked)
+        return _in_words(wording, hints) or _compute(wording) or _together(wording, hints)
     sign, currency, other_sign, number, name = match.groups()
     value = _read_number(number)
     if value is None or (sign and other_sign):
         return None
     value = -value if "-" in (sign, other_sign) else value
-    return _measured(value, currency or "", (name or "").strip(), asked) or _computed(said)
+    return _measurement(value, currency or "", (name or "").strip(), hints) or _compute(wording)
 
 
-def _measured(value: Fraction, currency: str, name: str, asked: About) -> Value | None:
+def _measurement(value: Fraction, currency: str, name: str, hints: About) -> Value | None:
     word, _, rest = name.partition(" ")
     if word.casefold() in _SCALES:
         value, name = value * 10 ** _SCALES[word.casefold()], rest
@@ -79,15 +85,15 @@ def _measured(value: Fraction, currency: str, name: str, asked: About) -> Value 
         name = ""
     if not currency and not name:
         return Value("number", _exact(value))
-    measured, _, placed = name.rpartition(" ")
-    if placed in _PLACED and unit(measured).dimension in DIMENSIONS:
-        name = measured
+    quantity, _, suffix = name.rpartition(" ")
+    if suffix in _PLACE_WORDS and unit(quantity).dimension in DIMENSIONS:
+        name = quantity
     if name == "pi" or (name and not _names_a_unit(name)):
         return None
     measure = unit(currency or name)
     base = value * measure.factor
     if measure.dimension == "percent":
-        return Value("number", base, "percent", (base / 100, *((base,) if asked.percent else ())))
+        return Value("number", base, "percent", (base / 100, *((base,) if hints.percent else ())))
     return Value("number", _exact(base), measure.dimension, (_exact(value),))
 
 
@@ -104,20 +110,20 @@ _RATE = re.compile(
 _PERIODS = {"mo": "month", "mth": "month", "yr": "year", "annum": "year", "hr": "hour", "h": "hour", "wk": "week", "d": "day"}
 
 
-def _rate(amount: str, each: str, asked: About) -> Value | None:
+def _rate(amount: str, each: str, hints: About) -> Value | None:
     """An amount of money for each month, person or the like; "£12 per month" is not "£12 per year", and either may be said as "£12"."""
-    paid = read_number(amount.strip(), asked)
-    if paid is None or not paid.unit:
+    price = read_number(amount.strip(), hints)
+    if price is None or not price.unit:
         return None
     each = each.casefold()
     each = _PERIODS.get(each, each.removesuffix("s") if len(each) > 3 else each)
-    return replace(paid, unit=f"{paid.unit}/{each}")
+    return replace(price, unit=f"{price.unit}/{each}")
 
 
-_PLACED = frozenset("away long high tall wide deep thick old apart later earlier ago left total altogether".split())  # noqa: SIM905
+_PLACE_WORDS = frozenset("away long high tall wide deep thick old apart later earlier ago left total altogether".split())  # noqa: SIM905
 _MINUS = re.compile(r"(?:minus|negative|moins|menos) (?=[0-9$€£])", re.IGNORECASE)
 _NONE = frozenset("none nobody nothing keine keiner aucun aucune ninguno ninguna nenhum nenhuma".split())  # noqa: SIM905
-_CLOCKED = re.compile(
+_CLOCK = re.compile(
     r"([0-9]{1,4}) ?h(?:ours?|rs?)?\.? ?([0-9]{1,3}) ?m(?:in(?:ute)?s?)?\.?(?: ?([0-9]{1,3}) ?s(?:ec)?)?", re.IGNORECASE
 )
 _PARTS = re.compile(
@@ -126,22 +132,22 @@ _PARTS = re.compile(
 _OUT_OF = re.compile(r"([0-9]{1,9}) (?:out )?of (?:the )?([0-9]{1,9})(?: [a-z]+)?", re.IGNORECASE)
 
 
-def _together(text: str, asked: About) -> Value | None:
+def _together(text: str, hints: About) -> Value | None:
     """What parts of one dimension add up to, as in "2 hours and 15 minutes"; and "18 out of 20"."""
     if match := _OUT_OF.fullmatch(text):
         over = int(match[1]), int(match[2])
-        return Value("score", over) if asked.score else _computed(f"{over[0]}/{over[1]}")
-    if match := _CLOCKED.fullmatch(text):
+        return Value("score", over) if hints.score else _compute(f"{over[0]}/{over[1]}")
+    if match := _CLOCK.fullmatch(text):
         return Value("number", 3600 * int(match[1]) + 60 * int(match[2]) + int(match[3] or 0), "time")
     match = _PARTS.fullmatch(text)
-    parts = [read_number(part, asked) for part in match.groups() if part] if match else []
+    parts = [read_number(part, hints) for part in match.groups() if part] if match else []
     if not parts or any(part is None or part.unit not in ("time", "length", "mass") for part in parts):
         return None
-    known = [part for part in parts if part is not None]
-    if len({part.unit for part in known}) > 1:
+    terms = [part for part in parts if part is not None]
+    if len({part.unit for part in terms}) > 1:
         return None
-    total = sum(Fraction(part.key) for part in known if isinstance(part.key, (int, Fraction)))
-    return Value("number", _exact(Fraction(total)), known[0].unit)
+    total = sum(Fraction(part.key) for part in terms if isinstance(part.key, (int, Fraction)))
+    return Value("number", _exact(Fraction(total)), terms[0].unit)
 
 
 def _exact(value: Fraction) -> Fraction | int:
@@ -162,25 +168,25 @@ _NO_UNIT = frozenset(
 )
 
 
-def _digits(found: re.Match[str]) -> str:
-    return re.sub("[ ,'_]", "", found[0])
+def _digits(match: re.Match[str]) -> str:
+    return re.sub("[ ,'_]", "", match[0])
 
 
 def _read_number(number: str) -> Fraction | None:
-    mixed = re.fullmatch(r"([0-9]+) ([0-9]+) ?/ ?([0-9]+)", number)
-    if mixed:
-        whole, over, under = (int(part) for part in mixed.groups()) if len(number) < 60 else (0, 0, 0)
+    match = re.fullmatch(r"([0-9]+) ([0-9]+) ?/ ?([0-9]+)", number)
+    if match:
+        whole, over, under = (int(part) for part in match.groups()) if len(number) < 60 else (0, 0, 0)
         return whole + Fraction(over, under) if under else None
     return value_of(re.sub(r"(?<=[0-9]) +(?=10 ?\^)", "*", number))
 
 
-def _in_words(text: str, asked: About) -> Value | None:
-    said = text.casefold().replace("-", " ")
-    if asked.count and said in _NONE:
+def _in_words(text: str, hints: About) -> Value | None:
+    wording = text.casefold().replace("-", " ")
+    if hints.count and wording in _NONE:
         return Value("number", 0)
-    if said in _FRACTIONS:
-        return Value("number", _FRACTIONS[said])
-    first, *others = said.split() or [""]
+    if wording in _FRACTIONS:
+        return Value("number", _FRACTIONS[wording])
+    first, *others = wording.split() or [""]
     total = _WORDS.get(first)
     if total is None:
         return None
@@ -197,7 +203,7 @@ def _in_words(text: str, asked: About) -> Value | None:
     return Value("number", total * measure.factor, measure.dimension, (total,))
 
 
-def _computed(text: str) -> Value | None:
+def _compute(text: str) -> Value | None:
     """A number that is written as arithmetic."""
     value = value_of(text) if re.search(r"[0-9]", text) and not text.startswith("+-") else None
     return None if value is None else Value("number", _exact(value))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from uniscale_integrations.answers.formulae import result_of
-from uniscale_integrations.answers.mentioned import MOST_WORDS, WORDS, of_a_kind
-from uniscale_integrations.answers.sentences import NAMED, SENTENCE_END, cleaned
+from uniscale_integrations.answers.mentioned import MAX_WORDS, WORDS, of_a_kind
+from uniscale_integrations.answers.sentences import NAME, SENTENCE_END, clean
 from uniscale_integrations.answers.units import unit
 
-LONGEST_SENTENCE = 300
+MAX_SENTENCE_LENGTH = 300
 """Characters up to which what stands out in a sentence is its answer."""
 
 _BOLD = re.compile(r"\*\*([^*\n]{1,120})\*\*|(?<!\w)__([^_\n]{1,120})__(?!\w)")
@@ -41,17 +41,17 @@ def outstanding(line: str) -> str | None:
             group = [spans[len(spans) - len(group) - 1]]
         start, end = group[0].start(), group[-1].end()
         sentence = SENTENCE_END.split(line[:start])[-1] + line[start:end]
-        if len(sentence) > LONGEST_SENTENCE:
+        if len(sentence) > MAX_SENTENCE_LENGTH:
             return None
-        said = [result_of(next(part for part in span.groups() if part).strip()) for span in group]
-        joined = said[0] + "".join(
-            line[a.end() : b.start()] + each for a, b, each in zip(group, group[1:], said[1:], strict=False)
+        results = [result_of(next(part for part in span.groups() if part).strip()) for span in group]
+        text = results[0] + "".join(
+            line[a.end() : b.start()] + each for a, b, each in zip(group, group[1:], results[1:], strict=False)
         )
-        if len(joined.split()) > 2 * MOST_WORDS or (pattern is _FORMULA and re.fullmatch(r"\\?[a-zA-Z]+", joined)):
+        if len(text.split()) > 2 * MAX_WORDS or (pattern is _FORMULA and re.fullmatch(r"\\?[a-zA-Z]+", text)):
             return None
-        found = cleaned(joined + _unit_behind(line, end)) or ""
-        named = NAMED.fullmatch(found)
-        return named[1] if named and of_a_kind(named[1]) else found or None
+        answer = clean(text + _unit_behind(line, end)) or ""
+        name = NAME.fullmatch(answer)
+        return name[1] if name and of_a_kind(name[1]) else answer or None
     return None
 
 

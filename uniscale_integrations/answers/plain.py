@@ -16,7 +16,7 @@ DEEPEST = 40
 """Braces within braces up to which groups are read; what is deeper stays as it is."""
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
-_RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+")
+_SUPERSCRIPT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+")
 _VULGAR = re.compile("(?<=[0-9])(?=[¼½¾⅐-⅞])")
 _CHARACTERS = str.maketrans(
     {
@@ -38,13 +38,13 @@ _COMMANDS = {
     "ln": " ln ", "sin": " sin ", "cos": " cos ", "tan": " tan ", "euro": "€", "pounds": "£", "sim": "~", "approx": "~",
 }  # fmt: skip
 _COMMAND = re.compile(r"\\([a-zA-Z]+) ?")
-_ESCAPED = re.compile(r"\\([,;:! {}$%#&_])")
-_OF_ESCAPED = {",": " ", ";": " ", ":": " ", "!": "", " ": " ", "{": OPEN, "}": CLOSE}
+_ESCAPE = re.compile(r"\\([,;:! {}$%#&_])")
+_ESCAPE_VALUES = {",": " ", ";": " ", ":": " ", "!": "", " ": " ", "{": OPEN, "}": CLOSE}
 _SHORT_FRACTION = re.compile(r"\\frac\s*([0-9])\s*([0-9])(?![0-9])")
 _SHORT_OVER = re.compile(r"\\frac\s*([0-9a-zA-Z])\s*(?=\{)")
 _SHORT_UNDER = re.compile(r"(\\frac\s*\{[^{}]{1,40}\})\s*([0-9a-zA-Z])")
 _BINOMIAL = re.compile(r"\\[dt]?binom\s{0,9}\{\s{0,9}([0-9]{1,3})\s{0,9}\}\s{0,9}\{\s{0,9}([0-9]{1,3})\s{0,9}\}")
-_STACKED = re.compile(r"\^\{?([0-9]{1,6})\}?\s?/\s?_\{?([0-9]{1,6})\}?")
+_STACKED_FRACTION = re.compile(r"\^\{?([0-9]{1,6})\}?\s?/\s?_\{?([0-9]{1,6})\}?")
 _GROUP = re.compile(r"\\(?:frac|sqrt)(?![a-zA-Z])|[{}]")
 
 
@@ -60,26 +60,26 @@ def plain(answer: str) -> str:
         >>> plain(r"\{1, 3\}"), plain(r"\frac{\frac{1}{2}}{3}"), plain(r"12\text{ km}")
         ('⟨1, 3⟩', '(1/2)/3', '12 km')
     """
-    text = _STACKED.sub(r"\1/\2", _VULGAR.sub(" ", answer))
-    text = _RAISED.sub(lambda raised: "^" + raised[0].translate(_SUPERSCRIPTS), text)
+    text = _STACKED_FRACTION.sub(r"\1/\2", _VULGAR.sub(" ", answer))
+    text = _SUPERSCRIPT.sub(lambda match: "^" + match[0].translate(_SUPERSCRIPTS), text)
     text = unicodedata.normalize("NFKC", text).translate(_CHARACTERS).replace("$", "＄")
     if "\\" in text:
-        text = _unmarked(text)
+        text = _without_marks(text)
     text = _RAISING.sub("^", _SPACES.sub(" ", _dollars(text.replace("{,}", ",")))).strip()
     return text[1:].lstrip() if _PLUS.match(text) else text
 
 
-def _unmarked(text: str) -> str:
+def _without_marks(text: str) -> str:
     text = _DELIMITERS.sub("", _DEGREE.sub("°", text.replace("~", " ")))
     text = text.replace("\\＄", "＄＄")
-    text = _REPEATING.sub(_repeated, text)
+    text = _REPEATING.sub(_repeating_decimal, text)
     text = _BARE_ROOT.sub(lambda root: f"\\sqrt{{{root[1]}}}" if root[1] else "sqrt(", text)
     text = _BINOMIAL.sub(lambda over: str(comb(int(over[1]), int(over[2]))), text)
-    text = _ESCAPED.sub(lambda escaped: _OF_ESCAPED.get(escaped[1], escaped[1]), text)
+    text = _ESCAPE.sub(lambda match: _ESCAPE_VALUES.get(match[1], match[1]), text)
     text = _WORDING.sub(" ", text)
     text = _COMMAND.sub(lambda command: _COMMANDS.get(command[1], command[0]), text)
     text = _SHORT_OVER.sub(r"\\frac{\1}", _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text))
-    return _ungrouped(_SHORT_UNDER.sub(r"\1{\2}", text))
+    return _without_groups(_SHORT_UNDER.sub(r"\1{\2}", text))
 
 
 def _dollars(text: str) -> str:
@@ -94,14 +94,14 @@ _REPEATING = re.compile(r"([0-9]*)\.([0-9]{0,9})\\(?:overline|bar|overbar)\s*\{(
 _FORMULA = re.compile(r"(?:[A-Z][a-z]?[0-9]{0,3}){1,12}[+-]?")
 
 
-def _repeated(found: re.Match[str]) -> str:
+def _repeating_decimal(match: re.Match[str]) -> str:
     """A repeating decimal as a fraction."""
-    whole, once, again = found[1] or "0", found[2], found[3]
+    whole, once, again = match[1] or "0", match[2], match[3]
     over = int(whole + once + again) - int(whole + once)
     return f"({over}/{10 ** len(once) * (10 ** len(again) - 1)})"
 
 
-def _ungrouped(text: str) -> str:
+def _without_groups(text: str) -> str:
     """Groups in parentheses where they say anything, and fractions and roots as one writes them on a line."""
     pieces: list[list[str]] = [[]]
     heads: list[list[str]] = []
@@ -121,19 +121,19 @@ def _ungrouped(text: str) -> str:
                 return text
             inner, waiting = "".join(pieces.pop()).strip(), heads.pop()
             if waiting and waiting[0].startswith("over"):
-                pieces[-1].append(f"/{_enclosed(inner)}" + ")" * (waiting[0] != "over"))
+                pieces[-1].append(f"/{_enclose(inner)}" + ")" * (waiting[0] != "over"))
                 waiting = []
             elif waiting and waiting[0] == "frac":
                 # After a function or a letter it is one factor, of which nothing may be taken away.
                 alone = not re.search(r"[a-zA-Z)]\s*$", "".join(pieces[-1][-3:]))
                 before = " " if _after_digit(pieces[-1]) else "" if alone else "("
-                pieces[-1].append(f"{before}{_enclosed(inner)}")
+                pieces[-1].append(f"{before}{_enclose(inner)}")
                 waiting = ["over" if alone else "over and close"]
             elif waiting and waiting[0] == "sqrt":
                 pieces[-1].append(f"sqrt({inner})")
                 waiting = []
             elif _after_raise(pieces[-1]):
-                pieces[-1].append(_enclosed(inner))
+                pieces[-1].append(_enclose(inner))
             else:
                 pieces[-1].append(f" {inner} " if inner.isalpha() else f"{{{inner}}}" if "," in inner else inner)
         else:
@@ -144,17 +144,17 @@ def _ungrouped(text: str) -> str:
     return "".join(pieces[-1])
 
 
-def _after_digit(said: list[str]) -> bool:
-    before = next((piece.rstrip() for piece in reversed(said) if piece.strip()), "")
+def _after_digit(pieces: list[str]) -> bool:
+    before = next((piece.rstrip() for piece in reversed(pieces) if piece.strip()), "")
     return before[-1:].isdigit()
 
 
-def _after_raise(said: list[str]) -> bool:
-    before = next((piece.rstrip() for piece in reversed(said) if piece.strip()), "")
+def _after_raise(pieces: list[str]) -> bool:
+    before = next((piece.rstrip() for piece in reversed(pieces) if piece.strip()), "")
     return before.endswith(("^", "_"))
 
 
-def _enclosed(inner: str) -> str:
+def _enclose(inner: str) -> str:
     return inner if re.fullmatch(r"-?[0-9.]+|[a-zA-Z]+", inner) else f"({inner})"
 
 
@@ -168,19 +168,19 @@ def closes_at(text: str) -> int:
     return -1
 
 
-_ACCENTED = re.compile("([A-Za-z])[\N{COMBINING GRAVE ACCENT}-\N{COMBINING LATIN SMALL LETTER X}]+")
+_ACCENT = re.compile("([A-Za-z])[\N{COMBINING GRAVE ACCENT}-\N{COMBINING LATIN SMALL LETTER X}]+")
 _ARTICLE = re.compile(r"(?:the|a|an|der|die|das|le|la|les|el|los|las|o|os|as|il|lo) (?=\S)")
 
 
-def folded(text: str) -> str:
+def fold_wording(text: str) -> str:
     """A text without case, spacing, marks and its first article.
 
-    >>> folded("The  Nile."), folded("**Oslo**")
+    >>> fold_wording("The  Nile."), fold_wording("**Oslo**")
     ('nile', 'oslo')
     """
     text = unicodedata.normalize("NFKC", text)
     if not text.isascii():
         # Accents on Latin letters are often left out.
-        text = unicodedata.normalize("NFKC", _ACCENTED.sub(r"\1", unicodedata.normalize("NFKD", text)))
-    folded = " ".join(text.replace("`", "").replace("**", "").casefold().split()).strip(" .,;:!?\"'")
-    return _ARTICLE.sub("", folded, count=1) if _ARTICLE.match(folded) else folded
+        text = unicodedata.normalize("NFKC", _ACCENT.sub(r"\1", unicodedata.normalize("NFKD", text)))
+    wording = " ".join(text.replace("`", "").replace("**", "").casefold().split()).strip(" .,;:!?\"'")
+    return _ARTICLE.sub("", wording, count=1) if _ARTICLE.match(wording) else wording

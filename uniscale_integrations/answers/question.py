@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from uniscale_integrations.answers.plain import folded
+from uniscale_integrations.answers.plain import fold_wording
 
-LONGEST_QUESTION = 4_000
+MAX_QUESTION_LENGTH = 4_000
 """Characters at the end of a question that are read."""
 
 
@@ -44,12 +44,12 @@ _INTERVAL = re.compile(
 _COMMA = re.compile(
     r"\b(?:wie|wieviel|welche[rs]?|combien|quel(?:le)?s?|cuánt[oa]s?|cuál|quant[oa]s?|qual|ile)\b|сколько|как(?:ой|ая)"
 )
-_UNORDERED = re.compile(
+_UNORDERED_LIST = re.compile(
     r"\bsolve\b|\bsolutions?\b|\broots?\b|\bzeros?\b|\ball\b|\bwhich\b|\bwhat are\b"
     r"|\bname (?:the|two|three|four|five|all|some)\b|lösung|lösen?\b|nullstelle|\bwelche\b"
     r"|solucion|raíces|\bcuáles\b|racines|\bquel(?:le)?s\b|решен|корн|解|哪些|どれ"
 )
-_ORDERED = re.compile(
+_ORDERED_LIST = re.compile(
     r"\border|\bsort|\brank|\bfirst\b|\blast\b|sequence|\bsteps?\b|alphabet|chronolog|ascending|descending"
     r"|reihenfolge|sortier|ordn|ordena|排序|順"
 )
@@ -59,7 +59,7 @@ _NAMES = re.compile(
     r"(?:^|[.!?\n] {0,3})(?:who|whose|whom|where|why|is|are|was|were|do|does|did|can|could|should|will|would|has|have|wer|wo|warum|ist|sind"
     r"|qui|où|pourquoi|est-ce|quién|dónde|por qué|quem|onde|por que|кто|где|почему)\b[^.!?\n]*\??\s*$|谁|哪里|为什么|誰|どこ|なぜ|吗"
 )
-_INDEXED = re.compile(r"\b[a-z](?:_\{?)?[0-9]\b|[a-z][₀-₉]")
+_INDEXED_VARIABLE = re.compile(r"\b[a-z](?:_\{?)?[0-9]\b|[a-z][₀-₉]")
 _POINT = re.compile(
     r"\bsolve|\bsystem|\bintersect|\bcoordinates?\b|\bpoint\b|\bpair\b|\b[a-z] (?:and|und|y|et|e|и) [a-z]\b"
     r"|\(x, ?y|löse|gleichungssystem|schnittpunkt|sistema|système|систем|方程组|連立"
@@ -102,10 +102,10 @@ def content_words(text: str) -> frozenset[str]:
 
 def _alternatives(question: str) -> tuple[str, ...]:
     """The words that a question offers, as in "positive, negative or neutral?"."""
-    found = _OR.findall(question.casefold())
-    if len(found) != 1:
+    choices = _OR.findall(question.casefold())
+    if len(choices) != 1:
         return ()
-    first, between, last = found[0]
+    first, between, last = choices[0]
     return (first, *(each for each in between.split(", ") if each), last)
 
 
@@ -140,24 +140,24 @@ def about(question: str) -> About:
         >>> about("Which city? (A) Rome (B) Oslo").options
         (('A', 'rome'), ('B', 'oslo'))
     """
-    return _about(question[-LONGEST_QUESTION:])
+    return _about(question[-MAX_QUESTION_LENGTH:])
 
 
 @lru_cache(maxsize=256)
 def _about(question: str) -> About:
     small = question.casefold()
-    options = tuple((letter, folded(text)) for letter, text in _OPTION.findall(question))
+    options = tuple((letter, fold_wording(text)) for letter, text in _OPTION.findall(question))
     return _About(
         _PERCENT.search(small) is not None,
         _VERSION.search(small) is not None,
         _SCORE.search(small) is not None,
         _INTERVAL.search(small) is not None,
         _COMMA.search(small) is not None,
-        _UNORDERED.search(small) is not None and _ORDERED.search(small) is None,
+        _UNORDERED_LIST.search(small) is not None and _ORDERED_LIST.search(small) is None,
         _YEAR.search(small) is not None,
         _COUNT.search(small) is not None,
         _NAMES.search(small) is not None,
-        _INDEXED.search(small) is not None,
+        _INDEXED_VARIABLE.search(small) is not None,
         _POINT.search(small) is not None,
         _TERM.search(small) is not None,
         _alternatives(question),

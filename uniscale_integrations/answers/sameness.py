@@ -10,7 +10,7 @@ from uniscale_integrations.answers.values import read_values
 Equal = Callable[[str, str], bool | None]
 """Whether two expressions are equal; `None` where that cannot be told."""
 
-MOST_COMPARED = 12
+MAX_COMPARISONS = 12
 """Expressions of one question that algebra compares with each other; those beyond are the same where they are written alike."""
 
 
@@ -28,31 +28,31 @@ def groups(answers: Sequence[str], question: str = "", equal: Equal | None = Non
         >>> groups(["3/4", "0.75", "(B)", "B", "12 km", "12", "12 miles"])
         [0, 0, 1, 1, 2, 2, 3]
     """
-    return grouped(read_values(answers, question), equal)
+    return group_values(read_values(answers, question), equal)
 
 
-def grouped(values: Sequence[Value], equal: Equal | None = None) -> list[int]:
+def group_values(values: Sequence[Value], equal: Equal | None = None) -> list[int]:
     """`groups` of what was read."""
     numbers: dict[Hashable, int] = {}
     of: list[int] = [numbers.setdefault((value.kind, value.unit, value.key), len(numbers)) for value in values]
     if len(numbers) == 1 or not any(value.unit or value.expression for value in values):
         return of
-    merged = _merged(values, of)
+    joint = _merge(values, of)
     if equal is not None and any(value.expression for value in values):
-        merged = _by_algebra(values, merged, equal)
-    return _renumbered(merged)
+        joint = _by_algebra(values, joint, equal)
+    return _renumber(joint)
 
 
-def _merged(values: Sequence[Value], of: list[int]) -> list[int]:
+def _merge(values: Sequence[Value], of: list[int]) -> list[int]:
     """Those without a unit join the largest group with one that they may be of, of equals the same one in whatever order they came."""
-    measured = {(number, value) for value, number in zip(values, of, strict=True) if value.unit}
+    quantities = {(number, value) for value, number in zip(values, of, strict=True) if value.unit}
     claims: dict[Hashable, int] = {}
-    for number, value in sorted(measured, key=lambda each: (-of.count(each[0]), str(each[1]))):
+    for number, value in sorted(quantities, key=lambda each: (-of.count(each[0]), str(each[1]))):
         for key in value.bare:
             claims.setdefault((value.kind, "", key), number)
-        if paid := value.unit.rpartition("/")[0]:
+        if currency := value.unit.rpartition("/")[0]:
             # Of an amount for each of something the amount may be all that is said.
-            claims.setdefault((value.kind, paid, value.key), number)
+            claims.setdefault((value.kind, currency, value.key), number)
     if not claims:
         return of
     return [claims.get((value.kind, value.unit, value.key), number) for value, number in zip(values, of, strict=True)]
@@ -64,15 +64,15 @@ def _by_algebra(values: Sequence[Value], of: list[int], equal: Equal) -> list[in
     for value, number in sorted(zip(values, of, strict=True), key=lambda each: str(each[0])):
         if value.kind in ("expression", "number"):
             firsts.setdefault(number, value)
-    kept: list[tuple[int, Value]] = []
+    leaders: list[tuple[int, Value]] = []
     same: dict[int, int] = {}
-    for number, value in list(firsts.items())[:MOST_COMPARED]:
-        for other, first in kept:
-            if _comparable(value, first) and equal(_written(first, value), _written(value, first)):
+    for number, value in list(firsts.items())[:MAX_COMPARISONS]:
+        for other, first in leaders:
+            if _comparable(value, first) and equal(_notation(first, value), _notation(value, first)):
                 same[number] = other
                 break
         else:
-            kept.append((number, value))
+            leaders.append((number, value))
     return [same.get(number, number) for number in of]
 
 
@@ -85,12 +85,12 @@ def _comparable(value: Value, other: Value) -> bool:
     return value.unit == other.unit or not (value.unit and other.unit)
 
 
-def _written(value: Value, other: Value) -> str:
+def _notation(value: Value, other: Value) -> str:
     """An expression as algebra reads it; one that has a name is an equation where the other is one."""
-    said = value.expression or str(value.key)
-    return f"{value.unit}{said}".replace(" ", "") if value.unit.endswith("=") and "=" in other.expression else said
+    notation = value.expression or str(value.key)
+    return f"{value.unit}{notation}".replace(" ", "") if value.unit.endswith("=") and "=" in other.expression else notation
 
 
-def _renumbered(of: list[int]) -> list[int]:
+def _renumber(of: list[int]) -> list[int]:
     numbers: dict[int, int] = {}
     return [numbers.setdefault(number, len(numbers)) for number in of]

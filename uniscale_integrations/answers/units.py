@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 
-class Unit(NamedTuple):
+class MeasurementUnit(NamedTuple):
     """A unit.
 
     Attributes:
@@ -19,8 +19,8 @@ class Unit(NamedTuple):
     factor: Fraction
 
 
-def _table() -> Mapping[str, Unit]:
-    said = {
+def _table() -> Mapping[str, MeasurementUnit]:
+    definitions = {
         "length": "1 m meter metre mètre metro; "
         "1/1000 mm millimeter millimetre; 1/100 cm centimeter centimetre; 1/10 dm decimeter decimetre; "
         "1000 km kilometer kilometre; 0.0254 in inch inche; 0.3048 ft foot feet; 0.9144 yd yard; 1609.344 mi mile; 1/1000000 µm um "
@@ -53,12 +53,12 @@ def _table() -> Mapping[str, Unit]:
         "roubles": "1 ₽ rub rouble ruble руб",
         "percent": "1 % percent per-cent prozent percentage pct por-ciento pour-cent por-cento процентов",
     }
-    found: dict[str, Unit] = {}
-    for dimension, units in said.items():
+    table: dict[str, MeasurementUnit] = {}
+    for dimension, units in definitions.items():
         for entry in units.split(";"):
             factor, *names = entry.split()
-            found.update({name.replace("-", " "): Unit(dimension, Fraction(factor)) for name in names})
-    return found
+            table.update({name.replace("-", " "): MeasurementUnit(dimension, Fraction(factor)) for name in names})
+    return table
 
 
 UNITS = _table()
@@ -71,7 +71,7 @@ CURRENCIES = "$€£¥₹₽"
 """Signs that stand before an amount, too."""
 
 
-def unit(name: str) -> Unit:
+def unit(name: str) -> MeasurementUnit:
     """The unit of that name; one that is not known measures nothing but itself, so that 12 apples are no 12 pears.
 
     Example:
@@ -82,4 +82,4 @@ def unit(name: str) -> Unit:
     for each in (small, small.removesuffix("s"), small.removesuffix("es"), small.replace("s/", "/")):
         if each in UNITS:
             return UNITS[each]
-    return Unit(" ".join(word.removesuffix("s") if len(word) > 3 else word for word in small.split()), Fraction(1))
+    return MeasurementUnit(" ".join(word.removesuffix("s") if len(word) > 3 else word for word in small.split()), Fraction(1))

@@ -12,16 +12,16 @@ from functools import lru_cache
 from uniscale_integrations.answers.compounds import read_compound
 from uniscale_integrations.answers.formulae import reaction
 from uniscale_integrations.answers.literals import read_literal
-from uniscale_integrations.answers.normal_form import LONGEST_FOLDED, normalise_answer, parse_structure
+from uniscale_integrations.answers.normal_form import MAX_FOLD_LENGTH, normalise_answer, parse_structure
 from uniscale_integrations.answers.numbers import read_number
-from uniscale_integrations.answers.plain import closes_at, folded, plain
+from uniscale_integrations.answers.plain import closes_at, fold_wording, plain
 from uniscale_integrations.answers.question import About, about
 from uniscale_integrations.answers.value import Value
 
-LONGEST_CODE = 4_000
+MAX_CODE_LENGTH = 4_000
 """Characters of code up to which its syntax tree is compared, and not how it is written."""
 
-LONGEST = 400
+MAX_LENGTH = 400
 """Characters of an answer up to which its kind is looked for; what is longer is a text."""
 
 
@@ -43,44 +43,44 @@ def read_value(answer: str, question: str = "") -> Value:
 
 def read_values(answers: Iterable[str], question: str = "") -> list[Value]:
     """`read_value` of each."""
-    asked = about(question)
-    return [_read(answer, asked) if len(answer) <= LONGEST else _long(answer) for answer in answers]
+    hints = about(question)
+    return [_read(answer, hints) if len(answer) <= MAX_LENGTH else _long(answer) for answer in answers]
 
 
 @lru_cache(maxsize=1024)
-def _read(answer: str, asked: About) -> Value:
+def _read(answer: str, hints: About) -> Value:
     try:
-        return _of_kind(answer, asked)
+        return _of_kind(answer, hints)
     except (ValueError, OverflowError, RecursionError, MemoryError):
         # Numbers of thousands of digits, brackets in brackets in brackets: no answer that anybody gives.
-        return Value("text", folded(answer))
+        return Value("text", fold_wording(answer))
 
 
-def _of_kind(answer: str, asked: About) -> Value:
+def _of_kind(answer: str, hints: About) -> Value:
     structure = parse_structure(answer.strip())
     if isinstance(structure, dict) or any(isinstance(each, (dict, list)) for each in structure or ()):
         return Value("json", normalise_answer(answer))
     if code := _code(answer):
         return code
-    if matrix := _matrix(answer, asked):
+    if matrix := _matrix(answer, hints):
         return matrix
-    if "\n" in answer and (several := _items(answer, asked)):
+    if "\n" in answer and (several := _items(answer, hints)):
         return several
-    if sides := reaction(_unwrapped(answer)):
+    if sides := reaction(_unwrap(answer)):
         return Value("reaction", sides)
-    text = _trimmed(plain(_unwrapped(answer)))
+    text = _trim(plain(_unwrap(answer)))
     if not text:
         return Value("text", answer.strip())
-    value = read_literal(text, asked) or read_number(text, asked) or read_compound(text, asked, _read)
+    value = read_literal(text, hints) or read_number(text, hints) or read_compound(text, hints, _read)
     if value is None:
-        return Value("text", _chemical(answer) or folded(text))
+        return Value("text", _chemical(answer) or fold_wording(text))
     return replace(value, expression=_source(answer, value)) if value.expression and "\\" in answer else value
 
 
 def _source(answer: str, value: Value) -> str:
     """An expression in the LaTeX in which it was written, which algebra reads best."""
     # math-verify leaves out what is set in another type, as if it were a unit.
-    source = _WORDING.sub("", _unwrapped(answer))
+    source = _WORDING.sub("", _unwrap(answer))
     return source.split("=", 1)[1].strip() if value.unit.endswith("=") and "=" in source else source
 
 
@@ -102,27 +102,27 @@ _PLAIN_LANGUAGES = frozenset(["", "text", "txt", "plaintext", "output", "console
 _MATRIX = re.compile(r"(?:[A-Za-z]{1,3} ?= ?)?\\begin\{([bpvBV]?matrix)\}(.*)\\end\{\1\}", re.DOTALL)
 
 
-def _matrix(answer: str, asked: About) -> Value | None:
-    match = _MATRIX.fullmatch(_unwrapped(answer)) if "matrix" in answer else None
+def _matrix(answer: str, hints: About) -> Value | None:
+    match = _MATRIX.fullmatch(_unwrap(answer)) if "matrix" in answer else None
     if match is None:
         return None
     rows = [row.split("&") for row in match[2].split("\\\\") if row.strip()]
-    return Value("matrix", tuple(tuple(replace(_read(cell.strip(), asked), bare=()) for cell in row) for row in rows))
+    return Value("matrix", tuple(tuple(replace(_read(cell.strip(), hints), bare=()) for cell in row) for row in rows))
 
 
-def _items(answer: str, asked: About) -> Value | None:
+def _items(answer: str, hints: About) -> Value | None:
     """The list that numbered lines are, or the set that those with bullets are."""
     items = [ITEM.fullmatch(line) for line in answer.splitlines() if line.strip()]
     if len(items) < 2 or not all(items):
         return None
-    values = [replace(_read(item[2], asked), bare=()) for item in items if item]
-    return Value("set", frozenset(values)) if asked.unordered else Value("list", tuple(values))
+    values = [replace(_read(item[2], hints), bare=()) for item in items if item]
+    return Value("set", frozenset(values)) if hints.unordered else Value("list", tuple(values))
 
 
 def _long(answer: str) -> Value:
     if answer.strip()[:1] in ("{", "["):
         return Value("json", normalise_answer(answer))
-    return _code(answer) or Value("text", answer if len(answer) > LONGEST_FOLDED else folded(answer))
+    return _code(answer) or Value("text", answer if len(answer) > MAX_FOLD_LENGTH else fold_wording(answer))
 
 
 ITEM = re.compile(r"[ \t]{0,9}(?:([0-9]{1,2})[.)]|[-*•]) {1,4}(\S.*)")
@@ -131,16 +131,18 @@ ITEM = re.compile(r"[ \t]{0,9}(?:([0-9]{1,2})[.)]|[-*•]) {1,4}(\S.*)")
 _FENCE = re.compile(r"\s*```([\w+-]*)[^\S\n]*\n(.*)```\s*", re.DOTALL)
 _MARKS = ("**", "__", "$$", "$", "``", "`", "*", "_")
 _LATEX_MARKS = ((r"\(", r"\)"), (r"\[", r"\]"))
-_PLACED = re.compile(r"(?:in|on|by|since|im jahr|en|em|в) (?=[0-9])", re.IGNORECASE)
+_PREPOSITION = re.compile(r"(?:in|on|by|since|im jahr|en|em|в) (?=[0-9])", re.IGNORECASE)
 _SORT = re.compile(r"(?:the )?(?:set|list|interval|point|number|value|ratio|vector|pair) (?=[⟨\[({0-9])", re.IGNORECASE)
 _REMARK = re.compile(r"(?<=[0-9%a-z]) \([a-z]{3,20}(?:(?: |,|, )[a-z]{3,20}){0,5}\)$")
-_SAID = re.compile(r"(?:approximately|approx\.?|about|around|roughly|nearly|exactly|ca\.|circa|etwa|environ|≈|~) ", re.IGNORECASE)
+_APPROXIMATION = re.compile(
+    r"(?:approximately|approx\.?|about|around|roughly|nearly|exactly|ca\.|circa|etwa|environ|≈|~) ", re.IGNORECASE
+)
 
 
-def _unwrapped(answer: str) -> str:
+def _unwrap(answer: str) -> str:
     text = answer.strip()
     while True:
-        inner = _unended(text)
+        inner = _without_end(text)
         if inner.startswith("\\boxed{") and inner.endswith("}"):
             inner = inner[len("\\boxed{") : -1].strip()
         for opening, closing in ((mark, mark) for mark in _MARKS):
@@ -155,11 +157,11 @@ def _unwrapped(answer: str) -> str:
         text = inner
 
 
-def _trimmed(text: str) -> str:
-    text = _unended(text)
+def _trim(text: str) -> str:
+    text = _without_end(text)
     if text[:1] in "'\"" and len(text) > 2 and text[-1] == text[0] and text[0] not in text[1:-1]:
         text = text[1:-1].strip()
-    if match := _SAID.match(text) or _PLACED.match(text):
+    if match := _APPROXIMATION.match(text) or _PREPOSITION.match(text):
         text = text[match.end() :]
     if match := _SORT.match(text):
         text = text[match.end() :]
@@ -170,7 +172,7 @@ def _trimmed(text: str) -> str:
     return text
 
 
-def _unended(text: str) -> str:
+def _without_end(text: str) -> str:
     """Without what ends a sentence; a factorial stays."""
     ended = text.rstrip(" .;:,。")
     if ended.endswith("!") and not re.search(r"(?:[0-9)]|(?<![^\W_])[a-z])!+$", ended):
@@ -183,7 +185,7 @@ def _code(answer: str) -> Value | None:
     if match is None:
         return None
     language, body = match[1].casefold(), match[2]
-    if language in _PLAIN_LANGUAGES and "\n" not in body.strip() and 0 < len(body) <= LONGEST:
+    if language in _PLAIN_LANGUAGES and "\n" not in body.strip() and 0 < len(body) <= MAX_LENGTH:
         # One line says the same without a fence.
         return _python(body) or _read(body.strip(), about(""))
     if language in ("", "json"):
@@ -197,7 +199,7 @@ def _code(answer: str) -> Value | None:
 
 def _python(body: str, *, statements: bool = True) -> Value | None:
     """Code by its syntax tree where it is Python, and more than an expression where that is asked for."""
-    if len(body) > LONGEST_CODE or _ODD_NUMBER.search(body):
+    if len(body) > MAX_CODE_LENGTH or _ODD_NUMBER.search(body):
         return None
     try:
         tree = ast.parse(body.strip("\n"))

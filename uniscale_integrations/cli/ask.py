@@ -12,7 +12,7 @@ from rich.text import Text
 
 from uniscale_integrations.cli.console import err, out, print_json, quantity, quiet_loading, told_plainly
 from uniscale_integrations.cli.trace import draw_paths
-from uniscale_integrations.cli.wanted import VerifierOption
+from uniscale_integrations.cli.weights import VerifierOption
 from uniscale_integrations.cost.hardware import profile
 from uniscale_integrations.cost.ledger import Ledger
 from uniscale_integrations.engine.model_registry import is_hosted, load_generator, suiting
@@ -23,7 +23,7 @@ from uniscale_integrations.search.events import Scored, SearchEvent
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Answer, Request, run
 from uniscale_integrations.space import Configuration
-from uniscale_integrations.texts import shown
+from uniscale_integrations.texts import printable
 from uniscale_integrations.verifiers.named import named_verifier
 
 
@@ -75,20 +75,20 @@ def ask(
             aggregation(aggregate),
             profile(hardware),
         )
-        answer = _answered(request, verifier, instruction)
+        answer = _answer(request, verifier, instruction)
         _show(question, answer, trace)
         if as_json:
             print_json(as_dict(question, answer, trace))
 
 
-def _answered(request: Request, verifier: str, instruction: str | None) -> Answer:
+def _answer(request: Request, verifier: str, instruction: str | None) -> Answer:
     """The answer, with what happens meanwhile on the status line."""
     model = request.configuration.model
     with err.status(Text(f"loading {model}")) as status:
         if not is_hosted(model):
             quiet_loading()
-        loaded = load_generator(model, lambda message: status.update(Text(message)), instruction=instruction)
-        judge = named_verifier(suiting([loaded]) if verifier == "auto" else verifier, [model])
+        generator = load_generator(model, lambda message: status.update(Text(message)), instruction=instruction)
+        judge = named_verifier(suiting([generator]) if verifier == "auto" else verifier, [model])
 
         def observe(event: SearchEvent) -> None:
             if isinstance(event, Scored):
@@ -96,7 +96,7 @@ def _answered(request: Request, verifier: str, instruction: str | None) -> Answe
                 best = "" if event.best is None else f", best V={event.best:.3f}"
                 status.update(f"{event.count} candidates, depth {depth}, {len(event.contenders)} paths in the running{best}")
 
-        return run(request, loaded, judge, observe)
+        return run(request, generator, judge, observe)
 
 
 def _show(question: str, answer: Answer, trace: bool) -> None:
@@ -104,12 +104,12 @@ def _show(question: str, answer: Answer, trace: bool) -> None:
         out.print(draw_paths(question, answer.paths, answer.text))
     score = "not scored" if answer.score is None else f"V = {answer.score:.3f}"
     title = f"{answer.answer if answer.answer is not None else 'no answer'}   ({score})"
-    heading = Text(shown(f"{answer.configuration}  {title}"), style="bold")
-    out.print(Panel(Group(heading, Text(shown(answer.text.strip()))), expand=False))
-    if answer.cut:
-        out.print(Text(f"cut: {answer.cut}", style="yellow"))
-    for note in dict.fromkeys(answer.notes):
-        out.print(Text(shown(f"note: {note}"), style="yellow"))
+    heading = Text(printable(f"{answer.configuration}  {title}"), style="bold")
+    out.print(Panel(Group(heading, Text(printable(answer.text.strip()))), expand=False))
+    if answer.stop_reason:
+        out.print(Text(f"cut: {answer.stop_reason}", style="yellow"))
+    for note in dict.fromkeys(answer.warnings):
+        out.print(Text(printable(f"note: {note}"), style="yellow"))
     out.print(ledger_table(answer.ledger))
 
 
@@ -123,9 +123,11 @@ def ledger_table(ledger: Ledger) -> Table:
         if sum(usage) > 0:
             eflops = quantity(ledger.profile.eflops(usage))
             table.add_row(charge.model, charge.fate, f"{usage.prompt_tokens:.0f}", f"{usage.completion_tokens:.0f}", eflops)
-    read, sampled = ledger.tokens
+    input_tokens, output_tokens = ledger.tokens
     table.add_section()
-    table.add_row("all", f"verifier {ledger.verifier_share:.0%}", f"{read:.0f}", f"{sampled:.0f}", quantity(ledger.eflops))
+    table.add_row(
+        "all", f"verifier {ledger.verifier_share:.0%}", f"{input_tokens:.0f}", f"{output_tokens:.0f}", quantity(ledger.eflops)
+    )
     return table
 
 
@@ -139,9 +141,9 @@ def as_dict(question: str, answer: Answer, trace: bool = False) -> dict[str, Any
         "text": answer.text,
         "score": answer.score,
         "best_score": answer.best_score,
-        "cut": answer.cut,
+        "cut": answer.stop_reason,
         "finish_reason": answer.finish_reason,
-        "notes": list(answer.notes),
+        "notes": list(answer.warnings),
         "ledger": answer.ledger.as_dict(),
     }
     if trace:

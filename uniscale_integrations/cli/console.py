@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from uniscale_integrations.errors import UniScaleError
-from uniscale_integrations.texts import shown
+from uniscale_integrations.texts import printable
 
 # Without markup: names of models and what logs hold are shown as they are.
 out = Console(highlight=False, markup=False)
@@ -37,7 +37,7 @@ def told_plainly(as_json: bool) -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
     except (UniScaleError, OSError) as error:
-        err.print(Text.assemble((type(error).__name__, "bold red"), f": {shown(str(error))}"), soft_wrap=True)
+        err.print(Text.assemble((type(error).__name__, "bold red"), f": {printable(str(error))}"), soft_wrap=True)
         if as_json:
             print_json({"error": type(error).__name__, "message": str(error)})
         raise typer.Exit(2) from None

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from uniscale_integrations.cli.console import quantity
-from uniscale_integrations.texts import shown
+from uniscale_integrations.texts import printable
 
 if TYPE_CHECKING:
     from uniscale_integrations.demo.contest import Result, Tally
@@ -37,15 +37,15 @@ class ContestView:
 
     def __init__(self, tallies: Sequence[Tally], total: int, unit: str) -> None:
         self._tallies, self._total, self._unit = tallies, total, unit
-        self._began = time.monotonic()
+        self._start = time.monotonic()
         self._last = Text("")
 
-    def asked(self, question: Question, result: Result) -> None:
+    def note(self, question: Question, result: Result) -> None:
         """Note what was asked last, and what came of it."""
-        told = "right" if result.right else "wrong"
+        mark = "right" if result.right else "wrong"
         self._last = Text.assemble(
-            (f"{result.framework or 'last'}: ", "dim"), shown(question.text[:90]), "  ", str(result.configuration), "  ",
-            (told, "green" if result.right else "red"),
+            (f"{result.framework or 'last'}: ", "dim"), printable(question.text[:90]), "  ", str(result.configuration), "  ",
+            (mark, "green" if result.right else "red"),
         )  # fmt: skip
 
     def line(self) -> str:
@@ -58,20 +58,22 @@ class ContestView:
             f"reward {reward:.3f}",
             f"{quantity(cost)} {self._unit}",
         ]
-        return ", ".join([*parts, self._left()])
+        return ", ".join([*parts, self._remaining_time()])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         done = sum(len(tally.results) for tally in self._tallies)
         bar = ProgressBar(total=self._total * len(self._tallies), completed=done, width=40)
         head = Table.grid(padding=(0, 1))
-        head.add_row(Text(f"{len(self._tallies[0].results)} of {self._total} questions"), bar, Text(self._left(), "dim"))
+        head.add_row(
+            Text(f"{len(self._tallies[0].results)} of {self._total} questions"), bar, Text(self._remaining_time(), "dim")
+        )
         yield Group(head, standing(self._tallies, self._unit, RECENT), self._last)
 
-    def _left(self) -> str:
+    def _remaining_time(self) -> str:
         done = sum(len(tally.results) for tally in self._tallies)
         if not done:
             return "time left: not known yet"
-        seconds = (time.monotonic() - self._began) * (self._total * len(self._tallies) / done - 1.0)
+        seconds = (time.monotonic() - self._start) * (self._total * len(self._tallies) / done - 1.0)
         return f"{int(seconds // 60)}:{int(seconds % 60):02d} left"
 
 
@@ -126,7 +128,7 @@ def verdict(tallies: Sequence[Tally]) -> str:
     )
 
 
-def kinds_table(asked: Sequence[Question], results: Sequence[Result]) -> Table:
+def kinds_table(questions: Sequence[Question], results: Sequence[Result]) -> Table:
     """What was learned: what is chosen for which kind of question, in the last half of them."""
     table = Table(title="what is chosen for which kind of question, in the last half", title_justify="left")
     for name, justify in (
@@ -139,7 +141,7 @@ def kinds_table(asked: Sequence[Question], results: Sequence[Result]) -> Table:
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     groups: dict[str, list[Result]] = defaultdict(list)
     half = len(results) // 2
-    for question, result in list(zip(asked, results, strict=True))[half:]:
+    for question, result in list(zip(questions, results, strict=True))[half:]:
         groups[question.family.replace("_", " ")].append(result)
     for kind in sorted(groups):
         group = groups[kind]

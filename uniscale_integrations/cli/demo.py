@@ -15,7 +15,7 @@ import typer
 from rich.text import Text
 
 from uniscale_integrations.cli.console import err, out, print_json, quiet_loading, told_plainly
-from uniscale_integrations.cli.wanted import ModeOption, VerifierOption, WeightsOption, wanted
+from uniscale_integrations.cli.weights import ModeOption, VerifierOption, WeightsOption, weights_of
 from uniscale_integrations.errors import ConfigurationError, LogError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ROUND = 20
 """Questions after which the contestants wait for each other."""
 
-MEASURED = 300
+CALIBRATION_QUESTIONS = 300
 """Most questions that are asked to find out what a model takes alone."""
 
 
@@ -66,24 +66,24 @@ def demo(
     Example: uniscale demo --questions 100 --mode quality-first
     """
     with told_plainly(as_json):
-        chosen = wanted(mode, weights)
+        objective = weights_of(mode, weights)
         if not report.parent.is_dir() or report.is_dir():
             raise ConfigurationError(f"cannot write the report to {report}; give a file in a folder that there is")
         weighing = _weighing(models, price or [], verifier)
         with weighing:
             mean = _budget(budget, weighing, seed, count)
-        engine = _engine(weighing, chosen, mean, log, seed, fresh=fresh)
+        engine = _engine(weighing, objective, mean, log, seed, fresh=fresh)
         with closing(engine):
-            known = engine.log.counts().get("decision", 0)
-            if known:
-                out.print(f"Going on from {known} decisions in {engine.log.name}; --fresh starts over.")
-            asked = _questions(count, known, seed)
-            measured = (not models) if others is None else others
-            tallies, interrupted = _run(engine, asked, measured, seed)
-            _close(engine, tallies, asked, report, interrupted=interrupted)
+            before = engine.log.counts().get("decision", 0)
+            if before:
+                out.print(f"Going on from {before} decisions in {engine.log.name}; --fresh starts over.")
+            questions = _questions(count, before, seed)
+            alone = (not models) if others is None else others
+            tallies, stopped_early = _run(engine, questions, alone, seed)
+            _close(engine, tallies, questions, report, interrupted=stopped_early)
             if as_json:
-                print_json(_figures(engine, tallies, asked, report, known=known, interrupted=interrupted))
-        if interrupted:
+                print_json(_figures(engine, tallies, questions, report, before=before, interrupted=stopped_early))
+        if stopped_early:
             raise typer.Exit(130)
 
 
@@ -105,21 +105,21 @@ def _models(names: str, prices: Sequence[str]) -> list[Generator]:
 
     from uniscale_integrations.engine.model_registry import loaded
 
-    told = dict(map(_price, prices))
+    price_list = dict(map(_price, prices))
     own = [name.strip() for name in names.split(",") if name.strip()]
     if not own:
         # The embedded models' matrices are so small that sharing one out between cores takes longer than computing it.
         torch.set_num_threads(1)
-    return list(loaded(own or None, told).values())
+    return list(loaded(own or None, price_list).values())
 
 
-def _price(said: str) -> tuple[str, tuple[float, float]]:
-    name, _, numbers = said.rpartition("=")
+def _price(option: str) -> tuple[str, tuple[float, float]]:
+    name, _, numbers = option.rpartition("=")
     try:
-        read, sampled = map(float, numbers.split(","))
+        input_usd, output_usd = map(float, numbers.split(","))
     except ValueError:
-        raise ConfigurationError(f"--price is a model and two numbers, such as gpt-5-mini=0.25,2.0; got {said!r}") from None
-    return name, (read, sampled)
+        raise ConfigurationError(f"--price is a model and two numbers, such as gpt-5-mini=0.25,2.0; got {option!r}") from None
+    return name, (input_usd, output_usd)
 
 
 def _engine(weighing: UniScale, worth: Weights, budget: float | None, log: str, seed: int, *, fresh: bool) -> UniScale:
@@ -135,21 +135,21 @@ def _engine(weighing: UniScale, worth: Weights, budget: float | None, log: str, 
     return engine(log=log, store_queries=True, store_paths=True)
 
 
-def _budget(said: str, engine: UniScale, seed: int, count: int) -> float | None:
+def _budget(option: str, engine: UniScale, seed: int, count: int) -> float | None:
     """A number, or what a model takes alone, on some questions that come last in the order; `None` for no budget."""
     from uniscale_integrations.demo.contest import Alone
     from uniscale_integrations.search.ports import Sampling
 
-    if not said:
+    if not option:
         return None
-    if said not in engine.models:
+    if option not in engine.models:
         try:
-            return float(said)
+            return float(option)
         except ValueError as error:
-            raise ConfigurationError(f"a budget is a number or one of {', '.join(engine.models)}, got {said!r}") from error
-    number = min(MEASURED, count)
-    with err.status(Text(f"asking {said} {number} questions, for what it takes")):
-        alone = Alone(engine, engine.models[said], engine.verifier, Sampling(seed=seed))
+            raise ConfigurationError(f"a budget is a number or one of {', '.join(engine.models)}, got {option!r}") from error
+    number = min(CALIBRATION_QUESTIONS, count)
+    with err.status(Text(f"asking {option} {number} questions, for what it takes")):
+        alone = Alone(engine, engine.models[option], engine.verifier, Sampling(seed=seed))
         results = asyncio.run(alone.answer(_questions(number, -number, seed), 0))
         return sum(result.cost for result in results) / len(results)
 
@@ -169,8 +169,8 @@ def _forget(log: str, models: Sequence[Generator]) -> None:
     try:
         others = _deciding(log) - {model.name for model in models} - set(language_models())
     except LogError as error:
-        unread = f"{url.database} is none that can be read ({error})"
-        raise ConfigurationError(f"--fresh removes a log, and {unread}; remove it yourself") from error
+        problem = f"{url.database} is none that can be read ({error})"
+        raise ConfigurationError(f"--fresh removes a log, and {problem}; remove it yourself") from error
     if others:
         raise ConfigurationError(
             f"{log} holds decisions between other models too ({', '.join(sorted(others))}); give another --log, or remove the file yourself"
@@ -181,14 +181,14 @@ def _forget(log: str, models: Sequence[Generator]) -> None:
 
 def _deciding(log: str) -> set[str]:
     """The models that a log has decisions for."""
-    from uniscale_integrations.log.events import Decision
+    from uniscale_integrations.log.events import DecisionEvent
     from uniscale_integrations.log.log import open_log
 
     with closing(open_log(log, create=False)) as old:
-        return {entry.event.configuration.model for entry in old.everything() if isinstance(entry.event, Decision)}
+        return {entry.event.configuration.model for entry in old.everything() if isinstance(entry.event, DecisionEvent)}
 
 
-def _questions(count: int, known: int, seed: int) -> list[Question]:
+def _questions(count: int, before: int, seed: int) -> list[Question]:
     """The next questions of an order that is the same in every run; from the first one again when all have been asked."""
     import random
 
@@ -196,10 +196,10 @@ def _questions(count: int, known: int, seed: int) -> list[Question]:
 
     order = list(questions())
     random.Random(seed).shuffle(order)
-    return [order[(known + place) % len(order)] for place in range(count)]
+    return [order[(before + place) % len(order)] for place in range(count)]
 
 
-def _run(engine: UniScale, asked: Sequence[Question], measured: bool, seed: int) -> tuple[list[Tally], bool]:
+def _run(engine: UniScale, questions: Sequence[Question], measured: bool, seed: int) -> tuple[list[Tally], bool]:
     """Have all contestants answer, round by round; whether Ctrl-C ended it."""
     from rich.live import Live
 
@@ -207,20 +207,20 @@ def _run(engine: UniScale, asked: Sequence[Question], measured: bool, seed: int)
     from uniscale_integrations.demo.contest import Behind, Tally, others
     from uniscale_integrations.search.ports import Sampling
 
-    contestants: list[Contestant] = [Behind(engine, asked)]
+    contestants: list[Contestant] = [Behind(engine, questions)]
     if measured:
         contestants += others(engine, engine.verifier, Sampling(seed=seed))
     tallies = [Tally(contestant.name) for contestant in contestants]
-    view = ContestView(tallies, len(asked), "$" if engine.in_dollars else "eFLOPs")
+    view = ContestView(tallies, len(questions), "$" if engine.in_dollars else "eFLOPs")
 
     async def rounds() -> None:
-        for first in range(0, len(asked), ROUND):
-            part = asked[first : first + ROUND]
+        for first in range(0, len(questions), ROUND):
+            part = questions[first : first + ROUND]
             # All at the same time: what they ask of a model goes into shared batches, which change neither answers nor bills.
             await asyncio.gather(*(_turn(each, tally, part, first) for each, tally in zip(contestants, tallies, strict=True)))
             if not first and all(result.failed for result in tallies[0].results):
                 raise ConfigurationError(f"none of the first {len(part)} questions was answered: {tallies[0].results[0].failed}")
-            view.asked(part[-1], tallies[0].results[-1])
+            view.note(part[-1], tallies[0].results[-1])
             if not out.is_terminal:
                 sys.stderr.write(f"{view.line()}\n")
 
@@ -236,7 +236,7 @@ async def _turn(contestant: Contestant, tally: Tally, part: Sequence[Question], 
     tally.results += await contestant.answer(part, first)
 
 
-def _close(engine: UniScale, tallies: Sequence[Tally], asked: Sequence[Question], report: Path, *, interrupted: bool) -> None:
+def _close(engine: UniScale, tallies: Sequence[Tally], questions: Sequence[Question], report: Path, *, interrupted: bool) -> None:
     """The tables, and where the page is."""
     from uniscale_integrations.cli.contest_view import kinds_table, standing, verdict
     from uniscale_integrations.report.page import write_report
@@ -250,7 +250,7 @@ def _close(engine: UniScale, tallies: Sequence[Tally], asked: Sequence[Question]
         out.print(standing(tallies, "$" if engine.in_dollars else "eFLOPs"))
         if len(tallies) > 1:
             out.print(verdict(tallies), soft_wrap=True)
-        out.print(kinds_table(asked[:done], tallies[0].results))
+        out.print(kinds_table(questions[:done], tallies[0].results))
     alone = {tally.model: (tally.mean("right"), tally.mean("cost")) for tally in tallies if tally.model and tally.results}
     write_report(engine.log, report, alone=alone)
     out.print(
@@ -260,12 +260,12 @@ def _close(engine: UniScale, tallies: Sequence[Tally], asked: Sequence[Question]
 
 
 def _figures(
-    engine: UniScale, tallies: Sequence[Tally], asked: Sequence[Question], report: Path, *, known: int, interrupted: bool
+    engine: UniScale, tallies: Sequence[Tally], questions: Sequence[Question], report: Path, *, before: int, interrupted: bool
 ) -> dict[str, Any]:
     half = max(1, len(tallies[0].results) // 2)
     return {
         "questions": len(tallies[0].results),
-        "before": known,
+        "before": before,
         "interrupted": interrupted,
         "unit": "usd" if engine.in_dollars else "eflops",
         "report": str(report),

@@ -19,14 +19,14 @@ from rich.table import Table
 from uniscale_integrations.cli.console import out, print_json, quantity, told_plainly
 from uniscale_integrations.engine.recalibration import Pair, pairs
 from uniscale_integrations.errors import LogError
-from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.verifiers.calibration import brier, held_out, reliability
 
 app = typer.Typer(name="log", help="Look at the log of decisions, outcomes and feedback.", no_args_is_help=True)
 
-TRUSTED = 10_000
+MAX_PAIRS = 10_000
 """Judged answers that a verifier's reliability is told of, the newest ones."""
 
 Address = Annotated[str, typer.Argument(help="sqlite:///file.db, or postgresql://user@host/database.")]
@@ -40,11 +40,11 @@ def info(address: Address, as_json: AsJson = False) -> None:
     Example: uniscale log info sqlite:///uniscale.db
     """
     with told_plainly(as_json), closing(open_log(address, create=False)) as log:
-        held = _held(log)
+        summary = _summary(log)
         counts = log.counts()
-        rows = [arm.as_dict(name) for name, arm in sorted(held.arms.items(), key=lambda item: -item[1].decisions)]
+        rows = [arm.as_dict(name) for name, arm in sorted(summary.arms.items(), key=lambda item: -item[1].decisions)]
         table = Table(title=f"{log.name}: {sum(counts.values())} events", title_justify="left")
-        unit = "$" if any(arm.dollars for arm in held.arms.values()) else "eFLOPs"
+        unit = "$" if any(arm.dollars for arm in summary.arms.values()) else "eFLOPs"
         for column in ("configuration", "decisions", f"{unit} each", "score", "judged", "correct"):
             table.add_column(column, justify="left" if column == "configuration" else "right")
         for row in rows:
@@ -52,16 +52,16 @@ def info(address: Address, as_json: AsJson = False) -> None:
             cost = "" if row["cost"] is None else quantity(row["cost"])
             table.add_row(str(row["configuration"]), str(row["decisions"]), cost, score, str(row["judged"]), correct)
         out.print(table)
-        first, last = held.first, held.last
+        first, last = summary.first, summary.last
         if last:
             span = " to ".join(datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") for at in (first, last))
             out.print(f"{span}; {', '.join(f'{count} of kind {kind}' for kind, count in counts.items())}")
-        verifiers = [_trust(log, name, group) for name, group in _by_verifier(pairs(log, TRUSTED)).items()]
+        verifiers = [_trust(log, name, group) for name, group in _by_verifier(pairs(log, MAX_PAIRS)).items()]
         for each in verifiers:
             out.print(_reliability(each))
         if as_json:
-            known = {"configurations": rows, "verifiers": verifiers}
-            print_json({"events": counts, "first": first or None, "last": last or None, **known})
+            details = {"configurations": rows, "verifiers": verifiers}
+            print_json({"events": counts, "first": first or None, "last": last or None, **details})
 
 
 @dataclass(slots=True)
@@ -71,17 +71,17 @@ class _Arm:
     decisions: int = 0
     scores: list[float] = field(default_factory=list)
     costs: list[float] = field(default_factory=list)
-    judged: list[float] = field(default_factory=list)
+    verdicts: list[float] = field(default_factory=list)
     dollars: bool = False
 
     def as_dict(self, name: str) -> dict[str, Any]:
         means = {what: fmean(values) if values else None for what, values in (("score", self.scores), ("cost", self.costs))}
-        told = {"judged": len(self.judged), "correct": fmean(self.judged) if self.judged else None}
-        return {"configuration": name, "decisions": self.decisions, **means, **told}
+        feedback = {"judged": len(self.verdicts), "correct": fmean(self.verdicts) if self.verdicts else None}
+        return {"configuration": name, "decisions": self.decisions, **means, **feedback}
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _Summary:
     """The configurations of a log by name, and when its first and last event happened."""
 
     arms: Mapping[str, _Arm]
@@ -89,62 +89,62 @@ class _Held:
     last: float
 
 
-def _held(log: EventStore) -> _Held:
-    chosen: dict[str, str] = {}
+def _summary(log: EventStore) -> _Summary:
+    configuration_of: dict[str, str] = {}
     arms: dict[str, _Arm] = {}
-    said: dict[str, dict[tuple[str, str], float]] = {}
+    verdicts: dict[str, dict[tuple[str, str], float]] = {}
     first = last = 0.0
     for entry in log.everything():
         event = entry.event
         first, last = first or event.at, event.at
-        if isinstance(event, Decision):
-            name = chosen[event.decision_id] = str(event.configuration)
+        if isinstance(event, DecisionEvent):
+            name = configuration_of[event.decision_id] = str(event.configuration)
             arms.setdefault(name, _Arm()).decisions += 1
         elif isinstance(event, Feedback):
-            said.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
-        elif isinstance(event, Outcome) and event.decision_id in chosen:
-            arm = arms[chosen[event.decision_id]]
+            verdicts.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
+        elif isinstance(event, Outcome) and event.decision_id in configuration_of:
+            arm = arms[configuration_of[event.decision_id]]
             arm.dollars |= event.in_dollars
             if event.cost:
                 arm.costs.append(event.cost)
             if event.score is not None:
                 arm.scores.append(event.score)
-    for decision_id, values in said.items():
-        if decision_id in chosen:
-            arms[chosen[decision_id]].judged.append(fmean(values.values()))
-    return _Held(arms, first, last)
+    for decision_id, values in verdicts.items():
+        if decision_id in configuration_of:
+            arms[configuration_of[decision_id]].verdicts.append(fmean(values.values()))
+    return _Summary(arms, first, last)
 
 
-def _by_verifier(found: Sequence[Pair]) -> dict[str, list[Pair]]:
+def _by_verifier(pairs_of_all: Sequence[Pair]) -> dict[str, list[Pair]]:
     groups: dict[str, list[Pair]] = {}
-    for pair in found:
+    for pair in pairs_of_all:
         groups.setdefault(pair.verifier, []).append(pair)
     return groups
 
 
-def _trust(log: EventStore, verifier: str, found: Sequence[Pair]) -> dict[str, Any]:
+def _trust(log: EventStore, verifier: str, verifier_pairs: Sequence[Pair]) -> dict[str, Any]:
     """How far a verifier can be trusted as it is, and how far after recalibration, on pairs that the map was not fitted to."""
-    raw, correct = [pair.raw for pair in found], [pair.correct for pair in found]
-    mended, version = held_out(raw, correct), log.load_calibration(verifier)
+    raw, correct = [pair.raw for pair in verifier_pairs], [pair.correct for pair in verifier_pairs]
+    recalibrated_scores, version = held_out(raw, correct), log.load_calibration(verifier)
     return {
         "verifier": verifier,
-        "pairs": len(found),
+        "pairs": len(verifier_pairs),
         "version": version[0] if version else 0,
         "brier": brier(raw, correct),
-        "brier_recalibrated": None if mended is None else brier(mended, correct),
+        "brier_recalibrated": None if recalibrated_scores is None else brier(recalibrated_scores, correct),
         "reliability": [asdict(part) for part in reliability(raw, correct)],
-        "reliability_recalibrated": None if mended is None else [asdict(part) for part in reliability(mended, correct)],
+        "reliability_recalibrated": None
+        if recalibrated_scores is None
+        else [asdict(part) for part in reliability(recalibrated_scores, correct)],
     }
 
 
 def _reliability(trust: dict[str, Any]) -> Table:
     """The reliability curve of a verifier, before and after."""
     after = trust["brier_recalibrated"]
-    mended = "too few pairs to recalibrate it" if after is None else f"{after:.4f} recalibrated"
+    after_text = "too few pairs to recalibrate it" if after is None else f"{after:.4f} recalibrated"
     version = f", version {trust['version']} of its calibration in use" if trust["version"] else ""
-    title = (
-        f"{trust['verifier'] or 'verifier'}: Brier score {trust['brier']:.4f}, {mended}{version}; {trust['pairs']} judged answers"
-    )
+    title = f"{trust['verifier'] or 'verifier'}: Brier score {trust['brier']:.4f}, {after_text}{version}; {trust['pairs']} judged answers"
     table = Table(title=title, title_justify="left")
     curves = [trust["reliability"], trust["reliability_recalibrated"] or []]
     for column in ("score", "right", "answers") * (2 if curves[1] else 1):
@@ -164,26 +164,26 @@ def verify(address: Address, as_json: AsJson = False) -> None:
     Example: uniscale log verify sqlite:///uniscale.db
     """
     with told_plainly(as_json), closing(open_log(address, create=False)) as log:
-        known: set[str] = set()
-        lost: list[str] = []
+        decisions: set[str] = set()
+        orphans: list[str] = []
         twice: list[str] = []
         count = 0
         for entry in log.everything():
             count += 1
             decision_id = entry.event.decision_id
-            if isinstance(entry.event, Decision):
-                if decision_id in known:
+            if isinstance(entry.event, DecisionEvent):
+                if decision_id in decisions:
                     twice.append(decision_id)
-                known.add(decision_id)
-            elif decision_id not in known:
-                lost.append(decision_id)
-        out.print(f"{count} events of {len(known)} decisions can be read")
-        for what, ids in (("refer to a decision that is not before them", lost), ("are decisions that come twice", twice)):
+                decisions.add(decision_id)
+            elif decision_id not in decisions:
+                orphans.append(decision_id)
+        out.print(f"{count} events of {len(decisions)} decisions can be read")
+        for what, ids in (("refer to a decision that is not before them", orphans), ("are decisions that come twice", twice)):
             if ids:
                 out.print(f"{len(ids)} {what}, the first is {ids[0]}")
         if as_json:
-            print_json({"events": count, "decisions": len(known), "lost": lost[:100], "twice": twice[:100]})
-        if lost or twice:
+            print_json({"events": count, "decisions": len(decisions), "lost": orphans[:100], "twice": twice[:100]})
+        if orphans or twice:
             raise typer.Exit(1)
 
 
@@ -194,12 +194,10 @@ def rebuild(address: Address, as_json: AsJson = False) -> None:
     Example: uniscale log rebuild sqlite:///uniscale.db
     """
     with told_plainly(as_json), closing(open_log(address, create=False)) as log:
-        dropped = log.forget_snapshots()
-        out.print(
-            f"dropped {dropped} snapshots; the next engine that opens the log folds its {sum(log.counts().values())} events"
-        )
+        count = log.forget_snapshots()
+        out.print(f"dropped {count} snapshots; the next engine that opens the log folds its {sum(log.counts().values())} events")
         if as_json:
-            print_json({"dropped": dropped})
+            print_json({"dropped": count})
 
 
 @app.command()

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from uniscale_integrations.cli.console import err, out, print_json, quantity, told_plainly
-from uniscale_integrations.cli.wanted import ModeOption, WeightsOption, wanted
+from uniscale_integrations.cli.weights import ModeOption, WeightsOption, weights_of
 from uniscale_integrations.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def replay(
         from uniscale_integrations.replay.experiment import Setup, best_single
 
         names = tuple(name.strip() for name in policies.split(",") if name.strip())
-        setup = Setup(wanted(mode, weights), names, seeds, delay, drift, without, passes, budget_per_query)
+        setup = Setup(weights_of(mode, weights), names, seeds, delay, drift, without, passes, budget_per_query)
         if (without == "early-stopping") != (full_costs is not None):
             raise ConfigurationError(
                 "--without early-stopping and --full-costs go together: make the same table with "
@@ -73,9 +73,9 @@ def replay(
             raise ConfigurationError(f"--processes must be at least 1, got {processes}")
         with err.status("reading the tables"):
             world = _world(tables, query_encoder(features), full_costs)
-        episodes = _replayed(world, setup, processes)
+        episodes = _replay(world, setup, processes)
         result = {"mode": mode if weights is None else None, **_result(world, setup, episodes)}
-        out.print(_shown(result, "eFLOPs" if world.unit == "eflops" else "USD"))
+        out.print(_table(result, "eFLOPs" if world.unit == "eflops" else "USD"))
         out.print(_bounds(result, best_single(episodes).removeprefix("tts:") if "tts" in result["policies"] else ""))
         if plots is not None:
             _draw(plots, world, episodes)
@@ -89,7 +89,7 @@ def _draw(folder: Path, world: World, episodes: Sequence[Episode]) -> None:
     out.print(f"drawn: {', '.join(map(str, draw(folder, world, episodes)))}")
 
 
-def _replayed(world: World, setup: Setup, processes: int) -> list[Episode]:
+def _replay(world: World, setup: Setup, processes: int) -> list[Episode]:
     """All orders, with a bar that shows how far it is."""
     from uniscale_integrations.replay.experiment import experiment
 
@@ -104,20 +104,20 @@ def _world(tables: Sequence[Path], encode: QueryEncoder, full_costs: Path | None
     from uniscale_integrations.replay.stream import World
     from uniscale_integrations.replay.table import OutcomeTable
 
-    read = [OutcomeTable.read(path) for path in tables]
-    world = World.of(read, encode)
+    outcome_tables = [OutcomeTable.read(path) for path in tables]
+    world = World.of(outcome_tables, encode)
     if full_costs is None:
         return world
     full = OutcomeTable.read(full_costs)
-    return World.of([table.charged(full) for table in read], encode, world.scale)
+    return World.of([table.with_costs_of(full) for table in outcome_tables], encode, world.scale)
 
 
 def _result(world: World, setup: Setup, episodes: Sequence[Episode]) -> dict[str, Any]:
     """What `--json` prints, apart from the mode's name."""
-    from uniscale_integrations.replay.experiment import ahead, best_fixed, standings
-    from uniscale_integrations.replay.hindsight import best_linear
+    from uniscale_integrations.replay.experiment import ahead, best_fixed_arm, standings
+    from uniscale_integrations.replay.upper_bounds import best_linear
 
-    arm, reward, second_half = best_fixed(episodes)
+    arm, reward, second_half = best_fixed_arm(episodes)
     return {
         "weights": list(setup.weights.parts),
         "decisions": len(next(iter(episodes[0].runs.values())).reward) if episodes[0].runs else 0,
@@ -130,16 +130,16 @@ def _result(world: World, setup: Setup, episodes: Sequence[Episode]) -> dict[str
     }
 
 
-def _shown(result: dict[str, Any], unit: str) -> Table:
+def _table(result: dict[str, Any], unit: str) -> Table:
     """The policies as a table."""
     best, reward = result["best_fixed"], result["best_fixed"]["reward"]
     weights = ", ".join(f"{weight:g}" for weight in result["weights"])
     title = f"{result['decisions']} decisions, {result['seeds']} orders, weights {weights}; cost of a question in {unit}"
-    shown = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
     for column in ("policy", "reward", "to best", "2nd half", "uis ahead by", "right", "cost"):
-        shown.add_column(column, justify="left" if column == "policy" else "right")
+        table.add_column(column, justify="left" if column == "policy" else "right")
     for name, standing in result["policies"].items():
-        shown.add_row(
+        table.add_row(
             name,
             f"{standing['reward']:.4f}",
             _against(standing["reward"], reward),
@@ -148,18 +148,18 @@ def _shown(result: dict[str, Any], unit: str) -> Table:
             f"{standing['accuracy']:.1%}",
             quantity(standing["cost"]) if unit == "eFLOPs" else f"{standing['cost']:.3g}",
         )
-    return shown
+    return table
 
 
 def _bounds(result: dict[str, Any], single: str) -> str:
     """What the policies are measured against, in words."""
     best = result["best_fixed"]
-    told = [f"best fixed {best['configuration']}: {best['reward']:.4f}"]
+    parts = [f"best fixed {best['configuration']}: {best['reward']:.4f}"]
     for label, name in (("linear, knowing all other rewards", "linear"), ("oracle", "oracle")):
-        bound = result[name]["reward"]
-        if bound is not None:
-            told.append(f"{label}: {bound:.4f} ({_against(bound, best['reward'])})")
-    return "; ".join(told + ([f"tts has {single}"] if single else []))
+        reward = result[name]["reward"]
+        if reward is not None:
+            parts.append(f"{label}: {reward:.4f} ({_against(reward, best['reward'])})")
+    return "; ".join(parts + ([f"tts has {single}"] if single else []))
 
 
 def _ahead(difference: dict[str, float] | None, base: float) -> str:

@@ -31,7 +31,7 @@ def report(
     """
     with told_plainly(as_json), closing(open_log(address, create=False)) as log:
         data = write_report(log, target, most_trees=trees)
-        decisions, kept = len(data["decisions"]["id"]), len(data["trees"])
-        out.print(f"{target}: {decisions} decisions, {kept} of them with their paths; open it in a browser", soft_wrap=True)
+        decisions, tree_count = len(data["decisions"]["id"]), len(data["trees"])
+        out.print(f"{target}: {decisions} decisions, {tree_count} of them with their paths; open it in a browser", soft_wrap=True)
         if as_json:
-            print_json({"report": str(target), "decisions": decisions, "trees": kept, "bytes": target.stat().st_size})
+            print_json({"report": str(target), "decisions": decisions, "trees": tree_count, "bytes": target.stat().st_size})

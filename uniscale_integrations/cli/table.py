@@ -12,10 +12,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from uniscale_integrations.cli.console import err, out, print_json, quantity, quiet_loading, told_plainly
-from uniscale_integrations.cli.wanted import VerifierOption
+from uniscale_integrations.cli.weights import VerifierOption
 from uniscale_integrations.cost.hardware import profile
 from uniscale_integrations.engine.model_registry import is_hosted, load_generator
-from uniscale_integrations.engine.outcomes import Outcome, read_outcomes
+from uniscale_integrations.engine.outcomes import OutcomeRow, read_outcomes
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.replay.collect import Plan, Query, collect, read_queries
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier
@@ -62,22 +62,22 @@ def table(
             import torch
 
             torch.set_num_threads(threads)
-        said = {model_name(name): name for name in models or language_models()}
-        names = list(said)
+        name_of = {model_name(name): name for name in models or language_models()}
+        names = list(name_of)
         space = ConfigurationSpace.default(names, [_shape(shape) for shape in shapes] if shapes else DEFAULT_SHAPES)
         request = Request(
             "", space[0], Sampling(temperature, seed=seed), early_stopping=early_stopping, hardware=profile(hardware)
         )
         plan = Plan(_queries(questions, count), space, samples, request)
         suits = "consensus" if verifier == "auto" and all(map(is_hosted, names)) else verifier
-        _collected(plan, said, named_verifier(suits, names), target, at_once)
+        _collect(plan, name_of, named_verifier(suits, names), target, at_once)
         summary = summarise(list(read_outcomes(target)))
         out.print(_show(target, summary))
         if as_json:
             print_json({"table": str(target), "rows": plan.rows, "questions": len(plan.queries), "configurations": summary})
 
 
-def _collected(plan: Plan, said: Mapping[str, str], verifier: Verifier | None, target: Path, at_once: int) -> None:
+def _collect(plan: Plan, name_of: Mapping[str, str], verifier: Verifier | None, target: Path, at_once: int) -> None:
     """Make the rows that are lacking, with a bar that shows how far it is."""
     with _progress() as progress:
         total = sum(map(work, plan.space)) * len(plan.queries) * plan.samples
@@ -85,9 +85,9 @@ def _collected(plan: Plan, said: Mapping[str, str], verifier: Verifier | None, t
 
         def load(name: str) -> Generator:
             progress.update(task, description=f"loading {name}")
-            return load_generator(said[name])
+            return load_generator(name_of[name])
 
-        def done(outcome: Outcome) -> None:
+        def done(outcome: OutcomeRow) -> None:
             nonlocal rows
             rows += 1
             progress.update(task, description=str(outcome.configuration), advance=work(outcome.configuration), rows=rows)
@@ -138,9 +138,9 @@ def _shape(text: str) -> tuple[int, int, int]:
     return qp, cp, bs
 
 
-def summarise(outcomes: Sequence[Outcome]) -> list[dict[str, object]]:
+def summarise(outcomes: Sequence[OutcomeRow]) -> list[dict[str, object]]:
     """Accuracy, score and cost of each configuration."""
-    groups: dict[Configuration, list[Outcome]] = {}
+    groups: dict[Configuration, list[OutcomeRow]] = {}
     for outcome in outcomes:
         groups.setdefault(outcome.configuration, []).append(outcome)
     summary: list[dict[str, object]] = []
@@ -163,13 +163,13 @@ def summarise(outcomes: Sequence[Outcome]) -> list[dict[str, object]]:
 
 
 def _show(target: Path, summary: Sequence[Mapping[str, object]]) -> Table:
-    shown = Table(title=str(target), title_justify="left")
+    view = Table(title=str(target), title_justify="left")
     for column in ("model", "QP", "CP", "BS", "rows", "right", "score", "eFLOPs a question"):
-        shown.add_column(column, justify="left" if column == "model" else "right")
+        view.add_column(column, justify="left" if column == "model" else "right")
     for row in summary:
         score = row["score"]
         numbers = [str(row[name]) for name in ("model", "qp", "cp", "bs", "rows")]
-        shown.add_row(
+        view.add_row(
             *numbers, f"{row['accuracy']:.1%}", "" if score is None else f"{score:.3f}", quantity(cast(float, row["eflops"]))
         )
-    return shown
+    return view

@@ -28,7 +28,7 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
         self._process = 0
-        self._nested: LoopThread | None = None
+        self._inner_loop: LoopThread | None = None
 
     def run(self, work: Work[Result], context: Context) -> Result:
         """The result of a coroutine that runs in a context; interrupting the caller cancels it."""
@@ -68,16 +68,16 @@ class LoopThread:
 
     def _beside(self) -> LoopThread:
         """A thread for what this one, which waits for it, cannot do itself."""
-        self._nested = self._nested or LoopThread(f"{self._name} nested")
-        return self._nested
+        self._inner_loop = self._inner_loop or LoopThread(f"{self._name} nested")
+        return self._inner_loop
 
     def _started(self, work: Work[Result], context: Context) -> tuple[Future[Result], Callable[[], object]]:
         """The outcome to come, and what cancels it."""
         loop, future = self._running(), Future[Result]()
         future.set_running_or_notify_cancel()
-        begun: list[asyncio.Task[Result]] = []
+        tasks: list[asyncio.Task[Result]] = []
 
-        def settled(task: asyncio.Task[Result]) -> None:
+        def on_done(task: asyncio.Task[Result]) -> None:
             # However it ended, even before it had begun; those who wait for it would otherwise wait for ever.
             if task.cancelled():
                 future.set_exception(asyncio.CancelledError())
@@ -87,11 +87,11 @@ class LoopThread:
                 future.set_result(task.result())
 
         def start() -> None:
-            begun.append(loop.create_task(work(), context=context))
-            begun[0].add_done_callback(settled)
+            tasks.append(loop.create_task(work(), context=context))
+            tasks[0].add_done_callback(on_done)
 
         def stop() -> None:
-            begun[0].cancel()
+            tasks[0].cancel()
 
         loop.call_soon_threadsafe(start)
         return future, lambda: loop.call_soon_threadsafe(stop)
@@ -115,5 +115,5 @@ def _for_ever(loop: asyncio.AbstractEventLoop) -> None:
         return
 
 
-SHARED = LoopThread("uniscale")
+DEFAULT_LOOP = LoopThread("uniscale")
 """Where searches run whose callers do not await."""

@@ -21,15 +21,15 @@ from threading import BoundedSemaphore, Lock, Timer
 from typing import IO, Any, cast
 
 from uniscale_integrations.concurrency.threads import in_thread
-from uniscale_integrations.errors import Crowded, NotInTime
+from uniscale_integrations.errors import NotInTime, WorkersBusy
 
-MOST_MEMORY = 2 << 30
+MAX_MEMORY = 2 << 30
 """Bytes of address space that a process may take, where the system can limit it."""
 
 START = 30.0
 """Seconds that a process may take to start and to import what it needs, on however busy a machine."""
 
-LONGEST_WAIT = 5.0
+MAX_WAIT = 5.0
 """Seconds that a call waits for others to end."""
 
 _BOOT = """
@@ -44,19 +44,19 @@ class Workers:
     """Processes that call functions; started when they are first needed, replaced where they had to be killed.
 
     Args:
-        most: how many there may be; further calls wait for one.
+        limit: how many there may be; further calls wait for one.
 
     Example:
         >>> Workers(1).call("math", "hypot", 3, 4, seconds=1.0)
         5.0
     """
 
-    def __init__(self, most: int) -> None:
-        self._free, self._lock = BoundedSemaphore(most), Lock()
-        self._most, self._idle = most, list[_Worker]()
+    def __init__(self, limit: int) -> None:
+        self._free, self._lock = BoundedSemaphore(limit), Lock()
+        self._limit, self._idle = limit, list[_Worker]()
         self._process = os.getpid()
         atexit.register(self.close)
-        os.register_at_fork(after_in_child=self._forked)
+        os.register_at_fork(after_in_child=self._after_fork)
 
     def call(self, module: str, function: str, *arguments: Any, seconds: float) -> Any:
         """What a function of a module returns; blocks until it has, or the time is up.
@@ -73,10 +73,10 @@ class Workers:
             NotInTime: it took too long or too much memory; `Crowded` where no process can be had.
             RuntimeError: the function raised something.
         """
-        if not self._free.acquire(timeout=LONGEST_WAIT):
-            raise Crowded(f"{function} found all processes busy for {LONGEST_WAIT:g} s")
+        if not self._free.acquire(timeout=MAX_WAIT):
+            raise WorkersBusy(f"{function} found all processes busy for {MAX_WAIT:g} s")
         try:
-            return self._called([module, function, arguments, seconds], function, seconds)
+            return self._call([module, function, arguments, seconds], function, seconds)
         finally:
             self._free.release()
 
@@ -88,13 +88,13 @@ class Workers:
             for worker in idle:
                 worker.end()
 
-    def _forked(self) -> None:
+    def _after_fork(self) -> None:
         """Begin anew in a forked process: processes answer the one that has started them, and whoever waited for one is not there."""
-        self._free, self._lock, self._idle, self._process = BoundedSemaphore(self._most), Lock(), [], os.getpid()
+        self._free, self._lock, self._idle, self._process = BoundedSemaphore(self._limit), Lock(), [], os.getpid()
 
-    def _called(self, wish: list[Any], function: str, seconds: float) -> Any:
+    def _call(self, wish: list[Any], function: str, seconds: float) -> Any:
         for _ in range(2):
-            worker = self._taken()
+            worker = self._take()
             try:
                 reply = worker.reply(wish, seconds)
             except BaseException:
@@ -107,14 +107,14 @@ class Workers:
                 raise NotInTime(f"{function} was not done in {seconds:g} s, or took too much memory")
             # It had ended before it was asked; another may do better.
         else:
-            raise Crowded(f"no process could be had for {function}")
+            raise WorkersBusy(f"no process could be had for {function}")
         with self._lock:
             self._idle.append(worker)
         if "error" in reply:
             raise RuntimeError(f"{function} raised {reply['error']}")
         return reply["result"]
 
-    def _taken(self) -> _Worker:
+    def _take(self) -> _Worker:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
@@ -126,14 +126,14 @@ class _Worker:
 
     def __init__(self) -> None:
         if not sys.executable or getattr(sys, "frozen", False):
-            raise Crowded("there is no Python interpreter to start a process with")
+            raise WorkersBusy("there is no Python interpreter to start a process with")
         command = [sys.executable, "-I", "-c", _BOOT]
         try:
             # Unlike multiprocessing, this does not run the main module again, whose author may not have provided for that.
             pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
             self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing)
         except OSError as error:
-            raise Crowded(f"no process could be started: {error}") from error
+            raise WorkersBusy(f"no process could be started: {error}") from error
         self._wishes, self._replies = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
         self._send([str(entry) for entry in sys.path])
         self.begun = False
@@ -141,13 +141,13 @@ class _Worker:
     def reply(self, wish: list[Any], seconds: float) -> dict[str, Any] | None:
         """The reply; `None` where it came to its end, by itself or because the time was up."""
         self.begun = False
-        if self._within(START, lambda: self._asked(wish)) is None:
+        if self._within(START, lambda: self._exchange(wish)) is None:
             return None
         self.begun = True
         line = self._within(seconds, self._replies.readline)
         return None if line is None else json.loads(line)
 
-    def _asked(self, wish: list[Any]) -> bytes:
+    def _exchange(self, wish: list[Any]) -> bytes:
         """That it has begun; a process that does not read lets no long wish in either."""
         self._send(wish)
         return self._replies.readline()
@@ -165,14 +165,14 @@ class _Worker:
             self._wishes.write(json.dumps(value).encode() + b"\n")
             self._wishes.flush()
 
-    def _within(self, seconds: float, read: Callable[[], bytes]) -> bytes | None:
+    def _within(self, seconds: float, operation: Callable[[], bytes]) -> bytes | None:
         """What is read in that time; `None` where the process came to its end before."""
         # A file cannot be read with a time limit everywhere; the end of a process that is killed can.
         timer = Timer(seconds, self._process.kill)
         timer.daemon = True
         timer.start()
         try:
-            return read() or None
+            return operation() or None
         finally:
             timer.cancel()
 
@@ -187,18 +187,18 @@ def serve() -> None:
     with suppress(ImportError, OSError, ValueError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-    warmed: dict[str, Any] = {}
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+    modules: dict[str, Any] = {}
     for line in sys.stdin.buffer:
         name, function, arguments, seconds = json.loads(line)
-        if name not in warmed:
-            warmed[name] = import_module(name)
-            getattr(warmed[name], "warm", lambda: None)()
+        if name not in modules:
+            modules[name] = import_module(name)
+            getattr(modules[name], "warm", lambda: None)()
         _reply(replies, b"begun")
         # The caller kills this process in time; nobody does where the caller has been killed.
         faulthandler.dump_traceback_later(2 * seconds + 1, exit=True, file=nothing)
         try:
-            reply: dict[str, Any] = {"result": getattr(warmed[name], function)(*arguments)}
+            reply: dict[str, Any] = {"result": getattr(modules[name], function)(*arguments)}
         except MemoryError:
             return
         except Exception as error:

@@ -74,11 +74,11 @@ async def in_thread(call: Callable[[], Result]) -> Result:
     return await future
 
 
-async def read_aside(read: Callable[[str], Result], text: str) -> Result:
+async def read_aside(reader: Callable[[str], Result], text: str) -> Result:
     """What reading a text gives; a long one is read beside the event loop, one after the other, so that others get their turn.
 
     Args:
-        read: takes time linear in the length of the text, and holds the interpreter for a few milliseconds at once.
+        reader: takes time linear in the length of the text, and holds the interpreter for a few milliseconds at once.
         text: what is read.
 
     Example:
@@ -86,11 +86,11 @@ async def read_aside(read: Callable[[str], Result], text: str) -> Result:
         ['a', 'b']
     """
     if len(text) <= LONG:
-        return read(text)
+        return reader(text)
 
     def one_at_a_time() -> Result:
         with _reading.lock:
-            return read(text)
+            return reader(text)
 
     return await in_thread(one_at_a_time)
 
@@ -110,14 +110,14 @@ async def iterate_in_thread(items: Callable[[], Iterator[Item]]) -> AsyncIterato
         >>> asyncio.run(collect())
         ['a', 'b', 'c']
     """
-    loop, queue, left = asyncio.get_running_loop(), asyncio.Queue[tuple[Item] | None](), Event()
+    loop, queue, stop = asyncio.get_running_loop(), asyncio.Queue[tuple[Item] | None](), Event()
 
     def work() -> None:
         iterator: Iterator[Item] | None = None
         try:
             iterator = items()
             for item in iterator:
-                if left.is_set():
+                if stop.is_set():
                     return
                 loop.call_soon_threadsafe(queue.put_nowait, (item,))
         finally:
@@ -133,7 +133,7 @@ async def iterate_in_thread(items: Callable[[], Iterator[Item]]) -> AsyncIterato
             yield entry[0]
         await running
     finally:
-        left.set()
+        stop.set()
         if not running.done():
             running.cancel()
 
@@ -163,13 +163,13 @@ _idle: deque[_Worker] = deque()
 """Threads that have nothing to do, the last one that had something last."""
 
 
-def _forked() -> None:
+def _after_fork() -> None:
     """Forget threads, which do not live on in a forked process, and what they held."""
     _idle.clear()
     _reading.lock = Lock()
 
 
-os.register_at_fork(after_in_child=_forked)
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _hand_over(work: Callable[[], None]) -> None:

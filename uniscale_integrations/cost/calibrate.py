@@ -38,7 +38,7 @@ SHAPE = ModelShape(
 BATCH = 64
 """Rows at which operations outweigh the launch of a layer."""
 
-LEAST_REPEATS = 5
+MIN_REPEATS = 5
 
 Progress = Callable[[str, float], None]
 """Called with what is measured next and the fraction that is done."""
@@ -75,28 +75,28 @@ def calibrate(threads: int | None = None, seconds: float = 6.0, progress: Progre
         import torch
     except ImportError as error:
         raise MissingExtraError("uniscale calibrate", "local") from error
-    told = progress or (lambda stage, fraction: None)
+    report = progress or (lambda stage, fraction: None)
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(threads or before)
         with torch.inference_mode(), torch.random.fork_rng(devices=[]):
-            told("matrix products", 0.0)
+            report("matrix products", 0.0)
             peak_flops = _matmul_flops(seconds / 3)
-            told("memory bandwidth", 1 / 3)
+            report("memory bandwidth", 1 / 3)
             bandwidth = _copy_bandwidth(seconds / 3)
-            told("time per layer", 2 / 3)
-            alone, batched = _median_seconds([_decoding_step(1), _decoding_step(BATCH)], seconds / 3)
-            measured = solve(SHAPE, alone, batched, peak_flops, bandwidth)
+            report("time per layer", 2 / 3)
+            alone, batch_seconds = _median_seconds([_decoding_step(1), _decoding_step(BATCH)], seconds / 3)
+            result = solve(SHAPE, alone, batch_seconds, peak_flops, bandwidth)
     finally:
         torch.set_num_threads(before)
-    told("done", 1.0)
-    return measured
+    report("done", 1.0)
+    return result
 
 
 def solve(
     shape: ModelShape,
     alone: float,
-    batched: float,
+    batch_seconds: float,
     most_flops: float,
     bandwidth: float,
     rows: int = BATCH,
@@ -110,7 +110,7 @@ def solve(
     Args:
         shape: of the model that was timed.
         alone: seconds of a step at batch 1.
-        batched: seconds of a step at batch `rows`.
+        batch_seconds: seconds of a step at batch `rows`.
         most_flops: FLOP/s of plain matrix products, which no model exceeds. It stands where noise made the batch look free.
         bandwidth: bytes/s.
         rows: of the larger batch.
@@ -118,11 +118,11 @@ def solve(
     """
     one = forward_usage(shape, [1], [context])
     many = forward_usage(shape, [1] * rows, [context] * rows)
-    computing = batched - alone - (many.traffic - one.traffic) / bandwidth
-    sustained = (many.compute - one.compute) / computing if computing > 0 else most_flops
-    without_launch = HardwareProfile("local", min(sustained, most_flops), bandwidth)
-    explained = without_launch.eflops(one) / without_launch.peak_flops
-    return replace(without_launch, layer_seconds=max(0.0, alone - explained) / shape.layers)
+    computing = batch_seconds - alone - (many.traffic - one.traffic) / bandwidth
+    rate = (many.compute - one.compute) / computing if computing > 0 else most_flops
+    without_launch = HardwareProfile("local", min(rate, most_flops), bandwidth)
+    prediction = without_launch.eflops(one) / without_launch.peak_flops
+    return replace(without_launch, layer_seconds=max(0.0, alone - prediction) / shape.layers)
 
 
 def _matmul_flops(seconds: float) -> float:
@@ -131,8 +131,8 @@ def _matmul_flops(seconds: float) -> float:
     rates = []
     for rows, inputs, outputs in MATMULS:
         left, right = torch.randn(rows, inputs), torch.randn(inputs, outputs)
-        [took] = _median_seconds([lambda a=left, b=right: torch.mm(a, b)], seconds / len(MATMULS))  # type: ignore[misc]
-        rates.append(2 * rows * inputs * outputs / took)
+        [seconds_each] = _median_seconds([lambda a=left, b=right: torch.mm(a, b)], seconds / len(MATMULS))  # type: ignore[misc]
+        rates.append(2 * rows * inputs * outputs / seconds_each)
     return statistics.median(rates)
 
 
@@ -140,8 +140,8 @@ def _copy_bandwidth(seconds: float) -> float:
     import torch
 
     source, target = torch.zeros(COPIED_NUMBERS), torch.empty(COPIED_NUMBERS)
-    [took] = _median_seconds([lambda: target.copy_(source)], seconds)
-    return 2 * source.element_size() * COPIED_NUMBERS / took
+    [seconds_each] = _median_seconds([lambda: target.copy_(source)], seconds)
+    return 2 * source.element_size() * COPIED_NUMBERS / seconds_each
 
 
 def _decoding_step(rows: int) -> Callable[[], object]:
@@ -189,11 +189,11 @@ def _median_seconds(runs: Sequence[Callable[[], object]], budget: float) -> list
     """
     for run in runs:
         run()
-    taken: list[list[float]] = [[] for _ in runs]
+    durations: list[list[float]] = [[] for _ in runs]
     end = time.perf_counter() + budget
-    while len(taken[0]) < LEAST_REPEATS or time.perf_counter() < end:
-        for run, times in zip(runs, taken, strict=True):
+    while len(durations[0]) < MIN_REPEATS or time.perf_counter() < end:
+        for run, times in zip(runs, durations, strict=True):
             start = time.perf_counter()
             run()
             times.append(time.perf_counter() - start)
-    return [statistics.median(times) for times in taken]
+    return [statistics.median(times) for times in durations]

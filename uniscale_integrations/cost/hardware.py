@@ -86,8 +86,8 @@ class HardwareProfile:
         """
         if self.serving_batch is None:
             launch = self.layer_seconds * self.peak_flops * usage.passes
-            moved = usage.traffic - usage.traffic_saved + usage.weights
-            return usage.compute - usage.compute_saved + self.intensity * moved + launch
+            traffic = usage.traffic - usage.traffic_saved + usage.weights
+            return usage.compute - usage.compute_saved + self.intensity * traffic + launch
         return usage.compute + self.intensity * (usage.traffic + usage.weights_alone / self.serving_batch)
 
     def save(self, path: str | os.PathLike[str] | None = None) -> Path:
@@ -120,12 +120,12 @@ class HardwareProfile:
             raise CalibrationError(f"cannot read a hardware profile from {os.fspath(path)}: {error}") from error
         if not isinstance(content, dict):
             raise CalibrationError(f"{os.fspath(path)} must hold one JSON object, got {type(content).__name__}")
-        known = [field.name for field in fields(cls)]
+        names = [field.name for field in fields(cls)]
         missing = [name for name in ("name", "peak_flops", "bandwidth") if name not in content]
-        unknown = sorted(set(content) - set(known))
-        if missing or unknown:
-            problem = f"lacks {', '.join(missing)}" if missing else f"has unknown {', '.join(unknown)}"
-            raise CalibrationError(f"{os.fspath(path)} {problem}; a hardware profile has {', '.join(known)}")
+        extra = sorted(set(content) - set(names))
+        if missing or extra:
+            problem = f"lacks {', '.join(missing)}" if missing else f"has unknown {', '.join(extra)}"
+            raise CalibrationError(f"{os.fspath(path)} {problem}; a hardware profile has {', '.join(names)}")
         try:
             return cls(**content)
         except (CalibrationError, OverflowError) as error:
@@ -151,8 +151,8 @@ PROFILES: dict[str, HardwareProfile] = {hardware.name: hardware for hardware in 
 
 def home() -> Path:
     """The folder for what this package keeps on a machine: `$UNISCALE_HOME`, else `~/.cache/uniscale`."""
-    chosen = os.environ.get("UNISCALE_HOME")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "uniscale"
+    folder = os.environ.get("UNISCALE_HOME")
+    return Path(folder) if folder else Path.home() / ".cache" / "uniscale"
 
 
 def calibration_path() -> Path:
@@ -177,10 +177,10 @@ def profile(name_or_path: str | os.PathLike[str] = "h100") -> HardwareProfile:
     if name.lower() in PROFILES:
         return PROFILES[name.lower()]
     if name.lower() == "local":
-        saved = calibration_path()
-        if not saved.is_file():
-            raise CalibrationError(f"this machine is not calibrated, {saved} does not exist; run `uniscale calibrate` first")
-        return HardwareProfile.load(saved)
+        path = calibration_path()
+        if not path.is_file():
+            raise CalibrationError(f"this machine is not calibrated, {path} does not exist; run `uniscale calibrate` first")
+        return HardwareProfile.load(path)
     if Path(name).suffix == ".json" or Path(name).is_file():
         return HardwareProfile.load(name)
     raise CalibrationError(f"no hardware profile {name!r}; give {', '.join(PROFILES)}, local or a JSON file")

@@ -119,7 +119,7 @@ class Ledger:
             ConfigurationError: a usage or time that is negative or not a number; the message names it.
         """
 
-        def spent() -> Iterator[Charge]:
+        def records() -> Iterator[Charge]:
             for path in paths:
                 if path.usage is not NOTHING:
                     yield Charge("generator", generator, path.usage, path.fate)
@@ -127,7 +127,7 @@ class Ledger:
                     yield Charge("verifier", verifier, path.verifier_usage, path.fate)
             yield from prompts
 
-        return cls(_summed(spent()), profile, seconds)
+        return cls(_sum(records()), profile, seconds)
 
     def plus(self, other: Ledger) -> Ledger:
         """Both ledgers as one, for a request that went on with another model.
@@ -139,7 +139,7 @@ class Ledger:
             raise ConfigurationError(
                 f"cannot add a ledger of {other.profile.name} to one of {self.profile.name}: their eFLOPs weigh bytes differently"
             )
-        return Ledger(_summed((*self.charges, *other.charges)), self.profile, self.seconds + other.seconds)
+        return Ledger(_sum((*self.charges, *other.charges)), self.profile, self.seconds + other.seconds)
 
     @property
     def usage(self) -> Usage:
@@ -172,11 +172,11 @@ class Ledger:
 
     def by_fate(self) -> dict[str, Usage]:
         """Usage by what became of it, in order of first appearance."""
-        return self._grouped(lambda charge: charge.fate)
+        return self._by(lambda charge: charge.fate)
 
     def by_model(self) -> dict[str, Usage]:
         """Usage by model name, in order of first appearance."""
-        return self._grouped(lambda charge: charge.model)
+        return self._by(lambda charge: charge.model)
 
     def as_dict(self) -> dict[str, object]:
         """The ledger as JSON-ready values, for logs and reports.
@@ -211,14 +211,14 @@ class Ledger:
             "completion_tokens": round(usage.completion_tokens),
         }
 
-    def _grouped(self, key: Callable[[Charge], str]) -> dict[str, Usage]:
+    def _by(self, key: Callable[[Charge], str]) -> dict[str, Usage]:
         groups: dict[str, list[Usage]] = {}
         for charge in self.charges:
             groups.setdefault(key(charge), []).append(charge.usage)
         return {name: _total(usages) for name, usages in groups.items()}
 
 
-def _summed(charges: Iterable[Charge]) -> tuple[Charge, ...]:
+def _sum(charges: Iterable[Charge]) -> tuple[Charge, ...]:
     groups: dict[tuple[Role, str, str], list[Usage]] = {}
     for role, model, usage, fate in charges:
         if usage is not NOTHING:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self, runtime_checkable
 
 from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.errors import ConfigurationError
 
 
@@ -65,7 +66,7 @@ class Price:
 
 
 @runtime_checkable
-class Priced(Protocol):
+class HasPrice(Protocol):
     """A generator whose answers cost dollars once its price is known."""
 
     price: Price | None
@@ -73,3 +74,6 @@ class Priced(Protocol):
     def set_price(self, price: Price) -> None:
         """Count in dollars from now on."""
         ...
+
+
+__getattr__ = former_names(__name__, {"Priced": "HasPrice"})

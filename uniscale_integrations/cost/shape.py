@@ -130,12 +130,12 @@ class ModelShape:
         heads = _read(config, "num_attention_heads", "n_head", "n_heads")
         layers = _read(config, "num_hidden_layers", "n_layer", "num_layers", "n_layers")
         vocabulary = _read(config, "vocab_size")
-        tied = language_head and bool(getattr(config, "tie_word_embeddings", False))
+        tied_embeddings = language_head and bool(getattr(config, "tie_word_embeddings", False))
         if active_parameters is None:
             active_parameters = _active_parameters(config, parameters, layers, hidden)
         return cls(
             parameters=parameters,
-            lookup_parameters=0 if tied else vocabulary * hidden,
+            lookup_parameters=0 if tied_embeddings else vocabulary * hidden,
             layers=layers,
             hidden=hidden,
             heads=heads,
@@ -151,12 +151,12 @@ class ModelShape:
 def _active_parameters(config: object, parameters: int, layers: int, hidden: int) -> int | None:
     """Weights on one token's way through a mixture of experts: all but the experts it is not sent to, of three matrices each."""
     experts = _read(config, "num_local_experts", "num_experts", "n_routed_experts", default=0)
-    chosen = _read(config, "num_experts_per_tok", default=experts)
-    if experts <= chosen:
+    active = _read(config, "num_experts_per_tok", default=experts)
+    if experts <= active:
         return None
     width = _read(config, "moe_intermediate_size", "intermediate_size")
     sparse_layers = layers - _read(config, "first_k_dense_replace", default=0)
-    return parameters - sparse_layers * (experts - chosen) * 3 * hidden * width
+    return parameters - sparse_layers * (experts - active) * 3 * hidden * width
 
 
 def _read(config: object, *names: str, default: int | None = None) -> int:

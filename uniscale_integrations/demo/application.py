@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 class Right(BaseEvaluator):
     """Whether a response gives a question's answer."""
 
-    def __init__(self, asked: Sequence[Question]) -> None:
-        self._asked = {question.text: question for question in asked}
+    def __init__(self, questions: Sequence[Question]) -> None:
+        self._questions = {question.text: question for question in questions}
 
     async def aevaluate(
         self, query: str | None = None, response: str | None = None, contexts: Sequence[str] | None = None, **kwargs: Any
     ) -> EvaluationResult:
         """An exact match of the answer that can be read off the response."""
-        right = self._asked[query or ""].correct(extract_answer(response or ""))
+        right = self._questions[query or ""].correct(extract_answer(response or ""))
         return EvaluationResult(query=query, response=response, passing=right, score=float(right))
 
     def _get_prompts(self) -> dict[str, Any]:
@@ -54,11 +54,11 @@ class Application:
 
     Args:
         engine: behind both.
-        asked: the questions, with their right answers.
+        questions: the questions, with their right answers.
     """
 
-    def __init__(self, engine: UniScale, asked: Sequence[Question]) -> None:
-        by_text = {question.text: question for question in asked}
+    def __init__(self, engine: UniScale, questions: Sequence[Question]) -> None:
+        by_text = {question.text: question for question in questions}
 
         def right(inputs: dict[str, str], outputs: str) -> dict[str, object]:
             return {"key": "exact match", "score": by_text[inputs["question"]].correct(extract_answer(outputs))}
@@ -70,7 +70,7 @@ class Application:
         index = SummaryIndex.from_documents([Document(text="A note.")])
         template = PromptTemplate("{query_str}")
         self._queries = index.as_query_engine(llm=UniScaleLLM(engine=engine), text_qa_template=template)
-        self._evaluator = FeedbackEvaluator(Right(asked), engine, source="exact match")
+        self._evaluator = FeedbackEvaluator(Right(questions), engine, source="exact match")
 
     async def by_chain(self, question: Question) -> tuple[str, str]:
         """The chain's answer, and the decision behind it."""

@@ -10,20 +10,20 @@ from typing import Any, Protocol
 from uniscale_integrations.demo.application import Application
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import SearchFailed
-from uniscale_integrations.log.events import Decision, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Outcome
 from uniscale_integrations.models.questions import Question
 from uniscale_integrations.search.answers import extract_answer
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier
 from uniscale_integrations.search.run import Answer, Request, arun
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
-QUERIED = 4
+QUERY_ENGINE_SHARE = 4
 """Every so many questions one goes through the query engine, the others through the chain."""
 
 AT_ONCE = 8
 """Questions that are under way at the same time, as an application's would be; models of this process serve them in shared batches."""
 
-MOST_AT_ONCE = 24
+MAX_CONCURRENCY = 24
 """Likewise of those from which nothing is learned on the way."""
 
 ALONE = " alone"
@@ -93,19 +93,19 @@ class Behind:
 
     Args:
         engine: decides and learns.
-        asked: all questions.
+        questions: all questions.
     """
 
     name = "UniScale"
 
-    def __init__(self, engine: UniScale, asked: Sequence[Question]) -> None:
-        self._engine, self._application = engine, Application(engine, asked)
+    def __init__(self, engine: UniScale, questions: Sequence[Question]) -> None:
+        self._engine, self._application = engine, Application(engine, questions)
 
     async def answer(self, questions: Sequence[Question], first: int) -> list[Result]:
         places = {question.id: first + place for place, question in enumerate(questions)}
 
         async def one(question: Question) -> Result:
-            queried = places[question.id] % QUERIED == QUERIED - 1
+            queried = places[question.id] % QUERY_ENGINE_SHARE == QUERY_ENGINE_SHARE - 1
             ask = self._application.by_query_engine if queried else self._application.by_chain
             try:
                 text, decision = await ask(question)
@@ -122,10 +122,10 @@ class Behind:
     def _result(self, question: Question, text: str, decision: str, framework: str) -> Result:
         right = question.correct(extract_answer(text))
         events = [entry.event for entry in self._engine.log.of_decisions([decision])]
-        [decided] = [event for event in events if isinstance(event, Decision)]
+        [decision_event] = [event for event in events if isinstance(event, DecisionEvent)]
         [outcome] = [event for event in events if isinstance(event, Outcome)]
         reward = self._engine.reward(outcome, float(right))
-        return Result(decided.configuration, right, reward, self._engine.cost(outcome), framework)
+        return Result(decision_event.configuration, right, reward, self._engine.cost(outcome), framework)
 
 
 class Alone:
@@ -153,10 +153,10 @@ class Alone:
                 return _nothing(self._engine, configuration, error)
             return _result(self._engine, question, answer)
 
-        return await _together(one, questions, MOST_AT_ONCE)
+        return await _together(one, questions, MAX_CONCURRENCY)
 
 
-class Restricted:
+class RestrictedEngine:
     """An engine that learns as the other does, and may choose less.
 
     Args:
@@ -187,10 +187,10 @@ class Restricted:
                 answer = await self._own.arun(question.text)
             except SearchFailed as error:
                 return _nothing(self._engine, self._own.space[0], error)
-            found = _result(self._engine, question, answer)
+            result = _result(self._engine, question, answer)
             assert answer.decision_id is not None
-            self._own.feedback(answer.decision_id, float(found.right), source="exact match")
-            return found
+            self._own.feedback(answer.decision_id, float(result.right), source="exact match")
+            return result
 
         return await _together(one, questions, AT_ONCE)
 
@@ -201,11 +201,11 @@ async def _together(
     """The results of questions, so many at the same time."""
     gate = asyncio.Semaphore(at_once)
 
-    async def gated(question: Question) -> Result:
+    async def with_limit(question: Question) -> Result:
         async with gate:
             return await one(question)
 
-    return await asyncio.gather(*map(gated, questions))
+    return await asyncio.gather(*map(with_limit, questions))
 
 
 def _result(engine: UniScale, question: Question, answer: Answer) -> Result:
@@ -216,7 +216,7 @@ def _result(engine: UniScale, question: Question, answer: Answer) -> Result:
 
 def _nothing(engine: UniScale, configuration: Configuration, error: SearchFailed) -> Result:
     """What a question is worth to which nothing was said."""
-    outcome = Outcome("", 0.0, *error.spent)
+    outcome = Outcome("", 0.0, *error.usage)
     return Result(configuration, False, engine.reward(outcome, 0.0), engine.cost(outcome), failed=str(error))
 
 
@@ -227,6 +227,6 @@ def others(engine: UniScale, verifier: Verifier | None, sampling: Sampling) -> I
         yield Alone(engine, model, verifier, sampling)
     if len(models) > 1:
         plain = engine.space.routing_only()
-        yield Restricted("only routing", engine, plain, models, verifier, sampling)
+        yield RestrictedEngine("only routing", engine, plain, models, verifier, sampling)
     searches = ConfigurationSpace(each for each in engine.space if each.model == models[-1].name)
-    yield Restricted(f"only searching, {models[-1].name}", engine, searches, models[-1:], verifier, sampling)
+    yield RestrictedEngine(f"only searching, {models[-1].name}", engine, searches, models[-1:], verifier, sampling)

@@ -38,10 +38,10 @@ def decisions_of(target: object) -> tuple[str, ...]:
         UnknownDecisionError: one that no decision is behind.
     """
     for resolve in _resolvers:
-        found = resolve(target)
-        if found:
-            return tuple(dict.fromkeys(found))
-        if found is not None:
+        ids = resolve(target)
+        if ids:
+            return tuple(dict.fromkeys(ids))
+        if ids is not None:
             raise UnknownDecisionError(
                 f"no decision of an engine is behind {target!r:.80}, as far as this process knows. What streams has its decisions when it "
                 "is drained; runs, spans and tags are known to the process that made them only: elsewhere give the decision's id, which "
@@ -55,9 +55,9 @@ def decisions_of(target: object) -> tuple[str, ...]:
             )
         return (target,)
     for name in ("decision_id", "id"):
-        known = getattr(target, name, None)
-        if isinstance(known, str):
-            return (known,)
+        decision_id = getattr(target, name, None)
+        if isinstance(decision_id, str):
+            return (decision_id,)
     if hasattr(target, "decision_id"):
         raise ConfigurationError("this answer belongs to no decision; give feedback on one that an engine's `run` gave")
     raise ConfigurationError(
@@ -66,14 +66,14 @@ def decisions_of(target: object) -> tuple[str, ...]:
     )
 
 
-def credited(decisions: Sequence[str], credit: Credit) -> list[tuple[str, float]]:
+def credit_shares(decisions: Sequence[str], credit: Credit) -> list[tuple[str, float]]:
     """The decisions that are judged, with the weight of each.
 
     Raises:
         ConfigurationError: no such credit.
 
     Example:
-        >>> credited(["a", "b"], "split"), credited(["a", "b"], "last")
+        >>> credit_shares(["a", "b"], "split"), credit_shares(["a", "b"], "last")
         ([('a', 0.5), ('b', 0.5)], [('b', 1.0)])
     """
     if credit == "all":

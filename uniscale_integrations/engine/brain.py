@@ -18,8 +18,8 @@ from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.encoders import RequestEncoder
 from uniscale_integrations.policy.named import PolicySpec
-from uniscale_integrations.policy.pacing import Pacing
 from uniscale_integrations.policy.policy import Policy
+from uniscale_integrations.policy.request_pacing import Pacing
 from uniscale_integrations.search.ports import Generator, Verifier
 from uniscale_integrations.space import ConfigurationSpace
 
@@ -102,7 +102,7 @@ class Brain:
 
     def record(self) -> dict[str, Any]:
         """All that another process needs to fold the log as this one does, JSON-ready."""
-        return described(self.design, self.estimates)
+        return describe(self.design, self.estimates)
 
 
 def build(design: Design, log: EventStore, previous: Brain | None = None) -> Brain:
@@ -137,13 +137,13 @@ def build(design: Design, log: EventStore, previous: Brain | None = None) -> Bra
         pacing = previous.pacing and previous.pacing.at(estimates.scale)
     if pacing is None and design.mean_budget is not None:
         pacing = Pacing(design.mean_budget, estimates.scale)
-    record = described(design, estimates)
+    record = describe(design, estimates)
     key = f"brain:{blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=12).hexdigest()}"
     fold = Fold(log, design.policy(arms), arms, design.encode.name, PriceHistory(log, key, record))
     return Brain(design, estimates, eligibility, fold, pacing, key)
 
 
-def described(design: Design, estimates: Estimates) -> dict[str, Any]:
+def describe(design: Design, estimates: Estimates) -> dict[str, Any]:
     """A design as the log keeps it; see `Brain.record`."""
     schema = design.encode.schema
     return {

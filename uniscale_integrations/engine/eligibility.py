@@ -8,54 +8,54 @@ from collections.abc import Collection, Mapping, Sequence
 from uniscale_integrations.cost.hardware import HardwareProfile
 from uniscale_integrations.engine.estimates import limited_by
 from uniscale_integrations.search.budget import Budget
-from uniscale_integrations.search.conversation import Conversation, Converses
+from uniscale_integrations.search.conversation import Conversation, capabilities_of
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
-LONGEST_REST = 60.0
+MAX_COOLDOWN = 60.0
 """Most seconds for which a model that fails is left alone."""
 
 RECENT = 0.3
 """What the last request counts in how long one takes."""
 
-REMEMBERED = 60.0
+MEMORY_SECONDS = 60.0
 """Seconds after which it counts no more: what is not tried for being slow would be so for ever."""
 
 Reasons = Mapping[Configuration, str]
 """Why configurations may not be chosen."""
 
 
-class Resting:
+class CircuitBreaker:
     """Models that have failed rest, each time twice as long, so that not every request waits for their failure first.
 
     Example:
-        >>> resting = Resting()
-        >>> resting.failed("small")
-        >>> resting.failed("small")
-        >>> resting.models()
+        >>> breaker = CircuitBreaker()
+        >>> breaker.record_failure("small")
+        >>> breaker.record_failure("small")
+        >>> breaker.models()
         {'small': 2}
-        >>> resting.answered("small")
-        >>> resting.models()
+        >>> breaker.record_success("small")
+        >>> breaker.models()
         {}
     """
 
     def __init__(self) -> None:
         self._until: dict[str, tuple[float, int]] = {}
 
-    def failed(self, model: str) -> None:
+    def record_failure(self, model: str) -> None:
         """Note that every candidate of a model failed."""
         _, times = self._until.get(model, (0.0, 0))
-        self._until[model] = time.monotonic() + min(LONGEST_REST, 2.0 ** min(times, 10)), times + 1
+        self._until[model] = time.monotonic() + min(MAX_COOLDOWN, 2.0 ** min(times, 10)), times + 1
 
-    def answered(self, model: str) -> None:
+    def record_success(self, model: str) -> None:
         """Note that a model works."""
         self._until.pop(model, None)
 
-    def without(self, gone: Collection[str]) -> Resting:
+    def without(self, removed_models: Collection[str]) -> CircuitBreaker:
         """The same without some models."""
-        found = Resting()
-        found._until = {model: until for model, until in list(self._until.items()) if model not in gone}
-        return found
+        breaker = CircuitBreaker()
+        breaker._until = {model: until for model, until in list(self._until.items()) if model not in removed_models}
+        return breaker
 
     def models(self) -> dict[str, int]:
         """The models that rest now, with how often they failed in a row."""
@@ -90,7 +90,7 @@ class Eligibility:
         verified: bool,
         max_cost: float | None = None,
     ) -> None:
-        self.resting = Resting()
+        self.breaker = CircuitBreaker()
         self._space, self._models, self._costs, self._hardware = space, models, costs, hardware
         self._seconds: dict[Configuration, tuple[float, float]] = {}
         self._never: dict[Configuration, str] = {}
@@ -102,57 +102,62 @@ class Eligibility:
 
     def remember(self, other: Eligibility) -> None:
         """Go on with what another one knows of models that fail and of how long configurations take, where the model is the same."""
-        gone = {name for name, model in other._models.items() if not _same(model, self._models.get(name))}
-        self.resting = other.resting.without(gone)
-        self._seconds = {each: seconds for each, seconds in list(other._seconds.items()) if each.model not in gone}
+        removed_models = {name for name, model in other._models.items() if not _same(model, self._models.get(name))}
+        self.breaker = other.breaker.without(removed_models)
+        self._seconds = {each: seconds for each, seconds in list(other._seconds.items()) if each.model not in removed_models}
 
-    def masked(self, asked: Conversation, limits: Budget, failed: Reasons) -> Reasons:
+    def reasons(self, conversation: Conversation, limits: Budget, failed: Reasons) -> Reasons:
         """The configurations that cannot serve a request, or should not as long as another can, with the reason.
 
         Args:
-            asked: the request.
+            conversation: the request.
             limits: what it may cost.
             failed: what has failed at it already.
         """
-        cannot = {**self._never, **self._unable(asked), **failed} if failed or not asked.bare else self._never
-        for unwise in (self._tired(), self._too_dear(limits), self._too_slow(limits), self._alike(asked)):
+        cannot = (
+            {**self._never, **self._unable(conversation), **failed}
+            if failed or not conversation.is_single_question
+            else self._never
+        )
+        for unwise in (self._cooling_down(), self._too_dear(limits), self._too_slow(limits), self._alike(conversation)):
             if unwise and any(each not in unwise and each not in cannot for each in self._space):
                 cannot = {**unwise, **cannot}
         return cannot
 
-    def took(self, configuration: Configuration, seconds: float) -> None:
+    def observe_seconds(self, configuration: Configuration, seconds: float) -> None:
         """Note how long a request took; the last ones count most."""
         now = time.monotonic()
         before, at = self._seconds.get(configuration, (seconds, now))
-        if now - at > REMEMBERED:
+        if now - at > MEMORY_SECONDS:
             before = seconds
         self._seconds[configuration] = before + RECENT * (seconds - before), now
 
-    def anything(self, asked: Conversation, failed: Reasons) -> bool:
+    def anything(self, conversation: Conversation, failed: Reasons) -> bool:
         """Whether any configuration is left that could serve a request."""
-        cannot = {**self._never, **self._unable(asked), **failed}
+        cannot = {**self._never, **self._unable(conversation), **failed}
         return any(each not in cannot for each in self._space)
 
-    def _unable(self, asked: Conversation) -> dict[Configuration, str]:
+    def _unable(self, conversation: Conversation) -> dict[Configuration, str]:
         """Which cannot take a conversation."""
         unable: dict[str, str] = {}
-        if not asked.bare:
+        if not conversation.is_single_question:
             for name, model in self._models.items():
-                if not isinstance(model, Converses):
+                capabilities = capabilities_of(model)
+                if capabilities is None:
                     unable[name] = f"{name} takes single questions only"
-                elif not asked.needs <= model.abilities:
-                    unable[name] = f"{name} cannot do {', '.join(sorted(asked.needs - model.abilities))}"
+                elif not conversation.required_capabilities <= capabilities:
+                    unable[name] = f"{name} cannot do {', '.join(sorted(conversation.required_capabilities - capabilities))}"
         return {each: unable[each.model] for each in self._space if each.model in unable}
 
-    def _alike(self, asked: Conversation) -> dict[Configuration, str]:
+    def _alike(self, conversation: Conversation) -> dict[Configuration, str]:
         """Which would draw several samples where the call wants the most likely one, of which all samples would be copies."""
-        if asked.options.get("temperature") != 0:
+        if conversation.options.get("temperature") != 0:
             return {}
         return {each: "temperature=0 makes all its samples the same" for each in self._space if not each.plain}
 
-    def _tired(self) -> dict[Configuration, str]:
+    def _cooling_down(self) -> dict[Configuration, str]:
         """Which have a model that rests because it failed."""
-        resting = self.resting.models()
+        resting = self.breaker.models()
         if not resting:
             return {}
         why = {model: f"{model} failed {times} times in a row and rests" for model, times in resting.items()}
@@ -178,7 +183,7 @@ class Eligibility:
         return {
             each: f"it takes about {seconds:.3g} s of late, more than the request's {limit:.3g}"
             for each, (seconds, at) in list(self._seconds.items())
-            if seconds > limit and now - at <= REMEMBERED
+            if seconds > limit and now - at <= MEMORY_SECONDS
         }
 
 

@@ -12,12 +12,13 @@ import numpy as np
 from uniscale_integrations.cost.hardware import HardwareProfile
 from uniscale_integrations.cost.lengths import TYPICAL, Lengths
 from uniscale_integrations.cost.normalise import CostScale
-from uniscale_integrations.cost.price import Priced
+from uniscale_integrations.cost.price import HasPrice
 from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.search.budget import Budget
-from uniscale_integrations.search.ports import Generator, ReadsAtACost, Verifier
+from uniscale_integrations.search.ports import Generator, SupportsVerifierCost, Verifier
 from uniscale_integrations.space import Configuration
 
 SEARCH_SHARE = 0.5
@@ -27,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 @runtime_checkable
-class KnowsItsCost(Protocol):
+class SupportsCostEstimate(Protocol):
     """A generator that can tell what a plain sample takes."""
 
     def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
@@ -36,7 +37,7 @@ class KnowsItsCost(Protocol):
 
 
 @runtime_checkable
-class KnowsItsLengths(Protocol):
+class SupportsLengthEstimate(Protocol):
     """A generator that knows how long the questions are that it is asked, and its answers."""
 
     @property
@@ -59,15 +60,15 @@ def expected_cost(
         verifier: what scores the answers, if anything does and its own cost counts.
     """
     typical = _lengths(generator)
-    usage = generator.plain_usage(*typical) if isinstance(generator, KnowsItsCost) else Usage(compute=1.0)
+    usage = generator.plain_usage(*typical) if isinstance(generator, SupportsCostEstimate) else Usage(compute=1.0)
     plain = hardware.eflops(usage)
     if plain:
         # Where the answers cost dollars, what reads them in this process costs nobody any.
-        plain += hardware.eflops(verifier.reading_usage(*typical) if isinstance(verifier, ReadsAtACost) else NOTHING)
+        plain += hardware.eflops(verifier.reading_usage(*typical) if isinstance(verifier, SupportsVerifierCost) else NOTHING)
     return (plain or usage.usd) * (1.0 + SEARCH_SHARE * (configuration.most_paths - 1))
 
 
-class Spent(Protocol):
+class CostRecord(Protocol):
     """What was spent: a request's ledger, or its outcome in the log."""
 
     @property
@@ -109,13 +110,13 @@ class Estimates:
         """`C~` of each configuration, shape (K,)."""
         return np.array([self.scale.position(cost) for cost in self.costs])
 
-    def cost(self, spent: Spent) -> float:
+    def cost(self, record: CostRecord) -> float:
         """What was spent, in the unit of these costs: what a verifier in this process takes has no place beside dollars."""
-        return spent.usd if self.in_dollars else spent.eflops or spent.usd
+        return record.usd if self.in_dollars else record.eflops or record.usd
 
-    def position(self, spent: Spent) -> float:
+    def position(self, record: CostRecord) -> float:
         """`C~` of it."""
-        return self.scale.position(self.cost(spent))
+        return self.scale.position(self.cost(record))
 
 
 def check_units(models: Mapping[str, Generator], hardware: HardwareProfile) -> None:
@@ -124,34 +125,39 @@ def check_units(models: Mapping[str, Generator], hardware: HardwareProfile) -> N
     Raises:
         ConfigurationError: some count in dollars and others in eFLOPs.
     """
-    priced = {name: limited_by(model, hardware, Budget(usd=1.0)) is not None for name, model in models.items() if _tells(model)}
-    if len(set(priced.values())) > 1:
-        dollars, other = ([name for name, has in priced.items() if has is wanted] for wanted in (True, False))
+    has_price = {
+        name: limited_by(model, hardware, Budget(usd=1.0)) is not None for name, model in models.items() if _tells(model)
+    }
+    if len(set(has_price.values())) > 1:
+        dollars, other = ([name for name, has in has_price.items() if has is expected_unit] for expected_unit in (True, False))
         raise ConfigurationError(
             f"{', '.join(dollars)} cost dollars and {', '.join(other)} eFLOPs, which cannot be compared; give all models a price, or none"
         )
-    guessed = [name for name, model in models.items() if getattr(model, "size_unknown", False)]
-    if guessed and len(models) > 1:
+    without_size = [name for name, model in models.items() if getattr(model, "size_unknown", False)]
+    if without_size and len(models) > 1:
         _log.warning(
             "neither price nor size of %s is known, so that each is taken to have ten billion parameters; say what models cost, "
             "prices={'name': (0.25, 2.0)} in dollars per million tokens read and sampled",
-            ", ".join(guessed),
+            ", ".join(without_size),
         )
 
 
 def limited_by(generator: Generator, hardware: HardwareProfile, budget: Budget) -> float | None:
     """What a budget allows, in the unit of the generator's expected cost; `None` where it says nothing about that."""
-    if not isinstance(generator, KnowsItsCost):
+    if not isinstance(generator, SupportsCostEstimate):
         return None
     usage = generator.plain_usage(*_lengths(generator))
     # A price may be 0.
-    in_dollars = usage.usd or (isinstance(generator, Priced) and generator.price is not None)
+    in_dollars = usage.usd or (isinstance(generator, HasPrice) and generator.price is not None)
     return budget.eflops if hardware.eflops(usage) else budget.usd if in_dollars else None
 
 
 def _tells(model: Generator) -> bool:
-    return isinstance(model, KnowsItsCost) and sum(model.plain_usage(*_lengths(model))) > 0
+    return isinstance(model, SupportsCostEstimate) and sum(model.plain_usage(*_lengths(model))) > 0
 
 
 def _lengths(generator: Generator) -> Lengths:
-    return generator.lengths if isinstance(generator, KnowsItsLengths) else TYPICAL
+    return generator.lengths if isinstance(generator, SupportsLengthEstimate) else TYPICAL
+
+
+__getattr__ = former_names(__name__, {"KnowsItsCost": "SupportsCostEstimate", "KnowsItsLengths": "SupportsLengthEstimate"})

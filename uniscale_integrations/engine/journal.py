@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
+from uniscale_integrations.deprecation import former_attribute, former_names
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.recalibration import Recalibration
-from uniscale_integrations.log.events import Decision as Decided
-from uniscale_integrations.log.events import Outcome
+from uniscale_integrations.log.events import DecisionEvent, Outcome
 from uniscale_integrations.policy.explain import Explanation, explain
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Assessment, Mask
@@ -48,22 +47,19 @@ class Decision:
     features: tuple[float, ...] = field(repr=False)
     assessment: Assessment = field(repr=False)
     space: ConfigurationSpace = field(repr=False)
-    masked: Reasons = field(repr=False)
+    reasons: Reasons = field(repr=False)
     propensity: float = 1.0
 
-    @property
-    def width(self) -> float:
-        """The name of `bonus` before; a width is `sqrt(x^T A^-1 x)`."""
-        warnings.warn("Decision.width is now Decision.bonus", DeprecationWarning, stacklevel=2)
-        return self.bonus
+    masked = former_attribute("reasons")
+    width = former_attribute("bonus")  # a width is sqrt(x^T A^-1 x)
 
     def explain(self) -> Explanation:
         """Every configuration with what was expected of it, why it was not eligible, and at which weight it would have been chosen."""
-        return explain(self.space, self.assessment, self.weights, self.masked, self.space.index(self.configuration))
+        return explain(self.space, self.assessment, self.weights, self.reasons, self.space.index(self.configuration))
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
+class EventFactory:
     """Says in the log's words what an engine does; writing it down is the log's own affair.
 
     Attributes:
@@ -78,10 +74,10 @@ class Journal:
     store_queries: bool
     store_paths: bool
 
-    def decided(self, decision: Decision, asked: str | Conversation) -> Decided:
+    def decision(self, decision: Decision, conversation: str | Conversation) -> DecisionEvent:
         """That this was decided for that question."""
-        query = asked.query if isinstance(asked, Conversation) else asked
-        return Decided(
+        query = conversation.query if isinstance(conversation, Conversation) else conversation
+        return DecisionEvent(
             decision.id,
             decision.configuration,
             decision.features,
@@ -95,13 +91,13 @@ class Journal:
             extra={"brain": self.brain.key, "eligible": _flags(decision.assessment.eligible)},
         )
 
-    def answered(self, decision: Decision, answer: Answer) -> Outcome:
+    def outcome(self, decision: Decision, answer: Answer) -> Outcome:
         """What it came to."""
         ledger = answer.ledger
         position = round(self.brain.estimates.position(ledger), 6)
-        extra = {"tokens": list(ledger.tokens), "cut": answer.cut, "cost": position} | self._unit
+        extra = {"tokens": list(ledger.tokens), "cut": answer.stop_reason, "cost": position} | self._unit
         if self.store_paths:
-            extra |= {"record": record(answer), "ledger": ledger.as_dict(), "notes": list(answer.notes)}
+            extra |= {"record": record(answer), "ledger": ledger.as_dict(), "notes": list(answer.warnings)}
         score = answer.score
         verifier = self.brain.design.verifier
         if score is not None and verifier is not None:
@@ -111,9 +107,9 @@ class Journal:
                 score = self.recalibration(score)
         return Outcome(decision.id, score, ledger.eflops, ledger.usd, ledger.seconds, extra=extra)
 
-    def failed(self, decision: Decision, why: str, spent: tuple[float, float] = (0.0, 0.0)) -> Outcome:
+    def failure(self, decision: Decision, why: str, usage: tuple[float, float] = (0.0, 0.0)) -> Outcome:
         """That it came to nothing, and what was spent on it, in eFLOPs and dollars."""
-        return Outcome(decision.id, None, *spent, failed=why, extra=self._unit)
+        return Outcome(decision.id, None, *usage, failed=why, extra=self._unit)
 
     @property
     def _unit(self) -> dict[str, Any]:
@@ -123,3 +119,6 @@ class Journal:
 def _flags(eligible: Mask) -> str:
     """Which configurations could be chosen, four in a hexadecimal digit, the first one in the highest bit."""
     return np.packbits(eligible).tobytes().hex()
+
+
+__getattr__ = former_names(__name__, {"Journal": "EventFactory"})

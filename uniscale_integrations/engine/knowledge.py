@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from uniscale_integrations.engine.attribution import Credit, credited, decisions_of
+from uniscale_integrations.engine.attribution import Credit, credit_shares, decisions_of
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.engine.replica import Replica
@@ -38,7 +38,7 @@ class Knowledge:
         self._own = isinstance(log, str)
         self.log: EventStore = open_log(log) if isinstance(log, str) else log
         self._group = GroupCommit(self._write, at_once=self.log.in_memory)
-        self._described: set[str] = set()
+        self._description_keys: set[str] = set()
 
     def begin(self, brain: Brain, interval: float, *, recalibrate: bool, seed: int | None) -> None:
         """Learn what the log holds, from a snapshot on where there is one.
@@ -84,27 +84,27 @@ class Knowledge:
     async def keep(self, *new: Event) -> LogError | None:
         """Have events written, without holding up the event loop; what went wrong, if anything."""
         try:
-            written = self._group.submit(*new)
-            if written.done():
-                written.result()
+            future = self._group.submit(*new)
+            if future.done():
+                future.result()
             else:
-                await asyncio.wrap_future(written)
+                await asyncio.wrap_future(future)
         except LogError as error:
             return error
         return None
 
-    def feedback(self, target: object, credit: Credit, given: Feedback) -> bool:
+    def feedback(self, target: object, credit: Credit, feedback: Feedback) -> bool:
         """Write feedback on what a target stands for, and wait until it is there; returns whether any of it was new."""
-        return any(self._group.write(*self._judged(decisions_of(target), credit, given)))
+        return any(self._group.write(*self._feedback_for(decisions_of(target), credit, feedback)))
 
-    async def afeedback(self, target: object, credit: Credit, given: Feedback) -> bool:
+    async def afeedback(self, target: object, credit: Credit, feedback: Feedback) -> bool:
         """The same, without holding up the event loop."""
         decisions = decisions_of(target)
         if len(decisions) > 1:
-            judged = await asyncio.to_thread(self._judged, decisions, credit, given)
+            events = await asyncio.to_thread(self._feedback_for, decisions, credit, feedback)
         else:
-            judged = self._judged(decisions, credit, given)
-        new: Sequence[bool] = await asyncio.wrap_future(self._group.submit(*judged))
+            events = self._feedback_for(decisions, credit, feedback)
+        new: Sequence[bool] = await asyncio.wrap_future(self._group.submit(*events))
         return any(new)
 
     def close(self) -> None:
@@ -113,30 +113,30 @@ class Knowledge:
         if self._own:
             self.log.close()
 
-    def _judged(self, decisions: Sequence[str], credit: Credit, given: Feedback) -> list[Feedback]:
+    def _feedback_for(self, decisions: Sequence[str], credit: Credit, feedback: Feedback) -> list[Feedback]:
         if len(decisions) > 1:
             # Several engines may have had a part in one result; each learns of its own decisions.
             own = {entry.event.decision_id for entry in self.log.of_decisions(decisions)}
             decisions = tuple(each for each in decisions if each in own) or decisions
-        return [replace(given, decision_id=decision, weight=weight) for decision, weight in credited(decisions, credit)]
+        return [replace(feedback, decision_id=decision, weight=weight) for decision, weight in credit_shares(decisions, credit)]
 
     def _write(self, new: Sequence[Event]) -> list[bool | Exception]:
         """Write events and learn from them; tells of each whether it was new, or that it is on no decision that is there."""
         self._describe(self.brain)
-        written = self.log.write(*new)
-        if written.count:
-            self.replica.follow(written)
-        said: list[bool | Exception] = list(written.new)
-        for place in written.unknown:
-            said[place] = no_decision(new[place].decision_id, self.log.name)
-        return said
+        result = self.log.write(*new)
+        if result.count:
+            self.replica.follow(result)
+        answers: list[bool | Exception] = list(result.new)
+        for place in result.without_decision:
+            answers[place] = no_decision(new[place].decision_id, self.log.name)
+        return answers
 
     def _describe(self, brain: Brain) -> None:
         """Say in the log, once, what decides and what its features are called."""
-        if brain.key in self._described:
+        if brain.key in self._description_keys:
             return
         encode = brain.design.encode
         names = {"names": list(encode.schema.names), "kinds": sorted(encode.schema.kinds)}
         self.log.save_description(schema_key(encode.name), names)
         self.log.save_description(brain.key, brain.record())
-        self._described.add(brain.key)
+        self._description_keys.add(brain.key)

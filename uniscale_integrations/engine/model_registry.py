@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
-from uniscale_integrations.cost.price import Price, Priced
+from uniscale_integrations.cost.price import HasPrice, Price
 from uniscale_integrations.engine.extensions import adapter_of, provider_of
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.ports import Generator
@@ -156,7 +156,7 @@ def _set_price(models: list[Generator | str], name: str, price: Price) -> None:
     if place is None:
         raise ConfigurationError(f"there is a price of {name!r}, but the models are {', '.join(names)}")
     model = copy(models[place])
-    if not isinstance(model, Priced):
+    if not isinstance(model, HasPrice):
         raise ConfigurationError(
             f"there is a price of {name!r}, which counts its own cost in eFLOPs; prices are of models of LangChain or LlamaIndex"
         )

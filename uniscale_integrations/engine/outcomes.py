@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.space import Configuration
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OutcomeRow:
     """What came of one sample of one configuration on one query.
 
     Attributes:
@@ -64,7 +65,7 @@ class Outcome:
         return self.query_id, self.configuration, self.sample
 
     @classmethod
-    def parse(cls, row: object) -> Outcome:
+    def parse(cls, row: object) -> OutcomeRow:
         """The outcome that a JSON object describes.
 
         Raises:
@@ -139,17 +140,17 @@ class _Numbers:
     query_id: str
     row: Mapping[str, Any]
 
-    def __call__(self, name: str, most: float = math.inf) -> float | None:
+    def __call__(self, name: str, limit: float = math.inf) -> float | None:
         value = self.row.get(name)
         if value is None:
             return None
-        if isinstance(value, int | float) and 0 <= value <= most and math.isfinite(value):
+        if isinstance(value, int | float) and 0 <= value <= limit and math.isfinite(value):
             return float(value)
-        wanted = f"in [0, {most:g}]" if most < math.inf else "of at least 0"
-        raise TableError(f"`{name}` of query {self.query_id!r} is {value!r}; it must be a number {wanted}")
+        requirement = f"in [0, {limit:g}]" if limit < math.inf else "of at least 0"
+        raise TableError(f"`{name}` of query {self.query_id!r} is {value!r}; it must be a number {requirement}")
 
 
-def read_outcomes(path: str | Path) -> Iterator[Outcome]:
+def read_outcomes(path: str | Path) -> Iterator[OutcomeRow]:
     """The rows of a table, one at a time.
 
     Raises:
@@ -157,7 +158,7 @@ def read_outcomes(path: str | Path) -> Iterator[Outcome]:
     """
     for where, row in read_objects(path):
         try:
-            yield Outcome.parse(row)
+            yield OutcomeRow.parse(row)
         except TableError as error:
             raise TableError(f"{where}: {error}") from error
 
@@ -181,14 +182,17 @@ def read_objects(path: str | Path) -> Iterator[tuple[str, Any]]:
         raise TableError(f"cannot read {path}: {error}") from error
 
 
-def write_outcomes(path: str | Path, outcomes: Iterable[Outcome]) -> None:
+def write_outcomes(path: str | Path, outcomes: Iterable[OutcomeRow]) -> None:
     """Write a table, gzipped where the name ends in .gz; a reader never sees half a file, the same rows give the same bytes."""
     target = Path(path)
     partial = target.with_name(f"{target.name}.partial")
     with partial.open("wb") as raw:
         # No time stamp and no name in the header, which would make every file another.
-        compressed = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if target.suffix == ".gz" else raw
+        archive = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if target.suffix == ".gz" else raw
         for outcome in outcomes:
-            compressed.write(json.dumps(outcome.as_dict(), ensure_ascii=False).encode() + b"\n")
-        compressed.close()
+            archive.write(json.dumps(outcome.as_dict(), ensure_ascii=False).encode() + b"\n")
+        archive.close()
     partial.replace(target)
+
+
+__getattr__ = former_names(__name__, {"Outcome": "OutcomeRow"})

@@ -8,7 +8,7 @@ from statistics import fmean
 from uniscale_integrations.errors import StateError
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.ports import EventStore
-from uniscale_integrations.verifiers.calibration import FEWEST, Calibration
+from uniscale_integrations.verifiers.calibration import MIN_PAIRS, Calibration
 
 WINDOW = 1_000
 """Pairs that a calibration is fitted to, the newest ones; a verifier that has changed is known anew after as many at the latest."""
@@ -34,18 +34,18 @@ class Pair:
     correct: float
 
 
-def pairs(log: EventStore, most: int = WINDOW) -> list[Pair]:
+def pairs(log: EventStore, limit: int = WINDOW) -> list[Pair]:
     """What is known of the decisions that were judged last, oldest first."""
-    judged = log.last_judged(most)
+    decisions = log.last_feedback(limit)
     outcomes: dict[str, Outcome] = {}
-    said: dict[str, dict[tuple[str, str], float]] = {}
-    for entry in log.of_decisions(judged):
+    judgements: dict[str, dict[tuple[str, str], float]] = {}
+    for entry in log.of_decisions(decisions):
         event = entry.event
         if isinstance(event, Outcome) and event.score is not None:
             outcomes[event.decision_id] = event
         elif isinstance(event, Feedback):
-            said.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
-    return [_pair(outcomes[each], fmean(said[each].values())) for each in reversed(judged) if each in outcomes]
+            judgements.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
+    return [_pair(outcomes[each], fmean(judgements[each].values())) for each in reversed(decisions) if each in outcomes]
 
 
 def _pair(outcome: Outcome, correct: float) -> Pair:
@@ -89,24 +89,26 @@ class Recalibration:
             self._fitted_after = feedback
         elif feedback - self._fitted_after >= REFIT:
             self._fitted_after = feedback
-            known = [pair for pair in pairs(self._log) if pair.verifier == self._verifier]
-            if len(known) < FEWEST:
+            own_pairs = [pair for pair in pairs(self._log) if pair.verifier == self._verifier]
+            if len(own_pairs) < MIN_PAIRS:
                 return
-            fitted = Calibration.fit([pair.raw for pair in known], [pair.correct for pair in known])
+            calibration = Calibration.fit([pair.raw for pair in own_pairs], [pair.correct for pair in own_pairs])
             # Where another worker was first, its fit is as good.
-            if not self._log.save_calibration(self._verifier, self.version + 1, fitted.body()):
+            if not self._log.save_calibration(self._verifier, self.version + 1, calibration.body()):
                 self._load()
                 return
-            self._calibration, self.version = fitted, self.version + 1
+            self._calibration, self.version = calibration, self.version + 1
 
     def _load(self) -> bool:
         """Take over the last version in the log; returns whether that is a newer one."""
-        found = self._log.load_calibration(self._verifier)
-        if found is None or found[0] <= self.version:
+        stored_version = self._log.load_calibration(self._verifier)
+        if stored_version is None or stored_version[0] <= self.version:
             return False
         try:
-            self._calibration = Calibration.of(found[1])
+            self._calibration = Calibration.of(stored_version[1])
         except (KeyError, TypeError, ValueError) as error:
-            raise StateError(f"version {found[0]} of the calibration of {self._verifier!r} cannot be read: {error!r}") from error
-        self.version = found[0]
+            raise StateError(
+                f"version {stored_version[0]} of the calibration of {self._verifier!r} cannot be read: {error!r}"
+            ) from error
+        self.version = stored_version[0]
         return True

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.fold import Fold
-from uniscale_integrations.log.ports import Written
+from uniscale_integrations.log.ports import WriteResult
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Policy
 
@@ -48,10 +48,10 @@ class Replica:
         with self._lock:
             return policy.choose(assessment, self._rng)
 
-    def follow(self, written: Written) -> None:
+    def follow(self, result: WriteResult) -> None:
         """Learn from what this worker has just logged, or later with what others have, where that came in between."""
         with self._lock:
-            if not self.fold.follow(written):
+            if not self.fold.follow(result):
                 self._stale = True
 
     def swap(self, fold: Fold) -> None:

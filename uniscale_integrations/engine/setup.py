@@ -18,7 +18,7 @@ from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import NUMBERS
 from uniscale_integrations.search.ports import Generator, Verifier
 from uniscale_integrations.space import ConfigurationSpace
-from uniscale_integrations.verifiers.named import checked, named_verifier
+from uniscale_integrations.verifiers.named import check_verifier, named_verifier
 
 ClientSettings = Mapping[str, Any]
 """Of the clients around models of a framework, some of `CLIENT_SETTINGS`."""
@@ -29,7 +29,7 @@ Prices = Mapping[str, tuple[float, float]]
 """Of models by name, in USD per 1M input and output tokens."""
 
 
-def designed(
+def design_of(
     models: Sequence[object] | None,
     verifier: Verifier | str | None,
     space: ConfigurationSpace | None,
@@ -49,18 +49,18 @@ def designed(
     if unknown := sorted(set(client_settings).difference(CLIENT_SETTINGS)):
         raise ConfigurationError(f"client_settings are {', '.join(CLIENT_SETTINGS)}; got {unknown[0]!r}")
     models = models and _built(models, client_settings)
-    found = loaded(models, prices)
-    check_units(found, hardware)
-    chosen = suiting(found.values()) if verifier == "auto" else verifier
-    scorer = named_verifier(chosen, list(found)) if isinstance(chosen, str) else checked(chosen)
-    space = space or default_space(found)
-    _check(space, found)
+    by_name = loaded(models, prices)
+    check_units(by_name, hardware)
+    choice = suiting(by_name.values()) if verifier == "auto" else verifier
+    scorer = named_verifier(choice, list(by_name)) if isinstance(choice, str) else check_verifier(choice)
+    space = space or default_space(by_name)
+    _check(space, by_name)
     if max_cost is not None and not max_cost > 0:
         raise ConfigurationError(f"max_cost must be a number above 0, got {max_cost!r}")
     encode, policy = _reading(features, policy)
-    sizes, successors = _told(models or ())
+    sizes, successors = _model_settings(models or ())
     return Design(
-        MappingProxyType(found),
+        MappingProxyType(by_name),
         scorer,
         space,
         encode,
@@ -89,39 +89,41 @@ def _reading(features: object, policy: PolicySpec) -> tuple[RequestEncoder, Poli
     return encode, policy
 
 
-def redesigned(
+def updated_design(
     design: Design, models: Sequence[object] | None, space: ConfigurationSpace | None, prices: Prices | None
 ) -> Design:
     """A design with other models, configurations or prices; parameters as of `UniScale.update`.
 
     Raises:
-        ConfigurationError: as of `designed`.
+        ConfigurationError: as of `design_of`.
     """
-    found, sizes, successors = dict(design.models), dict(design.sizes or {}), design.successors
+    generators, sizes, successors = dict(design.models), dict(design.sizes or {}), design.successors
     if models is not None:
-        given = _built([_staying(each, found) for each in models], design.client_settings)
-        new = loaded(given)
-        named, following = _told(given)
+        entries = _built([_staying(each, generators) for each in models], design.client_settings)
+        new = loaded(entries)
+        new_sizes, following = _model_settings(entries)
         for heir, ancestor in following:
-            if ancestor not in found and ancestor not in new:
-                raise ConfigurationError(f"{heir} is to succeed {ancestor!r}, but the models are {', '.join({**found, **new})}")
-        sizes |= named
+            if ancestor not in generators and ancestor not in new:
+                raise ConfigurationError(
+                    f"{heir} is to succeed {ancestor!r}, but the models are {', '.join({**generators, **new})}"
+                )
+        sizes |= new_sizes
         successors = tuple(dict.fromkeys((*successors, *following)))
         if space is None:
-            space = _extended(design, found, new)
-        found = new
+            space = _extend(design, generators, new)
+        generators = new
     if prices:
-        found = loaded(list(found.values()), prices)
-    check_units(found, design.hardware)
+        generators = loaded(list(generators.values()), prices)
+    check_units(generators, design.hardware)
     space = space or design.space
-    _check(space, found)
-    changed = replace(design, models=MappingProxyType(found), space=space, sizes=sizes, successors=successors)
-    if (design.max_cost is not None or design.mean_budget is not None) and in_dollars(changed) != in_dollars(design):
-        unit, other = ("dollars", "eFLOPs") if in_dollars(changed) else ("eFLOPs", "dollars")
+    _check(space, generators)
+    design_with_changes = replace(design, models=MappingProxyType(generators), space=space, sizes=sizes, successors=successors)
+    if (design.max_cost is not None or design.mean_budget is not None) and in_dollars(design_with_changes) != in_dollars(design):
+        unit, other = ("dollars", "eFLOPs") if in_dollars(design_with_changes) else ("eFLOPs", "dollars")
         raise ConfigurationError(
             f"costs would be counted in {unit}, but max_cost or mean_budget is in {other}; make an engine anew on the log"
         )
-    return changed
+    return design_with_changes
 
 
 def in_dollars(design: Design) -> bool:
@@ -144,21 +146,21 @@ def _staying(model: object, present: Mapping[str, Generator]) -> object:
     return present.get(model, model) if isinstance(model, str) else model
 
 
-def _extended(design: Design, old: Mapping[str, Generator], new: Mapping[str, Generator]) -> ConfigurationSpace:
+def _extend(design: Design, old: Mapping[str, Generator], new: Mapping[str, Generator]) -> ConfigurationSpace:
     """The configurations of models that stay, and those that suit the ones that come."""
-    kept = [each for each in design.space if each.model in new]
-    come = {name: model for name, model in new.items() if name not in old}
-    return ConfigurationSpace([*kept, *(default_space(come) if come else ())])
+    remaining = [each for each in design.space if each.model in new]
+    new_models = {name: model for name, model in new.items() if name not in old}
+    return ConfigurationSpace([*remaining, *(default_space(new_models) if new_models else ())])
 
 
-def _told(models: Sequence[object]) -> tuple[dict[str, float], tuple[tuple[str, str], ...]]:
+def _model_settings(models: Sequence[object]) -> tuple[dict[str, float], tuple[tuple[str, str], ...]]:
     """What is said of models beside themselves: parameters by name, and which succeeds which."""
-    given = [each for each in models if isinstance(each, Model)]
-    sizes = {each.called: float(each.parameters) for each in given if each.parameters is not None}
-    return sizes, tuple((each.called, each.successor_of) for each in given if each.successor_of is not None)
+    entries = [each for each in models if isinstance(each, Model)]
+    sizes = {each.called: float(each.parameters) for each in entries if each.parameters is not None}
+    return sizes, tuple((each.called, each.successor_of) for each in entries if each.successor_of is not None)
 
 
 def _check(space: ConfigurationSpace, models: Mapping[str, Generator]) -> None:
-    unknown = [configuration for configuration in space if configuration.model not in models]
-    if unknown:
-        raise ConfigurationError(f"the space has {unknown[0]}, but the models are {', '.join(models)}")
+    strangers = [configuration for configuration in space if configuration.model not in models]
+    if strangers:
+        raise ConfigurationError(f"the space has {strangers[0]}, but the models are {', '.join(models)}")

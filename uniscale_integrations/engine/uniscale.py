@@ -14,16 +14,17 @@ from typing import Any, Self, TypeVar
 from numpy.typing import NDArray
 
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
+from uniscale_integrations.deprecation import former_keywords
 from uniscale_integrations.engine.attribution import Credit
 from uniscale_integrations.engine.brain import Brain, build
-from uniscale_integrations.engine.journal import Decision, Journal
+from uniscale_integrations.engine.journal import Decision, EventFactory
 from uniscale_integrations.engine.knowledge import Knowledge
-from uniscale_integrations.engine.requests import Requests, Wanted
-from uniscale_integrations.engine.setup import ClientSettings, Prices, designed, redesigned
+from uniscale_integrations.engine.requests import EngineRequest, Requests
+from uniscale_integrations.engine.setup import ClientSettings, Prices, design_of, updated_design
 from uniscale_integrations.engine.warm_start import take_over
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.ports import EventStore
-from uniscale_integrations.policy.linucb_policy import LearnerSettings
+from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.policy.objective import Mode, weights
 from uniscale_integrations.policy.policy import PolicyFactory
@@ -110,9 +111,9 @@ class UniScale:
         self.weights, self.sampling = weights(mode), sampling or Sampling()
         spec = PolicySpec(policy, settings)
         clients = client_settings or {}
-        design = designed(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget, clients)
+        design = design_of(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget, clients)
         self._observers, self._updating = tuple(observers), Lock()
-        self._stored = {"store_queries": store_queries, "store_paths": store_paths}
+        self._storage = {"store_queries": store_queries, "store_paths": store_paths}
         self._knowledge = Knowledge(log)
         try:
             brain = build(design, self._knowledge.log)
@@ -124,7 +125,7 @@ class UniScale:
 
     def _with(self, brain: Brain) -> Requests:
         """What serves requests with a brain."""
-        return Requests(brain, self._knowledge, Journal(brain, self._knowledge.recalibration, **self._stored))
+        return Requests(brain, self._knowledge, EventFactory(brain, self._knowledge.recalibration, **self._storage))
 
     @property
     def brain(self) -> Brain:
@@ -193,7 +194,7 @@ class UniScale:
         """
         with self._updating:
             now = self.brain
-            brain = build(redesigned(now.design, models, space, prices), self.log, now)
+            brain = build(updated_design(now.design, models, space, prices), self.log, now)
             self._knowledge.swap(brain)
             self._requests = self._with(brain)
 
@@ -219,8 +220,8 @@ class UniScale:
         """
         self._knowledge.replica.sync_if_due()
         requests = self._requests
-        decision = requests.decide(self._wanted(query, mode, budget), requests.others(models))
-        self._knowledge.append(requests.journal.decided(decision, query))
+        decision = requests.decide(self._request(query, mode, budget), requests.others(models))
+        self._knowledge.append(requests.event_factory.decision(decision, query))
         return decision
 
     def run(
@@ -233,9 +234,10 @@ class UniScale:
         models: Collection[str] | None = None,
     ) -> Answer:
         """`arun` for callers that do not await; works inside a running event loop too, and asks models by their synchronous methods."""
-        asked = replace(_asked(question), synchronous=True)
-        return _finish(self.arun(asked, mode=mode, budget=budget, sampling=sampling, models=models))
+        conversation = replace(_conversation(question), synchronous=True)
+        return _finish(self.arun(conversation, mode=mode, budget=budget, sampling=sampling, models=models))
 
+    @former_keywords(shown="has_output")
     async def arun(
         self,
         question: str | Conversation,
@@ -246,7 +248,7 @@ class UniScale:
         models: Collection[str] | None = None,
         observe: Observer | None = None,
         emit: Emit | None = None,
-        shown: Callable[[], bool] = lambda: False,
+        has_output: Callable[[], bool] = lambda: False,
     ) -> Answer:
         """Choose a configuration, run it, log choice and outcome, and give the answer with the decision's id.
 
@@ -263,7 +265,7 @@ class UniScale:
             models: names of those that may be chosen; all by default.
             observe: told what happens, beside the engine's own observers; see `telemetry`.
             emit: takes the pieces of an answer while it is made, where the configuration is plain and the model streams.
-            shown: whether any of the answer has been shown already, beside those pieces, so that it cannot be begun anew.
+            has_output: whether any of the answer has been shown already, beside those pieces, so that it cannot be begun anew.
 
         Raises:
             ConfigurationError: no configuration can serve it.
@@ -273,9 +275,9 @@ class UniScale:
         """
         requests = self._requests
         observers = self._observers if observe is None else (*self._observers, observe)
-        further = {"sampling": sampling or self.sampling, "observers": observers, "emit": emit, "shown": shown}
-        wanted = self._wanted(question, mode, budget, **further)
-        return await requests.answer(wanted, requests.others(models))
+        further = {"sampling": sampling or self.sampling, "observers": observers, "emit": emit, "has_output": has_output}
+        request = self._request(question, mode, budget, **further)
+        return await requests.answer(request, requests.others(models))
 
     def feedback(
         self,
@@ -331,11 +333,11 @@ class UniScale:
         Raises:
             ConfigurationError: only the score counts, and there is none.
         """
-        chosen = self.weights if mode is None else weights(mode)
+        objective = self.weights if mode is None else weights(mode)
         cost = self.brain.estimates.position(answer.ledger if isinstance(answer, Answer) else answer)
         if answer.score is None:
-            return chosen.without(score=True).reward(correct, 0.0, cost)
-        return chosen.reward(correct, answer.score, cost)
+            return objective.without(score=True).reward(correct, 0.0, cost)
+        return objective.reward(correct, answer.score, cost)
 
     def cost(self, answer: Answer | Outcome) -> float:
         """What an answer took, in eFLOPs, or in dollars where the engine counts in those.
@@ -395,19 +397,19 @@ class UniScale:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
         brain = self.brain
         return f"UniScale({', '.join(brain.models)}; {len(brain.space)} configurations, log {self.log.name})"
 
-    def _wanted(self, question: str | Conversation, mode: Mode | None, budget: Budget | None, **further: Any) -> Wanted:
-        chosen = self.weights if mode is None else weights(mode)
-        return Wanted(_asked(question), question, chosen, budget or Budget(), **further)
+    def _request(self, question: str | Conversation, mode: Mode | None, budget: Budget | None, **further: Any) -> EngineRequest:
+        objective = self.weights if mode is None else weights(mode)
+        return EngineRequest(_conversation(question), question, objective, budget or Budget(), **further)
 
 
-def _asked(question: str | Conversation) -> Conversation:
+def _conversation(question: str | Conversation) -> Conversation:
     return question if isinstance(question, Conversation) else Conversation((Turn("user", question),))
 
 

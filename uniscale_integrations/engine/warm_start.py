@@ -13,12 +13,12 @@ from typing import TypeVar
 import numpy as np
 
 from uniscale_integrations.engine.brain import Brain
-from uniscale_integrations.engine.estimates import KnowsItsCost
+from uniscale_integrations.engine.estimates import SupportsCostEstimate
 from uniscale_integrations.engine.knowledge import Knowledge
-from uniscale_integrations.engine.outcomes import Outcome as Row
+from uniscale_integrations.engine.outcomes import OutcomeRow as Row
 from uniscale_integrations.engine.outcomes import read_outcomes
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.log.events import Decision, Event, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.encoders import RequestEncoder
@@ -28,10 +28,10 @@ from uniscale_integrations.space import ConfigurationSpace
 SOURCE = "warm start"
 """Who says how right a table's answer was."""
 
-UNWEIGHTED = (1 / 3, 1 / 3, 1 / 3)
+EQUAL_WEIGHTS = (1 / 3, 1 / 3, 1 / 3)
 """The weights of decisions that nobody took."""
 
-Known = tuple[Event, ...]
+History = tuple[Event, ...]
 """A decision and everything that is known of it, the decision first."""
 
 Item = TypeVar("Item")
@@ -49,20 +49,20 @@ def take_over(source: str | Path | EventStore, knowledge: Knowledge, brain: Brai
         LogError: a log that cannot be read, or the engine's own cannot be written.
         ConfigurationError: costs in another unit than the engine's.
     """
-    known = islice(known_decisions(source, brain.space, brain.design.encode), limit)
-    return sum(_take_over(part, knowledge, brain) for part in batched(known, BATCH))
+    histories = islice(known_decisions(source, brain.space, brain.design.encode), limit)
+    return sum(_take_over(part, knowledge, brain) for part in in_batches(histories, BATCH))
 
 
-def _take_over(part: Sequence[Known], knowledge: Knowledge, brain: Brain) -> int:
+def _take_over(part: Sequence[History], knowledge: Knowledge, brain: Brain) -> int:
     outcomes = [event for each in part for event in each if isinstance(event, Outcome)]
-    told = all(isinstance(model, KnowsItsCost) for model in brain.design.models.values())
-    if told and any(_in_another_unit(outcome, brain) for outcome in outcomes):
+    costs_are_known = all(isinstance(model, SupportsCostEstimate) for model in brain.design.models.values())
+    if costs_are_known and any(_in_another_unit(outcome, brain) for outcome in outcomes):
         dollars = brain.estimates.in_dollars
         unit, other = ("dollars", "eFLOPs") if dollars else ("eFLOPs", "dollars")
         remedy = "make it anew with these prices" if dollars else "give the models prices"
         raise ConfigurationError(f"what is known beforehand has its costs in {other}, and this engine counts {unit}; {remedy}")
-    held = {entry.event.decision_id for entry in knowledge.log.of_decisions(each[0].decision_id for each in part)}
-    new = [each for each in part if each[0].decision_id not in held]
+    existing = {entry.event.decision_id for entry in knowledge.log.of_decisions(each[0].decision_id for each in part)}
+    new = [each for each in part if each[0].decision_id not in existing]
     if new:
         knowledge.append(*(event for each in new for event in each))
     return len(new)
@@ -74,7 +74,7 @@ def _in_another_unit(outcome: Outcome, brain: Brain) -> bool:
     return outcome.in_dollars != dollars and not (dollars and (outcome.usd or not outcome.eflops))
 
 
-def known_decisions(source: str | Path | EventStore, space: ConfigurationSpace, encode: RequestEncoder) -> Iterator[Known]:
+def known_decisions(source: str | Path | EventStore, space: ConfigurationSpace, encode: RequestEncoder) -> Iterator[History]:
     """Decisions of the configurations of a space, with ids that are the same whenever they are read again: a log's are its own.
 
     Args:
@@ -89,44 +89,47 @@ def known_decisions(source: str | Path | EventStore, space: ConfigurationSpace, 
     return _of_table(source, space, encode)
 
 
-def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """Lists of so many items, the last one of what is left."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
 
 
-def _of_table(path: str | Path, space: ConfigurationSpace, encode: RequestEncoder) -> Iterator[Known]:
+def _of_table(path: str | Path, space: ConfigurationSpace, encode: RequestEncoder) -> Iterator[History]:
     none, configurations = np.zeros(len(NUMBERS)), list(space)
-    seen = lru_cache(maxsize=None)(lambda text: encode.context(text, none, configurations))
+    context_of = lru_cache(maxsize=None)(lambda text: encode.context(text, none, configurations))
     for row in read_outcomes(path):
         if row.configuration in space:
             key = f"{row.query_id}|{row.query}|{row.configuration}|{row.sample}|{row.correct}|{encode.name}"
             yield _of_row(
-                row, _id(key), tuple(seen(row.query).of(configurations.index(row.configuration)).query.tolist()), encode.name
+                row,
+                _id(key),
+                tuple(context_of(row.query).of(configurations.index(row.configuration)).query.tolist()),
+                encode.name,
             )
 
 
-def _of_row(row: Row, decision_id: str, features: tuple[float, ...], encoder: str) -> Known:
-    decision = Decision(decision_id, row.configuration, features, encoder, UNWEIGHTED, request_id=decision_id)
+def _of_row(row: Row, decision_id: str, features: tuple[float, ...], encoder: str) -> History:
+    decision = DecisionEvent(decision_id, row.configuration, features, encoder, EQUAL_WEIGHTS, request_id=decision_id)
     outcome = Outcome(decision_id, row.score, row.eflops or 0.0, row.cost_usd or 0.0)
     return decision, outcome, Feedback(decision_id, row.correct, SOURCE)
 
 
-def _of_address(address: str, space: ConfigurationSpace, encode: RequestEncoder) -> Iterator[Known]:
+def _of_address(address: str, space: ConfigurationSpace, encode: RequestEncoder) -> Iterator[History]:
     with closing(open_log(address, create=False)) as log:
         yield from _of_log(log, space, encode)
 
 
-def _of_log(log: EventStore, space: ConfigurationSpace, encode: RequestEncoder) -> Iterator[Known]:
-    decisions = (entry.event for entry in log.everything() if isinstance(entry.event, Decision))
-    wanted = (each for each in decisions if each.configuration in space and each.encoder == encode.name)
-    for part in batched(wanted, 500):
-        found: Mapping[str, list[Event]] = {decision.decision_id: [] for decision in part}
-        for entry in log.of_decisions(found):
-            found[entry.event.decision_id].append(entry.event)
+def _of_log(log: EventStore, space: ConfigurationSpace, encode: RequestEncoder) -> Iterator[History]:
+    decisions = (entry.event for entry in log.everything() if isinstance(entry.event, DecisionEvent))
+    matches = (each for each in decisions if each.configuration in space and each.encoder == encode.name)
+    for part in in_batches(matches, 500):
+        histories: Mapping[str, list[Event]] = {decision.decision_id: [] for decision in part}
+        for entry in log.of_decisions(histories):
+            histories[entry.event.decision_id].append(entry.event)
         # With the ids that they have: what this log has already, its own decisions too, is not taken over again.
-        yield from map(tuple, found.values())
+        yield from map(tuple, histories.values())
 
 
 def _id(key: str) -> str:

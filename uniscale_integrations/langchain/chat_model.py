@@ -20,7 +20,7 @@ from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 from uniscale_integrations.adapters.parts import engine_from, refuse_parts, with_engine_settings
 from uniscale_integrations.adapters.service import answer, stream
 from uniscale_integrations.adapters.tokens import token_ids
-from uniscale_integrations.concurrency.loop import SHARED
+from uniscale_integrations.concurrency.loop import DEFAULT_LOOP
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.langchain.dialect import LangChainDialect, model_fields, with_config
 from uniscale_integrations.langchain.inner import check_tools, common_habits, common_profile, inner_models
@@ -259,7 +259,7 @@ class UniScaleChatModel(BaseChatModel):
     ) -> ChatResult:
         dialect, engine = LangChainDialect(self), self._engine
         call = dialect.call(engine, messages, {**kwargs, "stop": stop}, synchronous=True)
-        return dialect.reply(SHARED.run(lambda: answer(engine, call), dialect.context()), call)
+        return dialect.reply(DEFAULT_LOOP.run(lambda: answer(engine, call), dialect.context()), call)
 
     async def _agenerate(
         self,
@@ -281,7 +281,7 @@ class UniScaleChatModel(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         dialect, engine = LangChainDialect(self), self._engine
         call = dialect.call(engine, messages, {**kwargs, "stop": stop}, synchronous=True, streaming=True)
-        for chunk in SHARED.iterate(lambda: stream(engine, call, dialect), dialect.context()):
+        for chunk in DEFAULT_LOOP.iterate(lambda: stream(engine, call, dialect), dialect.context()):
             if run_manager is not None:
                 run_manager.on_llm_new_token(str(chunk.message.text), chunk=chunk)
             yield chunk

@@ -27,10 +27,16 @@ from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import GenerationError
 from uniscale_integrations.langchain.messages import chunk_of, text_of
 from uniscale_integrations.langchain.offers import FORM_OPTION, OfferedTools, StructuredOutput
-from uniscale_integrations.models.chat.client import CONTINUE, BrokenOff, Continuation, incompleteness, mean_log_probability
-from uniscale_integrations.models.chat.client import Asked as CompletionRequest
-from uniscale_integrations.models.chat.client import Reply as Completion
-from uniscale_integrations.models.chat.model import abilities_of
+from uniscale_integrations.models.chat.client import (
+    CONTINUE,
+    Completion,
+    CompletionRequest,
+    Continuation,
+    InterruptedReply,
+    incompleteness,
+    mean_log_probability,
+)
+from uniscale_integrations.models.chat.model import profile_capabilities
 from uniscale_integrations.search.conversation import Conversation, Turn
 
 COMMON = ("tools", "tool_choice", "response_format")
@@ -95,10 +101,10 @@ class LangChainClient:
         self._bindings: WeakKeyDictionary[Conversation, _Binding] = WeakKeyDictionary()
 
     @property
-    def abilities(self) -> frozenset[str]:
+    def capabilities(self) -> frozenset[str]:
         """What the model's profile says; everything where it has none, since the model will say itself what it cannot do."""
         profile = getattr(self.model, "profile", None)
-        able = abilities_of(profile) if profile else frozenset(("tools", "structure", "images"))
+        able = profile_capabilities(profile) if profile else frozenset(("tools", "structure", "images"))
         if type(self.model).bind_tools is BaseChatModel.bind_tools:
             able -= {"tools"}
         return able | {"form"}
@@ -116,7 +122,7 @@ class LangChainClient:
 
         Raises:
             GenerationError: the model gave something that is no message.
-            BrokenOff: its stream failed after some of it had come.
+            InterruptedReply: its stream failed after some of it had come.
             Exception: what the model raised.
         """
         binding = self._binding(request.conversation)
@@ -150,7 +156,7 @@ class LangChainClient:
         except Exception as error:
             if whole is None or not (text := text_of(whole)):
                 raise
-            raise BrokenOff(error, text, _usage(whole)) from error
+            raise InterruptedReply(error, text, _usage(whole)) from error
         _emit_all(request, queue)
         return None if whole is None else message_chunk_to_message(whole)
 
@@ -221,7 +227,7 @@ class LangChainClient:
     def _messages(self, request: CompletionRequest) -> list[BaseMessage]:
         messages = _native(request.conversation.messages)
         if messages is None:
-            if "images" in request.conversation.needs:
+            if "images" in request.conversation.required_capabilities:
                 raise GenerationError(
                     f"{self.name} is a model of LangChain and cannot be shown what another framework's messages hold"
                 )

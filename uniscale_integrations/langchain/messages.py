@@ -15,8 +15,7 @@ from uniscale_integrations.adapters.stamp import KEY, search_on, stamp
 from uniscale_integrations.adapters.stopping import until
 from uniscale_integrations.langchain.offers import FORM_OPTION, StructuredOutput
 from uniscale_integrations.langchain.usage import provider_counts
-from uniscale_integrations.search.conversation import Call as ToolCall
-from uniscale_integrations.search.conversation import Conversation, Role, Turn
+from uniscale_integrations.search.conversation import Conversation, Role, ToolCall, Turn
 from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import Configuration
 
@@ -115,7 +114,7 @@ def message_of(answer: Answer, conversation: Conversation) -> AIMessage:
     else:
         # Models that are not of LangChain do not know the texts that end an answer.
         text = until(text, conversation.stop)
-    if "tools" not in conversation.needs:
+    if "tools" not in conversation.required_capabilities:
         return AIMessage(text)
     content, calls = calls_in(text)
     return AIMessage(content, tool_calls=[{"name": call.name, "args": dict(call.arguments), "id": call.id} for call in calls])

@@ -21,9 +21,15 @@ from uniscale_integrations.llama_index.messages import SETTINGS, THINKING, Inner
 from uniscale_integrations.llama_index.offers import NEUTRAL, Offer, prepare_schemas
 from uniscale_integrations.llama_index.tool_calls import blocks_of, calls_by, calls_of
 from uniscale_integrations.llama_index.usage import as_mapping, fields_of, usage_of
-from uniscale_integrations.models.chat.client import CONTINUE, BrokenOff, Continuation, incompleteness, mean_log_probability
-from uniscale_integrations.models.chat.client import Asked as CompletionRequest
-from uniscale_integrations.models.chat.client import Reply as Completion
+from uniscale_integrations.models.chat.client import (
+    CONTINUE,
+    Completion,
+    CompletionRequest,
+    Continuation,
+    InterruptedReply,
+    incompleteness,
+    mean_log_probability,
+)
 from uniscale_integrations.search.conversation import Conversation, Turn
 
 ROLES = {"system": MessageRole.SYSTEM, "assistant": MessageRole.ASSISTANT, "tool": MessageRole.TOOL}
@@ -93,7 +99,7 @@ class LlamaIndexClient:
         return (stop,) if isinstance(stop, str) else tuple(stop or ())
 
     @property
-    def abilities(self) -> frozenset[str]:
+    def capabilities(self) -> frozenset[str]:
         """Tools where the LLM says so; whether it can see pictures it will say itself."""
         hands_over = hands_over_tools(self.llm, streaming=False) or hands_over_tools(self.llm, streaming=True)
         tools = (hands_over or isinstance(self.llm, FunctionCallingLLM)) and self.llm.metadata.is_function_calling_model
@@ -114,7 +120,7 @@ class LlamaIndexClient:
 
         Raises:
             GenerationError: the LLM gave something that is no response.
-            BrokenOff: its stream failed after some of it had come.
+            InterruptedReply: its stream failed after some of it had come.
             Exception: what the LLM raised.
         """
         call = self._llm_call(request)
@@ -145,7 +151,7 @@ class LlamaIndexClient:
         except Exception as error:
             if last is None or not (text := last.message.content):
                 raise
-            raise BrokenOff(error, text, usage) from error
+            raise InterruptedReply(error, text, usage) from error
         if request.emit is not None:
             _emit_all(request, queue)
         if last is None:
@@ -239,7 +245,7 @@ class LlamaIndexClient:
         return options | ({name: list(request.stop)} if name and request.stop else {})
 
     def _messages(self, conversation: Conversation) -> list[ChatMessage]:
-        if "images" in conversation.needs:
+        if "images" in conversation.required_capabilities:
             raise GenerationError(
                 f"{self.name} is an LLM of LlamaIndex and cannot be shown what another framework's messages hold"
             )

@@ -12,7 +12,7 @@ from llama_index.core.llms.llm import LLM
 from uniscale_integrations.adapters.stamp import search_on
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.llama_index.client import LlamaIndexClient
-from uniscale_integrations.search.conversation import Converses
+from uniscale_integrations.search.conversation import capabilities_of
 from uniscale_integrations.search.ports import Generator
 
 UNKNOWN = -1
@@ -51,7 +51,7 @@ def common_metadata(models: Mapping[str, Generator], max_tokens: int | None) -> 
         context_window=min(each.context_window for each in every),
         num_output=max_tokens or (min(outputs) if outputs else UNKNOWN),
         is_chat_model=any(each.is_chat_model for each in every),
-        is_function_calling_model=all(isinstance(model, Converses) and "tools" in model.abilities for model in models.values()),
+        is_function_calling_model=all("tools" in (capabilities_of(model) or ()) for model in models.values()),
         model_name="+".join(models),
         system_role=roles.pop() if len(roles) == 1 else MessageRole.USER,
     )

@@ -30,7 +30,7 @@ from pydantic import (
 
 from uniscale_integrations.adapters.parts import PART_DEFAULTS, check_mode, engine_from, refuse_parts, with_engine_settings
 from uniscale_integrations.adapters.service import answer, stream
-from uniscale_integrations.concurrency.loop import SHARED
+from uniscale_integrations.concurrency.loop import DEFAULT_LOOP
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.llama_index.calling import Completions, Prompt, completion_of
@@ -220,7 +220,7 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
         dialect, engine = LlamaIndexDialect(self), self._engine
         call = dialect.call(engine, messages, options, synchronous=True)
         place = Place.here()
-        result = SHARED.run(lambda: answer(engine, call), dialect.context())
+        result = DEFAULT_LOOP.run(lambda: answer(engine, call), dialect.context())
         place.note(result.decision_id)
         announce(engine, result, place)
         return dialect.reply(result, call)
@@ -240,7 +240,7 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
         place, context = Place.here(), dialect.context()
 
         def responses() -> ChatResponseGen:
-            for chunk in SHARED.iterate(lambda: stream(engine, call, dialect, observe=place.observe), context):
+            for chunk in DEFAULT_LOOP.iterate(lambda: stream(engine, call, dialect, observe=place.observe), context):
                 if chunk.answer is not None:
                     announce(engine, chunk.answer, place)
                 if chunk.response is not None:

@@ -27,8 +27,7 @@ from uniscale_integrations.llama_index.calling import Prompt
 from uniscale_integrations.llama_index.offers import Offer
 from uniscale_integrations.llama_index.tool_calls import blocks_of, calls_of
 from uniscale_integrations.llama_index.usage import raw_with_usage, replies_of, token_counts
-from uniscale_integrations.search.conversation import Call as ToolCall
-from uniscale_integrations.search.conversation import Conversation, Role, Turn
+from uniscale_integrations.search.conversation import Conversation, Role, ToolCall, Turn
 from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import Configuration
 
@@ -138,7 +137,7 @@ def response_of(answer: Answer, conversation: Conversation) -> ChatResponse:
         return ChatResponse(
             message=message, raw=raw, delta=response.delta, logprobs=response.logprobs, additional_kwargs=additional
         )
-    content, calls = calls_in(text) if "tools" in conversation.needs else (text, [])
+    content, calls = calls_in(text) if "tools" in conversation.required_capabilities else (text, [])
     blocks: list[ContentBlock] = [*([TextBlock(text=content)] if content or not calls else []), *blocks_of(calls)]
     message = ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=message_stamp)
     return ChatResponse(message=message, raw=raw, additional_kwargs=additional)

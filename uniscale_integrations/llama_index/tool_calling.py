@@ -15,7 +15,7 @@ from uniscale_integrations.adapters.stamp import KEY
 from uniscale_integrations.llama_index.inner import EngineLLM
 from uniscale_integrations.llama_index.offers import Offer
 from uniscale_integrations.llama_index.tool_calls import calls_by, calls_of, parse_error
-from uniscale_integrations.search.conversation import Call as ToolCall
+from uniscale_integrations.search.conversation import ToolCall
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ContentB
 from llama_index.core.llms.llm import LLM
 from llama_index.core.llms.utils import parse_partial_json
 
-from uniscale_integrations.search.conversation import Call as ToolCall
+from uniscale_integrations.search.conversation import ToolCall
 
 RAW = "unread"
 """The only argument of a call whose arguments could not be parsed: their text."""

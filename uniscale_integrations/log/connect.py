@@ -58,7 +58,7 @@ def address_of(url: str) -> URL:
     return address
 
 
-def connected(url: str, create: bool = True) -> Engine:
+def database_engine(url: str, create: bool = True) -> Engine:
     """An engine for the database behind an address.
 
     Args:
@@ -69,7 +69,7 @@ def connected(url: str, create: bool = True) -> Engine:
         LogError: that is no address of a log, or there is none and none is to be made.
         MissingExtraError: the driver is not installed.
     """
-    said = without_password(url)
+    public_address = without_password(url)
     address = address_of(url)
     try:
         if address.get_backend_name() == "postgresql":
@@ -81,7 +81,7 @@ def connected(url: str, create: bool = True) -> Engine:
     in_memory = is_in_memory(address)
     if not create and not in_memory and not os.path.exists(str(address.database)):
         # SQLite would leave an empty file behind.
-        raise LogError(f"there is no log at {said}")
+        raise LogError(f"there is no log at {public_address}")
     # In memory there is a database for each connection, so all share one.
     pool: dict[str, Any] = {"pool_size": 1, "max_overflow": 0} if in_memory else {}
     engine = create_engine(address, poolclass=QueuePool, connect_args={"check_same_thread": False}, **pool)

@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any
 from uuid import uuid4
 
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.errors import ConfigurationError, LogError
 from uniscale_integrations.space import Configuration
 
@@ -19,15 +20,15 @@ def new_id() -> str:
     return uuid4().hex
 
 
-def _number(name: str, value: object, most: float = float("inf")) -> float:
-    if isinstance(value, bool | int | float) and 0 <= value <= most and isfinite(value):
+def _number(name: str, value: object, limit: float = float("inf")) -> float:
+    if isinstance(value, bool | int | float) and 0 <= value <= limit and isfinite(value):
         return float(value)
-    wanted = f"a number in [0, {most:g}]" if most < float("inf") else "a finite number of at least 0"
-    raise ConfigurationError(f"{name} must be {wanted}, got {value!r}")
+    requirement = f"a number in [0, {limit:g}]" if limit < float("inf") else "a finite number of at least 0"
+    raise ConfigurationError(f"{name} must be {requirement}, got {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class DecisionEvent:
     """One choice of a configuration.
 
     Attributes:
@@ -77,7 +78,7 @@ class Decision:
         }
 
     @classmethod
-    def of(cls, decision_id: str, body: Mapping[str, Any], at: float) -> Decision:
+    def of(cls, decision_id: str, body: Mapping[str, Any], at: float) -> DecisionEvent:
         model, qp, cp, bs = body["configuration"]
         rest = {name: body[name] for name in ("encoder", "propensity", "request_id", "round", "query_hash", "query", "extra")}
         features, (correct, score, cost) = tuple(body["features"]), body["weights"]
@@ -175,16 +176,18 @@ class Feedback:
 
     def body(self) -> dict[str, Any]:
         """All but id and time, as JSON-ready values; `of` reads them back."""
-        said = {name: getattr(self, name) for name in ("correct", "source", "key", "comment")}
-        return said if self.weight == 1.0 else said | {"weight": self.weight}
+        fields = {name: getattr(self, name) for name in ("correct", "source", "key", "comment")}
+        return fields if self.weight == 1.0 else fields | {"weight": self.weight}
 
     @classmethod
     def of(cls, decision_id: str, body: Mapping[str, Any], at: float) -> Feedback:
         return cls(decision_id, at=at, **body)
 
 
-Event = Decision | Outcome | Feedback
-KINDS: Mapping[str, type[Decision] | type[Outcome] | type[Feedback]] = {kind.kind: kind for kind in (Decision, Outcome, Feedback)}
+Event = DecisionEvent | Outcome | Feedback
+KINDS: Mapping[str, type[DecisionEvent] | type[Outcome] | type[Feedback]] = {
+    kind.kind: kind for kind in (DecisionEvent, Outcome, Feedback)
+}
 
 
 def event_of(kind: str, decision_id: str, body: str, at: float) -> Event:
@@ -197,3 +200,6 @@ def event_of(kind: str, decision_id: str, body: str, at: float) -> Event:
         return KINDS[kind].of(decision_id, json.loads(body), at)
     except (KeyError, TypeError, ValueError) as error:
         raise LogError(f"the log's {kind!r} of decision {decision_id!r} cannot be read: {error!r}") from error
+
+
+__getattr__ = former_names(__name__, {"Decision": "DecisionEvent"})

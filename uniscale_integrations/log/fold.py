@@ -12,15 +12,15 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from uniscale_integrations.log.events import Decision, Event, Feedback, Outcome
-from uniscale_integrations.log.ports import BEGINNING, Entry, EventStore, Position, Written
+from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, Outcome
+from uniscale_integrations.log.ports import BEGINNING, Entry, EventStore, Position, WriteResult
 from uniscale_integrations.policy.arms import Arms
-from uniscale_integrations.policy.policy import Context, Observed, Policy, State
+from uniscale_integrations.policy.policy import Context, Observation, Policy, State
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.policy.transfer import configuration_of, key
 from uniscale_integrations.space import Configuration
 
-REMEMBERED = 20_000
+MAX_DECISIONS = 20_000
 """Decisions kept at hand, whose features feedback needs; older ones are read from the log again."""
 
 KEEP_AFTER = 2_000
@@ -56,7 +56,7 @@ class Costs(Protocol):
         ...
 
 
-class Understood(NamedTuple):
+class DecisionContext(NamedTuple):
     """A decision as the policy understands it, with the key of the brain that took it."""
 
     arm: int
@@ -91,9 +91,9 @@ class Fold:
         self._arms_of, self._encoder, self._costs = arms, encoder, costs
         self._arms = {configuration: arm for arm, configuration in enumerate(arms.configurations)}
         self._schemas: dict[str, FeatureSchema | None] = {encoder: arms.schema}
-        self._kept = 0
-        self._decisions: OrderedDict[str, Understood | None] = OrderedDict()
-        self._said: dict[str, dict[tuple[str, str], float]] = {}
+        self._snapshot_events = 0
+        self._decisions: OrderedDict[str, DecisionContext | None] = OrderedDict()
+        self._judgements: dict[str, dict[tuple[str, str], float]] = {}
         # A decision counts for what the first judgement of it said, and by that it is revised.
         self._weights: dict[str, float] = {}
 
@@ -108,14 +108,14 @@ class Fold:
     @property
     def name(self) -> str:
         """The kind, and what it was folded for: two engines of one log that choose from other configurations keep a state each."""
-        told = [[key(each) for each in self._arms_of.configurations], self._arms_of.schema.names]
-        return f"{self.kind}-{blake2b(json.dumps(told).encode(), digest_size=12).hexdigest()}"
+        identity = [[key(each) for each in self._arms_of.configurations], self._arms_of.schema.names]
+        return f"{self.kind}-{blake2b(json.dumps(identity).encode(), digest_size=12).hexdigest()}"
 
     def snapshot(self) -> tuple[str, Position, bytes]:
         """The name of this fold, up to where it has come, and its state, for `Log.save_snapshot`: a shortcut for who opens it later."""
         file = BytesIO()
         np.savez(file, **self.state())  # type: ignore[arg-type]
-        self._kept = self.events
+        self._snapshot_events = self.events
         return self.name, self.position, file.getvalue()
 
     def resume(self) -> bool:
@@ -126,10 +126,10 @@ class Fold:
         Raises:
             StateError: a snapshot that is unsound; names what is.
         """
-        found = self.log.load_snapshot(self.name) or self._of_what_is_lost()
-        if found is None:
+        stored_state = self.log.load_snapshot(self.name) or self._fallback_snapshot()
+        if stored_state is None:
             return False
-        position, state = found
+        position, state = stored_state
         with np.load(BytesIO(state), allow_pickle=False) as arrays:
             self.take(dict(arrays))
         self.position = position
@@ -171,7 +171,7 @@ class Fold:
             self.position = entries[-1].position
         self.position, (self.events, self.feedback) = end, count
 
-    def _of_what_is_lost(self) -> tuple[Position, bytes] | None:
+    def _fallback_snapshot(self) -> tuple[Position, bytes] | None:
         """The last snapshot of this kind, where the log no longer begins at its beginning."""
         others = self.log.snapshots_of(f"{self.kind}-")
         if not others or self.log.complete:
@@ -181,7 +181,7 @@ class Fold:
     @property
     def worth_keeping(self) -> bool:
         """Whether so much has come since the last snapshot that another one pays."""
-        return self.events - self._kept >= KEEP_AFTER
+        return self.events - self._snapshot_events >= KEEP_AFTER
 
     def apply_new(self, entries: Sequence[Entry]) -> int:
         """Fold those of the entries that were not folded since they were read; returns how many."""
@@ -189,11 +189,11 @@ class Fold:
         self.apply(new)
         return len(new)
 
-    def follow(self, written: Written) -> bool:
+    def follow(self, batch: WriteResult) -> bool:
         """Fold what was just written, if nothing can be between the position and that; returns whether that was so."""
-        if written.after != self.position:
+        if batch.after != self.position:
             return False
-        self.apply(written.entries)
+        self.apply(batch.entries)
         return True
 
     def apply(self, entries: Sequence[Entry]) -> None:
@@ -201,54 +201,54 @@ class Fold:
         self._recall(entries)
         for entry in entries:
             event = entry.event
-            if isinstance(event, Decision):
-                self._decided(event)
+            if isinstance(event, DecisionEvent):
+                self._apply_decision(event)
             elif isinstance(event, Outcome):
-                self._came(event)
+                self._apply_outcome(event)
             else:
-                self._judged(event)
+                self._apply_feedback(event)
             self.position = entry.position
             self.events += 1
         # Not before: what is said of them may stand in the same part, and parts are cut differently by every worker.
-        while len(self._decisions) > REMEMBERED:
-            forgotten, _ = self._decisions.popitem(last=False)
-            self._said.pop(forgotten, None)
-            self._weights.pop(forgotten, None)
+        while len(self._decisions) > MAX_DECISIONS:
+            oldest, _ = self._decisions.popitem(last=False)
+            self._judgements.pop(oldest, None)
+            self._weights.pop(oldest, None)
 
-    def _decided(self, decision: Decision) -> None:
+    def _apply_decision(self, decision: DecisionEvent) -> None:
         self.configurations.add(decision.configuration)
-        known = self._understood(decision)
-        self._decisions[decision.decision_id] = known
-        if known is not None:
-            self.policy.decided(decision.decision_id, known.arm, known.context)
+        past = self._context_of(decision)
+        self._decisions[decision.decision_id] = past
+        if past is not None:
+            self.policy.decided(decision.decision_id, past.arm, past.context)
 
-    def _came(self, outcome: Outcome) -> None:
-        known = self._decisions.get(outcome.decision_id)
-        if known is not None and not outcome.failed:
-            cost = self._costs.position(outcome, self._arms_of.configurations[known.arm], known.brain)
-            self.policy.outcome(outcome.decision_id, known.arm, known.context, Observed(outcome.score, cost))
+    def _apply_outcome(self, outcome: Outcome) -> None:
+        past = self._decisions.get(outcome.decision_id)
+        if past is not None and not outcome.failed:
+            cost = self._costs.position(outcome, self._arms_of.configurations[past.arm], past.brain)
+            self.policy.outcome(outcome.decision_id, past.arm, past.context, Observation(outcome.score, cost))
 
-    def _judged(self, feedback: Feedback) -> None:
-        known = self._decisions.get(feedback.decision_id)
-        if known is None:
+    def _apply_feedback(self, feedback: Feedback) -> None:
+        past = self._decisions.get(feedback.decision_id)
+        if past is None:
             return
-        said = self._said.setdefault(feedback.decision_id, {})
-        before = fmean(said.values()) if said else None
-        said[feedback.source, feedback.key] = feedback.correct
-        after = fmean(said.values())
+        judgements = self._judgements.setdefault(feedback.decision_id, {})
+        before = fmean(judgements.values()) if judgements else None
+        judgements[feedback.source, feedback.key] = feedback.correct
+        after = fmean(judgements.values())
         weight = self._weights.setdefault(feedback.decision_id, feedback.weight)
         self.feedback += before is None
         if after != before:
-            self.policy.feedback(feedback.decision_id, known.arm, known.context, after, weight, before)
+            self.policy.feedback(feedback.decision_id, past.arm, past.context, after, weight, before)
 
-    def _understood(self, decision: Decision) -> Understood | None:
+    def _context_of(self, decision: DecisionEvent) -> DecisionContext | None:
         arm = self._arms.get(decision.configuration)
         schema = None if arm is None else self._schema(decision.encoder)
         if arm is None or schema is None or len(decision.features) != len(schema):
             return None
         own = decision.encoder == self._encoder
         features = np.array(decision.features) if own else self._arms_of.schema.read(schema, decision.features)
-        return Understood(arm, Context(features), str(decision.extra.get("brain", "")))
+        return DecisionContext(arm, Context(features), str(decision.extra.get("brain", "")))
 
     def _schema(self, encoder: str) -> FeatureSchema | None:
         """The names of an encoder's features; `None` where the log does not know them."""
@@ -259,19 +259,19 @@ class Fold:
 
     def _recall(self, entries: Sequence[Entry]) -> None:
         """Read again the decisions that these entries refer to and that are no longer at hand, with what was said of them before."""
-        new = {entry.event.decision_id for entry in entries if isinstance(entry.event, Decision)}
-        named = (entry.event.decision_id for entry in entries)
-        lacking = {decision for decision in named if decision not in new and decision not in self._decisions}
+        new = {entry.event.decision_id for entry in entries if isinstance(entry.event, DecisionEvent)}
+        mentions = (entry.event.decision_id for entry in entries)
+        lacking = {decision for decision in mentions if decision not in new and decision not in self._decisions}
         if not lacking:
             return
         for entry in self.log.of_decisions(lacking):
             event = entry.event
-            if isinstance(event, Decision):
-                self._decisions[event.decision_id] = self._understood(event)
+            if isinstance(event, DecisionEvent):
+                self._decisions[event.decision_id] = self._context_of(event)
             elif isinstance(event, Feedback) and entry.position <= self.position:
-                self._said.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
+                self._judgements.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
                 self._weights.setdefault(event.decision_id, event.weight)
 
 
 def _is_of(event: Event, configurations: Collection[Configuration]) -> bool:
-    return isinstance(event, Decision) and event.configuration in configurations
+    return isinstance(event, DecisionEvent) and event.configuration in configurations

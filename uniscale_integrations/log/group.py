@@ -11,7 +11,7 @@ from threading import Condition
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.events import Event
 
-Said = bool | Exception
+Result = bool | Exception
 """Of an event whether it was new, or why it was refused."""
 
 Batch = list[tuple[Sequence[Event], Future[Sequence[bool]]]]
@@ -36,7 +36,7 @@ class GroupCommit:
         >>> group.close()
     """
 
-    def __init__(self, write: Callable[[Sequence[Event]], Sequence[Said]], *, at_once: bool = False) -> None:
+    def __init__(self, write: Callable[[Sequence[Event]], Sequence[Result]], *, at_once: bool = False) -> None:
         self._write, self._at_once = write, at_once
         self._closed = False
         self._begin()
@@ -55,7 +55,7 @@ class GroupCommit:
         """
         future: Future[Sequence[bool]] = Future()
         if self._at_once and not self._closed:
-            self._written([(events, future)])
+            self._write_batch([(events, future)])
         elif self._first(events, future):
             self._hand_over()
         return future
@@ -68,10 +68,10 @@ class GroupCommit:
         """
         future: Future[Sequence[bool]] = Future()
         if self._at_once and not self._closed:
-            self._written([(events, future)])
+            self._write_batch([(events, future)])
         elif self._first(events, future):
             try:
-                self._written(self._next())
+                self._write_batch(self._next())
             finally:
                 self._pass_on()
         return future.result()
@@ -114,7 +114,7 @@ class GroupCommit:
 
     def _drain(self) -> None:
         while batch := self._next():
-            self._written(batch)
+            self._write_batch(batch)
 
     def _next(self) -> Batch:
         """What waits; where that is nothing, nobody writes any more."""
@@ -125,40 +125,40 @@ class GroupCommit:
                 self._idle.notify_all()
             return batch
 
-    def _written(self, batch: Batch) -> None:
+    def _write_batch(self, batch: Batch) -> None:
         """Write what several have submitted, and tell each of them."""
         # Who was cancelled while waiting is told nothing any more; what happened is written all the same.
-        told = [(events, future if future.set_running_or_notify_cancel() else None) for events, future in batch]
+        waiting = [(events, future if future.set_running_or_notify_cancel() else None) for events, future in batch]
         try:
-            said = iter(self._write([event for events, _ in told for event in events]))
+            results = iter(self._write([event for events, _ in waiting for event in events]))
         except LogError as error:
             # One that cannot be written, for its size, must not take the others with it.
-            if len(told) == 1:
-                _tell(told[0][1], error)
+            if len(waiting) == 1:
+                _tell(waiting[0][1], error)
             else:
-                self._one_by_one(told)
+                self._one_by_one(waiting)
         except BaseException as error:
-            for _, future in told:
+            for _, future in waiting:
                 _tell(future, error)
         else:
-            for events, future in told:
-                _tell(future, said=list(islice(said, len(events))))
+            for events, future in waiting:
+                _tell(future, results=list(islice(results, len(events))))
 
     def _one_by_one(self, batch: Sequence[tuple[Sequence[Event], Future[Sequence[bool]] | None]]) -> None:
         for events, future in batch:
             try:
-                said = self._write(events)
+                results = self._write(events)
             except BaseException as error:
                 _tell(future, error)
             else:
-                _tell(future, said=said)
+                _tell(future, results=results)
 
 
-def _tell(future: Future[Sequence[bool]] | None, error: BaseException | None = None, said: Sequence[Said] = ()) -> None:
+def _tell(future: Future[Sequence[bool]] | None, error: BaseException | None = None, results: Sequence[Result] = ()) -> None:
     if future is None:
         return
-    error = error or next((each for each in said if isinstance(each, Exception)), None)
+    error = error or next((each for each in results if isinstance(each, Exception)), None)
     if error is None:
-        future.set_result([each is True for each in said])
+        future.set_result([each is True for each in results])
     else:
         future.set_exception(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uniscale_integrations.log.connect import connected
+from uniscale_integrations.log.connect import database_engine
 from uniscale_integrations.log.postgres import PostgresStore
 from uniscale_integrations.log.sql import SQLStore
 from uniscale_integrations.log.sqlite import SQLiteStore
@@ -20,17 +20,17 @@ def open_log(url: str, *, create: bool = True) -> SQLStore:
         MissingExtraError: the driver is not installed.
 
     Example:
-        >>> from uniscale_integrations.log.events import Decision, Feedback
+        >>> from uniscale_integrations.log.events import DecisionEvent, Feedback
         >>> from uniscale_integrations.space import Configuration
         >>> log = open_log("sqlite://")
-        >>> log.append(Decision("d1", Configuration("small"), (1.0,), "lexical", (0.4, 0.3, 0.3))).count
+        >>> log.append(DecisionEvent("d1", Configuration("small"), (1.0,), "lexical", (0.4, 0.3, 0.3))).count
         1
         >>> log.give_feedback(Feedback("d1", 1.0, source="exact-match"))
         True
         >>> [entry.event.kind for entry in log.since()]
         ['decision', 'feedback']
     """
-    engine = connected(url, create)
+    engine = database_engine(url, create)
     store = PostgresStore if engine.dialect.name == "postgresql" else SQLiteStore
     return store(engine, create=create)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.log.events import Event, Feedback
 
 
@@ -31,7 +32,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteResult:
     """What an append has written.
 
     Attributes:
@@ -39,13 +40,13 @@ class Written:
         entries: the events with their places, as far as those are known already; otherwise empty.
         after: the place of the event right before the first of them, between which and them nothing will ever be; `None` where that is
             not known. Who has folded the log up to there may fold these without reading it again.
-        unknown: which of the events that were given are feedback on a decision that is not there.
+        without_decision: which of the events that were given are feedback on a decision that is not there.
     """
 
     new: tuple[bool, ...] = ()
     entries: tuple[Entry, ...] = ()
     after: Position | None = None
-    unknown: tuple[int, ...] = ()
+    without_decision: tuple[int, ...] = ()
 
     @property
     def count(self) -> int:
@@ -75,7 +76,7 @@ class EventStore(Protocol):
         """Whether it still has its first event, so that a fold from its beginning lacks nothing; true of an empty one."""
         ...
 
-    def append(self, *new: Event) -> Written:
+    def append(self, *new: Event) -> WriteResult:
         """Write events in one transaction; when this returns they are there to stay.
 
         Raises:
@@ -83,7 +84,7 @@ class EventStore(Protocol):
         """
         ...
 
-    def write(self, *new: Event) -> Written:
+    def write(self, *new: Event) -> WriteResult:
         """Write events in one transaction, in their order, without feedback that says nothing new or is on a decision that is not there.
 
         Raises:
@@ -91,7 +92,7 @@ class EventStore(Protocol):
         """
         ...
 
-    def add_feedback(self, *given: Feedback) -> Written:
+    def add_feedback(self, *feedback: Feedback) -> WriteResult:
         """Write feedback in one transaction, without what says the same as was said before of its decision, source and key.
 
         Raises:
@@ -112,7 +113,7 @@ class EventStore(Protocol):
         """All events that are there for good, in the log's order, a part at a time."""
         ...
 
-    def last_judged(self, limit: int) -> list[str]:
+    def last_feedback(self, limit: int) -> list[str]:
         """Ids of the decisions that the last pieces of feedback are about, the last first."""
         ...
 
@@ -163,3 +164,6 @@ class EventStore(Protocol):
     def close(self) -> None:
         """Close all connections."""
         ...
+
+
+__getattr__ = former_names(__name__, {"Written": "WriteResult"})

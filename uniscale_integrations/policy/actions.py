@@ -44,9 +44,9 @@ class ActionFeatures:
 
     def __call__(self, configurations: Sequence[Configuration]) -> Array:
         """Features of each configuration, shape (K, m)."""
-        return self.named(configurations)[0]
+        return self.with_names(configurations)[0]
 
-    def named(self, configurations: Sequence[Configuration]) -> tuple[Array, tuple[str, ...]]:
+    def with_names(self, configurations: Sequence[Configuration]) -> tuple[Array, tuple[str, ...]]:
         """Features of each configuration, shape (K, m), and the names of the m."""
         models = tuple(dict.fromkeys(configuration.model for configuration in configurations))
         size = dict(zip(models, self._sizes(models), strict=True))
@@ -61,10 +61,10 @@ class ActionFeatures:
         return rows[:, told], tuple(name for name, tells in zip(names, told, strict=True) if tells)
 
     def _sizes(self, models: Sequence[str]) -> Array:
-        known = {model: self.sizes[model] for model in models if model in self.sizes}
-        for model, size in known.items():
+        sizes = {model: self.sizes[model] for model in models if model in self.sizes}
+        for model, size in sizes.items():
             if not 0.0 < size < float("inf"):
                 raise ConfigurationError(f"the size of model {model!r} must be a finite number above 0, got {size!r}")
-        logs = np.log([known[model] for model in known] or [1.0])
+        logs = np.log([sizes[model] for model in sizes] or [1.0])
         middle, spread = float(logs.mean()), float(logs.std()) or 1.0
-        return np.array([(np.log(known[model]) - middle) / spread if model in known else 0.0 for model in models])
+        return np.array([(np.log(sizes[model]) - middle) / spread if model in sizes else 0.0 for model in models])

@@ -67,7 +67,7 @@ class Arms:
         successors: Sequence[tuple[str, str]] = (),
     ) -> Arms:
         """The arms of some configurations, with `ActionFeatures` of each."""
-        rows, names = (features or ActionFeatures({})).named(configurations)
+        rows, names = (features or ActionFeatures({})).with_names(configurations)
         return cls(
             tuple(configurations),
             rows,

@@ -10,16 +10,16 @@ from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Weights
-from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observed, State
+from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observation, State
 from uniscale_integrations.policy.transfer import key
 
-UNTRIED = 3.0
+BONUS_OF_NEW = 3.0
 """The bonus of a configuration that was never chosen, more than any difference of rewards."""
 
-UNKNOWN = -1.0
+REWARD_OF_NEW = -1.0
 """The reward of one that was chosen and of which nothing has been told yet, less than any."""
 
-UNSEEN = float("nan")
+NO_VALUE = float("nan")
 
 PATIENCE = 1000
 """Decisions for which the feedback of another one is waited for."""
@@ -39,7 +39,7 @@ class Baseline:
 
     def __init__(self, arms: Arms) -> None:
         self.arms = arms
-        self._chosen = np.zeros(len(arms))
+        self._choice_counts = np.zeros(len(arms))
         # Sums of correctness, score and log of cost over what was expected, and how often each was observed.
         self._sums, self._counts = np.zeros((len(arms), 3)), np.zeros((len(arms), 3))
         self._open: OrderedDict[str, tuple[int, float, float]] = OrderedDict()
@@ -51,13 +51,13 @@ class Baseline:
     def assess(self, context: Context, objective: Weights, eligible: Mask) -> Assessment:
         """The mean of what was seen, for this question."""
         parts = np.stack([self._mean(arm, context) for arm in range(len(self.arms))], axis=1)
-        told = ~np.isnan(parts[0])
+        has_data = ~np.isnan(parts[0])
         objective = objective if self.arms.scored else objective.without(score=True)
         correct, score, cost = np.nan_to_num(parts)
         # What it cost is known by the factor to what is expected, so that it outlasts a change of prices.
         cost = self.arms.costs + cost / self.arms.span
-        reward = np.where(told, objective.rewards(np.stack([correct, score, cost])), UNKNOWN)
-        bonus = np.where(self._chosen > 0, 0.0, UNTRIED)
+        reward = np.where(has_data, objective.rewards(np.stack([correct, score, cost])), REWARD_OF_NEW)
+        bonus = np.where(self._choice_counts > 0, 0.0, BONUS_OF_NEW)
         return Assessment(correct, score, cost, reward, bonus, eligible)
 
     def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
@@ -65,25 +65,25 @@ class Baseline:
 
     def decided(self, decision: str, action: int, context: Context) -> None:
         """Count it, and wait for its feedback over the next `PATIENCE` decisions; after that it counts as not tried."""
-        self._chosen[action] += 1
-        self._open[decision] = action, UNSEEN, UNSEEN
+        self._choice_counts[action] += 1
+        self._open[decision] = action, NO_VALUE, NO_VALUE
         if len(self._open) > PATIENCE:
             _, (given_up, _, _) = self._open.popitem(last=False)
-            self._chosen[given_up] -= 1
+            self._choice_counts[given_up] -= 1
 
-    def outcome(self, decision: str, action: int, context: Context, seen: Observed) -> None:
+    def outcome(self, decision: str, action: int, context: Context, observation: Observation) -> None:
         """Keep score and cost until feedback comes."""
         if decision in self._open:
-            over = (seen.cost - float(self.arms.costs[action])) * self.arms.span
-            self._open[decision] = action, UNSEEN if seen.score is None else seen.score, over
+            over = (observation.cost - float(self.arms.costs[action])) * self.arms.span
+            self._open[decision] = action, NO_VALUE if observation.score is None else observation.score, over
 
     def feedback(
         self, decision: str, action: int, context: Context, correct: float, weight: float = 1.0, previous: float | None = None
     ) -> None:
         """Learn all of it."""
-        seen = self._open.pop(decision, None)
-        if seen is not None:
-            _, score, over = seen
+        entry = self._open.pop(decision, None)
+        if entry is not None:
+            _, score, over = entry
             self._observe(action, context.query, np.array([correct, score, 0.0 if np.isnan(over) else over]))
 
     def state(self) -> State:
@@ -91,7 +91,7 @@ class Baseline:
         return {
             "arms": np.array([key(each) for each in self.arms.configurations], dtype=np.str_),
             "names": np.array(self.arms.schema.names, dtype=np.str_),
-            "chosen": self._chosen.copy(),
+            "chosen": self._choice_counts.copy(),
             "sums": self._sums.copy(),
             "counts": self._counts.copy(),
             "open": np.array(list(self._open), dtype=np.str_),
@@ -102,10 +102,10 @@ class Baseline:
         """Take over what `state` gave; what was seen of configurations that are not there is left out."""
         _require(state, "arms", "names", "chosen", "sums", "counts", "open", "seen")
         here, count = self._places(state), len(self.arms)
-        self._chosen, self._sums, self._counts = np.zeros(count), np.zeros((count, 3)), np.zeros((count, 3))
+        self._choice_counts, self._sums, self._counts = np.zeros(count), np.zeros((count, 3)), np.zeros((count, 3))
         for old, arm in enumerate(here):
             if arm is not None:
-                self._chosen[arm] = state["chosen"][old]
+                self._choice_counts[arm] = state["chosen"][old]
                 self._sums[arm], self._counts[arm] = state["sums"][old], state["counts"][old]
         self._open = OrderedDict()
         for decision, (number, score, over) in zip(map(str, state["open"]), state["seen"].tolist(), strict=True):
@@ -192,8 +192,8 @@ class NearestNeighbours(Baseline):
         if (assessment.bonus[assessment.eligible] > 0).any():
             return Choice(assessment.best)
         arms, best = np.flatnonzero(assessment.eligible), assessment.best
-        drawn = int(arms[rng.integers(len(arms))]) if rng.random() < self._exploration else best
-        return Choice(drawn, self._exploration / len(arms) + (1.0 - self._exploration) * (drawn == best))
+        action = int(arms[rng.integers(len(arms))]) if rng.random() < self._exploration else best
+        return Choice(action, self._exploration / len(arms) + (1.0 - self._exploration) * (action == best))
 
     def _observe(self, action: int, query: Array, parts: Array) -> None:
         super()._observe(action, query, parts)
@@ -260,5 +260,5 @@ def _require(state: State, *names: str) -> None:
 
 
 def _means(sums: Array, counts: Array) -> Array:
-    found: Array = np.divide(sums, counts, out=np.full(3, UNSEEN), where=counts > 0)
-    return found
+    means: Array = np.divide(sums, counts, out=np.full(3, NO_VALUE), where=counts > 0)
+    return means

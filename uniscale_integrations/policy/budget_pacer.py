@@ -93,18 +93,18 @@ class BudgetPacer:
     slack: float = 10.0
     price: float = 0.0
     purse: float = 0.0
-    _seen: deque[Frontier] = field(init=False, repr=False)
+    _frontiers: deque[Frontier] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 0.0 < self.budget < float("inf"):
             raise ConfigurationError(f"a budget per request must be a finite number above 0, got {self.budget!r}")
-        self._seen = deque(maxlen=self.recent)
+        self._frontiers = deque(maxlen=self.recent)
 
-    def terms(self, expected: Array, costs: Array, eligible: NDArray[np.bool_] | None = None) -> tuple[Array, NDArray[np.bool_]]:
+    def terms(self, rewards: Array, costs: Array, eligible: NDArray[np.bool_] | None = None) -> tuple[Array, NDArray[np.bool_]]:
         """What the budget makes of a request's choice.
 
         Args:
-            expected: reward expected of each action, shape (K,), without what trying it is worth, which is no guide to what will be bought.
+            rewards: reward expected of each action, shape (K,), without what trying it is worth, which is no guide to what will be bought.
             costs: what each is expected to cost, shape (K,).
             eligible: which may be taken; all by default.
 
@@ -113,15 +113,15 @@ class BudgetPacer:
             cheapest always.
         """
         eligible = np.ones(len(costs), dtype=bool) if eligible is None else eligible
-        spent = costs / self.budget
+        shares = costs / self.budget
         if eligible.any():
-            self._seen.append(Frontier.of(expected[eligible], spent[eligible]))
+            self._frontiers.append(Frontier.of(rewards[eligible], shares[eligible]))
         low, self.price = self._prices(1.0 + min(self.purse, self.horizon) / self.horizon)
         # Between the two prices some requests are undecided; what is left decides them.
-        paid = low if self.purse > 0.0 else self.price
-        allowed = eligible & (spent <= self.purse + 1.0 + self.slack)
-        allowed[np.where(eligible, spent, np.inf).argmin()] = True
-        return paid * spent, allowed
+        price = low if self.purse > 0.0 else self.price
+        affordable = eligible & (shares <= self.purse + 1.0 + self.slack)
+        affordable[np.where(eligible, shares, np.inf).argmin()] = True
+        return price * shares, affordable
 
     def spend(self, cost: float) -> None:
         """Count what a request has cost."""
@@ -133,11 +133,11 @@ class BudgetPacer:
         This is the greedy solution of the multiple-choice knapsack (Sinha and Zoltners 1979): as the price rises from 0, requests change to
         cheaper actions one by one, those first that lose the least by what they save.
         """
-        over = sum(frontier.cost for frontier in self._seen) - goal * len(self._seen)
-        prices = np.concatenate([frontier.prices for frontier in self._seen] or [np.empty(0)])
+        over = sum(frontier.cost for frontier in self._frontiers) - goal * len(self._frontiers)
+        prices = np.concatenate([frontier.prices for frontier in self._frontiers] or [np.empty(0)])
         if over <= 0.0 or not len(prices):
             return 0.0, 0.0
-        savings = np.concatenate([frontier.savings for frontier in self._seen])
+        savings = np.concatenate([frontier.savings for frontier in self._frontiers])
         order = prices.argsort()
         # Where even the cheapest actions cost more than the goal, the last change is as far as a price can go.
         enough = min(int(np.cumsum(savings[order]).searchsorted(over)), len(order) - 1)

@@ -19,26 +19,26 @@ class ChangeDetector:
 
     Args:
         streams: how many, one per model.
-        tolerated: error that is not counted, in standard deviations of one observation.
+        tolerance: error that is not counted, in standard deviations of one observation.
         threshold: sum at which a change is reported; greater is slower and errs less often.
 
     Example:
-        >>> detector = ChangeDetector(1, tolerated=0.25, threshold=5.0)
+        >>> detector = ChangeDetector(1, tolerance=0.25, threshold=5.0)
         >>> [detector.observe(0, error) for error in [0.2, -0.4, -2.0, -2.0, -2.0]]
         [False, False, False, False, True]
     """
 
-    def __init__(self, streams: int, tolerated: float = 0.25, threshold: float = 20.0) -> None:
-        if streams < 1 or tolerated < 0 or threshold <= 0:
-            given = f"{streams}, {tolerated}, {threshold}"
-            raise ConfigurationError(f"streams must be at least 1, tolerated at least 0 and threshold above 0, got {given}")
-        self.tolerated, self.threshold = tolerated, threshold
+    def __init__(self, streams: int, tolerance: float = 0.25, threshold: float = 20.0) -> None:
+        if streams < 1 or tolerance < 0 or threshold <= 0:
+            arguments = f"{streams}, {tolerance}, {threshold}"
+            raise ConfigurationError(f"streams must be at least 1, tolerated at least 0 and threshold above 0, got {arguments}")
+        self.tolerance, self.threshold = tolerance, threshold
         self.sums = np.zeros((streams, 2))
 
     def observe(self, stream: int, error: float) -> bool:
         """Count an error, observed minus expected in standard deviations; whether a change is reported, which begins all anew."""
         falls, rises = self.sums[stream]
-        falls, rises = max(0.0, falls - error - self.tolerated), max(0.0, rises + error - self.tolerated)
+        falls, rises = max(0.0, falls - error - self.tolerance), max(0.0, rises + error - self.tolerance)
         self.sums[stream] = falls, rises
         if max(falls, rises) < self.threshold:
             return False

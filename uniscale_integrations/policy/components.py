@@ -39,27 +39,29 @@ class Components:
     def __init__(self, products: Products, prior: Array, ridge: float | ArrayLike = 1.0, discount: float = 1.0) -> None:
         self.products = products
         self.prior = np.array(prior, dtype=np.float64)
-        self.judged = RidgeRegression(products.dim, 1, ridge, discount)
-        self.observed = RidgeRegression(products.dim, 2, ridge, discount)
+        self.correctness_head = RidgeRegression(products.dim, 1, ridge, discount)
+        self.outcome_head = RidgeRegression(products.dim, 2, ridge, discount)
         self.feedback = 0
 
     def means(self, query: Array) -> Array:
         """Expected correctness, score and cost, shape (3, K)."""
-        theta = np.concatenate([self.judged.theta, self.observed.theta])
+        theta = np.concatenate([self.correctness_head.theta, self.outcome_head.theta])
         return self.prior + self.products.means(theta, query)
 
     def widths(self, query: Array) -> Array:
         """`sqrt(x^T A^-1 x)` under the two matrices, of correctness and of the rest, shape (2, K)."""
-        return np.array([self.products.widths(ridge, query) for ridge in (self.judged, self.observed)])
+        return np.array([self.products.widths(ridge, query) for ridge in (self.correctness_head, self.outcome_head)])
 
     def scores(self, query: Array, weights: Weights) -> tuple[Array, Array]:
         """Expected reward and its width for every action, two arrays of the shape (K,)."""
-        judged, observed = self.widths(query)
-        return weights.rewards(self.means(query)), weights.correct * judged + (weights.score + weights.cost) * observed
+        correctness_widths, outcome_widths = self.widths(query)
+        return weights.rewards(self.means(query)), weights.correct * correctness_widths + (
+            weights.score + weights.cost
+        ) * outcome_widths
 
     def state(self) -> dict[str, Array]:
         """Everything that was learned, as arrays."""
-        parts = {"judged": self.judged.state(), "observed": self.observed.state()}
+        parts = {"judged": self.correctness_head.state(), "observed": self.outcome_head.state()}
         return {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()} | {
             "feedback": np.array(self.feedback)
         }
@@ -73,22 +75,22 @@ class Components:
         heads: list[RidgeRegression] = []
         for part, targets in (("judged", 1), ("observed", 2)):
             arrays = {name: state[f"{part}.{name}"] for name in ("A", "b", "ridge", "settings") if f"{part}.{name}" in state}
-            found = RidgeRegression.from_state(arrays)
-            if (found.dim, found.targets) != (self.products.dim, targets):
-                raise StateError(f"the {part} head has {found.dim} coefficients, these configurations need {self.products.dim}")
-            heads.append(found)
-        self.judged, self.observed = heads
+            head = RidgeRegression.from_state(arrays)
+            if (head.dim, head.targets) != (self.products.dim, targets):
+                raise StateError(f"the {part} head has {head.dim} coefficients, these configurations need {self.products.dim}")
+            heads.append(head)
+        self.correctness_head, self.outcome_head = heads
         self.feedback = int(state["feedback"])
 
-    def forget(self, left: float) -> None:
+    def forget(self, share: float) -> None:
         """Keep of the weight of everything observed only a share, in (0, 1]; the prior is what is believed of the rest."""
-        self.judged.forget(left)
-        self.observed.forget(left)
+        self.correctness_head.forget(share)
+        self.outcome_head.forget(share)
 
     def outcome(self, action: int, query: Array, score: float | None, cost: float) -> None:
         """Learn what is known at once: the verifier's score, where something scored the answer, and `C~`."""
         values = np.array([NAN if score is None else score, cost]) - self.prior[1:, action]
-        self.products.observe(self.observed, action, query, values)
+        self.products.observe(self.outcome_head, action, query, values)
 
     def judge(self, action: int, query: Array, correct: float, weight: float = 1.0) -> Surprise:
         """Learn correctness, when feedback comes; returns how it differed from what was expected."""
@@ -96,6 +98,6 @@ class Components:
         if weight != 1.0:
             scale = sqrt(weight)
             row, value = scale * self.products.features(action, query), scale * (correct - self.prior[0, action])
-            errors, leverage = self.judged.observe(row, np.array([value]))
+            errors, leverage = self.correctness_head.observe(row, np.array([value]))
             return Surprise(errors / scale, leverage)
-        return self.products.observe(self.judged, action, query, np.array([correct - self.prior[0, action]]))
+        return self.products.observe(self.correctness_head, action, query, np.array([correct - self.prior[0, action]]))

@@ -101,17 +101,17 @@ class EmbeddedFeatures:
 
     def _distances(self, directions: Array) -> Array:
         """Squared distances to the examples, shape (n, examples)."""
-        found: Array = np.maximum(2.0 - 2.0 * directions @ self._examples.T, 0.0)
-        return found
+        squares: Array = np.maximum(2.0 - 2.0 * directions @ self._examples.T, 0.0)
+        return squares
 
     def _direction(self, text: str) -> Array:
-        found = np.asarray(self._embed(text), dtype=np.float64).ravel()
-        length = float(np.sqrt(found @ found))
+        vector = np.asarray(self._embed(text), dtype=np.float64).ravel()
+        length = float(np.sqrt(vector @ vector))
         if not (0.0 < length < float("inf")):
             raise ConfigurationError(
-                f"{self.name}: the embedding of {text[:40]!r} must be finite numbers, not all 0, got {found!r:.80}"
+                f"{self.name}: the embedding of {text[:40]!r} must be finite numbers, not all 0, got {vector!r:.80}"
             )
-        return found / length
+        return vector / length
 
 
 def query_encoder(source: object = None) -> QueryEncoder:
@@ -135,17 +135,17 @@ def query_encoder(source: object = None) -> QueryEncoder:
     if isinstance(source, QueryEncoder):
         return source
     if callable(source) and hasattr(source, "kinds") and hasattr(source, "name"):
-        return _Unnamed(source)
+        return _Anonymous(source)
     # By their methods, so that neither framework need be installed.
     for method in ("embed_query", "get_text_embedding"):
         embed = getattr(source, method, None)
         if embed is not None:
-            return EmbeddedFeatures(embed, _named(source))
-    wanted = "a transformer's name, a LangChain Embeddings, a LlamaIndex BaseEmbedding or an encoder"
-    raise ConfigurationError(f"features must come from {wanted}, got {source!r:.80}")
+            return EmbeddedFeatures(embed, _name_of(source))
+    requirement = "a transformer's name, a LangChain Embeddings, a LlamaIndex BaseEmbedding or an encoder"
+    raise ConfigurationError(f"features must come from {requirement}, got {source!r:.80}")
 
 
-class _Unnamed:
+class _Anonymous:
     """An encoder that says how many features there are and which are kinds, but not what they are called.
 
     Args:
@@ -162,7 +162,7 @@ class _Unnamed:
         return np.asarray(self._encode(text), dtype=np.float64)
 
 
-def _named(source: Any) -> str:
+def _name_of(source: Any) -> str:
     model = getattr(source, "model_name", None) or getattr(source, "model", None)
     return f"{type(source).__name__} {model}" if isinstance(model, str) else type(source).__name__
 
@@ -239,8 +239,8 @@ class JointContext:
 
     def __call__(self, query: str, configurations: Sequence[Configuration]) -> Array:
         rows = np.stack([self._read(self.text(query, each)) for each in configurations]) - self._common
-        found: Array = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-        return found
+        features: Array = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        return features
 
     def text(self, query: str, configuration: Configuration) -> str:
         """What is read."""
@@ -248,7 +248,7 @@ class JointContext:
         return f"model {model}, {qp} searches, {cp} candidates a step, {bs} paths kept: {query}"
 
     def _read(self, text: str) -> Array:
-        found = np.asarray(self._embed(text), dtype=np.float64).ravel()
-        if not np.isfinite(found).all():
+        vector = np.asarray(self._embed(text), dtype=np.float64).ravel()
+        if not np.isfinite(vector).all():
             raise ConfigurationError(f"the embedding of {text[:40]!r} holds a value that is not finite")
-        return found
+        return vector

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from uniscale_integrations.deprecation import former_attribute, former_names
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Assessment
 from uniscale_integrations.space import Configuration
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Alternative:
     """One configuration in an explanation.
 
     Attributes:
@@ -21,7 +22,7 @@ class Candidate:
         cost: expected `C~`.
         reward: expected reward; with a mean budget, less the price of its cost.
         bonus: what not knowing it better is worth.
-        masked: why it was not eligible, empty if it was.
+        ineligibility: why it was not eligible, empty if it was.
         flips_at: the weight of cost from which on, or down to which, it would be chosen over the one that was, the other two keeping
             their proportion; `None` where no weight would do.
     """
@@ -32,8 +33,10 @@ class Candidate:
     cost: float
     reward: float
     bonus: float
-    masked: str
+    ineligibility: str
     flips_at: float | None
+
+    masked = former_attribute("ineligibility")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,40 +44,47 @@ class Explanation:
     """All configurations, the chosen one first, then by what they promised.
 
     Attributes:
-        candidates: see `Candidate`.
+        candidates: see `Alternative`.
         weights: of the request.
     """
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Alternative, ...]
     weights: Weights
 
     @property
-    def chosen(self) -> Candidate:
+    def choice(self) -> Alternative:
         return self.candidates[0]
+
+    chosen = former_attribute("choice")
 
 
 def explain(
-    space: Sequence[Configuration], assessment: Assessment, weights: Weights, masked: Mapping[Configuration, str], chosen: int
+    space: Sequence[Configuration], assessment: Assessment, weights: Weights, reasons: Mapping[Configuration, str], choice: int
 ) -> Explanation:
     """The explanation of an assessment from which a configuration was chosen, by its index."""
-    best = chosen
-    found = [
-        Candidate(
+    best = choice
+    alternatives = [
+        Alternative(
             configuration,
             float(assessment.correct[arm]),
             float(assessment.score[arm]),
             float(assessment.cost[arm]),
             float(assessment.reward[arm]),
             float(assessment.bonus[arm]),
-            masked.get(configuration, ""),
-            None if arm == best or configuration in masked else _flip(assessment, weights, best, arm),
+            reasons.get(configuration, ""),
+            None if arm == best or configuration in reasons else _flip(assessment, weights, best, arm),
         )
         for arm, configuration in enumerate(space)
     ]
     order = sorted(
-        range(len(found)), key=lambda arm: (arm != best, bool(found[arm].masked), -found[arm].reward - found[arm].bonus)
+        range(len(alternatives)),
+        key=lambda arm: (
+            arm != best,
+            bool(alternatives[arm].ineligibility),
+            -alternatives[arm].reward - alternatives[arm].bonus,
+        ),
     )
-    return Explanation(tuple(found[arm] for arm in order), weights)
+    return Explanation(tuple(alternatives[arm] for arm in order), weights)
 
 
 def _flip(assessment: Assessment, weights: Weights, best: int, other: int) -> float | None:
@@ -92,3 +102,6 @@ def _flip(assessment: Assessment, weights: Weights, best: int, other: int) -> fl
         return None
     weight = (good - other_good) / gain
     return weight if 0.0 <= weight <= 1.0 else None
+
+
+__getattr__ = former_names(__name__, {"Candidate": "Alternative"})

@@ -6,10 +6,10 @@ import numpy as np
 
 from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.linucb_policy import LearnerSettings
 from uniscale_integrations.policy.objective import Weights
-from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observed, State
+from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observation, State
 from uniscale_integrations.policy.ridge import RidgeRegression
 
 RIDGE = 1e-4
@@ -39,7 +39,10 @@ class JointLinUCBPolicy:
     def __init__(self, arms: Arms, settings: LearnerSettings | None = None) -> None:
         self.arms, self.settings = arms, settings or LearnerSettings()
         dim, discount = len(arms.schema), self.settings.discount
-        self._judged, self._observed = RidgeRegression(dim, 1, RIDGE, discount), RidgeRegression(dim, 2, RIDGE, discount)
+        self._correctness_head, self._outcome_head = (
+            RidgeRegression(dim, 1, RIDGE, discount),
+            RidgeRegression(dim, 2, RIDGE, discount),
+        )
         self._feedback = 0
 
     @property
@@ -55,15 +58,15 @@ class JointLinUCBPolicy:
                 "the joint policy needs features of question and configuration; give UniScale(features=JointContext(...))"
             )
         hope = self.settings.optimism
-        [correct] = hope + self._judged.theta @ rows.T
-        score, cost = np.stack([np.full(len(rows), hope), self.arms.costs]) + self._observed.theta @ rows.T
+        [correct] = hope + self._correctness_head.theta @ rows.T
+        score, cost = np.stack([np.full(len(rows), hope), self.arms.costs]) + self._outcome_head.theta @ rows.T
         if not self.arms.scored:
             objective = objective.without(score=True)
         elif not self._feedback:
             objective = objective.score_for_correct()
         shares = [share * weight for share, weight in zip(self.settings.exploration, objective.parts, strict=True)]
         bonus = self.settings.alpha * (
-            shares[0] * self._judged.widths(rows) + (shares[1] + shares[2]) * self._observed.widths(rows)
+            shares[0] * self._correctness_head.widths(rows) + (shares[1] + shares[2]) * self._outcome_head.widths(rows)
         )
         return Assessment(correct, score, cost, objective.rewards(np.stack([correct, score, cost])), bonus, eligible)
 
@@ -74,25 +77,25 @@ class JointLinUCBPolicy:
     def decided(self, decision: str, action: int, context: Context) -> None:
         """Nothing is waited for."""
 
-    def outcome(self, decision: str, action: int, context: Context, seen: Observed) -> None:
+    def outcome(self, decision: str, action: int, context: Context, observation: Observation) -> None:
         """Learn score and cost."""
-        score = np.nan if seen.score is None else seen.score - self.settings.optimism
-        self._observed.observe(context.query, np.array([score, seen.cost - self.arms.costs[action]]))
+        score = np.nan if observation.score is None else observation.score - self.settings.optimism
+        self._outcome_head.observe(context.query, np.array([score, observation.cost - self.arms.costs[action]]))
 
     def feedback(
         self, decision: str, action: int, context: Context, correct: float, weight: float = 1.0, previous: float | None = None
     ) -> None:
         """Learn correctness; of a revision only `b` changes."""
         if previous is not None:
-            self._judged.revise(context.query, np.array([correct - previous]), weight)
+            self._correctness_head.revise(context.query, np.array([correct - previous]), weight)
             return
         self._feedback += 1
         scale = float(np.sqrt(weight))
-        self._judged.observe(scale * context.query, np.array([scale * (correct - self.settings.optimism)]))
+        self._correctness_head.observe(scale * context.query, np.array([scale * (correct - self.settings.optimism)]))
 
     def state(self) -> State:
         """Everything that was learned, with the names of what it is of."""
-        heads = {"judged": self._judged.state(), "observed": self._observed.state()}
+        heads = {"judged": self._correctness_head.state(), "observed": self._outcome_head.state()}
         arrays: dict[str, Array] = {f"{part}.{name}": array for part, head in heads.items() for name, array in head.items()}
         return {
             **arrays,
@@ -112,5 +115,5 @@ class JointLinUCBPolicy:
         heads["observed"]["b"] = heads["observed"]["b"] * np.array(
             [[1.0], [float(state.get("span", self.arms.span)) / self.arms.span]]
         )
-        self._judged, self._observed = (RidgeRegression.from_state(heads[part]) for part in ("judged", "observed"))
+        self._correctness_head, self._outcome_head = (RidgeRegression.from_state(heads[part]) for part in ("judged", "observed"))
         self._feedback = int(state["feedback"])

@@ -27,13 +27,13 @@ LINE = 64
 """Bytes of a cache line."""
 
 
-def aligned(array: Array) -> Array:
+def align(array: Array) -> Array:
     """A copy in row order that begins with a cache line; a product with it can be twice as fast as where every read takes two lines."""
-    found = np.empty(array.size + LINE // array.itemsize)
-    start = -found.ctypes.data % LINE // array.itemsize
-    copied = found[start : start + array.size].reshape(array.shape)
-    copied[...] = array
-    return copied
+    buffer = np.empty(array.size + LINE // array.itemsize)
+    start = -buffer.ctypes.data % LINE // array.itemsize
+    view = buffer[start : start + array.size].reshape(array.shape)
+    view[...] = array
+    return view
 
 
 @cache
@@ -45,8 +45,8 @@ def one_thread() -> bool:
 def symmetric_times_vector(matrix: Array, vector: Array) -> Array:
     """`matrix @ vector` for a symmetric matrix, of the shapes (n, n) and (n,); half of it is read where that can be done at once."""
     if one_thread():
-        found: Array = dsymv(1.0, matrix.T, vector, lower=1)
-        return found
+        product: Array = dsymv(1.0, matrix.T, vector, lower=1)
+        return product
     return _by_rows(matrix, vector, MATRIX_VECTOR // len(vector))
 
 
@@ -82,17 +82,17 @@ def vector_times_stack(vector: Array, stack: Array) -> Array:
     return np.concatenate(pieces, axis=1)
 
 
-def _by_rows(left: Array, right: Array, most: int) -> Array:
+def _by_rows(left: Array, right: Array, limit: int) -> Array:
     rows = len(left)
-    if rows <= most:
+    if rows <= limit:
         return left @ right
-    piece = _piece(rows, max(1, most))
+    piece = _piece(rows, max(1, limit))
     whole = rows - rows % piece
-    stacked = (left[:whole].reshape(-1, piece, left.shape[1]) @ right).reshape(whole, *right.shape[1:])
-    return stacked if whole == rows else np.concatenate([stacked, left[whole:] @ right])
+    product = (left[:whole].reshape(-1, piece, left.shape[1]) @ right).reshape(whole, *right.shape[1:])
+    return product if whole == rows else np.concatenate([product, left[whole:] @ right])
 
 
 @lru_cache
-def _piece(rows: int, most: int) -> int:
+def _piece(rows: int, limit: int) -> int:
     """Rows of a piece: as many as allowed, or not many fewer where those leave no rest."""
-    return next((piece for piece in range(most, most // 2, -1) if rows % piece == 0), most)
+    return next((piece for piece in range(limit, limit // 2, -1) if rows % piece == 0), limit)

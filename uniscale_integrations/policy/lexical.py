@@ -78,14 +78,14 @@ def lexical_features(text: str) -> Array:
     words = _WORD.findall(text.lower())
     count = max(len(words), 1)
     sentences = max(1, len(_SENTENCE_END.findall(text)))
-    asking = sum(map(ASKING.__contains__, words))
-    stripped = text.strip()
-    begins = stripped[:1]
+    question_words = sum(map(ASKING.__contains__, words))
+    trimmed_text = text.strip()
+    begins = trimmed_text[:1]
 
     def share(kind: frozenset[str]) -> float:
         return sum(map(kind.__contains__, words)) / count
 
-    found = np.array(
+    features = np.array(
         [
             1.0,
             (log(characters) - 5.5) / 1.5,
@@ -97,7 +97,7 @@ def lexical_features(text: str) -> Array:
             min(20.0 * len(_MATHS_SIGN.findall(text)) / characters, 2.0),
             min(10.0 * text.count(",") / count, 2.0),
             min(10.0 * sum(map(str.isupper, text)) / characters, 2.0) - 0.4,
-            float(stripped.endswith("?")),
+            float(trimmed_text.endswith("?")),
             float(not ASKING.isdisjoint(words[:3])),
             float(bool(words) and words[0] in TELLING),
             min(5.0 * share(CODE), 1.5),
@@ -106,8 +106,8 @@ def lexical_features(text: str) -> Array:
             3.0 * (share(COMMON) - 0.3),
             min(5.0 * share(AMOUNTS), 1.5),
             float(begins.isupper()) if begins.isalpha() else 0.5,
-            min(asking / sentences, 2.0),
+            min(question_words / sentences, 2.0),
         ]
     )
-    found[1:] /= SPREADS
-    return found
+    features[1:] /= SPREADS
+    return features

@@ -2,7 +2,7 @@
 
 a* = argmax_a  theta^T x_a + alpha sqrt(x_a^T A^-1 x_a)
 
-An engine decides by `linucb_policy`, which has a head for each component of the reward; both update A and b in `ridge`.
+An engine decides by `default_policy`, which has a head for each component of the reward; both update A and b in `ridge`.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class LinUCB:
     @property
     def coefficients(self) -> Array:
         """`theta` to look at: it may change with the next update."""
-        learned: Array = self.regression.theta[0]
-        return self.prior + learned if self._has_prior else learned
+        theta: Array = self.regression.theta[0]
+        return self.prior + theta if self._has_prior else theta
 
     def select(self, actions: Array) -> int:
         """The index of the action to take, the first of equals.
@@ -120,7 +120,7 @@ class LinUCB:
         if not isfinite(reward):
             raise ConfigurationError(f"a reward must be a finite number, got {reward!r}")
         row = np.asarray(x, dtype=np.float64)
-        self.regression.observe(row, np.array([reward - self._expected(row)]), product)
+        self.regression.observe(row, np.array([reward - self._expect(row)]), product)
 
     def update_many(self, rows: ArrayLike, rewards: ArrayLike) -> None:
         """Learn from a burst of rewards in one pass, as from one after the other.
@@ -129,10 +129,10 @@ class LinUCB:
             rows: features, shape (n, d), oldest first.
             rewards: shape (n,).
         """
-        observed, values = np.asarray(rows, dtype=np.float64), np.asarray(rewards, dtype=np.float64)
-        if values.shape != (len(observed),) or not np.isfinite(values).all():
-            raise ConfigurationError(f"rewards must be {len(observed)} finite numbers, one per row, got {rewards!r:.80}")
-        self.regression.observe_many(observed, (values - self.level - observed @ self.prior)[:, None])
+        features, values = np.asarray(rows, dtype=np.float64), np.asarray(rewards, dtype=np.float64)
+        if values.shape != (len(features),) or not np.isfinite(values).all():
+            raise ConfigurationError(f"rewards must be {len(features)} finite numbers, one per row, got {rewards!r:.80}")
+        self.regression.observe_many(features, (values - self.level - features @ self.prior)[:, None])
 
     def revise(self, x: ArrayLike, change: float, weight: float = 1.0) -> None:
         """Change a reward that was learned: `A` stays, only `b` moves.
@@ -172,5 +172,5 @@ class LinUCB:
         bandit.regression, bandit.level = ridge, level
         return bandit
 
-    def _expected(self, row: Array) -> float:
+    def _expect(self, row: Array) -> float:
         return self.level + float(row @ self.prior) if self._has_prior and row.shape == self.prior.shape else self.level

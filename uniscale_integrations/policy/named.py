@@ -10,8 +10,8 @@ from typing import Any, Self, cast
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.baselines import Greedy, NearestNeighbours, Random
+from uniscale_integrations.policy.default_policy import LearnerSettings, LinUCBPolicy
 from uniscale_integrations.policy.joint import JointLinUCBPolicy
-from uniscale_integrations.policy.linucb_policy import LearnerSettings, LinUCBPolicy
 from uniscale_integrations.policy.policy import Policy, PolicyFactory
 from uniscale_integrations.policy.priors import Precisions
 from uniscale_integrations.policy.thompson import ThompsonSampling
@@ -52,10 +52,10 @@ class PolicySpec:
             message = f"settings are those of {', '.join(LEARNERS)}; {self.source!r:.80} takes none, give them to its own class"
             raise ConfigurationError(message)
         if not isinstance(self.source, str) and not callable(self.source):
-            wanted = f"one of {', '.join(NAMES)}, 'module:name', or a class that takes Arms"
-            raise ConfigurationError(f"a policy is {wanted}; got {self.source!r:.80}")
+            requirement = f"one of {', '.join(NAMES)}, 'module:name', or a class that takes Arms"
+            raise ConfigurationError(f"a policy is {requirement}; got {self.source!r:.80}")
         if isinstance(self.source, str) and self.source not in NAMES:
-            _imported(self.source)
+            _import(self.source)
 
     def __call__(self, arms: Arms) -> Policy:
         """The policy for some configurations."""
@@ -63,7 +63,7 @@ class PolicySpec:
             return self.source(arms)
         if self.source in LEARNERS:
             return LEARNERS[self.source](arms, self.settings)
-        return (BASELINES[self.source] if self.source in BASELINES else _imported(self.source))(arms)
+        return (BASELINES[self.source] if self.source in BASELINES else _import(self.source))(arms)
 
     def record(self) -> dict[str, Any]:
         """For the log, JSON-ready; `of` reads it back."""
@@ -82,22 +82,22 @@ class PolicySpec:
         settings = record.get("settings")
         if settings is None:
             return cls(record["source"])
-        made = {**settings, "exploration": tuple(settings["exploration"]), "precisions": Precisions(**settings["precisions"])}
-        return cls(record["source"], LearnerSettings(**made))
+        fields = {**settings, "exploration": tuple(settings["exploration"]), "precisions": Precisions(**settings["precisions"])}
+        return cls(record["source"], LearnerSettings(**fields))
 
 
-def _imported(source: str) -> PolicyFactory:
+def _import(source: str) -> PolicyFactory:
     module, colon, name = source.partition(":")
     if not colon:
         raise ConfigurationError(
             f"no policy {source!r}; there are {', '.join(NAMES)}, or give 'module:name' of a class that takes Arms"
         )
     try:
-        found = getattr(import_module(module), name)
+        factory = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ConfigurationError(f"the policy {source!r} cannot be imported: {error}") from error
-    if not callable(found):
+    if not callable(factory):
         raise ConfigurationError(
-            f"the policy {source!r} is {found!r:.80}, which makes none; name a class or a function that takes Arms"
+            f"the policy {source!r} is {factory!r:.80}, which makes none; name a class or a function that takes Arms"
         )
-    return cast(PolicyFactory, found)
+    return cast(PolicyFactory, factory)

@@ -51,8 +51,8 @@ class Weights:
             shape (...).
         """
         correct, score, cost = components
-        combined: Array = self.correct * correct + self.score * score + self.cost * (1.0 - cost)
-        return combined
+        rewards: Array = self.correct * correct + self.score * score + self.cost * (1.0 - cost)
+        return rewards
 
     def without(self, *, correct: bool = False, score: bool = False) -> Weights:
         """The weights where a component can never be observed: it drops out, the others are made to add up to 1 again.
@@ -60,7 +60,7 @@ class Weights:
         >>> weights("quality-first").without(score=True)
         Weights(correct=0.8333333333333334, score=0.0, cost=0.16666666666666669)
         """
-        return _normalised(0.0 if correct else self.correct, 0.0 if score else self.score, self.cost)
+        return _normalise(0.0 if correct else self.correct, 0.0 if score else self.score, self.cost)
 
     def score_for_correct(self) -> Weights:
         """The weights while no correctness was ever observed: the score stands in for it."""
@@ -95,10 +95,10 @@ def weights(mode: Mode) -> Weights:
     good = all(isinstance(number, int | float | np.floating) and 0 <= number < inf for number in numbers)
     if len(numbers) != len(COMPONENTS) or not good or sum(numbers) <= 0:
         raise ConfigurationError(f"weights are three numbers of at least 0, not all 0, for {', '.join(COMPONENTS)}; got {mode!r}")
-    return _normalised(*map(float, numbers))
+    return _normalise(*map(float, numbers))
 
 
-def _normalised(correct: float, score: float, cost: float) -> Weights:
+def _normalise(correct: float, score: float, cost: float) -> Weights:
     total = correct + score + cost
     if total <= 0:
         raise ConfigurationError("no component that counts can be observed; give weights to one that can")

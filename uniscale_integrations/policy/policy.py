@@ -14,6 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.kernels import Array
@@ -45,7 +46,7 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class Observation:
     """What is known of a decision at once.
 
     Attributes:
@@ -139,7 +140,7 @@ class Policy(Protocol):
         """Take note of a decision, by its id."""
         ...
 
-    def outcome(self, decision: str, action: int, context: Context, seen: Observed) -> None:
+    def outcome(self, decision: str, action: int, context: Context, observation: Observation) -> None:
         """Learn what is known at once."""
         ...
 
@@ -183,3 +184,6 @@ class DetectsChange(Protocol):
 
 PolicyFactory = Callable[[Arms], Policy]
 """Makes a policy for some configurations; a class whose constructor takes `Arms` is one."""
+
+
+__getattr__ = former_names(__name__, {"Observed": "Observation"})

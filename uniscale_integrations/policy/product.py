@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from uniscale_integrations.errors import ConfigurationError, StateError
-from uniscale_integrations.policy.kernels import Array, aligned
+from uniscale_integrations.policy.kernels import Array, align
 from uniscale_integrations.policy.linucb import LinUCB
 from uniscale_integrations.policy.ridge import Product, RidgeRegression, Surprise
 
@@ -44,7 +44,7 @@ class Products:
         self._product = rows.shape[1] * query_dim
         self.dim = self._product + (len(rows) if own else 0)
         # Columns of a thousand actions are faster to go through than their rows.
-        self._columns = aligned(rows.T)
+        self._columns = align(rows.T)
         # Each action as a column of its own, which times a query is their product.
         self._stands = rows[:, :, None]
         self._ones = np.ones(rows.shape[1])
@@ -57,10 +57,10 @@ class Products:
         product: Array = (self._stands[action] * query).ravel()
         if not self.own:
             return product
-        found = np.zeros(self.dim)
-        found[: self._product] = product
-        found[self._product + action] = 1.0
-        return found
+        features = np.zeros(self.dim)
+        features[: self._product] = product
+        features[self._product + action] = 1.0
+        return features
 
     def observe(self, ridge: RidgeRegression, action: int, query: Array, values: Array) -> Surprise:
         """Let a regression learn what came of an action on a query.
@@ -89,22 +89,22 @@ class Products:
         """
         product = theta[..., : self._product] if self.own else theta
         weights = product.reshape(-1, self.query_dim).dot(query).reshape(*theta.shape[:-1], -1)
-        found: Array = weights.dot(self._columns)
+        means: Array = weights.dot(self._columns)
         if self.own:
-            found += theta[..., self._product :]
-        return found
+            means += theta[..., self._product :]
+        return means
 
     def widths(self, ridge: RidgeRegression, query: Array) -> Array:
         """`sqrt(x^T A^-1 x)` of every action, shape (K,)."""
         both, across, squares = ridge.contract(query, self._product)
         squares_of = both.dot(self._columns)
         squares_of *= self._columns
-        found: Array = self._ones.dot(squares_of)
+        widths: Array = self._ones.dot(squares_of)
         if self.own:
-            found += 2.0 * np.einsum("km,mk->k", self.actions, across) + squares
-        np.maximum(found, 0.0, out=found)
-        np.sqrt(found, out=found)
-        return found
+            widths += 2.0 * np.einsum("km,mk->k", self.actions, across) + squares
+        np.maximum(widths, 0.0, out=widths)
+        np.sqrt(widths, out=widths)
+        return widths
 
 
 class ProductLinUCB:
@@ -152,7 +152,7 @@ class ProductLinUCB:
 
     def scores(self, query: ArrayLike) -> tuple[Array, Array]:
         """Expected rewards and widths of every action, two arrays of the shape (K,)."""
-        features = self._checked(query)
+        features = self._check(query)
         bandit = self.bandit
         means = self.products.means(bandit.coefficients, features)
         means += bandit.level
@@ -162,7 +162,7 @@ class ProductLinUCB:
         """Learn the reward of an action, by its index, on a query."""
         features, products = np.asarray(query, dtype=np.float64), self.products
         if features.shape != (products.query_dim,):
-            self._checked(features)
+            self._check(features)
         self.bandit.update(products.features(action, features), reward, products.made_of(action, features))
 
     def state(self) -> dict[str, Array]:
@@ -176,15 +176,15 @@ class ProductLinUCB:
         Raises:
             StateError: as of `LinUCB.from_state`, or actions that do not fit.
         """
-        found = cls.__new__(cls)
-        found.bandit = LinUCB.from_state(state)
-        actions, dim = np.asarray(state.get("actions", ())), found.bandit.regression.dim
+        result = cls.__new__(cls)
+        result.bandit = LinUCB.from_state(state)
+        actions, dim = np.asarray(state.get("actions", ())), result.bandit.regression.dim
         if actions.ndim != 2 or dim % actions.shape[1]:
             raise StateError(f"actions of the shape {actions.shape} do not make features of the length {dim}")
-        found.products = Products(actions, dim // actions.shape[1])
-        return found
+        result.products = Products(actions, dim // actions.shape[1])
+        return result
 
-    def _checked(self, query: ArrayLike) -> Array:
+    def _check(self, query: ArrayLike) -> Array:
         features = np.asarray(query, dtype=np.float64)
         if features.shape != (self.products.query_dim,) or not isfinite(features @ features):
             raise ConfigurationError(

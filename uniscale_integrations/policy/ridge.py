@@ -23,16 +23,16 @@ from uniscale_integrations.policy.kernels import (
     Array,
     add_outer,
     add_products,
-    aligned,
+    align,
     symmetric_times_vector,
     times_matrix,
     vector_times_stack,
 )
 
-DELAYED = 8
+MAX_PENDING_TERMS = 8
 """Observations whose terms are kept apart from the inverse."""
 
-COLLECTED = 64
+MAX_PENDING_ROWS = 64
 """Observations that are kept apart from `A` and `b`, which nothing needs until the inverse is computed anew."""
 
 REFACTOR = 1024
@@ -122,12 +122,12 @@ class RidgeRegression:
         # The weight is what forgetting multiplies A and b by: both are `_weight` times what is stored.
         self._weight = 1.0
         self._stored, self._sums = np.diag(self.ridge), np.zeros((targets, dim))
-        self._inverse = aligned(np.diag(1.0 / self.ridge))
-        self._terms, self._pending = np.empty((DELAYED, dim)), 0
-        self._rows, self._values, self._collected = np.empty((COLLECTED, dim)), np.empty((COLLECTED, targets)), 0
+        self._inverse = align(np.diag(1.0 / self.ridge))
+        self._terms, self._pending = np.empty((MAX_PENDING_TERMS, dim)), 0
+        self._rows, self._values, self._pending_rows = np.empty((MAX_PENDING_ROWS, dim)), np.empty((MAX_PENDING_ROWS, targets)), 0
         self._since = 0
         # What `contract` computed last, which an observation of the same query needs again: the query, and its part of the inverse.
-        self._lifted: tuple[bytes, Array] | None = None
+        self._contraction: tuple[bytes, Array] | None = None
         self._period = REFACTOR if discount == 1.0 else max(1, min(REFACTOR, int(log(0.5) / log(discount))))
 
     @property
@@ -172,13 +172,13 @@ class RidgeRegression:
             scale = 1.0 / sqrt(self._weight)
             row, term, values = x * scale, term * scale, values * scale
         spread = 1.0 + float(row.dot(term))
-        expected = self.theta.dot(row)
-        errors = values - expected
+        prediction = self.theta.dot(row)
+        errors = values - prediction
         if not complete:
             missing = np.isnan(values)
-            errors, values = np.where(missing, 0.0, errors), np.where(missing, expected, values)
+            errors, values = np.where(missing, 0.0, errors), np.where(missing, prediction, values)
         add_outer(self.theta, errors / spread, term)
-        self._rows[self._collected], self._values[self._collected] = row, values
+        self._rows[self._pending_rows], self._values[self._pending_rows] = row, values
         np.multiply(term, 1.0 / sqrt(spread), out=self._terms[self._pending])
         surprise = Surprise(errors if self._weight == 1.0 else errors * sqrt(self._weight), spread - 1.0)
         self._count(1)
@@ -197,27 +197,27 @@ class RidgeRegression:
         while start < len(rows):
             self._settle()
             # A block ends where the ridge is due, as it would from one after the other.
-            end = start + min(DELAYED, self._period - self._since, COLLECTED - self._collected)
-            block, observed = rows[start:end], values[start:end]
+            end = start + min(MAX_PENDING_TERMS, self._period - self._since, MAX_PENDING_ROWS - self._pending_rows)
+            block, targets_block = rows[start:end], values[start:end]
             start = end
-            missing = np.isnan(observed)
+            missing = np.isnan(targets_block)
             if missing.any():
                 # What is imputed depends on what was learned just before.
-                for row, value in zip(block, observed, strict=True):
+                for row, value in zip(block, targets_block, strict=True):
                     self.observe(row, value)
                 continue
             weights = self._weight * self.discount ** np.arange(1, len(block) + 1)
             scales = 1.0 / np.sqrt(weights)[:, None]
-            scaled, targets = block * scales, observed * scales
-            lifted = times_matrix(scaled, self._inverse)
-            spread = np.linalg.cholesky(np.eye(len(block)) + lifted @ scaled.T)
-            terms = solve_triangular(spread, lifted, lower=True)
-            errors = targets - scaled @ self.theta.T
+            rows_block, targets = block * scales, targets_block * scales
+            solution = times_matrix(rows_block, self._inverse)
+            spread = np.linalg.cholesky(np.eye(len(block)) + solution @ rows_block.T)
+            terms = solve_triangular(spread, solution, lower=True)
+            errors = targets - rows_block @ self.theta.T
             self.theta += solve_triangular(spread, errors, lower=True).T @ terms
             self._weight = float(weights[-1])
             self._terms[: len(block)] = terms
-            new = slice(self._collected, self._collected + len(block))
-            self._rows[new], self._values[new] = scaled, targets
+            new = slice(self._pending_rows, self._pending_rows + len(block))
+            self._rows[new], self._values[new] = rows_block, targets
             self._count(len(block))
 
     def revise(self, x: Array, changes: Array, weight: float = 1.0) -> None:
@@ -229,27 +229,27 @@ class RidgeRegression:
             weight: what the observation still counts, `discount ** age`.
         """
         self._require(x, (self.dim,), "x")
-        moved = np.multiply.outer(changes * (weight / self._weight), x)
-        self._sums += moved
+        delta = np.multiply.outer(changes * (weight / self._weight), x)
+        self._sums += delta
         self.theta += np.multiply.outer(changes * (weight / self._weight), self._solve(x))
 
-    def forget(self, left: float) -> None:
+    def forget(self, share: float) -> None:
         """Keep of the weight of all observations only a share; the ridge is made whole.
 
         Raises:
             ConfigurationError: a share that does not lie in (0, 1].
         """
-        if not 0.0 < left <= 1.0:
-            raise ConfigurationError(f"what is left must be a share in (0, 1], got {left!r}")
-        self._weight *= left
+        if not 0.0 < share <= 1.0:
+            raise ConfigurationError(f"what is left must be a share in (0, 1], got {share!r}")
+        self._weight *= share
         self._refactor()
 
     def widths(self, rows: Array) -> Array:
         """`sqrt(x^T A^-1 x)` for each row, shape (n,), of rows of the shape (n, d)."""
         self._settle()
         squares = np.einsum("nd,nd->n", times_matrix(rows, self._inverse), rows)
-        found: Array = np.sqrt(np.maximum(squares, 0.0) / self._weight)
-        return found
+        widths: Array = np.sqrt(np.maximum(squares, 0.0) / self._weight)
+        return widths
 
     def contract(self, query: Array, dim: int) -> Contraction:
         """`A^-1` between features that begin with a product and share its right factor, `x = [a (x) q ; o]`.
@@ -263,7 +263,7 @@ class RidgeRegression:
         n = len(query)
         m = dim // n
         once = vector_times_stack(query, self._inverse[:dim].reshape(m, n, self.dim))
-        self._lifted = query.tobytes(), once
+        self._contraction = query.tobytes(), once
         both: Array = once[:, :dim].reshape(-1, n).dot(query).reshape(m, m)
         across, squares = once[:, dim:], self._inverse.diagonal()[dim:]
         if self._pending:
@@ -299,52 +299,52 @@ class RidgeRegression:
             shapes = f"A has the shape {matrix.shape}, b {sums.shape}, ridge {ridge.shape}"
             raise StateError(f"{shapes}; they must be (d, d), (targets, d) and (d,)")
         for name, array in arrays.items():
-            poisoned = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
-            if len(poisoned):
-                row = poisoned[0]
+            invalid = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
+            if len(invalid):
+                row = invalid[0]
                 raise StateError(f"{name} holds a value that is not finite in row {row}; rebuild the state from its log")
-        found = cls(len(matrix), len(sums), ridge, float(settings[0]))
-        found._weight, found._since = float(settings[1]), int(settings[2])
+        regression = cls(len(matrix), len(sums), ridge, float(settings[0]))
+        regression._weight, regression._since = float(settings[1]), int(settings[2])
         # In row order, since sums are added up where they stand.
-        found._stored, found._sums = np.ascontiguousarray(matrix / found._weight), sums / found._weight
-        found._invert()
-        return found
+        regression._stored, regression._sums = np.ascontiguousarray(matrix / regression._weight), sums / regression._weight
+        regression._invert()
+        return regression
 
     def _solve(self, x: Array, product: Product | None = None) -> Array:
         """The inverse as it is stored times `x`, the pending terms taken off."""
-        if product is not None and self._lifted is not None and self._lifted[0] == product.query.tobytes():
-            found: Array = product.action.dot(self._lifted[1])
+        if product is not None and self._contraction is not None and self._contraction[0] == product.query.tobytes():
+            product_vector: Array = product.action.dot(self._contraction[1])
             if product.own is not None:
-                found += self._inverse[product.own]
+                product_vector += self._inverse[product.own]
         else:
-            found = symmetric_times_vector(self._inverse, x)
+            product_vector = symmetric_times_vector(self._inverse, x)
         if self._pending:
             terms = self._terms[: self._pending]
-            found -= terms.dot(x).dot(terms)
-        return found
+            product_vector -= terms.dot(x).dot(terms)
+        return product_vector
 
     def _count(self, new: int) -> None:
         self._pending += new
-        self._collected += new
+        self._pending_rows += new
         self._since += new
         if self._since >= self._period:
             self._refactor()
             return
-        if self._pending >= DELAYED:
+        if self._pending >= MAX_PENDING_TERMS:
             self._settle()
-        if self._collected >= COLLECTED:
+        if self._pending_rows >= MAX_PENDING_ROWS:
             self._add_up()
 
     def _settle(self) -> None:
         """Take the pending terms off the inverse."""
         if self._pending:
-            terms, self._pending, self._lifted = self._terms[: self._pending], 0, None
+            terms, self._pending, self._contraction = self._terms[: self._pending], 0, None
             add_products(self._inverse, terms, -1.0)
 
     def _add_up(self) -> None:
         """Add the collected observations to `A` and `b`."""
-        if self._collected:
-            rows, values, self._collected = self._rows[: self._collected], self._values[: self._collected], 0
+        if self._pending_rows:
+            rows, values, self._pending_rows = self._rows[: self._pending_rows], self._values[: self._pending_rows], 0
             add_products(self._stored, rows)
             self._sums += times_matrix(np.ascontiguousarray(values.T), rows)
 
@@ -366,9 +366,9 @@ class RidgeRegression:
                 f"{np.diag(self._stored).min():.3g} to {np.diag(self._stored).max():.3g}); scale the features"
             )
         lower, _ = dpotri(factor, lower=1)
-        self._lifted = None
+        self._contraction = None
         lower = np.tril(lower)
-        self._inverse = aligned(lower + np.tril(lower, -1).T)
+        self._inverse = align(lower + np.tril(lower, -1).T)
         self.theta = times_matrix(self._sums, self._inverse)
 
     def _require(self, x: Array, shape: tuple[int, ...], name: str) -> None:

@@ -53,5 +53,5 @@ class FeatureSchema:
         """
         if len(values) != len(other.names):
             raise ConfigurationError(f"{len(values)} features do not fit the {len(other.names)} names of their schema")
-        found = dict(zip(other.names, values, strict=True))
-        return np.array([found.get(name, 0.0) for name in self.names])
+        value_of = dict(zip(other.names, values, strict=True))
+        return np.array([value_of.get(name, 0.0) for name in self.names])

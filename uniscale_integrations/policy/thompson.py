@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import log_ndtr
 
+from uniscale_integrations.policy.default_policy import LinUCBPolicy
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.linucb_policy import LinUCBPolicy
 from uniscale_integrations.policy.policy import Assessment, Choice
 
 NODES, HEIGHTS = np.polynomial.legendre.leggauss(8)
@@ -41,8 +41,8 @@ class ThompsonSampling(LinUCBPolicy):
         """A configuration, with the probability that its draw is the greatest."""
         arms = np.flatnonzero(assessment.eligible)
         means, spreads = assessment.reward[arms], np.maximum(assessment.bonus[arms], 1e-9)
-        drawn = int((means + spreads * rng.standard_normal(len(arms))).argmax())
-        return Choice(int(arms[drawn]), greatest(means, spreads, drawn))
+        draw = int((means + spreads * rng.standard_normal(len(arms))).argmax())
+        return Choice(int(arms[draw]), greatest(means, spreads, draw))
 
 
 def greatest(means: Array, spreads: Array, arm: int) -> float:
@@ -51,8 +51,8 @@ def greatest(means: Array, spreads: Array, arm: int) -> float:
     turns = (means[:, None] + spreads[:, None] * TURNS).ravel()
     ends = np.unique(np.concatenate([[low, high], turns[(turns > low) & (turns < high)]]))
     half = np.diff(ends) / 2.0
-    drawn = ((ends[:-1] + ends[1:]) / 2.0)[:, None] + half[:, None] * NODES
-    below = log_ndtr((drawn[..., None] - means) / spreads)
-    below[..., arm] = -0.5 * np.square((drawn - means[arm]) / spreads[arm])
-    found = half @ np.exp(below.sum(axis=-1)) @ HEIGHTS / (np.sqrt(2.0 * np.pi) * spreads[arm])
-    return float(np.clip(found, 1e-9, 1.0))
+    points = ((ends[:-1] + ends[1:]) / 2.0)[:, None] + half[:, None] * NODES
+    below = log_ndtr((points[..., None] - means) / spreads)
+    below[..., arm] = -0.5 * np.square((points - means[arm]) / spreads[arm])
+    probability = half @ np.exp(below.sum(axis=-1)) @ HEIGHTS / (np.sqrt(2.0 * np.pi) * spreads[arm])
+    return float(np.clip(probability, 1e-9, 1.0))

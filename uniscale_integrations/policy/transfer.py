@@ -20,12 +20,12 @@ from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.space import Configuration
 
-WIDENED = 0.25
+WIDENING = 0.25
 """What is known of a model counts for its successor only by this share, so that it is tried."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Described:
+class ArmsDescription:
     """What the coefficients of a learned state are of.
 
     Attributes:
@@ -47,14 +47,14 @@ class Described:
     own: bool
 
     @classmethod
-    def of(cls, arms: Arms, *, own: bool) -> Described:
+    def of(cls, arms: Arms, *, own: bool) -> ArmsDescription:
         """Of arms."""
         models = tuple(each.model for each in arms.configurations)
         names = tuple(map(key, arms.configurations))
         return cls(names, models, arms.features, arms.names, arms.schema.names, arms.span, own)
 
     @classmethod
-    def read(cls, state: Mapping[str, NDArray[Any]]) -> Described | None:
+    def read(cls, state: Mapping[str, NDArray[Any]]) -> ArmsDescription | None:
         """Out of a state; `None` of one that does not say."""
         if "arms.configurations" not in state:
             return None
@@ -66,10 +66,10 @@ class Described:
     def state(self) -> dict[str, NDArray[Any]]:
         """As arrays."""
         texts = {"configurations": self.configurations, "models": self.models, "names": self.names, "query": self.query}
-        found: dict[str, NDArray[Any]] = {f"arms.{name}": np.array(value, dtype=np.str_) for name, value in texts.items()}
-        return found | {"arms.features": self.features.copy(), "arms.span": np.array(self.span), "arms.own": np.array(self.own)}
+        arrays: dict[str, NDArray[Any]] = {f"arms.{name}": np.array(value, dtype=np.str_) for name, value in texts.items()}
+        return arrays | {"arms.features": self.features.copy(), "arms.span": np.array(self.span), "arms.own": np.array(self.own)}
 
-    def same(self, other: Described) -> bool:
+    def same(self, other: ArmsDescription) -> bool:
         """Whether coefficients of one are those of the other."""
         mine, theirs = ((each.configurations, each.names, each.query, each.own) for each in (self, other))
         return mine == theirs and np.array_equal(self.features, other.features)
@@ -100,8 +100,8 @@ class Transfer:
         new: what is to be.
     """
 
-    old: Described
-    new: Described
+    old: ArmsDescription
+    new: ArmsDescription
 
     def head(self, matrix: Array, sums: Array, ridge: Array, weight: float, precision: Array) -> tuple[Array, Array]:
         """`A` and `b` of a head over the new coefficients.
@@ -116,23 +116,23 @@ class Transfer:
         # Where x = P x', A is P A' P^T, and the inverse of P is 2 I - P.
         back = 2.0 * np.eye(self.old.dim) - self._rewriting()
         matrix, sums = back @ matrix @ back.T, sums @ back.T
-        kept = self._kept()
-        gone = np.setdiff1d(np.arange(self.old.dim), kept)
-        data, moments = matrix[np.ix_(kept, kept)].copy(), sums[:, kept].copy()
-        if len(gone):
-            across = matrix[np.ix_(kept, gone)]
-            solved = np.linalg.solve(matrix[np.ix_(gone, gone)], np.concatenate([across.T, sums[:, gone].T], axis=1))
-            data -= across @ solved[:, : len(kept)]
-            moments -= (across @ solved[:, len(kept) :]).T
-        data[np.diag_indices(len(kept))] -= weight * ridge[kept]
-        turned = self._turn()[:, kept]
-        found = turned @ data @ turned.T + np.diag(precision)
-        if np.linalg.eigvalsh(found)[0] < 0.1 * float(precision.min()):
+        stays = self._common_places()
+        rest = np.setdiff1d(np.arange(self.old.dim), stays)
+        data, moments = matrix[np.ix_(stays, stays)].copy(), sums[:, stays].copy()
+        if len(rest):
+            across = matrix[np.ix_(stays, rest)]
+            solution = np.linalg.solve(matrix[np.ix_(rest, rest)], np.concatenate([across.T, sums[:, rest].T], axis=1))
+            data -= across @ solution[:, : len(stays)]
+            moments -= (across @ solution[:, len(stays) :]).T
+        data[np.diag_indices(len(stays))] -= weight * ridge[stays]
+        rotation = self._turn()[:, stays]
+        precision_matrix = rotation @ data @ rotation.T + np.diag(precision)
+        if np.linalg.eigvalsh(precision_matrix)[0] < 0.1 * float(precision.min()):
             # What was rewritten is less sure than the prior, and stands in several new coefficients: as much is known of it as nothing.
             values, directions = np.linalg.eigh(data)
             data = (directions * np.maximum(values, 0.0)) @ directions.T
-            found = turned @ data @ turned.T + np.diag(precision)
-        return (found + found.T) / 2.0, moments @ turned.T
+            precision_matrix = rotation @ data @ rotation.T + np.diag(precision)
+        return (precision_matrix + precision_matrix.T) / 2.0, moments @ rotation.T
 
     def per_arm(self, values: NDArray[Any]) -> NDArray[Any]:
         """Numbers of each old configuration, shape (K,), as of each new one; 0 for one that was not there."""
@@ -150,12 +150,12 @@ class Transfer:
         name = self.old.configurations[old]
         return self.new.configurations.index(name) if name in self.new.configurations else None
 
-    def _kept(self) -> NDArray[np.int64]:
+    def _common_places(self) -> NDArray[np.int64]:
         """The old coefficients that the new configurations have too, or that theirs are made of."""
         grid = _product(self._stays, [name in self.new.query for name in self.old.query])
         own = [name in self.new.configurations and self.new.own for name in self.old.configurations] if self.old.own else []
-        found: NDArray[np.int64] = np.flatnonzero([*grid, *own])
-        return found
+        places: NDArray[np.int64] = np.flatnonzero([*grid, *own])
+        return places
 
     @property
     def _stays(self) -> list[bool]:
@@ -168,28 +168,28 @@ class Transfer:
         So where only searches of four paths are left, what their number was worth belongs to all; and where each model has one
         configuration left, what that had of its own belongs to the model. What they are believed to be worth stays the same.
         """
-        _, before = self._shared
-        rewritten, n = np.eye(self.old.dim), len(self.old.query)
+        _, before = self._common_arms
+        matrix, n = np.eye(self.old.dim), len(self.old.query)
         stays = np.flatnonzero(self._stays)
         if not len(before) or not len(stays):
-            return rewritten
+            return matrix
         rows = self.old.features[before]
         for place in np.flatnonzero(~np.array(self._stays)):
-            if (said := _combination(rows[:, stays], rows[:, place])) is not None:
+            if (coefficients := _combination(rows[:, stays], rows[:, place])) is not None:
                 for query in range(n):
-                    rewritten[place * n + query, stays * n + query] = said
+                    matrix[place * n + query, stays * n + query] = coefficients
         if self.old.own and not self.new.own:
             for at, arm in enumerate(before):
-                if (said := _combination(rows[:, stays], np.eye(len(before))[at])) is not None:
-                    rewritten[len(self.old.names) * n + arm, stays * n] = said
-        return rewritten
+                if (coefficients := _combination(rows[:, stays], np.eye(len(before))[at])) is not None:
+                    matrix[len(self.old.names) * n + arm, stays * n] = coefficients
+        return matrix
 
     @property
-    def _shared(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _common_arms(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Configurations that are in both, by their new and by their old numbers."""
         places = {name: place for place, name in enumerate(self.old.configurations)}
-        shared = [(place, places[name]) for place, name in enumerate(self.new.configurations) if name in places]
-        pairs = np.array(shared, dtype=np.int64).reshape(-1, 2)
+        pairs_in_both = [(place, places[name]) for place, name in enumerate(self.new.configurations) if name in places]
+        pairs = np.array(pairs_in_both, dtype=np.int64).reshape(-1, 2)
         return pairs[:, 0], pairs[:, 1]
 
     def _turn(self) -> Array:
@@ -213,20 +213,20 @@ class Transfer:
 
     def _features(self) -> Array:
         """How the new features of configurations that were there already depend on their old ones, shape (m', m)."""
-        found = _selection(self.new.names, self.old.names)
-        now, _ = self._shared
+        matrix = _selection(self.new.names, self.old.names)
+        now, _ = self._common_arms
         for place, name in enumerate(self.new.names):
             if name in self.old.names:
                 row = self._affine_in(name)
-                found[place] = 0.0 if row is None else row
+                matrix[place] = 0.0 if row is None else row
             elif len(now) and np.ptp(column := self.new.features[now, place]) == 0:
                 # It told nothing of them, and was left out.
-                found[place, 0] = column[0]
-        return found
+                matrix[place, 0] = column[0]
+        return matrix
 
     def _affine_in(self, name: str) -> Array | None:
         """The row of a feature whose scale may depend on what else there is, such as a model's size; `None` where it is another one."""
-        now, before = self._shared
+        now, before = self._common_arms
         place = self.old.names.index(name)
         row = np.zeros(len(self.old.names))
         row[place] = 1.0
@@ -243,7 +243,7 @@ SIZE = "size"
 """The feature of models whose scale depends on the others."""
 
 
-def succeeded(
+def with_successors(
     matrix: Array, sums: Array, precision: Array, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
 ) -> tuple[Array, Array]:
     """`A` and `b` with some coefficients beginning where others are, less sure of it.
@@ -259,9 +259,9 @@ def succeeded(
     theta = sums @ inverse
     for heirs, ancestors in pairs:
         heir, ancestor = np.array(heirs), np.array(ancestors)
-        known = np.linalg.inv(inverse[np.ix_(ancestor, ancestor)])
+        covariance = np.linalg.inv(inverse[np.ix_(ancestor, ancestor)])
         # Beside what the prior says anyway.
-        beyond = WIDENED * (known - np.diag(precision[ancestor]))
+        beyond = WIDENING * (covariance - np.diag(precision[ancestor]))
         block = np.diag(precision[heir]) + (beyond + beyond.T) / 2.0
         matrix[np.ix_(heir, heir)] = block
         sums[:, heir] = theta[:, ancestor] @ block
@@ -272,8 +272,8 @@ def _combination(rows: Array, values: Array) -> Array | None:
     """Coefficients by which rows, shape (k, m), make these values, shape (k,); `None` where they are 0 anyway, or where none do."""
     if not values.any():
         return None
-    found = np.asarray(np.linalg.lstsq(rows, values, rcond=None)[0], dtype=np.float64)
-    return found if np.allclose(rows @ found, values) else None
+    coefficients = np.asarray(np.linalg.lstsq(rows, values, rcond=None)[0], dtype=np.float64)
+    return coefficients if np.allclose(rows @ coefficients, values) else None
 
 
 def _product(left: Sequence[bool], right: Sequence[bool]) -> list[bool]:
@@ -283,8 +283,8 @@ def _product(left: Sequence[bool], right: Sequence[bool]) -> list[bool]:
 def _selection(new: Sequence[str], old: Sequence[str]) -> Array:
     """A row for each new name with a 1 at the old one that it is, shape (new, old)."""
     places = {name: place for place, name in enumerate(old)}
-    found = np.zeros((len(new), len(old)))
+    matrix = np.zeros((len(new), len(old)))
     for row, name in enumerate(new):
         if name in places:
-            found[row, places[name]] = 1.0
-    return found
+            matrix[row, places[name]] = 1.0
+    return matrix

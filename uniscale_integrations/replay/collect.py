@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from uniscale_integrations.engine.outcomes import FIELDS, Outcome, read_objects, write_outcomes
+from uniscale_integrations.engine.outcomes import FIELDS, OutcomeRow, read_objects, write_outcomes
 from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.search.answers import same_answer
 from uniscale_integrations.search.many import arun_many
@@ -73,11 +73,11 @@ class Plan:
             raise ConfigurationError("a table needs at least one question")
         if self.samples < 1:
             raise ConfigurationError(f"samples must be at least 1, got {self.samples}")
-        seen: set[str] = set()
+        ids: set[str] = set()
         for query in self.queries:
-            if query.id in seen:
+            if query.id in ids:
                 raise ConfigurationError(f"two questions have the id {query.id!r}; give each one its own")
-            seen.add(query.id)
+            ids.add(query.id)
 
     @property
     def rows(self) -> int:
@@ -92,8 +92,8 @@ class Plan:
         configuration, query, sample = search
         sampling = self.request.sampling
         digest = blake2b(f"{sampling.seed}|{query.id}|{sample}".encode(), digest_size=6).digest()
-        seeded = replace(sampling, seed=int.from_bytes(digest, "little"))
-        return replace(self.request, question=query.text, configuration=configuration, sampling=seeded)
+        seed_sampling = replace(sampling, seed=int.from_bytes(digest, "little"))
+        return replace(self.request, question=query.text, configuration=configuration, sampling=seed_sampling)
 
 
 def collect(
@@ -103,7 +103,7 @@ def collect(
     target: str | Path,
     *,
     at_once: int = 32,
-    done: Callable[[Outcome], None] = lambda outcome: None,
+    done: Callable[[OutcomeRow], None] = lambda outcome: None,
 ) -> Path:
     """Run what is missing and write the table.
 
@@ -129,11 +129,11 @@ def collect(
         raise TableError(f"{target} exists; remove it or give the table another name")
     part = target.with_name(f"{target.name}.part")
     settings = _settings(plan, verifier)
-    wanted = {_key(search) for search in plan.searches()}
-    asked = {(query.id, query.text, query.reference) for query in plan.queries}
+    keys = {_key(search) for search in plan.searches()}
+    queries = {(query.id, query.text, query.reference) for query in plan.queries}
     # A question's id may be its place in a file, which has changed since.
-    same = (row for row in _begun(part, settings) if (row.query_id, row.query, row.reference) in asked)
-    rows = {outcome.key: outcome for outcome in same if outcome.key in wanted}
+    same = (row for row in _earlier_rows(part, settings) if (row.query_id, row.query, row.reference) in queries)
+    rows = {outcome.key: outcome for outcome in same if outcome.key in keys}
     for outcome in rows.values():
         done(outcome)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ def collect(
         if not file.tell():
             file.write(json.dumps({"settings": settings}) + "\n")
 
-        def keep(outcome: Outcome) -> None:
+        def keep(outcome: OutcomeRow) -> None:
             file.write(json.dumps(outcome.as_dict(), ensure_ascii=False) + "\n")
             file.flush()
             rows[outcome.key] = outcome
@@ -163,7 +163,7 @@ def _run(
     verifier: Verifier | None,
     searches: Sequence[Search],
     at_once: int,
-    keep: Callable[[Outcome], None],
+    keep: Callable[[OutcomeRow], None],
 ) -> None:
     for start in range(0, len(searches), CHUNK):
         chunk = searches[start : start + CHUNK]
@@ -172,7 +172,7 @@ def _run(
         asyncio.run(arun_many(requests, generator, verifier, at_once=at_once, done=finished))
 
 
-def _finished(chunk: Sequence[Search], keep: Callable[[Outcome], None], index: int, answer: Answer) -> None:
+def _finished(chunk: Sequence[Search], keep: Callable[[OutcomeRow], None], index: int, answer: Answer) -> None:
     _, query, sample = chunk[index]
     keep(outcome_of(query, sample, answer))
 
@@ -182,11 +182,11 @@ def _key(search: Search) -> tuple[str, Configuration, int]:
     return query.id, configuration, sample
 
 
-def outcome_of(query: Query, sample: int, answer: Answer) -> Outcome:
+def outcome_of(query: Query, sample: int, answer: Answer) -> OutcomeRow:
     """The table's row of one answer."""
-    read, sampled = answer.ledger.tokens
+    input_tokens, output_tokens = answer.ledger.tokens
     dollars = answer.ledger.usd or None
-    return Outcome(
+    return OutcomeRow(
         query.id,
         query.text,
         answer.configuration,
@@ -198,8 +198,8 @@ def outcome_of(query: Query, sample: int, answer: Answer) -> Outcome:
         # What a verifier of this process takes has no place beside dollars.
         answer.ledger.eflops if dollars is None else None,
         dollars,
-        round(read),
-        round(sampled),
+        round(input_tokens),
+        round(output_tokens),
         query.extra,
     )
 
@@ -217,7 +217,7 @@ def _settings(plan: Plan, verifier: Verifier | None) -> dict[str, Any]:
     }
 
 
-def _begun(part: Path, settings: Mapping[str, Any]) -> list[Outcome]:
+def _earlier_rows(part: Path, settings: Mapping[str, Any]) -> list[OutcomeRow]:
     """The rows of an earlier call; a last line that was cut in the middle is taken off the file."""
     if not part.exists():
         return []
@@ -231,12 +231,12 @@ def _begun(part: Path, settings: Mapping[str, Any]) -> list[Outcome]:
         part.unlink()
         return []
     try:
-        found = json.loads(lines[0])["settings"]
-        outcomes = [Outcome.parse(json.loads(line)) for line in lines[1:]]
+        stored_settings = json.loads(lines[0])["settings"]
+        outcomes = [OutcomeRow.parse(json.loads(line)) for line in lines[1:]]
     except (ValueError, LookupError, TypeError) as error:
         raise TableError(f"{part} is not what an earlier run left behind ({error}); remove it to begin anew") from error
-    if found != settings:
-        different = ", ".join(name for name in settings if found.get(name) != settings[name])
+    if stored_settings != settings:
+        different = ", ".join(name for name in settings if stored_settings.get(name) != settings[name])
         raise TableError(f"{part} was begun with another {different}; go on with the same settings, or remove it to begin anew")
     return outcomes
 
@@ -254,12 +254,12 @@ def _query(row: object, where: str, number: int) -> Query:
     if not isinstance(row, Mapping):
         raise TableError(f"{where}: a question must be a JSON object, got {row!r:.80}")
     rest = dict(row)
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for name, other, default in (("query", "question", None), ("reference", "answer", None), ("query_id", "id", str(number))):
         value = rest.pop(name, None)
         value = rest.pop(other, None) if value is None else value
         value = default if value is None else value
         if value is None:
             raise TableError(f"{where}: no `{name}` (or `{other}`); a question needs both its text and its right answer")
-        found[name] = str(value)
-    return Query(found["query_id"], found["query"], found["reference"], {k: v for k, v in rest.items() if k not in FIELDS})
+        fields[name] = str(value)
+    return Query(fields["query_id"], fields["query"], fields["reference"], {k: v for k, v in rest.items() if k not in FIELDS})

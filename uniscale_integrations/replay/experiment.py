@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
+from uniscale_integrations.deprecation import former_attribute
 from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.linucb_policy import LearnerSettings
 from uniscale_integrations.policy.named import LEARNERS, PolicySpec
 from uniscale_integrations.policy.objective import Weights
-from uniscale_integrations.policy.pacing import Pacing
 from uniscale_integrations.policy.policy import PolicyFactory
+from uniscale_integrations.policy.request_pacing import Pacing
 from uniscale_integrations.replay.replay import Purse, replay
 from uniscale_integrations.replay.stream import Stream, World
 
@@ -80,15 +81,17 @@ class Run:
         reward: of each decision, shape (T,).
         correct: of each.
         cost: of each, in the table's unit.
-        chosen: the configuration of each, by its number in the whole world.
+        choices: the configuration of each, by its number in the whole world.
         changes: how often the policy noticed a change.
     """
 
     reward: Array
     correct: Array
     cost: Array
-    chosen: NDArray[np.int64]
+    choices: NDArray[np.int64]
     changes: int = 0
+
+    chosen = former_attribute("choices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +100,15 @@ class Episode:
 
     Attributes:
         runs: by policy; "tts" has one for each model, "tts:<model>".
-        fixed: mean reward of every configuration over the stream and over its second half, shape (2, K).
+        fixed_rewards: mean reward of every configuration over the stream and over its second half, shape (2, K).
         oracle: mean reward of the best configuration of every decision, in hindsight.
     """
 
     runs: dict[str, Run]
-    fixed: Array
+    fixed_rewards: Array
     oracle: float
+
+    fixed = former_attribute("fixed_rewards")
 
 
 def experiment(world: World, setup: Setup, processes: int = 1, done: Callable[[], None] = lambda: None) -> list[Episode]:
@@ -117,12 +122,12 @@ def experiment(world: World, setup: Setup, processes: int = 1, done: Callable[[]
     """
     work = partial(episode, world, setup)
     if processes == 1:
-        return list(_told(map(work, range(setup.seeds)), done))
+        return list(_report_progress(map(work, range(setup.seeds)), done))
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        return list(_told(pool.map(work, range(setup.seeds)), done))
+        return list(_report_progress(pool.map(work, range(setup.seeds)), done))
 
 
-def _told(episodes: Iterable[Episode], done: Callable[[], None]) -> Iterator[Episode]:
+def _report_progress(episodes: Iterable[Episode], done: Callable[[], None]) -> Iterator[Episode]:
     for each in episodes:
         done()
         yield each
@@ -134,20 +139,27 @@ def episode(world: World, setup: Setup, seed: int) -> Episode:
     parts, costs = stream.parts(world), stream.costs(world)
     rewards = world.rewards(setup.weights, parts)
     times, half = np.arange(len(stream)), len(stream) // 2
-    shown = parts.copy()
+    observations = parts.copy()
     if setup.without == "verification":
-        shown[1] = np.nan
+        observations[1] = np.nan
     runs: dict[str, Run] = {}
-    weights = _shown(world, setup)
+    weights = _policy_weights(world, setup)
     for name, arms, factory in _policies(world, setup):
         part = world.only(arms)
-        known = part.arms if setup.without != "verification" else replace(part.arms, scored=False)
+        visible_arms = part.arms if setup.without != "verification" else replace(part.arms, scored=False)
         purse = Purse(Pacing(setup.budget, world.scale), costs) if name == "uis" and setup.budget is not None else None
         trace = replay(
-            factory(known), part, stream.queries, shown[:, :, arms], weights, seed=seed, delay=setup.delay, purse=purse
+            factory(visible_arms),
+            part,
+            stream.queries,
+            observations[:, :, arms],
+            weights,
+            seed=seed,
+            delay=setup.delay,
+            purse=purse,
         )
-        chosen = np.asarray(arms)[trace.chosen]
-        runs[name] = Run(rewards[times, chosen], parts[0, times, chosen], costs[times, chosen], chosen, trace.changes)
+        choices = np.asarray(arms)[trace.choices]
+        runs[name] = Run(rewards[times, choices], parts[0, times, choices], costs[times, choices], choices, trace.changes)
     return Episode(runs, np.stack([rewards.mean(axis=0), rewards[half:].mean(axis=0)]), float(rewards.max(axis=1).mean()))
 
 
@@ -167,7 +179,7 @@ def _policies(world: World, setup: Setup) -> Iterator[tuple[str, list[int], Poli
             yield name, everything, PolicySpec(name, setup.settings if name in LEARNERS else None)
 
 
-def _shown(world: World, setup: Setup) -> Weights:
+def _policy_weights(world: World, setup: Setup) -> Weights:
     """The weights as the policies know them."""
     weights = setup.weights if world.scored and setup.without != "verification" else setup.weights.without(score=True)
     return replace(weights, cost=0.0) if setup.without == "cost" else weights
@@ -199,12 +211,12 @@ class Standing:
 
 def standings(episodes: Sequence[Episode]) -> dict[str, Standing]:
     """How every policy stands; of the searches with one model only the best in hindsight, as "tts"."""
-    found = {name: _standing([each.runs[name] for each in episodes]) for name in episodes[0].runs}
-    single = {name: standing for name, standing in found.items() if name.startswith("tts:")}
-    named = {name: standing for name, standing in found.items() if name not in single}
+    all_standings = {name: _standing([each.runs[name] for each in episodes]) for name in episodes[0].runs}
+    single = {name: standing for name, standing in all_standings.items() if name.startswith("tts:")}
+    result = {name: standing for name, standing in all_standings.items() if name not in single}
     if single:
-        named["tts"] = max(single.values(), key=lambda standing: standing.reward)
-    return dict(sorted(named.items(), key=lambda each: POLICIES.index(each[0]) if each[0] in POLICIES else len(POLICIES)))
+        result["tts"] = max(single.values(), key=lambda standing: standing.reward)
+    return dict(sorted(result.items(), key=lambda each: POLICIES.index(each[0]) if each[0] in POLICIES else len(POLICIES)))
 
 
 def best_single(episodes: Sequence[Episode]) -> str:
@@ -217,11 +229,11 @@ def ahead(episodes: Sequence[Episode]) -> dict[str, tuple[float, float]]:
     """By how much "uis" earns more than each other policy, order by order: the mean difference and half its 95 % interval."""
     if "uis" not in episodes[0].runs:
         return {}
-    earned = {name: np.array([each.runs[name].reward.mean() for each in episodes]) for name in episodes[0].runs}
-    others = {name: values for name, values in earned.items() if name != "uis" and not name.startswith("tts:")}
-    if any(name.startswith("tts:") for name in earned):
-        others["tts"] = earned[best_single(episodes)]
-    differences = {name: earned["uis"] - values for name, values in others.items()}
+    means = {name: np.array([each.runs[name].reward.mean() for each in episodes]) for name in episodes[0].runs}
+    others = {name: values for name, values in means.items() if name != "uis" and not name.startswith("tts:")}
+    if any(name.startswith("tts:") for name in means):
+        others["tts"] = means[best_single(episodes)]
+    differences = {name: means["uis"] - values for name, values in others.items()}
     return {name: (float(difference.mean()), interval(difference)) for name, difference in differences.items()}
 
 
@@ -243,8 +255,8 @@ def interval(values: Array) -> float:
     return float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def best_fixed(episodes: Sequence[Episode]) -> tuple[int, float, float]:
+def best_fixed_arm(episodes: Sequence[Episode]) -> tuple[int, float, float]:
     """The configuration that is best in hindsight over all orders, its mean reward, and that of the second halves."""
-    means = np.mean([each.fixed for each in episodes], axis=0)
+    means = np.mean([each.fixed_rewards for each in episodes], axis=0)
     best = int(means[0].argmax())
     return best, float(means[0, best]), float(means[1, best])

@@ -10,7 +10,7 @@ import numpy as np
 
 from uniscale_integrations.errors import ConfigurationError, MissingExtraError
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.replay.experiment import Episode, Run, best_fixed, best_single, interval
+from uniscale_integrations.replay.experiment import Episode, Run, best_fixed_arm, best_single, interval
 from uniscale_integrations.replay.stream import World
 
 COLOURS = {"uis": "#0b6e99", "tts": "#d9822b", "routing": "#3a9d5d", "greedy": "#8d5fb3", "knn": "#b8405e", "random": "#8a8a8a"}
@@ -38,8 +38,8 @@ def draw(folder: Path, world: World, episodes: Sequence[Episode]) -> list[Path]:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("drawing plots", "plots") from error
-    runs = _shown(episodes)
-    found = []
+    runs = _runs_to_plot(episodes)
+    paths = []
     for name, picture in (("learning", _learning), ("front", _front), ("shares", _shares)):
         # Not through pyplot, which would ask for a screen and keep what was drawn.
         figure = Figure(figsize=INCHES, layout="constrained")
@@ -51,16 +51,16 @@ def draw(folder: Path, world: World, episodes: Sequence[Episode]) -> list[Path]:
             figure.savefig(folder / f"{name}.png", dpi=160)
         except OSError as error:
             raise ConfigurationError(f"cannot write {folder / name}.png: {error}") from error
-        found.append(folder / f"{name}.png")
-    return found
+        paths.append(folder / f"{name}.png")
+    return paths
 
 
-def _shown(episodes: Sequence[Episode]) -> dict[str, list[Run]]:
+def _runs_to_plot(episodes: Sequence[Episode]) -> dict[str, list[Run]]:
     """The runs of every policy over the orders; of the searches with one model only those with the best."""
     names = [name for name in episodes[0].runs if not name.startswith("tts:")]
     single = {"tts": best_single(episodes)} if len(names) < len(episodes[0].runs) else {}
-    chosen = {name: name for name in names} | single
-    return {name: [each.runs[chosen[name]] for each in episodes] for name in COLOURS if name in chosen}
+    names_of = {name: name for name in names} | single
+    return {name: [each.runs[names_of[name]] for each in episodes] for name in COLOURS if name in names_of}
 
 
 def _learning(axes: Any, world: World, episodes: Sequence[Episode], runs: dict[str, list[Run]]) -> None:
@@ -74,7 +74,7 @@ def _learning(axes: Any, world: World, episodes: Sequence[Episode], runs: dict[s
         half = np.array([interval(curves[:, place]) for place in range(len(times))])
         axes.plot(times, mean, color=COLOURS[name], label=name, linewidth=2.0 if name == "uis" else 1.3)
         axes.fill_between(times, mean - half, mean + half, color=COLOURS[name], alpha=0.15, linewidth=0)
-    arm, reward, _ = best_fixed(episodes)
+    arm, reward, _ = best_fixed_arm(episodes)
     axes.axhline(reward, color="black", linewidth=1, linestyle="--", label=f"best fixed, {world.configurations[arm]}")
     axes.set_xscale("log")
     axes.set(xlabel="decisions", ylabel="mean reward so far", title="What is earned, exploration included", xlim=(10, None))
@@ -84,16 +84,16 @@ def _learning(axes: Any, world: World, episodes: Sequence[Episode], runs: dict[s
 def _front(axes: Any, world: World, episodes: Sequence[Episode], runs: dict[str, list[Run]]) -> None:
     """Share of right answers against cost: the configurations, which of them no other beats in both, and the policies."""
     correct = world.parts[0].mean(axis=(0, 2))
-    cost = world.spent.mean(axis=(0, 2))
+    cost = world.raw_costs.mean(axis=(0, 2))
     axes.scatter(cost, correct, s=16, color="#b5b5b5", label="configurations")
     order = np.lexsort((-correct, cost))
     front = [arm for place, arm in enumerate(order) if not place or correct[arm] > correct[order[:place]].max()]
     axes.plot(cost[front], correct[front], color="#b5b5b5", linewidth=1, drawstyle="steps-post")
-    named = -np.inf
+    last_label = -np.inf
     for arm in front:
         # Names that would lie on each other are left out.
-        if correct[arm] - named > 0.03 * np.ptp(correct):
-            named, place = correct[arm], (cost[arm], correct[arm])
+        if correct[arm] - last_label > 0.03 * np.ptp(correct):
+            last_label, place = correct[arm], (cost[arm], correct[arm])
             name = str(world.configurations[arm])
             axes.annotate(name, place, fontsize=6, color="#666666", xytext=(3, -7), textcoords="offset points")
     for name, several in runs.items():
@@ -109,19 +109,19 @@ def _front(axes: Any, world: World, episodes: Sequence[Episode], runs: dict[str,
 def _shares(axes: Any, world: World, episodes: Sequence[Episode], runs: dict[str, list[Run]]) -> None:
     """Which configurations the policy over all of them chose, over time, as shares over orders."""
     name = "uis" if "uis" in runs else next(iter(runs))
-    chosen = np.stack([run.chosen for run in runs[name]])
+    choices = np.stack([run.choices for run in runs[name]])
     arms = len(world.configurations)
-    window = max(1, chosen.shape[1] // 50)
-    edges = np.arange(0, chosen.shape[1] - window + 1, window)
-    shares: Array = np.stack([np.bincount(chosen[:, edge : edge + window].ravel(), minlength=arms) for edge in edges], axis=1) / (
-        window * len(chosen)
-    )
-    most = shares.sum(axis=1).argsort()[::-1][:SHARES]
-    rest = 1.0 - shares[most].sum(axis=0)
-    labels = [str(world.configurations[arm]) for arm in most] + (["others"] if arms > SHARES else [])
-    rows = [*shares[most], *([rest] if arms > SHARES else [])]
+    window = max(1, choices.shape[1] // 50)
+    edges = np.arange(0, choices.shape[1] - window + 1, window)
+    shares: Array = np.stack(
+        [np.bincount(choices[:, edge : edge + window].ravel(), minlength=arms) for edge in edges], axis=1
+    ) / (window * len(choices))
+    order = shares.sum(axis=1).argsort()[::-1][:SHARES]
+    rest = 1.0 - shares[order].sum(axis=0)
+    labels = [str(world.configurations[arm]) for arm in order] + (["others"] if arms > SHARES else [])
+    rows = [*shares[order], *([rest] if arms > SHARES else [])]
     axes.stackplot(edges + window / 2, rows, labels=labels, colors=_palette(len(rows)))
-    axes.set(xlabel="decisions", ylabel="share of choices", title=f"What {name} chooses", ylim=(0, 1), xlim=(0, chosen.shape[1]))
+    axes.set(xlabel="decisions", ylabel="share of choices", title=f"What {name} chooses", ylim=(0, 1), xlim=(0, choices.shape[1]))
     axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), reverse=True)
 
 
@@ -129,5 +129,5 @@ def _palette(count: int) -> list[Any]:
     """Colours of so many configurations; of the rest grey, where there is one."""
     from matplotlib import colormaps
 
-    told = min(count, SHARES)
-    return [*colormaps["viridis"](np.linspace(0.05, 0.95, told)), "#dddddd"][:count]
+    count_of_colours = min(count, SHARES)
+    return [*colormaps["viridis"](np.linspace(0.05, 0.95, count_of_colours)), "#dddddd"][:count]

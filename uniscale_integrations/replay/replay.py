@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from uniscale_integrations.deprecation import former_attribute
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Weights
-from uniscale_integrations.policy.pacing import Pacing
-from uniscale_integrations.policy.policy import Context, DetectsChange, Observed, Policy
+from uniscale_integrations.policy.policy import Context, DetectsChange, Observation, Policy
+from uniscale_integrations.policy.request_pacing import Pacing
 from uniscale_integrations.replay.stream import World
 
 
@@ -20,14 +21,16 @@ class Trace:
     """What a policy did on one stream.
 
     Attributes:
-        chosen: the configuration of each decision, shape (T,).
+        choices: the configuration of each decision, shape (T,).
         propensities: with which each was chosen, shape (T,).
         changes: how often the policy noticed a change.
     """
 
-    chosen: NDArray[np.int64]
+    choices: NDArray[np.int64]
     propensities: Array
     changes: int = 0
+
+    chosen = former_attribute("choices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +70,19 @@ def replay(
         purse: a mean budget.
     """
     rng, every = np.random.default_rng(seed), np.ones(parts.shape[2], dtype=bool)
-    chosen, propensities = np.empty(len(queries), dtype=np.int64), np.empty(len(queries))
+    choices, propensities = np.empty(len(queries), dtype=np.int64), np.empty(len(queries))
     waiting: deque[tuple[str, int, Context, float]] = deque()
     for time, query in enumerate(queries):
         context, decision = Context(world.queries[query]), str(time)
         assessment = policy.assess(context, weights, every)
-        choice = policy.choose(assessment if purse is None else purse.pacing.paced(assessment), rng)
-        chosen[time], propensities[time] = choice.action, choice.propensity
+        choice = policy.choose(assessment if purse is None else purse.pacing.adjust(assessment), rng)
+        choices[time], propensities[time] = choice.action, choice.propensity
         policy.decided(decision, choice.action, context)
         correct, score, cost = parts[:, time, choice.action].tolist()
-        policy.outcome(decision, choice.action, context, Observed(None if score != score else score, cost))
+        policy.outcome(decision, choice.action, context, Observation(None if score != score else score, cost))
         if purse is not None:
             purse.pacing.spend(float(purse.costs[time, choice.action]))
         waiting.append((decision, choice.action, context, correct))
         if len(waiting) > delay:
             policy.feedback(*waiting.popleft())
-    return Trace(chosen, propensities, policy.changes if isinstance(policy, DetectsChange) else 0)
+    return Trace(choices, propensities, policy.changes if isinstance(policy, DetectsChange) else 0)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uniscale_integrations.cost.normalise import CostScale
+from uniscale_integrations.deprecation import former_attribute
 from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.encoders import QueryEncoder
@@ -32,7 +33,7 @@ class World:
         parts: correctness, score (NaN where none) and `C~`, shape (3, Q, K, S).
         samples: how many of the S there are, shape (Q, K).
         tables: how many questions each table has.
-        spent: costs in the tables' unit, shape (Q, K, S).
+        raw_costs: costs in the tables' unit, shape (Q, K, S).
         scale: from those to `C~`.
         unit: "eflops" or "usd".
     """
@@ -42,9 +43,11 @@ class World:
     parts: Array
     samples: NDArray[np.int64]
     tables: tuple[int, ...]
-    spent: Array
+    raw_costs: Array
     scale: CostScale
     unit: str
+
+    spent = former_attribute("raw_costs")
 
     @classmethod
     def of(cls, tables: Sequence[OutcomeTable], encode: QueryEncoder | None = None, scale: CostScale | None = None) -> World:
@@ -69,8 +72,8 @@ class World:
             if table.unit != first.unit:
                 raise TableError(f"{first.name} gives its costs in {first.unit}, {table.name} in {table.unit}; give one unit")
             same.append(table.only(first.configurations))
-        most = max(table.correct.shape[2] for table in same)
-        correct, score, cost = (np.concatenate([_padded(part, most) for part in parts]) for parts in _parts(same))
+        width = max(table.correct.shape[2] for table in same)
+        correct, score, cost = (np.concatenate([_pad(part, width) for part in parts]) for parts in _parts(same))
         mean = cost.mean(axis=(0, 2))
         scale = scale or (CostScale.spanning(mean[mean > 0]) if (mean > 0).any() else CostScale(1.0, 1.0))
         place = np.vectorize(scale.position, otypes=[np.float64])
@@ -102,13 +105,13 @@ class World:
         """The same with some of its configurations."""
         if list(arms) == list(range(len(self.configurations))):
             return self
-        chosen = list(arms)
+        indices = list(arms)
         return replace(
             self,
-            arms=self.arms.only(chosen),
-            parts=self.parts[:, :, chosen],
-            samples=self.samples[:, chosen],
-            spent=self.spent[:, chosen],
+            arms=self.arms.only(indices),
+            parts=self.parts[:, :, indices],
+            samples=self.samples[:, indices],
+            raw_costs=self.raw_costs[:, indices],
         )
 
     def weights(self, weights: Weights) -> Weights:
@@ -117,10 +120,10 @@ class World:
 
     def rewards(self, weights: Weights, parts: Array) -> Array:
         """`r` of correctness, score and `C~`, shape (3, ...); an answer without a score counts by the others."""
-        missing, filled = np.isnan(parts[1]), np.nan_to_num(parts)
+        missing, known_parts = np.isnan(parts[1]), np.nan_to_num(parts)
         if not missing.any():
-            return weights.rewards(filled)
-        return np.where(missing, weights.without(score=True).rewards(filled), weights.rewards(filled))
+            return weights.rewards(known_parts)
+        return np.where(missing, weights.without(score=True).rewards(known_parts), weights.rewards(known_parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +162,8 @@ class Stream:
         rng = np.random.default_rng(seed)
         order, rounds, start = [], [], 0
         for count in world.tables:
-            most = int(world.samples[start : start + count].max())
-            pairs = np.array([(query, sample) for sample in range(most) for query in range(start, start + count)])
+            width = int(world.samples[start : start + count].max())
+            pairs = np.array([(query, sample) for sample in range(width) for query in range(start, start + count)])
             pairs = np.concatenate([pairs[rng.permutation(len(pairs))] for _ in range(passes)])
             order.append(pairs[:, 0])
             rounds.append(pairs[:, 1])
@@ -169,12 +172,12 @@ class Stream:
         samples = np.concatenate(rounds)[:, None] % world.samples[queries]
         quality = np.tile(np.arange(len(world.configurations)), (len(queries), 1))
         if drift == "permute":
-            quality[len(queries) // 2 :] = _permuted(world)
+            quality[len(queries) // 2 :] = _permutation(world)
         return cls(queries, samples, quality)
 
     def costs(self, world: World) -> Array:
         """What every configuration costs at every decision, in the tables' unit, shape (T, K)."""
-        return world.spent[self.queries[:, None], np.arange(len(world.configurations)), self.samples]
+        return world.raw_costs[self.queries[:, None], np.arange(len(world.configurations)), self.samples]
 
     def parts(self, world: World) -> Array:
         """Correctness, score and `C~` of every configuration at every decision, shape (3, T, K)."""
@@ -184,7 +187,7 @@ class Stream:
         return np.concatenate([quality, world.parts[2:, rows, arms, self.samples]])
 
 
-def _permuted(world: World) -> list[int]:
+def _permutation(world: World) -> list[int]:
     """For each configuration the one with its search on the next model, where there is one."""
     names = tuple(dict.fromkeys(configuration.model for configuration in world.configurations))
     following = dict(zip(names, (*names[1:], names[0]), strict=True))
@@ -199,6 +202,6 @@ def _parts(tables: Sequence[OutcomeTable]) -> tuple[list[Array], list[Array], li
     return [t.correct for t in tables], [t.score for t in tables], [t.cost for t in tables]
 
 
-def _padded(part: Array, most: int) -> Array:
-    """With as many samples as `most`, by repetition."""
-    return part[:, :, np.arange(most) % part.shape[2]]
+def _pad(part: Array, width: int) -> Array:
+    """With as many samples as `width`, by repetition."""
+    return part[:, :, np.arange(width) % part.shape[2]]

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from uniscale_integrations.engine.outcomes import Outcome, read_outcomes
+from uniscale_integrations.deprecation import former_attribute
+from uniscale_integrations.engine.outcomes import OutcomeRow, read_outcomes
 from uniscale_integrations.errors import TableError
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.space import Configuration
@@ -57,7 +58,7 @@ class OutcomeTable:
         return bool(np.isfinite(self.score).any())
 
     @classmethod
-    def of(cls, outcomes: Iterable[Outcome], name: str) -> OutcomeTable:
+    def of(cls, outcomes: Iterable[OutcomeRow], name: str) -> OutcomeTable:
         """The table of these rows, in any order.
 
         Raises:
@@ -72,7 +73,7 @@ class OutcomeTable:
         configurations = tuple(dict.fromkeys(row.configuration for row in rows))
         unit = _unit(rows, name)
         place, arm = {q: i for i, q in enumerate(ids)}, {c: i for i, c in enumerate(configurations)}
-        cells: dict[tuple[int, int], dict[int, Outcome]] = {}
+        cells: dict[tuple[int, int], dict[int, OutcomeRow]] = {}
         for row in rows:
             cell = cells.setdefault((place[row.query_id], arm[row.configuration]), {})
             if cell.setdefault(row.sample, row) is not row:
@@ -83,16 +84,16 @@ class OutcomeTable:
             raise TableError(
                 f"{name}: query {ids[query]!r} has no row for {configurations[lacking]}; every query needs every configuration"
             )
-        most = max(map(len, cells.values()))
-        values = np.empty((3, *shape, most))
+        depth = max(map(len, cells.values()))
+        values = np.empty((3, *shape, depth))
         samples = np.empty(shape, dtype=np.int64)
         for (i, k), cell in cells.items():
-            found = [cell[sample] for sample in sorted(cell)]
-            samples[i, k] = len(found)
-            for s in range(most):
-                row = found[s % len(found)]
-                spent = row.eflops if unit == "eflops" else row.cost_usd
-                values[:, i, k, s] = row.correct, np.nan if row.score is None else row.score, spent
+            row_samples = [cell[sample] for sample in sorted(cell)]
+            samples[i, k] = len(row_samples)
+            for s in range(depth):
+                row = row_samples[s % len(row_samples)]
+                cost = row.eflops if unit == "eflops" else row.cost_usd
+                values[:, i, k, s] = row.correct, np.nan if row.score is None else row.score, cost
         return cls(name, ids, tuple(queries[q] for q in ids), configurations, values[0], values[1], values[2], samples, unit)
 
     @classmethod
@@ -104,7 +105,9 @@ class OutcomeTable:
         """
         return cls.of(read_outcomes(path), Path(path).name)
 
-    def charged(self, full: OutcomeTable) -> OutcomeTable:
+    charged = former_attribute("with_costs_of")
+
+    def with_costs_of(self, full: OutcomeTable) -> OutcomeTable:
         """The same outcomes at the costs of another table, made of the same searches without early stopping.
 
         Plain samples, which nothing can stop, may be missing there.
@@ -151,7 +154,7 @@ class OutcomeTable:
         )
 
 
-def _unit(rows: Sequence[Outcome], name: str) -> str:
+def _unit(rows: Sequence[OutcomeRow], name: str) -> str:
     """What all rows give their cost in; eFLOPs where they give both."""
     for unit, costs in (("eflops", [row.eflops for row in rows]), ("usd", [row.cost_usd for row in rows])):
         if None not in costs:

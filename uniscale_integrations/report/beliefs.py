@@ -11,14 +11,14 @@ import numpy as np
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.engine.price_history import PriceHistory
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.log.events import Decision, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Outcome
 from uniscale_integrations.log.fold import Costs, Fold
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.encoders import WithNumbers, query_encoder
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.linucb_policy import LearnerSettings
 from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Context, DetectsChange, Policy
@@ -42,8 +42,8 @@ class HasWidths(Protocol):
         ...
 
 
-def believed(
-    log: EventStore, configurations: Sequence[Configuration], costs: Array, scale: CostScale, last: Decision, *, scored: bool
+def beliefs_of(
+    log: EventStore, configurations: Sequence[Configuration], costs: Array, scale: CostScale, last: DecisionEvent, *, scored: bool
 ) -> tuple[Beliefs, list[str]]:
     """What is expected of every configuration on the average question, and the decisions at whose judgement a change was noticed.
 
@@ -58,17 +58,19 @@ def believed(
     key = str(last.extra.get("brain", ""))
     record = log.load_description(key)
     try:
-        arms, policy, known = _as_engine(log, key, record) if record else _as_default(configurations, costs, last, scored, scale)
+        arms, policy, cost_positions = (
+            _as_engine(log, key, record) if record else _as_default(configurations, costs, last, scored, scale)
+        )
     except ConfigurationError as error:
         return {"why": f"The policy that decided cannot be made here: {error}"}, []
-    fold = Fold(log, policy, arms, last.encoder, known)
+    fold = Fold(log, policy, arms, last.encoder, cost_positions)
     changes: list[str] = []
-    before, average, seen = 0, np.zeros(len(arms.schema)), 0
+    before, average, count = 0, np.zeros(len(arms.schema)), 0
     for entry in log.everything():
         fold.apply([entry])
-        if isinstance(entry.event, Decision) and len(entry.event.features) == len(average):
-            seen += 1
-            average += (np.array(entry.event.features) - average) / seen
+        if isinstance(entry.event, DecisionEvent) and len(entry.event.features) == len(average):
+            count += 1
+            average += (np.array(entry.event.features) - average) / count
         now = policy.changes if isinstance(policy, DetectsChange) else 0
         if now > before:
             changes.append(entry.event.decision_id)
@@ -81,28 +83,28 @@ def _as_engine(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Ar
     schema = FeatureSchema(tuple(record["features"]), frozenset(record["kinds"]))
     scale = CostScale(*record["scale"])
     configurations = [Configuration(model, *shape) for model, *shape in record["configurations"]]
-    features, scored = ActionFeatures(record["sizes"]), record["verifier"] is not None
-    arms = Arms.of(configurations, schema, record["costs"], features=features, scored=scored, span=scale.span)
+    features, has_scores = ActionFeatures(record["sizes"]), record["verifier"] is not None
+    arms = Arms.of(configurations, schema, record["costs"], features=features, scored=has_scores, span=scale.span)
     return arms, PolicySpec.of(record["policy"])(arms), PriceHistory(log, key, record)
 
 
 def _as_default(
-    configurations: Sequence[Configuration], costs: Array, last: Decision, scored: bool, scale: CostScale
+    configurations: Sequence[Configuration], costs: Array, last: DecisionEvent, scored: bool, scale: CostScale
 ) -> tuple[Arms, Policy, Costs]:
     """As an engine is set up that says nothing of it, for logs of earlier versions."""
     arms = Arms.of(configurations, _schema(len(last.features)), costs, scored=scored, span=scale.span)
-    return arms, PolicySpec()(arms), _AsLogged(scale)
+    return arms, PolicySpec()(arms), _LoggedCosts(scale)
 
 
 @dataclass(frozen=True, slots=True)
-class _AsLogged:
+class _LoggedCosts:
     """The position that an outcome was logged with, or where its cost lies on a scale."""
 
     scale: CostScale
 
     def position(self, outcome: Outcome, configuration: Configuration, brain: str) -> float:
-        known = outcome.extra.get("cost")
-        return float(known) if isinstance(known, (int, float)) else self.scale.position(outcome.cost)
+        position = outcome.extra.get("cost")
+        return float(position) if isinstance(position, (int, float)) else self.scale.position(outcome.cost)
 
 
 def _schema(length: int) -> FeatureSchema:
@@ -117,11 +119,17 @@ def _alpha(policy: Policy) -> float:
 
 def _rows(policy: Policy, arms: Arms, configurations: Sequence[Configuration], average: Array) -> list[dict[str, float]]:
     if isinstance(policy, HasWidths):
-        (correct, score, cost), (judged, observed) = policy.on_average()
+        (correct, score, cost), (judged_widths, widths) = policy.on_average()
     else:
         every = np.ones(len(arms), dtype=bool)
-        seen = policy.assess(Context(average), Weights(1 / 3, 1 / 3, 1 / 3), every)
-        correct, score, cost, judged, observed = seen.correct, seen.score, seen.cost, np.zeros(len(arms)), np.zeros(len(arms))
+        assessment = policy.assess(Context(average), Weights(1 / 3, 1 / 3, 1 / 3), every)
+        correct, score, cost, judged_widths, widths = (
+            assessment.correct,
+            assessment.score,
+            assessment.cost,
+            np.zeros(len(arms)),
+            np.zeros(len(arms)),
+        )
     alpha, number = _alpha(policy), {configuration: place for place, configuration in enumerate(configurations)}
     order = np.argsort(-(correct + score), kind="stable")
     return [
@@ -130,8 +138,8 @@ def _rows(policy: Policy, arms: Arms, configurations: Sequence[Configuration], a
             "correct": round(float(correct[arm]), 4),
             "score": round(float(score[arm]), 4),
             "cost": round(float(cost[arm]), 4),
-            "correct_width": round(alpha * float(judged[arm]), 4),
-            "width": round(alpha * float(observed[arm]), 4),
+            "correct_width": round(alpha * float(judged_widths[arm]), 4),
+            "width": round(alpha * float(widths[arm]), 4),
         }
         for arm in order
         if arms.configurations[arm] in number

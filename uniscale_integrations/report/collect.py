@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from uniscale_integrations.cost.normalise import CostScale
-from uniscale_integrations.log.events import Decision, Feedback, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.objective import Weights
-from uniscale_integrations.report.beliefs import believed
+from uniscale_integrations.report.beliefs import beliefs_of
 from uniscale_integrations.space import Configuration
 
-NOT_KEPT = "The log has not kept the paths of this search; an engine with store_paths=True keeps them."
+NO_PATHS = "The log has not kept the paths of this search; an engine with store_paths=True keeps them."
 LEFT_OUT = (
     "The paths of this search are in the log and were left out of this page, which has those of the last {most} that were kept."
 )
@@ -31,17 +31,17 @@ Alone = Mapping[str, tuple[float, float]]
 class Story:
     """One decision with what came of it."""
 
-    decision: Decision
+    decision: DecisionEvent
     outcome: Outcome | None = None
-    said: dict[tuple[str, str], Feedback] = field(default_factory=dict)
+    verdicts: dict[tuple[str, str], Feedback] = field(default_factory=dict)
 
     @property
     def correct(self) -> float | None:
         """The mean of what the sources said last, as the policy takes it; `None` where none has."""
-        return fmean(each.correct for each in self.said.values()) if self.said else None
+        return fmean(each.correct for each in self.verdicts.values()) if self.verdicts else None
 
     @property
-    def spent(self) -> float:
+    def cost(self) -> float:
         """eFLOPs, or dollars for a model with a price."""
         return self.outcome.cost if self.outcome else 0.0
 
@@ -51,7 +51,7 @@ class Story:
         return self.outcome is not None and self.outcome.in_dollars
 
 
-def collected(log: EventStore, most_trees: int = 500, alone: Alone | None = None) -> dict[str, Any]:
+def page_data(log: EventStore, most_trees: int = 500, alone: Alone | None = None) -> dict[str, Any]:
     """What the page shows, JSON-ready.
 
     Args:
@@ -63,63 +63,68 @@ def collected(log: EventStore, most_trees: int = 500, alone: Alone | None = None
         LogError: the log cannot be read.
     """
     stories, trees = _read(log, most_trees)
-    told = list(stories.values())
+    histories = list(stories.values())
     configurations = sorted(
-        {story.decision.configuration for story in told}, key=lambda each: (each.model, each.most_paths, each.shape)
+        {story.decision.configuration for story in histories}, key=lambda each: (each.model, each.most_paths, each.shape)
     )
     number = {configuration: place for place, configuration in enumerate(configurations)}
-    weights = list(dict.fromkeys(story.decision.weights for story in told))
+    weights = list(dict.fromkeys(story.decision.weights for story in histories))
     # An axis has one unit: that of the decisions of late, if prices were told or taken away in between.
-    in_dollars = next((story.in_dollars for story in reversed(told) if story.spent), False)
-    alike = [story.in_dollars == in_dollars or not story.spent for story in told]
-    scale = _scale([story for story, same in zip(told, alike, strict=True) if same])
-    positions = [_position(story, scale) for story in told]
+    in_dollars = next((story.in_dollars for story in reversed(histories) if story.cost), False)
+    alike = [story.in_dollars == in_dollars or not story.cost for story in histories]
+    scale = _scale([story for story, same in zip(histories, alike, strict=True) if same])
+    positions = [_position(story, scale) for story in histories]
     place_of = {decision_id: place for place, decision_id in enumerate(stories)}
-    beliefs, changes = _believed(log, told, configurations, _means(told, positions, number), scale)
+    beliefs, changes = _beliefs(log, histories, configurations, _means(histories, positions, number), scale)
     return {
         "log": log.name,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "unit": "$" if in_dollars else "eFLOPs",
         "other_unit": alike.count(False),
         "alone": [{"model": name, "correct": right, "cost": cost} for name, (right, cost) in (alone or {}).items()],
-        "configurations": [_described(configuration) for configuration in configurations],
+        "configurations": [_describe(configuration) for configuration in configurations],
         "weights": weights,
         "decisions": {
             "id": list(stories),
-            "at": [round(story.decision.at, 3) for story in told],
-            "configuration": [number[story.decision.configuration] for story in told],
-            "weights": [weights.index(story.decision.weights) for story in told],
-            "round": [story.decision.round for story in told],
-            "query": [story.decision.query for story in told],
-            "score": [_short(story.outcome.score if story.outcome else None) for story in told],
+            "at": [round(story.decision.at, 3) for story in histories],
+            "configuration": [number[story.decision.configuration] for story in histories],
+            "weights": [weights.index(story.decision.weights) for story in histories],
+            "round": [story.decision.round for story in histories],
+            "query": [story.decision.query for story in histories],
+            "score": [_short(story.outcome.score if story.outcome else None) for story in histories],
             "cost": [
-                float(f"{story.spent:.5g}") if same and story.outcome else None for story, same in zip(told, alike, strict=True)
+                float(f"{story.cost:.5g}") if same and story.outcome else None
+                for story, same in zip(histories, alike, strict=True)
             ],
-            "seconds": [_short(story.outcome.seconds if story.outcome else None) for story in told],
-            "failed": [story.outcome.failed if story.outcome else "" for story in told],
-            "unknown": [place for place, story in enumerate(told) if story.outcome is None],
-            "correct": [_short(story.correct) for story in told],
-            "reward": [_short(_reward(story, position)) for story, position in zip(told, positions, strict=True)],
+            "seconds": [_short(story.outcome.seconds if story.outcome else None) for story in histories],
+            "failed": [story.outcome.failed if story.outcome else "" for story in histories],
+            "unknown": [place for place, story in enumerate(histories) if story.outcome is None],
+            "correct": [_short(story.correct) for story in histories],
+            "reward": [_short(_reward(story, position)) for story, position in zip(histories, positions, strict=True)],
         },
         "feedback": {
-            place: [[each.source, each.key, each.correct, each.comment, each.at] for each in story.said.values()]
-            for place, story in enumerate(told)
-            if story.said
+            place: [[each.source, each.key, each.correct, each.comment, each.at] for each in story.verdicts.values()]
+            for place, story in enumerate(histories)
+            if story.verdicts
         },
-        "trees": {place_of[decision_id]: kept for decision_id, kept in trees.items()},
-        "trees_why": LEFT_OUT.format(most=most_trees) if len(trees) == most_trees else NOT_KEPT,
+        "trees": {place_of[decision_id]: tree for decision_id, tree in trees.items()},
+        "trees_why": LEFT_OUT.format(most=most_trees) if len(trees) == most_trees else NO_PATHS,
         "beliefs": beliefs,
         "changes": [place_of[decision_id] for decision_id in changes if decision_id in place_of],
     }
 
 
-def _believed(
-    log: EventStore, told: Sequence[Story], configurations: Sequence[Configuration], costs: np.ndarray[Any, Any], scale: CostScale
+def _beliefs(
+    log: EventStore,
+    histories: Sequence[Story],
+    configurations: Sequence[Configuration],
+    costs: np.ndarray[Any, Any],
+    scale: CostScale,
 ) -> tuple[dict[str, Any], list[str]]:
-    if not told:
+    if not histories:
         return {"why": "The log holds no decision yet."}, []
-    scored = any(story.outcome is not None and story.outcome.score is not None for story in told)
-    return believed(log, configurations, costs, scale, told[-1].decision, scored=scored)
+    scored = any(story.outcome is not None and story.outcome.score is not None for story in histories)
+    return beliefs_of(log, configurations, costs, scale, histories[-1].decision, scored=scored)
 
 
 def _read(log: EventStore, most_trees: int) -> tuple[dict[str, Story], Mapping[str, dict[str, Any]]]:
@@ -127,14 +132,14 @@ def _read(log: EventStore, most_trees: int) -> tuple[dict[str, Story], Mapping[s
     trees: OrderedDict[str, dict[str, Any]] = OrderedDict()
     for entry in log.everything():
         event = entry.event
-        if isinstance(event, Decision):
+        if isinstance(event, DecisionEvent):
             stories[event.decision_id] = Story(event)
             continue
         story = stories.get(event.decision_id)
         if story is None:
             continue
         if isinstance(event, Feedback):
-            story.said[event.source, event.key] = event
+            story.verdicts[event.source, event.key] = event
             continue
         story.outcome = event
         if "record" in event.extra and most_trees:
@@ -144,36 +149,36 @@ def _read(log: EventStore, most_trees: int) -> tuple[dict[str, Story], Mapping[s
     return stories, trees
 
 
-def _described(configuration: Configuration) -> dict[str, Any]:
+def _describe(configuration: Configuration) -> dict[str, Any]:
     qp, cp, bs = configuration.shape
     return {"name": str(configuration), "model": configuration.model, "qp": qp, "cp": cp, "bs": bs}
 
 
-def _scale(told: Sequence[Story]) -> CostScale:
+def _scale(histories: Sequence[Story]) -> CostScale:
     """A scale between the cheapest and the dearest configuration on average, for logs that don't say where a cost lies on the engine's."""
-    spent: dict[Configuration, list[float]] = {}
-    for story in told:
-        if story.spent > 0:
-            spent.setdefault(story.decision.configuration, []).append(story.spent)
-    means = np.array([fmean(each) for each in spent.values()])
+    costs: dict[Configuration, list[float]] = {}
+    for story in histories:
+        if story.cost > 0:
+            costs.setdefault(story.decision.configuration, []).append(story.cost)
+    means = np.array([fmean(each) for each in costs.values()])
     return CostScale.spanning(means) if len(means) else CostScale(1.0, 1.0)
 
 
 def _position(story: Story, scale: CostScale) -> float:
     """`C~` of what a decision took."""
-    if story.outcome is None or not story.spent:
+    if story.outcome is None or not story.cost:
         return 0.0
-    known = story.outcome.extra.get("cost")
-    return float(known) if isinstance(known, (int, float)) else scale.position(story.spent)
+    position = story.outcome.extra.get("cost")
+    return float(position) if isinstance(position, (int, float)) else scale.position(story.cost)
 
 
-def _means(told: Sequence[Story], positions: Sequence[float], number: Mapping[Configuration, int]) -> np.ndarray[Any, Any]:
+def _means(histories: Sequence[Story], positions: Sequence[float], number: Mapping[Configuration, int]) -> np.ndarray[Any, Any]:
     """The mean `C~` of every configuration, 0.5 for one that has never answered."""
-    found: list[list[float]] = [[] for _ in number]
-    for story, position in zip(told, positions, strict=True):
+    positions_of: list[list[float]] = [[] for _ in number]
+    for story, position in zip(histories, positions, strict=True):
         if story.outcome is not None and not story.outcome.failed:
-            found[number[story.decision.configuration]].append(position)
-    return np.array([fmean(each) if each else 0.5 for each in found])
+            positions_of[number[story.decision.configuration]].append(position)
+    return np.array([fmean(each) if each else 0.5 for each in positions_of])
 
 
 def _reward(story: Story, position: float) -> float | None:

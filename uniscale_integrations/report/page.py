@@ -12,7 +12,7 @@ from typing import Any
 
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.ports import EventStore
-from uniscale_integrations.report.collect import Alone, collected
+from uniscale_integrations.report.collect import Alone, page_data
 
 UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 """What could end the element that data stands in, as JSON says it too."""
@@ -29,14 +29,14 @@ def write_report(log: EventStore, target: str | Path, *, most_trees: int = 500, 
             engine chose stand for it.
 
     Returns:
-        what the page shows, as `collected` gives it.
+        what the page shows, as `page_data` gives it.
 
     Raises:
         LogError: the log cannot be read, or is what would be written over.
         ConfigurationError: the file cannot be written.
     """
     log.spare(Path(target))
-    data = collected(log, most_trees, alone)
+    data = page_data(log, most_trees, alone)
     try:
         Path(target).write_text(page(data), encoding="utf-8")
     except OSError as error:
@@ -56,13 +56,13 @@ def page(data: Mapping[str, Any]) -> str:
     after = rest.replace("@script@", script)
     for name, text in (("@style-hash@", _hash(style)), ("@script-hash@", _hash(script)), ("@style@", style)):
         before = before.replace(name, text)
-    return before + _embedded(data) + after
+    return before + _embed(data) + after
 
 
-def _embedded(data: Mapping[str, Any]) -> str:
+def _embed(data: Mapping[str, Any]) -> str:
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    for sign, said in UNSAFE.items():
-        text = text.replace(sign, said)
+    for sign, replacement in UNSAFE.items():
+        text = text.replace(sign, replacement)
     return text
 
 

@@ -4,37 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.paths import Fate, Path
 
 
-class Agreed:
+class CommonPrefix:
     """Follows a search and tells each step as soon as all paths that may still become the answer share it.
 
     Example:
-        >>> from uniscale_integrations.search.paths import Candidate, Scored
+        >>> from uniscale_integrations.search.paths import Candidate, ScoredCandidate
         >>> from uniscale_integrations.space import Configuration
-        >>> search, agreed = BeamSearch(Configuration("m", cp=2)), Agreed()
+        >>> search, prefix = BeamSearch(Configuration("m", cp=2)), CommonPrefix()
         >>> [wish] = search.ask()
         >>> same, other = Candidate(("one ",), False), Candidate(("two ",), False)
-        >>> _ = search.tell(wish.path.key, [Scored(same, (0.9,)), Scored(other, (0.5,))])
-        >>> agreed.new(contenders(search))
+        >>> _ = search.tell(wish.path.key, [ScoredCandidate(same, (0.9,)), ScoredCandidate(other, (0.5,))])
+        >>> prefix.new(contenders(search))
         ('one ',)
     """
 
     def __init__(self) -> None:
-        self._told = 0
+        self._count = 0
 
     @property
-    def told(self) -> int:
+    def count(self) -> int:
         """How many steps have been told."""
-        return self._told
+        return self._count
 
     def new(self, paths: Sequence[Path]) -> tuple[str, ...]:
         """The steps that these `contenders` have in common and that were not told before."""
-        shared = _common(path.steps for path in paths)
-        found, self._told = shared[self._told :], max(self._told, len(shared))
-        return tuple(found)
+        prefix = _common(path.steps for path in paths)
+        new_steps, self._count = prefix[self._count :], max(self._count, len(prefix))
+        return tuple(new_steps)
 
 
 def contenders(search: BeamSearch) -> tuple[Path, ...]:
@@ -46,15 +47,18 @@ def contenders(search: BeamSearch) -> tuple[Path, ...]:
 
 
 def _common(paths: Iterable[Sequence[str]]) -> tuple[str, ...]:
-    shared: tuple[str, ...] | None = None
+    prefix: tuple[str, ...] | None = None
     for steps in paths:
-        if shared is None:
-            shared = tuple(steps)
+        if prefix is None:
+            prefix = tuple(steps)
             continue
         same = 0
-        for mine, theirs in zip(shared, steps, strict=False):
+        for mine, theirs in zip(prefix, steps, strict=False):
             if mine != theirs:
                 break
             same += 1
-        shared = shared[:same]
-    return shared or ()
+        prefix = prefix[:same]
+    return prefix or ()
+
+
+__getattr__ = former_names(__name__, {"Agreed": "CommonPrefix"})

@@ -13,8 +13,8 @@ from uniscale_integrations.answers.extract import extract_answer
 from uniscale_integrations.answers.sameness import Equal
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.aggregation import MEAN, Aggregation
-from uniscale_integrations.search.early_stopping import hopeless, patience
-from uniscale_integrations.search.paths import INCOMPLETE, Expansion, Fate, Path, PathKey, Scored
+from uniscale_integrations.search.early_stopping import patience, prune_reason
+from uniscale_integrations.search.paths import INCOMPLETE, Expansion, Fate, Path, PathKey, ScoredCandidate
 from uniscale_integrations.search.result import SearchResult, conclude, precedence
 from uniscale_integrations.space import Configuration
 
@@ -85,7 +85,7 @@ class BeamSearch:
         >>> search = BeamSearch(Configuration("m", cp=2))
         >>> [wish] = search.ask()
         >>> good, bad = Candidate(("Answer: 4",), True), Candidate(("Answer: 5",), True)
-        >>> search.tell(wish.path.key, [Scored(bad, (0.2,)), Scored(good, (0.9,))])
+        >>> search.tell(wish.path.key, [ScoredCandidate(bad, (0.2,)), ScoredCandidate(good, (0.9,))])
         True
         >>> search.ask(), search.result().answer
         ([], '4')
@@ -99,15 +99,15 @@ class BeamSearch:
         self.notes: list[str] = []
         self.equal: Equal | None = None
         self.answers: dict[PathKey, str | None] = {}
-        self._cut = ""
-        self._declined = ""
+        self._stop_reason = ""
+        self._decline_reason = ""
         self._trees = [_Tree(index) for index in range(configuration.qp)]
-        self._expanded: set[PathKey] = set()
+        self._expanded_keys: set[PathKey] = set()
         self._wholesale = configuration.cp == 1 and self.settings.whole_answers
 
     def ask(self) -> list[Expansion]:
         """The expansions wanted now, none twice; empty when the search waits for answers or is over."""
-        if self._cut:
+        if self._stop_reason:
             return []
         wishes: list[Expansion] = []
         most_steps = self.settings.max_steps
@@ -127,7 +127,7 @@ class BeamSearch:
                     wishes.append(Expansion(path, count, steps, path.depth + steps >= most_steps))
         return wishes
 
-    def tell(self, key: PathKey, candidates: Sequence[Scored]) -> bool:
+    def tell(self, key: PathKey, candidates: Sequence[ScoredCandidate]) -> bool:
         """Hand back the candidates of one expansion; any order of expansions will do.
 
         Fewer candidates than asked for are noted and taken. Returns whether they were taken: a second answer to the same wish,
@@ -136,11 +136,11 @@ class BeamSearch:
         Raises:
             ConfigurationError: a key that was never asked about.
         """
-        if key in self._expanded:
+        if key in self._expanded_keys:
             return False
         tree, path = self._take(key)
         path.fate = Fate.EXPANDED
-        if len(candidates) < self.configuration.cp and not self._cut:
+        if len(candidates) < self.configuration.cp and not self._stop_reason:
             self.notes.append(f"tree {key.tree}: {len(candidates)} of {self.configuration.cp} candidates came back")
         self._branch(tree, path, candidates)
         if not tree.waiting:
@@ -153,7 +153,7 @@ class BeamSearch:
         Raises:
             ConfigurationError: a key that is not waiting for candidates.
         """
-        self._declined = self._declined or reason
+        self._decline_reason = self._decline_reason or reason
         self._abandon(key, Fate.CANCELLED, reason)
 
     def drop(self, key: PathKey) -> None:
@@ -168,11 +168,11 @@ class BeamSearch:
         """End the search now; what is alive is cancelled, what has finished counts. Nothing happens if it is over."""
         if self.over:
             return
-        self._cut = reason
+        self._stop_reason = reason
         for path in self.live():
             self._end(path, Fate.CANCELLED, reason)
         for tree in self._trees:
-            self._expanded.update(tree.waiting)
+            self._expanded_keys.update(tree.waiting)
             tree.frontier, tree.waiting, tree.level = [], {}, []
 
     def futile(self) -> list[PathKey]:
@@ -192,7 +192,7 @@ class BeamSearch:
 
     @property
     def over(self) -> bool:
-        if not self._cut:
+        if not self._stop_reason:
             for tree in self._trees:
                 if tree.frontier or tree.waiting:
                     return False
@@ -200,8 +200,8 @@ class BeamSearch:
 
     def result(self) -> SearchResult | None:
         """What is best so far, at any time; `None` while not a single step exists."""
-        cut, question = self._cut or self._declined, self.settings.question
-        return conclude(self.paths, cut, self.notes, question, read=self.read, equal=self.equal)
+        stop_reason, question = self._stop_reason or self._decline_reason, self.settings.question
+        return conclude(self.paths, stop_reason, self.notes, question, reader=self.read, equal=self.equal)
 
     def read(self, path: Path) -> str | None:
         """The answer of a path that has ended."""
@@ -214,7 +214,7 @@ class BeamSearch:
             tree = self._trees[key.tree]
             path = tree.waiting.pop(key, None)
             if path is not None:
-                self._expanded.add(key)
+                self._expanded_keys.add(key)
                 return tree, path
         raise ConfigurationError(f"no expansion of path {key} is waiting for candidates; tell only what was asked for")
 
@@ -229,28 +229,30 @@ class BeamSearch:
         if not path.key.lineage:
             self.paths.append(path)
 
-    def _branch(self, tree: _Tree, parent: Path, candidates: Sequence[Scored]) -> None:
+    def _branch(self, tree: _Tree, parent: Path, candidates: Sequence[ScoredCandidate]) -> None:
         # Written for speed: with a model that answers at once, this is most of what a search takes.
         value_of, most_steps = self.settings.aggregation.value, self.settings.max_steps
         (number, lineage), steps_before, scores_before = parent.key, parent.steps, parent.scores
         first: dict[tuple[tuple[str, ...], bool], Path] = {}
         alive = Fate.ALIVE
-        for index, scored in enumerate(candidates):
-            made, scores = scored.candidate, scored.scores
-            steps, final = made.steps, made.final
+        for index, each in enumerate(candidates):
+            candidate, scores = each.candidate, each.scores
+            steps, final = candidate.steps, candidate.final
             all_steps = steps_before + steps
             all_scores = None if scores is None or scores_before is None else scores_before + scores
             key = PathKey(number, (*lineage, index))
-            child = Path(key, all_steps, all_scores, None, final, alive, "", made.usage, scored.usage, made.log_probabilities)
+            child = Path(
+                key, all_steps, all_scores, None, final, alive, "", candidate.usage, each.usage, candidate.log_probabilities
+            )
             self.paths.append(child)
-            if made.payload is not None:
-                child.payload = made.payload
-            if made.error is not None:
-                child.fate, child.reason = Fate.FAILED, made.error
-                self.notes.append(f"tree {tree.index}: a candidate failed: {made.error}")
+            if candidate.payload is not None:
+                child.payload = candidate.payload
+            if candidate.error is not None:
+                child.fate, child.reason = Fate.FAILED, candidate.error
+                self.notes.append(f"tree {tree.index}: a candidate failed: {candidate.error}")
                 continue
-            if made.incomplete or not all_steps:
-                child.fate, child.incomplete = Fate.TRUNCATED, made.incomplete or "empty"
+            if candidate.incomplete or not all_steps:
+                child.fate, child.incomplete = Fate.TRUNCATED, candidate.incomplete or "empty"
                 child.reason = INCOMPLETE.get(child.incomplete, child.incomplete)
                 self.notes.append(f"tree {tree.index}: a candidate is incomplete: {child.reason}")
                 continue
@@ -274,17 +276,17 @@ class BeamSearch:
 
     def _select(self, tree: _Tree) -> None:
         """Keep the BS best candidates of this depth; a finished one among them takes its place in the beam."""
-        ranked, tree.level = tree.level, []
-        if len(ranked) > 1:
-            ranked.sort(key=precedence)
-        width, alive, outranked = self.configuration.bs, Fate.ALIVE, Fate.OUTRANKED
-        reason = f"not among the best {width} of {len(ranked)}"
-        for rank, path in enumerate(ranked, 1):
+        level, tree.level = tree.level, []
+        if len(level) > 1:
+            level.sort(key=precedence)
+        width, alive, outranked_fate = self.configuration.bs, Fate.ALIVE, Fate.OUTRANKED
+        reason = f"not among the best {width} of {len(level)}"
+        for rank, path in enumerate(level, 1):
             if path.fate is alive:
                 if rank <= width:
                     tree.frontier.append(path)
                 else:
-                    path.fate, path.reason = outranked, reason
+                    path.fate, path.reason = outranked_fate, reason
 
     def _turn(self, index: int) -> bool:
         """Whether a tree may run: they do in waves of 1, 1, 2, 4, ... trees, each after the end of all before it.
@@ -309,4 +311,4 @@ class BeamSearch:
         settings = self.settings
         if not settings.early_stopping:
             return ""
-        return hopeless(path, self.best, settings.aggregation, settings.max_steps, settings.upper)
+        return prune_reason(path, self.best, settings.aggregation, settings.max_steps, settings.upper)

@@ -61,20 +61,20 @@ class Meter:
         limit = self.budget.seconds
         return None if limit is None else max(0.0, limit - self.seconds)
 
-    def exceeded(self, planned: Usage = NOTHING) -> str:
-        """Which limit the usage so far plus `planned` would break, with both numbers; empty while within all."""
+    def excess(self, plan: Usage = NOTHING) -> str:
+        """Which limit the usage so far plus `plan` would break, with both numbers; empty while within all."""
         if not self._limits:
             return ""
-        total = self.usage.plus(planned)
-        spent = {
+        total = self.usage.plus(plan)
+        amounts = {
             "eflops": self.profile.eflops(total),
             "usd": total.usd,
             "tokens": total.prompt_tokens + total.completion_tokens,
             "seconds": self.seconds,
         }
         for name, limit in self._limits.items():
-            if name == "seconds" and spent[name] > limit:
-                return f"deadline of {limit:.4g} s, {spent[name]:.4g} s have passed"
-            if spent[name] > limit:
-                return f"budget of {limit:.4g} {name}, {spent[name]:.4g} needed to go on"
+            if name == "seconds" and amounts[name] > limit:
+                return f"deadline of {limit:.4g} s, {amounts[name]:.4g} s have passed"
+            if amounts[name] > limit:
+                return f"budget of {limit:.4g} {name}, {amounts[name]:.4g} needed to go on"
         return ""

@@ -10,20 +10,21 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from uniscale_integrations.deprecation import former_attribute, former_keywords, former_names, member
 from uniscale_integrations.search.ports import GeneratorSession, Sampling
 from uniscale_integrations.space import Configuration
-from uniscale_integrations.texts import sayable
+from uniscale_integrations.texts import utf8_safe
 
 Role = Literal["system", "user", "assistant", "tool"]
 
 Emit = Callable[[Any], None]
 """Takes a piece of an answer as soon as it is there, in the form in which the generator's framework streams."""
 
-Valid = Callable[[str], Awaitable[bool]]
+Validator = Callable[[str], Awaitable[bool]]
 """Tells whether a text has a form; raises `NotInTime` where that takes too long."""
 
 
-class Call(NamedTuple):
+class ToolCall(NamedTuple):
     """A tool that an answer calls.
 
     Attributes:
@@ -50,13 +51,14 @@ class Turn:
 
     role: Role
     text: str
-    calls: tuple[Call, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
     call_id: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "text", sayable(self.text))
+        object.__setattr__(self, "text", utf8_safe(self.text))
 
 
+@former_keywords(whole="atomic", needs="required_capabilities", valid="validator", earlier="previous", about="user_query")
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Conversation:
     """A request as a framework makes it.
@@ -65,12 +67,12 @@ class Conversation:
         turns: its messages as text, in order.
         messages: the same as a framework has them; generators of that framework send them as they are, others what the turns say.
         options: what else the call said: tools, the form of the answer, and so on, for those generators too.
-        whole: whether an answer cannot be cut into steps, as tool calls and JSON cannot.
-        needs: what a model must be able to do for it, such as "tools" and "images".
-        valid: tells whether a text has the form that was asked for; anything goes by default.
+        atomic: whether an answer cannot be cut into steps, as tool calls and JSON cannot.
+        required_capabilities: what a model must be able to do for it, such as "tools" and "images".
+        validator: tells whether a text has the form that was asked for; anything goes by default.
         stop: texts that end the answer and are not part of it.
-        earlier: the configuration that gave the last answer, and its score where it had one, if an engine did.
-        about: the question as the user has put it, where the last turn wraps it in more, such as retrieved documents.
+        previous: the configuration that gave the last answer, and its score where it had one, if an engine did.
+        user_query: the question as the user has put it, where the last turn wraps it in more, such as retrieved documents.
         streaming: whether the answer is wanted in pieces, so that models are asked for theirs in the same way.
         synchronous: whether who asks does not await, so that models are asked by their synchronous methods, over the clients of those.
     """
@@ -78,19 +80,26 @@ class Conversation:
     turns: tuple[Turn, ...]
     messages: Any = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    whole: bool = False
-    needs: frozenset[str] = frozenset()
-    valid: Valid | None = None
+    atomic: bool = False
+    required_capabilities: frozenset[str] = frozenset()
+    validator: Validator | None = None
     stop: tuple[str, ...] = ()
-    earlier: tuple[Configuration, float | None] | None = None
-    about: str = ""
+    previous: tuple[Configuration, float | None] | None = None
+    user_query: str = ""
     streaming: bool = False
     synchronous: bool = False
+
+    whole = former_attribute("atomic")
+    needs = former_attribute("required_capabilities")
+    valid = former_attribute("validator")
+    earlier = former_attribute("previous")
+    about = former_attribute("user_query")
+    bare = former_attribute("is_single_question")
 
     @property
     def query(self) -> str:
         """What the features are made from: the question as the user has put it, or else their last turn."""
-        return self.about or self.question
+        return self.user_query or self.question
 
     @property
     def question(self) -> str:
@@ -102,12 +111,12 @@ class Conversation:
     @property
     def may_be_empty(self) -> bool:
         """Whether a question without a word may be sent: a framework's message may hold what is no text, and its model says if not."""
-        return self.messages is not None or "images" in self.needs
+        return self.messages is not None or "images" in self.required_capabilities
 
     @property
-    def bare(self) -> bool:
+    def is_single_question(self) -> bool:
         """Whether it is one question and nothing else, which any generator can take as such."""
-        return len(self.turns) == 1 and self.turns[0].role == "user" and not self.needs and not self.stop
+        return len(self.turns) == 1 and self.turns[0].role == "user" and not self.required_capabilities and not self.stop
 
     @property
     def numbers(self) -> NDArray[np.float64]:
@@ -117,12 +126,12 @@ class Conversation:
         more is one more for every feature of a configuration, which is what deciding costs.
         """
         users = sum(turn.role == "user" for turn in self.turns)
-        _, score = self.earlier or (None, None)
+        _, score = self.previous or (None, None)
         return np.array(
             [
                 log1p(max(0, users - 1)),
-                float(self.whole),
-                float("images" in self.needs),
+                float(self.atomic),
+                float("images" in self.required_capabilities),
                 0.0 if score is None else score - 0.5,
             ]
         )
@@ -133,11 +142,11 @@ NUMBERS = ("turns", "tools or form", "images", "last score")
 
 
 @runtime_checkable
-class Converses(Protocol):
+class SupportsConversation(Protocol):
     """A generator that takes conversations."""
 
     @property
-    def abilities(self) -> frozenset[str]:
+    def capabilities(self) -> frozenset[str]:
         """What it can do, of what conversations may need."""
         ...
 
@@ -153,3 +162,14 @@ class Converses(Protocol):
             emit: for an answer that nothing competes with: takes its pieces while it is made.
         """
         ...
+
+
+def capabilities_of(generator: object) -> frozenset[str] | None:
+    """What a generator can do, of what conversations may need; `None` for one that takes no conversations."""
+    if not hasattr(generator, "open_conversation"):
+        return None
+    capabilities: frozenset[str] = member(generator, "capabilities", "abilities", frozenset())
+    return capabilities
+
+
+__getattr__ = former_names(__name__, {"Converses": "SupportsConversation", "Valid": "Validator", "Call": "ToolCall"})

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.deprecation import former_names, member
 from uniscale_integrations.errors import BudgetError, CrowdedError, RequestRefused, VerifierError
 from uniscale_integrations.search.agreed import contenders
 from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.budget import Meter
 from uniscale_integrations.search.events import Sampled, SearchObserver, Stopped, tell
 from uniscale_integrations.search.events import Scored as ScoredEvent
-from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, Scored
-from uniscale_integrations.search.ports import GeneratorSession, Hurries, Queues, Verdict, VerifierSession
+from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, ScoredCandidate
+from uniscale_integrations.search.ports import GeneratorSession, Verdict, VerifierSession, shared_usage
 from uniscale_integrations.search.scores import check_scores
 
 GIVEN_UP = frozenset((Fate.FAILED, Fate.OUTRANKED, Fate.DUPLICATE, Fate.PRUNED, Fate.CANCELLED))
@@ -25,31 +26,33 @@ GIVEN_UP = frozenset((Fate.FAILED, Fate.OUTRANKED, Fate.DUPLICATE, Fate.PRUNED, 
 GRACE = 0.15
 """Seconds after a deadline in which what is there may still be scored; after that it counts without a score."""
 
-Told = list[tuple[PathKey, list[Scored]]]
+Results = list[tuple[PathKey, list[ScoredCandidate]]]
 
 
 @dataclass(slots=True, eq=False)
-class Call:
+class ExpansionBatch:
     """Expansions handed over together.
 
     Attributes:
         wishes: the expansions.
         answers: what came back for each; set before they are scored, for scoring may still be cancelled.
-        told: the scored candidates, once the call has ended.
+        results: the scored candidates, once the call has ended.
         task: what runs it, unless it runs alone.
         ended: wakes the driver when the first of the calls it waits for has ended, whether with an answer or an error.
     """
 
     wishes: list[Expansion]
     answers: Sequence[Sequence[Candidate]] | None = None
-    told: Told | None = None
+    results: Results | None = None
     task: asyncio.Task[None] | None = None
     ended: asyncio.Future[None] | None = None
 
     @property
     def said_anything(self) -> bool:
         """Whether it has ended with anything but failures."""
-        return any(scored.candidate.error is None for _, made in self.told or () for scored in made)
+        return any(
+            scored_candidate.candidate.error is None for _, candidates in self.results or () for scored_candidate in candidates
+        )
 
 
 class Driver:
@@ -87,6 +90,7 @@ class Driver:
         self._verifier_name = verifier_name
         self._as_one = as_one or search.configuration.qp == 1
         self._observe = observe
+        self._early_return: Callable[[], None] | None = member(generator, "finish_now", "hurry", None)
         self._seen_off: set[PathKey] = set()
 
     async def run(self) -> None:
@@ -97,14 +101,14 @@ class Driver:
             RequestRefused: the request itself is at fault, so that no other candidate could fare better.
             asyncio.CancelledError: the caller cancelled; running calls are cancelled too and the search is cut.
         """
-        running: list[Call] = []
-        search, limited = self.search, self.meter.limited
+        running: list[ExpansionBatch] = []
+        search, has_limits = self.search, self.meter.limited
         try:
             while not search.over:
                 wishes = search.ask()
-                if limited:
+                if has_limits:
                     wishes = self._affordable(wishes, running)
-                calls = [Call(group) for group in self._groups(wishes)]
+                calls = [ExpansionBatch(group) for group in self._groups(wishes)]
                 running += calls
                 if not running:
                     break
@@ -114,19 +118,19 @@ class Driver:
                     await self._expand(calls[0])
                 else:
                     await self._wait(running, calls, seconds)
-                done = [call for call in running if call.told is not None]
-                if not done and seconds is not None and isinstance(self.generator, Hurries):
-                    self.generator.hurry()
+                done = [call for call in running if call.results is not None]
+                if not done and (finish_now := self._early_return) is not None and seconds is not None:
+                    finish_now()
                     await self._wait(running, [], GRACE)
                     done = [call for call in running if call.said_anything]
                 if not done and seconds is not None:
-                    done = await self._unscored(running)
+                    done = await self._without_scores(running)
                 if not done:
-                    self._out_of_budget(self.meter.exceeded() or f"deadline of {self.meter.budget.seconds} s")
+                    self._out_of_budget(self.meter.excess() or f"deadline of {self.meter.budget.seconds} s")
                 for call in done:
                     running.remove(call)
-                    self._tell(call.told or [])
-                if limited:
+                    self._tell(call.results or [])
+                if has_limits:
                     self._watch_budget()
                 if running:
                     await self._drop_futile(running)
@@ -138,7 +142,7 @@ class Driver:
         finally:
             await self._cancel(running)
 
-    async def _wait(self, running: list[Call], fresh: list[Call], seconds: float | None) -> None:
+    async def _wait(self, running: list[ExpansionBatch], fresh: list[ExpansionBatch], seconds: float | None) -> None:
         """Start the fresh calls, and wait until one that runs has ended or the time is up.
 
         One future that all of them can wake takes a third of the time of `asyncio.wait`, which adds a callback to each and removes it.
@@ -157,20 +161,24 @@ class Driver:
         else:
             await asyncio.wait((ended,), timeout=seconds)
         for call in running:
-            if call.told is None and call.task is not None and call.task.done():
+            if call.results is None and call.task is not None and call.task.done():
                 call.task.result()
 
-    async def _unscored(self, running: list[Call]) -> list[Call]:
+    async def _without_scores(self, running: list[ExpansionBatch]) -> list[ExpansionBatch]:
         """The calls that have sampled something but not scored it in time: what was sampled counts without a score."""
         late = [
-            call for call in running if call.told is None and any(c.error is None for made in call.answers or () for c in made)
+            call
+            for call in running
+            if call.results is None and any(c.error is None for candidates in call.answers or () for c in candidates)
         ]
         if late:
             await _cancelled(late)
             self.search.notes.append(f"what was there when the deadline passed had not been scored by {self._verifier_name}")
         for call in late:
             answers = zip(call.wishes, call.answers or (), strict=True)
-            call.told = [(wish.path.key, [Scored(candidate, None) for candidate in made]) for wish, made in answers]
+            call.results = [
+                (wish.path.key, [ScoredCandidate(candidate, None) for candidate in candidates]) for wish, candidates in answers
+            ]
         return late
 
     def _groups(self, wishes: list[Expansion]) -> list[list[Expansion]]:
@@ -181,60 +189,66 @@ class Driver:
             trees.setdefault(wish.path.key.tree, []).append(wish)
         return list(trees.values())
 
-    def _spent(self) -> Usage:
-        return self.generator.shared if self.verifier is None else self.generator.shared.plus(self.verifier.shared)
+    def _usage(self) -> Usage:
+        return (
+            shared_usage(self.generator)
+            if self.verifier is None
+            else shared_usage(self.generator).plus(shared_usage(self.verifier))
+        )
 
-    def _affordable(self, wishes: list[Expansion], running: list[Call]) -> list[Expansion]:
+    def _affordable(self, wishes: list[Expansion], running: list[ExpansionBatch]) -> list[Expansion]:
         """The wishes the budget covers next to what is running; the rest is declined, and the search over if that is all."""
         if not wishes:
             return wishes
-        planned = self._spent().plus(self._estimate(wish for call in running for wish in call.wishes))
+        plan = self._usage().plus(self._estimate(wish for call in running for wish in call.wishes))
         affordable: list[Expansion] = []
-        declined: list[tuple[PathKey, str]] = []
+        declines: list[tuple[PathKey, str]] = []
         for wish in wishes:
-            total = planned.plus(self.generator.estimate(wish))
-            broken = self.meter.exceeded(total)
-            if broken:
-                declined.append((wish.path.key, broken))
+            total = plan.plus(self.generator.estimate(wish))
+            reason = self.meter.excess(total)
+            if reason:
+                declines.append((wish.path.key, reason))
             else:
                 affordable.append(wish)
-                planned = total
+                plan = total
         if not affordable and not running:
-            self._out_of_budget(declined[0][1])
+            self._out_of_budget(declines[0][1])
             return []
-        for key, broken in declined:
-            self.search.decline(key, broken)
+        for key, reason in declines:
+            self.search.decline(key, reason)
         return affordable
 
-    def _out_of_budget(self, broken: str) -> None:
+    def _out_of_budget(self, excess: str) -> None:
         if not self.search.paths:
-            if isinstance(self.generator, Queues) and (queued := self.generator.queued):
-                raise CrowdedError(f"{broken}; {queued}")
-            raise BudgetError(f"{broken}; that is less than the first step of one sample, raise the budget")
-        self.search.cut(broken)
+            if reason := member(self.generator, "queue_note", "queued", ""):
+                raise CrowdedError(f"{excess}; {reason}")
+            raise BudgetError(f"{excess}; that is less than the first step of one sample, raise the budget")
+        self.search.cut(excess)
 
     def _estimate(self, wishes: Iterable[Expansion]) -> Usage:
         return _sum(self.generator.estimate(wish) for wish in wishes)
 
-    async def _expand(self, call: Call) -> None:
+    async def _expand(self, call: ExpansionBatch) -> None:
         try:
             group = call.wishes
             answers = call.answers = await self._sample(group)
             if self._observe is not None:
-                for wish, made in zip(group, answers, strict=True):
-                    tell((self._observe,), Sampled(wish.path.key, tuple(map(copy, made))))
-            items = [(wish.path, c) for wish, made in zip(group, answers, strict=True) for c in made if _scorable(c)]
-            scored = await self._score(items)
-            if len(group) == 1 and len(scored) == len(answers[0]):
-                call.told = [(group[0].path.key, scored)]
+                for wish, candidates in zip(group, answers, strict=True):
+                    tell((self._observe,), Sampled(wish.path.key, tuple(map(copy, candidates))))
+            items = [(wish.path, c) for wish, candidates in zip(group, answers, strict=True) for c in candidates if _scorable(c)]
+            scored_candidate = await self._score(items)
+            if len(group) == 1 and len(scored_candidate) == len(answers[0]):
+                call.results = [(group[0].path.key, scored_candidate)]
                 return
-            remaining = iter(scored)
-            if len(scored) == sum(map(len, answers)):
-                call.told = [(w.path.key, list(islice(remaining, len(made)))) for w, made in zip(group, answers, strict=True)]
+            remaining = iter(scored_candidate)
+            if len(scored_candidate) == sum(map(len, answers)):
+                call.results = [
+                    (w.path.key, list(islice(remaining, len(candidates)))) for w, candidates in zip(group, answers, strict=True)
+                ]
                 return
-            call.told = [
-                (wish.path.key, [next(remaining) if _scorable(c) else Scored(c, None) for c in made])
-                for wish, made in zip(group, answers, strict=True)
+            call.results = [
+                (wish.path.key, [next(remaining) if _scorable(c) else ScoredCandidate(c, None) for c in candidates])
+                for wish, candidates in zip(group, answers, strict=True)
             ]
         finally:
             if call.ended is not None and not call.ended.done():
@@ -253,36 +267,40 @@ class Driver:
             reason = _reason(error)
         return [[Candidate((), False, error=reason)]] * len(group)
 
-    async def _score(self, items: Sequence[tuple[Path, Candidate]]) -> list[Scored]:
+    async def _score(self, items: Sequence[tuple[Path, Candidate]]) -> list[ScoredCandidate]:
         if self.verifier is None or not items:
-            return [Scored(candidate, None) for _, candidate in items]
+            return [ScoredCandidate(candidate, None) for _, candidate in items]
         try:
             verdicts = await self.verifier.score(items)
             if len(verdicts) == len(items):
-                return self._checked(items, verdicts)
+                return self._check(items, verdicts)
             reason = f"{len(verdicts)} replies to {len(items)} candidates; it must give each one"
         except (Exception, asyncio.CancelledError) as error:
             # As for the generator: an unscored candidate has failed, finished paths stay.
             reason = _reason(error)
-        return [Scored(replace(candidate, error=f"verifier {self._verifier_name}: {reason}"), None) for _, candidate in items]
+        return [
+            ScoredCandidate(replace(candidate, error=f"verifier {self._verifier_name}: {reason}"), None) for _, candidate in items
+        ]
 
-    def _checked(self, items: Sequence[tuple[Path, Candidate]], verdicts: Sequence[Verdict]) -> list[Scored]:
+    def _check(self, items: Sequence[tuple[Path, Candidate]], verdicts: Sequence[Verdict]) -> list[ScoredCandidate]:
         name, upper = self._verifier_name, self.search.settings.upper
-        checked: list[Scored] = []
+        result: list[ScoredCandidate] = []
         for (_, candidate), (scores, usage) in zip(items, verdicts, strict=True):
             try:
                 good = None if scores is None else check_scores(name, candidate.steps, scores, upper)
             except VerifierError as error:
-                checked.append(Scored(replace(candidate, error=str(error)), None, usage))
+                result.append(ScoredCandidate(replace(candidate, error=str(error)), None, usage))
             else:
-                checked.append(Scored(candidate, good, usage))
-        return checked
+                result.append(ScoredCandidate(candidate, good, usage))
+        return result
 
-    def _tell(self, told: Told) -> None:
+    def _tell(self, results: Results) -> None:
         if self.meter.limited:
             # Adding up eight fields per candidate is a good part of what a search itself takes.
-            self.meter.charge(_sum(usage for _, made in told for s in made for usage in (s.candidate.usage, s.usage)))
-        for key, candidates in told:
+            self.meter.charge(
+                _sum(usage for _, candidates in results for s in candidates for usage in (s.candidate.usage, s.usage))
+            )
+        for key, candidates in results:
             self.search.tell(key, candidates)
         if self._observe is not None:
             self._tell_of_paths(self._observe)
@@ -294,13 +312,13 @@ class Driver:
         # What is looked at are copies, so that looking is all that can be done.
         if given_up:
             tell((observe,), Stopped(tuple(map(copy, given_up))))
-        seen = tuple(map(copy, contenders(self.search)))
-        tell((observe,), ScoredEvent(seen, len(paths), None if best is None else best.value))
+        shown_paths = tuple(map(copy, contenders(self.search)))
+        tell((observe,), ScoredEvent(shown_paths, len(paths), None if best is None else best.value))
 
     def _watch_budget(self) -> None:
-        broken = self.meter.exceeded(self._spent())
-        if broken:
-            self.search.cut(broken)
+        reason = self.meter.excess(self._usage())
+        if reason:
+            self.search.cut(reason)
 
     def _retain(self) -> None:
         """Let the sessions forget; only while no call runs, whose new paths they hold but the search does not know yet."""
@@ -309,7 +327,7 @@ class Driver:
         if self.verifier is not None:
             self.verifier.retain(live)
 
-    async def _drop_futile(self, running: list[Call]) -> None:
+    async def _drop_futile(self, running: list[ExpansionBatch]) -> None:
         """Cancel calls all of whose paths have become hopeless while they ran."""
         futile = set(self.search.futile())
         hopeless = [call for call in running if futile.issuperset(wish.path.key for wish in call.wishes)]
@@ -319,19 +337,21 @@ class Driver:
                 self.search.drop(wish.path.key)
         await self._cancel(hopeless)
 
-    async def _cancel(self, running: list[Call]) -> None:
+    async def _cancel(self, running: list[ExpansionBatch]) -> None:
         """Cancel calls and wait for them; where what they used is not known, their estimate is charged."""
         await _cancelled(running)
         for call in running:
-            generated = self._estimate(call.wishes)
+            generator_usage = self._estimate(call.wishes)
             if call.answers is not None:
-                generated = _sum(candidate.usage for made in call.answers for candidate in made)
-            verified = _sum(scored.usage for _, made in call.told or () for scored in made)
-            self.cancelled = (self.cancelled[0].plus(generated), self.cancelled[1].plus(verified))
-            self.meter.charge(generated.plus(verified))
+                generator_usage = _sum(candidate.usage for candidates in call.answers for candidate in candidates)
+            verifier_usage = _sum(
+                scored_candidate.usage for _, candidates in call.results or () for scored_candidate in candidates
+            )
+            self.cancelled = (self.cancelled[0].plus(generator_usage), self.cancelled[1].plus(verifier_usage))
+            self.meter.charge(generator_usage.plus(verifier_usage))
 
 
-async def _cancelled(calls: Iterable[Call]) -> None:
+async def _cancelled(calls: Iterable[ExpansionBatch]) -> None:
     """Cancel calls and wait until they have ended."""
     tasks = [call.task for call in calls if call.task is not None]
     for task in tasks:
@@ -355,3 +375,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
         raise error
     return f"{type(error).__name__}: {error}"
+
+
+__getattr__ = former_names(__name__, {"Call": "ExpansionBatch"})

@@ -15,13 +15,14 @@ This asks of a generator that the candidates of one tree are equally long at eve
 
 from __future__ import annotations
 
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.search.aggregation import Aggregation
 from uniscale_integrations.search.paths import Path
 
 MARGIN = 1e-9
 
 
-def hopeless(path: Path, best: Path | None, aggregation: Aggregation, horizon: int, upper: float) -> str:
+def prune_reason(path: Path, best: Path | None, aggregation: Aggregation, horizon: int, upper: float) -> str:
     """Why `path` cannot become the best any more, or an empty string while it can.
 
     Args:
@@ -35,13 +36,13 @@ def hopeless(path: Path, best: Path | None, aggregation: Aggregation, horizon: i
         return ""
     depth = len(path.steps)
     if depth == 0:
-        bound = upper
+        limit = upper
     elif path.value is None:
         return ""
     else:
-        bound = aggregation.bound(path.value, depth, horizon, upper)
-    if bound < best.value - MARGIN:
-        return f"can reach {bound:.3f} at most, below the best finished {best.value:.3f}"
+        limit = aggregation.bound(path.value, depth, horizon, upper)
+    if limit < best.value - MARGIN:
+        return f"can reach {limit:.3f} at most, below the best finished {best.value:.3f}"
     if best.value < upper:
         return ""
     if path.value is not None and path.value < upper and not aggregation.recovers:
@@ -66,3 +67,6 @@ def patience(path: Path, best: Path, aggregation: Aggregation, horizon: int, upp
         if aggregation.bound(worst, depth + more, horizon, upper) < best.value - MARGIN:
             return more
     return horizon - depth
+
+
+__getattr__ = former_names(__name__, {"hopeless": "prune_reason"})

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from math import fsum
 
-MOST_CHARACTERS = 200_000
+MAX_CHARACTERS = 200_000
 """Read of all texts together, of each an equal part."""
 
-MOST_OF_ONE = 20_000
+MAX_CHARACTERS_EACH = 20_000
 """Read of one text."""
 
 _SYLLABIC = "\N{CJK UNIFIED IDEOGRAPH-3400}-\N{CJK UNIFIED IDEOGRAPH-9FFF}぀-ヿ가-힣"
@@ -26,7 +26,7 @@ def medoid(texts: Sequence[str]) -> int:
         >>> medoid(["the fox is quick", "no idea", "the quick brown fox is red", "a red fox is quick and brown"])
         2
     """
-    longest = min(MOST_OF_ONE, MOST_CHARACTERS // len(texts))
+    longest = min(MAX_CHARACTERS_EACH, MAX_CHARACTERS // len(texts))
     words = [frozenset(_WORD.findall(text[:longest].casefold())) for text in texts]
     return max(range(len(words)), key=lambda place: (fsum(_alike(words[place], others) for others in words), -place))
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.deprecation import former_names
 
 
 class PathKey(NamedTuple):
@@ -74,7 +75,7 @@ class Candidate:
 
 
 @dataclass(slots=True)
-class Scored:
+class ScoredCandidate:
     """A candidate with the verifier's score of each of its new steps; `None` where nothing can score it."""
 
     candidate: Candidate
@@ -140,3 +141,6 @@ class Expansion:
     count: int
     steps: int = 1
     rest: bool = False
+
+
+__getattr__ = former_names(__name__, {"Scored": "ScoredCandidate"})

@@ -12,6 +12,7 @@ from math import inf
 from typing import Protocol, runtime_checkable
 
 from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.deprecation import former_names, member
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.paths import Candidate, Expansion, Path
 
@@ -62,7 +63,7 @@ class GeneratorSession(Protocol):
         ...
 
     @property
-    def shared(self) -> Usage:
+    def shared_usage(self) -> Usage:
         """What was spent so far on behalf of no candidate in particular: reading the question."""
         ...
 
@@ -93,12 +94,18 @@ class GeneratorSession(Protocol):
 
 
 @runtime_checkable
-class Hurries(Protocol):
+class SupportsEarlyReturn(Protocol):
     """A session whose candidates are made apart from each other, so that those which are there need not wait for the others."""
 
-    def hurry(self) -> None:
+    def finish_now(self) -> None:
         """Have `expand` return at once with what there is; candidates that are not there yet have failed."""
         ...
+
+
+def shared_usage(session: GeneratorSession | VerifierSession) -> Usage:
+    """What a session has used on behalf of no candidate in particular."""
+    usage: Usage = member(session, "shared_usage", "shared")
+    return usage
 
 
 @runtime_checkable
@@ -112,16 +119,16 @@ class HasHorizon(Protocol):
 
 
 @runtime_checkable
-class Queues(Protocol):
+class HasQueue(Protocol):
     """A session whose requests may have to wait for others, which says nothing about how fast its model is."""
 
     @property
-    def waited(self) -> float:
+    def wait_seconds(self) -> float:
         """Seconds of the search that were spent waiting so."""
         ...
 
     @property
-    def queued(self) -> str:
+    def queue_note(self) -> str:
         """What its requests have waited for, for a message; empty where none has."""
         ...
 
@@ -162,7 +169,7 @@ class VerifierSession(Protocol):
         ...
 
     @property
-    def shared(self) -> Usage:
+    def shared_usage(self) -> Usage:
         """What was spent so far on behalf of no candidate in particular: reading the question."""
         ...
 
@@ -195,9 +202,14 @@ class Verifier(Protocol):
 
 
 @runtime_checkable
-class ReadsAtACost(Protocol):
+class SupportsVerifierCost(Protocol):
     """A verifier that can tell beforehand what it takes to read."""
 
     def reading_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
         """The usage of scoring one answer of that many tokens to a question of that many."""
         ...
+
+
+__getattr__ = former_names(
+    __name__, {"Hurries": "SupportsEarlyReturn", "Queues": "HasQueue", "ReadsAtACost": "SupportsVerifierCost"}
+)

@@ -13,18 +13,18 @@ def record(answer: Answer) -> dict[str, Any]:
     """What a search did, small enough to be kept: each path says what it adds to the one that it continues.
 
     Returns:
-        `chosen`, the tree and the lineage of the path that won; `answer`; `votes`, for each tree the answer and the value of its best
+        `winner`, the tree and the lineage of the path that won; `answer`; `votes`, for each tree the answer and the value of its best
         finished path; `paths`, of each `tree`, `lineage`, the new `steps` with their `scores`, `value`, `fate`, `reason` and `count`.
     """
     depths = {path.key: path.depth for path in answer.paths}
-    chosen = min(
+    winner = min(
         (path for path in answer.paths if path.text == answer.text),
         key=lambda path: (path.fate is not Fate.FINISHED, path.key),
         default=None,
     )
     voting = sorted(champions(answer.paths), key=lambda path: path.key)
     return {
-        "chosen": None if chosen is None else [chosen.key.tree, *chosen.key.lineage],
+        "chosen": None if winner is None else [winner.key.tree, *winner.key.lineage],
         "answer": answer.answer,
         "votes": [{"tree": path.key.tree, "answer": answer.answers.get(path.key), "value": path.value} for path in voting],
         "paths": [_path(path, depths) for path in sorted(answer.paths, key=lambda path: path.key)],

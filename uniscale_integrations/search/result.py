@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from uniscale_integrations.answers.sameness import Equal
+from uniscale_integrations.deprecation import former_attribute
 from uniscale_integrations.search.answers import extract_answer
 from uniscale_integrations.search.paths import INCOMPLETE, Fate, Path
 from uniscale_integrations.search.voting import Ballot, vote
@@ -16,35 +17,38 @@ class SearchResult:
     """The outcome of one search.
 
     Attributes:
-        chosen: the path whose answer won the vote.
+        winner: the path whose answer won the vote.
         best: the path with the best value; early stopping never changes it.
-        answer: the answer read off `chosen`; `None` where nothing in it looks like one.
+        answer: the answer read off `winner`; `None` where nothing in it looks like one.
         paths: every path of the search with its fate.
-        cut: why the search ended early, empty if it did not.
+        stop_reason: why the search ended early, empty if it did not.
         notes: what went wrong on the way without ending it.
     """
 
-    chosen: Path
+    winner: Path
     best: Path
     answer: str | None
     paths: tuple[Path, ...]
-    cut: str
+    stop_reason: str
     notes: tuple[str, ...]
+
+    chosen = former_attribute("winner")
+    cut = former_attribute("stop_reason")
 
     @property
     def text(self) -> str:
-        return self.chosen.text
+        return self.winner.text
 
     @property
     def finish_reason(self) -> str:
         """Why the text ends, in OpenAI's words: "stop" where its model ended it, "length" where a limit did, "content_filter"."""
-        if self.chosen.incomplete:
-            return "stop" if self.chosen.incomplete == "empty" else self.chosen.incomplete
-        return "stop" if self.chosen.fate is Fate.FINISHED else "length"
+        if self.winner.incomplete:
+            return "stop" if self.winner.incomplete == "empty" else self.winner.incomplete
+        return "stop" if self.winner.fate is Fate.FINISHED else "length"
 
     @property
     def score(self) -> float | None:
-        return self.chosen.value
+        return self.winner.value
 
 
 def precedence(path: Path) -> tuple[float, tuple[int, tuple[int, ...]]]:
@@ -63,11 +67,11 @@ def champions(paths: Iterable[Path]) -> list[Path]:
 
 def conclude(
     paths: Iterable[Path],
-    cut: str,
+    stop_reason: str,
     notes: Iterable[str],
     question: str = "",
     *,
-    read: Callable[[Path], str | None] | None = None,
+    reader: Callable[[Path], str | None] | None = None,
     equal: Equal | None = None,
 ) -> SearchResult | None:
     """The result of the paths so far; `None` while not a single step exists.
@@ -77,21 +81,21 @@ def conclude(
 
     Args:
         paths: of all trees.
-        cut: why the search ended early, empty if it did not.
+        stop_reason: why the search ended early, empty if it did not.
         notes: for the result.
         question: what was asked.
-        read: gives the answer of a path; read off its text by default.
+        reader: gives the answer of a path; read off its text by default.
         equal: see `vote`.
     """
     everything = tuple(paths)
-    read = read or (lambda path: extract_answer(path.text, question))
+    reader = reader or (lambda path: extract_answer(path.text, question))
     if finished := champions(everything):
-        winner = vote([Ballot(read(path), path.value, path.key, text=path.text) for path in finished], question, equal)
-        [chosen] = [path for path in finished if path.key == winner.key]
-        return SearchResult(chosen, finished[0], winner.answer, everything, cut, tuple(notes))
+        winner = vote([Ballot(reader(path), path.value, path.key, text=path.text) for path in finished], question, equal)
+        [winner_path] = [path for path in finished if path.key == winner.key]
+        return SearchResult(winner_path, finished[0], winner.answer, everything, stop_reason, tuple(notes))
     partial = [path for path in everything if path.fate is not Fate.FAILED and (path.steps or path.payload is not None)]
     if not partial:
         return None
     best = min(partial, key=lambda path: (-path.depth, *precedence(path)))
-    why = cut or INCOMPLETE.get(best.incomplete, "no path finished")
-    return SearchResult(best, best, read(best), everything, why, tuple(notes))
+    why = stop_reason or INCOMPLETE.get(best.incomplete, "no path finished")
+    return SearchResult(best, best, reader(best), everything, why, tuple(notes))

@@ -13,18 +13,19 @@ from uniscale_integrations.answers.values import read_values
 from uniscale_integrations.concurrency.threads import read_aside
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.cost.ledger import Charge, Ledger
+from uniscale_integrations.deprecation import former_attribute, former_keywords, former_names, member
 from uniscale_integrations.errors import ConfigurationError, ContinuationError, SearchFailed
 from uniscale_integrations.search.aggregation import MEAN, Aggregation
 from uniscale_integrations.search.beam import BeamSearch, Schedule, SearchSettings
 from uniscale_integrations.search.budget import Budget, Meter
-from uniscale_integrations.search.conversation import Conversation, Converses, Emit
+from uniscale_integrations.search.conversation import Conversation, Emit, SupportsConversation
 from uniscale_integrations.search.driver import Driver
 from uniscale_integrations.search.events import SearchObserver
 from uniscale_integrations.search.paths import Fate, Path, PathKey
-from uniscale_integrations.search.ports import Generator, GeneratorSession, Sampling, Verifier
+from uniscale_integrations.search.ports import Generator, GeneratorSession, Sampling, Verifier, shared_usage
 from uniscale_integrations.search.result import champions
 from uniscale_integrations.space import Configuration
-from uniscale_integrations.texts import sayable
+from uniscale_integrations.texts import utf8_safe
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Request:
         aggregation: how step scores become a path's value.
         hardware: the profile that prices compute and memory traffic.
         conversation: what is asked, where it is more than the question.
-        emit: see `Converses.open_conversation`.
+        emit: see `SupportsConversation.open_conversation`.
         decision_id: the decision that chose the configuration, where one did.
     """
 
@@ -58,6 +59,7 @@ class Request:
     decision_id: str | None = None
 
 
+@former_keywords(cut="stop_reason", notes="warnings", waited="wait_seconds")
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came of a request.
@@ -72,11 +74,11 @@ class Answer:
         ledger: everything that was spent.
         paths: every path with its steps, scores and fate.
         answers: read off the paths that took part in the vote.
-        cut: why the search ended early, empty if it did not.
-        notes: what went wrong on the way without ending it.
+        stop_reason: why the search ended early, empty if it did not.
+        warnings: what went wrong on the way without ending it.
         payload: what the generator put on the winning path.
         decision_id: the decision that chose the configuration, where one did.
-        waited: seconds of `ledger.seconds` in which its requests waited for others to end.
+        wait_seconds: seconds of `ledger.seconds` in which its requests waited for others to end.
         finish_reason: why the text ends, in OpenAI's words: "stop" where its model ended it, "length" where a limit did.
     """
 
@@ -89,12 +91,16 @@ class Answer:
     ledger: Ledger
     paths: tuple[Path, ...]
     answers: Mapping[PathKey, str | None] = field(default_factory=dict)
-    cut: str = ""
-    notes: tuple[str, ...] = ()
+    stop_reason: str = ""
+    warnings: tuple[str, ...] = ()
     payload: object = None
     decision_id: str | None = None
-    waited: float = 0.0
+    wait_seconds: float = 0.0
     finish_reason: str = "stop"
+
+    cut = former_attribute("stop_reason")
+    notes = former_attribute("warnings")
+    waited = former_attribute("wait_seconds")
 
 
 def settings_for(request: Request, verifier: Verifier | None) -> tuple[SearchSettings, list[str]]:
@@ -127,21 +133,21 @@ def settings_for(request: Request, verifier: Verifier | None) -> tuple[SearchSet
     )
 
 
-class Run:
+class SearchRun:
     """One request being run; `answer()` gives what is best so far, also after an interruption."""
 
     def __init__(
         self, request: Request, generator: Generator, verifier: Verifier | None = None, observe: SearchObserver | None = None
     ) -> None:
-        asked = request.conversation
-        if not request.question.strip() and (asked is None or not asked.may_be_empty):
+        conversation = request.conversation
+        if not request.question.strip() and (conversation is None or not conversation.may_be_empty):
             raise ConfigurationError("the question is empty; give it at least one word")
         settings, notes = settings_for(request, verifier)
         # Asking a protocol whether an object is one takes longer than all else here.
         horizon: int | None = getattr(generator, "horizon", None)
         if horizon is not None and horizon < settings.max_steps:
             settings = replace(settings, max_steps=horizon)
-        if (question := sayable(request.question)) != request.question:
+        if (question := utf8_safe(request.question)) != request.question:
             request = replace(request, question=question)
         self.request = request
         self.search = BeamSearch(request.configuration, settings)
@@ -149,7 +155,7 @@ class Run:
         self.meter = Meter(request.budget, request.hardware)
         self._generator, self._verifier = generator, verifier
         self._names = (generator.name, verifier.name if verifier else "")
-        self._generation = _opened(generator, request)
+        self._generation = _open_session(generator, request)
         try:
             self._verification = verifier.open(request.question) if verifier else None
         except BaseException:
@@ -175,9 +181,9 @@ class Run:
         search = self.search
         try:
             async with asyncio.timeout(self.meter.remaining_seconds()):
-                voting, read = champions(search.paths), partial(extract_answer, question=self.request.question)
+                voting, reader = champions(search.paths), partial(extract_answer, question=self.request.question)
                 for path in voting:
-                    search.answers[path.key] = await read_aside(read, path.text)
+                    search.answers[path.key] = await read_aside(reader, path.text)
                 answers = [answer for path in voting if (answer := search.answers[path.key]) is not None]
                 search.equal = await equalities(read_values(answers, self.request.question), search.notes)
         except TimeoutError:
@@ -203,8 +209,8 @@ class Run:
             causes = tuple(dict.fromkeys(path.reason for path in self.search.paths if path.reason))
             why = "; ".join(causes or self.search.notes) or "nothing was sampled"
             errors = tuple(path.payload for path in self.search.paths if isinstance(path.payload, BaseException))
-            spent = ledger.eflops, ledger.usd
-            raise SearchFailed(f"{self.request.configuration} produced nothing: {why}", causes, errors, spent)
+            usage = ledger.eflops, ledger.usd
+            raise SearchFailed(f"{self.request.configuration} produced nothing: {why}", causes, errors, usage)
         return Answer(
             text=result.text,
             answer=result.answer,
@@ -215,28 +221,28 @@ class Run:
             ledger=ledger,
             paths=result.paths,
             answers=self.search.answers,
-            cut=result.cut,
-            notes=self._notes(result.notes),
-            payload=result.chosen.payload,
+            stop_reason=result.stop_reason,
+            warnings=self._notes(result.notes),
+            payload=result.winner.payload,
             decision_id=self.request.decision_id,
-            waited=getattr(self._generation, "waited", 0.0),
+            wait_seconds=member(self._generation, "wait_seconds", "waited", 0.0),
             finish_reason=result.finish_reason,
         )
 
-    def _notes(self, found: Sequence[str]) -> tuple[str, ...]:
+    def _notes(self, notes: Sequence[str]) -> tuple[str, ...]:
         """All notes; what the verifier has found out as well as the vote is said once."""
-        verified = getattr(self._verification, "notes", ())
-        return (*found, *self._generation.notes, *(note for note in verified if note not in found))
+        verifier_notes = getattr(self._verification, "notes", ())
+        return (*notes, *self._generation.notes, *(note for note in verifier_notes if note not in notes))
 
     def ledger(self) -> Ledger:
         """What was spent so far, also after an interruption."""
         generator, verifier = self._names
-        prompts = [Charge("generator", generator, self._generation.shared)]
+        prompts = [Charge("generator", generator, shared_usage(self._generation))]
         if self._verification is not None:
-            prompts.append(Charge("verifier", verifier, self._verification.shared))
-        generated, verified = self._driver.cancelled
-        prompts.append(Charge("generator", generator, generated, Fate.CANCELLED))
-        prompts.append(Charge("verifier", verifier, verified, Fate.CANCELLED))
+            prompts.append(Charge("verifier", verifier, shared_usage(self._verification)))
+        generator_usage, verifier_usage = self._driver.cancelled
+        prompts.append(Charge("generator", generator, generator_usage, Fate.CANCELLED))
+        prompts.append(Charge("verifier", verifier, verifier_usage, Fate.CANCELLED))
         return Ledger.of(
             self.search.paths,
             profile=self.request.hardware,
@@ -247,24 +253,25 @@ class Run:
         )
 
 
-def _opened(generator: Generator, request: Request) -> GeneratorSession:
+def _open_session(generator: Generator, request: Request) -> GeneratorSession:
     conversation = request.conversation
     # As above.
-    converses: Converses | None = generator if hasattr(generator, "open_conversation") else None  # type: ignore[assignment]  # it is one
+    converses: SupportsConversation | None = generator if hasattr(generator, "open_conversation") else None  # type: ignore[assignment]  # it is one
     if conversation is not None and converses is not None:
         return converses.open_conversation(conversation, request.sampling, request.configuration, request.emit)
-    if conversation is not None and not conversation.bare:
+    if conversation is not None and not conversation.is_single_question:
         raise ConfigurationError(f"{generator.name} takes single questions only, not conversations")
     return generator.open(request.question, request.sampling)
 
 
+@former_keywords(lost="on_failure", shown="has_output")
 async def arun(
     request: Request,
     generator: Generator,
     verifier: Verifier | None = None,
     observe: SearchObserver | None = None,
-    lost: Callable[[Ledger], object] | None = None,
-    shown: Callable[[], bool] = lambda: False,
+    on_failure: Callable[[Ledger], object] | None = None,
+    has_output: Callable[[], bool] = lambda: False,
 ) -> Answer:
     """Search for the answer to a request.
 
@@ -272,9 +279,9 @@ async def arun(
         request: the question and how to search.
         generator: the base model.
         verifier: scores the steps.
-        observe: told what happens; see `telemetry`.
-        lost: told what was spent where no answer comes of it, also when the caller cancels.
-        shown: whether any of the answer has been shown already, so that it cannot be begun anew.
+        observe: called with what happens; see `telemetry`.
+        on_failure: called with what was spent where no answer comes of it, also when the caller cancels.
+        has_output: whether any of the answer has been shown already, so that it cannot be begun anew.
 
     Raises:
         ConfigurationError: the request cannot be run as it stands.
@@ -282,20 +289,20 @@ async def arun(
         SearchFailed: every candidate failed.
         RequestRefused: the provider refused the request itself.
     """
-    answer = await _executed(Run(request, generator, verifier, observe), lost)
-    if answer.cut and not shown() and any(isinstance(path.payload, ContinuationError) for path in answer.paths):
+    answer = await _execute(SearchRun(request, generator, verifier, observe), on_failure)
+    if answer.stop_reason and not has_output() and any(isinstance(path.payload, ContinuationError) for path in answer.paths):
         # The model turned out not to go on with what it has begun. Now that this is known, it is asked for whole answers.
-        again = await _executed(Run(request, generator, verifier, observe), lost)
-        return replace(again, ledger=answer.ledger.plus(again.ledger), notes=(*answer.notes, *again.notes))
+        again = await _execute(SearchRun(request, generator, verifier, observe), on_failure)
+        return replace(again, ledger=answer.ledger.plus(again.ledger), warnings=(*answer.warnings, *again.warnings))
     return answer
 
 
-async def _executed(current: Run, lost: Callable[[Ledger], object] | None) -> Answer:
+async def _execute(current: SearchRun, on_failure: Callable[[Ledger], object] | None) -> Answer:
     try:
         return await current.execute()
     except BaseException:
-        if lost is not None:
-            lost(current.ledger())
+        if on_failure is not None:
+            on_failure(current.ledger())
         raise
 
 
@@ -307,10 +314,13 @@ def run(
     Raises:
         KeyboardInterrupt: interrupted before anything was found.
     """
-    current = Run(request, generator, verifier, observe)
+    current = SearchRun(request, generator, verifier, observe)
     try:
         return asyncio.run(current.execute())
     except KeyboardInterrupt:
         if current.search.result() is None:
             raise
         return current.answer()
+
+
+__getattr__ = former_names(__name__, {"Run": "SearchRun"})

@@ -125,27 +125,27 @@ class _Prose(NamedTuple):
     def after(self, piece: str) -> _Prose:
         # Written for speed: an answer may have tens of thousands of lines, all of which the event loop waits for.
         line = piece.rstrip()
-        _, closing, spoke, listing, items, size = self
+        _, closing, has_words, listing, items, size = self
         if not line and not items and not self.complete:
             return self
         says = _says(line)
-        spoke, size = spoke or says, size + len(piece)
+        has_words, size = has_words or says, size + len(piece)
         if closing:
             ends = line.strip().startswith(closing) if closing[0] in "`~" else closing in line
-            return _Prose(ends and spoke, "" if ends else closing, spoke, listing, items, size)
+            return _Prose(ends and has_words, "" if ends else closing, has_words, listing, items, size)
         if not line:
-            return _Prose(spoke and items, "", spoke, listing, items, size)
-        if closing := _opened(line):
-            return _Prose(False, closing, spoke, listing, items, size)
+            return _Prose(has_words and items, "", has_words, listing, items, size)
+        if closing := _closing_of(line):
+            return _Prose(False, closing, has_words, listing, items, size)
         if not says or _MARKER.match(line) or _HEADING.match(line):
-            return _Prose(False, "", spoke, listing, items, size)
+            return _Prose(False, "", has_words, listing, items, size)
         end = line.rstrip(_EMPHASIS)
         if end.endswith(_OPEN_ENDED):
-            return _Prose(False, "", spoke, end.endswith((":", "\N{FULLWIDTH COLON}")), items, size)
+            return _Prose(False, "", has_words, end.endswith((":", "\N{FULLWIDTH COLON}")), items, size)
         row = line.lstrip().startswith("|")
         if (row or (listing and _ITEM.match(line))) and size < LONG_UNIT:
-            return _Prose(False, "", spoke, True, True, size)
-        return _Prose(True, "", spoke, listing, items, size)
+            return _Prose(False, "", has_words, True, True, size)
+        return _Prose(True, "", has_words, listing, items, size)
 
 
 def _says(text: str) -> bool:
@@ -153,7 +153,7 @@ def _says(text: str) -> bool:
     return _WORD.search(text) is not None
 
 
-def _opened(line: str) -> str:
+def _closing_of(line: str) -> str:
     """The text that will close what a line leaves open; empty where it leaves nothing open."""
     if not _OPENING.search(line):
         return ""
@@ -210,24 +210,24 @@ def cut(text: str, segmenter: Segmenter, limit: int | None = None) -> tuple[str,
         ('one\n', 'two\n\n\nthree\n---')
     """
     steps: list[list[str]] = []
-    unit, begun = segmenter.begin(), list[str]()
+    unit, pending = segmenter.begin(), list[str]()
     pieces = _pieces(text, segmenter.delimiter)
     for place, piece in enumerate(pieces):
-        if steps and not begun and not piece.strip():
+        if steps and not pending and not piece.strip():
             steps[-1].append(piece)
             continue
         if limit is not None and len(steps) == limit - 1:
-            begun += pieces[place:]
+            pending += pieces[place:]
             break
-        begun.append(piece)
+        pending.append(piece)
         unit = unit.after(piece)
         if unit.complete and piece.endswith(segmenter.delimiter):
-            steps.append(begun)
-            unit, begun = segmenter.begin(), []
-    if not steps or any(map(_says, begun)):
-        steps.append(begun)
+            steps.append(pending)
+            unit, pending = segmenter.begin(), []
+    if not steps or any(map(_says, pending)):
+        steps.append(pending)
     else:
-        steps[-1] += begun
+        steps[-1] += pending
     return tuple(map("".join, steps))
 
 

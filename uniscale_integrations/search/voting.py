@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import fsum, inf
 
-from uniscale_integrations.answers.normal_form import normalise_answer
 from uniscale_integrations.answers.sameness import Equal, groups
 from uniscale_integrations.errors import ConfigurationError, VerifierError
 from uniscale_integrations.search.medoid import medoid
@@ -21,32 +20,13 @@ class Ballot:
         answer: its answer as written; `None` where none could be extracted.
         value: `V(p)`; `None` where nothing scored the path.
         key: the path.
-        count: how many samples said the same, duplicates that were not pursued included.
         text: the whole of it, by which those are compared that have no answer.
     """
 
     answer: str | None
     value: float | None
     key: PathKey
-    count: int = 1
     text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """The votes for one answer.
-
-    Attributes:
-        answer: in normal form; `None` for a path whose answer could not be extracted.
-        weight: the sum of the values behind it, or the number of votes where no path has a value.
-        votes: the number of samples behind it.
-        best: the ballot with the greatest value among them, the earliest of equals.
-    """
-
-    answer: str | None
-    weight: float
-    votes: int
-    best: Ballot
 
 
 def vote(ballots: Iterable[Ballot], question: str = "", equal: Equal | None = None) -> Ballot:
@@ -71,58 +51,29 @@ def vote(ballots: Iterable[Ballot], question: str = "", equal: Equal | None = No
         >>> vote(Ballot(answer, value, PathKey(tree, (0,))) for tree, (answer, value) in enumerate(cast)).key
         PathKey(tree=1, lineage=(0,))
     """
-    cast, counted = _groups(ballots, question, equal)
-    ranks = [_rank(group, counted) for group in cast]
+    groups_of, by_count = _groups(ballots, question, equal)
+    ranks = [_rank(group, by_count) for group in groups_of]
     best = min(ranks, key=_position)[2]
-    return _typical(ranks) if counted and best.answer is None else best
-
-
-def tally(ballots: Iterable[Ballot], question: str = "", equal: Equal | None = None) -> tuple[Tally, ...]:
-    """The count behind `vote`, the winner first.
-
-    Args:
-        ballots: as of `vote`.
-        question: likewise.
-        equal: likewise.
-
-    Raises:
-        ConfigurationError: there are no ballots.
-        VerifierError: a value that is negative or not finite.
-
-    Example:
-        >>> cast = [("12", 0.75), ("7", 0.5), ("7.", 0.5)]
-        >>> entries = tally(Ballot(answer, value, PathKey(tree, (0,))) for tree, (answer, value) in enumerate(cast))
-        >>> [(entry.answer, entry.weight, entry.votes) for entry in entries]
-        [('7', 1.0, 2), ('12', 0.75, 1)]
-    """
-    cast, counted = _groups(ballots, question, equal)
-    ranked = sorted(((_rank(group, counted), group) for group in cast), key=lambda entry: _position(entry[0]))
-    if counted and ranked[0][0][2].answer is None:
-        winner = _typical([rank for rank, _ in ranked])
-        ranked.sort(key=lambda entry: entry[0][2] is not winner)
-    return tuple(
-        Tally(None if best.answer is None else normalise_answer(best.answer), -rank, sum(ballot.count for ballot in group), best)
-        for (rank, _, best), group in ranked
-    )
+    return _typical(ranks) if by_count and best.answer is None else best
 
 
 def _groups(ballots: Iterable[Ballot], question: str, equal: Equal | None) -> tuple[Iterable[list[Ballot]], bool]:
     """The ballots by answer, and whether they are only counted because none has a value."""
-    cast, counted = list(ballots), True
-    for ballot in cast:
+    entries, by_count = list(ballots), True
+    for ballot in entries:
         if ballot.value is not None:
-            counted = False
+            by_count = False
             if not 0.0 <= ballot.value < inf:
                 raise VerifierError(
                     f"the path {ballot.key} has the value {ballot.value!r}; a vote needs finite values of at least 0"
                 )
-    if not cast:
+    if not entries:
         raise ConfigurationError("a vote needs at least one ballot; no path was finished")
-    numbers = iter(groups([ballot.answer for ballot in cast if ballot.answer is not None], question, equal))
+    numbers = iter(groups([ballot.answer for ballot in entries if ballot.answer is not None], question, equal))
     of: dict[int | PathKey, list[Ballot]] = {}
-    for ballot in cast:
+    for ballot in entries:
         of.setdefault(ballot.key if ballot.answer is None else next(numbers), []).append(ballot)
-    return of.values(), counted
+    return of.values(), by_count
 
 
 Rank = tuple[float, tuple[bool, float, PathKey], Ballot]
@@ -131,18 +82,18 @@ Rank = tuple[float, tuple[bool, float, PathKey], Ballot]
 
 def _typical(ranks: list[Rank]) -> Ballot:
     """Of texts without an answer that have most votes, the one that is most like the others."""
-    most = min(ranks, key=_position)[0]
-    tied = sorted((best for rank, _, best in ranks if rank == most and best.answer is None), key=_order)
-    return tied[medoid([ballot.text for ballot in tied])]
+    top = min(ranks, key=_position)[0]
+    ties = sorted((best for rank, _, best in ranks if rank == top and best.answer is None), key=_order)
+    return ties[medoid([ballot.text for ballot in ties])]
 
 
-def _rank(group: list[Ballot], counted: bool) -> Rank:
+def _rank(group: list[Ballot], by_count: bool) -> Rank:
     if len(group) == 1:
         [best] = group
-        return -best.count * (1.0 if counted else best.value or 0.0), _order(best), best
+        return -(1.0 if by_count else best.value or 0.0), _order(best), best
     best = min(group, key=_order)
     # fsum rounds once, so that the order of the ballots cannot change a tie.
-    weight = fsum(ballot.count * (1.0 if counted else ballot.value or 0.0) for ballot in group)
+    weight = fsum(1.0 if by_count else ballot.value or 0.0 for ballot in group)
     return -weight, _order(best), best
 
 

@@ -69,16 +69,16 @@ class Agreement:
             for (_, candidate), answer in zip(items, answers, strict=True)
         ]
         sizes = Counter(path.depth for path, candidate in items if candidate.error is None)
-        shared = Counter(
+        counts = Counter(
             (path.depth, each)
-            for (path, candidate), made in zip(items, statements, strict=True)
+            for (path, candidate), own_statements in zip(items, statements, strict=True)
             if candidate.error is None
-            for each in made
+            for each in own_statements
         )
         close = await self._close(notes, items, answers) if self._embed else {}
         return [
-            (_shares(path, candidate, made, sizes, shared, close.get(place)), NOTHING)
-            for place, ((path, candidate), made) in enumerate(zip(items, statements, strict=True))
+            (_shares(path, candidate, own_statements, sizes, counts, close.get(place)), NOTHING)
+            for place, ((path, candidate), own_statements) in enumerate(zip(items, statements, strict=True))
         ]
 
     async def _close(self, notes: list[str], items: Sequence[Item], answers: Sequence[str | None]) -> Mapping[int, float]:
@@ -110,9 +110,9 @@ class Agreement:
 def _shares(
     path: Path,
     candidate: Candidate,
-    made: tuple[Statement, ...],
+    statements: tuple[Statement, ...],
     sizes: Counter[int],
-    shared: Counter[tuple[int, Statement]],
+    counts: Counter[tuple[int, Statement]],
     close: float | None,
 ) -> tuple[float, ...] | None:
     if not candidate.steps:
@@ -122,8 +122,8 @@ def _shares(
     size = sizes[path.depth]
     if size == 1:
         return (fmean(path.scores),) * len(candidate.steps) if path.scores else None
-    scores = tuple(shared[path.depth, each] / size for each in made[: len(candidate.steps)])
-    if candidate.final and made[-1][0] == "end":
+    scores = tuple(counts[path.depth, each] / size for each in statements[: len(candidate.steps)])
+    if candidate.final and statements[-1][0] == "end":
         return None if close is None else (*scores[:-1], min(1.0, close / size))
     return scores
 
@@ -136,11 +136,11 @@ async def _answer(question: str, path: Path, candidate: Candidate) -> str | None
 
 def _statements(candidate: Candidate, answer: int | None) -> tuple[Statement, ...]:
     """One per new step; a candidate that only ends the text still states its path's answer, which is told by its number."""
-    made: list[Statement] = [(place, _words(step)) for place, step in enumerate(candidate.steps)]
+    statements: list[Statement] = [(place, _words(step)) for place, step in enumerate(candidate.steps)]
     if candidate.final:
-        words = made.pop()[1] if made else ""
-        made.append(("end", words) if answer is None else ("answer", answer))
-    return tuple(made)
+        words = statements.pop()[1] if statements else ""
+        statements.append(("end", words) if answer is None else ("answer", answer))
+    return tuple(statements)
 
 
 def _words(step: str) -> str:

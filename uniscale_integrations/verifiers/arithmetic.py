@@ -12,10 +12,10 @@ from uniscale_integrations.concurrency.threads import read_aside
 from uniscale_integrations.verifiers.equalities import Equality, claimed_equalities
 from uniscale_integrations.verifiers.rules import SECONDS, CallableVerifier
 
-LONGEST = 6_000
+MAX_LENGTH = 6_000
 """Characters at the end of a step in which claims are looked for."""
 
-MOST_CLAIMS = 200
+MAX_CLAIMS = 200
 """Of a step, which are recomputed: a text that claims more is no calculation."""
 
 
@@ -53,20 +53,20 @@ async def judge_arithmetic(step: str) -> float | None:
     >>> [asyncio.run(judge_arithmetic(step)) for step in ("so 17 / 3 = 5.67", "3 + 4 = 7, 7 + 1 = 9", "Let x + 1 = 3")]
     [1.0, 0.0, None]
     """
-    claims, verdicts = await read_aside(_computed, step)
+    claims, verdicts = await read_aside(_claims, step)
     if False in verdicts:
         return 0.0
-    unknown = [
+    open_claims = [
         claim for claim, holds in zip(claims, verdicts, strict=True) if holds is None and all(map(mathematics.tame, claim))
     ]
-    if unknown:
-        verdicts += await in_process(mathematics.__name__, "hold", unknown, seconds=SECONDS)
-    known = [holds for holds in verdicts if holds is not None]
-    return float(all(known)) if known else None
+    if open_claims:
+        verdicts += await in_process(mathematics.__name__, "hold", open_claims, seconds=SECONDS)
+    settled_verdicts = [holds for holds in verdicts if holds is not None]
+    return float(all(settled_verdicts)) if settled_verdicts else None
 
 
-def _computed(step: str) -> tuple[list[Equality], list[bool | None]]:
-    claims = claimed_equalities(step[-LONGEST:])[:MOST_CLAIMS]
+def _claims(step: str) -> tuple[list[Equality], list[bool | None]]:
+    claims = claimed_equalities(step[-MAX_LENGTH:])[:MAX_CLAIMS]
     return claims, [_holds(claim) for claim in claims]
 
 

@@ -17,10 +17,10 @@ from scipy.special import expit
 
 from uniscale_integrations.errors import ConfigurationError, StateError
 
-FEWEST = 20
+MIN_PAIRS = 20
 """Pairs below which nothing is fitted."""
 
-MANY = 200
+MIN_ISOTONIC_PAIRS = 200
 """Pairs from which on the map is isotonic."""
 
 Array = NDArray[np.float64]
@@ -60,22 +60,22 @@ class Calibration:
             correct: how right each was, in [0, 1], shape (n,).
 
         Raises:
-            ConfigurationError: fewer than `FEWEST` pairs, or numbers out of [0, 1].
+            ConfigurationError: fewer than `MIN_PAIRS` pairs, or numbers out of [0, 1].
         """
-        x, y = _checked(scores, correct)
-        if len(x) < FEWEST:
-            raise ConfigurationError(f"{len(x)} pairs are too few to calibrate a verifier; wait for {FEWEST}")
-        return cls._platt(x, y) if len(x) < MANY else cls._isotonic(x, y)
+        x, y = _check_pairs(scores, correct)
+        if len(x) < MIN_PAIRS:
+            raise ConfigurationError(f"{len(x)} pairs are too few to calibrate a verifier; wait for {MIN_PAIRS}")
+        return cls._platt(x, y) if len(x) < MIN_ISOTONIC_PAIRS else cls._isotonic(x, y)
 
     @classmethod
     def _platt(cls, x: Array, y: Array) -> Calibration:
         right, wrong = float(y.sum()), float(len(y) - y.sum())
         # One more of each kind than was seen, so that certainty is never learned from a few.
-        smoothed = y * (right + 1.0) / (right + 2.0) + (1.0 - y) / (wrong + 2.0)
+        soft_labels = y * (right + 1.0) / (right + 2.0) + (1.0 - y) / (wrong + 2.0)
 
         def loss(parameters: Array) -> float:
             margins = parameters[0] * x + parameters[1]
-            return float((np.logaddexp(0.0, margins) - smoothed * margins).sum())
+            return float((np.logaddexp(0.0, margins) - soft_labels * margins).sum())
 
         slope, offset = minimize(loss, np.array([1.0, 0.0]), bounds=[(0.0, None), (None, None)], method="L-BFGS-B").x
         knots = np.linspace(0.0, 1.0, 65)
@@ -126,7 +126,7 @@ class Reliability:
 
 def reliability(scores: ArrayLike, correct: ArrayLike, bins: int = 10) -> list[Reliability]:
     """The reliability curve: the share of right answers by score, in equal parts of [0, 1]; parts without answers are left out."""
-    x, y = _checked(scores, correct)
+    x, y = _check_pairs(scores, correct)
     part = np.minimum((x * bins).astype(np.int64), bins - 1)
     return [
         Reliability(float(x[part == each].mean()), float(y[part == each].mean()), int((part == each).sum()))
@@ -136,7 +136,7 @@ def reliability(scores: ArrayLike, correct: ArrayLike, bins: int = 10) -> list[R
 
 def brier(scores: ArrayLike, correct: ArrayLike) -> float:
     """The Brier score: mean squared difference between score and correctness; 0 is best."""
-    x, y = _checked(scores, correct)
+    x, y = _check_pairs(scores, correct)
     return float(np.square(x - y).mean())
 
 
@@ -145,23 +145,23 @@ def held_out(scores: Sequence[float], correct: Sequence[float], folds: int = 5) 
 
     Fit and test on the same pairs would flatter the map.
     """
-    x, y = _checked(scores, correct)
-    if len(x) - (len(x) + folds - 1) // folds < FEWEST:
+    x, y = _check_pairs(scores, correct)
+    if len(x) - (len(x) + folds - 1) // folds < MIN_PAIRS:
         return None
-    found = np.empty(len(x))
+    result = np.empty(len(x))
     for fold in range(folds):
         held = np.arange(len(x)) % folds == fold
-        fitted = Calibration.fit(x[~held], y[~held])
-        found[held] = [fitted(score) for score in x[held]]
-    return found.tolist()
+        calibration = Calibration.fit(x[~held], y[~held])
+        result[held] = [calibration(score) for score in x[held]]
+    return result.tolist()
 
 
-def _checked(scores: ArrayLike, correct: ArrayLike) -> tuple[Array, Array]:
+def _check_pairs(scores: ArrayLike, correct: ArrayLike) -> tuple[Array, Array]:
     x, y = np.asarray(scores, dtype=np.float64), np.asarray(correct, dtype=np.float64)
     if x.shape != y.shape or x.ndim != 1:
         raise ConfigurationError(f"scores and correctness must be as many as each other, got the shapes {x.shape} and {y.shape}")
     for name, values in (("score", x), ("correctness", y)):
-        poisoned = values[~((values >= 0.0) & (values <= 1.0))]
-        if len(poisoned):
-            raise ConfigurationError(f"a {name} must be a number in [0, 1], got {poisoned[0]!r}")
+        invalid = values[~((values >= 0.0) & (values <= 1.0))]
+        if len(invalid):
+            raise ConfigurationError(f"a {name} must be a number in [0, 1], got {invalid[0]!r}")
     return x, y

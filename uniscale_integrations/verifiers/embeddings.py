@@ -8,7 +8,7 @@ from functools import partial
 from uniscale_integrations.concurrency.threads import in_thread
 from uniscale_integrations.errors import ConfigurationError, VerifierError
 
-LONGEST = 20_000
+MAX_LENGTH = 20_000
 """Characters of a text that are embedded, about as much as embedding models take."""
 
 Vectors = Sequence[Sequence[float]]
@@ -26,15 +26,15 @@ def embedder(model: object) -> Embed:
     for name in ("embed_documents", "get_text_embedding_batch"):
         method = getattr(model, name, None)
         if callable(method):
-            return partial(_embedded, method)
+            return partial(_embed, method)
     raise ConfigurationError(
         f"similarity must be an embedding model, Embeddings of LangChain or BaseEmbedding of LlamaIndex, got {model!r:.60}"
     )
 
 
-async def _embedded(method: Callable[[list[str]], Vectors], texts: Sequence[str]) -> Vectors:
+async def _embed(method: Callable[[list[str]], Vectors], texts: Sequence[str]) -> Vectors:
     # Not every model has asynchronous methods of its own; those that all have hold up the event loop in one of the frameworks.
-    return await in_thread(lambda: method([text[:LONGEST] for text in texts]))
+    return await in_thread(lambda: method([text[:MAX_LENGTH] for text in texts]))
 
 
 def cosines(vectors: Vectors, count: int) -> list[list[float]]:
@@ -61,5 +61,5 @@ def cosines(vectors: Vectors, count: int) -> list[list[float]]:
         raise VerifierError(f"an embedding model must give {count} finite vectors, it gave values of the shape {matrix.shape}")
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     unit = matrix / np.where(lengths > 0, lengths, 1.0)
-    found: list[list[float]] = np.clip((unit @ unit.T).round(12), 0.0, 1.0).tolist()
-    return found
+    result: list[list[float]] = np.clip((unit @ unit.T).round(12), 0.0, 1.0).tolist()
+    return result

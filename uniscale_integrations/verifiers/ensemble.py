@@ -11,7 +11,7 @@ from math import fsum
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ConfigurationError, VerifierError
 from uniscale_integrations.search.paths import Path
-from uniscale_integrations.search.ports import ReadsAtACost, Verdict, Verifier, VerifierSession
+from uniscale_integrations.search.ports import SupportsVerifierCost, Verdict, Verifier, VerifierSession, shared_usage
 from uniscale_integrations.search.scores import check_scores
 from uniscale_integrations.verifiers.session import Item, notes_of
 
@@ -63,25 +63,25 @@ class Ensemble:
 
     def reading_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
         """The sum over the members that tell theirs."""
-        telling = (verifier for verifier, _ in self._members if isinstance(verifier, ReadsAtACost))
+        telling = (verifier for verifier, _ in self._members if isinstance(verifier, SupportsVerifierCost))
         return reduce(Usage.plus, (verifier.reading_usage(prompt_tokens, answer_tokens) for verifier in telling), NOTHING)
 
     def open(self, question: str) -> EnsembleSession:
-        with ExitStack() as opened:
+        with ExitStack() as stack:
             sessions: list[VerifierSession] = []
             for verifier, _ in self._members:
                 sessions.append(verifier.open(question))
-                opened.callback(sessions[-1].close)
-            return EnsembleSession(self._members, sessions, opened.pop_all())
+                stack.callback(sessions[-1].close)
+            return EnsembleSession(self._members, sessions, stack.pop_all())
 
 
 class EnsembleSession:
     """The members' sessions, opened, retained and closed together."""
 
-    def __init__(self, members: Sequence[tuple[Verifier, float]], sessions: Sequence[VerifierSession], opened: ExitStack) -> None:
+    def __init__(self, members: Sequence[tuple[Verifier, float]], sessions: Sequence[VerifierSession], stack: ExitStack) -> None:
         self._members = members
         self._sessions = sessions
-        self._opened = opened
+        self._stack = stack
 
     async def score(self, items: Sequence[Item]) -> Sequence[Verdict]:
         """Ask every member at the same time and merge what they say, candidate by candidate."""
@@ -90,14 +90,14 @@ class EnsembleSession:
                 tasks = [group.create_task(_ask(session, items)) for session in self._sessions]
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
-        opinions = [_checked(verifier, items, task.result()) for (verifier, _), task in zip(self._members, tasks, strict=True)]
+        opinions = [_check(verifier, items, task.result()) for (verifier, _), task in zip(self._members, tasks, strict=True)]
         weights = [weight for _, weight in self._members]
-        return [_merged(weights, [replies[position] for replies in opinions]) for position in range(len(items))]
+        return [_combine(weights, [replies[position] for replies in opinions]) for position in range(len(items))]
 
     @property
-    def shared(self) -> Usage:
+    def shared_usage(self) -> Usage:
         """The sum over the members."""
-        return reduce(Usage.plus, (session.shared for session in self._sessions))
+        return reduce(Usage.plus, (shared_usage(session) for session in self._sessions))
 
     @property
     def notes(self) -> Sequence[str]:
@@ -110,14 +110,14 @@ class EnsembleSession:
 
     def close(self) -> None:
         """Close every member's session, also when closing one of them fails."""
-        self._opened.close()
+        self._stack.close()
 
 
 async def _ask(session: VerifierSession, items: Sequence[Item]) -> Sequence[Verdict]:
     return await session.score(items)
 
 
-def _checked(verifier: Verifier, items: Sequence[Item], replies: Sequence[Verdict]) -> Sequence[Verdict]:
+def _check(verifier: Verifier, items: Sequence[Item], replies: Sequence[Verdict]) -> Sequence[Verdict]:
     if len(replies) != len(items):
         raise VerifierError(f"verifier {verifier.name!r} gave {len(replies)} replies to {len(items)} candidates; give each one")
     for (_, candidate), (scores, _) in zip(items, replies, strict=True):
@@ -126,11 +126,11 @@ def _checked(verifier: Verifier, items: Sequence[Item], replies: Sequence[Verdic
     return replies
 
 
-def _merged(weights: Sequence[float], replies: Sequence[Verdict]) -> Verdict:
+def _combine(weights: Sequence[float], replies: Sequence[Verdict]) -> Verdict:
     usage = NOTHING
     opinions: list[tuple[float, tuple[float, ...]]] = []
-    for weight, (scores, used) in zip(weights, replies, strict=True):
-        usage = usage.plus(used)
+    for weight, (scores, member_usage) in zip(weights, replies, strict=True):
+        usage = usage.plus(member_usage)
         if scores is not None:
             opinions.append((weight, scores))
     if not opinions:

@@ -14,7 +14,7 @@ class Equality(NamedTuple):
     right: str
 
 
-LONGEST = 200
+MAX_LENGTH = 200
 """Characters that an expression is looked for in, so that reading stays linear in the text."""
 
 _PLAIN_SIGNS = (
@@ -55,15 +55,15 @@ def claimed_equalities(text: str) -> list[Equality]:
 
 def _in_line(line: str) -> list[Equality]:
     members = re.split(r"(?<![<>!=])=(?!=)", line)
-    found: list[Equality] = []
+    equalities: list[Equality] = []
     computed = False
     for before, after in pairwise(members):
         left, right = _ending(before), _beginning(after)
         whole = left is not None and before.replace(" ", "") == left
         computed = (computed and whole) or _has_operator(left) or _has_operator(right)
         if left is not None and right is not None and computed:
-            found.append(Equality(left, right))
-    return found
+            equalities.append(Equality(left, right))
+    return equalities
 
 
 def _has_operator(expression: str | None) -> bool:
@@ -80,9 +80,9 @@ def _beginning(text: str) -> str | None:
 
 def _ending(text: str) -> str | None:
     """The longest expression that a text ends with, unless what stands before it may belong to it."""
-    text = text.rstrip()[-LONGEST:]
+    text = text.rstrip()[-MAX_LENGTH:]
     run = _EXPRESSION_BEFORE.search(text)
-    if run is None or run.end() - run.start() == LONGEST:
+    if run is None or run.end() - run.start() == MAX_LENGTH:
         return None
     start = next((place for place in range(run.start(), run.end()) if _expression_end(text, place) == run.end()), None)
     if start is None:

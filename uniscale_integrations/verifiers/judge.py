@@ -12,9 +12,10 @@ from typing import Any
 from uniscale_integrations.answers.extract import without_drafts
 from uniscale_integrations.cost.price import Price
 from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.deprecation import former_keywords
 from uniscale_integrations.engine.model_registry import generators
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.models.chat.client import Asked
+from uniscale_integrations.models.chat.client import CompletionRequest
 from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Verdict
@@ -31,7 +32,7 @@ INSTRUCTION = (
     "where 0 is certainly wrong and {top} certainly right."
 )
 
-LONGEST_REPLY = 2_000
+MAX_REPLY_LENGTH = 2_000
 """Characters of a judge's reply that are read."""
 
 _decoder = json.JSONDecoder()
@@ -48,7 +49,7 @@ class LLMJudge:
         rubric: what a good answer is.
         top: the best of the scale that the judge is told, which begins with 0.
         price: of the judge, in dollars per million tokens read and sampled. Beside models with prices one without counts for nothing.
-        calibrated: from the share of the scale to a score, both in [0, 1], for a judge that is known to be too kind or too strict.
+        calibration: from the share of the scale to a score, both in [0, 1], for a judge that is known to be too kind or too strict.
 
     Raises:
         ConfigurationError: a scale of nothing, or what is no chat model.
@@ -57,6 +58,7 @@ class LLMJudge:
     upper = 1.0
     path_local = True
 
+    @former_keywords(calibrated="calibration")
     def __init__(
         self,
         model: object,
@@ -64,31 +66,33 @@ class LLMJudge:
         *,
         top: int = 10,
         price: tuple[float, float] | None = None,
-        calibrated: Callable[[float], float] | None = None,
+        calibration: Callable[[float], float] | None = None,
     ) -> None:
         if top < 1:
             raise ConfigurationError(f"the scale of a judge must end at 1 or more, got {top}")
         judge = judging(model, price)
         self.name = f"judge {judge.name}"
-        self._model, self._top, self._calibrated = judge, top, calibrated
+        self._model, self._top, self._calibration = judge, top, calibration
         self._instruction = Turn("system", INSTRUCTION.format(rubric=rubric.strip(), top=top))
 
     def open(self, question: str) -> StatelessSession:
         """Begin a question."""
 
         async def score(items: Sequence[Item]) -> Sequence[Verdict]:
-            return await asyncio.gather(*(self._judged(question, item) for item in items))
+            return await asyncio.gather(*(self._judge(question, item) for item in items))
 
         return StatelessSession(score)
 
-    async def _judged(self, question: str, item: Item) -> Verdict:
+    async def _judge(self, question: str, item: Item) -> Verdict:
         path, candidate = item
         if not candidate.steps:
             return (), Usage()
         answer = path.text + "".join(candidate.steps)
-        shown = Turn("user", f"Question:\n{question.strip()}\n\nAnswer:\n{answer.strip()}")
+        prompt = Turn("user", f"Question:\n{question.strip()}\n\nAnswer:\n{answer.strip()}")
         try:
-            reply = await self._model.ask(Asked(Conversation((self._instruction, shown)), max_tokens=200, temperature=0.0))
+            reply = await self._model.ask(
+                CompletionRequest(Conversation((self._instruction, prompt)), max_tokens=200, temperature=0.0)
+            )
         except Exception:
             # A judge that cannot be reached has no opinion; the answers are there all the same.
             _log.warning("the %s failed", self.name, exc_info=True)
@@ -96,7 +100,7 @@ class LLMJudge:
         share = verdict(without_drafts(reply.text), self._top)
         if share is None:
             return None, reply.usage
-        score = share if self._calibrated is None else self._calibrated(share)
+        score = share if self._calibration is None else self._calibration(share)
         return (score,) * len(candidate.steps), reply.usage
 
 
@@ -121,9 +125,9 @@ def verdict(text: str, top: int) -> float | None:
         >>> verdict('Well. {"reason": "it adds up", "score": 8}', 10), verdict("good", 10), verdict('{"score": 99}', 10)
         (0.8, None, None)
     """
-    for said in objects_in(text):
+    for item in objects_in(text):
         try:
-            score = float(said["score"])
+            score = float(item["score"])
         except (ValueError, KeyError, TypeError, OverflowError):
             continue
         if isfinite(score) and 0.0 <= score <= top:
@@ -138,11 +142,11 @@ def objects_in(text: str) -> Iterator[Mapping[str, Any]]:
         >>> list(objects_in('{"a": 1}, no: {"a": 2}'))
         [{'a': 2}, {'a': 1}]
     """
-    text = text[-LONGEST_REPLY:]
+    text = text[-MAX_REPLY_LENGTH:]
     for place in reversed([place for place, sign in enumerate(text) if sign == "{"]):
         try:
-            found = _decoder.raw_decode(text, place)[0]
+            value = _decoder.raw_decode(text, place)[0]
         except (ValueError, RecursionError):
             continue
-        if isinstance(found, dict):
-            yield found
+        if isinstance(value, dict):
+            yield value

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForTokenClassification, AutoTokenizer
 
 from uniscale_integrations.errors import UnknownModelError
-from uniscale_integrations.models.catalog import PRM, complete, known, locate, pretrained
+from uniscale_integrations.models.catalog import PRM, complete, installed_names, load_pretrained, locate
 from uniscale_integrations.verifiers.prm import PRMVerifier
 from uniscale_integrations.verifiers.reward_heads import ClassificationHead, Head, HiddenHead, TokenHead
 
@@ -47,7 +47,7 @@ def load_prm(name: str = PRM, *, device: str | None = None, dtype: Any = None, h
     location = _folder(name)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
-    tokenizer = pretrained(AutoTokenizer, name, location, trust_remote_code=False)
+    tokenizer = load_pretrained(AutoTokenizer, name, location, trust_remote_code=False)
     head = head or _head(name, location, tokenizer)
     loader = (
         AutoModel
@@ -70,12 +70,14 @@ def _folder(name: str) -> str:
         if not any(Path(folder).glob("*.safetensors")):
             folder = snapshot_download(location, allow_patterns=[*DESCRIPTION, "pytorch_model*.bin"])
     except (HfHubHTTPError, HFValidationError, OSError) as error:
-        raise UnknownModelError(f"{name!r} could not be downloaded ({str(error).splitlines()[0]}); {known()}") from error
+        raise UnknownModelError(
+            f"{name!r} could not be downloaded ({str(error).splitlines()[0]}); {installed_names()}"
+        ) from error
     return str(folder)
 
 
 def _head(name: str, location: str, tokenizer: Any) -> Head:
-    config = pretrained(AutoConfig, name, location, trust_remote_code=False)
+    config = load_pretrained(AutoConfig, name, location, trust_remote_code=False)
     kind = " ".join(getattr(config, "architectures", None) or []) or type(config).__name__
     weights = _weights(location)
     separated = QWEN_SEPARATOR in tokenizer.get_vocab()
@@ -114,5 +116,5 @@ def _tensors(file: Path) -> dict[str, Tensor]:
 
 def _layers(weights: Mapping[str, Path], names: Collection[str]) -> tuple[tuple[Tensor, Tensor], ...]:
     """Weight and bias of each of these linear layers."""
-    wanted = [(f"{name}.weight", f"{name}.bias") for name in names]
-    return tuple((_tensors(weights[w])[w], _tensors(weights[b])[b]) for w, b in wanted)
+    keys = [(f"{name}.weight", f"{name}.bias") for name in names]
+    return tuple((_tensors(weights[w])[w], _tensors(weights[b])[b]) for w, b in keys)

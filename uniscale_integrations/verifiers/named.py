@@ -43,7 +43,7 @@ def named_verifier(name: str, models: Sequence[str]) -> Verifier | None:
         raise UnknownModelError(f"no verifier {name!r}: there are {', '.join(NAMES)}, and reward models: {error}") from error
 
 
-def checked(verifier: Verifier | None) -> Verifier | None:
+def check_verifier(verifier: Verifier | None) -> Verifier | None:
     """A verifier as it is.
 
     Raises:

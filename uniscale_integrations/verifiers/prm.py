@@ -89,27 +89,34 @@ class PRMVerifier:
     def score(self, requests: Sequence[tuple[PRMSession, Sequence[Item]]]) -> list[list[Verdict] | Exception]:
         """Score the items of many sessions with one batch, on this thread; a session that cannot be scored gets the reason."""
         with torch.inference_mode():
-            unread = [session.unread(items) for session, items in requests]
-            readings = [reading for part in unread for reading in part.values()]
+            pending = [session.missing_readings(items) for session, items in requests]
+            readings = [reading for part in pending for reading in part.values()]
             fitting = [reading for reading in readings if self._fits(reading)]
             self.max_rows = in_parts(
-                fitting, self.max_rows, self._read, retry=lambda part: part, fail=Reading.fail, note=lambda tried, next_try: None
+                fitting,
+                self.max_rows,
+                self._read,
+                retry=lambda part: part,
+                fail=StepReading.fail,
+                note=lambda size, next_try: None,
             )
-        return [session.verdicts(items, part) for (session, items), part in zip(requests, unread, strict=True)]
+        return [session.verdicts(items, part) for (session, items), part in zip(requests, pending, strict=True)]
 
-    def _fits(self, reading: Reading) -> bool:
+    def _fits(self, reading: StepReading) -> bool:
         longest = reading.state.length + len(reading.tokens)
         if longest > self.context:
             more = longest - self.context
             reading.error = ContextLengthError(f"a path of {longest} tokens is {more} more than {self.name} can read")
         return reading.error is None
 
-    def _read(self, readings: Sequence[Reading]) -> None:
+    def _read(self, readings: Sequence[StepReading]) -> None:
         """One pass over the new tokens of these paths."""
         states = [reading.state for reading in readings]
         counts = [len(reading.tokens) for reading in readings]
         batch = self.open_batch(self.model, states, max(counts))
-        usages = row_usages(self.shape, counts, [state.length for state in states], prompt=counts, moved=batch.moved(counts))
+        usages = row_usages(
+            self.shape, counts, [state.length for state in states], prompt=counts, traffic_tokens=batch.traffic_tokens(counts)
+        )
         for reading, usage in zip(readings, usages, strict=True):
             # Counted before the pass, which may fail and be tried again.
             reading.usage = reading.usage.plus(usage)
@@ -121,7 +128,7 @@ class PRMVerifier:
 
 
 @dataclass(slots=True)
-class Reading:
+class StepReading:
     """New tokens to read after a path, and what was read.
 
     Attributes:
@@ -160,7 +167,7 @@ class PRMSession:
         self._prompt = prompt
         self._states: dict[Steps, PathState] = {}
         self._scores: dict[Steps, float] = {}
-        self.shared = NOTHING
+        self.shared_usage = NOTHING
 
     async def score(self, items: Sequence[Item]) -> Sequence[Verdict]:
         """Score the new steps of all candidates in one batch, off the event loop."""
@@ -175,42 +182,42 @@ class PRMSession:
         """Free every cache."""
         self._states = {}
 
-    def unread(self, items: Sequence[Item]) -> dict[Steps, Reading]:
+    def missing_readings(self, items: Sequence[Item]) -> dict[Steps, StepReading]:
         """What has to be read to score the items, by all steps of the path."""
-        unread: dict[Steps, Reading] = {}
+        pending: dict[Steps, StepReading] = {}
         for path, candidate in items:
             steps = path.steps + candidate.steps
-            if steps in unread:
-                unread[steps].wanted |= not candidate.final
+            if steps in pending:
+                pending[steps].wanted |= not candidate.final
             elif candidate.steps and steps not in self._scores:
-                unread[steps] = self._reading(path, candidate)
-        return unread
+                pending[steps] = self._reading(path, candidate)
+        return pending
 
-    def verdicts(self, items: Sequence[Item], unread: Mapping[Steps, Reading]) -> list[Verdict] | Exception:
+    def verdicts(self, items: Sequence[Item], readings: Mapping[Steps, StepReading]) -> list[Verdict] | Exception:
         """The scores of the items, all of which have been read; each reading is charged to the first item that needed it."""
-        for steps, reading in unread.items():
+        for steps, reading in readings.items():
             if reading.error is not None:
                 return reading.error
             first = len(steps) - len(reading.scores) + 1
             self._scores.update({steps[: first + i]: score for i, score in enumerate(reading.scores)})
             if reading.after is not None:
                 self._states[steps] = reading.after
-        spent = {steps: reading.usage for steps, reading in unread.items()}
-        return [self._verdict(path.steps, candidate, spent) for path, candidate in items]
+        usages = {steps: reading.usage for steps, reading in readings.items()}
+        return [self._verdict(path.steps, candidate, usages) for path, candidate in items]
 
-    def _verdict(self, before: Steps, candidate: Candidate, spent: dict[Steps, Usage]) -> Verdict:
+    def _verdict(self, before: Steps, candidate: Candidate, usages: dict[Steps, Usage]) -> Verdict:
         steps = before + candidate.steps
         scores = tuple(self._scores[steps[: end + 1]] for end in range(len(before), len(steps)))
-        return scores, spent.pop(steps, NOTHING) if candidate.steps else NOTHING
+        return scores, usages.pop(steps, NOTHING) if candidate.steps else NOTHING
 
-    def _reading(self, path: Path, candidate: Candidate) -> Reading:
+    def _reading(self, path: Path, candidate: Candidate) -> StepReading:
         # A path whose cache was dropped, or that only another tree has read, goes on from the longest beginning that is kept.
-        kept = len(path.steps)
-        while kept and path.steps[:kept] not in self._states:
-            kept -= 1
-        state, again = self._states[path.steps[:kept]] if kept else self._question(), path.steps[kept:]
+        length = len(path.steps)
+        while length and path.steps[:length] not in self._states:
+            length -= 1
+        state, again = self._states[path.steps[:length]] if length else self._question(), path.steps[length:]
         tokens, places = self._owner.head.encode(self._owner.tokenizer, (*again, *candidate.steps))
-        return Reading(state, tokens, places[len(again) :], not candidate.final)
+        return StepReading(state, tokens, places[len(again) :], not candidate.final)
 
     def _question(self) -> PathState:
         if () not in self._states:
@@ -218,10 +225,10 @@ class PRMSession:
         return self._states[()]
 
     def _read_question(self) -> PathState:
-        owner, read = self._owner, [len(self._prompt)]
+        owner, lengths = self._owner, [len(self._prompt)]
         if not self._prompt:
             return owner.root
         batch = owner.open_batch(owner.model, [owner.root], len(self._prompt))
         batch.read([self._prompt], **owner.head.options)
-        self.shared = self.shared.plus(forward_usage(owner.shape, read, [0], prompt=read))
+        self.shared_usage = self.shared_usage.plus(forward_usage(owner.shape, lengths, [0], prompt=lengths))
         return batch.state(0)

@@ -49,7 +49,7 @@ def _ask(tokenizer: Any, question: str, system: str | None) -> list[int]:
     return [int(i) for i in tokenizer(f"{question.strip()}\n")["input_ids"]]
 
 
-def _continued(tokenizer: Any, text: str) -> list[int]:
+def _continuation_ids(tokenizer: Any, text: str) -> list[int]:
     """Token ids of a text at the start of a line, where some tokenizers would otherwise put a space before it."""
     newline, both = _ids(tokenizer, "\n"), _ids(tokenizer, f"\n{text}")
     return both[len(newline) :] if both[: len(newline)] == newline else _ids(tokenizer, text)
@@ -63,7 +63,7 @@ def _encode(tokenizer: Any, steps: Sequence[str], mark: str, newline: bool) -> t
     tokens: list[int] = []
     ends: list[int] = []
     for step in steps:
-        tokens.extend(_continued(tokenizer, step.strip() + mark))
+        tokens.extend(_continuation_ids(tokenizer, step.strip() + mark))
         if newline and not mark:
             tokens.append(_ids(tokenizer, "\n")[-1])
         ends.append(len(tokens) - 1)

@@ -96,8 +96,8 @@ class CallableVerifier:
         last = len(candidate.steps) - 1
         text, scores = path.text, []
         for position, step in enumerate(candidate.steps):
-            judged = not self._final_only or (candidate.final and position == last)
-            judgement = await self._judge(question, text, step) if judged else None
+            applies = not self._final_only or (candidate.final and position == last)
+            judgement = await self._judge(question, text, step) if applies else None
             scores.append(self.upper if judgement is None else judgement)
             text += step
         return check_scores(self.name, candidate.steps, tuple(scores), self.upper)
@@ -132,13 +132,13 @@ class RegexVerifier(CallableVerifier):
 
     def __init__(self, pattern: str | re.Pattern[str], *, name: str = "regex") -> None:
         try:
-            compiled = re.compile(pattern)
+            expression = re.compile(pattern)
         except re.error as error:
             raise ConfigurationError(f"{pattern!r} is not a regular expression: {error}") from error
 
         async def found(question: str, text: str, step: str) -> bool:
             return bool(
-                await in_process(checks.__name__, "found", compiled.pattern, compiled.flags, text + step, seconds=SECONDS)
+                await in_process(checks.__name__, "found", expression.pattern, expression.flags, text + step, seconds=SECONDS)
             )
 
         super().__init__(found, name=name, final_only=True)
@@ -175,13 +175,13 @@ class JSONSchemaVerifier(CallableVerifier):
         kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
         try:
             kind.check_schema(schema)
-            written = json.dumps(schema)
+            document = json.dumps(schema)
         except jsonschema.SchemaError as error:
             raise ConfigurationError(f"not a valid JSON Schema at {error.json_path}: {error.message}") from error
         except TypeError as error:
             raise ConfigurationError(f"a JSON Schema must be JSON: {error}") from error
 
         async def valid(question: str, text: str, step: str) -> bool:
-            return bool(await in_process(checks.__name__, "valid", written, text + step, seconds=SECONDS))
+            return bool(await in_process(checks.__name__, "valid", document, text + step, seconds=SECONDS))
 
         super().__init__(valid, name=name, final_only=True)

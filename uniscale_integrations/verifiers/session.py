@@ -32,7 +32,7 @@ class StatelessSession:
         return await self._score(items)
 
     @property
-    def shared(self) -> Usage:
+    def shared_usage(self) -> Usage:
         """Nothing: no question is read ahead."""
         return NOTHING
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from uniscale_integrations.answers.extract import without_drafts
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.models.chat.client import Asked
+from uniscale_integrations.models.chat.client import CompletionRequest
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Verdict
 from uniscale_integrations.verifiers.judge import judging, objects_in
 from uniscale_integrations.verifiers.session import Item, StatelessSession
 
-MOST_CHARACTERS = 200_000
+MAX_CHARACTERS = 200_000
 """Shown to the judge of all answers together, of each an equal part."""
 
 INSTRUCTION = (
@@ -63,41 +63,43 @@ class UniversalSelfConsistency:
             verdicts: list[Verdict] = [(None if each.steps else (), NOTHING) for _, each in items]
             if len(finished) < 2:
                 return verdicts
-            chosen, agreeing, used = await self._asked(question, [_text(items[place]) for place in finished], notes)
+            choice, agreeing, usage = await self._ask(question, [_text(items[place]) for place in finished], notes)
             for rank, place in enumerate(finished):
-                share = (agreeing if rank == chosen else 1) / len(finished)
-                scores = None if chosen is None else (share,) * len(items[place][1].steps)
-                verdicts[place] = scores, used if rank == 0 else NOTHING
+                share = (agreeing if rank == choice else 1) / len(finished)
+                scores = None if choice is None else (share,) * len(items[place][1].steps)
+                verdicts[place] = scores, usage if rank == 0 else NOTHING
             return verdicts
 
         return StatelessSession(score, notes)
 
-    async def _asked(self, question: str, texts: Sequence[str], notes: list[str]) -> tuple[int | None, int, Usage]:
+    async def _ask(self, question: str, texts: Sequence[str], notes: list[str]) -> tuple[int | None, int, Usage]:
         """The place of the answer that most agree with, how many do, and what asking took."""
-        longest = MOST_CHARACTERS // len(texts)
+        longest = MAX_CHARACTERS // len(texts)
         # What an answer says cannot pass for another answer: nobody who wrote one knew the mark.
         mark = secrets.token_hex(4)
-        numbered = "\n\n".join(f"<{mark} answer {number}>\n{text[-longest:]}\n</{mark}>" for number, text in enumerate(texts, 1))
-        shown = (Turn("system", INSTRUCTION), Turn("user", f"Question:\n{question.strip()}\n\n{numbered}"))
+        answers_block = "\n\n".join(
+            f"<{mark} answer {number}>\n{text[-longest:]}\n</{mark}>" for number, text in enumerate(texts, 1)
+        )
+        turns = (Turn("system", INSTRUCTION), Turn("user", f"Question:\n{question.strip()}\n\n{answers_block}"))
         try:
-            reply = await self._model.ask(Asked(Conversation(shown), max_tokens=200, temperature=0.0))
+            reply = await self._model.ask(CompletionRequest(Conversation(turns), max_tokens=200, temperature=0.0))
         except Exception as error:
             # A judge that cannot be reached has no opinion; the answers are there all the same.
             _log.warning("%s failed", self.name, exc_info=True)
             notes.append(f"{self.name} failed, so that no candidate has a score: {type(error).__name__}: {error}")
             return None, 0, Usage()
-        for said in objects_in(without_drafts(reply.text)):
-            number, agreeing = _whole(said.get("answer")), _whole(said.get("agreeing"))
+        for item in objects_in(without_drafts(reply.text)):
+            number, agreeing = _whole(item.get("answer")), _whole(item.get("agreeing"))
             if number is not None and 1 <= number <= len(texts) and agreeing is not None:
                 return number - 1, min(max(agreeing, 1), len(texts)), reply.usage
         notes.append(f"{self.name} named no candidate, so that none has a score: {reply.text!r:.100}")
         return None, 0, reply.usage
 
 
-def _whole(said: object) -> int | None:
+def _whole(value: object) -> int | None:
     """A number that a judge wrote, also as a text; `None` for anything else."""
     try:
-        return int(str(said).strip().removesuffix(".0"))
+        return int(str(value).strip().removesuffix(".0"))
     except ValueError:
         return None
 

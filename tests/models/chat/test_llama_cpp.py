@@ -13,8 +13,8 @@ from tests.gguf_file import write
 from tests.llama_server import llama_server
 from uniscale_integrations.errors import SearchFailed
 from uniscale_integrations.models.catalog import load_model
-from uniscale_integrations.models.chat import Asked, ChatStepModel, Continuation, Reply, ServerClient
-from uniscale_integrations.models.chat.probe import probed
+from uniscale_integrations.models.chat import ChatStepModel, Completion, CompletionRequest, Continuation, ServerClient
+from uniscale_integrations.models.chat.probe import probe_continuation
 from uniscale_integrations.models.chat.template import gguf_render, tokenizer_render
 from uniscale_integrations.models.local.transformers import TransformersModel
 from uniscale_integrations.models.questions import questions
@@ -79,23 +79,23 @@ def test_that_it_repeats_what_it_continues_is_found_out(url: str) -> None:
 
         cuts = False
 
-        async def complete(self, asked: Asked) -> Reply:
+        async def complete(self, asked: CompletionRequest) -> Completion:
             messages = [{"role": turn.role, "content": turn.text} for turn in asked.conversation.turns]
             messages += [{"role": "assistant", "content": asked.prefix}] if asked.prefix else []
             body = {"messages": messages, "stop": list(asked.stop), "max_tokens": asked.max_tokens, "temperature": 0.0}
             async with httpx.AsyncClient(timeout=60) as client:
                 told = (await client.post(f"{url}/chat/completions", json=body)).json()["choices"][0]
-            return Reply(told["message"]["content"], "length" if told["finish_reason"] == "length" else "")
+            return Completion(told["message"]["content"], "length" if told["finish_reason"] == "length" else "")
 
     client = Whole(url, MODEL)
-    found = asyncio.run(probed(client))
+    found = asyncio.run(probe_continuation(client))
     assert (found.way, found.echoes) == (Continuation.FLAG, True)
     model = ChatStepModel(client, name=MODEL, segmenter=Lines())
     for question in questions()[::40][:3]:
         request = Request(question.text, Configuration(MODEL, 1, 2, 1), Sampling(temperature=0.0))
         answer = run(request, model, load_prm())
         assert answer.text.rstrip() == run(request, load_model(MODEL), load_prm()).text.rstrip()
-        assert not [note for note in answer.notes if "began anew" in note]
+        assert not [note for note in answer.warnings if "began anew" in note]
 
 
 def test_log_probabilities_feed_self_certainty(url: str, here: TransformersModel) -> None:
@@ -139,4 +139,4 @@ def test_an_error_of_the_server_is_an_error(url: str) -> None:
 def test_an_answer_longer_than_its_tokens_says_so(url: str) -> None:
     request = Request(questions()[5].text, Configuration(MODEL), Sampling(0.0, max_tokens=4))
     answer = run(request, ChatStepModel(ServerClient(url, MODEL), name=MODEL, segmenter=Units()))
-    assert (answer.finish_reason, bool(answer.cut)) == ("length", True)
+    assert (answer.finish_reason, bool(answer.stop_reason)) == ("length", True)

@@ -11,9 +11,9 @@ import pytest
 from uniscale_integrations.cost.hardware import H100
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.models.chat import Asked, ChatStepModel, Continuation, Reply
-from uniscale_integrations.models.chat.probe import NEXT, SAID, probed
-from uniscale_integrations.models.chat.steps import continued
+from uniscale_integrations.models.chat import ChatStepModel, Completion, CompletionRequest, Continuation
+from uniscale_integrations.models.chat.probe import NEXT, PREFIX, probe_continuation
+from uniscale_integrations.models.chat.steps import continuation_text
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Sampling
@@ -29,26 +29,26 @@ class Client:
     """Says what a function makes of the request."""
 
     name = "llama-8b"
-    abilities: frozenset[str] = frozenset()
+    capabilities: frozenset[str] = frozenset()
     stop: tuple[str, ...] = ()
     continuations: Sequence[Continuation] = (Continuation.FLAG, Continuation.PREFILL)
 
-    def __init__(self, says: Callable[[Asked], str | Exception]) -> None:
+    def __init__(self, says: Callable[[CompletionRequest], str | Exception]) -> None:
         self.says = says
-        self.asked: list[Asked] = []
+        self.asked: list[CompletionRequest] = []
 
-    async def complete(self, asked: Asked) -> Reply:
+    async def complete(self, asked: CompletionRequest) -> Completion:
         self.asked.append(asked)
         said = self.says(asked)
         if isinstance(said, Exception):
             raise said
         for end in asked.stop:
             said = said.split(end)[0]
-        return Reply(said, usage=Usage(prompt_tokens=100.0, completion_tokens=10.0))
+        return Completion(said, usage=Usage(prompt_tokens=100.0, completion_tokens=10.0))
 
 
-def going_on(asked: Asked) -> str:
-    return f" {NEXT} six" if asked.prefix == SAID else "".join(LINES)[len(asked.prefix) :]
+def going_on(asked: CompletionRequest) -> str:
+    return f" {NEXT} six" if asked.prefix == PREFIX else "".join(LINES)[len(asked.prefix) :]
 
 
 def answered(model: ChatStepModel, *shape: int, budget: Budget | None = None) -> Answer:
@@ -72,7 +72,7 @@ def answered(model: ChatStepModel, *shape: int, budget: Budget | None = None) ->
     ],
 )
 def test_whether_a_reply_goes_on(prefix: str, reply: str, added: str | None) -> None:
-    assert continued(prefix, reply) == added
+    assert continuation_text(prefix, reply) == added
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_whether_a_reply_goes_on(prefix: str, reply: str, added: str | None) -> 
     ],
 )
 def test_a_server_that_repeats_the_beginning_is_understood(prefix: str, reply: str, added: str | None) -> None:
-    assert continued(prefix, reply, echoes=True) == added
+    assert continuation_text(prefix, reply, echoes=True) == added
 
 
 def test_steps_are_sampled_one_by_one_and_the_way_is_found_once() -> None:
@@ -96,20 +96,20 @@ def test_steps_are_sampled_one_by_one_and_the_way_is_found_once() -> None:
     assert answered(model, 1, 2, 1).text == "".join(LINES)
     beginnings = ["".join(LINES[:count]) for count in range(3)]
     end = [f"{''.join(LINES)}\n"] * 2
-    assert [asked.prefix for asked in client.asked] == [SAID, *(each for each in beginnings for _ in range(2)), *end, *end]
+    assert [asked.prefix for asked in client.asked] == [PREFIX, *(each for each in beginnings for _ in range(2)), *end, *end]
     assert [asked.stop for asked in client.asked[-4:]].count(()) == 2
     assert {asked.continuation for asked in client.asked[1:]} == {Continuation.FLAG}
     assert len({asked.seed for asked in client.asked[1:]}) == 8
     before = len(client.asked)
     answered(model, 1, 2, 1)
-    assert not any(asked.prefix == SAID for asked in client.asked[before:])
+    assert not any(asked.prefix == PREFIX for asked in client.asked[before:])
 
 
 def test_the_ways_are_tried_from_the_surest_on_and_what_that_took_is_charged() -> None:
-    def says(asked: Asked) -> str | Exception:
+    def says(asked: CompletionRequest) -> str | Exception:
         return ValueError("no such field") if asked.continuation is Continuation.FLAG else going_on(asked)
 
-    found = asyncio.run(probed(Client(says)))
+    found = asyncio.run(probe_continuation(Client(says)))
     assert found.sure
     assert (found.way, found.usage.prompt_tokens) == (Continuation.PREFILL, 100.0)
     assert "does not continue by flag: no such field" in found.notes[0]
@@ -129,7 +129,7 @@ def test_a_budget_is_kept_and_the_answer_is_the_best_so_far() -> None:
     answer = answered(ChatStepModel(client, price=(1.0, 1.0), continuation=Continuation.FLAG), 1, 2, 1, budget=Budget(usd=5e-4))
     assert answer.text
     assert "".join(LINES).startswith(answer.text)
-    assert answer.ledger.usd <= 5e-4 or answer.cut
+    assert answer.ledger.usd <= 5e-4 or answer.stop_reason
 
 
 def test_what_it_costs_without_a_price_is_counted_in_operations() -> None:
@@ -164,8 +164,8 @@ def test_limits_that_allow_nothing_are_refused() -> None:
 def test_a_way_that_was_closed_by_an_error_that_may_pass_is_tried_again() -> None:
     state = {"down": True}
 
-    def says(asked: Asked) -> str | Exception:
-        return ConnectionError("down") if asked.prefix == SAID and state["down"] else going_on(asked)
+    def says(asked: CompletionRequest) -> str | Exception:
+        return ConnectionError("down") if asked.prefix == PREFIX and state["down"] else going_on(asked)
 
     client = Client(says)
     model = ChatStepModel(client)
@@ -189,7 +189,7 @@ def test_a_text_that_ends_the_answer_ends_it_also_where_it_spans_steps() -> None
 def test_requests_run_on_the_loop_of_their_caller() -> None:
     loops: list[int] = []
 
-    def says(asked: Asked) -> str:
+    def says(asked: CompletionRequest) -> str:
         loops.append(id(asyncio.get_running_loop()))
         return "Answer: 4"
 
@@ -203,7 +203,7 @@ def test_requests_run_on_the_loop_of_their_caller() -> None:
 def test_what_failed_over_a_connection_of_another_loop_is_sent_anew() -> None:
     tries = 0
 
-    def says(asked: Asked) -> str | Exception:
+    def says(asked: CompletionRequest) -> str | Exception:
         nonlocal tries
         tries += 1
         error = ConnectionError("no connection")
@@ -217,8 +217,8 @@ def test_what_failed_over_a_connection_of_another_loop_is_sent_anew() -> None:
 def test_an_empty_line_between_paragraphs_is_not_the_end() -> None:
     said = "First this.\n\nThen that.\n\nIn the end it is 4."
 
-    def says(asked: Asked) -> str:
-        return f" {NEXT}" if asked.prefix == SAID else said[len(asked.prefix) :]
+    def says(asked: CompletionRequest) -> str:
+        return f" {NEXT}" if asked.prefix == PREFIX else said[len(asked.prefix) :]
 
     client = Client(says)
     answer = answered(ChatStepModel(client), 1, 2, 1)
@@ -228,9 +228,9 @@ def test_an_empty_line_between_paragraphs_is_not_the_end() -> None:
 
 def test_a_step_that_ran_out_of_tokens_goes_on_within_its_line() -> None:
     class Short(Client):
-        async def complete(self, asked: Asked) -> Reply:
+        async def complete(self, asked: CompletionRequest) -> Completion:
             reply = await super().complete(asked)
-            if asked.prefix == SAID or len(reply.text) <= 10:
+            if asked.prefix == PREFIX or len(reply.text) <= 10:
                 return reply
             return replace(reply, text=reply.text[:10], incomplete="length")
 
@@ -269,35 +269,35 @@ That is all."""
 def test_an_answer_ends_where_the_model_ends_it(shape: tuple[int, int, int], echo: bool, max_steps: int, end: str) -> None:
     said = LONG + end
 
-    def says(asked: Asked) -> str:
-        if asked.prefix == SAID:
-            return (SAID if echo else "") + f" {NEXT} six"
+    def says(asked: CompletionRequest) -> str:
+        if asked.prefix == PREFIX:
+            return (PREFIX if echo else "") + f" {NEXT} six"
         assert said.startswith(asked.prefix.removesuffix("\n"))
         return said[len(asked.prefix) :]
 
     class Echoing(Client):
-        async def complete(self, asked: Asked) -> Reply:
+        async def complete(self, asked: CompletionRequest) -> Completion:
             reply = await super().complete(asked)
-            return replace(reply, text=asked.prefix + reply.text) if echo and asked.prefix != SAID else reply
+            return replace(reply, text=asked.prefix + reply.text) if echo and asked.prefix != PREFIX else reply
 
     verifier = CallableVerifier(lambda question, before, step: 0.5)
     request = Request("1 + 1?", Configuration("llama-8b", *shape), Sampling(max_steps=max_steps))
     model = ChatStepModel(Echoing(says))
     answer = run(request, model, verifier)
     assert answer.text.rstrip("\n") == LONG
-    assert (answer.finish_reason, answer.cut, answer.notes) == ("stop", "", ())
+    assert (answer.finish_reason, answer.stop_reason, answer.warnings) == ("stop", "", ())
     assert max(path.depth for path in answer.paths) <= max_steps
     assert model.echoes is (echo and shape[1] > 1 and max_steps > 1)
 
 
 def test_a_reply_that_ran_out_of_tokens_is_cut_off_and_says_so() -> None:
     class Short(Client):
-        async def complete(self, asked: Asked) -> Reply:
+        async def complete(self, asked: CompletionRequest) -> Completion:
             reply = await super().complete(asked)
             most = 4 * (asked.max_tokens or 1000)
             return (
                 reply
-                if asked.prefix == SAID or len(reply.text) <= most
+                if asked.prefix == PREFIX or len(reply.text) <= most
                 else replace(reply, text=reply.text[:most], incomplete="length")
             )
 
@@ -307,8 +307,8 @@ def test_a_reply_that_ran_out_of_tokens_is_cut_off_and_says_so() -> None:
         answer = run(request, ChatStepModel(Short(going_on)), verifier)
         assert "".join(LINES).startswith(answer.text)
         assert answer.finish_reason == "length"
-        assert "cut off at the token limit" in answer.cut
-        assert any("incomplete" in note for note in answer.notes)
+        assert "cut off at the token limit" in answer.stop_reason
+        assert any("incomplete" in note for note in answer.warnings)
 
 
 def test_steps_are_those_of_the_segmenter_that_is_given() -> None:

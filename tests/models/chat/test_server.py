@@ -20,8 +20,8 @@ import pytest
 from tests.gguf_file import write
 from uniscale_integrations.errors import GenerationError, SearchFailed
 from uniscale_integrations.models.catalog import load_model, locate
-from uniscale_integrations.models.chat import Asked, ChatStepModel, Continuation, ServerClient
-from uniscale_integrations.models.local.gguf import converted
+from uniscale_integrations.models.chat import ChatStepModel, CompletionRequest, Continuation, ServerClient
+from uniscale_integrations.models.local.gguf import convert
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.models.task import FAMILY_TASK
 from uniscale_integrations.search.conversation import Conversation, Turn
@@ -82,7 +82,7 @@ def test_it_answers_step_by_step_as_the_model_does_in_this_process(url: str, sha
 def test_a_converted_gguf_file_can_be_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNISCALE_HOME", str(tmp_path / "home"))
     model = load_model("uniscale-0.3m")
-    folder = str(converted(write(tmp_path / "small.gguf", model.model, model.tokenizer.chat_template, model.tokenizer)))
+    folder = str(convert(write(tmp_path / "small.gguf", model.model, model.tokenizer.chat_template, model.tokenizer)))
     with transformers_server(folder) as address:
         there = ChatStepModel(ServerClient(address, folder), name="small")
         request = Request("What is 8 + 9?", Configuration("small"), Sampling(temperature=0.0))
@@ -93,8 +93,8 @@ def test_a_model_that_does_not_continue_is_found_out(url: str) -> None:
     model = ChatStepModel(ServerClient(url, locate(MODEL)), name=MODEL)
     answer = run(Request("What is 8 + 9?", Configuration(MODEL, 1, 2, 1), Sampling(temperature=0.0)), model, load_prm())
     assert answer.answer == "17"
-    assert [note for note in answer.notes if "does not continue by flag" in note]
-    assert [note for note in answer.notes if "does not continue by prefill" in note]
+    assert [note for note in answer.warnings if "does not continue by flag" in note]
+    assert [note for note in answer.warnings if "does not continue by prefill" in note]
 
 
 def in_memory(*replies: httpx.Response) -> tuple[ServerClient, list[dict[str, Any]]]:
@@ -121,7 +121,7 @@ ASKED = Conversation((Turn("system", "Be brief."), Turn("user", "2 + 2?")))
 def test_how_a_partial_answer_is_sent() -> None:
     client, bodies = in_memory(chat("4"), chat("4"), httpx.Response(200, json={"choices": [{"text": "4"}]}))
     for way in (Continuation.FLAG, Continuation.PREFILL, Continuation.RAW):
-        assert asyncio.run(client.complete(Asked(ASKED, "It is ", way, ("\n",), 9, 0.5, 0.9, 3))).text == "4"
+        assert asyncio.run(client.complete(CompletionRequest(ASKED, "It is ", way, ("\n",), 9, 0.5, 0.9, 3))).text == "4"
     flag, prefill, raw = bodies
     assert (flag["continue_final_message"], flag["add_generation_prompt"]) == (True, False)
     assert flag["messages"][-1] == prefill["messages"][-1] == {"role": "assistant", "content": "It is "}
@@ -151,37 +151,37 @@ def test_a_reply_that_is_read_as_it_comes_ends_where_a_step_does() -> None:
     ]
     usage = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 1}}
     client, bodies = in_memory(events(*told), events(piece("4", "stop"), usage))
-    first = asyncio.run(client.complete(Asked(ASKED, segmenter=Units(), log_probabilities=True)))
+    first = asyncio.run(client.complete(CompletionRequest(ASKED, segmenter=Units(), log_probabilities=True)))
     assert (first.text, first.cut, first.ended, first.log_probability) == ("So it is:\n- one\n\n", True, True, -1.0)
     assert first.usage.completion_tokens == 4
-    second = asyncio.run(client.complete(Asked(ASKED, "So it is ", Continuation.PREFILL, segmenter=Units())))
+    second = asyncio.run(client.complete(CompletionRequest(ASKED, "So it is ", Continuation.PREFILL, segmenter=Units())))
     assert (second.text, second.cut, second.ended, second.usage.prompt_tokens) == ("4", False, True, 7.0)
     assert (bodies[0]["stream"], bodies[0]["logprobs"], "logprobs" in bodies[1]) == (True, True, False)
 
 
 def test_a_server_that_does_not_stream_is_cut_all_the_same() -> None:
     client, _ = in_memory(chat("One.\n\nTwo.\nThree."))
-    reply = asyncio.run(client.complete(Asked(ASKED, segmenter=Units())))
+    reply = asyncio.run(client.complete(CompletionRequest(ASKED, segmenter=Units())))
     assert (reply.text, reply.cut) == ("One.\n\n", True)
 
 
 def test_pieces_are_shown_as_they_come() -> None:
     client, _ = in_memory(events(piece("It "), piece("is 4."), piece("", "length")))
     shown: list[object] = []
-    reply = asyncio.run(client.complete(Asked(ASKED, emit=shown.append)))
+    reply = asyncio.run(client.complete(CompletionRequest(ASKED, emit=shown.append)))
     assert (shown, reply.text, reply.incomplete) == (["It ", "is 4."], "It is 4.", "length")
 
 
 def test_an_error_in_the_midst_of_a_stream_is_an_error() -> None:
     client, _ = in_memory(events(piece("It "), {"error": {"code": 500, "message": "out of memory"}}))
     with pytest.raises(GenerationError, match="out of memory"):
-        asyncio.run(client.complete(Asked(ASKED, segmenter=Units())))
+        asyncio.run(client.complete(CompletionRequest(ASKED, segmenter=Units())))
 
 
 def test_a_server_that_refuses_log_probabilities_is_asked_without_from_then_on() -> None:
     client, bodies = in_memory(httpx.Response(400, text="unknown field logprobs"), chat("4"), chat("4"))
     for _ in range(2):
-        assert asyncio.run(client.complete(Asked(ASKED, log_probabilities=True))).text == "4"
+        assert asyncio.run(client.complete(CompletionRequest(ASKED, log_probabilities=True))).text == "4"
     assert ["logprobs" in body for body in bodies] == [True, False, False]
 
 
@@ -199,7 +199,7 @@ def test_the_chat_template_is_asked_of_the_server() -> None:
 
     for transport, expected in ((answer, "<s>Be brief.2 + 2?|It"), (nothing, None)):
         client = ServerClient("http://server/v1", "gpt", http=httpx.AsyncClient(transport=httpx.MockTransport(transport)))
-        asked = Asked(ASKED, "It", Continuation.RAW)
+        asked = CompletionRequest(ASKED, "It", Continuation.RAW)
         if expected is None:
             with pytest.raises(GenerationError, match="nothing tells the chat template of gpt"):
                 asyncio.run(client.complete(asked))
@@ -211,7 +211,7 @@ def test_log_probabilities_are_read() -> None:
     client, _ = in_memory(
         chat("4", logprobs={"content": [{"logprob": -1.0}, {"logprob": -2.0}]}), chat("4", finish_reason="length")
     )
-    first, second = (asyncio.run(client.complete(Asked(ASKED))) for _ in range(2))
+    first, second = (asyncio.run(client.complete(CompletionRequest(ASKED))) for _ in range(2))
     assert (first.log_probability, first.ended) == (-1.5, True)
     assert (second.log_probability, second.ended) == (None, False)
 
@@ -227,7 +227,7 @@ def test_log_probabilities_are_read() -> None:
 def test_garbage_is_told(reply: httpx.Response, message: str) -> None:
     client, _ = in_memory(reply)
     with pytest.raises(GenerationError, match=message):
-        asyncio.run(client.complete(Asked(ASKED)))
+        asyncio.run(client.complete(CompletionRequest(ASKED)))
 
 
 def test_an_error_of_the_server_is_tried_again_and_then_told_with_what_it_said() -> None:

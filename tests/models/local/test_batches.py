@@ -128,10 +128,10 @@ def test_a_cache_that_nodes_share_is_moved_once_for_all_of_them(name: str, kind:
     common, other = read(model, kind, sequence(12, 1)), read(model, kind, sequence(5, 2))
     batch = kind(model, [common, common, other], 4)
     shared = kind is Forest
-    assert batch.moved() == ([6, 6, 5] if shared else [12, 12, 5])
+    assert batch.traffic_tokens() == ([6, 6, 5] if shared else [12, 12, 5])
     batch.step([3, 4, 5])
     batch.branch([0, 0, 1, 2])
-    assert batch.moved() == ([5, 5, 5, 6] if shared else [13, 13, 13, 6])
+    assert batch.traffic_tokens() == ([5, 5, 5, 6] if shared else [13, 13, 13, 6])
 
 
 @pytest.mark.parametrize("waste", [4, 1, 0], ids=["patient", "regrouping where anything is wasted", "apart at every branch"])
@@ -199,8 +199,8 @@ def test_a_crowd_beside_single_nodes_pads_no_one_to_its_width() -> None:
     states = [crowded] * 16 + [read(model, Forest, sequence(10, node)) for node in range(2, 10)]
     news = [sequence(4, node) for node in range(len(states))]
     batch = Forest(model, states, 4)
-    assert batch.moved() == [10 / 16] * 16 + [10] * 8
-    assert batch.moved([4] * 24) == [10] * 24, "what the next pass will not share is not counted as shared"
+    assert batch.traffic_tokens() == [10 / 16] * 16 + [10] * 8
+    assert batch.traffic_tokens([4] * 24) == [10] * 24, "what the next pass will not share is not counted as shared"
     found = batch.read(news, lambda output: output.logits)
     assert batch._keys.shape[1:3] == (24, 14)
     for forest, rows in zip(found, Rows(model, states, 4).read(news, lambda output: output.logits), strict=True):

@@ -245,7 +245,7 @@ def test_a_search_that_runs_out_of_memory_goes_on_in_halves_with_the_same_texts(
     answer = run(request, model, verifier)
     assert [(path.key, path.steps) for path in answer.paths] == [(path.key, path.steps) for path in expected.paths]
     assert answer.score == expected.score
-    assert "out of memory with 12 rows in a batch, going on with 6" in answer.notes
+    assert "out of memory with 12 rows in a batch, going on with 6" in answer.warnings
     assert model.max_rows < 12
     assert max(rows) > 4
     assert answer.ledger.eflops > expected.ledger.eflops

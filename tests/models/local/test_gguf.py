@@ -18,7 +18,7 @@ from tests.gguf_file import write
 from tests.tiny import CONFIGS, TEMPLATE, tokenizer
 from uniscale_integrations.errors import UnknownModelError
 from uniscale_integrations.models.catalog import load_model
-from uniscale_integrations.models.local.gguf import converted
+from uniscale_integrations.models.local.gguf import convert
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.run import Request, run
 from uniscale_integrations.space import Configuration
@@ -73,11 +73,11 @@ def test_a_file_cut_short_is_an_error_with_the_reason(tmp_path: Path) -> None:
 
 def test_a_file_is_converted_once_and_again_when_it_changes(tmp_path: Path) -> None:
     path, told = write(tmp_path / "tiny.gguf", original()), list[str]()
-    first = converted(path, told.append)
-    assert converted(path, told.append) == first
+    first = convert(path, told.append)
+    assert convert(path, told.append) == first
     assert told == ["converting tiny.gguf once; this takes a minute"]
     os.utime(path, ns=(time.time_ns(), time.time_ns()))
-    assert converted(path, told.append) != first
+    assert convert(path, told.append) != first
     assert len(told) == 2
 
 
@@ -101,9 +101,9 @@ def test_an_interrupted_conversion_leaves_nothing_and_can_be_repeated(
     with monkeypatch.context() as patched:
         patched.setattr("transformers.PreTrainedTokenizerBase.save_pretrained", interrupted)
         with pytest.raises(error):
-            converted(path)
+            convert(path)
     assert not list(at_home.glob("gguf/*"))
-    assert (converted(path) / "tokenizer.json").is_file()
+    assert (convert(path) / "tokenizer.json").is_file()
 
 
 def test_a_conversion_that_finds_itself_overtaken_takes_what_is_there(tmp_path: Path, at_home: Path) -> None:
@@ -113,9 +113,9 @@ def test_a_conversion_that_finds_itself_overtaken_takes_what_is_there(tmp_path: 
     def overtake(message: str) -> None:
         if not overtaken:
             overtaken.append(path)
-            overtaken.append(converted(path))
+            overtaken.append(convert(path))
 
-    assert converted(path, overtake) == overtaken[1]
+    assert convert(path, overtake) == overtaken[1]
     assert list(at_home.glob("gguf/*")) == [overtaken[1]]
 
 
@@ -125,7 +125,7 @@ def _convert(path: Path, barrier: Callable[[], object], results: multiprocessing
     def meet(message: str) -> None:
         barrier()
 
-    results.put(str(converted(path, meet)))
+    results.put(str(convert(path, meet)))
 
 
 def test_two_processes_may_convert_the_same_file_at_once(tmp_path: Path, at_home: Path) -> None:

@@ -89,7 +89,7 @@ def test_what_is_drawn_again_after_memory_ran_out_is_told_once() -> None:
 
     for pieces, answer in zip(told, asyncio.run(both()), strict=True):
         assert "".join(pieces) == answer.text.rstrip()
-        assert [note for note in answer.notes if "out of memory with 2 rows" in note]
+        assert [note for note in answer.warnings if "out of memory with 2 rows" in note]
 
 
 @pytest.mark.parametrize("name", ["uniscale-0.3m", "uniscale-3m"])

@@ -129,7 +129,7 @@ def test_no_token_is_computed_twice_nor_for_two_candidates_that_have_drawn_it(ki
             paths = [Path(PathKey(tree, tuple(lineage)), ("?",) * len(lineage)) for tree, *lineage in list(tokens)[:4]]
             session.retain(paths)
             known = answers(session)
-    assert session.shared.prompt_tokens == len(QUESTION) + 1
+    assert session.shared_usage.prompt_tokens == len(QUESTION) + 1
     assert passes.tokens == expected
 
 
@@ -154,7 +154,7 @@ def test_the_bill_says_what_the_passes_did() -> None:
     session = model.open(QUESTION, WARM)
     with counted(model.model) as passes:
         [group] = expand(session, Expansion(root(), 4))
-    total = session.shared
+    total = session.shared_usage
     for candidate in group:
         total = total.plus(candidate.usage)
     layers = model.model.config.num_hidden_layers

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tiny import TEMPLATE, metaspace_tokenizer, tokenizer
-from uniscale_integrations.models.local.vocabulary import Spelled, Vocabulary, prompt_ids
+from uniscale_integrations.models.local.vocabulary import Spelling, Vocabulary, prompt_ids
 
 BYTES, METASPACE = tokenizer(whole_alphabet=True), metaspace_tokenizer()
 
@@ -48,7 +48,7 @@ def test_a_long_delimiter_may_end_with_the_token_that_holds_its_last_character()
 def test_text_that_is_spelled_bit_by_bit_is_the_text_of_all_tokens(text: str, sizes: list[int], metaspace: bool) -> None:
     words = METASPACE if metaspace else BYTES
     vocabulary = Vocabulary(words, len(words))
-    ids, said, spelled, place = words(text, add_special_tokens=False)["input_ids"], "", Spelled(), 0
+    ids, said, spelled, place = words(text, add_special_tokens=False)["input_ids"], "", Spelling(), 0
     for size in [*sizes, len(text) * 5]:
         place += size
         added, spelled = vocabulary.spell(ids[:place], spelled)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uniscale_integrations.models.chat.client import Asked, ChatClient, Continuation, Reply
+from uniscale_integrations.deprecation import former_names
+from uniscale_integrations.models.chat.client import ChatClient, Completion, CompletionRequest, Continuation
 from uniscale_integrations.models.chat.model import ChatStepModel
 
 if TYPE_CHECKING:
     from uniscale_integrations.models.chat.server import ServerClient
 
-__all__ = ["Asked", "ChatClient", "ChatStepModel", "Continuation", "Reply", "ServerClient"]
+__all__ = ["ChatClient", "ChatStepModel", "Completion", "CompletionRequest", "Continuation", "ServerClient"]
+
+_former = former_names(__name__, {"Asked": "CompletionRequest", "Reply": "Completion"})
 
 
 def __getattr__(name: str) -> object:
     # It needs httpx, which nothing else here does.
     if name != "ServerClient":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return _former(name)
     try:
         from uniscale_integrations.models.chat.server import ServerClient
     except ModuleNotFoundError as error:

@@ -8,13 +8,14 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.segmenter import Segmenter
 
 CUT_SHORT = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "incomplete", "model_context_window_exceeded")
 """What providers give as the reason where a reply ran out of tokens."""
 
-FILTERED = (
+CONTENT_FILTER_REASONS = (
     "content_filter",
     "refusal",
     "SAFETY",
@@ -44,7 +45,7 @@ class Continuation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CompletionRequest:
     """One reply that is wanted.
 
     Attributes:
@@ -78,7 +79,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Completion:
     """What came back.
 
     Attributes:
@@ -103,7 +104,7 @@ class Reply:
         return not self.incomplete
 
 
-class BrokenOff(Exception):
+class InterruptedReply(Exception):
     """A stream that failed after some of the reply had come.
 
     Attributes:
@@ -126,7 +127,7 @@ class ChatClient(Protocol):
         ...
 
     @property
-    def abilities(self) -> frozenset[str]:
+    def capabilities(self) -> frozenset[str]:
         """What it can do, of what a `Conversation` may need."""
         ...
 
@@ -140,7 +141,7 @@ class ChatClient(Protocol):
         """The ways of continuing an answer that are worth trying with it, the surest first; `WHOLE` need not be named."""
         ...
 
-    async def complete(self, asked: Asked) -> Reply:
+    async def complete(self, request: CompletionRequest) -> Completion:
         """Get one reply. Must raise what the provider raised."""
         ...
 
@@ -160,21 +161,24 @@ def incompleteness(*reasons: object) -> str:
         >>> incompleteness("stop", None), incompleteness("max_tokens"), incompleteness("content_filter")
         ('', 'length', 'content_filter')
     """
-    if any(reason in FILTERED for reason in reasons):
+    if any(reason in CONTENT_FILTER_REASONS for reason in reasons):
         return "content_filter"
     return "length" if any(reason in CUT_SHORT for reason in reasons) else ""
 
 
-def mean_log_probability(told: object) -> float | None:
+def mean_log_probability(logprobs: object) -> float | None:
     """The mean over a reply's tokens, of what OpenAI's API tells as `logprobs` of chat and of text completions; `None` for nothing.
 
     Example:
         >>> mean_log_probability({"content": [{"token": "4", "logprob": -0.5}, {"token": ".", "logprob": -0.1}]})
         -0.3
     """
-    if not isinstance(told, Mapping):
+    if not isinstance(logprobs, Mapping):
         return None
-    tokens = told.get("content") or ()
-    values = [token.get("logprob") for token in tokens if isinstance(token, Mapping)] or told.get("token_logprobs") or []
-    known = [float(value) for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    tokens = logprobs.get("content") or ()
+    values = [token.get("logprob") for token in tokens if isinstance(token, Mapping)] or logprobs.get("token_logprobs") or []
+    finite = [float(value) for value in values if value is not None]
+    return sum(finite) / len(finite) if finite else None
+
+
+__getattr__ = former_names(__name__, {"Asked": "CompletionRequest", "Reply": "Completion", "BrokenOff": "InterruptedReply"})

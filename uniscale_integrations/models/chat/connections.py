@@ -6,7 +6,7 @@ What is sent over such a connection fails before it has left; the client drops t
 
 from __future__ import annotations
 
-from uniscale_integrations.models.chat.client import Asked, BrokenOff, ChatClient, Reply
+from uniscale_integrations.models.chat.client import ChatClient, Completion, CompletionRequest, InterruptedReply
 
 MAX_STALE = 20
 """Connections of another loop that one request may come upon."""
@@ -15,7 +15,7 @@ SIGNS = ("event loop is closed", "different loop", "different event loop")
 """What asyncio says, in small letters, of what belongs to another loop."""
 
 
-async def over_live_connections(client: ChatClient, asked: Asked) -> Reply:
+async def over_live_connections(client: ChatClient, request: CompletionRequest) -> Completion:
     """One reply; sent anew as long as the client's connections turn out to belong to another loop.
 
     Raises:
@@ -23,12 +23,12 @@ async def over_live_connections(client: ChatClient, asked: Asked) -> Reply:
     """
     for _ in range(MAX_STALE):
         try:
-            return await client.complete(asked)
+            return await client.complete(request)
         except Exception as error:
             # What has come of a stream may have been shown, and must not be said twice.
-            if isinstance(error, BrokenOff) or not stale(error):
+            if isinstance(error, InterruptedReply) or not stale(error):
                 raise
-    return await client.complete(asked)
+    return await client.complete(request)
 
 
 def stale(error: BaseException) -> bool:
@@ -38,9 +38,9 @@ def stale(error: BaseException) -> bool:
         >>> stale(RuntimeError("Event loop is closed")), stale(RuntimeError("out of memory"))
         (True, False)
     """
-    found: BaseException | None = error
-    while found is not None:
-        if isinstance(found, RuntimeError) and any(sign in str(found).lower() for sign in SIGNS):
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, RuntimeError) and any(sign in str(cause).lower() for sign in SIGNS):
             return True
-        found = found.__cause__ or found.__context__
+        cause = cause.__cause__ or cause.__context__
     return False

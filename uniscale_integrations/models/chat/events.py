@@ -7,20 +7,20 @@ from typing import Any
 
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import GenerationError
-from uniscale_integrations.models.chat.client import Asked, Reply, incompleteness, mean_log_probability
+from uniscale_integrations.models.chat.client import Completion, CompletionRequest, incompleteness, mean_log_probability
 from uniscale_integrations.search.segmenter import Boundary
 
 
-class Gathered:
+class CompletionBuilder:
     """A reply while it comes.
 
     Args:
-        asked: the request: where its segmenter says, the reply is over.
+        request: the request: where its segmenter says, the reply is over.
     """
 
-    def __init__(self, asked: Asked) -> None:
-        self._asked = asked
-        self._boundary = Boundary(asked.segmenter) if asked.segmenter is not None else None
+    def __init__(self, request: CompletionRequest) -> None:
+        self._request = request
+        self._boundary = Boundary(request.segmenter) if request.segmenter is not None else None
         self._texts: list[str] = []
         self._pieces = 0
         self._log_probabilities: list[float] = []
@@ -28,22 +28,22 @@ class Gathered:
         self._usage: Mapping[str, Any] = {}
         self._said = self._cut = False
 
-    def take(self, told: Any) -> bool:
+    def take(self, event: Any) -> bool:
         """Add what came; returns whether no more is wanted.
 
         Raises:
             GenerationError: an error of the server, or nothing that belongs to a reply.
         """
-        if not isinstance(told, Mapping):
-            raise GenerationError(f"the server gave no reply: {told!r:.200}")
-        if told.get("error"):
-            raise GenerationError(f"the server failed: {told['error']!r:.300}")
-        if isinstance(told.get("usage"), Mapping):
-            self._usage = told["usage"]
-        choices = told.get("choices")
+        if not isinstance(event, Mapping):
+            raise GenerationError(f"the server gave no reply: {event!r:.200}")
+        if event.get("error"):
+            raise GenerationError(f"the server failed: {event['error']!r:.300}")
+        if isinstance(event.get("usage"), Mapping):
+            self._usage = event["usage"]
+        choices = event.get("choices")
         if not choices:
-            if choices is None and "usage" not in told:
-                raise GenerationError(f"the server gave no reply: {told!r:.200}")
+            if choices is None and "usage" not in event:
+                raise GenerationError(f"the server gave no reply: {event!r:.200}")
             return False
         try:
             choice, self._said = choices[0], True
@@ -51,10 +51,10 @@ class Gathered:
             text = message.get("content") or message.get("text") or ""
             self._reason = choice.get("finish_reason") or self._reason
         except (AttributeError, KeyError, TypeError) as error:
-            raise GenerationError(f"the server gave no reply: {told!r:.200}") from error
-        known = mean_log_probability(choice.get("logprobs"))
-        if known is not None:
-            self._log_probabilities.append(known)
+            raise GenerationError(f"the server gave no reply: {event!r:.200}") from error
+        log_probability = mean_log_probability(choice.get("logprobs"))
+        if log_probability is not None:
+            self._log_probabilities.append(log_probability)
         return self._add(text)
 
     def _add(self, text: str) -> bool:
@@ -66,11 +66,11 @@ class Gathered:
             rest = self._boundary.rest
             text, self._cut = text[: len(text) - len(rest.lstrip())], True
         self._texts.append(text)
-        if self._asked.emit is not None:
-            self._asked.emit(text)
+        if self._request.emit is not None:
+            self._request.emit(text)
         return self._cut
 
-    def reply(self) -> Reply:
+    def reply(self) -> Completion:
         """What came, as one reply.
 
         Raises:
@@ -78,8 +78,8 @@ class Gathered:
         """
         if not self._said:
             raise GenerationError("the server gave no reply: its stream held none")
-        known = self._log_probabilities
-        return Reply(
+        log_probabilities = self._log_probabilities
+        return Completion(
             "".join(self._texts),
             "" if self._cut else incompleteness(self._reason),
             Usage(
@@ -87,6 +87,6 @@ class Gathered:
                 # A stream that was cut short tells no usage; most servers send a piece for every token.
                 completion_tokens=float(self._usage.get("completion_tokens") or self._pieces),
             ),
-            sum(known) / len(known) if known else None,
+            sum(log_probabilities) / len(log_probabilities) if log_probabilities else None,
             cut=self._cut,
         )

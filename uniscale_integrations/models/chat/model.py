@@ -11,10 +11,18 @@ from typing import Literal
 
 from uniscale_integrations.cost.price import Price
 from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.deprecation import former_attribute, member
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.models.chat.client import Asked, BrokenOff, ChatClient, Continuation, CutsReplies, Reply
+from uniscale_integrations.models.chat.client import (
+    ChatClient,
+    Completion,
+    CompletionRequest,
+    Continuation,
+    CutsReplies,
+    InterruptedReply,
+)
 from uniscale_integrations.models.chat.connections import over_live_connections
-from uniscale_integrations.models.chat.probe import probed
+from uniscale_integrations.models.chat.probe import probe_continuation
 from uniscale_integrations.models.chat.retry import retrying
 from uniscale_integrations.models.chat.session import ChatSession
 from uniscale_integrations.models.chat.slots import Queue, Slots
@@ -85,9 +93,9 @@ class ChatStepModel:
                 f"got {max_concurrency!r}, {retries!r} and {timeout!r}"
             )
         self.client, self.name = client, name or client.name
-        known = parameters or _parameters(client.name)
+        parameter_count = parameters or _parameters_of(client.name)
         self.price: Price | None = None
-        self.parameters, self.size_unknown = known or UNKNOWN_PARAMETERS, known is None
+        self.parameters, self.size_unknown = parameter_count or UNKNOWN_PARAMETERS, parameter_count is None
         if price is not None:
             self.set_price(Price.of(price))
         self.segmenter, self.final = segmenter, re.compile(final_step) if final_step else None
@@ -102,15 +110,18 @@ class ChatStepModel:
         self.price, self.size_unknown = price, False
 
     @property
-    def abilities(self) -> frozenset[str]:
+    def capabilities(self) -> frozenset[str]:
         """What the model can do, of what conversations may need."""
-        return self.client.abilities
+        capabilities: frozenset[str] = member(self.client, "capabilities", "abilities", frozenset())
+        return capabilities
 
     def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
         """What one sample of `answer_tokens` after a prompt of `prompt_tokens` takes."""
-        return self.priced(Usage(prompt_tokens=prompt_tokens, completion_tokens=answer_tokens))
+        return self.with_cost(Usage(prompt_tokens=prompt_tokens, completion_tokens=answer_tokens))
 
-    def priced(self, usage: Usage) -> Usage:
+    priced = former_attribute("with_cost")
+
+    def with_cost(self, usage: Usage) -> Usage:
         """Tokens with what they cost: dollars where a price is known, otherwise two operations per parameter and token."""
         if self.price is not None:
             return usage._replace(usd=usage.usd or self.price.usd(usage.prompt_tokens, usage.completion_tokens))
@@ -128,31 +139,31 @@ class ChatStepModel:
         """Begin a conversation. One plain sample is drawn as the model is set up to; candidates that compete, as `sampling` says."""
         # An answer that the caller has begun is continued by the model; a beginning of ours after it would be another message.
         begun = bool(conversation.turns) and conversation.turns[-1].role == "assistant"
-        by_steps = configuration.cp > 1 and not conversation.whole and not begun
+        by_steps = configuration.cp > 1 and not conversation.atomic and not begun
         return ChatSession(self, conversation, sampling, emit, draws=not configuration.plain, by_steps=by_steps)
 
     async def continuation(self, session: ChatSession) -> Continuation:
         """How the model continues an answer, found out at the first call; that is charged to the session."""
         if self._way is not None:
             return self._way
-        async with self._finding.taken(Queue()):
+        async with self._finding.hold(Queue()):
             if self._way is not None:
                 return self._way
             cuts = isinstance(self.client, CutsReplies) and self.client.cuts
             stop = () if cuts else (self.segmenter.delimiter,)
-            found = await probed(self.client, self._sent, stop=stop, synchronous=session.synchronous)
-            session.spent(self.priced(found.usage))
-            session.notes.extend(found.notes)
-            self.echoes = found.echoes
-            if found.sure:
-                self._way = found.way
-            return found.way
+            probe = await probe_continuation(self.client, self._send, stop=stop, synchronous=session.synchronous)
+            session.charge(self.with_cost(probe.usage))
+            session.notes.extend(probe.notes)
+            self.echoes = probe.echoes
+            if probe.sure:
+                self._way = probe.way
+            return probe.way
 
     def falls_back(self) -> None:
         """From now on only whole answers are asked for: the model began anew instead of going on."""
         self._way = Continuation.WHOLE
 
-    async def ask(self, asked: Asked, queue: Queue | None = None) -> Reply:
+    async def ask(self, request: CompletionRequest, queue: Queue | None = None) -> Completion:
         """One reply, its usage with what it cost; waits for a free slot, and tries again where that may help.
 
         Raises:
@@ -161,51 +172,53 @@ class ChatStepModel:
             Exception: what the client raised.
         """
         try:
-            reply = await self._sent(asked, queue)
-        except BrokenOff as broken:
-            broken.usage = self.priced(_counted(asked, Reply(broken.text, usage=broken.usage)))
+            reply = await self._send(request, queue)
+        except InterruptedReply as interruption:
+            interruption.usage = self.with_cost(
+                _with_token_counts(request, Completion(interruption.text, usage=interruption.usage))
+            )
             raise
-        usage = self.priced(_counted(asked, reply))
-        return Reply(reply.text, reply.incomplete, usage, reply.log_probability, reply.message, reply.cut)
+        usage = self.with_cost(_with_token_counts(request, reply))
+        return Completion(reply.text, reply.incomplete, usage, reply.log_probability, reply.message, reply.cut)
 
-    async def _sent(self, asked: Asked, queue: Queue | None = None) -> Reply:
+    async def _send(self, request: CompletionRequest, queue: Queue | None = None) -> Completion:
         shown = False
-        if asked.emit is not None:
-            emit = asked.emit
+        if request.emit is not None:
+            emit = request.emit
 
             def noting(piece: object) -> None:
                 nonlocal shown
                 shown = True
                 emit(piece)
 
-            asked = replace(asked, emit=noting)
+            request = replace(request, emit=noting)
         try:
-            async with self._slots.taken(queue or Queue()), asyncio.timeout(self.timeout):
+            async with self._slots.hold(queue or Queue()), asyncio.timeout(self.timeout):
                 # What has been shown cannot be taken back, and must not be said twice.
-                return await retrying(lambda: over_live_connections(self.client, asked), self.retries, lambda: not shown)
+                return await retrying(lambda: over_live_connections(self.client, request), self.retries, lambda: not shown)
         except TimeoutError as error:
             raise TimeoutError(str(error) or f"no answer within {self.timeout} s") from error
 
 
-def _counted(asked: Asked, reply: Reply) -> Usage:
+def _with_token_counts(request: CompletionRequest, reply: Completion) -> Usage:
     """The tokens of a request: about a quarter of the characters where the provider does not count them, since nothing comes for free."""
     usage = reply.usage
     if usage.prompt_tokens:
         return usage
-    read = sum(len(turn.text) for turn in asked.conversation.turns) + len(asked.prefix)
-    sampled = usage.completion_tokens or float(len(reply.text) // 4 + 1)
-    return usage._replace(prompt_tokens=float(read // 4 + 1), completion_tokens=sampled)
+    characters = sum(len(turn.text) for turn in request.conversation.turns) + len(request.prefix)
+    completion_tokens = usage.completion_tokens or float(len(reply.text) // 4 + 1)
+    return usage._replace(prompt_tokens=float(characters // 4 + 1), completion_tokens=completion_tokens)
 
 
-def _parameters(name: str) -> float | None:
+def _parameters_of(name: str) -> float | None:
     """What a model's name says of its size; `None` where it says nothing."""
-    found = _SIZE.search(name)
-    if found is None:
+    match = _SIZE.search(name)
+    if match is None:
         return None
-    return float(found[1]) * (1e9 if found[2].lower() == "b" else 1e6)
+    return float(match[1]) * (1e9 if match[2].lower() == "b" else 1e6)
 
 
-def abilities_of(profile: Mapping[str, object]) -> frozenset[str]:
-    """What a model's profile says it can do, in the words of `Conversation.needs`."""
-    named = {"tools": "tool_calling", "structure": "structured_output", "images": "image_inputs"}
-    return frozenset(need for need, field in named.items() if profile.get(field))
+def profile_capabilities(profile: Mapping[str, object]) -> frozenset[str]:
+    """What a model's profile says it can do, in the words of `Conversation.required_capabilities`."""
+    fields = {"tools": "tool_calling", "structure": "structured_output", "images": "image_inputs"}
+    return frozenset(need for need, field in fields.items() if profile.get(field))

@@ -6,19 +6,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.models.chat.client import Asked, ChatClient, Continuation, Reply
+from uniscale_integrations.models.chat.client import ChatClient, Completion, CompletionRequest, Continuation
 from uniscale_integrations.models.chat.retry import may_pass
 from uniscale_integrations.search.conversation import Conversation, Turn
 
-Ask = Callable[[Asked], Awaitable[Reply]]
+Ask = Callable[[CompletionRequest], Awaitable[Completion]]
 
 QUESTION = "Write the numbers from one to eight as words, in small letters, separated by single spaces, and nothing else."
-SAID, NEXT = "Here they come: one two three four", "five"
+PREFIX, NEXT = "Here they come: one two three four", "five"
 """A partial answer that nobody would give without being told, and the word that can only come next where it is continued."""
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
+class ContinuationProbe:
     """How a model continues an answer.
 
     Attributes:
@@ -36,7 +36,9 @@ class Probed:
     sure: bool = True
 
 
-async def probed(client: ChatClient, ask: Ask | None = None, *, stop: Sequence[str] = (), synchronous: bool = False) -> Probed:
+async def probe_continuation(
+    client: ChatClient, ask: Ask | None = None, *, stop: Sequence[str] = (), synchronous: bool = False
+) -> ContinuationProbe:
     """The surest way in which a client's model continues an answer.
 
     Args:
@@ -46,24 +48,24 @@ async def probed(client: ChatClient, ask: Ask | None = None, *, stop: Sequence[s
         synchronous: whether the client's model is asked by its synchronous methods.
     """
     ask = ask or client.complete
-    used, notes, sure = NOTHING, list[str](), True
+    usage, notes, sure = NOTHING, list[str](), True
     for way in client.continuations:
         if way is Continuation.WHOLE:
             break
         question = Conversation((Turn("user", QUESTION),), synchronous=synchronous)
-        asked = Asked(question, SAID, way, tuple(stop), max_tokens=16, temperature=0.0, step=bool(stop))
+        request = CompletionRequest(question, PREFIX, way, tuple(stop), max_tokens=16, temperature=0.0, step=bool(stop))
         try:
-            reply = await ask(asked)
+            reply = await ask(request)
         except Exception as error:
             # Providers refuse what they do not know in many ways; whatever it was, this way is closed.
             notes.append(f"{client.name} does not continue by {way}: {error}")
             sure = sure and not (may_pass(error) or isinstance(error, TimeoutError))
             continue
-        used = used.plus(reply.usage)
+        usage = usage.plus(reply.usage)
         text = reply.text.strip()
-        echoes = text.startswith(SAID)
+        echoes = text.startswith(PREFIX)
         # Whoever repeats a beginning like this one and goes on was shown it as its own; which word comes next depends on the model.
-        if (echoes and len(text) > len(SAID)) or text.lower().startswith(NEXT):
-            return Probed(way, echoes, used, tuple(notes), sure)
-        notes.append(f"{client.name} does not continue by {way}: it said {reply.text[:60]!r} after {SAID!r}")
-    return Probed(Continuation.WHOLE, False, used, tuple(notes), sure)
+        if (echoes and len(text) > len(PREFIX)) or text.lower().startswith(NEXT):
+            return ContinuationProbe(way, echoes, usage, tuple(notes), sure)
+        notes.append(f"{client.name} does not continue by {way}: it said {reply.text[:60]!r} after {PREFIX!r}")
+    return ContinuationProbe(Continuation.WHOLE, False, usage, tuple(notes), sure)

@@ -8,13 +8,13 @@ from time import time
 from typing import TypeVar
 
 from uniscale_integrations.errors import MissingExtraError
-from uniscale_integrations.models.chat.client import BrokenOff
+from uniscale_integrations.models.chat.client import InterruptedReply
 from uniscale_integrations.models.faults import status_of
 
 PASSING = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 """HTTP states after which the same request may succeed."""
 
-LONGEST_WAIT = 60.0
+MAX_WAIT = 60.0
 """Most seconds that are waited, whatever a server asks for."""
 
 Result = TypeVar("Result")
@@ -40,8 +40,8 @@ async def retrying(call: Callable[[], Awaitable[Result]], retries: int, still: C
     backoff = wait_random_exponential(multiplier=0.5, max=20.0)
 
     def wait(state: RetryCallState) -> float:
-        asked = retry_after(state.outcome.exception() if state.outcome else None)
-        return backoff(state) if asked is None else min(asked, LONGEST_WAIT)
+        seconds = retry_after(state.outcome.exception() if state.outcome else None)
+        return backoff(state) if seconds is None else min(seconds, MAX_WAIT)
 
     passing = retry_if_exception(lambda error: may_pass(error) and still())
     async for attempt in AsyncRetrying(stop=stop_after_attempt(retries + 1), wait=wait, retry=passing, reraise=True):
@@ -52,7 +52,7 @@ async def retrying(call: Callable[[], Awaitable[Result]], retries: int, still: C
 
 def may_pass(error: BaseException) -> bool:
     """Whether the same request may succeed later: a state of `PASSING`, or a connection that failed."""
-    if isinstance(error, BrokenOff):
+    if isinstance(error, InterruptedReply):
         error = error.error
     status = status_of(error)
     if status is not None:
@@ -64,14 +64,14 @@ def may_pass(error: BaseException) -> bool:
 def retry_after(error: BaseException | None) -> float | None:
     """Seconds that a server asked to wait, where it did."""
     headers = getattr(getattr(error, "response", None), "headers", None)
-    said = headers.get("retry-after") if headers is not None else None
-    if said is None:
+    header = headers.get("retry-after") if headers is not None else None
+    if header is None:
         return None
     try:
-        return max(0.0, float(said))
+        return max(0.0, float(header))
     except ValueError:
         pass
     try:
-        return max(0.0, parsedate_to_datetime(said).timestamp() - time())
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time())
     except ValueError:
         return None

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 
 from uniscale_integrations.errors import GenerationError
-from uniscale_integrations.models.chat.client import CONTINUE, Asked, Continuation, Reply
-from uniscale_integrations.models.chat.events import Gathered
+from uniscale_integrations.models.chat.client import CONTINUE, Completion, CompletionRequest, Continuation
+from uniscale_integrations.models.chat.events import CompletionBuilder
 from uniscale_integrations.models.chat.template import Render, template_render
 from uniscale_integrations.search.conversation import Turn
 
@@ -35,7 +35,7 @@ class ServerClient:
         extra: further fields of every request.
     """
 
-    abilities: frozenset[str] = frozenset()
+    capabilities: frozenset[str] = frozenset()
     stop: Sequence[str] = ()
     cuts = True
     continuations: Sequence[Continuation] = (Continuation.FLAG, Continuation.RAW, Continuation.PREFILL)
@@ -54,11 +54,11 @@ class ServerClient:
         self.name = model
         self._url, self._render, self._extra = url.rstrip("/"), render, dict(extra or {})
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
-        self._given = http
+        self._http = http
         self._renders: bool | None = None
         self._tells_log_probabilities = True
 
-    async def complete(self, asked: Asked) -> Reply:
+    async def complete(self, request: CompletionRequest) -> Completion:
         """Get one reply.
 
         Raises:
@@ -66,44 +66,46 @@ class ServerClient:
             GenerationError: what it gave is no reply, or an error of its own, or nothing tells the model's chat template.
         """
         async with self._client() as client:
-            path, body = await self._request(client, asked)
-            if not (asked.log_probabilities and self._tells_log_probabilities):
-                return await self._replied(client, path, body, asked)
-            wanted: dict[str, Any] = {"logprobs": 1} if path == "/completions" else {"logprobs": True, "top_logprobs": 1}
+            path, body = await self._request(client, request)
+            if not (request.log_probabilities and self._tells_log_probabilities):
+                return await self._completion(client, path, body, request)
+            fields: dict[str, Any] = {"logprobs": 1} if path == "/completions" else {"logprobs": True, "top_logprobs": 1}
             try:
-                return await self._replied(client, path, wanted | body, asked)
+                return await self._completion(client, path, fields | body, request)
             except httpx.HTTPStatusError as error:
                 if "logprob" not in error.response.text:
                     raise
                 self._tells_log_probabilities = False
-                return await self._replied(client, path, body, asked)
+                return await self._completion(client, path, body, request)
 
-    async def _request(self, client: httpx.AsyncClient, asked: Asked) -> tuple[str, dict[str, Any]]:
+    async def _request(self, client: httpx.AsyncClient, request: CompletionRequest) -> tuple[str, dict[str, Any]]:
         """Where a request goes, and what it says."""
         body: dict[str, Any] = {"model": self.name, **self._extra}
-        if asked.stop:
-            body["stop"] = list(asked.stop)
+        if request.stop:
+            body["stop"] = list(request.stop)
         for name in ("max_tokens", "temperature", "top_p", "seed"):
-            value = getattr(asked, name)
+            value = getattr(request, name)
             if value is not None:
                 body[name] = value
-        if asked.prefix or asked.segmenter is not None or asked.emit is not None:
+        if request.prefix or request.segmenter is not None or request.emit is not None:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
-        turns = asked.conversation.turns
-        if asked.continuation is Continuation.RAW:
-            return "/completions", body | {"prompt": await self._rendered(client, turns) + asked.prefix}
+        turns = request.conversation.turns
+        if request.continuation is Continuation.RAW:
+            return "/completions", body | {"prompt": await self._render_prompt(client, turns) + request.prefix}
         messages = [{"role": turn.role, "content": turn.text} for turn in turns]
-        if asked.prefix:
-            messages.append({"role": "assistant", "content": asked.prefix})
-            if asked.continuation is Continuation.FLAG:
+        if request.prefix:
+            messages.append({"role": "assistant", "content": request.prefix})
+            if request.continuation is Continuation.FLAG:
                 body |= CONTINUE
         return "/chat/completions", body | {"messages": messages}
 
-    async def _replied(self, client: httpx.AsyncClient, path: str, body: Mapping[str, Any], asked: Asked) -> Reply:
-        gathered, url = Gathered(asked), self._url + path
+    async def _completion(
+        self, client: httpx.AsyncClient, path: str, body: Mapping[str, Any], request: CompletionRequest
+    ) -> Completion:
+        builder, url = CompletionBuilder(request), self._url + path
         if "stream" not in body:
-            gathered.take(_json(await self._posted(client, url, body)))
-            return gathered.reply()
+            builder.take(_json(await self._post(client, url, body)))
+            return builder.reply()
         async with client.stream("POST", url, json=body, headers=self._headers) as response:
             if response.is_error:
                 await response.aread()
@@ -111,16 +113,16 @@ class ServerClient:
             if "event-stream" not in response.headers.get("content-type", ""):
                 # It does not stream, and gives everything at once.
                 await response.aread()
-                gathered.take(_json(response))
-                return gathered.reply()
+                builder.take(_json(response))
+                return builder.reply()
             async for line in response.aiter_lines():
-                name, _, told = line.partition(":")
-                if name in ("data", "error") and told.strip() not in ("", "[DONE]") and gathered.take(_event(told)):
+                name, _, data = line.partition(":")
+                if name in ("data", "error") and data.strip() not in ("", "[DONE]") and builder.take(_event(data)):
                     # What else it would say is not wanted: it stops when the connection is closed.
                     break
-        return gathered.reply()
+        return builder.reply()
 
-    async def _rendered(self, client: httpx.AsyncClient, turns: Sequence[Turn]) -> str:
+    async def _render_prompt(self, client: httpx.AsyncClient, turns: Sequence[Turn]) -> str:
         """The conversation as the model reads it."""
         if self._render is not None:
             return self._render(turns)
@@ -134,24 +136,24 @@ class ServerClient:
             if self._renders:
                 _check(response)
         response = await client.get(f"{root}/props", headers=self._headers)
-        told = _json(response) if response.is_success else None
-        template = told.get("chat_template") if isinstance(told, dict) else None
+        properties = _json(response) if response.is_success else None
+        template = properties.get("chat_template") if isinstance(properties, dict) else None
         if not template:
             raise GenerationError(f"nothing tells the chat template of {self.name} at {self._url}; give it as render=")
-        assert isinstance(told, dict)
+        assert isinstance(properties, dict)
         self._renders = False
-        self._render = template_render(template, told.get("bos_token") or "", told.get("eos_token") or "")
+        self._render = template_render(template, properties.get("bos_token") or "", properties.get("eos_token") or "")
         return self._render(turns)
 
-    async def _posted(self, client: httpx.AsyncClient, url: str, body: Mapping[str, Any]) -> httpx.Response:
+    async def _post(self, client: httpx.AsyncClient, url: str, body: Mapping[str, Any]) -> httpx.Response:
         response = await client.post(url, json=body, headers=self._headers)
         _check(response)
         return response
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
-        if self._given is not None:
-            yield self._given
+        if self._http is not None:
+            yield self._http
             return
         # A client belongs to the loop that opened it, and callers may run several.
         async with httpx.AsyncClient(timeout=600.0, verify=_certificates() if self._url.startswith("https") else False) as client:
@@ -180,8 +182,8 @@ def _json(response: httpx.Response) -> Any:
         raise GenerationError(f"{response.request.url} gave no JSON: {response.text[:80]!r}") from error
 
 
-def _event(told: str) -> Any:
+def _event(data: str) -> Any:
     try:
-        return json.loads(told)
+        return json.loads(data)
     except ValueError as error:
-        raise GenerationError(f"the server gave an event that is no JSON: {told[:80]!r}") from error
+        raise GenerationError(f"the server gave an event that is no JSON: {data[:80]!r}") from error

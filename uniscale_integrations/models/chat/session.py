@@ -12,10 +12,17 @@ from typing import Any, Protocol
 from uniscale_integrations.concurrency.threads import read_aside
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ContinuationError, RequestRefused
-from uniscale_integrations.models.chat.client import Asked, BrokenOff, ChatClient, Continuation, CutsReplies, Reply
+from uniscale_integrations.models.chat.client import (
+    ChatClient,
+    Completion,
+    CompletionRequest,
+    Continuation,
+    CutsReplies,
+    InterruptedReply,
+)
 from uniscale_integrations.models.chat.slots import Queue
 from uniscale_integrations.models.chat.stepping import Step, cut_step, stopped_step
-from uniscale_integrations.models.chat.steps import continued
+from uniscale_integrations.models.chat.steps import continuation_text
 from uniscale_integrations.models.faults import Fault, fault_of
 from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
@@ -25,7 +32,7 @@ from uniscale_integrations.search.segmenter import Segmenter, cut
 USUAL_ANSWER = 200
 """Tokens of an answer before the first one was seen."""
 
-MOST_STOPS = 4
+MAX_STOPS = 4
 """Texts that end a reply, of which some providers take no more; what lies behind the others is cut off here."""
 
 
@@ -51,7 +58,7 @@ class Owner(Protocol):
         """Have whole answers sampled from now on."""
         ...
 
-    async def ask(self, asked: Asked, queue: Queue | None = None) -> Reply:
+    async def ask(self, request: CompletionRequest, queue: Queue | None = None) -> Completion:
         """Get one reply."""
         ...
 
@@ -77,17 +84,17 @@ class ChatSession:
     ) -> None:
         self._owner, self._conversation, self._sampling = owner, conversation, sampling
         self._ends = tuple(conversation.stop or owner.client.stop)
-        self._queue, self._waited = Queue(), 0.0
+        self._queue, self._wait_seconds = Queue(), 0.0
         # What the engine says of drawing a framework's model is not held to, unless its owner has said the same.
-        said = sampling.temperature if conversation.messages is None else conversation.options.get("temperature")
-        self._alike = draws and said == 0
-        self._greedy: dict[Asked, asyncio.Future[Reply]] = {}
+        temperature = sampling.temperature if conversation.messages is None else conversation.options.get("temperature")
+        self._alike = draws and temperature == 0
+        self._greedy: dict[CompletionRequest, asyncio.Future[Completion]] = {}
         self._emit, self._draws, self._by_steps = emit, draws, by_steps
-        self._shared = NOTHING
+        self._shared_usage = NOTHING
         self._usual = USUAL_ANSWER
         self._prompt = sum(len(turn.text) for turn in conversation.turns) // 4 + 1
         self._open: list[asyncio.Task[Candidate]] = []
-        self._broken: set[PathKey] = set()
+        self._broken_paths: set[PathKey] = set()
         self._asking_whole = asyncio.Lock()
         self._refusal: RequestRefused | None = None
         self.notes: list[str] = []
@@ -98,26 +105,26 @@ class ChatSession:
         return self._conversation.synchronous
 
     @property
-    def shared(self) -> Usage:
+    def shared_usage(self) -> Usage:
         """What was spent on finding out how the model continues."""
-        return self._shared
+        return self._shared_usage
 
     @property
-    def waited(self) -> float:
+    def wait_seconds(self) -> float:
         """Seconds that were waited for a free slot, the longest wait of each round."""
-        return self._waited + self._queue.longest
+        return self._wait_seconds + self._queue.longest
 
     @property
-    def queued(self) -> str:
+    def queue_note(self) -> str:
         """That requests had to wait for a slot, where any had or still has."""
-        if not self._queue.waiting and not self.waited:
+        if not self._queue.waiting and not self.wait_seconds:
             return ""
         owner = self._owner
         return f"its requests to {owner.name} waited for others to end, since max_concurrency={owner.max_concurrency}; raise it"
 
-    def spent(self, usage: Usage) -> None:
+    def charge(self, usage: Usage) -> None:
         """Charge something to no candidate in particular."""
-        self._shared = self._shared.plus(usage)
+        self._shared_usage = self._shared_usage.plus(usage)
 
     def estimate(self, expansion: Expansion) -> Usage:
         """An answer of the usual length for each candidate, or a short step where steps are sampled."""
@@ -139,10 +146,10 @@ class ChatSession:
         try:
             if len(calls) == 1:
                 return [[await calls[0]]]
-            made = iter(await self._all(calls))
+            candidates = iter(await self._all(calls))
         finally:
-            self._waited, self._queue.longest = self.waited, 0.0
-        return [[next(made) for _ in range(wish.count)] for wish in expansions]
+            self._wait_seconds, self._queue.longest = self.wait_seconds, 0.0
+        return [[next(candidates) for _ in range(wish.count)] for wish in expansions]
 
     async def _all(self, calls: Sequence[Coroutine[Any, Any, Candidate]]) -> list[Candidate]:
         """What all calls give, in their order; the first that is refused ends the others."""
@@ -162,7 +169,7 @@ class ChatSession:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def hurry(self) -> None:
+    def finish_now(self) -> None:
         """Give up on the candidates that are not there yet."""
         for call in self._open:
             call.cancel()
@@ -175,28 +182,28 @@ class ChatSession:
 
     async def _candidate(self, wish: Expansion, index: int, way: Continuation) -> Candidate:
         whole = way is Continuation.WHOLE or wish.steps > 1 or wish.rest
-        asked, owner = self._asked(wish.path, index, way, whole), self._owner
+        request, owner = self._completion_request(wish.path, index, way, whole), self._owner
         try:
             if whole:
-                return await self._answer(wish.path, await self._replied(asked))
-            if asked.segmenter is not None:
-                step = await cut_step(self._replied, asked)
+                return await self._answer(wish.path, await self._complete(request))
+            if request.segmenter is not None:
+                step = await cut_step(self._complete, request)
             else:
-                step = await stopped_step(self._replied, asked, owner.segmenter, owner.echoes)
-        except BrokenOff as broken:
-            return self._failed(broken.error, broken.usage)
+                step = await stopped_step(self._complete, request, owner.segmenter, owner.echoes)
+        except InterruptedReply as interruption:
+            return self._failed(interruption.error, interruption.usage)
         except Exception as error:
             # A client may raise anything; the search reports it, and the exception goes to whoever asked if nothing else came.
             refused = fault_of(error) is Fault.REQUEST
-            if refused and asked.step:
+            if refused and request.step:
                 # It may be what a step adds to the request that is refused, such as a text of blanks that ends it.
                 return await self._without_steps(wish, index, error)
-            if refused and not asked.prefix:
-                said = f"{self._owner.name} refused the request: {error}"
-                raise RequestRefused(said, (said,), (error,)) from error
+            if refused and not request.prefix:
+                message = f"{self._owner.name} refused the request: {error}"
+                raise RequestRefused(message, (message,), (error,)) from error
             return self._failed(error)
         if step.broke:
-            self._broken.add(wish.path.key.child(index))
+            self._broken_paths.add(wish.path.key.child(index))
         return self._step(wish.path, step)
 
     async def _without_steps(self, wish: Expansion, index: int, error: Exception) -> Candidate:
@@ -214,14 +221,14 @@ class ChatSession:
             self._owner.falls_back()
             return candidate
         self._owner.falls_back()
-        said = f"{self._owner.name} refused to go on with an answer, and is asked for whole ones from now on: {error}"
-        return Candidate((), False, error=said, payload=ContinuationError(said))
+        message = f"{self._owner.name} refused to go on with an answer, and is asked for whole ones from now on: {error}"
+        return Candidate((), False, error=message, payload=ContinuationError(message))
 
-    async def _replied(self, asked: Asked) -> Reply:
+    async def _complete(self, request: CompletionRequest) -> Completion:
         """One reply. Greedy draws of the same request are all the same, so that one request stands for them."""
-        if not self._alike or asked.emit is not None:
-            return await self._owner.ask(asked, self._queue)
-        same = replace(asked, seed=None)
+        if not self._alike or request.emit is not None:
+            return await self._owner.ask(request, self._queue)
+        same = replace(request, seed=None)
         first = self._greedy.get(same)
         if first is None:
             first = self._greedy[same] = asyncio.ensure_future(self._owner.ask(same, self._queue))
@@ -231,19 +238,19 @@ class ChatSession:
     def _failed(self, error: Exception, usage: Usage = NOTHING) -> Candidate:
         return Candidate((), False, usage, error=f"{type(error).__name__}: {error}", payload=error)
 
-    def _asked(self, path: Path, index: int, way: Continuation, whole: bool) -> Asked:
+    def _completion_request(self, path: Path, index: int, way: Continuation, whole: bool) -> CompletionRequest:
         sampling, owner = self._sampling, self._owner
         name = f"{sampling.seed}|{path.key}|{index}"
         cuts = not whole and not owner.echoes and isinstance(owner.client, CutsReplies) and owner.client.cuts
         temperature = TEMPERATURE if sampling.temperature is None else sampling.temperature
-        return Asked(
+        return CompletionRequest(
             self._conversation,
             path.text + self._pending(path),
             way,
-            self._conversation.stop
+            self._conversation.stop if whole else (*(() if cuts else (owner.segmenter.delimiter,)), *self._ends[: MAX_STOPS - 1]),
+            self._remaining_tokens(path)
             if whole
-            else (*(() if cuts else (owner.segmenter.delimiter,)), *self._ends[: MOST_STOPS - 1]),
-            self._left(path) if whole else min(sampling.max_step_tokens, self._left(path) or sampling.max_step_tokens),
+            else min(sampling.max_step_tokens, self._remaining_tokens(path) or sampling.max_step_tokens),
             temperature if self._draws else None,
             sampling.top_p if self._draws and sampling.top_p < 1 else None,
             int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "little") >> 1 if self._draws else None,
@@ -255,14 +262,14 @@ class ChatSession:
 
     def _pending(self, path: Path) -> str:
         """What stands between a path and its next step: the delimiter that ended the last one, which no server tells."""
-        return self._owner.segmenter.delimiter if path.key in self._broken else ""
+        return self._owner.segmenter.delimiter if path.key in self._broken_paths else ""
 
-    def _left(self, path: Path) -> int | None:
+    def _remaining_tokens(self, path: Path) -> int | None:
         """How many tokens an answer may still have; those of a path are taken to have four characters each."""
         most = self._sampling.max_tokens
         return most if most is None or not path.steps else max(1, most - len(path.text) // 4)
 
-    async def _answer(self, path: Path, reply: Reply) -> Candidate:
+    async def _answer(self, path: Path, reply: Completion) -> Candidate:
         """What a reply makes of a path that it ends."""
         usage, owner, most_steps = reply.usage, self._owner, max(1, self._sampling.max_steps - path.depth)
         if not path.steps:
@@ -271,16 +278,16 @@ class ChatSession:
                 # Models also end without a word, after having thought for all of their tokens for one.
                 empty = reply.incomplete or "empty"
                 return Candidate((), True, usage, payload=reply.message, incomplete=empty)
-            if self._conversation.whole:
-                return self._made((reply.text,), True, usage, reply)
-        text = continued(path.text + self._pending(path), reply.text, owner.echoes)
+            if self._conversation.atomic:
+                return self._make((reply.text,), True, usage, reply)
+        text = continuation_text(path.text + self._pending(path), reply.text, owner.echoes)
         if text is None:
             return self._began_anew(usage)
         ended = self._pending(path) + text
         if path.steps:
             ended = self._before_stop(path.text, ended)
         steps = await read_aside(lambda text: cut(text, owner.segmenter, most_steps), ended) if ended.strip() else ()
-        return self._made(steps, True, usage, reply)
+        return self._make(steps, True, usage, reply)
 
     def _step(self, path: Path, step: Step) -> Candidate:
         """What a step makes of the path before it."""
@@ -290,19 +297,19 @@ class ChatSession:
         ended = self._before_stop(path.text, text)
         final = len(ended) < len(text) or step.ended or not step.text.strip()
         final = final or (self._owner.final is not None and self._owner.final.match(step.text.lstrip()) is not None)
-        known = None if step.log_probability is None or not ended.strip() else (step.log_probability,)
+        log_probabilities = None if step.log_probability is None or not ended.strip() else (step.log_probability,)
         # A step that is longer than steps may be goes on in the next one; but not an answer that is.
         over = self._sampling.max_tokens is not None and len(path.text + text) // 4 >= self._sampling.max_tokens
         incomplete = step.incomplete if step.incomplete != "length" or over or not ended.strip() else ""
         if incomplete and not final:
             final = True
         payload, steps = step.message, (ended,) if ended.strip() else ()
-        return Candidate(steps, final, step.usage, known, payload=payload, incomplete=incomplete if final else "")
+        return Candidate(steps, final, step.usage, log_probabilities, payload=payload, incomplete=incomplete if final else "")
 
     def _began_anew(self, usage: Usage) -> Candidate:
         self._owner.falls_back()
-        said = f"{self._owner.name} began anew instead of going on; whole answers are sampled from now on"
-        return Candidate((), False, usage, error=said, payload=ContinuationError(said))
+        message = f"{self._owner.name} began anew instead of going on; whole answers are sampled from now on"
+        return Candidate((), False, usage, error=message, payload=ContinuationError(message))
 
     def _before_stop(self, before: str, text: str) -> str:
         """A reply up to the first text that ends the answer; one may begin in what was said before."""
@@ -315,9 +322,11 @@ class ChatSession:
         longest = max(len(end) for end in self._ends if whole.startswith(end, place))
         return text[: place + (longest if place < len(before) else 0) - len(before)]
 
-    def _made(self, steps: tuple[str, ...], final: bool, usage: Usage, reply: Reply) -> Candidate:
-        known = None if reply.log_probability is None else (reply.log_probability,) * len(steps)
-        return Candidate(steps, final, usage, known, payload=reply.message, incomplete=reply.incomplete if final else "")
+    def _make(self, steps: tuple[str, ...], final: bool, usage: Usage, reply: Completion) -> Candidate:
+        log_probabilities = None if reply.log_probability is None else (reply.log_probability,) * len(steps)
+        return Candidate(
+            steps, final, usage, log_probabilities, payload=reply.message, incomplete=reply.incomplete if final else ""
+        )
 
 
 def _late(task: asyncio.Task[Candidate]) -> Candidate:

@@ -33,7 +33,7 @@ class Slots:
     Example:
         >>> async def one(slots):
         ...     queue = Queue()
-        ...     async with slots.taken(queue):
+        ...     async with slots.hold(queue):
         ...         return queue.longest
         >>> asyncio.run(one(Slots(1)))
         0.0
@@ -46,18 +46,18 @@ class Slots:
         self._lock = Lock()
 
     @asynccontextmanager
-    async def taken(self, queue: Queue) -> AsyncIterator[None]:
+    async def hold(self, queue: Queue) -> AsyncIterator[None]:
         """Hold a slot for as long as the block runs; notes in the queue how long it took to get one."""
         if self.limit is None:
             yield
             return
-        began, queue.waiting = monotonic(), queue.waiting + 1
+        start, queue.waiting = monotonic(), queue.waiting + 1
         try:
-            waited = await self._take()
+            had_to_wait = await self._take()
         finally:
             queue.waiting -= 1
-        if waited:
-            queue.longest = max(queue.longest, monotonic() - began)
+        if had_to_wait:
+            queue.longest = max(queue.longest, monotonic() - start)
         try:
             yield
         finally:

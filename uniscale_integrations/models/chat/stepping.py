@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.models.chat.client import Asked, Reply
-from uniscale_integrations.models.chat.steps import continued
+from uniscale_integrations.models.chat.client import Completion, CompletionRequest
+from uniscale_integrations.models.chat.steps import continuation_text
 from uniscale_integrations.search.segmenter import Segmenter, Unit
 
-Ask = Callable[[Asked], Awaitable[Reply]]
+Ask = Callable[[CompletionRequest], Awaitable[Completion]]
 
 MAX_REQUESTS = 64
 """Requests for one step, of which each gives a line of it; what is longer goes on in the next step."""
@@ -46,7 +46,7 @@ class Step:
     def log_probability(self) -> float | None:
         return self._sum / self._weight if self._known and self._weight else None
 
-    def took(self, reply: Reply) -> None:
+    def add(self, reply: Completion) -> None:
         """Count what a reply took."""
         self.usage, self.message = self.usage.plus(reply.usage), reply.message
         if reply.log_probability is None:
@@ -56,11 +56,11 @@ class Step:
         self._sum, self._weight = self._sum + weight * reply.log_probability, self._weight + weight
 
 
-async def cut_step(ask: Ask, asked: Asked) -> Step:
+async def cut_step(ask: Ask, request: CompletionRequest) -> Step:
     """The next step from a client that ends its replies where steps end."""
-    reply, step = await ask(asked), Step()
-    step.took(reply)
-    text = continued(asked.prefix, reply.text)
+    reply, step = await ask(request), Step()
+    step.add(reply)
+    text = continuation_text(request.prefix, reply.text)
     if text is None:
         step.anew = True
     else:
@@ -68,7 +68,7 @@ async def cut_step(ask: Ask, asked: Asked) -> Step:
     return step
 
 
-async def stopped_step(ask: Ask, asked: Asked, segmenter: Segmenter, echoes: bool) -> Step:
+async def stopped_step(ask: Ask, request: CompletionRequest, segmenter: Segmenter, echoes: bool) -> Step:
     """The next step from a client whose replies end at the delimiter, the first of the texts that end them.
 
     A reply may end there because a line does, or because the answer does; which one shows with the next request alone. So a step has no
@@ -76,15 +76,15 @@ async def stopped_step(ask: Ask, asked: Asked, segmenter: Segmenter, echoes: boo
     """
     step, unit, delimiter = Step(), segmenter.begin(), segmenter.delimiter
     for _ in range(MAX_REQUESTS):
-        further = replace(asked, prefix=asked.prefix + step.text + (delimiter if step.broke else ""))
+        further = replace(request, prefix=request.prefix + step.text + (delimiter if step.broke else ""))
         reply = await ask(further)
-        step.took(reply)
-        text = continued(further.prefix, reply.text, echoes)
+        step.add(reply)
+        text = continuation_text(further.prefix, reply.text, echoes)
         if text is not None and not text.strip() and reply.ended and further.prefix:
             # The end of the answer looks the same as a blank line: what comes is seen where no delimiter ends the reply.
-            reply = await ask(replace(further, stop=asked.stop[1:]))
-            step.took(reply)
-            text = continued(further.prefix, reply.text, echoes)
+            reply = await ask(replace(further, stop=request.stop[1:]))
+            step.add(reply)
+            text = continuation_text(further.prefix, reply.text, echoes)
             if text is not None and not text.strip():
                 step.ended = True
                 return step

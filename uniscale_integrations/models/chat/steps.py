@@ -6,7 +6,7 @@ LONG_ENOUGH = 8
 """Characters of a first line that nobody says twice by chance."""
 
 
-def continued(prefix: str, reply: str, echoes: bool = False) -> str | None:
+def continuation_text(prefix: str, reply: str, echoes: bool = False) -> str | None:
     r"""What a reply adds to a partial answer.
 
     Some servers say the partial answer again before they go on, so that at the end of an answer the reply is that and nothing else. Some
@@ -21,22 +21,22 @@ def continued(prefix: str, reply: str, echoes: bool = False) -> str | None:
         the addition, or `None` where the model began anew.
 
     Example:
-        >>> continued("3 + 4 = 7\n", "3 + 4 = 7\n\nAnswer: 7"), continued("3 + 4 = 7\n", "First, 3 + 4 = 7.")
+        >>> continuation_text("3 + 4 = 7\n", "3 + 4 = 7\n\nAnswer: 7"), continuation_text("3 + 4 = 7\n", "First, 3 + 4 = 7.")
         ('\nAnswer: 7', 'First, 3 + 4 = 7.')
-        >>> continued("3 + 4 = 7\n", "3 + 4 = 7\n", echoes=True)
+        >>> continuation_text("3 + 4 = 7\n", "3 + 4 = 7\n", echoes=True)
         ''
-        >>> continued("First, 3 + 4 = 7.\nThen 7 - 2 = 5.\n", "First, 3 + 4 = 7.") is None
+        >>> continuation_text("First, 3 + 4 = 7.\nThen 7 - 2 = 5.\n", "First, 3 + 4 = 7.") is None
         True
     """
-    before, told = prefix.strip(), reply.strip()
+    before, reply_text = prefix.strip(), reply.strip()
     if not before:
         return reply
     if echoes:
-        return _after(prefix, reply) if told.startswith(before) else None
+        return _after(prefix, reply) if reply_text.startswith(before) else None
     first = before.splitlines()[0].strip()
     # A short first line, such as a number, may well be said again.
-    anew = len(first) >= LONG_ENOUGH and told.startswith(first)
-    if told.startswith(before) and (told != before or not anew or "\n" in before):
+    anew = len(first) >= LONG_ENOUGH and reply_text.startswith(first)
+    if reply_text.startswith(before) and (reply_text != before or not anew or "\n" in before):
         # What begins anew and ends with its first line cannot be all of several.
         return _after(prefix, reply)
     return None if anew else reply

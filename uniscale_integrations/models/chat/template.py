@@ -41,11 +41,11 @@ def template_render(template: str, bos: str = "", eos: str = "") -> Render:
 
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
     environment.globals["raise_exception"] = refuse
-    compiled = environment.from_string(template)
+    template_object = environment.from_string(template)
 
     def render(turns: Sequence[Turn]) -> str:
         messages = [{"role": turn.role, "content": turn.text} for turn in turns]
-        return compiled.render(messages=messages, add_generation_prompt=True, bos_token=bos, eos_token=eos)
+        return template_object.render(messages=messages, add_generation_prompt=True, bos_token=bos, eos_token=eos)
 
     return render
 

@@ -44,7 +44,7 @@ class Batch(Protocol):
         """The cache of one node, without its last so many tokens."""
         ...
 
-    def moved(self, new: Sequence[int] = ()) -> Sequence[float]:
+    def traffic_tokens(self, new: Sequence[int] = ()) -> Sequence[float]:
         """Tokens whose keys and values the next pass reads for each node: those of its cache, a part only where nodes share them.
 
         Args:

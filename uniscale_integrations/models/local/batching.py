@@ -65,19 +65,19 @@ class SharedBatches(Generic[Question, Reply]):
         with self._lock:
             if ticket.done:
                 return
-            taken: list[_Ticket[Question, Reply]] = []
+            tickets: list[_Ticket[Question, Reply]] = []
             while self._waiting:
-                taken.append(self._waiting.popleft())
-            if not taken:
+                tickets.append(self._waiting.popleft())
+            if not tickets:
                 return
             try:
-                replies = self._serve([one.question for one in taken])
+                replies = self._serve([one.question for one in tickets])
             except Exception as error:
                 # Whatever went wrong belongs to every request of the batch, and each raises it to its own caller.
-                for one in taken:
+                for one in tickets:
                     one.error, one.done = error, True
                 return
-            for one, reply in zip(taken, replies, strict=True):
+            for one, reply in zip(tickets, replies, strict=True):
                 if isinstance(reply, Exception):
                     one.error = reply
                 else:

@@ -23,7 +23,7 @@ from uniscale_integrations.models.local.draw import draw
 from uniscale_integrations.models.local.oom_retry import in_parts
 from uniscale_integrations.models.local.read import First
 from uniscale_integrations.models.local.state import PathState
-from uniscale_integrations.models.local.vocabulary import Spelled, Vocabulary
+from uniscale_integrations.models.local.vocabulary import Spelling, Vocabulary
 from uniscale_integrations.search.ports import TEMPERATURE, Sampling
 from uniscale_integrations.search.segmenter import Segmenter, Unit
 from uniscale_integrations.search.streams import uniforms
@@ -57,11 +57,11 @@ class Start:
         last: that token, which is fed first.
         answer: ids of all tokens after the question.
         text: of the path.
-        spelled: which of the tokens the text is made of.
+        spelling: which of the tokens the text is made of.
         steps: most steps to sample.
         rest: whether the last of them is the rest of the answer.
         sampling: temperature, lengths, seed.
-        stopped: set when the caller no longer wants it.
+        stop_event: set when the caller no longer wants it.
         stop: texts that end the answer and are not part of it.
         show: takes what is drawn, piece by piece.
         first: what follows the last token, where that is known and need not be fed.
@@ -71,11 +71,11 @@ class Start:
     last: int
     answer: Sequence[int]
     text: str
-    spelled: Spelled
+    spelling: Spelling
     steps: int
     rest: bool
     sampling: Sampling
-    stopped: Event
+    stop_event: Event
     stop: Sequence[str] = ()
     show: Show | None = None
     first: First | None = None
@@ -88,15 +88,15 @@ class Strand:
     Attributes:
         text: of the path and the finished steps.
         answer: ids of the path and all that was drawn.
-        spelled: which of them the text and `said` are made of.
+        spelling: which of them the text and `step_text` are made of.
         unit: the step being drawn, as the segmenter reads it.
-        drawn: how many tokens were.
+        draws: how many tokens were.
         steps: the finished ones.
         step: ids of the one being drawn.
-        said: its text so far.
+        step_text: its text so far.
         piece: the part of that after its last delimiter.
         mark: where in it the unit begins; in the last step there are several.
-        begun: what was spelled at its beginning.
+        spelling_before: what was spelled at its beginning.
         log_probabilities: mean log-probability of the tokens of each step.
         step_log_probability: sum over the tokens of the step being drawn.
         final: whether the answer is over.
@@ -107,15 +107,15 @@ class Strand:
 
     text: str
     answer: list[int]
-    spelled: Spelled
+    spelling: Spelling
     unit: Unit
-    drawn: int = 0
+    draws: int = 0
     steps: list[str] = field(default_factory=list)
     step: list[int] = field(default_factory=list)
-    said: str = ""
+    step_text: str = ""
     piece: str = ""
     mark: int = 0
-    begun: Spelled = Spelled()
+    spelling_before: Spelling = Spelling()
     log_probabilities: list[float] = field(default_factory=list)
     step_log_probability: float = 0.0
     final: bool = False
@@ -136,7 +136,7 @@ class Strand:
     def take(self, token: int, log_probability: float, start: Start, decoder: Decoder) -> bool:
         """Add a drawn token; returns whether nothing more is to be drawn."""
         vocabulary, sampling = decoder.vocabulary, start.sampling
-        self.drawn += 1
+        self.draws += 1
         self.poisoned = self.poisoned or math.isnan(log_probability)
         if token in vocabulary.ends:
             self.final = True
@@ -167,46 +167,48 @@ class Strand:
     def end_step(self, decoder: Decoder) -> None:
         """Turn the tokens since the last step's end into a step; a character still incomplete is left to the next one."""
         self._spell(decoder)
-        if self.said.strip():
-            self.steps.append(self.said)
+        if self.step_text.strip():
+            self.steps.append(self.step_text)
             self.log_probabilities.append(self.step_log_probability / len(self.step))
-            self.text += self.said
-            self.begun = self.spelled
-            if decoder.final_step is not None and decoder.final_step.search(self.said):
+            self.text += self.step_text
+            self.spelling_before = self.spelling
+            if decoder.final_step is not None and decoder.final_step.search(self.step_text):
                 self.final = True
         else:
             self.blank = len(self.step)
         self.step, self.step_log_probability = [], 0.0
-        self.said, self.piece, self.unit, self.mark = "", "", decoder.segmenter.begin(), 0
+        self.step_text, self.piece, self.unit, self.mark = "", "", decoder.segmenter.begin(), 0
 
     def _next_unit(self, decoder: Decoder) -> bool:
         """Read on in the last step, which holds all units that are left; returns whether the answer is over."""
-        self.final = decoder.final_step is not None and decoder.final_step.search(self.said[self.mark :]) is not None
-        self.unit, self.mark = decoder.segmenter.begin(), len(self.said)
+        self.final = decoder.final_step is not None and decoder.final_step.search(self.step_text[self.mark :]) is not None
+        self.unit, self.mark = decoder.segmenter.begin(), len(self.step_text)
         return self.final
 
     def _speaks(self, decoder: Decoder, start: Start) -> bool:
         """Whether the step being drawn says anything yet."""
-        if not self.said.strip():
+        if not self.step_text.strip():
             self._spell(decoder, start)
-        return bool(self.said.strip())
+        return bool(self.step_text.strip())
 
     def _spell(self, decoder: Decoder, start: Start | None = None) -> bool:
         """Take up the text of what was drawn last; returns whether a step is complete with it."""
-        added, self.spelled = decoder.vocabulary.spell(self.answer, self.spelled)
-        before = len(self.text) + len(self.said)
-        self.said += added
+        addition, self.spelling = decoder.vocabulary.spell(self.answer, self.spelling)
+        before = len(self.text) + len(self.step_text)
+        self.step_text += addition
         if start is not None and start.stop:
             longest = max(map(len, start.stop))
             ends = [
-                place for end in start.stop if (place := self.said.find(end, max(0, len(self.said) - len(added) - longest))) >= 0
+                place
+                for end in start.stop
+                if (place := self.step_text.find(end, max(0, len(self.step_text) - len(addition) - longest))) >= 0
             ]
             if ends:
-                self.said, self.final = self.said[: min(ends)], True
-                added = self.said[before - len(self.text) :]
-        if start is not None and start.show is not None and added:
-            start.show(before, added)
-        self.piece += added
+                self.step_text, self.final = self.step_text[: min(ends)], True
+                addition = self.step_text[before - len(self.text) :]
+        if start is not None and start.show is not None and addition:
+            start.show(before, addition)
+        self.piece += addition
         delimiter = decoder.segmenter.delimiter
         while not self.unit.complete and delimiter in self.piece:
             piece, _, self.piece = self.piece.partition(delimiter)
@@ -220,7 +222,7 @@ class Strand:
         if self.final and not self.text.strip():
             return "the model ended the text without saying anything"
         if not self.final and not self.steps:
-            return f"the model drew {self.drawn} tokens and none of them says anything"
+            return f"the model drew {self.draws} tokens and none of them says anything"
         return None
 
 
@@ -238,8 +240,8 @@ class Row:
         after: its cache once it is done, without its last token; `None` where it cannot go on.
         numbers: the uniform numbers of the step being drawn.
         share: its part of the passes so far.
-        seen: tokens that all those it needed saw, in sum.
-        drawn: tokens drawn so far, one for every pass that it needed.
+        context_tokens: tokens that all those it needed saw, in sum.
+        draws: tokens drawn so far, one for every pass that it needed.
     """
 
     start: Start | None
@@ -251,8 +253,8 @@ class Row:
     after: PathState | None = None
     numbers: Sequence[float] = ()
     share: Share = NO_SHARE
-    seen: int = 0
-    drawn: int = 0
+    context_tokens: int = 0
+    draws: int = 0
 
     def begin_step(self, sampling: Sampling, text: str, count: int = 0) -> None:
         """Take up the random stream of the step to come, or more of it."""
@@ -268,8 +270,8 @@ class Row:
 
     def settle(self, shape: ModelShape) -> None:
         """Put what was spent on the bill, and start counting anew."""
-        self.usage = self.usage.plus(tokens_usage(shape, self.share, drawn=self.drawn, seen=self.seen))
-        self.share, self.seen, self.drawn = NO_SHARE, 0, 0
+        self.usage = self.usage.plus(tokens_usage(shape, self.share, samples=self.draws, context_tokens=self.context_tokens))
+        self.share, self.context_tokens, self.draws = NO_SHARE, 0, 0
 
 
 @dataclass(slots=True, eq=False)
@@ -293,10 +295,10 @@ def decode_in_parts(decoder: Decoder, rows: Sequence[Row], max_rows: int, note: 
     """
 
     def retry(part: list[Row]) -> list[Row]:
-        left = [row for row in part if row.strand is None]
-        for row in left:
+        remaining = [row for row in part if row.strand is None]
+        for row in remaining:
             row.settle(decoder.shape)
-        return left
+        return remaining
 
     def fail(row: Row, error: str) -> None:
         row.settle(decoder.shape)
@@ -315,13 +317,13 @@ def decode(decoder: Decoder, rows: Sequence[Row]) -> None:
     logits = torch.stack([first.logits for first in firsts]) if known else None
     while nodes:
         if logits is None:
-            moved = batch.moved()
+            traffic = batch.traffic_tokens()
             logits = batch.step([node.token for node in nodes])
-            _pay(nodes, moved)
+            _pay(nodes, traffic)
         else:
             # What its pass took was counted with the question.
             for row in rows:
-                row.drawn += 1
+                row.draws += 1
         places = torch.tensor([place for place, node in enumerate(nodes) for _ in node.rows])
         tokens, log_probabilities = draw(
             logits,
@@ -333,14 +335,14 @@ def decode(decoder: Decoder, rows: Sequence[Row]) -> None:
             torch.tensor([node.start.sampling.top_p for node in nodes], dtype=torch.float64),
         )
         logits = None
-        drawn = iter(zip(tokens.tolist(), log_probabilities.tolist(), strict=True))
+        samples = iter(zip(tokens.tolist(), log_probabilities.tolist(), strict=True))
         parents: list[int] = []
         going: list[_Node] = []
         for place, node in enumerate(nodes):
-            for child, log_probability in _branches(node, [next(drawn) for _ in node.rows]):
+            for child, log_probability in _branches(node, [next(samples) for _ in node.rows]):
                 start, strand = child.start, child.strand
-                full = start.state.length + strand.drawn + 3 > decoder.context
-                if strand.take(child.token, log_probability, start, decoder) or full or start.stopped.is_set():
+                full = start.state.length + strand.draws + 3 > decoder.context
+                if strand.take(child.token, log_probability, start, decoder) or full or start.stop_event.is_set():
                     _leave(decoder, child, batch, place, full)
                     continue
                 if not strand.step:
@@ -364,31 +366,36 @@ def _nodes(decoder: Decoder, rows: Sequence[Row]) -> list[_Node]:
         start = row.start
         assert start is not None
         if id(start) not in nodes:
-            strand = Strand(start.text, list(start.answer), start.spelled, decoder.segmenter.begin(), begun=start.spelled)
+            strand = Strand(
+                start.text, list(start.answer), start.spelling, decoder.segmenter.begin(), spelling_before=start.spelling
+            )
             nodes[id(start)] = _Node(start, strand, start.last, [])
         nodes[id(start)].rows.append(row)
         row.begin_step(start.sampling, start.text)
     return list(nodes.values())
 
 
-def _pay(nodes: Sequence[_Node], moved: Sequence[float]) -> None:
+def _pay(nodes: Sequence[_Node], traffic: Sequence[float]) -> None:
     """Share out one pass: among its nodes, and a node's part among the candidates that it stands for."""
-    for node, cached in zip(nodes, moved, strict=True):
+    for node, cached_tokens in zip(nodes, traffic, strict=True):
         part = 1 / len(node.rows)
-        seen = node.start.state.length + 1 + node.strand.drawn
+        context_tokens = node.start.state.length + 1 + node.strand.draws
         for row in node.rows:
             share = row.share
             row.share = Share(
-                share.tokens + part, share.seen + part * seen, share.passes + part / len(nodes), share.moved + part * (cached + 1)
+                share.tokens + part,
+                share.context_tokens + part * context_tokens,
+                share.passes + part / len(nodes),
+                share.traffic_tokens + part * (cached_tokens + 1),
             )
-            row.seen += seen
-            row.drawn += 1
+            row.context_tokens += context_tokens
+            row.draws += 1
 
 
-def _branches(node: _Node, drawn: Sequence[tuple[int, float]]) -> list[tuple[_Node, float]]:
+def _branches(node: _Node, samples: Sequence[tuple[int, float]]) -> list[tuple[_Node, float]]:
     """A node's candidates by the token that they drew, with its log-probability."""
     groups: dict[int, tuple[list[Row], float]] = {}
-    for row, (token, log_probability) in zip(node.rows, drawn, strict=True):
+    for row, (token, log_probability) in zip(node.rows, samples, strict=True):
         groups.setdefault(token, ([], log_probability))[0].append(row)
     strands = [node.strand, *(node.strand.fork() for _ in range(len(groups) - 1))]
     return [
@@ -402,7 +409,7 @@ def _leave(decoder: Decoder, node: _Node, batch: Batch, place: int, full: bool) 
     strand, start = node.strand, node.start
     if strand.step:
         strand.end_step(decoder)
-    if full and not strand.final and strand.steps and not start.stopped.is_set():
+    if full and not strand.final and strand.steps and not start.stop_event.is_set():
         strand.cut_off("length")
     error, after = strand.complaint(), None
     if error is None and not strand.final and not full:

@@ -23,7 +23,7 @@ def draw(logits: Tensor, nodes: Tensor, uniforms: Tensor, temperatures: Tensor, 
     log_probabilities = torch.log_softmax(logits, dim=-1)
     greedy = temperatures == 0
     if bool(greedy.all()):
-        chosen = log_probabilities.argmax(dim=-1)[nodes]
+        choice = log_probabilities.argmax(dim=-1)[nodes]
     else:
         weights = torch.softmax(logits / temperatures.masked_fill(greedy, 1.0)[:, None], dim=-1)
         if bool((top_ps < 1).any()):
@@ -32,14 +32,14 @@ def draw(logits: Tensor, nodes: Tensor, uniforms: Tensor, temperatures: Tensor, 
         total = cumulative[:, -1:]
         # A product that rounds up to the total would point behind the last token that has any weight.
         targets = (uniforms[:, None] * total).minimum(total.nextafter(torch.zeros_like(total)))
-        chosen = torch.searchsorted(cumulative, targets, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
+        choice = torch.searchsorted(cumulative, targets, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
         if bool(greedy.any()):
-            chosen = torch.where(greedy[nodes], log_probabilities.argmax(dim=-1)[nodes], chosen)
-    return chosen, log_probabilities[nodes, chosen]
+            choice = torch.where(greedy[nodes], log_probabilities.argmax(dim=-1)[nodes], choice)
+    return choice, log_probabilities[nodes, choice]
 
 
 def _nucleus(weights: Tensor, top_ps: Tensor) -> Tensor:
-    ordered, order = weights.sort(dim=-1, descending=True)
-    beyond = ordered.cumsum(dim=-1) - ordered >= top_ps[:, None]
+    descending, order = weights.sort(dim=-1, descending=True)
+    beyond = descending.cumsum(dim=-1) - descending >= top_ps[:, None]
     beyond[:, 0] = False
-    return weights.scatter(-1, order, ordered.masked_fill(beyond, 0.0))
+    return weights.scatter(-1, order, descending.masked_fill(beyond, 0.0))

@@ -72,16 +72,16 @@ class Forest:
         self._keys, self._values = (
             part.new_zeros((len(part), len(self._prefixes), self._end + room, *part.shape[2:])) for part in empty
         )
-        seen = torch.zeros((len(self._prefixes), self._end), dtype=torch.bool)
+        mask = torch.zeros((len(self._prefixes), self._end), dtype=torch.bool)
         for group, state in enumerate(self._prefixes):
             place = self._end - state.length
-            seen[group, place:] = True
+            mask[group, place:] = True
             for keys, values in state.segments:
                 end = place + keys.shape[1]
                 self._keys[:, group, place:end] = keys
                 self._values[:, group, place:end] = values
                 place = end
-        self._seen = seen[self._groups]
+        self._visible = mask[self._groups]
         """What each node sees of its group's buffer, shape (nodes, end)."""
 
     def step(self, tokens: Sequence[int]) -> Tensor:
@@ -100,7 +100,7 @@ class Forest:
     def branch(self, nodes: Sequence[int]) -> None:
         self._groups = [self._groups[node] for node in nodes]
         self._positions = [self._positions[node] for node in nodes]
-        self._seen = self._seen[list(nodes)]
+        self._visible = self._visible[list(nodes)]
         live = sorted(set(self._groups))
         if 2 * len(live) <= len(self._prefixes):
             self._forget_all_but(live)
@@ -109,11 +109,11 @@ class Forest:
 
     def state(self, node: int, without: int = 0) -> PathState:
         group = self._groups[node]
-        places = (self._seen[node, self._prefix :].nonzero()[:, 0] + self._prefix).to(self._keys.device)
+        places = (self._visible[node, self._prefix :].nonzero()[:, 0] + self._prefix).to(self._keys.device)
         new = Segment(self._keys[:, group].index_select(1, places), self._values[:, group].index_select(1, places))
         return self._prefixes[group].then(new).without(without)
 
-    def moved(self, new: Sequence[int] = ()) -> Sequence[float]:
+    def traffic_tokens(self, new: Sequence[int] = ()) -> Sequence[float]:
         if new and self._wasteful(new):
             return [float(length) for length in self._positions]
         sharing = Counter(self._groups)
@@ -128,17 +128,17 @@ class Forest:
         nodes, groups = len(new), len(self._prefixes)
         if groups == nodes:
             return False
-        fed = [0] * groups
+        widths = [0] * groups
         for tokens, group in zip(new, self._groups, strict=True):
-            fed[group] += tokens
-        width, most, longest = max(fed), max(new), max(self._positions)
+            widths[group] += tokens
+        width, most, longest = max(widths), max(new), max(self._positions)
         return groups * width * (self._end + width) > WASTE * nodes * most * (longest + most)
 
     def _alike(self) -> list[int]:
         """For each node the first that sees the same, with which it can share a group; itself where that would waste as much."""
         first: dict[tuple[int, bytes], int] = {}
-        seen = [(group, row.numpy().tobytes()) for group, row in zip(self._groups, self._seen, strict=True)]
-        alike = [first.setdefault(key, node) for node, key in enumerate(seen)]
+        keys = [(group, row.numpy().tobytes()) for group, row in zip(self._groups, self._visible, strict=True)]
+        alike = [first.setdefault(key, node) for node, key in enumerate(keys)]
         together = Counter(alike)
         if len(together) * max(together.values()) > WASTE * len(alike):
             return list(range(len(alike)))
@@ -190,13 +190,13 @@ class Forest:
         where = torch.tensor([group * width + place for group, place in cells])
         owners = torch.full((groups * width,), -1).index_copy_(0, where, torch.tensor(nodes))
         token_of = torch.zeros(groups * width, dtype=torch.int64).index_copy_(0, where, torch.arange(len(where)))
-        old = self._seen[owners.clamp(min=0)].view(groups, width, -1)
+        old = self._visible[owners.clamp(min=0)].view(groups, width, -1)
         by_group = owners.view(groups, width)
         # Among the new tokens, one sees those of its own node up to itself; an empty cell sees itself, so that nothing is not a number.
         new = (by_group[:, :, None] == by_group[:, None, :]).tril()
         visible = torch.cat([old, new], dim=-1)
         last = dict(zip(nodes, where.tolist(), strict=True))
-        self._seen = visible.flatten(0, 1)[[last[node] for node in range(len(last))]]
+        self._visible = visible.flatten(0, 1)[[last[node] for node in range(len(last))]]
         mask = torch.zeros(visible.shape, dtype=self._keys.dtype).masked_fill_(~visible, float("-inf"))
         device = self._keys.device
         return Grid(groups, width, where.to(device), token_of.to(device)), mask[:, None]
@@ -222,7 +222,7 @@ def batches_for(model: PreTrainedModel) -> OpenBatch:
     """
     with torch.inference_mode():
         try:
-            expected = _probe(model, Rows)
+            reference = _probe(model, Rows)
         except RuntimeError as error:
             if out_of_memory(error):
                 raise
@@ -235,7 +235,7 @@ def batches_for(model: PreTrainedModel) -> OpenBatch:
         model.set_attn_implementation(NAME)
         alike = False
         try:
-            alike = torch.allclose(_probe(model, Forest), expected, rtol=0, atol=TOLERANCE.get(model.dtype, 0.05))
+            alike = torch.allclose(_probe(model, Forest), reference, rtol=0, atol=TOLERANCE.get(model.dtype, 0.05))
         except Exception as error:
             # A model that does not hand extra arguments on to its attention, or makes something of its own of the mask, may raise
             # anything; rows serve it. A lack of memory is not its fault.
@@ -254,6 +254,6 @@ def _probe(model: PreTrainedModel, kind: OpenBatch) -> Tensor:
     start.read([[1 % size, 2 % size, 3 % size]])
     common = start.state(0)
     texts = [[4 % size, 5 % size], [5 % size], [3 % size, 2 % size]]
-    read = kind(model, [common, common, root], 2).read(texts, lambda output: output[0])
-    values = torch.cat([values.flatten() for values in read]).float()
+    outputs = kind(model, [common, common, root], 2).read(texts, lambda output: output[0])
+    values = torch.cat([values.flatten() for values in outputs]).float()
     return values / values.abs().max()

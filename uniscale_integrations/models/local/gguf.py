@@ -22,7 +22,7 @@ FORMAT = 2
 """Of the folders that are made; those of an earlier one are made anew."""
 
 
-def converted(file: Path, notify: Notify = lambda message: None) -> Path:
+def convert(file: Path, notify: Notify = lambda message: None) -> Path:
     """The folder with the weights of a GGUF file, made on first use.
 
     The folder's name stands for the file's size and time of change, so a changed file is converted again. The folder appears only when
@@ -37,8 +37,8 @@ def converted(file: Path, notify: Notify = lambda message: None) -> Path:
         MissingExtraError: the package that reads such files is not installed.
     """
     status = file.stat()
-    known = f"{FORMAT}|{file.resolve()}|{status.st_size}|{status.st_mtime_ns}"
-    mark = blake2b(known.encode(), digest_size=8).hexdigest()
+    identity = f"{FORMAT}|{file.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+    mark = blake2b(identity.encode(), digest_size=8).hexdigest()
     target = home() / "gguf" / f"{file.stem}-{mark}"
     if (target / "config.json").exists():
         return target
@@ -71,10 +71,10 @@ def _convert(file: Path, folder: Path) -> None:
 
 def _save(model: PreTrainedModel, folder: Path) -> None:
     """Weights and configuration by hand: a model loaded from GGUF counts as quantised and refuses to save itself."""
-    seen: dict[int, str] = {}
+    names: dict[int, str] = {}
     weights = {}
     for name, tensor in model.state_dict().items():
-        if seen.setdefault(tensor.data_ptr(), name) == name:
+        if names.setdefault(tensor.data_ptr(), name) == name:
             weights[name] = tensor.contiguous()
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     if hasattr(model.config, "quantization_config"):

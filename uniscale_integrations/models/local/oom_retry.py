@@ -25,18 +25,18 @@ def out_of_memory(error: BaseException) -> bool:
 
 def in_parts(
     items: Sequence[Item],
-    most: int,
+    limit: int,
     work: Callable[[list[Item]], None],
     *,
     retry: Callable[[list[Item]], list[Item]],
     fail: Callable[[Item, str], None],
     note: Callable[[int, int], None],
 ) -> int:
-    """Work on parts of at most `most` items; one that does not fit into memory is halved, a single item that does not fit fails.
+    """Work on parts of at most `limit` items; one that does not fit into memory is halved, a single item that does not fit fails.
 
     Args:
         items: what to do.
-        most: the largest part to try.
+        limit: the largest part to try.
         work: does a part, all of it in one batch.
         retry: told a part that did not fit; returns those of it that are still to be done.
         fail: told the item that does not even fit alone, and why.
@@ -47,7 +47,7 @@ def in_parts(
     """
     waiting = list(items)
     while waiting:
-        part, waiting = waiting[:most], waiting[most:]
+        part, waiting = waiting[:limit], waiting[limit:]
         try:
             work(part)
         except (MemoryError, RuntimeError) as error:
@@ -56,7 +56,7 @@ def in_parts(
             if len(part) == 1:
                 fail(part[0], f"out of memory with a single row: {error}")
                 continue
-            most = len(part) // 2
-            note(len(part), most)
+            limit = len(part) // 2
+            note(len(part), limit)
             waiting = [*retry(part), *waiting]
-    return most
+    return limit

@@ -71,17 +71,17 @@ def read_in_parts(
     """
 
     def read_whole(reading: Reading) -> None:
-        count, kept = len(reading.tokens), list[Tensor]()
+        count, logits = len(reading.tokens), list[Tensor]()
         reading.usage = reading.usage.plus(row_usages(shape, [count], [0], prompt=[count])[0])
         batch = open_batch(model, [reading.root], count)
 
         def keep(output: Any) -> Tensor:
-            kept.append(output.logits[0, -1])
+            logits.append(output.logits[0, -1])
             return torch.zeros((1, count))
 
         batch.read([reading.tokens], keep, logits_to_keep=1)
         whole = batch.state(0)
-        reading.after, reading.first = whole.without(1), First(whole, kept[0])
+        reading.after, reading.first = whole.without(1), First(whole, logits[0])
 
     def read(part: list[Reading]) -> None:
         if len(part) == 1 and part[0].hurried:
@@ -97,9 +97,9 @@ def read_in_parts(
         for node, reading in enumerate(part):
             reading.after = batch.state(node)
 
-    unread = [reading for reading in dict.fromkeys(readings) if reading.after is None and reading.error is None]
-    for reading in unread:
+    pending = [reading for reading in dict.fromkeys(readings) if reading.after is None and reading.error is None]
+    for reading in pending:
         if len(reading.tokens) == 1:
             reading.after, reading.usage = reading.root, Usage(prompt_tokens=1.0)
-    longer = [reading for reading in unread if reading.after is None]
+    longer = [reading for reading in pending if reading.after is None]
     return in_parts(longer, max_rows, read, retry=lambda part: part, fail=Reading.fail, note=note)

@@ -87,7 +87,7 @@ class Rows:
         keys, values = (buffer[:, node, :, new].transpose(1, 2).contiguous() for buffer in (self._keys, self._values))
         return prefix.then(Segment(keys, values)).without(without)
 
-    def moved(self, new: Sequence[int] = ()) -> Sequence[float]:
+    def traffic_tokens(self, new: Sequence[int] = ()) -> Sequence[float]:
         return [float(self._length - start) for start in self._starts.tolist()]
 
     def _forward(self, tokens: Tensor, lengths: Tensor | None, options: dict[str, Any]) -> Any:

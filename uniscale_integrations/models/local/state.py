@@ -38,13 +38,13 @@ class PathState:
     def without(self, tokens: int) -> PathState:
         """This path without its last so many tokens."""
         segments = list(self.segments)
-        left = tokens
-        while left:
+        remaining = tokens
+        while remaining:
             keys, values = segments.pop()
-            kept = max(0, keys.shape[1] - left)
-            left -= keys.shape[1] - kept
-            if kept or not segments:
-                segments.append(Segment(keys[:, :kept], values[:, :kept]))
+            length = max(0, keys.shape[1] - remaining)
+            remaining -= keys.shape[1] - length
+            if length or not segments:
+                segments.append(Segment(keys[:, :length], values[:, :length]))
         return PathState(tuple(segments), self.length - tokens)
 
 
@@ -56,9 +56,9 @@ def empty_state(model: PreTrainedModel) -> PathState:
     """
     config = model.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    unknown = kinds - {"full_attention", "sliding_attention", "chunked_attention"}
-    if unknown or getattr(model, "_is_stateful", False):
-        kind = ", ".join(sorted(unknown)) or "recurrent"
+    unsupported_kinds = kinds - {"full_attention", "sliding_attention", "chunked_attention"}
+    if unsupported_kinds or getattr(model, "_is_stateful", False):
+        kind = ", ".join(sorted(unsupported_kinds)) or "recurrent"
         raise GenerationError(
             f"{type(model).__name__} has {kind} layers, whose state cannot be kept per path; use a model with attention alone"
         )

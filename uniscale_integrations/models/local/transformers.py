@@ -22,7 +22,7 @@ from uniscale_integrations.models.local.decode import Decoder, Row, Start, decod
 from uniscale_integrations.models.local.forest import batches_for
 from uniscale_integrations.models.local.read import Reading, read_in_parts
 from uniscale_integrations.models.local.state import PathState, context_length, empty_state
-from uniscale_integrations.models.local.vocabulary import Spelled, Vocabulary, prompt_ids
+from uniscale_integrations.models.local.vocabulary import Spelling, Vocabulary, prompt_ids
 from uniscale_integrations.models.task import Task
 from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
@@ -88,7 +88,7 @@ class TransformersModel:
         self.decoder = Decoder(self.model, batches_for(self.model), self.shape, vocabulary, task.segmenter, pattern, self.context)
         self.batches = SharedBatches(self._serve)
 
-    abilities: frozenset[str] = frozenset()
+    capabilities: frozenset[str] = frozenset()
     """Of what conversations may need: nothing beside text."""
 
     @property
@@ -98,8 +98,8 @@ class TransformersModel:
 
     def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
         """What one sample of `answer_tokens` after a prompt of `prompt_tokens` takes."""
-        read = forward_usage(self.shape, [prompt_tokens], [0], prompt=[prompt_tokens])
-        return read.plus(decode_usage(self.shape, prompt_tokens, answer_tokens))
+        prompt_usage = forward_usage(self.shape, [prompt_tokens], [0], prompt=[prompt_tokens])
+        return prompt_usage.plus(decode_usage(self.shape, prompt_tokens, answer_tokens))
 
     def open(self, question: str, sampling: Sampling) -> TransformersSession:
         """Begin a question.
@@ -110,7 +110,7 @@ class TransformersModel:
         """
         if not question.strip():
             raise ConfigurationError("the question is empty; give it at least one word")
-        return self._begun(question, sampling)
+        return self._session(question, sampling)
 
     def open_conversation(
         self, conversation: Conversation, sampling: Sampling, configuration: Configuration, emit: Emit | None = None
@@ -126,13 +126,13 @@ class TransformersModel:
         earlier = [{"role": turn.role, "content": turn.text} for turn in conversation.turns[:last] if turn.text]
         if configuration.plain and sampling.temperature is None and not self.task.sampled:
             sampling = replace(sampling, temperature=self._own_temperature())
-        return self._begun(conversation.question, sampling, earlier, conversation.stop, emit)
+        return self._session(conversation.question, sampling, earlier, conversation.stop, emit)
 
     def _own_temperature(self) -> float:
         own = self.model.generation_config
         return float(own.temperature or 1.0) if own is not None and own.do_sample else 0.0
 
-    def _begun(
+    def _session(
         self,
         question: str,
         sampling: Sampling,
@@ -154,9 +154,9 @@ class TransformersModel:
     def _serve(self, requests: Sequence[tuple[TransformersSession, list[Expansion]]]) -> list[list[list[Candidate]]]:
         """Answer the expansions of many sessions with one batch."""
 
-        def note(tried: int, next_try: int) -> None:
+        def note(size: int, next_try: int) -> None:
             for session, _ in requests:
-                session.notes.append(f"out of memory with {tried} rows in a batch, going on with {next_try}")
+                session.notes.append(f"out of memory with {size} rows in a batch, going on with {next_try}")
 
         with torch.inference_mode():
             readings = [session.question for session, expansions in requests if session.begins(expansions)]
@@ -173,7 +173,7 @@ class _Node:
 
     state: PathState
     answer: list[int]
-    spelled: Spelled
+    spelling: Spelling
 
 
 class TransformersSession:
@@ -190,8 +190,8 @@ class TransformersSession:
         self, owner: TransformersModel, prompt: list[int], sampling: Sampling, stop: Sequence[str] = (), emit: Emit | None = None
     ) -> None:
         self._owner, self._sampling, self._stop = owner, sampling, tuple(filter(None, stop))
-        self._told = None if emit is None else Telling(emit)
-        self._stopped = Event()
+        self._streamer = None if emit is None else Telling(emit)
+        self._closing = Event()
         self._nodes: dict[PathKey, _Node] = {}
         self._texts: dict[tuple[int, ...], _Node] = {}
         self._tokens_per_step = 8.0
@@ -199,7 +199,7 @@ class TransformersSession:
         self.notes: list[str] = []
 
     @property
-    def shared(self) -> Usage:
+    def shared_usage(self) -> Usage:
         """What reading the question took."""
         return self.question.usage
 
@@ -216,8 +216,8 @@ class TransformersSession:
 
     async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
         """Sample all candidates of all expansions in one batch, off the event loop."""
-        if self._told is not None:
-            self._told.loop = asyncio.get_running_loop()
+        if self._streamer is not None:
+            self._streamer.loop = asyncio.get_running_loop()
         return await self._owner.batches.submit((self, list(expansions)))
 
     def retain(self, paths: Collection[Path]) -> None:
@@ -228,7 +228,7 @@ class TransformersSession:
 
     def close(self) -> None:
         """Free every cache, and stop rows that are still running."""
-        self._stopped.set()
+        self._closing.set()
         self._nodes, self._texts = {}, {}
         self.question = replace(self.question, after=None, first=None)
 
@@ -259,24 +259,24 @@ class TransformersSession:
         if not path.key.lineage:
             if question.after is None:
                 return question.error or "the session is closed"
-            node = _Node(question.after, [], Spelled())
+            node = _Node(question.after, [], Spelling())
             last = question.tokens[-1]
         elif node is not None:
             last = node.answer[-1]
         else:
-            return "the session is closed" if self._stopped.is_set() else f"the context of {self._owner.context} tokens is full"
+            return "the session is closed" if self._closing.is_set() else f"the context of {self._owner.context} tokens is full"
         return Start(
             node.state,
             last,
             node.answer,
             path.text,
-            node.spelled,
+            node.spelling,
             expansion.steps,
             expansion.rest,
             self._sampling,
-            self._stopped,
+            self._closing,
             self._stop,
-            None if self._told is None else self._told.show,
+            None if self._streamer is None else self._streamer.show,
             None if path.key.lineage else question.first,
         )
 
@@ -289,11 +289,11 @@ class TransformersSession:
         strand = row.strand
         if strand is None:
             return Candidate((), False, row.usage, (), row.error)
-        if row.after is not None and not self._stopped.is_set():
-            node = self._texts.setdefault(tuple(strand.answer), _Node(row.after, strand.answer, strand.spelled))
+        if row.after is not None and not self._closing.is_set():
+            node = self._texts.setdefault(tuple(strand.answer), _Node(row.after, strand.answer, strand.spelling))
             self._nodes[path.key.child(row.index)] = node
         if strand.steps:
-            self._tokens_per_step += 0.1 * (strand.drawn / len(strand.steps) - self._tokens_per_step)
+            self._tokens_per_step += 0.1 * (strand.draws / len(strand.steps) - self._tokens_per_step)
         return Candidate(
             tuple(strand.steps), strand.final, row.usage, tuple(strand.log_probabilities), row.error, incomplete=strand.incomplete
         )
@@ -313,17 +313,17 @@ class Telling:
     """
 
     def __init__(self, emit: Emit) -> None:
-        self._emit, self._told, self._held = emit, 0, ""
+        self._emit, self._streamer, self._buffer = emit, 0, ""
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def show(self, before: int, text: str) -> None:
         """Tell a text that stands after so many characters of the answer."""
-        new = text[max(0, self._told - before) :]
+        new = text[max(0, self._streamer - before) :]
         if not new or self.loop is None:
             return
-        self._told = before + len(text)
-        whole = self._held + new
+        self._streamer = before + len(text)
+        whole = self._buffer + new
         piece = whole.rstrip()
-        self._held = whole[len(piece) :]
+        self._buffer = whole[len(piece) :]
         if piece:
             self.loop.call_soon_threadsafe(self._emit, piece)

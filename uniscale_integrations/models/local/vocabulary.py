@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Spelled(NamedTuple):
+class Spelling(NamedTuple):
     """How far a sequence of tokens has been turned into text.
 
     Attributes:
@@ -51,16 +51,16 @@ class Vocabulary:
         """Whether a token may have brought the delimiter to its end, alone or with those before it."""
         return bool(self.breaks[token] or self._ends_it[token])
 
-    def spell(self, ids: Sequence[int], spelled: Spelled) -> tuple[str, Spelled]:
+    def spell(self, ids: Sequence[int], spelling: Spelling) -> tuple[str, Spelling]:
         """The text of the tokens that are not spelled yet, without a character still incomplete, in time linear in their number."""
-        tokens, beyond, context = spelled
+        tokens, beyond, context = spelling
         before = self.text(ids[context:tokens])
         whole = self.text(ids[context:])[len(before) :]
-        known = whole.rstrip("\ufffd")
-        if known == whole:
+        text = whole.rstrip("\ufffd")
+        if text == whole:
             # Tokens that spell nothing are no context.
-            return known[beyond:], Spelled(len(ids), 0, tokens if known else context)
-        return known[beyond:], Spelled(tokens, len(known), context)
+            return text[beyond:], Spelling(len(ids), 0, tokens if text else context)
+        return text[beyond:], Spelling(tokens, len(text), context)
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of answer tokens, special tokens left out."""
@@ -77,9 +77,9 @@ def prompt_ids(tokenizer: Any, question: str, instruction: str, earlier: Sequenc
         instruction: how to answer, put after the question; may be empty.
         earlier: messages before it, `role` and `content`; a model without a chat template never learned to read them.
     """
-    asked = f"{question.strip()}\n\n{instruction}" if instruction else question
+    content = f"{question.strip()}\n\n{instruction}" if instruction else question
     if tokenizer.chat_template:
-        messages = [*earlier, {"role": "user", "content": asked}]
+        messages = [*earlier, {"role": "user", "content": content}]
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         return [int(i) for i in tokenizer(text, add_special_tokens=False)["input_ids"]]
-    return [int(i) for i in tokenizer(f"{asked.strip()}\n")["input_ids"]]
+    return [int(i) for i in tokenizer(f"{content.strip()}\n")["input_ids"]]

@@ -26,16 +26,16 @@ def best_linear(world: World, weights: Weights, folds: int = 5, seed: int = 0) -
     """
     rewards = world.rewards(weights, world.parts).mean(axis=2)
     order = np.random.default_rng(seed).permutation(len(rewards))
-    earned = 0.0
+    total = 0.0
     for fold in range(folds):
-        held = order[fold::folds]
-        known = np.setdiff1d(order, held)
-        if not len(held) or not len(known):
+        test_rows = order[fold::folds]
+        train_rows = np.setdiff1d(order, test_rows)
+        if not len(test_rows) or not len(train_rows):
             continue
-        centre = rewards[known].mean(axis=0)
-        theta = _ridge(world.queries[known], rewards[known] - centre)
-        earned += float(rewards[held, (world.queries[held] @ theta + centre).argmax(axis=1)].sum())
-    return earned / len(rewards)
+        centre = rewards[train_rows].mean(axis=0)
+        theta = _ridge(world.queries[train_rows], rewards[train_rows] - centre)
+        total += float(rewards[test_rows, (world.queries[test_rows] @ theta + centre).argmax(axis=1)].sum())
+    return total / len(rewards)
 
 
 def _ridge(rows: Array, values: Array) -> Array:

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import NotInTime
-from uniscale_integrations.search.conversation import Valid
+from uniscale_integrations.search.conversation import Validator
 from uniscale_integrations.search.paths import Candidate, Path
-from uniscale_integrations.search.ports import Verdict, Verifier, VerifierSession
+from uniscale_integrations.search.ports import Verdict, Verifier, VerifierSession, shared_usage
 from uniscale_integrations.verifiers.session import Item, notes_of
 
 
-class Formed:
+class FormatGate:
     """Gives an answer without the form that was asked for a 0, and leaves all others to another verifier.
 
     An answer of which that cannot be told in time has no score.
@@ -26,30 +26,30 @@ class Formed:
         >>> from uniscale_integrations.search.paths import Candidate, PathKey
         >>> async def number(text):
         ...     return text.isdigit()
-        >>> session = Formed(None, number).open("How many?")
+        >>> session = FormatGate(None, number).open("How many?")
         >>> root = Path(PathKey(0, ()))
         >>> asyncio.run(session.score([(root, Candidate(("four",), True)), (root, Candidate(("4",), True))]))
         [((0.0,), Usage(...)), (None, Usage(...))]
     """
 
-    def __init__(self, verifier: Verifier | None, valid: Valid) -> None:
+    def __init__(self, verifier: Verifier | None, valid: Validator) -> None:
         self._verifier, self._valid = verifier, valid
         self.name = verifier.name if verifier else "form"
         self.upper = verifier.upper if verifier else 1.0
         self.path_local = verifier.path_local if verifier else True
 
-    def open(self, question: str) -> _FormedSession:
-        return _FormedSession(self._verifier.open(question) if self._verifier else None, self._valid)
+    def open(self, question: str) -> _FormatGateSession:
+        return _FormatGateSession(self._verifier.open(question) if self._verifier else None, self._valid)
 
 
-class _FormedSession:
-    def __init__(self, session: VerifierSession | None, valid: Valid) -> None:
+class _FormatGateSession:
+    def __init__(self, session: VerifierSession | None, valid: Validator) -> None:
         self._session, self._valid = session, valid
         self._notes: list[str] = []
 
     @property
-    def shared(self) -> Usage:
-        return self._session.shared if self._session else NOTHING
+    def shared_usage(self) -> Usage:
+        return shared_usage(self._session) if self._session else NOTHING
 
     @property
     def notes(self) -> Sequence[str]:
@@ -64,8 +64,8 @@ class _FormedSession:
             self._session.close()
 
     async def score(self, items: Sequence[Item]) -> Sequence[Verdict]:
-        formed = [await self._formed(path, each) for path, each in items]
-        good = [item for item, fine in zip(items, formed, strict=True) if fine]
+        passes = [await self._conforms(path, each) for path, each in items]
+        good = [item for item, fine in zip(items, passes, strict=True) if fine]
         if self._session is None:
             verdicts: Sequence[Verdict] = [(None, NOTHING) for _ in good]
         else:
@@ -73,10 +73,10 @@ class _FormedSession:
         remaining = iter(verdicts)
         return [
             next(remaining) if fine else (None if fine is None else (0.0,) * len(each.steps), NOTHING)
-            for (_, each), fine in zip(items, formed, strict=True)
+            for (_, each), fine in zip(items, passes, strict=True)
         ]
 
-    async def _formed(self, path: Path, candidate: Candidate) -> bool | None:
+    async def _conforms(self, path: Path, candidate: Candidate) -> bool | None:
         """Whether a candidate may still have the form; `None` where that cannot be told in time."""
         if not candidate.final:
             return True

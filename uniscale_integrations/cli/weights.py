@@ -23,7 +23,7 @@ VerifierOption = Annotated[
 ]
 
 
-def wanted(mode: str, numbers: str | None) -> Weights:
+def weights_of(mode: str, numbers: str | None) -> Weights:
     """The weights that `--mode` and `--weights` ask for.
 
     Raises:
@@ -34,7 +34,7 @@ def wanted(mode: str, numbers: str | None) -> Weights:
     if numbers is None:
         return weights(mode)
     try:
-        read = [float(number) for number in numbers.split(",")]
+        values = [float(number) for number in numbers.split(",")]
     except ValueError:
         raise ConfigurationError(f"--weights is three numbers, such as 0.5,0.2,0.3; got {numbers!r}") from None
-    return weights(read)
+    return weights(values)

@@ -16,16 +16,16 @@ from uniscale_integrations.policy.change import ChangeDetector
 from uniscale_integrations.policy.components import Components
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Weights
-from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observed, State
+from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observation, State
 from uniscale_integrations.policy.priors import Precisions
 from uniscale_integrations.policy.product import Products
-from uniscale_integrations.policy.transfer import Described, Transfer, configuration_of, succeeded
+from uniscale_integrations.policy.transfer import ArmsDescription, Transfer, configuration_of, with_successors
 from uniscale_integrations.space import Configuration
 
 PATIENCE = 1000
 """Decisions for which another one's correctness is waited for; most feedback never comes."""
 
-KNOWN = 0.1
+MAX_LEVERAGE = 0.1
 """`x^T A^-1 x` below which a configuration is known well enough on a question to be surprised by: about ten observations."""
 
 
@@ -76,7 +76,7 @@ class LinUCBPolicy:
         >>> from uniscale_integrations.space import Configuration
         >>> arms = Arms.of([Configuration("small"), Configuration("large")], FeatureSchema(("bias",)), [0.0, 1.0])
         >>> policy, context = LinUCBPolicy(arms), Context(np.ones(1))
-        >>> policy.outcome("d1", 1, context, Observed(score=0.9, cost=1.0))
+        >>> policy.outcome("d1", 1, context, Observation(score=0.9, cost=1.0))
         >>> policy.assess(context, Weights(0.4, 0.3, 0.3), np.array([True, True])).best
         0
     """
@@ -89,8 +89,8 @@ class LinUCBPolicy:
         self._models = arms.model_of
         self._detector = ChangeDetector(len(arms.models))
         self._seen, self._average = 0, np.zeros(len(arms.schema))
-        self._waiting: OrderedDict[str, int] = OrderedDict()
-        self._waited, self._told = np.zeros(len(arms)), np.zeros(len(arms))
+        self._pending: OrderedDict[str, int] = OrderedDict()
+        self._pending_counts, self._feedback_counts = np.zeros(len(arms)), np.zeros(len(arms))
         self._right = 0.0
 
     @property
@@ -100,15 +100,15 @@ class LinUCBPolicy:
 
     def assess(self, context: Context, objective: Weights, eligible: Mask) -> Assessment:
         """What is expected of every configuration."""
-        centred = self._centred(context.query, self._with(context.query))
-        means = self.components.means(centred)
-        judged, observed = self.components.widths(centred)
-        if self._waiting:
+        query = self._centre(context.query, self._with(context.query))
+        means = self.components.means(query)
+        correctness_widths, outcome_widths = self.components.widths(query)
+        if self._pending:
             means[0] -= self._hope_to_lose()
         objective = self._observable(objective)
         settings = self.settings
         correct, score, cost = (share * weight for share, weight in zip(settings.exploration, objective.parts, strict=True))
-        bonus = settings.alpha * (correct * judged + (score + cost) * observed)
+        bonus = settings.alpha * (correct * correctness_widths + (score + cost) * outcome_widths)
         return Assessment(means[0], means[1], means[2], objective.rewards(means), bonus, eligible)
 
     def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
@@ -119,39 +119,39 @@ class LinUCBPolicy:
         """Take a question's features into the average, and wait for its correctness over the next `PATIENCE` decisions."""
         self._seen += 1
         self._average += (context.query - self._average) / self._seen
-        self._waiting[decision] = action
-        self._waited[action] += 1
-        if len(self._waiting) > PATIENCE:
-            _, given_up = self._waiting.popitem(last=False)
-            self._waited[given_up] -= 1
+        self._pending[decision] = action
+        self._pending_counts[action] += 1
+        if len(self._pending) > PATIENCE:
+            _, given_up = self._pending.popitem(last=False)
+            self._pending_counts[given_up] -= 1
 
-    def outcome(self, decision: str, action: int, context: Context, seen: Observed) -> None:
+    def outcome(self, decision: str, action: int, context: Context, observation: Observation) -> None:
         """Learn score and cost."""
-        self.components.outcome(action, self._centred(context.query, self._average), seen.score, seen.cost)
+        self.components.outcome(action, self._centre(context.query, self._average), observation.score, observation.cost)
 
     def feedback(
         self, decision: str, action: int, context: Context, correct: float, weight: float = 1.0, previous: float | None = None
     ) -> None:
         """Learn correctness; where it shows that the world has changed, forget nearly all. Of a revision only `b` changes."""
-        query = self._centred(context.query, self._average)
+        query = self._centre(context.query, self._average)
         if previous is not None:
-            self.components.judged.revise(
+            self.components.correctness_head.revise(
                 self.components.products.features(action, query), np.array([correct - previous]), weight
             )
             return
-        waited = self._waiting.pop(decision, None)
-        if waited is not None:
-            self._waited[waited] -= 1
+        pending_arm = self._pending.pop(decision, None)
+        if pending_arm is not None:
+            self._pending_counts[pending_arm] -= 1
         self._right += correct
-        self._told[action] += 1
+        self._feedback_counts[action] += 1
         [error], leverage = self.components.judge(action, query, correct, weight)
         # The hope for what is little known is no expectation to be disappointed.
-        if leverage < KNOWN and self._detector.observe(
+        if leverage < MAX_LEVERAGE and self._detector.observe(
             self._models[action], error / (self.settings.noise * sqrt(1.0 + leverage))
         ):
             self.changes += 1
             self.components.forget(self.settings.forget)
-            self._told *= self.settings.forget
+            self._feedback_counts *= self.settings.forget
 
     def on_average(self) -> tuple[Array, Array]:
         """What is expected of every configuration on the average question so far.
@@ -159,7 +159,7 @@ class LinUCBPolicy:
         Returns:
             correctness, score and `C~`, shape (3, K), and `sqrt(x^T A^-1 x)` of correctness and of the other two, shape (2, K).
         """
-        query = self._centred(self._average, self._average)
+        query = self._centre(self._average, self._average)
         return self.components.means(query), self.components.widths(query)
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -169,11 +169,11 @@ class LinUCBPolicy:
             "average": self._average.copy(),
             "changes": np.array(self.changes),
             "right": np.array(self._right),
-            "told": self._told.copy(),
-            "waiting": np.array(list(self._waiting), dtype=np.str_),
-            "waited": np.array(list(self._waiting.values()), dtype=np.int64),
+            "told": self._feedback_counts.copy(),
+            "waiting": np.array(list(self._pending), dtype=np.str_),
+            "waited": np.array(list(self._pending.values()), dtype=np.int64),
         }
-        return self.components.state() | self._detector.state() | own | self._described.state()
+        return self.components.state() | self._detector.state() | own | self._description.state()
 
     def load(self, state: State) -> None:
         """Take over what `state` gave, of a policy of the same settings; what it has learned of other configurations is converted.
@@ -181,31 +181,33 @@ class LinUCBPolicy:
         Raises:
             StateError: arrays that are missing or do not fit; nothing is taken over then.
         """
-        needed = ("seen", "average", "changes", "right", "told", "waiting", "waited", "sums", "feedback")
-        missing = [name for name in needed if name not in state]
+        required_names = ("seen", "average", "changes", "right", "told", "waiting", "waited", "sums", "feedback")
+        missing = [name for name in required_names if name not in state]
         if missing:
             raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
-        old = Described.read(state)
+        old = ArmsDescription.read(state)
         if old is not None and (leaving := self._ancestors_of(old)):
             # What they know is handed on while they are still there.
             both = LinUCBPolicy(self.arms.beside(leaving), self.settings)
             both.load(state)
-            state, old = both.state(), both._described
-        if old is not None and not (old.same(self._described) and old.span == self.arms.span):
-            state = self._converted(state, Transfer(old, self._described))
+            state, old = both.state(), both._description
+        if old is not None and not (old.same(self._description) and old.span == self.arms.span):
+            state = self._convert(state, Transfer(old, self._description))
         average = np.asarray(state["average"], dtype=np.float64)
         if average.shape != self._average.shape or not np.isfinite(average).all():
             raise StateError(f"the average question must be {len(self._average)} finite numbers, got {average!r:.80}")
         self.components.load(state)
         self._detector.load(state)
         self._seen, self._average, self.changes = int(state["seen"]), average.copy(), int(state["changes"])
-        self._right, self._told = float(state["right"]), np.array(state["told"], dtype=np.float64)
-        self._waiting = OrderedDict(zip(map(str, state["waiting"]), map(int, state["waited"]), strict=True))
-        self._waited = np.bincount(np.asarray(state["waited"], dtype=np.int64), minlength=len(self.arms)).astype(np.float64)
+        self._right, self._feedback_counts = float(state["right"]), np.array(state["told"], dtype=np.float64)
+        self._pending = OrderedDict(zip(map(str, state["waiting"]), map(int, state["waited"]), strict=True))
+        self._pending_counts = np.bincount(np.asarray(state["waited"], dtype=np.int64), minlength=len(self.arms)).astype(
+            np.float64
+        )
 
-    def _converted(self, state: State, transfer: Transfer) -> State:
+    def _convert(self, state: State, transfer: Transfer) -> State:
         """What was learned of other configurations, or at other prices, as it is of these."""
-        found, precision = dict(state), self._precision()
+        result, precision = dict(state), self._precision()
         successors = self._successors(transfer.old)
         for part in ("judged", "observed"):
             discount, weight, _ = np.asarray(state[f"{part}.settings"], dtype=np.float64)
@@ -216,16 +218,16 @@ class LinUCBPolicy:
             if matrix.shape != (transfer.old.dim,) * 2:
                 raise StateError(f"the {part} head has {len(matrix)} coefficients, its configurations need {transfer.old.dim}")
             matrix, sums = transfer.head(matrix, sums, ridge, float(weight), precision)
-            matrix, sums = succeeded(matrix, sums, precision, successors) if successors else (matrix, sums)
+            matrix, sums = with_successors(matrix, sums, precision, successors) if successors else (matrix, sums)
             new = {"A": matrix, "b": sums, "ridge": precision, "settings": np.array([discount, 1.0, 0.0])}
-            found |= {f"{part}.{name}": array for name, array in new.items()}
+            result |= {f"{part}.{name}": array for name, array in new.items()}
         average = dict(zip(transfer.old.query, np.asarray(state["average"], dtype=np.float64).tolist(), strict=True))
         waiting = [
             (decision, arm)
-            for decision, waited in zip(map(str, state["waiting"]), map(int, state["waited"]), strict=True)
-            if (arm := transfer.arm(waited)) is not None
+            for decision, old_arm in zip(map(str, state["waiting"]), map(int, state["waited"]), strict=True)
+            if (arm := transfer.arm(old_arm)) is not None
         ]
-        return found | {
+        return result | {
             "average": np.array([average.get(name, 0.0) for name in transfer.new.query]),
             "told": transfer.per_arm(np.asarray(state["told"])),
             "waiting": np.array([decision for decision, _ in waiting], dtype=np.str_),
@@ -233,9 +235,9 @@ class LinUCBPolicy:
             "sums": transfer.per_model(np.asarray(state["sums"])),
         }
 
-    def _successors(self, old: Described) -> list[tuple[list[int], list[int]]]:
+    def _successors(self, old: ArmsDescription) -> list[tuple[list[int], list[int]]]:
         """Places of the coefficients of models that succeed one, and were not there before, with those of what they succeed."""
-        found: list[tuple[list[int], list[int]]] = []
+        matches: list[tuple[list[int], list[int]]] = []
         names, n, arms = self.arms.names, len(self.arms.schema), self.arms.configurations
         for heir, ancestor in self.arms.successors:
             columns = [f"model: {heir}", f"model: {ancestor}"]
@@ -246,22 +248,22 @@ class LinUCBPolicy:
                 pairs = [(arms.index(each), replace(each, model=ancestor)) for each in arms if each.model == heir]
                 mine += [len(names) * n + arm for arm, other in pairs if other in arms]
                 theirs += [len(names) * n + arms.index(other) for _, other in pairs if other in arms]
-            found.append((mine, theirs))
-        return found
+            matches.append((mine, theirs))
+        return matches
 
-    def _ancestors_of(self, old: Described) -> list[Configuration]:
+    def _ancestors_of(self, old: ArmsDescription) -> list[Configuration]:
         """Configurations that were there, of models that others succeed here and that are gone."""
         here = set(self.arms.models)
-        gone = {
+        ancestors = {
             ancestor
             for heir, ancestor in self.arms.successors
             if heir in here and heir not in old.models and ancestor not in here
         }
-        return [configuration for configuration in map(configuration_of, old.configurations) if configuration.model in gone]
+        return [configuration for configuration in map(configuration_of, old.configurations) if configuration.model in ancestors]
 
     @property
-    def _described(self) -> Described:
-        return Described.of(self.arms, own=self._several)
+    def _description(self) -> ArmsDescription:
+        return ArmsDescription.of(self.arms, own=self._several)
 
     def _hope_to_lose(self) -> Array:
         """By how much the correctness expected of each configuration is going to fall when what is waited for turns out as it usually does.
@@ -272,8 +274,8 @@ class LinUCBPolicy:
         """
         usual = self._right / self.components.feedback if self.components.feedback else 0.5
         prior = self.settings.precisions.level
-        known = prior + self._told
-        return max(0.0, self.settings.optimism - usual) * (prior / known) * self._waited / (known + self._waited)
+        total = prior + self._feedback_counts
+        return max(0.0, self.settings.optimism - usual) * (prior / total) * self._pending_counts / (total + self._pending_counts)
 
     def _observable(self, objective: Weights) -> Weights:
         if not self.arms.scored:
@@ -285,10 +287,10 @@ class LinUCBPolicy:
         average: Array = self._average + (query - self._average) / (self._seen + 1)
         return average
 
-    def _centred(self, query: Array, average: Array) -> Array:
-        centred = query - average
-        centred[0] = 1.0
-        return centred
+    def _centre(self, query: Array, average: Array) -> Array:
+        result = query - average
+        result[0] = 1.0
+        return result
 
     def _products(self) -> Products:
         # Where every configuration has a model of its own, the model's code already is its indicator.
@@ -311,5 +313,5 @@ class LinUCBPolicy:
 
 def _within_models(actions: Array, models: NDArray[np.int64]) -> NDArray[np.bool_]:
     """For each action feature whether it differs between configurations of one model, as only amounts of search do, shape (m,)."""
-    found: NDArray[np.bool_] = np.any([np.ptp(actions[models == model], axis=0) > 0 for model in np.unique(models)], axis=0)
-    return found
+    varies: NDArray[np.bool_] = np.any([np.ptp(actions[models == model], axis=0) > 0 for model in np.unique(models)], axis=0)
+    return varies

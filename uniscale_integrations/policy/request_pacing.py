@@ -28,16 +28,16 @@ class Pacing:
 
     def at(self, scale: CostScale) -> Pacing:
         """The same budget, with what was spent of it, on another scale."""
-        found = Pacing.__new__(Pacing)
-        found._pacer, found._scale, found._lock = self._pacer, scale, self._lock
-        return found
+        pacing = Pacing.__new__(Pacing)
+        pacing._pacer, pacing._scale, pacing._lock = self._pacer, scale, self._lock
+        return pacing
 
-    def paced(self, assessment: Assessment) -> Assessment:
+    def adjust(self, assessment: Assessment) -> Assessment:
         """A request's assessment within the budget: rewards less the price of their costs, and only what the purse allows eligible."""
         costs = np.array([self._scale.cost(position) for position in np.clip(assessment.cost, 0.0, 1.0)])
         with self._lock:
-            surcharge, allowed = self._pacer.terms(assessment.reward, costs, assessment.eligible)
-        return replace(assessment, reward=assessment.reward - surcharge, eligible=allowed)
+            surcharge, affordable = self._pacer.terms(assessment.reward, costs, assessment.eligible)
+        return replace(assessment, reward=assessment.reward - surcharge, eligible=affordable)
 
     def spend(self, cost: float) -> None:
         """Count what a request has cost."""
