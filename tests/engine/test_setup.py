@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from uniscale_integrations.policy.default_policy import LearnerSettings
 
 from tests.engine.two_models import QUESTIONS, Half, Saying, engine
 from uniscale_integrations.cost.hardware import H100
@@ -18,6 +17,7 @@ from uniscale_integrations.errors import (
     UnknownDecisionError,
 )
 from uniscale_integrations.log.log import open_log
+from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from uniscale_integrations.policy.default_policy import LearnerSettings
 
 from tests.engine.two_models import QUESTIONS, Half, Saying, engine, state
 from tests.logged import learned, store
@@ -13,6 +12,7 @@ from uniscale_integrations.errors import (
     StateError,
 )
 from uniscale_integrations.log.events import Outcome
+from uniscale_integrations.policy.default_policy import LearnerSettings
 
 
 def test_a_snapshot_is_a_shortcut_and_nothing_else(log: str) -> None:
