@@ -11,7 +11,8 @@ from scipy.stats import spearmanr
 from uniscale_integrations.cost.calibrate import calibrate
 from uniscale_integrations.models.catalog import language_models, load_model
 from uniscale_integrations.models.questions import questions
-from uniscale_integrations.search.run import Request, run
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import run
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers.load import load_prm
 

@@ -12,10 +12,11 @@ from rich.progress import Progress
 
 from uniscale_integrations.models.catalog import load_model
 from uniscale_integrations.models.questions import Question, questions
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.beam import Schedule
 from uniscale_integrations.search.many import arun_many
 from uniscale_integrations.search.ports import Generator
-from uniscale_integrations.search.run import Answer, Request
+from uniscale_integrations.search.request import Request
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers.load import load_prm
 

@@ -12,7 +12,8 @@ from uniscale_integrations.models.catalog import language_models, load_model
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.search.paths import Candidate, Expansion
 from uniscale_integrations.search.ports import Generator, GeneratorSession, Sampling
-from uniscale_integrations.search.run import Request, run
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import run
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers.load import load_prm
 from uniscale_integrations.verifiers.prm import PRMVerifier

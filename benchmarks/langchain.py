@@ -44,7 +44,8 @@ from uniscale_integrations.policy.objective import Mode
 from uniscale_integrations.replay.experiment import interval
 from uniscale_integrations.search.answers import extract_answer
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier
-from uniscale_integrations.search.run import Request, run
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import run
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 from uniscale_integrations.verifiers.load import load_prm
 

@@ -35,7 +35,8 @@ from uniscale_integrations.models.local.transformers import TransformersModel
 from uniscale_integrations.search.answers import extract_answer, same_answer
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Request, arun
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import arun
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 from uniscale_integrations.verifiers import SelfCertainty
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from benchmarks.instant import InstantGenerator, InstantVerifier, generate, verify
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Request, arun
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import arun
 from uniscale_integrations.space import Configuration
 
 KEPT, EACH, LEVELS, BEST_OF = 2, 4, 10, 8

@@ -16,10 +16,12 @@ from uniscale_integrations.cost.ledger import Ledger
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.deprecation import former_attribute, former_keywords, former_names, member
 from uniscale_integrations.errors import SearchFailed
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Turn, capabilities_of
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Answer, Request, arun
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import arun
 from uniscale_integrations.space import Configuration
 
 RENAMES = [

@@ -17,7 +17,7 @@ from uniscale_integrations.models.catalog import family, language_models, load_m
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.search.many import arun_many
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Request
+from uniscale_integrations.search.request import Request
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers import Ensemble, SelfCertainty
 from uniscale_integrations.verifiers.load import load_prm

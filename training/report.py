@@ -23,9 +23,10 @@ from training.tasks import Problem, everything
 from uniscale_integrations.models.catalog import family, language_models, load_model
 from uniscale_integrations.models.local.transformers import TransformersModel
 from uniscale_integrations.models.questions import Question
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.many import arun_many
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Answer, Request
+from uniscale_integrations.search.request import Request
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers.load import load_prm
 from uniscale_integrations.verifiers.prm import PRMVerifier

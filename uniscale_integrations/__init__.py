@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from uniscale_integrations.policy.linucb import LinUCB
     from uniscale_integrations.search.budget import Budget
     from uniscale_integrations.search.ports import Sampling
-    from uniscale_integrations.search.run import Request, arun, run
+    from uniscale_integrations.search.request import Request
+    from uniscale_integrations.search.run import arun, run
     from uniscale_integrations.space import Configuration, ConfigurationSpace
     from uniscale_integrations.verifiers.load import load_prm
 

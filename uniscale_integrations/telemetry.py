@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from uniscale_integrations.engine.journal import Decision
 from uniscale_integrations.log.events import Event as LogEvent
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.events import Sampled, Scored, Stopped
-from uniscale_integrations.search.run import Answer
 
 __all__ = ["Decided", "Ended", "Event", "Logged", "Observer", "Sampled", "Scored", "Stopped"]
 

@@ -12,8 +12,8 @@ from uniscale_integrations.adapters.service import Call, Chunks
 from uniscale_integrations.adapters.stamp import KEY, stamp
 from uniscale_integrations.adapters.stopping import until
 from uniscale_integrations.engine import UniScale
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.conversation import Turn
-from uniscale_integrations.search.run import Answer
 
 Json = dict[str, Any]
 

@@ -19,7 +19,7 @@ from uniscale_integrations.log.events import DecisionEvent as Decided
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.schema import FeatureSchema
-from uniscale_integrations.search.run import Answer
+from uniscale_integrations.search.answer import Answer
 
 
 def test_it_learns_which_model_is_right_for_which_question() -> None:

@@ -14,7 +14,7 @@ from uniscale_integrations.errors import (
     ConfigurationError,
 )
 from uniscale_integrations.langchain.generator import as_generator
-from uniscale_integrations.search.run import Answer
+from uniscale_integrations.search.answer import Answer
 
 
 def test_models_come_and_go_and_prices_change_while_requests_go_on(log: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.engine.two_models import QUESTIONS, engine, state
 from uniscale_integrations.log.ports import Entry, Position
-from uniscale_integrations.search.run import Answer
+from uniscale_integrations.search.answer import Answer
 
 
 def test_many_requests_at_once_are_all_logged(log: str) -> None:

@@ -12,7 +12,7 @@ from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.models.catalog import load_model
 from uniscale_integrations.replay.collect import Plan, Query, collect, read_queries
 from uniscale_integrations.search.ports import Generator, Sampling
-from uniscale_integrations.search.run import Request
+from uniscale_integrations.search.request import Request
 from uniscale_integrations.space import ConfigurationSpace
 from uniscale_integrations.verifiers.load import load_prm
 from uniscale_integrations.verifiers.prm import PRMVerifier

@@ -8,10 +8,12 @@ import pytest
 
 from tests.search.trees import TreeGenerator, TreeVerifier, World
 from uniscale_integrations.errors import ConfigurationError, SearchFailed
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.many import arun_many
 from uniscale_integrations.search.paths import Candidate, Path
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Answer, Request, run
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import run
 from uniscale_integrations.space import Configuration
 
 WORLD = World(11, ending=50, words=40)

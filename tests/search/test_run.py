@@ -16,7 +16,8 @@ from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ConfigurationError, VerifierError
 from uniscale_integrations.search.paths import Candidate, Fate, Path
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Request, SearchRun, arun, run, settings_for
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import SearchRun, arun, run, settings_for
 from uniscale_integrations.space import Configuration
 
 WORLD = World(11, ending=50, words=40)

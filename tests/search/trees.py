@@ -16,11 +16,13 @@ from random import Random
 from hypothesis import strategies as st
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.beam import BeamSearch, SearchSettings
 from uniscale_integrations.search.events import SearchObserver
 from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, ScoredCandidate
 from uniscale_integrations.search.ports import Sampling, Verdict
-from uniscale_integrations.search.run import Answer, Request, arun
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import arun
 from uniscale_integrations.space import Configuration
 
 EIGHTHS = tuple(eighth / 8 for eighth in range(9))

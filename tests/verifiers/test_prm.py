@@ -14,7 +14,8 @@ from tests.tiny import CONFIGS, counted, generator, recite, tokenizer
 from uniscale_integrations.errors import ContextLengthError, VerifierError
 from uniscale_integrations.search.paths import Candidate, Path, PathKey
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Request, run
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import run
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers import prm as module
 from uniscale_integrations.verifiers.load import load_prm

@@ -24,10 +24,10 @@ from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import SearchFailed
 from uniscale_integrations.policy.objective import Mode
 from uniscale_integrations.search.agreed import CommonPrefix
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Answer
 from uniscale_integrations.telemetry import Decided, Event, Observer, Sampled, Scored
 
 Message_contra = TypeVar("Message_contra", contravariant=True)

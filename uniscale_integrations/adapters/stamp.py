@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.search.run import Answer
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.space import Configuration
 
 KEY = "uniscale"

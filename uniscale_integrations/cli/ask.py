@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import typer
-from rich.console import Group
-from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
-from uniscale_integrations.cli.console import err, out, print_json, quantity, quiet_loading, told_plainly
-from uniscale_integrations.cli.trace import draw_paths
+from uniscale_integrations.cli.answer_view import as_dict, show_answer
+from uniscale_integrations.cli.console import err, print_json, quiet_loading, told_plainly
 from uniscale_integrations.cli.weights import VerifierOption
 from uniscale_integrations.cost.hardware import profile
-from uniscale_integrations.cost.ledger import Ledger
 from uniscale_integrations.engine.model_registry import is_hosted, load_generator, suiting
 from uniscale_integrations.search.aggregation import aggregation
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.beam import Schedule
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.events import Scored, SearchEvent
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Answer, Request, run
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import run
 from uniscale_integrations.space import Configuration
-from uniscale_integrations.texts import printable
 from uniscale_integrations.verifiers.named import named_verifier
 
 
@@ -76,7 +73,7 @@ def ask(
             profile(hardware),
         )
         answer = _answer(request, verifier, instruction)
-        _show(question, answer, trace)
+        show_answer(question, answer, trace)
         if as_json:
             print_json(as_dict(question, answer, trace))
 
@@ -97,67 +94,3 @@ def _answer(request: Request, verifier: str, instruction: str | None) -> Answer:
                 status.update(f"{event.count} candidates, depth {depth}, {len(event.contenders)} paths in the running{best}")
 
         return run(request, generator, judge, observe)
-
-
-def _show(question: str, answer: Answer, trace: bool) -> None:
-    if trace:
-        out.print(draw_paths(question, answer.paths, answer.text))
-    score = "not scored" if answer.score is None else f"V = {answer.score:.3f}"
-    title = f"{answer.answer if answer.answer is not None else 'no answer'}   ({score})"
-    heading = Text(printable(f"{answer.configuration}  {title}"), style="bold")
-    out.print(Panel(Group(heading, Text(printable(answer.text.strip()))), expand=False))
-    if answer.stop_reason:
-        out.print(Text(f"cut: {answer.stop_reason}", style="yellow"))
-    for note in dict.fromkeys(answer.warnings):
-        out.print(Text(printable(f"note: {note}"), style="yellow"))
-    out.print(ledger_table(answer.ledger))
-
-
-def ledger_table(ledger: Ledger) -> Table:
-    """What was spent, by what became of it, with generator and verifier told apart."""
-    table = Table(title=f"ledger, priced for {ledger.profile.name}, {ledger.seconds:.2f} s", title_justify="left")
-    for column in ("spent by", "on paths that were", "tokens read", "tokens sampled", "eFLOPs"):
-        table.add_column(column, justify="left" if column in ("spent by", "on paths that were") else "right")
-    for charge in ledger.charges:
-        usage = charge.usage
-        if sum(usage) > 0:
-            eflops = quantity(ledger.profile.eflops(usage))
-            table.add_row(charge.model, charge.fate, f"{usage.prompt_tokens:.0f}", f"{usage.completion_tokens:.0f}", eflops)
-    input_tokens, output_tokens = ledger.tokens
-    table.add_section()
-    table.add_row(
-        "all", f"verifier {ledger.verifier_share:.0%}", f"{input_tokens:.0f}", f"{output_tokens:.0f}", quantity(ledger.eflops)
-    )
-    return table
-
-
-def as_dict(question: str, answer: Answer, trace: bool = False) -> dict[str, Any]:
-    """The answer as JSON-ready values."""
-    configuration = answer.configuration
-    values: dict[str, Any] = {
-        "question": question,
-        "configuration": {"model": configuration.model, "qp": configuration.qp, "cp": configuration.cp, "bs": configuration.bs},
-        "answer": answer.answer,
-        "text": answer.text,
-        "score": answer.score,
-        "best_score": answer.best_score,
-        "cut": answer.stop_reason,
-        "finish_reason": answer.finish_reason,
-        "notes": list(answer.warnings),
-        "ledger": answer.ledger.as_dict(),
-    }
-    if trace:
-        values["paths"] = [
-            {
-                "tree": path.key.tree,
-                "lineage": list(path.key.lineage),
-                "steps": list(path.steps),
-                "scores": path.scores,
-                "value": path.value,
-                "fate": path.fate.value,
-                "reason": path.reason,
-                "count": path.count,
-            }
-            for path in answer.paths
-        ]
-    return values

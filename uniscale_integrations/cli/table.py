@@ -19,7 +19,7 @@ from uniscale_integrations.engine.outcomes import OutcomeRow, read_outcomes
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.replay.collect import Plan, Query, collect, read_queries
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier
-from uniscale_integrations.search.run import Request
+from uniscale_integrations.search.request import Request
 from uniscale_integrations.space import DEFAULT_SHAPES, Configuration, ConfigurationSpace
 from uniscale_integrations.verifiers.named import named_verifier
 

@@ -12,9 +12,11 @@ from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import SearchFailed
 from uniscale_integrations.log.events import DecisionEvent, Outcome
 from uniscale_integrations.models.questions import Question
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.answers import extract_answer
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier
-from uniscale_integrations.search.run import Answer, Request, arun
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import arun
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 QUERY_ENGINE_SHARE = 4

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from uniscale_integrations.cost.hardware import HardwareProfile
+from uniscale_integrations.engine.brain_record import describe
+from uniscale_integrations.engine.design import Design
 from uniscale_integrations.engine.eligibility import Eligibility
 from uniscale_integrations.engine.estimates import Estimates
 from uniscale_integrations.engine.price_history import PriceHistory
@@ -16,43 +17,10 @@ from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.arms import Arms
-from uniscale_integrations.policy.encoders import RequestEncoder
-from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.policy.policy import Policy
 from uniscale_integrations.policy.request_pacing import Pacing
 from uniscale_integrations.search.ports import Generator, Verifier
 from uniscale_integrations.space import ConfigurationSpace
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Design:
-    """What an engine was set up with.
-
-    Attributes:
-        models: by name.
-        verifier: what scores the steps.
-        space: the configurations to choose from.
-        encode: makes the features of questions.
-        policy: what chooses.
-        hardware: the profile that prices compute.
-        max_cost: most that one request may be expected to cost.
-        mean_budget: what requests may cost on average.
-        sizes: parameters of models by name, where they were given.
-        successors: names of models that succeed another one, with its name.
-        client_settings: of the clients around models of a framework, also of those that come later.
-    """
-
-    models: Mapping[str, Generator]
-    verifier: Verifier | None
-    space: ConfigurationSpace
-    encode: RequestEncoder
-    policy: PolicySpec
-    hardware: HardwareProfile
-    max_cost: float | None = None
-    mean_budget: float | None = None
-    sizes: Mapping[str, float] | None = None
-    successors: tuple[tuple[str, str], ...] = ()
-    client_settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,20 +109,3 @@ def build(design: Design, log: EventStore, previous: Brain | None = None) -> Bra
     key = f"brain:{blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=12).hexdigest()}"
     fold = Fold(log, design.policy(arms), arms, design.encode.name, PriceHistory(log, key, record))
     return Brain(design, estimates, eligibility, fold, pacing, key)
-
-
-def describe(design: Design, estimates: Estimates) -> dict[str, Any]:
-    """A design as the log keeps it; see `Brain.record`."""
-    schema = design.encode.schema
-    return {
-        "policy": design.policy.record(),
-        "configurations": [[each.model, *each.shape] for each in design.space],
-        "sizes": dict(design.sizes or {}),
-        "encoder": design.encode.name,
-        "features": list(schema.names),
-        "kinds": sorted(schema.kinds),
-        "scale": [estimates.scale.cheapest, estimates.scale.dearest],
-        "costs": estimates.positions.tolist(),
-        "dollars": estimates.in_dollars,
-        "verifier": None if design.verifier is None else design.verifier.name,
-    }

@@ -16,9 +16,9 @@ from uniscale_integrations.log.events import DecisionEvent, Outcome
 from uniscale_integrations.policy.explain import Explanation, explain
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Assessment, Mask
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.record import record
-from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 

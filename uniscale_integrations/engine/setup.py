@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from uniscale_integrations.cost.hardware import HardwareProfile
-from uniscale_integrations.engine.brain import Design
+from uniscale_integrations.engine.design import Design
 from uniscale_integrations.engine.estimates import check_units, limited_by
 from uniscale_integrations.engine.model_registry import Model, default_space, generators, loaded, suiting
 from uniscale_integrations.errors import ConfigurationError

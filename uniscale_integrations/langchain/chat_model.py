@@ -21,6 +21,7 @@ from uniscale_integrations.adapters.parts import engine_from, refuse_parts, with
 from uniscale_integrations.adapters.service import answer, stream
 from uniscale_integrations.adapters.tokens import token_ids
 from uniscale_integrations.concurrency.loop import DEFAULT_LOOP
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.langchain.dialect import LangChainDialect, model_fields, with_config
 from uniscale_integrations.langchain.inner import check_tools, common_habits, common_profile, inner_models
@@ -308,3 +309,6 @@ class UniScaleChatModel(BaseChatModel):
     def _engine(self) -> UniScale:
         assert self.engine is not None
         return self.engine
+
+
+__getattr__ = former_names(__name__, {"as_generator": "uniscale_integrations.langchain.generator:as_generator"})

@@ -19,7 +19,7 @@ from uniscale_integrations.langchain.isolation import isolated
 from uniscale_integrations.langchain.messages import conversation_of, message_of, metadata_of
 from uniscale_integrations.langchain.streaming import MessageChunks
 from uniscale_integrations.langchain.usage import beside_message, usage_of
-from uniscale_integrations.search.run import Answer
+from uniscale_integrations.search.answer import Answer
 
 MODEL_FIELDS = ("temperature", "max_tokens", "top_p", "output_version")
 """Fields of the outer model that are passed to the inner ones, where they are set and the inner model has them."""

@@ -15,8 +15,8 @@ from uniscale_integrations.adapters.stamp import KEY, search_on, stamp
 from uniscale_integrations.adapters.stopping import until
 from uniscale_integrations.langchain.offers import FORM_OPTION, StructuredOutput
 from uniscale_integrations.langchain.usage import provider_counts
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.conversation import Conversation, Role, ToolCall, Turn
-from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import Configuration
 
 ROLES: dict[str, Role] = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool", "function": "tool"}

@@ -12,7 +12,7 @@ from uniscale_integrations.adapters.service import Call, Chunks
 from uniscale_integrations.adapters.stamp import KEY
 from uniscale_integrations.langchain.messages import FORM, chunk_of, message_of, metadata_of, not_text, provider_id
 from uniscale_integrations.langchain.usage import usage_of
-from uniscale_integrations.search.run import Answer
+from uniscale_integrations.search.answer import Answer
 
 
 class MessageChunks(Chunks[ChatGenerationChunk]):

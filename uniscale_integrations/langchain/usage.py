@@ -11,7 +11,7 @@ from langchain_core.messages.ai import UsageMetadata, add_usage
 
 from uniscale_integrations.adapters.counts import sum_of
 from uniscale_integrations.adapters.stamp import KEY
-from uniscale_integrations.search.run import Answer
+from uniscale_integrations.search.answer import Answer
 
 COUNT_FIELDS = ("token_usage", "usage")
 """Where providers' clients put their counts, among the metadata of a response."""

@@ -17,7 +17,7 @@ from uniscale_integrations.llama_index.instrumentation import current_question
 from uniscale_integrations.llama_index.isolation import isolated
 from uniscale_integrations.llama_index.messages import conversation_of, response_of
 from uniscale_integrations.llama_index.streaming import ResponseChunks
-from uniscale_integrations.search.run import Answer
+from uniscale_integrations.search.answer import Answer
 
 MODEL_FIELDS = ("temperature", "max_tokens", "top_p")
 """Fields of the outer LLM that are passed to the inner ones, where they are set and the inner LLM has them."""

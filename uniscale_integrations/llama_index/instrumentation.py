@@ -34,7 +34,7 @@ from uniscale_integrations.adapters.lineage import Lineage
 from uniscale_integrations.adapters.stamp import decision_on, stamp
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.llama_index.judging import record_decision
-from uniscale_integrations.search.run import Answer
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.telemetry import Ended, Event
 
 Item = TypeVar("Item")

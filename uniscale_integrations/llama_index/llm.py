@@ -31,6 +31,7 @@ from pydantic import (
 from uniscale_integrations.adapters.parts import PART_DEFAULTS, check_mode, engine_from, refuse_parts, with_engine_settings
 from uniscale_integrations.adapters.service import answer, stream
 from uniscale_integrations.concurrency.loop import DEFAULT_LOOP
+from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.llama_index.calling import Completions, Prompt, completion_of
@@ -270,3 +271,6 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
     def _engine(self) -> UniScale:
         assert self.engine is not None
         return self.engine
+
+
+__getattr__ = former_names(__name__, {"as_generator": "uniscale_integrations.llama_index.generator:as_generator"})

@@ -27,8 +27,8 @@ from uniscale_integrations.llama_index.calling import Prompt
 from uniscale_integrations.llama_index.offers import Offer
 from uniscale_integrations.llama_index.tool_calls import blocks_of, calls_of
 from uniscale_integrations.llama_index.usage import raw_with_usage, replies_of, token_counts
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.conversation import Conversation, Role, ToolCall, Turn
-from uniscale_integrations.search.run import Answer
 from uniscale_integrations.space import Configuration
 
 ROLES: dict[MessageRole, Role] = {

@@ -13,7 +13,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageR
 
 from uniscale_integrations.adapters.service import Call, Chunks
 from uniscale_integrations.llama_index.messages import THINKING, response_of, thinking_of
-from uniscale_integrations.search.run import Answer
+from uniscale_integrations.search.answer import Answer
 
 
 class ResponseChunk(NamedTuple):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from uniscale_integrations.adapters.counts import is_number, sum_of
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.search.run import Answer
+from uniscale_integrations.search.answer import Answer
 
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 """What responses say of their tokens, among `additional_kwargs`."""

@@ -14,10 +14,11 @@ from typing import Any
 
 from uniscale_integrations.engine.outcomes import FIELDS, OutcomeRow, read_objects, write_outcomes
 from uniscale_integrations.errors import ConfigurationError, TableError
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.answers import same_answer
 from uniscale_integrations.search.many import arun_many
 from uniscale_integrations.search.ports import Generator, Verifier
-from uniscale_integrations.search.run import Answer, Request
+from uniscale_integrations.search.request import Request
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 Load = Callable[[str], Generator]

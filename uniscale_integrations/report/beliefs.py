@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from uniscale_integrations.cost.normalise import CostScale
-from uniscale_integrations.engine.price_history import PriceHistory
+from uniscale_integrations.engine.brain_record import restore
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import DecisionEvent, Outcome
 from uniscale_integrations.log.fold import Costs, Fold
 from uniscale_integrations.log.ports import EventStore
-from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.encoders import WithNumbers, query_encoder
@@ -59,7 +58,7 @@ def beliefs_of(
     record = log.load_description(key)
     try:
         arms, policy, cost_positions = (
-            _as_engine(log, key, record) if record else _as_default(configurations, costs, last, scored, scale)
+            restore(log, key, record) if record else _as_default(configurations, costs, last, scored, scale)
         )
     except ConfigurationError as error:
         return {"why": f"The policy that decided cannot be made here: {error}"}, []
@@ -76,16 +75,6 @@ def beliefs_of(
             changes.append(entry.event.decision_id)
         before = now
     return {"rows": _rows(policy, arms, configurations, average), "alpha": _alpha(policy)}, changes
-
-
-def _as_engine(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms, Policy, Costs]:
-    """As the engine was set up that made the last decision."""
-    schema = FeatureSchema(tuple(record["features"]), frozenset(record["kinds"]))
-    scale = CostScale(*record["scale"])
-    configurations = [Configuration(model, *shape) for model, *shape in record["configurations"]]
-    features, has_scores = ActionFeatures(record["sizes"]), record["verifier"] is not None
-    arms = Arms.of(configurations, schema, record["costs"], features=features, scored=has_scores, span=scale.span)
-    return arms, PolicySpec.of(record["policy"])(arms), PriceHistory(log, key, record)
 
 
 def _as_default(

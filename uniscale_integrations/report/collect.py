@@ -102,15 +102,20 @@ def page_data(log: EventStore, most_trees: int = 500, alone: Alone | None = None
             "correct": [_short(story.correct) for story in histories],
             "reward": [_short(_reward(story, position)) for story, position in zip(histories, positions, strict=True)],
         },
-        "feedback": {
-            place: [[each.source, each.key, each.correct, each.comment, each.at] for each in story.verdicts.values()]
-            for place, story in enumerate(histories)
-            if story.verdicts
-        },
+        "feedback": _feedback(histories),
         "trees": {place_of[decision_id]: tree for decision_id, tree in trees.items()},
         "trees_why": LEFT_OUT.format(most=most_trees) if len(trees) == most_trees else NO_PATHS,
         "beliefs": beliefs,
         "changes": [place_of[decision_id] for decision_id in changes if decision_id in place_of],
+    }
+
+
+def _feedback(histories: Sequence[Story]) -> dict[int, list[list[Any]]]:
+    """What was said of each judged decision, by its place."""
+    return {
+        place: [[each.source, each.key, each.correct, each.comment, each.at] for each in story.verdicts.values()]
+        for place, story in enumerate(histories)
+        if story.verdicts
     }
 
 

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.ports import Generator, Verifier
-from uniscale_integrations.search.run import Answer, Request, arun
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import arun
 
 
 async def arun_many(

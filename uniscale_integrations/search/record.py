@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.paths import Fate, Path, PathKey
 from uniscale_integrations.search.result import champions
-from uniscale_integrations.search.run import Answer
 
 
 def record(answer: Answer) -> dict[str, Any]:

@@ -3,104 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from uniscale_integrations.answers.algebra import equalities
-from uniscale_integrations.answers.extract import extract_answer
-from uniscale_integrations.answers.values import read_values
-from uniscale_integrations.concurrency.threads import read_aside
-from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.cost.ledger import Charge, Ledger
-from uniscale_integrations.deprecation import former_attribute, former_keywords, former_names, member
+from uniscale_integrations.deprecation import former_keywords, former_names, member
 from uniscale_integrations.errors import ConfigurationError, ContinuationError, SearchFailed
-from uniscale_integrations.search.aggregation import MEAN, Aggregation
-from uniscale_integrations.search.beam import BeamSearch, Schedule, SearchSettings
-from uniscale_integrations.search.budget import Budget, Meter
-from uniscale_integrations.search.conversation import Conversation, Emit, SupportsConversation
+from uniscale_integrations.search.answer import Answer
+from uniscale_integrations.search.beam import BeamSearch, SearchSettings
+from uniscale_integrations.search.budget import Meter
+from uniscale_integrations.search.comparison import compare_answers
+from uniscale_integrations.search.conversation import SupportsConversation
 from uniscale_integrations.search.driver import Driver
 from uniscale_integrations.search.events import SearchObserver
-from uniscale_integrations.search.paths import Fate, Path, PathKey
-from uniscale_integrations.search.ports import Generator, GeneratorSession, Sampling, Verifier, shared_usage
-from uniscale_integrations.search.result import champions
-from uniscale_integrations.space import Configuration
+from uniscale_integrations.search.paths import Fate
+from uniscale_integrations.search.ports import Generator, GeneratorSession, Verifier, shared_usage
+from uniscale_integrations.search.request import Request
 from uniscale_integrations.texts import utf8_safe
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One question with everything that decides how it is searched.
-
-    Attributes:
-        question: what to answer.
-        configuration: `(M, QP, CP, BS)`; its model name is the generator's.
-        sampling: temperature, step length, depth, seed.
-        budget: what may be spent.
-        early_stopping: whether to stop paths that can no longer win.
-        schedule: all trees at once ("lockstep"), or the first one first and the others in waves ("leader").
-        aggregation: how step scores become a path's value.
-        hardware: the profile that prices compute and memory traffic.
-        conversation: what is asked, where it is more than the question.
-        emit: see `SupportsConversation.open_conversation`.
-        decision_id: the decision that chose the configuration, where one did.
-    """
-
-    question: str
-    configuration: Configuration
-    sampling: Sampling = Sampling()
-    budget: Budget = Budget()
-    early_stopping: bool = True
-    schedule: Schedule = "leader"
-    aggregation: Aggregation = MEAN
-    hardware: HardwareProfile = H100
-    conversation: Conversation | None = None
-    emit: Emit | None = None
-    decision_id: str | None = None
-
-
-@former_keywords(cut="stop_reason", notes="warnings", waited="wait_seconds")
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of a request.
-
-    Attributes:
-        text: the whole winning path.
-        answer: the answer read off it; `None` where nothing in it looks like one.
-        score: `V` of the winning path; `None` where nothing could score it.
-        best_text: the path with the best value, which early stopping never changes.
-        best_score: that value.
-        configuration: what was run.
-        ledger: everything that was spent.
-        paths: every path with its steps, scores and fate.
-        answers: read off the paths that took part in the vote.
-        stop_reason: why the search ended early, empty if it did not.
-        warnings: what went wrong on the way without ending it.
-        payload: what the generator put on the winning path.
-        decision_id: the decision that chose the configuration, where one did.
-        wait_seconds: seconds of `ledger.seconds` in which its requests waited for others to end.
-        finish_reason: why the text ends, in OpenAI's words: "stop" where its model ended it, "length" where a limit did.
-    """
-
-    text: str
-    answer: str | None
-    score: float | None
-    best_text: str
-    best_score: float | None
-    configuration: Configuration
-    ledger: Ledger
-    paths: tuple[Path, ...]
-    answers: Mapping[PathKey, str | None] = field(default_factory=dict)
-    stop_reason: str = ""
-    warnings: tuple[str, ...] = ()
-    payload: object = None
-    decision_id: str | None = None
-    wait_seconds: float = 0.0
-    finish_reason: str = "stop"
-
-    cut = former_attribute("stop_reason")
-    notes = former_attribute("warnings")
-    waited = former_attribute("wait_seconds")
 
 
 def settings_for(request: Request, verifier: Verifier | None) -> tuple[SearchSettings, list[str]]:
@@ -173,21 +92,8 @@ class SearchRun:
         finally:
             self.close()
         if self.request.configuration.qp > 1:
-            await self._compare()
+            await compare_answers(self.search, self.request.question, self.meter.remaining_seconds())
         return self.answer()
-
-    async def _compare(self) -> None:
-        """Find out which of the answers that take part in the vote are equal as mathematics."""
-        search = self.search
-        try:
-            async with asyncio.timeout(self.meter.remaining_seconds()):
-                voting, reader = champions(search.paths), partial(extract_answer, question=self.request.question)
-                for path in voting:
-                    search.answers[path.key] = await read_aside(reader, path.text)
-                answers = [answer for path in voting if (answer := search.answers[path.key]) is not None]
-                search.equal = await equalities(read_values(answers, self.request.question), search.notes)
-        except TimeoutError:
-            search.notes.append("expressions that are written differently count as different: no time was left to compare them")
 
     def close(self) -> None:
         """Close both sessions, also when closing one of them fails."""

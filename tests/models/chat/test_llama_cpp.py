@@ -21,7 +21,8 @@ from uniscale_integrations.models.questions import questions
 from uniscale_integrations.models.task import FAMILY_TASK
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Request, run
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import run
 from uniscale_integrations.search.segmenter import Lines, Units
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers import SelfCertainty

@@ -14,10 +14,12 @@ from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.models.chat import ChatStepModel, Completion, CompletionRequest, Continuation
 from uniscale_integrations.models.chat.probe import NEXT, PREFIX, probe_continuation
 from uniscale_integrations.models.chat.steps import continuation_text
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Answer, Request, arun, run
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import arun, run
 from uniscale_integrations.search.segmenter import Lines
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers import CallableVerifier

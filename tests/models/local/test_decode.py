@@ -12,7 +12,8 @@ from tests.tiny import child, generator, metaspace_tokenizer, recite, root, toke
 from uniscale_integrations.models.local.transformers import TransformersModel, TransformersSession
 from uniscale_integrations.search.paths import Candidate, Expansion
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Request, run
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import run
 from uniscale_integrations.search.segmenter import Lines, Units
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers import CallableVerifier

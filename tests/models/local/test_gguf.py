@@ -20,7 +20,8 @@ from uniscale_integrations.errors import UnknownModelError
 from uniscale_integrations.models.catalog import load_model
 from uniscale_integrations.models.local.gguf import convert
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Request, run
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import run
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers import SelfCertainty
 

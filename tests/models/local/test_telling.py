@@ -12,9 +12,11 @@ from tests.tiny import CONFIGS, counted, generator, metaspace_tokenizer, recite,
 from uniscale_integrations.models.catalog import load_model
 from uniscale_integrations.models.local.transformers import TransformersModel
 from uniscale_integrations.models.questions import questions
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Answer, Request, arun
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import arun
 from uniscale_integrations.space import Configuration
 
 END = 2

@@ -17,10 +17,12 @@ from uniscale_integrations.models.catalog import load_model
 from uniscale_integrations.models.local.transformers import TransformersModel, TransformersSession
 from uniscale_integrations.models.local.vocabulary import prompt_ids
 from uniscale_integrations.models.questions import questions
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.many import arun_many
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
 from uniscale_integrations.search.ports import Sampling
-from uniscale_integrations.search.run import Answer, Request, run
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import run
 from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers import CallableVerifier
 

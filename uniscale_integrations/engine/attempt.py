@@ -1,0 +1,78 @@
+"""One attempt at a request: the search that was decided, with what is shown of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from uniscale_integrations.cost.ledger import Ledger
+from uniscale_integrations.engine.brain import Brain
+from uniscale_integrations.engine.journal import Decision
+from uniscale_integrations.engine.request import EngineRequest
+from uniscale_integrations.search.answer import Answer
+from uniscale_integrations.search.conversation import Emit
+from uniscale_integrations.search.events import SearchEvent, SearchObserver, tell
+from uniscale_integrations.search.ports import Verifier
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import arun
+from uniscale_integrations.telemetry import Observer
+from uniscale_integrations.verifiers.format_gate import FormatGate
+
+
+async def attempt_search(
+    brain: Brain, decision: Decision, request: EngineRequest, output: Output, ledgers: list[Ledger]
+) -> Answer:
+    """Run what was decided.
+
+    Args:
+        brain: has decided.
+        decision: names the configuration.
+        request: what is asked.
+        output: takes what is shown of the answer.
+        ledgers: where no answer comes of it, what was spent is added here.
+
+    Raises:
+        SearchFailed: every candidate failed.
+        RequestRefused: the provider refused the request itself.
+    """
+    configuration, design = decision.configuration, brain.design
+    search = Request(
+        request.conversation.question,
+        configuration,
+        request.sampling,
+        request.limits,
+        early_stopping=design.verifier is None or design.verifier.path_local,
+        hardware=design.hardware,
+        conversation=request.conversation,
+        emit=output if request.emit is not None and configuration.plain else None,
+        decision_id=decision.id,
+    )
+    valid = request.conversation.validator
+    verifier: Verifier | None = design.verifier if valid is None else FormatGate(design.verifier, valid)
+    observe = _of_decision(decision.id, request.observers) if request.observers else None
+    return await arun(search, design.models[configuration.model], verifier, observe, ledgers.append, output.so_far)
+
+
+class Output:
+    """Passes pieces of an answer on, and knows whether anything of it has been shown."""
+
+    def __init__(self, emit: Emit | None, beside: Callable[[], bool]) -> None:
+        self._emit, self._beside, self._any = emit, beside, False
+
+    def __call__(self, piece: Any) -> None:
+        self._any = True
+        if self._emit is not None:
+            self._emit(piece)
+
+    def so_far(self) -> bool:
+        return self._any or self._beside()
+
+
+def _of_decision(decision_id: str, observers: Sequence[Observer]) -> SearchObserver:
+    """Passes on what happens in a search, with the decision that it belongs to."""
+
+    def observe(event: SearchEvent) -> None:
+        tell(observers, replace(event, decision_id=decision_id))
+
+    return observe

@@ -1,0 +1,55 @@
+"""A brain as the log describes it, written and read again, so that another process can fold the log as this one does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from uniscale_integrations.cost.normalise import CostScale
+from uniscale_integrations.engine.design import Design
+from uniscale_integrations.engine.estimates import Estimates
+from uniscale_integrations.engine.price_history import PriceHistory
+from uniscale_integrations.log.fold import Costs
+from uniscale_integrations.log.ports import EventStore
+from uniscale_integrations.policy.actions import ActionFeatures
+from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.named import PolicySpec
+from uniscale_integrations.policy.policy import Policy
+from uniscale_integrations.policy.schema import FeatureSchema
+from uniscale_integrations.space import Configuration
+
+
+def describe(design: Design, estimates: Estimates) -> dict[str, Any]:
+    """A design as the log keeps it; see `Brain.record`."""
+    schema = design.encode.schema
+    return {
+        "policy": design.policy.record(),
+        "configurations": [[each.model, *each.shape] for each in design.space],
+        "sizes": dict(design.sizes or {}),
+        "encoder": design.encode.name,
+        "features": list(schema.names),
+        "kinds": sorted(schema.kinds),
+        "scale": [estimates.scale.cheapest, estimates.scale.dearest],
+        "costs": estimates.positions.tolist(),
+        "dollars": estimates.in_dollars,
+        "verifier": None if design.verifier is None else design.verifier.name,
+    }
+
+
+def restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms, Policy, Costs]:
+    """What a brain learned with, made again from what the log describes: its arms, a policy that has learned nothing yet, and the costs.
+
+    Args:
+        log: describes this brain and those before it.
+        key: under which it does.
+        record: the description.
+
+    Raises:
+        ConfigurationError: a policy that cannot be imported here.
+    """
+    schema = FeatureSchema(tuple(record["features"]), frozenset(record["kinds"]))
+    scale = CostScale(*record["scale"])
+    configurations = [Configuration(model, *shape) for model, *shape in record["configurations"]]
+    features, has_scores = ActionFeatures(record["sizes"]), record["verifier"] is not None
+    arms = Arms.of(configurations, schema, record["costs"], features=features, scored=has_scores, span=scale.span)
+    return arms, PolicySpec.of(record["policy"])(arms), PriceHistory(log, key, record)

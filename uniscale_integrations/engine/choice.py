@@ -1,0 +1,77 @@
+"""The choice of a configuration for a request: what can serve it, what the policy expects of that, and what it makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from uniscale_integrations.engine.brain import Brain
+from uniscale_integrations.engine.eligibility import Reasons
+from uniscale_integrations.engine.journal import Decision
+from uniscale_integrations.engine.replica import Replica
+from uniscale_integrations.engine.request import EngineRequest
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.log.events import new_id
+from uniscale_integrations.space import Configuration, ConfigurationSpace
+
+
+def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reasons, attempt: int = 0) -> Decision:
+    """Choose the configuration for a request.
+
+    Args:
+        brain: decides.
+        replica: holds what was learned.
+        request: what is asked.
+        failed: configurations that are left out, with the reason.
+        attempt: how many decisions were taken for the request before.
+
+    Raises:
+        ConfigurationError: no configuration can serve it.
+    """
+    conversation = request.conversation
+    if not conversation.question.strip() and not conversation.may_be_empty:
+        raise ConfigurationError("the question is empty; give it at least one word")
+    context = brain.design.encode.context(conversation.query, conversation.numbers, brain.space)
+    reasons = brain.eligibility.reasons(conversation, request.limits, failed)
+    eligible = np.ones(len(brain.space), dtype=np.bool_)
+    if reasons:
+        eligible[:] = [configuration not in reasons for configuration in brain.space]
+    if not eligible.any():
+        raise ConfigurationError(f"no configuration can serve this request: {next(iter(reasons.values()))}")
+    belief = replica.assess(brain.policy, context, request.weights, eligible)
+    assessment = belief if brain.pacing is None else brain.pacing.adjust(belief)
+    if beyond := np.flatnonzero(eligible & ~assessment.eligible).tolist():
+        reasons = {
+            **reasons,
+            **{brain.space[arm]: "it is expected to cost more than is left of the mean budget" for arm in beyond},
+        }
+    choice = replica.choose(brain.policy, assessment)
+    expectation = {name: float(getattr(belief, name)[choice.action]) for name in ("correct", "score", "cost", "reward")}
+    return Decision(
+        new_id(),
+        brain.space[choice.action],
+        expectation,
+        float(assessment.bonus[choice.action]),
+        request.weights,
+        request.id,
+        attempt,
+        tuple(context.of(choice.action).query.tolist()),
+        assessment.read_only(),
+        brain.space,
+        reasons,
+        choice.propensity,
+    )
+
+
+def others(space: ConfigurationSpace, models: Collection[str] | None) -> dict[Configuration, str]:
+    """The configurations that a request leaves out which may only be served by some models.
+
+    Raises:
+        ConfigurationError: a model that is not there, or that the space has no configuration of.
+    """
+    if models is None:
+        return {}
+    if missing := sorted(set(models).difference(space.models)):
+        raise ConfigurationError(f"no configuration has the model {missing[0]!r}; the models are {', '.join(space.models)}")
+    return {each: "its model was not asked for" for each in space if each.model not in models}

@@ -1,0 +1,40 @@
+"""A request to an engine, with everything that it says about how to answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from uniscale_integrations.log.events import new_id
+from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.conversation import Conversation, Emit
+from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.telemetry import Observer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EngineRequest:
+    """One request; several decisions may be taken for it.
+
+    Attributes:
+        conversation: the conversation.
+        query: what the log keeps a hash of, or the text.
+        weights: of the reward.
+        limits: what it may cost.
+        sampling: how to draw.
+        observers: are told what happens.
+        emit: takes the pieces of an answer while it is made.
+        has_output: whether any of the answer has been shown already, beside those pieces.
+        id: of the request; it may take several decisions.
+    """
+
+    conversation: Conversation
+    query: str | Conversation
+    weights: Weights
+    limits: Budget
+    sampling: Sampling = Sampling()
+    observers: tuple[Observer, ...] = ()
+    emit: Emit | None = None
+    has_output: Callable[[], bool] = lambda: False
+    id: str = field(default_factory=new_id)

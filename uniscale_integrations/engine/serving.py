@@ -1,0 +1,156 @@
+"""The half of an engine that serves requests: decide, and run what was decided."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from uniscale_integrations.deprecation import former_keywords
+from uniscale_integrations.engine.brain import Brain
+from uniscale_integrations.engine.choice import others
+from uniscale_integrations.engine.journal import Decision, EventFactory
+from uniscale_integrations.engine.knowledge import Knowledge
+from uniscale_integrations.engine.learning import LearningEngine
+from uniscale_integrations.engine.request import EngineRequest
+from uniscale_integrations.engine.requests import Requests
+from uniscale_integrations.policy.objective import Mode
+from uniscale_integrations.search.answer import Answer
+from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.conversation import Conversation, Emit, Turn
+from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.telemetry import Observer
+
+Result = TypeVar("Result")
+
+
+class ServingEngine(LearningEngine):
+    """How an engine serves requests; see `UniScale`, which is one.
+
+    Args:
+        knowledge: the log and what was learned from it, with the brain that decides.
+        mode: the weights of requests that bring none.
+        sampling: how to draw for requests that do not say.
+        observers: are told what happens while requests are served.
+        store_queries: whether the log keeps the text of questions.
+        store_paths: whether it keeps every path of a search.
+    """
+
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        mode: Mode,
+        sampling: Sampling,
+        observers: Sequence[Observer],
+        *,
+        store_queries: bool,
+        store_paths: bool,
+    ) -> None:
+        super().__init__(knowledge, mode)
+        self.sampling, self._observers = sampling, tuple(observers)
+        self._storage = {"store_queries": store_queries, "store_paths": store_paths}
+        self._serve_with(knowledge.brain)
+
+    def decide(
+        self,
+        query: str | Conversation,
+        *,
+        mode: Mode | None = None,
+        budget: Budget | None = None,
+        models: Collection[str] | None = None,
+    ) -> Decision:
+        """Choose a configuration for a question and log the choice.
+
+        Args:
+            query: the question's text, or a conversation.
+            mode: weights of this request.
+            budget: what it may cost; what is expected to cost more is not eligible, as long as anything is left.
+            models: names of those that may be chosen; all by default.
+
+        Raises:
+            ConfigurationError: no configuration can serve it.
+            LogError: the choice could not be logged.
+        """
+        self._knowledge.replica.sync_if_due()
+        requests = self._requests
+        decision = requests.decide(self._request(query, mode, budget), others(requests.brain.space, models))
+        self._knowledge.append(requests.event_factory.decision(decision, query))
+        return decision
+
+    def run(
+        self,
+        question: str | Conversation,
+        *,
+        mode: Mode | None = None,
+        budget: Budget | None = None,
+        sampling: Sampling | None = None,
+        models: Collection[str] | None = None,
+    ) -> Answer:
+        """`arun` for callers that do not await; works inside a running event loop too, and asks models by their synchronous methods."""
+        conversation = replace(_conversation(question), synchronous=True)
+        return _finish(self.arun(conversation, mode=mode, budget=budget, sampling=sampling, models=models))
+
+    @former_keywords(shown="has_output")
+    async def arun(
+        self,
+        question: str | Conversation,
+        *,
+        mode: Mode | None = None,
+        budget: Budget | None = None,
+        sampling: Sampling | None = None,
+        models: Collection[str] | None = None,
+        observe: Observer | None = None,
+        emit: Emit | None = None,
+        has_output: Callable[[], bool] = lambda: False,
+    ) -> Answer:
+        """Choose a configuration, run it, log choice and outcome, and give the answer with the decision's id.
+
+        Where every candidate of the chosen model fails, or the question is too long for it, the next best model gets its turn, unless
+        pieces of an answer have been shown already. A request that a provider refuses for its own sake ends at once, and costs its model
+        nothing.
+
+        Args:
+            question: what to answer: a text, or a conversation.
+            mode: weights of this request.
+            budget: what the search may spend; what is expected to cost more, or has taken longer of late, is not eligible as long as
+                anything else is left.
+            sampling: how to draw, instead of the engine's.
+            models: names of those that may be chosen; all by default.
+            observe: told what happens, beside the engine's own observers; see `telemetry`.
+            emit: takes the pieces of an answer while it is made, where the configuration is plain and the model streams.
+            has_output: whether any of the answer has been shown already, beside those pieces, so that it cannot be begun anew.
+
+        Raises:
+            ConfigurationError: no configuration can serve it.
+            SearchFailed: every model failed.
+            RequestRefused: a provider refused the request itself.
+            ContextLengthError: the question is too long for the last one that was left.
+        """
+        requests = self._requests
+        observers = self._observers if observe is None else (*self._observers, observe)
+        further = {"sampling": sampling or self.sampling, "observers": observers, "emit": emit, "has_output": has_output}
+        request = self._request(question, mode, budget, **further)
+        return await requests.answer(request, others(requests.brain.space, models))
+
+    def _serve_with(self, brain: Brain) -> None:
+        """Serve requests with a brain from now on; those that are under way keep theirs."""
+        self._requests = Requests(brain, self._knowledge, EventFactory(brain, self._knowledge.recalibration, **self._storage))
+
+    def _request(self, question: str | Conversation, mode: Mode | None, budget: Budget | None, **further: Any) -> EngineRequest:
+        return EngineRequest(_conversation(question), question, self._weights_of(mode), budget or Budget(), **further)
+
+
+def _conversation(question: str | Conversation) -> Conversation:
+    return question if isinstance(question, Conversation) else Conversation((Turn("user", question),))
+
+
+def _finish(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine to its end, on a thread of its own where this one already runs an event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
