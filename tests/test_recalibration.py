@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path as File
 
@@ -46,9 +47,14 @@ def engine(verifier: Knowing, address: str = "sqlite://", recalibrate: bool = Tr
 
 def serve(made: UniScale, first: int, count: int) -> float:
     """Ask and judge, and give the Brier score of the scores that were learned from."""
-    for number in range(first, first + count):
-        question = f"What is {number} + 1?"
-        made.feedback(made.run(question), float(right(question)))
+
+    async def judged() -> None:
+        for number in range(first, first + count):
+            question = f"What is {number} + 1?"
+            await made.afeedback(await made.arun(question), float(right(question)))
+
+    # One event loop for all: to make one for every question takes as long as to answer it.
+    asyncio.run(judged())
     newest = pairs(made.log, count)
     return brier([pair.score for pair in newest], [pair.correct for pair in newest])
 
