@@ -45,7 +45,7 @@ class OpenAIDialect:
 
     def reply(self, answer: Answer, call: Call) -> Json:
         text = until(answer.text, call.conversation.stop)
-        content, calls = calls_in(text) if "tools" in call.conversation.needs else (text, [])
+        content, calls = calls_in(text) if "tools" in call.conversation.required_capabilities else (text, [])
         message: Json = {"role": "assistant", "content": content}
         if calls:
             message["tool_calls"] = [{"id": each.id, "function": {"name": each.name}} for each in calls]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from uniscale_integrations.adapters.options import mode_of
 from uniscale_integrations.engine import UniScale
-from uniscale_integrations.engine.model_registry import generators
 from uniscale_integrations.policy.objective import weights
 from uniscale_integrations.space import ConfigurationSpace
 
@@ -77,19 +76,25 @@ def engine_from(parts: Parts) -> UniScale:
     """The engine that the parts make up.
 
     Raises:
-        ConfigurationError: as of `generators` and `UniScale`.
+        ConfigurationError: as of `UniScale`.
     """
-    limits: dict[str, Any] = {
+    clients = {
+        "api_key": parts.api_key,
         "timeout": parts.timeout,
         "retries": parts.max_retries or 0,
         "max_concurrency": parts.max_concurrency,
     }
-    models, prices = parts.models, parts.prices
-    if models is not None:
-        models, prices = generators(models, prices, parts.api_key, **limits), None
-    log = "sqlite://" if parts.log is None else parts.log
+    settings = dict(parts.engine_settings)
+    # They hold for models that an update adds, too.
+    settings["client_settings"] = clients | dict(settings.get("client_settings") or {})
     return UniScale(
-        models, parts.verifier, parts.space, mode_of(parts.mode) or "balanced", log, prices=prices, **parts.engine_settings
+        parts.models,
+        parts.verifier,
+        parts.space,
+        mode_of(parts.mode) or "balanced",
+        "sqlite://" if parts.log is None else parts.log,
+        prices=parts.prices,
+        **settings,
     )
 
 
