@@ -1,8 +1,8 @@
 """`python -m benchmarks.feedback_gap [--seconds N] [--answers N] [--json]`: evaluators on an event loop while the log is locked.
 
 Another connection holds the write lock of the SQLite log for some seconds. Meanwhile a chain of LangChain is asked and judged by
-`rewarded(...).ainvoke`, and responses of LlamaIndex are judged by `FeedbackEvaluator(...).aevaluate_response`; the next one begins before
-the one before it has ended. What is reported is the longest time in which the event loop could do nothing else, with the lock and without
+`with_feedback(...).ainvoke`, and responses of LlamaIndex are judged by `FeedbackEvaluator(...).aevaluate_response`; each begins before the one
+before it has ended. What is reported is the longest time in which the event loop could do nothing else, with the lock and without
 it, and how many judgements were in the log afterwards. On a machine that does other things too the run without the lock says what is
 theirs.
 """
@@ -31,7 +31,7 @@ from rich.console import Console
 
 from benchmarks.updates import PRICES, Slow
 from uniscale_integrations import UniScale
-from uniscale_integrations.langchain import UniScaleChatModel, rewarded
+from uniscale_integrations.langchain import UniScaleChatModel, with_feedback
 from uniscale_integrations.llama_index import FeedbackEvaluator, UniScaleLLM
 
 BEAT = 0.002
@@ -79,7 +79,7 @@ async def measured(folder: Path, seconds: float, answers: int) -> dict[str, dict
         [Slow(model_name="mini"), Slow(model_name="large")], "agreement", prices=PRICES, log=f"sqlite:///{file}", mode=[0, 0, 1]
     )
     prompt = ChatPromptTemplate.from_messages([("human", "{question}")])
-    chain = rewarded(prompt | UniScaleChatModel(engine=engine), [lambda outputs: 1.0], engine)
+    chain = with_feedback(prompt | UniScaleChatModel(engine=engine), [lambda outputs: 1.0], engine)
     llm = UniScaleLLM(engine=engine)
     index = VectorStoreIndex.from_documents([Document(text="2 + 2 is 4.")], embed_model=MockEmbedding(embed_dim=4))
     query_engine, evaluator = index.as_query_engine(llm=llm), FeedbackEvaluator(Short(), llm)

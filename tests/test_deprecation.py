@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -19,7 +20,7 @@ from uniscale_integrations.errors import SearchFailed
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Turn, capabilities_of
-from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.paths import Candidate, Expansion
 from uniscale_integrations.search.request import Request
 from uniscale_integrations.search.run import arun
 from uniscale_integrations.space import Configuration
@@ -132,6 +133,17 @@ class FormerGenerator(InstantGenerator):
         self.in_a_hurry = True
 
 
+class WaitingGenerator(FormerGenerator):
+    """One whose second step comes when it is in a hurry, and not before."""
+
+    in_a_hurry = False
+
+    async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
+        while expansions[0].path.depth and not self.in_a_hurry:
+            await asyncio.sleep(0.001)
+        return await super().expand(expansions)
+
+
 class FormerVerifier(InstantVerifier):
     """A verifier of a user's, likewise."""
 
@@ -154,9 +166,8 @@ def test_generators_and_verifiers_with_former_methods_still_answer() -> None:
 
 @pytest.mark.filterwarnings("default::DeprecationWarning")
 def test_a_session_with_the_former_method_is_hurried() -> None:
-    generator = FormerGenerator(levels=1_000_000, seconds=0.05)
-    request = Request("1 + 1?", Configuration("m"), Sampling(max_steps=1_000), Budget(seconds=0.12))
-    answer = asyncio.run(arun(request, generator, None))
+    generator = WaitingGenerator(levels=3)
+    answer = asyncio.run(arun(Request("1 + 1?", Configuration("m"), budget=Budget(seconds=1.0)), generator, None))
     assert "deadline" in answer.stop_reason
     assert generator.in_a_hurry
 

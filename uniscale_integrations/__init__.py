@@ -49,7 +49,7 @@ _MODULES = {
     "ConfigurationSpace": "uniscale_integrations.space",
     "LinUCB": "uniscale_integrations.policy.linucb",
     "Model": "uniscale_integrations.engine",
-    "Request": "uniscale_integrations.search.run",
+    "Request": "uniscale_integrations.search.request",
     "Sampling": "uniscale_integrations.search.ports",
     "UniScale": "uniscale_integrations.engine",
     "UniScaleChatModel": "uniscale_integrations.langchain",

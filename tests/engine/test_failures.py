@@ -59,12 +59,12 @@ def test_a_log_that_is_full_does_not_cost_the_answer(log: str) -> None:
     made.log.close()
     answers = [made.run(QUESTIONS[0]) for _ in range(60)]
     assert all(answer.answer in ("4", "5") for answer in answers)
-    assert "not logged, so feedback on it cannot be learned from" in answers[-1].notes[-1]
+    assert "not logged, so feedback on it cannot be learned from" in answers[-1].warnings[-1]
     with pytest.raises(UnknownDecisionError):
         made.feedback(answers[-1], 1.0)
     event.remove(store(made)._engine, "connect", fill)
     made.log.close()
-    assert not made.run(QUESTIONS[0]).notes
+    assert not made.run(QUESTIONS[0]).warnings
     made.close()
 
 

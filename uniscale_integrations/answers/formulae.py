@@ -125,7 +125,7 @@ _MATHS = re.compile(
     r"[-+*/^=<>≤≥≠≈×·÷−–|∈∪]+|[-+−–(\[{|√]*(?:(?:[0-9]+(?:[.,][0-9]+)*)?(?:[a-zA-Z]'{0,2}|π|∞|sin|cos|tan|ln|log|exp|sqrt)?"
     r"(?:[⁰¹²³⁴-⁹₀-₉]|\^-?\{?\w{1,3}\}?|[-+*/×·^−√]|[()\[\]|!]|[0-9]|(?<![a-zA-Z])[a-zA-Z](?![a-zA-Z])|\([^()\s]{1,20}\)){0,12}),?"
 )
-_VARIABLE = re.compile(r"(?<![a-zA-Z])[a-zA-Z](?:[²³^'(/]|(?![a-zA-Z]))|√|π")
+_SYMBOL = re.compile(r"(?<![a-zA-Z])[a-zA-Z](?:[²³^'(/]|(?![a-zA-Z]))|√|π")
 _RELATION = re.compile(r"[=<>≤≥∈]|[-+−*/^²³√]")
 
 
@@ -139,6 +139,6 @@ def plain_formula(sentence: str) -> str | None:
         start += 1
     formula = " ".join(words[start:]).rstrip(",")
     relation = re.search("[=<>≤≥∈]", formula)
-    if not (start > 0 or relation) or len(words) - start < 2 or not _VARIABLE.search(formula) or not _RELATION.search(formula):
+    if not (start > 0 or relation) or len(words) - start < 2 or not _SYMBOL.search(formula) or not _RELATION.search(formula):
         return None
     return formula

@@ -18,7 +18,7 @@ from uniscale_integrations.space import DEFAULT_SHAPES, ConfigurationSpace
 
 
 @runtime_checkable
-class SuitsVerifier(Protocol):
+class HasDefaultVerifier(Protocol):
     """A generator that says which verifier suits it, for who names none."""
 
     @property
@@ -223,7 +223,7 @@ def load_generator(name: str, notify: Callable[[str], None] = lambda message: No
 
 
 @runtime_checkable
-class SuitsShapes(Protocol):
+class HasDefaultShapes(Protocol):
     """A generator that says which searches suit it, for who names no space."""
 
     @property
@@ -235,7 +235,7 @@ class SuitsShapes(Protocol):
 def default_space(models: Mapping[str, Generator]) -> ConfigurationSpace:
     """Every model with the searches that suit it."""
     spaces = [
-        ConfigurationSpace.default([name], model.shapes if isinstance(model, SuitsShapes) else DEFAULT_SHAPES)
+        ConfigurationSpace.default([name], model.shapes if isinstance(model, HasDefaultShapes) else DEFAULT_SHAPES)
         for name, model in models.items()
     ]
     return ConfigurationSpace(configuration for space in spaces for configuration in space)
@@ -243,4 +243,4 @@ def default_space(models: Mapping[str, Generator]) -> ConfigurationSpace:
 
 def suiting(models: Iterable[Generator]) -> str:
     """The name of the verifier that suits generators: what the first one that says so says of itself."""
-    return next((str(model.suits) for model in models if isinstance(model, SuitsVerifier)), "auto")
+    return next((str(model.suits) for model in models if isinstance(model, HasDefaultVerifier)), "auto")

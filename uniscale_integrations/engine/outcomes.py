@@ -37,10 +37,10 @@ class OutcomeRow:
 
     Example:
         >>> row = {"query_id": "q", "query": "2+2?", "model": "small", "qp": 1, "cp": 1, "bs": 1, "correct": 1, "source": "toy"}
-        >>> outcome = Outcome.parse(row)
+        >>> outcome = OutcomeRow.parse(row)
         >>> outcome.configuration, outcome.correct, outcome.score, outcome.extra
         (Configuration(model='small', qp=1, cp=1, bs=1), 1.0, None, {'source': 'toy'})
-        >>> Outcome.parse(row | {"correct": 7})
+        >>> OutcomeRow.parse(row | {"correct": 7})
         Traceback (most recent call last):
         uniscale_integrations.errors.TableError: `correct` of query 'q' is 7; it must be a number in [0, 1]
     """

@@ -117,13 +117,13 @@ def updated_design(
     check_units(generators, design.hardware)
     space = space or design.space
     _check(space, generators)
-    design_with_changes = replace(design, models=MappingProxyType(generators), space=space, sizes=sizes, successors=successors)
-    if (design.max_cost is not None or design.mean_budget is not None) and in_dollars(design_with_changes) != in_dollars(design):
-        unit, other = ("dollars", "eFLOPs") if in_dollars(design_with_changes) else ("eFLOPs", "dollars")
+    revision = replace(design, models=MappingProxyType(generators), space=space, sizes=sizes, successors=successors)
+    if (design.max_cost is not None or design.mean_budget is not None) and in_dollars(revision) != in_dollars(design):
+        unit, other = ("dollars", "eFLOPs") if in_dollars(revision) else ("eFLOPs", "dollars")
         raise ConfigurationError(
             f"costs would be counted in {unit}, but max_cost or mean_budget is in {other}; make an engine anew on the log"
         )
-    return design_with_changes
+    return revision
 
 
 def in_dollars(design: Design) -> bool:
@@ -161,6 +161,6 @@ def _model_settings(models: Sequence[object]) -> tuple[dict[str, float], tuple[t
 
 
 def _check(space: ConfigurationSpace, models: Mapping[str, Generator]) -> None:
-    strangers = [configuration for configuration in space if configuration.model not in models]
-    if strangers:
-        raise ConfigurationError(f"the space has {strangers[0]}, but the models are {', '.join(models)}")
+    missing = [configuration for configuration in space if configuration.model not in models]
+    if missing:
+        raise ConfigurationError(f"the space has {missing[0]}, but the models are {', '.join(models)}")

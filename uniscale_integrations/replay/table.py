@@ -34,7 +34,7 @@ class OutcomeTable:
     Example:
         >>> from uniscale_integrations.space import Configuration
         >>> rows = [
-        ...     Outcome("q", "2 + 2?", Configuration(model), correct, eflops=cost)
+        ...     OutcomeRow("q", "2 + 2?", Configuration(model), correct, eflops=cost)
         ...     for model, correct, cost in (("small", 0.0, 1e9), ("large", 1.0, 4e9))
         ... ]
         >>> table = OutcomeTable.of(rows, "toy")
