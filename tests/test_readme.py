@@ -6,11 +6,12 @@ import ast
 import asyncio
 import inspect
 import re
+import runpy
 import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from importlib.metadata import distribution
 from importlib.util import find_spec
@@ -128,7 +129,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("command", commands())
-def test_commands_run(command: str, folder: Path) -> None:
+def test_commands_run(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     program, *words = shlex.split(command)
     if program == "make":
         # What it would do; doing it is what runs this very test.
@@ -136,24 +137,49 @@ def test_commands_run(command: str, folder: Path) -> None:
         assert done.stdout.strip()
         return
     if program == "python":
-        done = subprocess.run([sys.executable, *words, "--help"], capture_output=True, text=True, check=True, cwd=ROOT)
-        assert "usage:" in done.stdout
+        assert words[0] == "-m"
+        # As in a new process, also where another test has imported it.
+        monkeypatch.delitem(sys.modules, words[1], raising=False)
+        assert exit_code(lambda: runpy.run_module(words[1], run_name="__main__"), [*words[1:], "--help"], monkeypatch) == 0
+        assert "usage:" in capsys.readouterr().out
         return
     if program == "pip":
         check_requirements(words[1:])
         return
+    monkeypatch.chdir(folder)
     if words[0] == "demo":
         words = [each.replace("Qwen/Qwen3-0.6B,Qwen/Qwen3-4B", "uniscale-0.3m,uniscale-1m") for each in words] + [
             "-n",
             "4",
             "--no-others",
         ]
-    if words[0] in ("report", "log") and not (folder / "uniscale.db").exists():
-        subprocess.run([script(), "demo", "-n", "4", "--no-others"], capture_output=True, check=True, cwd=folder)
+    if words[0] in ("report", "log") and not Path("uniscale.db").exists():
+        assert exit_code(uniscale(), ["uniscale", "demo", "-n", "4", "--no-others"], monkeypatch) == 0
     words = [str(ROOT / word) if word.startswith("benchmarks/") else word for word in words]
     words = [SHORTER.get(before, word) for before, word in zip(["", *words], words, strict=False)]
-    done = subprocess.run([script(), *words], capture_output=True, text=True, cwd=folder, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert exit_code(uniscale(), ["uniscale", *words], monkeypatch) == 0, "".join(capsys.readouterr())
+
+
+def exit_code(program: Callable[[], object], words: list[str], monkeypatch: pytest.MonkeyPatch) -> int | str | None:
+    """Run a program in this process, where everything that it imports is there already; what it would end a process with."""
+    monkeypatch.setattr(sys, "argv", words)
+    try:
+        program()
+    except SystemExit as ended:
+        return 0 if ended.code is None else ended.code
+    return 0
+
+
+def uniscale() -> Callable[[], object]:
+    """What the command `uniscale` runs."""
+    [entry] = [each for each in distribution("uniscale-integrations").entry_points if each.name == "uniscale"]
+    found: Callable[[], object] = entry.load()
+    return found
+
+
+def test_the_command_is_there(folder: Path) -> None:
+    done = subprocess.run([script(), "--help"], capture_output=True, text=True, check=True, cwd=folder)
+    assert "replay" in done.stdout
 
 
 def script() -> str:
