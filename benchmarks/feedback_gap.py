@@ -1,8 +1,8 @@
 """`python -m benchmarks.feedback_gap [--seconds N] [--answers N] [--json]`: evaluators on an event loop while the log is locked.
 
 Another connection holds the write lock of the SQLite log for some seconds. Meanwhile a chain of LangChain is asked and judged by
-`with_feedback(...).ainvoke`, and responses of LlamaIndex are judged by `FeedbackEvaluator(...).aevaluate_response`; each begins before the one
-before it has ended. What is reported is the longest time in which the event loop could do nothing else, with the lock and without
+`with_feedback(...).ainvoke`, and responses of LlamaIndex are judged by `FeedbackEvaluator(...).aevaluate_response`; each begins before
+the one before it has ended. What is reported is the longest time in which the event loop could do nothing else, with the lock and without
 it, and how many judgements were in the log afterwards. On a machine that does other things too the run without the lock says what is
 theirs.
 """

@@ -151,13 +151,12 @@ def _models(engine: UniScale, model: object) -> list[str] | None:
     """The models that a call names by `model`, by their name in the space or by that of the model itself; all where it names none."""
     if model is None:
         return None
+    brain = engine.brain
     names = [
-        name
-        for name in engine.space.models
-        if model in (name, getattr(getattr(engine.models[name], "client", None), "name", None))
+        name for name in brain.space.models if model in (name, getattr(getattr(brain.models[name], "client", None), "name", None))
     ]
     if not names:
-        raise ConfigurationError(f"a call asks for the model {model!r}, but the models are {', '.join(engine.space.models)}")
+        raise ConfigurationError(f"a call asks for the model {model!r}, but the models are {', '.join(brain.space.models)}")
     return names
 
 

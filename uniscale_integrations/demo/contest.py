@@ -224,11 +224,12 @@ def _nothing(engine: UniScale, configuration: Configuration, error: SearchFailed
 
 def others(engine: UniScale, verifier: Verifier | None, sampling: Sampling) -> Iterator[Contestant]:
     """What else could be done with an engine's models: each alone, only routing between them, only searching with the last one."""
-    models = list(engine.models.values())
+    brain = engine.brain
+    models = list(brain.models.values())
     for model in models:
         yield Alone(engine, model, verifier, sampling)
     if len(models) > 1:
-        plain = engine.space.routing_only()
+        plain = brain.space.routing_only()
         yield RestrictedEngine("only routing", engine, plain, models, verifier, sampling)
-    searches = ConfigurationSpace(each for each in engine.space if each.model == models[-1].name)
+    searches = ConfigurationSpace(each for each in brain.space if each.model == models[-1].name)
     yield RestrictedEngine(f"only searching, {models[-1].name}", engine, searches, models[-1:], verifier, sampling)

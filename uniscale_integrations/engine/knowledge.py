@@ -63,7 +63,7 @@ class Knowledge:
         self.replica.swap(brain.fold)
         self.brain = brain
         try:
-            # Who starts anew goes on from here: from its beginning the log would tell of the old prices, and nothing of succession.
+            # Who starts anew goes on from here: from its beginning the log would tell nothing of succession.
             self.replica.snapshot()
         except LogError as error:
             _log.warning("what was learned has not been kept in the log after an update: %s", error)

@@ -143,9 +143,10 @@ class UniScaleChatModel(BaseChatModel):
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
+        brain = self._engine.brain
         return {
-            "models": sorted(self._engine.models),
-            "space": [str(configuration) for configuration in self._engine.space],
+            "models": sorted(brain.models),
+            "space": [str(configuration) for configuration in brain.space],
             "mode": list(self.mode) if isinstance(self.mode, Sequence) and not isinstance(self.mode, str) else self.mode,
             **model_fields(self),
         }

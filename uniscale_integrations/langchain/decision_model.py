@@ -55,10 +55,11 @@ class UniScaleDecisionModel(BaseDecisionModel):
             if not isinstance(question, Choice):
                 raise ConfigurationError(f"the engine chooses models only; {name!r} is a {question.type}, and must be a choice")
             labels = {self.routes.get(label, label): label for label in question.criteria}
-            unknown = [label for model, label in labels.items() if model not in self.engine.models]
+            models = self.engine.models
+            unknown = [label for model, label in labels.items() if model not in models]
             if unknown:
                 raise ConfigurationError(
-                    f"{unknown[0]!r} is no model of the engine, which has {', '.join(self.engine.models)}; name its model in `routes`"
+                    f"{unknown[0]!r} is no model of the engine, which has {', '.join(models)}; name its model in `routes`"
                 )
             decision = self.engine.decide(_text(state), models=frozenset(labels))
             choice = labels[decision.configuration.model]

@@ -134,8 +134,9 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
     @model_serializer(mode="wrap")
     def custom_model_dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
         """Its settings with the names of what it chooses from, by which LlamaIndex tells it from others, also within another component."""
-        space = [str(configuration) for configuration in self._engine.space]
-        return {**handler(self), "class_name": self.class_name(), "engine": {"models": list(self._engine.models), "space": space}}
+        brain = self._engine.brain
+        parts = {"models": list(brain.models), "space": [str(configuration) for configuration in brain.space]}
+        return {**handler(self), "class_name": self.class_name(), "engine": parts}
 
     def __getstate__(self) -> dict[str, Any]:
         # What holds it would lose it, if it could not be pickled at all; so its settings go, and who reads them is told.

@@ -46,7 +46,7 @@ class Baseline:
 
     @property
     def name(self) -> str:
-        return type(self).__name__.lower()
+        return f"{type(self).__name__.lower()} means"
 
     def assess(self, context: Context, objective: Weights, eligible: Mask) -> Assessment:
         """The mean of what was seen, for this question."""
