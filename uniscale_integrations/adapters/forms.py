@@ -36,7 +36,7 @@ def calls_in(text: str) -> tuple[str, list[ToolCall]]:
 
     Example:
         >>> calls_in(canonical("Let me add.", [ToolCall("add", {"a": 1})]))
-        ('Let me add.', [Call(name='add', arguments={'a': 1}, id='call_0')])
+        ('Let me add.', [ToolCall(name='add', arguments={'a': 1}, id='call_0')])
         >>> calls_in("Hello")
         ('Hello', [])
     """

@@ -19,7 +19,7 @@ except ModuleNotFoundError as error:
 
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.engine.attribution import decisions_of
-from uniscale_integrations.langchain import UniScaleChatModel, rewarded
+from uniscale_integrations.langchain import UniScaleChatModel, with_feedback
 from uniscale_integrations.llama_index import FeedbackEvaluator, UniScaleLLM
 from uniscale_integrations.llama_index.instrumentation import IDS
 from uniscale_integrations.models.questions import Question
@@ -65,7 +65,7 @@ class Application:
 
         prompt = ChatPromptTemplate.from_messages([("human", "{question}")])
         chain = prompt | UniScaleChatModel(engine=engine) | StrOutputParser()
-        self._chain: Runnable[Any, str] = rewarded(chain, [right], engine)
+        self._chain: Runnable[Any, str] = with_feedback(chain, [right], engine)
         # Models that know nothing but sums have no use for documents.
         index = SummaryIndex.from_documents([Document(text="A note.")])
         template = PromptTemplate("{query_str}")

@@ -40,6 +40,7 @@ class LearningEngine:
         `space` of the engine, read one after the other, may be of two.
 
         Example:
+            >>> from uniscale_integrations import UniScale
             >>> engine = UniScale(models=["uniscale-0.3m", "uniscale-1m"])
             >>> before = engine.brain
             >>> engine.update(models=["uniscale-1m"])
