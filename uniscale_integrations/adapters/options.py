@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, Protocol
 
 from uniscale_integrations.adapters.forms import fits_schema, validator
@@ -52,11 +53,19 @@ def split_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str,
         ({'mode': 'balanced'}, {'temperature': 0.2})
     """
     for name in options:
-        close = get_close_matches(name, ENGINE_OPTIONS, 1, 0.75)
-        if close and name not in ENGINE_OPTIONS and name not in LOOKALIKES and name[0] == close[0][0]:
-            raise ConfigurationError(f"a call has no {name!r}; did you mean {close[0]!r}?")
+        if (option := _misspelt(name)) is not None:
+            raise ConfigurationError(f"a call has no {name!r}; did you mean {option!r}?")
     for_engine = {name: options[name] for name in ENGINE_OPTIONS if options.get(name) is not None}
     return for_engine, {name: value for name, value in options.items() if name not in ENGINE_OPTIONS}
+
+
+@lru_cache(maxsize=512)
+def _misspelt(name: str) -> str | None:
+    """The engine option that a name is likely to mean; `None` of a name that stands for itself."""
+    if name in ENGINE_OPTIONS or name in LOOKALIKES:
+        return None
+    close = get_close_matches(name, ENGINE_OPTIONS, 1, 0.75)
+    return close[0] if close and name[0] == close[0][0] else None
 
 
 def conversation_from(
