@@ -48,9 +48,9 @@ class FullPrefixSession:
     async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
         tokenizer = self._model.tokenizer
         prefixes = [
-            self._prompt + tokenizer(wish.path.text, add_special_tokens=False)["input_ids"]
-            for wish in expansions
-            for _ in range(wish.count)
+            self._prompt + tokenizer(expansion.path.text, add_special_tokens=False)["input_ids"]
+            for expansion in expansions
+            for _ in range(expansion.count)
         ]
         longest = max(map(len, prefixes))
         ids = torch.tensor([[tokenizer.pad_token_id] * (longest - len(row)) + row for row in prefixes])
@@ -67,7 +67,7 @@ class FullPrefixSession:
                 pad_token_id=tokenizer.pad_token_id,
             )
         rows = iter(output[:, longest:].tolist())
-        return [[self._candidate(next(rows)) for _ in range(wish.count)] for wish in expansions]
+        return [[self._candidate(next(rows)) for _ in range(expansion.count)] for expansion in expansions]
 
     def _candidate(self, row: list[int]) -> Candidate:
         tokens = [token for token in row if token != self._model.tokenizer.pad_token_id]

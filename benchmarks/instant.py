@@ -58,9 +58,9 @@ class InstantGenerator:
     async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
         if self._seconds:
             await asyncio.sleep(self._seconds)
-        calls = [generate(wish.path.depth, index) for wish in expansions for index in range(wish.count)]
+        calls = [generate(expansion.path.depth, index) for expansion in expansions for index in range(expansion.count)]
         texts = iter(await asyncio.gather(*calls) if len(calls) > 1 else [await calls[0]])
-        return [self._candidates(wish.path, islice(texts, wish.count)) for wish in expansions]
+        return [self._candidates(expansion.path, islice(texts, expansion.count)) for expansion in expansions]
 
     def _candidates(self, path: Path, texts: Iterable[str]) -> list[Candidate]:
         final = path.depth + 1 >= self._levels

@@ -26,7 +26,7 @@ class Saying(InstantGenerator):
     async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
         if self.fails:
             raise RuntimeError("out of order")
-        return [[Candidate((self.says,), True, Usage(compute=self.compute))] * wish.count for wish in expansions]
+        return [[Candidate((self.says,), True, Usage(compute=self.compute))] * expansion.count for expansion in expansions]
 
 
 class Half(InstantVerifier):

@@ -124,7 +124,7 @@ def test_propensities_of_a_draw_are_exact_and_add_up() -> None:
 
 
 def test_what_nobody_judged_is_tried_again_and_not_given_up_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines, "PATIENCE", 5)
+    monkeypatch.setattr(baselines, "MAX_PENDING_DECISIONS", 5)
     policy = Greedy(arms(2))
     assert [decide(policy, HERE, name).action for name in "ab"] == [0, 1]
     policy.feedback("a", 0, HERE, RIGHT)

@@ -259,7 +259,7 @@ def test_kernels_multiply() -> None:
 
 
 def test_the_inverse_is_computed_anew_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REFACTOR", 10)
+    monkeypatch.setattr(module, "REFACTORISE_EVERY", 10)
     fast = RidgeRegression(2)
     for _ in range(9):
         fast.observe(np.array([1.0, 0.5]), np.ones(1))

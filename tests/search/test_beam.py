@@ -38,16 +38,16 @@ def test_nothing_is_asked_twice_whatever_the_order_of_the_answers(
     asked: set[PathKey] = set()
     pending: list[Expansion] = []
     while True:
-        wishes = machine.ask()
+        expansions = machine.ask()
         assert machine.ask() == []
-        assert not asked & {wish.path.key for wish in wishes}
-        asked |= {wish.path.key for wish in wishes}
-        pending += wishes
+        assert not asked & {expansion.path.key for expansion in expansions}
+        asked |= {expansion.path.key for expansion in expansions}
+        pending += expansions
         if not pending:
             break
-        wish = pending.pop(order.randrange(len(pending)))
-        assert machine.tell(wish.path.key, world.expand(wish))
-        assert not machine.tell(wish.path.key, world.expand(wish))
+        expansion = pending.pop(order.randrange(len(pending)))
+        assert machine.tell(expansion.path.key, world.expand(expansion))
+        assert not machine.tell(expansion.path.key, world.expand(expansion))
     assert machine.over
 
 
@@ -87,7 +87,7 @@ def test_a_beam_keeps_the_best_candidates_of_each_depth() -> None:
     machine = search(cp=3, bs=2)
     machine.ask()
     machine.tell(ROOT, [step("a", 0.2), step("b", 0.9), step("c", 0.5)])
-    assert [wish.path.text for wish in machine.ask()] == ["b", "c"]
+    assert [expansion.path.text for expansion in machine.ask()] == ["b", "c"]
     assert fates(machine) == {"a": Fate.OUTRANKED, "b": Fate.ALIVE, "c": Fate.ALIVE}
 
 
@@ -95,14 +95,14 @@ def test_equal_candidates_are_ranked_by_their_index() -> None:
     machine = search(cp=3, bs=1)
     machine.ask()
     machine.tell(ROOT, [step("a", 0.5), step("b", 0.5), step("c", 0.5)])
-    assert [wish.path.text for wish in machine.ask()] == ["a"]
+    assert [expansion.path.text for expansion in machine.ask()] == ["a"]
 
 
 def test_a_finished_candidate_takes_its_place_in_the_beam() -> None:
     machine = search(cp=3, bs=2)
     machine.ask()
     machine.tell(ROOT, [step("a", 0.7), step("b", 0.6), step("done", 0.8, final=True)])
-    assert [wish.path.text for wish in machine.ask()] == ["a"]
+    assert [expansion.path.text for expansion in machine.ask()] == ["a"]
     assert fates(machine)["b"] is Fate.OUTRANKED
 
 
@@ -129,7 +129,7 @@ def test_fewer_candidates_than_asked_for_are_noted_and_the_search_goes_on() -> N
     machine.ask()
     assert machine.tell(ROOT, [step("a", 0.5)])
     assert machine.notes == ["tree 0: 1 of 4 candidates came back"]
-    assert [wish.path.text for wish in machine.ask()] == ["a"]
+    assert [expansion.path.text for expansion in machine.ask()] == ["a"]
 
 
 def test_a_tree_without_any_candidates_ends_and_the_others_go_on() -> None:
@@ -160,7 +160,7 @@ def test_failed_candidates_are_noted_and_the_others_go_on() -> None:
     machine.tell(ROOT, [failure("timeout"), step("a", 0.5), failure("refused")])
     assert machine.notes == ["tree 0: a candidate failed: timeout", "tree 0: a candidate failed: refused"]
     assert [path.reason for path in machine.paths if path.fate is Fate.FAILED] == ["timeout", "refused"]
-    assert [wish.path.text for wish in machine.ask()] == ["a"]
+    assert [expansion.path.text for expansion in machine.ask()] == ["a"]
 
 
 def test_repeated_words_are_followed_once_and_counted() -> None:
@@ -169,15 +169,15 @@ def test_repeated_words_are_followed_once_and_counted() -> None:
     machine.tell(ROOT, [step("a", 0.5), step("b", 0.4), step("a", 0.5), step("a", 0.5, final=True)])
     assert [path.fate for path in machine.paths] == [Fate.ALIVE, Fate.ALIVE, Fate.DUPLICATE, Fate.FINISHED]
     assert [path.count for path in machine.paths] == [2, 1, 1, 1]
-    assert [wish.path.text for wish in machine.ask()] == ["a", "b"]
+    assert [expansion.path.text for expansion in machine.ask()] == ["a", "b"]
 
 
 def test_a_final_candidate_without_steps_finishes_its_path_as_it_stands() -> None:
     machine = search(cp=2)
     machine.ask()
     machine.tell(ROOT, [step("a", 0.5), step("b", 0.25)])
-    [wish] = machine.ask()
-    machine.tell(wish.path.key, [ScoredCandidate(Candidate((), True), ()), step("c", 0.0)])
+    [expansion] = machine.ask()
+    machine.tell(expansion.path.key, [ScoredCandidate(Candidate((), True), ()), step("c", 0.0)])
     assert machine.best is not None
     assert (machine.best.text, machine.best.value, machine.best.key) == ("a", 0.5, PathKey(0, (0, 0)))
 
@@ -198,8 +198,8 @@ def test_a_candidate_that_neither_adds_nor_ends_anything_is_not_asked_for_again(
     machine = search(cp=2)
     machine.ask()
     machine.tell(ROOT, [step("a", 0.5), step("b", 0.1)])
-    [wish] = machine.ask()
-    machine.tell(wish.path.key, [ScoredCandidate(Candidate((), False), ())])
+    [expansion] = machine.ask()
+    machine.tell(expansion.path.key, [ScoredCandidate(Candidate((), False), ())])
     assert machine.ask() == []
     assert machine.paths[-1].fate is Fate.TRUNCATED
 
@@ -219,10 +219,10 @@ def test_the_greatest_depth_bounds_the_choosing_and_not_the_answer(
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 1), (2, 1, 1)])
 def test_the_last_step_is_asked_for_as_the_rest_of_the_answer(shape: tuple[int, int, int]) -> None:
     machine, asked = search(*shape, max_steps=3, early_stopping=False), list[tuple[int, int, bool]]()
-    while wishes := machine.ask():
-        for wish in wishes:
-            asked.append((wish.path.depth, wish.steps, wish.rest))
-            machine.tell(wish.path.key, [step("a", 0.5), step("b", 0.4)][: shape[1]])
+    while expansions := machine.ask():
+        for expansion in expansions:
+            asked.append((expansion.path.depth, expansion.steps, expansion.rest))
+            machine.tell(expansion.path.key, [step("a", 0.5), step("b", 0.4)][: shape[1]])
     assert {rest for depth, steps, rest in asked if depth + steps == 3} == {True}
     assert not any(rest for depth, steps, rest in asked if depth + steps < 3)
 
@@ -265,7 +265,7 @@ def test_declining_the_last_expansion_of_a_depth_lets_the_depth_go_on() -> None:
     first, second = machine.ask()
     machine.tell(first.path.key, [step("c", 0.5), step("d", 0.4)])
     machine.decline(second.path.key, "too dear")
-    assert [wish.path.text for wish in machine.ask()] == ["ac", "ad"]
+    assert [expansion.path.text for expansion in machine.ask()] == ["ac", "ad"]
 
 
 def in_states() -> list[tuple[str, BeamSearch]]:

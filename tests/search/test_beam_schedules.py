@@ -17,10 +17,10 @@ def test_an_expansion_becomes_futile_when_something_better_finishes_and_dropping
     machine.ask()
     machine.tell(PathKey(1, ()), [step("low", 0.1)])
     assert machine.futile() == []
-    [wish] = machine.ask()
+    [expansion] = machine.ask()
     machine.tell(ROOT, [step("done", 0.9, final=True)])
-    assert machine.futile() == [wish.path.key]
-    machine.drop(wish.path.key)
+    assert machine.futile() == [expansion.path.key]
+    machine.drop(expansion.path.key)
     assert machine.over
     result = machine.result()
     assert result is not None
@@ -31,13 +31,13 @@ def test_an_expansion_becomes_futile_when_something_better_finishes_and_dropping
 def test_under_the_leader_schedule_trees_run_in_waves_of_one_one_two_and_four() -> None:
     world, machine = World(5, ending=40), search(qp=7, cp=2, bs=2, schedule="leader", max_steps=5)
     seen: list[set[int]] = []
-    while wishes := machine.ask():
-        trees = {wish.path.key.tree for wish in wishes}
+    while expansions := machine.ask():
+        trees = {expansion.path.key.tree for expansion in expansions}
         if not seen or not trees <= seen[-1]:
             seen.append(trees)
             assert all(path.fate is not Fate.ALIVE for path in machine.paths)
-        for wish in wishes:
-            machine.tell(wish.path.key, world.expand(wish))
+        for expansion in expansions:
+            machine.tell(expansion.path.key, world.expand(expansion))
     assert seen == [{0}, {1}, {2, 3}, {4, 5, 6}]
 
 
@@ -45,7 +45,7 @@ def test_the_other_trees_start_when_the_rest_of_the_first_one_is_stopped_early()
     machine = search(qp=2, cp=2, bs=2, schedule="leader", max_steps=2)
     machine.ask()
     machine.tell(ROOT, [step("done", 0.8, final=True), step("a", 0.1)])
-    assert [wish.path.key for wish in machine.ask()] == [PathKey(1, ())]
+    assert [expansion.path.key for expansion in machine.ask()] == [PathKey(1, ())]
     assert fates(machine)["a"] is Fate.PRUNED
 
 
@@ -65,7 +65,7 @@ def test_whole_answers_are_sampled_only_where_nothing_could_be_decided_in_betwee
     shape: tuple[int, int, int], early: bool, schedule: str, whole: list[bool]
 ) -> None:
     machine = BeamSearch(Configuration("m", *shape), SearchSettings(early_stopping=early, schedule=schedule))  # type: ignore[arg-type]
-    assert [wish.steps == 48 for wish in machine.ask()] == whole
+    assert [expansion.steps == 48 for expansion in machine.ask()] == whole
 
 
 @settings(max_examples=60)
@@ -74,10 +74,10 @@ def test_whole_answers_and_single_steps_find_the_same(world: World, qp: int, max
     configuration = Configuration("m", qp)
     whole = play(BeamSearch(configuration, SearchSettings(max_steps, early_stopping=False)), world)
     stepwise = BeamSearch(configuration, SearchSettings(max_steps, early_stopping=False))
-    while wishes := stepwise.ask():
-        for wish in wishes:
-            rest = wish.path.depth + 1 == max_steps
-            stepwise.tell(wish.path.key, world.expand(Expansion(wish.path, wish.count, rest=rest)))
+    while expansions := stepwise.ask():
+        for expansion in expansions:
+            rest = expansion.path.depth + 1 == max_steps
+            stepwise.tell(expansion.path.key, world.expand(Expansion(expansion.path, expansion.count, rest=rest)))
     ends = [
         {(p.key.tree, p.text, p.value, p.fate) for p in found.paths if p.fate is not Fate.EXPANDED} for found in (whole, stepwise)
     ]

@@ -169,7 +169,7 @@ def test_each_tree_goes_into_a_call_of_its_own_or_all_into_one_as_the_generator_
     for together in (False, True):
         generator = TreeGenerator(WORLD, together=together)
         ask(LOCKSTEP, generator, TreeVerifier(WORLD))
-        trees = {len({wish.path.key.tree for wish in call}) for call in generator.sessions[0].calls}
+        trees = {len({expansion.path.key.tree for expansion in call}) for call in generator.sessions[0].calls}
         assert max(trees) == (3 if together else 1)
 
 

@@ -73,7 +73,7 @@ def test_running_calls_count_against_the_budget() -> None:
     request = replace(LOCKSTEP, configuration=Configuration("m", 2, 4, 2), budget=Budget(tokens=100.0))
     answer = ask(request, generator, TreeVerifier(WORLD))
     # The first tree alone has used less than 80, and its next step is estimated at 20, but so is the call still out.
-    assert [[wish.path.key.tree for wish in call] for call in generator.sessions[0].calls] == [[0], [1]]
+    assert [[expansion.path.key.tree for expansion in call] for call in generator.sessions[0].calls] == [[0], [1]]
     assert answer.stop_reason.startswith("budget of 100 tokens")
 
 

@@ -50,7 +50,7 @@ def test_no_more_than_the_limit_run_at_once(at_once: int) -> None:
 
 def test_the_first_failure_is_raised_as_itself_and_the_others_are_cancelled() -> None:
     async def tamper(path: Path, index: int, candidate: Candidate) -> Candidate:
-        if path in [wish.path for call in generator.sessions[2].calls for wish in call]:
+        if path in [expansion.path for call in generator.sessions[2].calls for expansion in call]:
             raise ConnectionError("refused")
         await asyncio.sleep(5)
         return candidate

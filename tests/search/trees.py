@@ -101,8 +101,8 @@ def play(search: BeamSearch, world: World, order: Random | None = None) -> BeamS
         if order is not None:
             order.shuffle(pending)
         batch, pending = (pending, []) if order is None else (pending[:1], pending[1:])
-        for wish in batch:
-            assert search.tell(wish.path.key, world.expand(wish))
+        for expansion in batch:
+            assert search.tell(expansion.path.key, world.expand(expansion))
 
 
 Tamper = Callable[[Path, int, Candidate], Awaitable[Candidate]]
@@ -160,23 +160,23 @@ class TreeGeneratorSession:
         self.shared_usage = PROMPT
         self.calls.append(list(expansions))
         try:
-            made = [await asyncio.gather(*(self._one(wish, i) for i in range(wish.count))) for wish in expansions]
+            made = [await asyncio.gather(*(self._one(expansion, i) for i in range(expansion.count))) for expansion in expansions]
         except asyncio.CancelledError:
             self.cancelled += 1
-            for wish in expansions:
-                self.lost = self.lost.plus(self.estimate(wish))
+            for expansion in expansions:
+                self.lost = self.lost.plus(self.estimate(expansion))
             raise
         for candidates in made:
             for candidate in candidates:
                 self.returned = self.returned.plus(candidate.usage)
         return made
 
-    async def _one(self, wish: Expansion, index: int) -> Candidate:
-        tree, steps = wish.path.key.tree, wish.path.steps
+    async def _one(self, expansion: Expansion, index: int) -> Candidate:
+        tree, steps = expansion.path.key.tree, expansion.path.steps
         world = self._owner.world
-        candidate = world.several(tree, steps, index, wish.steps, wish.rest)
+        candidate = world.several(tree, steps, index, expansion.steps, expansion.rest)
         try:
-            return await self._owner.tamper(wish.path, index, candidate)
+            return await self._owner.tamper(expansion.path, index, candidate)
         except Exception as error:
             if self._owner.reckless:
                 raise

@@ -23,9 +23,9 @@ from uniscale_integrations.adapters.stopping import Until
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import SearchFailed
 from uniscale_integrations.policy.objective import Mode
-from uniscale_integrations.search.agreed import CommonPrefix
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.common_prefix import CommonPrefix
 from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.telemetry import Decided, Event, Observer, Sampled, Scored

@@ -49,7 +49,7 @@ def outstanding(line: str) -> str | None:
         )
         if len(text.split()) > 2 * MAX_WORDS or (pattern is _FORMULA and re.fullmatch(r"\\?[a-zA-Z]+", text)):
             return None
-        answer = clean(text + _unit_behind(line, end)) or ""
+        answer = clean(text + _unit_after(line, end)) or ""
         name = NAME.fullmatch(answer)
         return name[1] if name and of_a_kind(name[1]) else answer or None
     return None
@@ -59,7 +59,7 @@ _EXPLAINS = re.compile(r"\b(?:where|with|since|because|for|when|as|if|using|by)\
 _BEHIND = re.compile(r"\s?(°\s?[CF]|%|€|£|[a-zA-Zµ]{1,3}(?:/[a-z]{1,3})?[²³]?|[a-z]{4,12}s?)(?![\w/])")
 
 
-def _unit_behind(line: str, place: int) -> str:
+def _unit_after(line: str, place: int) -> str:
     """The unit that goes on behind what stands out, where it is one that is known."""
     behind = _BEHIND.match(line, place)
     return behind[0] if behind and unit(behind[1]).dimension != behind[1].casefold() and behind[1].casefold() not in WORDS else ""

@@ -92,11 +92,11 @@ class Workers:
         """Begin anew in a forked process: processes answer the one that has started them, and whoever waited for one is not there."""
         self._free, self._lock, self._idle, self._process = BoundedSemaphore(self._limit), Lock(), [], os.getpid()
 
-    def _call(self, wish: list[Any], function: str, seconds: float) -> Any:
+    def _call(self, request: list[Any], function: str, seconds: float) -> Any:
         for _ in range(2):
             worker = self._take()
             try:
-                reply = worker.reply(wish, seconds)
+                reply = worker.reply(request, seconds)
             except BaseException:
                 worker.end()
                 raise
@@ -138,18 +138,18 @@ class _Worker:
         self._send([str(entry) for entry in sys.path])
         self.begun = False
 
-    def reply(self, wish: list[Any], seconds: float) -> dict[str, Any] | None:
+    def reply(self, request: list[Any], seconds: float) -> dict[str, Any] | None:
         """The reply; `None` where it came to its end, by itself or because the time was up."""
         self.begun = False
-        if self._within(START, lambda: self._exchange(wish)) is None:
+        if self._within(START, lambda: self._exchange(request)) is None:
             return None
         self.begun = True
         line = self._within(seconds, self._replies.readline)
         return None if line is None else json.loads(line)
 
-    def _exchange(self, wish: list[Any]) -> bytes:
-        """That it has begun; a process that does not read lets no long wish in either."""
-        self._send(wish)
+    def _exchange(self, request: list[Any]) -> bytes:
+        """That it has begun; a process that does not read lets no long request in either."""
+        self._send(request)
         return self._replies.readline()
 
     def end(self) -> None:

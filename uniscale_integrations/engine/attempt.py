@@ -26,7 +26,7 @@ async def attempt_search(
     """Run what was decided.
 
     Args:
-        brain: has decided.
+        brain: that made the decision.
         decision: names the configuration.
         request: what is asked.
         output: takes what is shown of the answer.
@@ -51,22 +51,22 @@ async def attempt_search(
     valid = request.conversation.validator
     verifier: Verifier | None = design.verifier if valid is None else FormatGate(design.verifier, valid)
     observe = _of_decision(decision.id, request.observers) if request.observers else None
-    return await arun(search, design.models[configuration.model], verifier, observe, ledgers.append, output.so_far)
+    return await arun(search, design.models[configuration.model], verifier, observe, ledgers.append, output.has_output)
 
 
 class Output:
     """Passes pieces of an answer on, and knows whether anything of it has been shown."""
 
-    def __init__(self, emit: Emit | None, beside: Callable[[], bool]) -> None:
-        self._emit, self._beside, self._any = emit, beside, False
+    def __init__(self, emit: Emit | None, has_other_output: Callable[[], bool]) -> None:
+        self._emit, self._has_other_output, self._any = emit, has_other_output, False
 
     def __call__(self, piece: Any) -> None:
         self._any = True
         if self._emit is not None:
             self._emit(piece)
 
-    def so_far(self) -> bool:
-        return self._any or self._beside()
+    def has_output(self) -> bool:
+        return self._any or self._has_other_output()
 
 
 def _of_decision(decision_id: str, observers: Sequence[Observer]) -> SearchObserver:

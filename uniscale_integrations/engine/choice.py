@@ -1,4 +1,4 @@
-"""The choice of a configuration for a request: what can serve it, what the policy expects of that, and what it makes of it."""
+"""The choice of a configuration for a request, and why others were not eligible."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
     )
 
 
-def others(space: ConfigurationSpace, models: Collection[str] | None) -> dict[Configuration, str]:
+def excluded_by_model(space: ConfigurationSpace, models: Collection[str] | None) -> dict[Configuration, str]:
     """The configurations that a request leaves out which may only be served by some models.
 
     Raises:

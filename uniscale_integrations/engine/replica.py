@@ -109,8 +109,8 @@ class Replica:
         if self._due:
             self.sync()
 
-    async def async_if_due(self) -> list[str]:
-        """The same, off the event loop; a log that cannot be read is told of, and what is known already has to do."""
+    async def sync_if_due_async(self) -> list[str]:
+        """The same, off the event loop; where the log cannot be read, the state stays as it is and a warning is returned."""
         if not self._due:
             return []
         # Whoever asks next meanwhile need not wait for the log, too.

@@ -54,7 +54,7 @@ class Requests:
             ContextLengthError: the question is too long for the last one that was left.
         """
         brain, output = self.brain, Output(request.emit, request.has_output)
-        notes = await self._knowledge.replica.async_if_due()
+        notes = await self._knowledge.replica.sync_if_due_async()
         for attempt in count():
             decision = self.decide(request, failed, attempt)
             tell(request.observers, Decided(decision))
@@ -74,7 +74,7 @@ class Requests:
                 if isinstance(error, RequestRefused) or not isinstance(error, (SearchFailed, ContextLengthError)):
                     raise
                 failed = {**failed, **{each: str(error) for each in brain.space if each.model == decision.configuration.model}}
-                if output.so_far() or not brain.eligibility.anything(request.conversation, failed):
+                if output.has_output() or not brain.eligibility.anything(request.conversation, failed):
                     raise
                 continue
             return await self._finish(decision, request, answer, notes)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from uniscale_integrations.deprecation import former_keywords
 from uniscale_integrations.engine.brain import Brain
-from uniscale_integrations.engine.choice import others
+from uniscale_integrations.engine.choice import excluded_by_model
 from uniscale_integrations.engine.journal import Decision, EventFactory
 from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.learning import LearningEngine
@@ -75,7 +75,7 @@ class ServingEngine(LearningEngine):
         """
         self._knowledge.replica.sync_if_due()
         requests = self._requests
-        decision = requests.decide(self._request(query, mode, budget), others(requests.brain.space, models))
+        decision = requests.decide(self._request(query, mode, budget), excluded_by_model(requests.brain.space, models))
         self._knowledge.append(requests.event_factory.decision(decision, query))
         return decision
 
@@ -132,7 +132,7 @@ class ServingEngine(LearningEngine):
         observers = self._observers if observe is None else (*self._observers, observe)
         further = {"sampling": sampling or self.sampling, "observers": observers, "emit": emit, "has_output": has_output}
         request = self._request(question, mode, budget, **further)
-        return await requests.answer(request, others(requests.brain.space, models))
+        return await requests.answer(request, excluded_by_model(requests.brain.space, models))
 
     def _serve_with(self, brain: Brain) -> None:
         """Serve requests with a brain from now on; those that are under way keep theirs."""

@@ -24,7 +24,7 @@ from uniscale_integrations.concurrency.loop import DEFAULT_LOOP
 from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.langchain.dialect import LangChainDialect, model_fields, with_config
-from uniscale_integrations.langchain.inner import check_tools, common_habits, common_profile, inner_models
+from uniscale_integrations.langchain.inner import check_tools, common_profile, common_streaming_and_cache, inner_models
 from uniscale_integrations.langchain.offers import OfferedTools, StructuredOutput
 from uniscale_integrations.langchain.run_ledger import install
 from uniscale_integrations.langchain.structured import structured_chain
@@ -112,7 +112,7 @@ class UniScaleChatModel(BaseChatModel):
             _parts_of[self.engine] = parts
             # The base class looked for the profile before there was an engine.
             self.profile = self._resolve_model_profile()
-        streaming, cache = common_habits(self.engine)
+        streaming, cache = common_streaming_and_cache(self.engine)
         if streaming and "streaming" not in self.model_fields_set:
             self.streaming = True
         if cache is not None and self.cache is None:

@@ -49,7 +49,7 @@ OUTPUT_VERSION = "output_version"
 """The field of every chat model that says which form the content of its messages has."""
 
 NOT_IN_RESPONSES = ("seed", "stop", "stream_usage", "stream_options")
-"""What OpenAI's Responses API lacks of what a call may say to any model, and of what a search says; it is left out."""
+"""Parameters of calls and of searches that OpenAI's Responses API does not accept; they are left out."""
 
 Model = Runnable[Any, Any]
 
@@ -129,7 +129,7 @@ class LangChainClient:
         model, messages, options = self._with_sampling(binding, request), self._messages(request), self._options(binding, request)
         if request.emit is not None or request.conversation.streaming:
             message = await self._stream(model, messages, options, request)
-        elif request.conversation.synchronous or not _awaits(self.model):
+        elif request.conversation.synchronous or not _has_native_async(self.model):
             message = await in_thread(lambda: model.invoke(messages, **options))
         else:
             message = await model.ainvoke(messages, **options)
@@ -168,7 +168,7 @@ class LangChainClient:
         def pieces() -> Iterator[Any]:
             return model.stream(messages, **options)
 
-        synchronous = request.conversation.synchronous or not _awaits(self.model, streaming=True)
+        synchronous = request.conversation.synchronous or not _has_native_async(self.model, streaming=True)
         stream = iterate_in_thread(pieces) if synchronous else model.astream(messages, **options)
         async for piece in stream:
             if isinstance(piece, AIMessage):
@@ -245,8 +245,8 @@ class LangChainClient:
         return options
 
 
-def _awaits(model: BaseChatModel, *, streaming: bool = False) -> bool:
-    """Whether a model has asynchronous methods of its own; those that all have call the synchronous ones on the few threads of the loop."""
+def _has_native_async(model: BaseChatModel, *, streaming: bool = False) -> bool:
+    """Whether a model overrides the asynchronous methods; the inherited ones run the synchronous methods on the loop's few threads."""
     kind = type(model)
     generates = kind._agenerate is not BaseChatModel._agenerate
     if not streaming:

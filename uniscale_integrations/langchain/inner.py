@@ -26,7 +26,7 @@ def common_profile(engine: UniScale) -> dict[str, Any] | None:
     return in_common(profiles)
 
 
-def common_habits(engine: UniScale) -> tuple[bool, BaseCache | bool | None]:
+def common_streaming_and_cache(engine: UniScale) -> tuple[bool, BaseCache | bool | None]:
     """Whether all inner models stream when they are invoked, and the cache that all of them use."""
     clients = list(_clients(engine).values())
     if not clients or len(clients) < len(engine.models):

@@ -21,7 +21,7 @@ REWARD_OF_NEW = -1.0
 
 NO_VALUE = float("nan")
 
-PATIENCE = 1000
+MAX_PENDING_DECISIONS = 1000
 """Decisions for which the feedback of another one is waited for."""
 
 MAX_OBSERVATIONS = 5_000
@@ -64,10 +64,10 @@ class Baseline:
         return Choice(assessment.best)
 
     def decided(self, decision: str, action: int, context: Context) -> None:
-        """Count it, and wait for its feedback over the next `PATIENCE` decisions; after that it counts as not tried."""
+        """Count it, and wait for its feedback over the next `MAX_PENDING_DECISIONS` decisions; after that it counts as not tried."""
         self._choice_counts[action] += 1
         self._open[decision] = action, NO_VALUE, NO_VALUE
-        if len(self._open) > PATIENCE:
+        if len(self._open) > MAX_PENDING_DECISIONS:
             _, (given_up, _, _) = self._open.popitem(last=False)
             self._choice_counts[given_up] -= 1
 

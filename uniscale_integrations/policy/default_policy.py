@@ -22,7 +22,7 @@ from uniscale_integrations.policy.product import Products
 from uniscale_integrations.policy.transfer import ArmsDescription, Transfer, configuration_of, with_successors
 from uniscale_integrations.space import Configuration
 
-PATIENCE = 1000
+MAX_PENDING_DECISIONS = 1000
 """Decisions for which another one's correctness is waited for; most feedback never comes."""
 
 MAX_LEVERAGE = 0.1
@@ -56,7 +56,7 @@ class LearnerSettings:
 
 
 class LinUCBPolicy:
-    """LinUCB over components, with a prior that suits configurations of models and search, and an eye on change.
+    """LinUCB over components, with a prior that suits configurations of models and search, and change detection.
 
     Query features are centred on the average question so far. So what is learned of an action's level is about the average question, and
     what is learned for all actions together can only tell questions apart, never actions.
@@ -104,7 +104,7 @@ class LinUCBPolicy:
         means = self.components.means(query)
         correctness_widths, outcome_widths = self.components.widths(query)
         if self._pending:
-            means[0] -= self._hope_to_lose()
+            means[0] -= self._pending_optimism()
         objective = self._observable(objective)
         settings = self.settings
         correct, score, cost = (share * weight for share, weight in zip(settings.exploration, objective.parts, strict=True))
@@ -116,12 +116,12 @@ class LinUCBPolicy:
         return Choice(assessment.best)
 
     def decided(self, decision: str, action: int, context: Context) -> None:
-        """Take a question's features into the average, and wait for its correctness over the next `PATIENCE` decisions."""
+        """Take a question's features into the average, and wait for its correctness over the next `MAX_PENDING_DECISIONS` decisions."""
         self._seen += 1
         self._average += (context.query - self._average) / self._seen
         self._pending[decision] = action
         self._pending_counts[action] += 1
-        if len(self._pending) > PATIENCE:
+        if len(self._pending) > MAX_PENDING_DECISIONS:
             _, given_up = self._pending.popitem(last=False)
             self._pending_counts[given_up] -= 1
 
@@ -265,8 +265,8 @@ class LinUCBPolicy:
     def _description(self) -> ArmsDescription:
         return ArmsDescription.of(self.arms, own=self._several)
 
-    def _hope_to_lose(self) -> Array:
-        """By how much the correctness expected of each configuration is going to fall when what is waited for turns out as it usually does.
+    def _pending_optimism(self) -> Array:
+        """Expected drop of each configuration's predicted correctness once pending feedback arrives, if it turns out as it usually does.
 
         Without this a configuration that looks promising would be chosen again and again until the first word comes, and the next
         promising one after that. After n observations the prior, with its hope, still makes up `k / (k + n)` of what is expected, where

@@ -35,7 +35,7 @@ MAX_PENDING_TERMS = 8
 MAX_PENDING_ROWS = 64
 """Observations that are kept apart from `A` and `b`, which nothing needs until the inverse is computed anew."""
 
-REFACTOR = 1024
+REFACTORISE_EVERY = 1024
 """After so many observations the inverse is computed anew, which ends whatever rounding has added up to."""
 
 
@@ -84,7 +84,7 @@ class RidgeRegression:
 
     With a discount below 1, what was observed `t` observations ago counts `discount ** t`, and so does the ridge. Left alone that
     would take the ridge to nothing, and with it the inverse to infinity wherever nothing new is seen. So each time that half of it is
-    gone, and after `REFACTOR` observations at the latest, the ridge is made whole and the inverse computed from `A` (Cholesky).
+    gone, and after `REFACTORISE_EVERY` observations at the latest, the ridge is made whole and the inverse computed from `A` (Cholesky).
 
     Args:
         dim: length d of an observation.
@@ -128,24 +128,24 @@ class RidgeRegression:
         self._since = 0
         # What `contract` computed last, which an observation of the same query needs again: the query, and its part of the inverse.
         self._contraction: tuple[bytes, Array] | None = None
-        self._period = REFACTOR if discount == 1.0 else max(1, min(REFACTOR, int(log(0.5) / log(discount))))
+        self._period = REFACTORISE_EVERY if discount == 1.0 else max(1, min(REFACTORISE_EVERY, int(log(0.5) / log(discount))))
 
     @property
     def matrix(self) -> Array:
         """`A`, shape (d, d)."""
-        self._add_up()
+        self._flush_observations()
         return self._weight * self._stored
 
     @property
     def sums(self) -> Array:
         """`b` of every target, shape (targets, d)."""
-        self._add_up()
+        self._flush_observations()
         return self._weight * self._sums
 
     @property
     def inverse(self) -> Array:
         """`A^-1`, shape (d, d)."""
-        self._settle()
+        self._apply_pending_terms()
         return self._inverse / self._weight
 
     def observe(self, x: Array, values: Array, product: Product | None = None) -> Surprise:
@@ -195,7 +195,7 @@ class RidgeRegression:
         _require_no_infinity(values)
         start = 0
         while start < len(rows):
-            self._settle()
+            self._apply_pending_terms()
             # A block ends where the ridge is due, as it would from one after the other.
             end = start + min(MAX_PENDING_TERMS, self._period - self._since, MAX_PENDING_ROWS - self._pending_rows)
             block, targets_block = rows[start:end], values[start:end]
@@ -246,7 +246,7 @@ class RidgeRegression:
 
     def widths(self, rows: Array) -> Array:
         """`sqrt(x^T A^-1 x)` for each row, shape (n,), of rows of the shape (n, d)."""
-        self._settle()
+        self._apply_pending_terms()
         squares = np.einsum("nd,nd->n", times_matrix(rows, self._inverse), rows)
         widths: Array = np.sqrt(np.maximum(squares, 0.0) / self._weight)
         return widths
@@ -331,17 +331,17 @@ class RidgeRegression:
             self._refactor()
             return
         if self._pending >= MAX_PENDING_TERMS:
-            self._settle()
+            self._apply_pending_terms()
         if self._pending_rows >= MAX_PENDING_ROWS:
-            self._add_up()
+            self._flush_observations()
 
-    def _settle(self) -> None:
+    def _apply_pending_terms(self) -> None:
         """Take the pending terms off the inverse."""
         if self._pending:
             terms, self._pending, self._contraction = self._terms[: self._pending], 0, None
             add_products(self._inverse, terms, -1.0)
 
-    def _add_up(self) -> None:
+    def _flush_observations(self) -> None:
         """Add the collected observations to `A` and `b`."""
         if self._pending_rows:
             rows, values, self._pending_rows = self._rows[: self._pending_rows], self._values[: self._pending_rows], 0
@@ -350,7 +350,7 @@ class RidgeRegression:
 
     def _refactor(self) -> None:
         """Make the ridge whole and compute the inverse from `A`."""
-        self._add_up()
+        self._flush_observations()
         self._pending = 0
         self._stored *= self._weight
         self._stored[np.diag_indices(self.dim)] += (1.0 - self._weight) * self.ridge

@@ -83,9 +83,9 @@ class BeamSearch:
     Example:
         >>> from uniscale_integrations.search.paths import Candidate
         >>> search = BeamSearch(Configuration("m", cp=2))
-        >>> [wish] = search.ask()
+        >>> [expansion] = search.ask()
         >>> good, bad = Candidate(("Answer: 4",), True), Candidate(("Answer: 5",), True)
-        >>> search.tell(wish.path.key, [ScoredCandidate(bad, (0.2,)), ScoredCandidate(good, (0.9,))])
+        >>> search.tell(expansion.path.key, [ScoredCandidate(bad, (0.2,)), ScoredCandidate(good, (0.9,))])
         True
         >>> search.ask(), search.result().answer
         ([], '4')
@@ -109,7 +109,7 @@ class BeamSearch:
         """The expansions wanted now, none twice; empty when the search waits for answers or is over."""
         if self._stop_reason:
             return []
-        wishes: list[Expansion] = []
+        expansions: list[Expansion] = []
         most_steps = self.settings.max_steps
         count, may_stop = self.configuration.cp, self.best is not None
         waves = self.settings.schedule == "leader"
@@ -124,13 +124,13 @@ class BeamSearch:
                 else:
                     tree.waiting[path.key] = path
                     steps = self._steps(path) if self._wholesale else 1
-                    wishes.append(Expansion(path, count, steps, path.depth + steps >= most_steps))
-        return wishes
+                    expansions.append(Expansion(path, count, steps, path.depth + steps >= most_steps))
+        return expansions
 
     def tell(self, key: PathKey, candidates: Sequence[ScoredCandidate]) -> bool:
         """Hand back the candidates of one expansion; any order of expansions will do.
 
-        Fewer candidates than asked for are noted and taken. Returns whether they were taken: a second answer to the same wish,
+        Fewer candidates than asked for are noted and taken. Returns whether they were taken: a second answer to the same expansion,
         or one for a path that was stopped meanwhile, is ignored.
 
         Raises:

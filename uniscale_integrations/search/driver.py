@@ -11,9 +11,9 @@ from itertools import islice
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.deprecation import former_names, member
 from uniscale_integrations.errors import BudgetError, CrowdedError, RequestRefused, VerifierError
-from uniscale_integrations.search.agreed import contenders
 from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.budget import Meter
+from uniscale_integrations.search.common_prefix import contenders
 from uniscale_integrations.search.events import Sampled, SearchObserver, Stopped, tell
 from uniscale_integrations.search.events import Scored as ScoredEvent
 from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, ScoredCandidate
@@ -34,21 +34,21 @@ class ExpansionBatch:
     """Expansions handed over together.
 
     Attributes:
-        wishes: the expansions.
+        expansions: the expansions.
         answers: what came back for each; set before they are scored, for scoring may still be cancelled.
         results: the scored candidates, once the call has ended.
         task: what runs it, unless it runs alone.
         ended: wakes the driver when the first of the calls it waits for has ended, whether with an answer or an error.
     """
 
-    wishes: list[Expansion]
+    expansions: list[Expansion]
     answers: Sequence[Sequence[Candidate]] | None = None
     results: Results | None = None
     task: asyncio.Task[None] | None = None
     ended: asyncio.Future[None] | None = None
 
     @property
-    def said_anything(self) -> bool:
+    def has_success(self) -> bool:
         """Whether it has ended with anything but failures."""
         return any(
             scored_candidate.candidate.error is None for _, candidates in self.results or () for scored_candidate in candidates
@@ -60,8 +60,8 @@ class Driver:
 
     Args:
         search: the state machine.
-        generator: the open question at the base model.
-        verifier: the open question at the verifier, if there is one.
+        generator: the session with the base model for this question.
+        verifier: the session with the verifier for this question, if there is one.
         meter: what may be spent; where it has limits the driver charges it, and ends the search when it is used up.
         verifier_name: for messages.
         as_one: whether the expansions of all trees go into one call; a verifier that compares paths must see them together.
@@ -91,7 +91,7 @@ class Driver:
         self._as_one = as_one or search.configuration.qp == 1
         self._observe = observe
         self._early_return: Callable[[], None] | None = member(generator, "finish_now", "hurry", None)
-        self._seen_off: set[PathKey] = set()
+        self._reported: set[PathKey] = set()
 
     async def run(self) -> None:
         """Ask, expand, score, tell, until the search is over or the budget spent.
@@ -105,10 +105,10 @@ class Driver:
         search, has_limits = self.search, self.meter.limited
         try:
             while not search.over:
-                wishes = search.ask()
+                expansions = search.ask()
                 if has_limits:
-                    wishes = self._affordable(wishes, running)
-                calls = [ExpansionBatch(group) for group in self._groups(wishes)]
+                    expansions = self._affordable(expansions, running)
+                calls = [ExpansionBatch(group) for group in self._groups(expansions)]
                 running += calls
                 if not running:
                     break
@@ -122,7 +122,7 @@ class Driver:
                 if not done and (finish_now := self._early_return) is not None and seconds is not None:
                     finish_now()
                     await self._wait(running, [], GRACE)
-                    done = [call for call in running if call.said_anything]
+                    done = [call for call in running if call.has_success]
                 if not done and seconds is not None:
                     done = await self._without_scores(running)
                 if not done:
@@ -175,18 +175,19 @@ class Driver:
             await _cancelled(late)
             self.search.notes.append(f"what was there when the deadline passed had not been scored by {self._verifier_name}")
         for call in late:
-            answers = zip(call.wishes, call.answers or (), strict=True)
+            answers = zip(call.expansions, call.answers or (), strict=True)
             call.results = [
-                (wish.path.key, [ScoredCandidate(candidate, None) for candidate in candidates]) for wish, candidates in answers
+                (expansion.path.key, [ScoredCandidate(candidate, None) for candidate in candidates])
+                for expansion, candidates in answers
             ]
         return late
 
-    def _groups(self, wishes: list[Expansion]) -> list[list[Expansion]]:
-        if not wishes or self._as_one:
-            return [wishes] if wishes else []
+    def _groups(self, expansions: list[Expansion]) -> list[list[Expansion]]:
+        if not expansions or self._as_one:
+            return [expansions] if expansions else []
         trees: dict[int, list[Expansion]] = {}
-        for wish in wishes:
-            trees.setdefault(wish.path.key.tree, []).append(wish)
+        for expansion in expansions:
+            trees.setdefault(expansion.path.key.tree, []).append(expansion)
         return list(trees.values())
 
     def _usage(self) -> Usage:
@@ -196,20 +197,20 @@ class Driver:
             else shared_usage(self.generator).plus(shared_usage(self.verifier))
         )
 
-    def _affordable(self, wishes: list[Expansion], running: list[ExpansionBatch]) -> list[Expansion]:
-        """The wishes the budget covers next to what is running; the rest is declined, and the search over if that is all."""
-        if not wishes:
-            return wishes
-        plan = self._usage().plus(self._estimate(wish for call in running for wish in call.wishes))
+    def _affordable(self, expansions: list[Expansion], running: list[ExpansionBatch]) -> list[Expansion]:
+        """The expansions the budget covers next to what is running; the rest is declined, and the search over if that is all."""
+        if not expansions:
+            return expansions
+        plan = self._usage().plus(self._estimate(expansion for call in running for expansion in call.expansions))
         affordable: list[Expansion] = []
         declines: list[tuple[PathKey, str]] = []
-        for wish in wishes:
-            total = plan.plus(self.generator.estimate(wish))
+        for expansion in expansions:
+            total = plan.plus(self.generator.estimate(expansion))
             reason = self.meter.excess(total)
             if reason:
-                declines.append((wish.path.key, reason))
+                declines.append((expansion.path.key, reason))
             else:
-                affordable.append(wish)
+                affordable.append(expansion)
                 plan = total
         if not affordable and not running:
             self._out_of_budget(declines[0][1])
@@ -225,17 +226,22 @@ class Driver:
             raise BudgetError(f"{excess}; that is less than the first step of one sample, raise the budget")
         self.search.cut(excess)
 
-    def _estimate(self, wishes: Iterable[Expansion]) -> Usage:
-        return _sum(self.generator.estimate(wish) for wish in wishes)
+    def _estimate(self, expansions: Iterable[Expansion]) -> Usage:
+        return _sum(self.generator.estimate(expansion) for expansion in expansions)
 
     async def _expand(self, call: ExpansionBatch) -> None:
         try:
-            group = call.wishes
+            group = call.expansions
             answers = call.answers = await self._sample(group)
             if self._observe is not None:
-                for wish, candidates in zip(group, answers, strict=True):
-                    tell((self._observe,), Sampled(wish.path.key, tuple(map(copy, candidates))))
-            items = [(wish.path, c) for wish, candidates in zip(group, answers, strict=True) for c in candidates if _scorable(c)]
+                for expansion, candidates in zip(group, answers, strict=True):
+                    tell((self._observe,), Sampled(expansion.path.key, tuple(map(copy, candidates))))
+            items = [
+                (expansion.path, c)
+                for expansion, candidates in zip(group, answers, strict=True)
+                for c in candidates
+                if _scorable(c)
+            ]
             scored_candidate = await self._score(items)
             if len(group) == 1 and len(scored_candidate) == len(answers[0]):
                 call.results = [(group[0].path.key, scored_candidate)]
@@ -247,8 +253,8 @@ class Driver:
                 ]
                 return
             call.results = [
-                (wish.path.key, [next(remaining) if _scorable(c) else ScoredCandidate(c, None) for c in candidates])
-                for wish, candidates in zip(group, answers, strict=True)
+                (expansion.path.key, [next(remaining) if _scorable(c) else ScoredCandidate(c, None) for c in candidates])
+                for expansion, candidates in zip(group, answers, strict=True)
             ]
         finally:
             if call.ended is not None and not call.ended.done():
@@ -303,12 +309,12 @@ class Driver:
         for key, candidates in results:
             self.search.tell(key, candidates)
         if self._observe is not None:
-            self._tell_of_paths(self._observe)
+            self._report_paths(self._observe)
 
-    def _tell_of_paths(self, observe: SearchObserver) -> None:
+    def _report_paths(self, observe: SearchObserver) -> None:
         paths, best = self.search.paths, self.search.best
-        given_up = tuple(path for path in paths if path.fate in GIVEN_UP and path.key not in self._seen_off)
-        self._seen_off.update(path.key for path in given_up)
+        given_up = tuple(path for path in paths if path.fate in GIVEN_UP and path.key not in self._reported)
+        self._reported.update(path.key for path in given_up)
         # What is looked at are copies, so that looking is all that can be done.
         if given_up:
             tell((observe,), Stopped(tuple(map(copy, given_up))))
@@ -330,18 +336,18 @@ class Driver:
     async def _drop_futile(self, running: list[ExpansionBatch]) -> None:
         """Cancel calls all of whose paths have become hopeless while they ran."""
         futile = set(self.search.futile())
-        hopeless = [call for call in running if futile.issuperset(wish.path.key for wish in call.wishes)]
+        hopeless = [call for call in running if futile.issuperset(expansion.path.key for expansion in call.expansions)]
         for call in hopeless:
             running.remove(call)
-            for wish in call.wishes:
-                self.search.drop(wish.path.key)
+            for expansion in call.expansions:
+                self.search.drop(expansion.path.key)
         await self._cancel(hopeless)
 
     async def _cancel(self, running: list[ExpansionBatch]) -> None:
         """Cancel calls and wait for them; where what they used is not known, their estimate is charged."""
         await _cancelled(running)
         for call in running:
-            generator_usage = self._estimate(call.wishes)
+            generator_usage = self._estimate(call.expansions)
             if call.answers is not None:
                 generator_usage = _sum(candidate.usage for candidates in call.answers for candidate in candidates)
             verifier_usage = _sum(

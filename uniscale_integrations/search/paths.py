@@ -128,7 +128,7 @@ class Path:
 
 @dataclass(slots=True)
 class Expansion:
-    """A wish of the search: sample `count` continuations of the path.
+    """A request of the search: sample `count` continuations of the path.
 
     Attributes:
         path: the path to continue.

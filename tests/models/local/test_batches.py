@@ -138,7 +138,7 @@ def test_a_cache_that_nodes_share_is_moved_once_for_all_of_them(name: str, kind:
 @given(st.data())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_history_of_a_forest_gives_what_rows_give(waste: int, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
-    monkeypatch.setattr(module, "WASTE", waste)
+    monkeypatch.setattr(module, "MAX_PADDING_RATIO", waste)
     with torch.inference_mode():
         model = prepared("llama", Forest)
         beginnings = data.draw(st.lists(st.lists(st.integers(3, 63), min_size=1, max_size=6), min_size=1, max_size=3))

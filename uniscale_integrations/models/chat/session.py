@@ -140,16 +140,18 @@ class ChatSession:
             RequestRefused: the provider refused the request itself; those of the other candidates are cancelled.
         """
         way = Continuation.WHOLE
-        if self._by_steps and any(wish.steps == 1 and (wish.path.steps or not wish.rest) for wish in expansions):
+        if self._by_steps and any(
+            expansion.steps == 1 and (expansion.path.steps or not expansion.rest) for expansion in expansions
+        ):
             way = await self._owner.continuation(self)
-        calls = [self._candidate(wish, index, way) for wish in expansions for index in range(wish.count)]
+        calls = [self._candidate(expansion, index, way) for expansion in expansions for index in range(expansion.count)]
         try:
             if len(calls) == 1:
                 return [[await calls[0]]]
             candidates = iter(await self._all(calls))
         finally:
             self._wait_seconds, self._queue.longest = self.wait_seconds, 0.0
-        return [[next(candidates) for _ in range(wish.count)] for wish in expansions]
+        return [[next(candidates) for _ in range(expansion.count)] for expansion in expansions]
 
     async def _all(self, calls: Sequence[Coroutine[Any, Any, Candidate]]) -> list[Candidate]:
         """What all calls give, in their order; the first that is refused ends the others."""
@@ -180,12 +182,12 @@ class ChatSession:
     def close(self) -> None:
         """Nothing is open."""
 
-    async def _candidate(self, wish: Expansion, index: int, way: Continuation) -> Candidate:
-        whole = way is Continuation.WHOLE or wish.steps > 1 or wish.rest
-        request, owner = self._completion_request(wish.path, index, way, whole), self._owner
+    async def _candidate(self, expansion: Expansion, index: int, way: Continuation) -> Candidate:
+        whole = way is Continuation.WHOLE or expansion.steps > 1 or expansion.rest
+        request, owner = self._completion_request(expansion.path, index, way, whole), self._owner
         try:
             if whole:
-                return await self._answer(wish.path, await self._complete(request))
+                return await self._answer(expansion.path, await self._complete(request))
             if request.segmenter is not None:
                 step = await cut_step(self._complete, request)
             else:
@@ -197,24 +199,24 @@ class ChatSession:
             refused = fault_of(error) is Fault.REQUEST
             if refused and request.step:
                 # It may be what a step adds to the request that is refused, such as a text of blanks that ends it.
-                return await self._without_steps(wish, index, error)
+                return await self._without_steps(expansion, index, error)
             if refused and not request.prefix:
                 message = f"{self._owner.name} refused the request: {error}"
                 raise RequestRefused(message, (message,), (error,)) from error
             return self._failed(error)
         if step.broke:
-            self._broken_paths.add(wish.path.key.child(index))
-        return self._step(wish.path, step)
+            self._broken_paths.add(expansion.path.key.child(index))
+        return self._step(expansion.path, step)
 
-    async def _without_steps(self, wish: Expansion, index: int, error: Exception) -> Candidate:
+    async def _without_steps(self, expansion: Expansion, index: int, error: Exception) -> Candidate:
         """A whole answer where a request for one step was refused; so are all others from now on, unless that is refused as well."""
-        if not wish.path.steps:
+        if not expansion.path.steps:
             # One at a time: where it was the question that is refused, no further request is needed to find out.
             async with self._asking_whole:
                 if self._refusal is not None:
                     raise self._refusal
                 try:
-                    candidate = await self._candidate(wish, index, Continuation.WHOLE)
+                    candidate = await self._candidate(expansion, index, Continuation.WHOLE)
                 except RequestRefused as refusal:
                     self._refusal = refusal
                     raise

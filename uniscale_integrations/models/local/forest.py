@@ -41,7 +41,7 @@ class _GroupLayer(BufferLayer):
         return self.keys[:, : self.length].transpose(1, 2), self.values[:, : self.length].transpose(1, 2)
 
 
-WASTE = 4
+MAX_PADDING_RATIO = 4
 """How many times the attention of rows of their own the attention of groups may compute, before nodes are given groups of their own.
 
 Each node's attention runs over all that its group has fed, and every group is padded to the widest: nodes that have long gone different
@@ -132,7 +132,7 @@ class Forest:
         for tokens, group in zip(new, self._groups, strict=True):
             widths[group] += tokens
         width, most, longest = max(widths), max(new), max(self._positions)
-        return groups * width * (self._end + width) > WASTE * nodes * most * (longest + most)
+        return groups * width * (self._end + width) > MAX_PADDING_RATIO * nodes * most * (longest + most)
 
     def _alike(self) -> list[int]:
         """For each node the first that sees the same, with which it can share a group; itself where that would waste as much."""
@@ -140,7 +140,7 @@ class Forest:
         keys = [(group, row.numpy().tobytes()) for group, row in zip(self._groups, self._visible, strict=True)]
         alike = [first.setdefault(key, node) for node, key in enumerate(keys)]
         together = Counter(alike)
-        if len(together) * max(together.values()) > WASTE * len(alike):
+        if len(together) * max(together.values()) > MAX_PADDING_RATIO * len(alike):
             return list(range(len(alike)))
         return alike
 

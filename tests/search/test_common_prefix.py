@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.search.trees import WORLDS, World
-from uniscale_integrations.search.agreed import CommonPrefix, contenders
 from uniscale_integrations.search.beam import BeamSearch, SearchSettings
+from uniscale_integrations.search.common_prefix import CommonPrefix, contenders
 from uniscale_integrations.search.paths import Candidate, Expansion, ScoredCandidate
 from uniscale_integrations.space import Configuration
 
@@ -29,8 +29,8 @@ def test_what_was_shown_is_how_the_answer_begins(
         pending += search.ask()
         if not pending:
             break
-        wish = pending.pop(order.randrange(len(pending)))
-        search.tell(wish.path.key, world.expand(wish))
+        expansion = pending.pop(order.randrange(len(pending)))
+        search.tell(expansion.path.key, world.expand(expansion))
         shown += agreed.new(contenders(search))
     result = search.result()
     if result is not None and not result.stop_reason:
@@ -39,15 +39,15 @@ def test_what_was_shown_is_how_the_answer_begins(
 
 def test_a_step_is_shown_when_the_last_path_without_it_is_gone() -> None:
     search, agreed = BeamSearch(Configuration("m", cp=2, bs=1), SearchSettings(early_stopping=False)), CommonPrefix()
-    [wish] = search.ask()
+    [expansion] = search.ask()
     assert agreed.new(contenders(search)) == ()
     search.tell(
-        wish.path.key,
+        expansion.path.key,
         [ScoredCandidate(Candidate(("one ",), False), (0.9,)), ScoredCandidate(Candidate(("two ",), False), (0.5,))],
     )
     assert agreed.new(contenders(search)) == ("one ",)
     assert agreed.new(contenders(search)) == ()
-    [wish] = search.ask()
-    search.tell(wish.path.key, [ScoredCandidate(Candidate(("and a half",), True), (0.9,))] * 2)
+    [expansion] = search.ask()
+    search.tell(expansion.path.key, [ScoredCandidate(Candidate(("and a half",), True), (0.9,))] * 2)
     assert agreed.new(contenders(search)) == ("and a half",)
     assert agreed.count == 2

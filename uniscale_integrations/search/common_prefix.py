@@ -16,9 +16,9 @@ class CommonPrefix:
         >>> from uniscale_integrations.search.paths import Candidate, ScoredCandidate
         >>> from uniscale_integrations.space import Configuration
         >>> search, prefix = BeamSearch(Configuration("m", cp=2)), CommonPrefix()
-        >>> [wish] = search.ask()
+        >>> [expansion] = search.ask()
         >>> same, other = Candidate(("one ",), False), Candidate(("two ",), False)
-        >>> _ = search.tell(wish.path.key, [ScoredCandidate(same, (0.9,)), ScoredCandidate(other, (0.5,))])
+        >>> _ = search.tell(expansion.path.key, [ScoredCandidate(same, (0.9,)), ScoredCandidate(other, (0.5,))])
         >>> prefix.new(contenders(search))
         ('one ',)
     """
