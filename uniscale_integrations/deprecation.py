@@ -1,7 +1,8 @@
 """Former names, which go on for one release and warn.
 
-A renamed class, function or constant stays importable by `former_names`, a renamed attribute by `former_attribute`, a renamed argument by
-`former_keywords`; `member` recognises objects of users that still have a method or attribute under its former name.
+A renamed class, function or constant stays importable by `former_names`, what a renamed module holds by `former_module`, a renamed
+attribute by `former_attribute`, a renamed argument by `former_keywords`; `member` recognises objects of users that still have a method or
+attribute under its former name.
 """
 
 from __future__ import annotations
@@ -37,6 +38,27 @@ def former_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
         place = place or module
         _warn(f"{module}.{name}", f"{place}.{new}", 2)
         return getattr(import_module(place), new)
+
+    return getattr_
+
+
+def former_module(module: str, new: str, names: Mapping[str, str] | None = None) -> Callable[[str], Any]:
+    """The `__getattr__` of a module that stands where another one was: it gives what that one has now, and warns.
+
+    Args:
+        module: its `__name__`.
+        new: the module's new name.
+        names: new names by former ones, where they have changed too.
+    """
+
+    def getattr_(name: str) -> Any:
+        if name.startswith("__"):
+            # Asked by the import system and by inspection, to which it is a module like others.
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        current = (names or {}).get(name, name)
+        value = getattr(import_module(new), current)
+        _warn(f"{module}.{name}", f"{new}.{current}", 2)
+        return value
 
     return getattr_
 

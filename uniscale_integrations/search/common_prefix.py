@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.paths import Fate, Path
 
@@ -59,6 +58,3 @@ def _common(paths: Iterable[Sequence[str]]) -> tuple[str, ...]:
             same += 1
         prefix = prefix[:same]
     return prefix or ()
-
-
-__getattr__ = former_names(__name__, {"Agreed": "CommonPrefix"})
