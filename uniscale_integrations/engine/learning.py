@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from numpy.typing import NDArray
 
+from uniscale_integrations.deprecation import former_keywords
 from uniscale_integrations.engine.attribution import Credit
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.knowledge import Knowledge
@@ -146,7 +146,8 @@ class LearningEngine:
         """Learn now what any worker has logged since; returns how many events that were."""
         return self._knowledge.replica.sync()
 
-    def warm_start(self, source: str | Path | EventStore, limit: int | None = None, *, most: int | None = None) -> int:
+    @former_keywords(most="limit")
+    def warm_start(self, source: str | Path | EventStore, limit: int | None = None) -> int:
         """Begin with what is known: an outcome table, or the log of another engine.
 
         What it says is written to this log, as decisions with their outcomes and feedback, so that every worker learns it and nothing is
@@ -156,7 +157,6 @@ class LearningEngine:
         Args:
             source: path of a table, address of a log, or an open log.
             limit: only so many of its decisions, the first ones.
-            most: the name of `limit` before.
 
         Returns:
             how many decisions were new.
@@ -166,9 +166,7 @@ class LearningEngine:
             LogError: a log that cannot be read, or this one cannot be written.
             ConfigurationError: its costs are in eFLOPs and the engine's in dollars, or the other way round.
         """
-        if most is not None:
-            warnings.warn("warm_start(most=...) is now warm_start(limit=...)", DeprecationWarning, stacklevel=2)
-        return take_over(source, self._knowledge, self.brain, most if limit is None else limit)
+        return take_over(source, self._knowledge, self.brain, limit)
 
     def snapshot(self) -> None:
         """Keep what was learned in the log, so that a worker that opens it later need not fold it from its beginning.

@@ -7,7 +7,6 @@ takes that back.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from contextvars import ContextVar
 from threading import Lock
@@ -21,23 +20,22 @@ from langchain_core.tracers.context import register_configure_hook
 
 from uniscale_integrations.adapters.lineage import MAX_CALLS, SECONDS, Lineage
 from uniscale_integrations.adapters.stamp import decision_of
+from uniscale_integrations.deprecation import former_keywords
 
 
+@former_keywords(most="limit")
 class RunLedger(BaseCallbackHandler):
     """Remembers, for every run of this process, the decisions within it.
 
     Args:
         limit: runs that are remembered at most.
         seconds: for how long.
-        most: deprecated name of `limit`.
     """
 
     run_inline = True
 
-    def __init__(self, limit: int = MAX_CALLS, seconds: float = SECONDS, *, most: int | None = None) -> None:
-        if most is not None:
-            warnings.warn("RunLedger(most=...) is now RunLedger(limit=...)", DeprecationWarning, stacklevel=2)
-        self._runs = Lineage[UUID](limit if most is None else most, seconds)
+    def __init__(self, limit: int = MAX_CALLS, seconds: float = SECONDS) -> None:
+        self._runs = Lineage[UUID](limit, seconds)
 
     def decisions(self, run_id: UUID) -> tuple[str, ...] | None:
         """The decisions within a run, in order; `None` for one that is not known, or not any more."""
