@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from uniscale_integrations.policy.objective import Mode
+from uniscale_integrations.policy.targets import Mode
 
 Learning = Callable[[Sequence[int], int, Mode], Mapping[str, Any]]
 """Takes orders, questions and a mode."""

@@ -40,7 +40,7 @@ from uniscale_integrations.langchain.generator import as_generator
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.models.catalog import language_models, load_model
 from uniscale_integrations.models.questions import Question, questions
-from uniscale_integrations.policy.objective import Mode
+from uniscale_integrations.policy.targets import Mode
 from uniscale_integrations.replay.experiment import interval
 from uniscale_integrations.search.answers import extract_answer
 from uniscale_integrations.search.ports import Generator, Sampling, Verifier

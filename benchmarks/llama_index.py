@@ -35,7 +35,7 @@ from uniscale_integrations.llama_index.instrumentation import IDS
 from uniscale_integrations.log.events import DecisionEvent, Outcome
 from uniscale_integrations.models.catalog import language_models, load_model
 from uniscale_integrations.models.questions import questions
-from uniscale_integrations.policy.objective import Mode
+from uniscale_integrations.policy.targets import Mode
 from uniscale_integrations.replay.experiment import interval
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.space import Configuration, ConfigurationSpace

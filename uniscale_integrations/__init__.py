@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from uniscale_integrations.llama_index import UniScaleLLM
     from uniscale_integrations.models.catalog import load_model
     from uniscale_integrations.policy.linucb import LinUCB
+    from uniscale_integrations.policy.objective import Value, Weights
+    from uniscale_integrations.policy.targets import AtLeast, Within
     from uniscale_integrations.search.budget import Budget
     from uniscale_integrations.search.ports import Sampling
     from uniscale_integrations.search.request import Request
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AtLeast",
     "Budget",
     "Configuration",
     "ConfigurationSpace",
@@ -36,6 +39,9 @@ __all__ = [
     "UniScaleChatModel",
     "UniScaleError",
     "UniScaleLLM",
+    "Value",
+    "Weights",
+    "Within",
     "__version__",
     "arun",
     "load_model",
@@ -44,6 +50,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AtLeast": "uniscale_integrations.policy.targets",
     "Budget": "uniscale_integrations.search.budget",
     "Configuration": "uniscale_integrations.space",
     "ConfigurationSpace": "uniscale_integrations.space",
@@ -55,6 +62,9 @@ _MODULES = {
     "UniScaleChatModel": "uniscale_integrations.langchain",
     "UniScaleError": "uniscale_integrations.errors",
     "UniScaleLLM": "uniscale_integrations.llama_index",
+    "Value": "uniscale_integrations.policy.objective",
+    "Weights": "uniscale_integrations.policy.objective",
+    "Within": "uniscale_integrations.policy.targets",
     "arun": "uniscale_integrations.search.run",
     "load_model": "uniscale_integrations.models.catalog",
     "load_prm": "uniscale_integrations.verifiers.load",

@@ -37,7 +37,7 @@ def beliefs(engine: UniScale, question: str) -> Assessment:
     """What an engine thinks of a question, without deciding it."""
     brain = engine.brain
     context = brain.design.encode.context(question, np.zeros(len(NUMBERS)), brain.space)
-    return brain.policy.assess(context, engine.weights, np.ones(len(brain.space), dtype=bool))
+    return brain.policy.assess(context, engine.objective, np.ones(len(brain.space), dtype=bool))
 
 
 def assert_same_beliefs(engine: UniScale, other: UniScale) -> None:

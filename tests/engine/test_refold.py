@@ -10,6 +10,7 @@ from tests.engine.two_models import QUESTIONS
 from tests.logged import store
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.policy.encoders import JointContext
+from uniscale_integrations.policy.rates import USUAL_INPUT
 from uniscale_integrations.space import ConfigurationSpace
 
 PRICES = {"mini": (0.25, 2.0), "maxi": (2.5, 20.0)}
@@ -42,9 +43,12 @@ def test_what_other_prices_have_taught_is_the_factor_to_what_was_expected(log: s
     judge(before, 24)
     factors = []
     for engine in (before, priced(log, DEARER)):
-        estimates = engine.brain.estimates
-        factors.append((beliefs(engine, QUESTIONS[0]).cost - estimates.positions) * estimates.scale.span)
-    np.testing.assert_allclose(factors[0], factors[1], atol=1e-9)
+        usual = engine.brain.estimates.rates
+        spend = beliefs(engine, QUESTIONS[0]).spend
+        assert spend is not None
+        factors.append(spend / usual.spend(usual.usual, np.full(len(spend), USUAL_INPUT)))
+    # Prices of input and output that do not change alike move the cost of an answer that is shorter than usual by other factors.
+    np.testing.assert_allclose(factors[0], factors[1], rtol=0.05)
 
 
 def test_outcomes_of_a_brain_that_the_log_does_not_describe_count_at_the_prices_of_today(log: str) -> None:

@@ -46,5 +46,5 @@ def engine(*, log: str = "sqlite://", shapes: Sequence[tuple[int, int, int]] = (
 
 def state(made: UniScale) -> list[np.ndarray]:
     components = learned(made).components
-    arrays = [array for ridge in (components.correctness_head, components.outcome_head) for array in (ridge.matrix, ridge.sums)]
+    arrays = [array for ridge in (components.correctness_head, components.score_head) for array in (ridge.matrix, ridge.sums)]
     return [*arrays, learned(made)._average]

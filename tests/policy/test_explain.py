@@ -15,7 +15,7 @@ SPACE = [Configuration("small"), Configuration("large")]
 
 def assessed(weights: Weights, bonus: tuple[float, float]) -> Assessment:
     parts = np.array([[0.6, 0.9], [0.6, 0.9], [0.0, 1.0]])
-    return Assessment(parts[0], parts[1], parts[2], weights.rewards(parts), np.array(bonus), np.array([True, True]))
+    return Assessment(parts[0], parts[1], parts[2], weights.reward(*parts), np.array(bonus), np.array([True, True]))
 
 
 @pytest.mark.parametrize("bonus", [(0.0, 0.0), (0.1, 0.0), (0.0, 0.2)])

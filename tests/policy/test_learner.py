@@ -46,17 +46,21 @@ def test_with_everything_observed_the_weighted_heads_are_the_scalar_linucb(
         numbers = (1.0, 0.0, 0.0)
     rng, chosen = np.random.default_rng(seed), weights(numbers)
     products = Products(rng.standard_normal((arms, m)), n, own=own)
-    prior = rng.random((3, arms))
+    prior, cost = rng.random((2, arms)), rng.random(arms)
     heads, scalar = Components(products, prior, 2.0, 0.99), LinUCB(products.dim, ridge=2.0, discount=0.99)
-    centre = chosen.rewards(prior)
+    # What is known beforehand, as costs are, is no matter of learning.
+    centre = chosen.reward(prior[0], prior[1], cost)
     for _ in range(count):
         query, arm = rng.standard_normal(n), int(rng.integers(arms))
-        correct, score, cost = rng.random(3)
-        heads.outcome(arm, query, float(score), float(cost))
-        heads.judge(arm, query, float(correct))
-        scalar.update(products.features(arm, query), chosen.reward(float(correct), float(score), float(cost)) - centre[arm])
+        correct, score = map(float, rng.random(2))
+        heads.score(arm, query, score)
+        heads.judge(arm, query, correct)
+        scalar.update(products.features(arm, query), chosen.reward(correct, score, float(cost[arm])) - centre[arm])
     query = rng.standard_normal(n)
-    means, widths = heads.scores(query, chosen)
+    expected_parts, (correctness_widths, score_widths) = heads.means(query), heads.widths(query)
+    means = chosen.reward(expected_parts[0], expected_parts[1], cost)
+    # Of what is not learned nothing is unknown: the widths are those of a reward of correctness and score alone.
+    widths = (correctness_widths * chosen.correct + score_widths * chosen.score) / max(chosen.correct + chosen.score, 1e-300)
     rows = np.stack([products.features(arm, query) for arm in range(arms)])
     expected, spread = scalar.scores(rows)
     np.testing.assert_allclose(means, centre + expected, atol=1e-9)
@@ -86,7 +90,7 @@ def teach(policy: LinUCBPolicy, world: dict[str, list[float]], turns: int, weigh
         arm = assessed(policy, context, weighting).best
         policy.decided(name, arm, context)
         correct = float(rng.random() < world[text][arm])
-        policy.outcome(name, arm, context, Observation(None, float(policy.components.prior[2, arm])))
+        policy.outcome(name, arm, context, Observation(None, float(policy.arms.costs[arm])))
         policy.feedback(name, arm, context, correct)
         chosen.append(arm)
     return chosen
@@ -171,7 +175,7 @@ def test_what_does_not_fit_together_is_refused() -> None:
 
 def test_precisions_are_by_kind_of_coefficient() -> None:
     found = Precisions().diagonal(np.array([False, True, False]), np.array([False, True]), own=2)
-    assert found.tolist() == [100, 3, 15, 60, 1000, 50, 16, 1000, 50, 30, 30]
+    assert found.tolist() == [100, 150, 60, 60, 1000, 50, 16, 1000, 50, 30, 30]
 
 
 def test_what_was_never_tried_is_hoped_for_less_after_others_have_disappointed() -> None:
@@ -188,7 +192,7 @@ def test_what_was_never_tried_is_hoped_for_less_after_others_have_disappointed()
 def test_more_is_hoped_for_with_more_search() -> None:
     space = ConfigurationSpace([Configuration("a"), Configuration("b", 4), Configuration("c", 512)])
     made = learner(space, np.zeros(3), optimism=0.8, rise=0.05)
-    assert made.components.prior[:2].tolist() == [[0.8, 0.9, 1.0]] * 2
+    assert made.components.prior.tolist() == [[0.8, 0.9, 1.0]] * 2
 
 
 def test_action_features_leave_out_what_is_the_same_for_all() -> None:

@@ -28,7 +28,7 @@ def test_three_numbers_are_divided_by_their_sum(numbers: tuple[float, float, flo
     correct, score, cost = parts
     w1, w2, w3 = (number / sum(numbers) for number in numbers)
     assert found.reward(correct, score, cost) == pytest.approx(w1 * correct + w2 * score + w3 * (1 - cost))
-    assert found.rewards(np.array([parts, parts]).T).tolist() == pytest.approx([found.reward(*parts)] * 2)
+    assert found.reward(*np.array([parts, parts]).T).tolist() == pytest.approx([found.reward(*parts)] * 2)
     assert 0 <= found.reward(correct, score, cost) <= 1 + 1e-12
 
 

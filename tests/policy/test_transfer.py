@@ -121,7 +121,7 @@ def test_a_successor_begins_with_what_is_believed_of_its_predecessor_and_less_su
     old = LinUCBPolicy(arms(space))
     context, every = Context(np.array([1.0, 0.0, 0.0, 0.0])), np.ones(4, dtype=bool)
     for turn in range(200):
-        for arm, right in enumerate((0.9, 0.3)):
+        for arm, right in enumerate((0.6, 0.3)):
             old.decided(f"{turn} {arm}", arm, context)
             old.outcome(f"{turn} {arm}", arm, context, Observation(0.5, 0.5))
             old.feedback(f"{turn} {arm}", arm, context, float(np.random.default_rng(turn).random() < right))

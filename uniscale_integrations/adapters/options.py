@@ -12,7 +12,8 @@ from uniscale_integrations.adapters.forms import fits_schema, validator
 from uniscale_integrations.adapters.service import Call
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.policy.objective import Mode
+from uniscale_integrations.policy.objective import Objective
+from uniscale_integrations.policy.targets import Mode, Target, sought
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Sampling
@@ -32,12 +33,12 @@ class Defaults(Protocol):
     """The fields of a framework's model that hold where a call names none.
 
     Attributes:
-        mode: weights; `None` is the engine's.
+        mode: what is sought; `None` is what the engine seeks.
         budget: a `Budget`, or a number in the engine's unit of cost.
         deadline: in seconds.
     """
 
-    mode: str | Sequence[float] | None
+    mode: Mode | Mapping[str, Any] | None
     budget: Budget | float | None
     deadline: float | None
 
@@ -140,9 +141,11 @@ def call_from(engine: UniScale, conversation: Conversation, options: Mapping[str
     )
 
 
-def mode_of(mode: Mode | None) -> Mode | None:
-    """A mode as the engine takes it; frameworks may have turned weights into a list."""
-    return mode if mode is None or isinstance(mode, str) else tuple(mode)
+def mode_of(mode: Mode | Mapping[str, Any] | None) -> Mode | None:
+    """A mode as the engine takes it; frameworks may have turned weights into a list, and an objective into what `record` gives."""
+    if isinstance(mode, Mapping):
+        return sought(mode)
+    return mode if mode is None or isinstance(mode, str | Objective | Target) else tuple(mode)
 
 
 def _sampling(default: Sampling, options: Mapping[str, Any]) -> Sampling | None:

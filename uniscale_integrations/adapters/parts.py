@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from uniscale_integrations.adapters.options import mode_of
 from uniscale_integrations.engine import UniScale
-from uniscale_integrations.policy.objective import weights
+from uniscale_integrations.policy.targets import Mode, sought
 from uniscale_integrations.space import ConfigurationSpace
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Parts(Protocol):
         max_concurrency: requests that each inner model is sent at once.
         api_key: of models that are given by name; `None` leaves that to their packages.
         engine_settings: what else an engine takes, by name.
-        mode: the engine's weights; `None` is "balanced".
+        mode: what is sought, as of `UniScale`.
     """
 
     models: Sequence[Any] | None
@@ -42,7 +42,7 @@ class Parts(Protocol):
     max_concurrency: int | None
     api_key: SecretStr | None
     engine_settings: Mapping[str, Any]
-    mode: str | Sequence[float] | None
+    mode: Mode | Mapping[str, Any] | None
 
 
 PART_DEFAULTS: Mapping[str, Any] = {
@@ -62,14 +62,14 @@ def refuse_parts(model: Parts) -> None:
         raise ValueError(f"give an engine, or what one is made of ({', '.join(PART_DEFAULTS)}), not both")
 
 
-def check_mode(mode: str | Sequence[float] | None) -> None:
+def check_mode(mode: Mode | Mapping[str, Any] | None) -> None:
     """Check a mode where it is set, before a call needs it.
 
     Raises:
         ConfigurationError: no such mode, or numbers that cannot be weights.
     """
     if mode is not None:
-        weights(mode)
+        sought(mode)
 
 
 def engine_from(parts: Parts) -> UniScale:
@@ -91,7 +91,7 @@ def engine_from(parts: Parts) -> UniScale:
         parts.models,
         parts.verifier,
         parts.space,
-        mode_of(parts.mode) or "balanced",
+        mode_of(parts.mode),
         "sqlite://" if parts.log is None else parts.log,
         prices=parts.prices,
         **settings,

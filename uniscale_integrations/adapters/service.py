@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from uniscale_integrations.adapters.stopping import Until
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import SearchFailed
-from uniscale_integrations.policy.objective import Mode
+from uniscale_integrations.policy.targets import Mode
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.common_prefix import CommonPrefix
@@ -41,7 +41,7 @@ class Call:
 
     Attributes:
         conversation: messages, tools and the form of the answer.
-        mode: the weights; `None` is the engine's.
+        mode: what is sought; `None` is what the engine seeks.
         budget: what the search may spend.
         sampling: how candidates are sampled; `None` is the engine's.
         models: names of those that may answer; `None` is all.

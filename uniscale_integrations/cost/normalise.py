@@ -8,15 +8,19 @@ from dataclasses import dataclass
 
 from uniscale_integrations.errors import ConfigurationError
 
+MIN_FACTOR = 100.0
+"""Least factor between the ends of an open scale."""
+
 
 @dataclass(frozen=True, slots=True)
 class CostScale:
     """The scale that a space's costs span.
 
-        C~(c) = (log c - log cheapest) / (log dearest - log cheapest), clipped to [0, 1]
+        C~(c) = (log c - log cheapest) / (log dearest - log cheapest)
 
-    Equal factors are equal steps: a scale from 1 to 100 puts 10 in the middle. On a scale without extent there is nothing to
-    save, and `C~` is 0 up to that cost and 1 above it.
+    Equal factors are equal steps: a scale from 1 to 100 puts 10 in the middle. What costs less than the cheapest lies below 0, what
+    costs more than the dearest above 1: a clipped position would call an answer of twice the price no dearer. A scale `open` is at least
+    `MIN_FACTOR` wide, so that models a few per cent apart do not lie at its ends.
 
     Attributes:
         cheapest: cost of the cheapest configuration, in any unit (eFLOPs, US dollars).
@@ -28,7 +32,7 @@ class CostScale:
     Example:
         >>> scale = CostScale(cheapest=1e9, dearest=1e13)
         >>> [round(scale.position(cost), 3) for cost in (1e9, 1e11, 1e15)]
-        [0.0, 0.5, 1.0]
+        [0.0, 0.5, 1.5]
     """
 
     cheapest: float
@@ -41,18 +45,27 @@ class CostScale:
             raise ConfigurationError(f"the cheapest cost {self.cheapest!r} is above the dearest {self.dearest!r}; swap them")
 
     @classmethod
-    def spanning(cls, costs: Iterable[float]) -> CostScale:
-        """The scale from the least to the greatest of some costs.
+    def open(cls, cheapest: float, dearest: float) -> CostScale:
+        """The scale between two costs, as wide as to the dearest and at least `MIN_FACTOR`.
 
-        >>> CostScale.spanning([4.0, 1.0, 2.0])
-        CostScale(cheapest=1.0, dearest=4.0)
+        >>> CostScale.open(2.0, 3.0), CostScale.open(2.0, 3000.0)
+        (CostScale(cheapest=2.0, dearest=200.0), CostScale(cheapest=2.0, dearest=3000.0))
+        """
+        return cls(cheapest, max(dearest, MIN_FACTOR * cheapest))
+
+    @classmethod
+    def spanning(cls, costs: Iterable[float]) -> CostScale:
+        """The open scale from the least to the greatest of some costs.
+
+        >>> CostScale.spanning([4.0, 1.0, 2.0, 500.0])
+        CostScale(cheapest=1.0, dearest=500.0)
         """
         costs = tuple(costs)
         if not costs:
             raise ConfigurationError("a cost scale needs the cost of at least one configuration, got none")
         for cost in costs:
             _require_cost("each cost of a scale", cost)
-        return cls(min(costs), max(costs))
+        return cls.open(min(costs), max(costs))
 
     @property
     def span(self) -> float:
@@ -64,19 +77,14 @@ class CostScale:
         return math.log(self.dearest / self.cheapest) or 1.0
 
     def position(self, cost: float) -> float:
-        """`C~` of a cost, in [0, 1]; what costs nothing is as cheap as can be.
+        """`C~` of a cost, 0 at the cheapest and 1 at the dearest; what costs nothing counts as the cheapest, having no logarithm.
 
         Raises:
             ConfigurationError: a cost that is negative or not finite.
         """
         if not (math.isfinite(cost) and cost >= 0):
             raise ConfigurationError(f"a cost must be a finite number of at least 0, got {cost!r}")
-        if cost <= self.cheapest:
-            return 0.0
-        if cost >= self.dearest:
-            return 1.0
-        lowest = math.log(self.cheapest)
-        return min(1.0, (math.log(cost) - lowest) / (math.log(self.dearest) - lowest))
+        return (math.log(cost) - math.log(self.cheapest)) / self.span if cost else 0.0
 
     def cost(self, position: float) -> float:
         """The cost at a position in [0, 1], the inverse of `position`.

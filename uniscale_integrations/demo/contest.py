@@ -181,7 +181,7 @@ class RestrictedEngine:
     ) -> None:
         self.name = name
         self._engine = engine
-        self._own = UniScale(models, verifier, space, engine.weights.parts, sampling=sampling)
+        self._own = UniScale(models, verifier, space, engine.objective, sampling=sampling)
 
     async def answer(self, questions: Sequence[Question], first: int) -> list[Result]:
         async def one(question: Question) -> Result:

@@ -90,11 +90,11 @@ def build(design: Design, log: EventStore, previous: Brain | None = None) -> Bra
         scored=design.verifier is not None,
         span=estimates.scale.span,
         successors=design.successors,
+        rates=estimates.rates,
     )
     eligibility = Eligibility(
         design.space,
         design.models,
-        estimates.costs.tolist(),
         design.hardware,
         verified=design.verifier is not None,
         max_cost=design.max_cost,

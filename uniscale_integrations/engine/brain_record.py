@@ -15,6 +15,7 @@ from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.policy.policy import Policy
+from uniscale_integrations.policy.rates import Rates
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.space import Configuration
 
@@ -32,6 +33,7 @@ def describe(design: Design, estimates: Estimates) -> dict[str, Any]:
         "scale": [estimates.scale.cheapest, estimates.scale.dearest],
         "costs": estimates.positions.tolist(),
         "dollars": estimates.in_dollars,
+        "rates": estimates.rates.record(),
         "verifier": None if design.verifier is None else design.verifier.name,
     }
 
@@ -51,5 +53,7 @@ def restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms,
     scale = CostScale(*record["scale"])
     configurations = [Configuration(model, *shape) for model, *shape in record["configurations"]]
     features, has_scores = ActionFeatures(record["sizes"]), record["verifier"] is not None
-    arms = Arms.of(configurations, schema, record["costs"], features=features, scored=has_scores, span=scale.span)
+    # Brains of before there were rates tell what they expected of each whole cost.
+    rates = Rates.of_record(record["rates"]) if "rates" in record else None
+    arms = Arms.of(configurations, schema, record["costs"], features=features, scored=has_scores, span=scale.span, rates=rates)
     return arms, PolicySpec.of(record["policy"])(arms), PriceHistory(log, key, record)

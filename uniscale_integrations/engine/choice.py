@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.eligibility import Reasons
+from uniscale_integrations.engine.input_tokens import count_tokens
 from uniscale_integrations.engine.journal import Decision
 from uniscale_integrations.engine.replica import Replica
 from uniscale_integrations.engine.request import EngineRequest
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import new_id
+from uniscale_integrations.policy.targets import WORTH_ONE, Target
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 
@@ -33,27 +36,46 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
     if not conversation.question.strip() and not conversation.may_be_empty:
         raise ConfigurationError("the question is empty; give it at least one word")
     context = brain.design.encode.context(conversation.query, conversation.numbers, brain.space)
+    input_tokens = count_tokens(conversation) if brain.estimates.rates.in_tokens.any() else None
+    if input_tokens is not None:
+        context = replace(context, input_tokens=input_tokens)
     reasons = brain.eligibility.reasons(conversation, request.limits, failed)
     eligible = np.ones(len(brain.space), dtype=np.bool_)
     if reasons:
         eligible[:] = [configuration not in reasons for configuration in brain.space]
     if not eligible.any():
         raise ConfigurationError(f"no configuration can serve this request: {next(iter(reasons.values()))}")
-    belief = replica.assess(brain.policy, context, request.weights, eligible)
-    assessment = belief if brain.pacing is None else brain.pacing.adjust(belief)
+    target = request.objective if isinstance(request.objective, Target) else None
+    objective = WORTH_ONE if isinstance(request.objective, Target) else request.objective
+    pacer = None if target is None else replica.pacers.of(target)
+    belief = replica.assess(brain.policy, context, objective, eligible)
+    if belief.spend is not None and (dear := brain.eligibility.too_dear(request.limits, belief.spend, eligible)):
+        reasons = {**reasons, **dear}
+        eligible &= [configuration not in dear for configuration in brain.space]
+        if not eligible.any():
+            raise ConfigurationError(f"no configuration can serve this request: {next(iter(dear.values()))}")
+        belief = replica.assess(brain.policy, context, objective, eligible)
+    assessment = belief if pacer is None else pacer.adjust(belief)
+    if brain.pacing is not None:
+        assessment = brain.pacing.adjust(assessment)
     if beyond := np.flatnonzero(eligible & ~assessment.eligible).tolist():
         reasons = {
             **reasons,
             **{brain.space[arm]: "it is expected to cost more than is left of the mean budget" for arm in beyond},
         }
     choice = replica.choose(brain.policy, assessment)
-    expectation = {name: float(getattr(belief, name)[choice.action]) for name in ("correct", "score", "cost", "reward")}
+    names = ("correct", "score", "cost", "reward", *(() if belief.spend is None else ("spend",)))
+    unpaced = belief if pacer is None else assessment
+    expectation = {name: float(getattr(unpaced, name)[choice.action]) for name in names}
+    decision_id = new_id()
+    if pacer is not None:
+        pacer.decided(decision_id, belief, choice.action)
     return Decision(
-        new_id(),
+        decision_id,
         brain.space[choice.action],
         expectation,
         float(assessment.bonus[choice.action]),
-        request.weights,
+        assessment.objective or objective,
         request.id,
         attempt,
         tuple(context.of(choice.action).query.tolist()),
@@ -61,6 +83,8 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
         brain.space,
         reasons,
         choice.propensity,
+        input_tokens,
+        target,
     )
 
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
+from itertools import compress
+from math import inf
+
+import numpy as np
 
 from uniscale_integrations.cost.hardware import HardwareProfile
 from uniscale_integrations.engine.estimates import limited_by
+from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.policy.policy import Mask
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, capabilities_of
 from uniscale_integrations.search.ports import Generator
@@ -71,7 +77,6 @@ class Eligibility:
     Args:
         space: the configurations.
         models: by name.
-        costs: what each configuration is expected to cost.
         hardware: the profile that prices compute.
         verified: whether there is a verifier to choose between candidates.
         max_cost: most that one request may be expected to cost.
@@ -84,21 +89,18 @@ class Eligibility:
         self,
         space: ConfigurationSpace,
         models: Mapping[str, Generator],
-        costs: Sequence[float],
         hardware: HardwareProfile,
         *,
         verified: bool,
         max_cost: float | None = None,
     ) -> None:
         self.breaker = CircuitBreaker()
-        self._space, self._models, self._costs, self._hardware = space, models, costs, hardware
+        self._space, self._models, self._hardware, self.max_cost = space, models, hardware, max_cost
         self._seconds: dict[Configuration, tuple[float, float]] = {}
         self._never: dict[Configuration, str] = {}
-        for configuration, cost in zip(space, costs, strict=True):
+        for configuration in space:
             if not verified and configuration.cp > 1:
                 self._never[configuration] = "it chooses between candidates, which needs a verifier"
-            elif max_cost is not None and cost > max_cost:
-                self._never[configuration] = f"it is expected to cost {cost:.3g}, more than max_cost={max_cost:.3g}"
 
     def remember(self, other: Eligibility) -> None:
         """Go on with what another one knows of models that fail and of how long configurations take, where the model is the same."""
@@ -119,7 +121,7 @@ class Eligibility:
             if failed or not conversation.is_single_question
             else self._never
         )
-        for unwise in (self._cooling_down(), self._too_dear(limits), self._too_slow(limits), self._alike(conversation)):
+        for unwise in (self._cooling_down(), self._too_slow(limits), self._alike(conversation)):
             if unwise and any(each not in unwise and each not in cannot for each in self._space):
                 cannot = {**unwise, **cannot}
         return cannot
@@ -163,16 +165,27 @@ class Eligibility:
         why = {model: f"{model} failed {times} times in a row and rests" for model, times in resting.items()}
         return {each: why[each.model] for each in self._space if each.model in why}
 
-    def _too_dear(self, limits: Budget) -> dict[Configuration, str]:
-        """Which are expected to cost more than a request may."""
-        if limits.eflops is None and limits.usd is None:
+    def too_dear(self, limits: Budget, costs: Array, eligible: Mask) -> dict[Configuration, str]:
+        """Which configurations are expected to cost more than the request, or any one, may.
+
+        Args:
+            limits: of the request.
+            costs: what each is expected to cost on it, in the unit of `limits`, shape (K,).
+            eligible: which can serve it, shape (K,).
+        """
+        if limits.eflops is None and limits.usd is None and self.max_cost is None:
             return {}
         dear: dict[Configuration, str] = {}
-        for configuration, cost in zip(self._space, self._costs, strict=True):
+        for configuration, cost in compress(zip(self._space, costs.tolist(), strict=True), eligible):
             limit = limited_by(self._models[configuration.model], self._hardware, limits)
             if limit is not None and cost > limit:
                 dear[configuration] = f"it is expected to cost {cost:.3g}, more than the request's {limit:.3g}"
-        return dear
+        beyond = {each: cost for each, cost in zip(self._space, costs.tolist(), strict=True) if cost > (self.max_cost or inf)}
+        # A request's own limit gives way where nothing would be left of it, the engine's does not.
+        soft = dear if len(dear.keys() - beyond.keys()) + len(beyond) < np.count_nonzero(eligible) else {}
+        return soft | {
+            each: f"it is expected to cost {cost:.3g}, more than max_cost={self.max_cost:.3g}" for each, cost in beyond.items()
+        }
 
     def _too_slow(self, limits: Budget) -> dict[Configuration, str]:
         """Which have taken longer of late than a request may; what was never tried may be in time."""

@@ -17,6 +17,7 @@ from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.policy.rates import USUAL_INPUT, Rates
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.ports import Generator, SupportsVerifierCost, Verifier
 from uniscale_integrations.space import Configuration
@@ -49,7 +50,7 @@ class SupportsLengthEstimate(Protocol):
 def expected_cost(
     generator: Generator, configuration: Configuration, hardware: HardwareProfile, verifier: Verifier | None = None
 ) -> float:
-    """What a configuration is expected to cost, in eFLOPs, or in dollars where only a price is known.
+    """What a configuration is expected to cost on a typical question, in eFLOPs, or in dollars where only a price is known.
 
     A generator that tells neither counts 1 FLOP for a sample, so that its configurations differ by their samples.
 
@@ -59,13 +60,50 @@ def expected_cost(
         hardware: what prices eFLOPs.
         verifier: what scores the answers, if anything does and its own cost counts.
     """
-    typical = _lengths(generator)
+    return _plain_cost(generator, _lengths(generator), hardware, verifier) * expected_paths(configuration)
+
+
+def expected_paths(configuration: Configuration) -> float:
+    """How many plain samples a search is expected to cost."""
+    if configuration.cp == 1:
+        return float(configuration.qp)
+    return 1.0 + SEARCH_SHARE * (configuration.most_paths - 1)
+
+
+def rates_of(
+    space: Iterable[Configuration], models: Mapping[str, Generator], hardware: HardwareProfile, verifier: Verifier | None
+) -> Rates:
+    """What configurations cost: by the token with models that answer over a wire, by an estimate of the whole with others.
+
+    Args:
+        space: the configurations.
+        models: by name.
+        hardware: what prices eFLOPs.
+        verifier: what scores the answers.
+    """
+    rows: list[tuple[float, float, float, bool]] = []
+    for each in space:
+        generator, typical = models[each.model], _lengths(models[each.model])
+        whole = _plain_cost(generator, typical, hardware, verifier)
+        if isinstance(generator, HasPrice) and isinstance(generator, SupportsCostEstimate):
+            # What a call costs is linear in both.
+            more_input = _plain_cost(generator, Lengths(2 * typical.prompt, typical.answer), hardware, verifier) - whole
+            more_output = _plain_cost(generator, Lengths(typical.prompt, 2 * typical.answer), hardware, verifier) - whole
+            rows.append((expected_paths(each), more_input / typical.prompt, more_output / typical.answer, True))
+        else:
+            rows.append((expected_paths(each), 0.0, whole, False))
+    paths, per_input, per_amount, in_tokens = (np.array(column) for column in zip(*rows, strict=True))
+    return Rates(paths, np.maximum(per_input, 0.0), np.maximum(per_amount, 0.0), in_tokens)
+
+
+def _plain_cost(generator: Generator, typical: Lengths, hardware: HardwareProfile, verifier: Verifier | None) -> float:
+    """What a plain sample is expected to cost."""
     usage = generator.plain_usage(*typical) if isinstance(generator, SupportsCostEstimate) else Usage(compute=1.0)
     plain = hardware.eflops(usage)
     if plain:
         # Where the answers cost dollars, what reads them in this process costs nobody any.
         plain += hardware.eflops(verifier.reading_usage(*typical) if isinstance(verifier, SupportsVerifierCost) else NOTHING)
-    return (plain or usage.usd) * (1.0 + SEARCH_SHARE * (configuration.most_paths - 1))
+    return plain or usage.usd
 
 
 class CostRecord(Protocol):
@@ -83,14 +121,16 @@ class Estimates:
     """What the configurations of a space are expected to cost, and the scale which these costs span.
 
     Attributes:
-        costs: of each configuration, in eFLOPs or dollars, shape (K,).
+        costs: of each configuration on a typical question, in eFLOPs or dollars, shape (K,).
         scale: from the cheapest to the dearest of them.
         in_dollars: which of the two.
+        rates: by which they cost more or less on others.
     """
 
     costs: Array
     scale: CostScale
     in_dollars: bool
+    rates: Rates
 
     @classmethod
     def of(
@@ -101,9 +141,10 @@ class Estimates:
         verifier: Verifier | None,
     ) -> Self:
         """Of a space's configurations, with the models that they name."""
-        costs = np.array([expected_cost(models[each.model], each, hardware, verifier) for each in space])
+        rates = rates_of(space, models, hardware, verifier)
+        costs = rates.spend(rates.usual, np.full(len(rates.paths), USUAL_INPUT))
         scale = CostScale.spanning(costs[costs > 0]) if (costs > 0).any() else CostScale(1.0, 1.0)
-        return cls(costs, scale, limited_by(next(iter(models.values())), hardware, Budget(usd=1.0)) is not None)
+        return cls(costs, scale, limited_by(next(iter(models.values())), hardware, Budget(usd=1.0)) is not None, rates)
 
     @property
     def positions(self) -> Array:

@@ -14,8 +14,9 @@ from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.log.events import DecisionEvent, Outcome
 from uniscale_integrations.policy.explain import Explanation, explain
-from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.objective import Objective, Weights
 from uniscale_integrations.policy.policy import Assessment, Mask
+from uniscale_integrations.policy.targets import Target
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.record import record
@@ -29,19 +30,20 @@ class Decision:
     Attributes:
         id: what feedback refers to.
         configuration: what was chosen.
-        expected: expected `correct`, `score`, `cost` (`C~`) and `reward` of it.
+        expected: expected `correct`, `score`, `cost` (`C~`), `reward` and, in dollars or eFLOPs, `spend` of it.
         bonus: what not knowing it better was worth.
-        weights: of the request.
+        objective: of the request, with all its numbers.
         request_id: the request; it may take several decisions.
         round: counts them, from 0.
         propensity: the probability with which the policy chose it.
+        target: what was asked of requests together, if anything was, which has made the objective.
     """
 
     id: str
     configuration: Configuration
     expected: dict[str, float]
     bonus: float
-    weights: Weights
+    objective: Objective
     request_id: str
     round: int
     features: tuple[float, ...] = field(repr=False)
@@ -49,13 +51,16 @@ class Decision:
     space: ConfigurationSpace = field(repr=False)
     reasons: Reasons = field(repr=False)
     propensity: float = 1.0
+    input_tokens: float | None = field(default=None, repr=False)
+    target: Target | None = None
 
+    weights = former_attribute("objective")
     masked = former_attribute("reasons")
     width = former_attribute("bonus")  # a width is sqrt(x^T A^-1 x)
 
     def explain(self) -> Explanation:
-        """Every configuration with what was expected of it, why it was not eligible, and at which weight it would have been chosen."""
-        return explain(self.space, self.assessment, self.weights, self.reasons, self.space.index(self.configuration))
+        """Every configuration with what was expected of it, why it was not eligible, and at which setting it would have been chosen."""
+        return explain(self.space, self.assessment, self.objective, self.reasons, self.space.index(self.configuration))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +87,22 @@ class EventFactory:
             decision.configuration,
             decision.features,
             self.brain.design.encode.name,
-            decision.weights.parts,
+            _weights_of(decision.objective),
             decision.propensity,
             request_id=decision.request_id,
             round=decision.round,
             query_hash=blake2b(query.encode(errors="surrogatepass"), digest_size=16).hexdigest(),
             query=query if self.store_queries else None,
-            extra={"brain": self.brain.key, "eligible": _flags(decision.assessment.eligible)},
+            extra=self._extra(decision),
         )
+
+    def _extra(self, decision: Decision) -> dict[str, Any]:
+        extra: dict[str, Any] = {"brain": self.brain.key, "eligible": _flags(decision.assessment.eligible)}
+        if not isinstance(decision.objective, Weights):
+            extra |= {"objective": decision.objective.record() | (decision.target.record() if decision.target else {})}
+        if decision.input_tokens is not None:
+            extra |= {"input_tokens": decision.input_tokens}
+        return extra
 
     def outcome(self, decision: Decision, answer: Answer) -> Outcome:
         """What it came to."""
@@ -114,6 +127,11 @@ class EventFactory:
     @property
     def _unit(self) -> dict[str, Any]:
         return {"dollars": True} if self.brain.estimates.in_dollars else {}
+
+
+def _weights_of(objective: Objective) -> tuple[float, float, float]:
+    """For readers that know of weights only: a right answer counts, and so does what it costs."""
+    return objective.parts if isinstance(objective, Weights) else (0.5, 0.0, 0.5)
 
 
 def _flags(eligible: Mask) -> str:

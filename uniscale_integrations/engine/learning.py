@@ -8,14 +8,16 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from uniscale_integrations.deprecation import former_keywords
+from uniscale_integrations.deprecation import former_attribute, former_keywords
 from uniscale_integrations.engine.attribution import Credit
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.warm_start import take_over
-from uniscale_integrations.log.events import Feedback, Outcome
+from uniscale_integrations.errors import no_decision
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.ports import EventStore
-from uniscale_integrations.policy.objective import Mode, Weights, weights
+from uniscale_integrations.policy.objective import Objective, Value
+from uniscale_integrations.policy.targets import Mode, Target, sought
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.ports import Generator, Verifier
 from uniscale_integrations.space import ConfigurationSpace
@@ -26,11 +28,16 @@ class LearningEngine:
 
     Args:
         knowledge: the log and what was learned from it.
-        mode: the weights of requests that bring none.
+        objective: what requests are after that bring none.
+
+    Attributes:
+        objective: as given.
     """
 
-    def __init__(self, knowledge: Knowledge, mode: Mode) -> None:
-        self._knowledge, self.weights = knowledge, weights(mode)
+    weights = former_attribute("objective")
+
+    def __init__(self, knowledge: Knowledge, objective: Objective | Target) -> None:
+        self._knowledge, self.objective = knowledge, objective
 
     @property
     def brain(self) -> Brain:
@@ -118,21 +125,24 @@ class LearningEngine:
         return await self._knowledge.afeedback(target, credit, Feedback("", correct, source, key, comment))
 
     def reward(self, answer: Answer | Outcome, correct: float, mode: Mode | None = None) -> float:
-        """What an answer earned, `w1 correct + w2 score + w3 (1 - C~)`; without a score the others count alone.
+        """What an answer earned: `w1 correct + w2 score + w3 (1 - C~)`, without a score the others alone; or its value less its cost.
 
         Args:
             answer: what `run` gave, or its outcome in the log.
             correct: in [0, 1].
-            mode: the weights; the engine's by default.
+            mode: what was sought; by default what the engine seeks. Where that says what a right answer is worth only on a request, as
+                `Value(points=5)` and `AtLeast` do, it is what it was worth where the answer was decided.
 
         Raises:
             ConfigurationError: only the score counts, and there is none.
+            UnknownDecisionError: the log would have to know the decision, and does not.
         """
-        objective = self._weights_of(mode)
-        cost = self.brain.estimates.position(answer.ledger if isinstance(answer, Answer) else answer)
-        if answer.score is None:
-            return objective.without(score=True).reward(correct, 0.0, cost)
-        return objective.reward(correct, answer.score, cost)
+        objective = self._objective_of(mode)
+        if isinstance(objective, Target) or (isinstance(objective, Value) and objective.right is None):
+            objective = self._objective_of_decision(answer.decision_id or "")
+        record = answer.ledger if isinstance(answer, Answer) else answer
+        estimates = self.brain.estimates
+        return objective.earned(correct, answer.score, estimates.position(record), estimates.cost(record))
 
     def cost(self, answer: Answer | Outcome) -> float:
         """What an answer took, in eFLOPs, or in dollars where the engine counts in those.
@@ -197,5 +207,12 @@ class LearningEngine:
         brain = self.brain
         return f"UniScale({', '.join(brain.models)}; {len(brain.space)} configurations, log {self.log.name})"
 
-    def _weights_of(self, mode: Mode | None) -> Weights:
-        return self.weights if mode is None else weights(mode)
+    def _objective_of(self, mode: Mode | None) -> Objective | Target:
+        return self.objective if mode is None else sought(mode)
+
+    def _objective_of_decision(self, decision_id: str) -> Objective:
+        """What a decision was taken for."""
+        for entry in self.log.of_decisions([decision_id]):
+            if isinstance(entry.event, DecisionEvent):
+                return entry.event.objective
+        raise no_decision(decision_id, self.log.name)

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from uniscale_integrations.engine.pacers import Pacers
 from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.ports import WriteResult
-from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.objective import Objective
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Policy
 
 
@@ -37,8 +38,10 @@ class Replica:
         self._lock, self._syncing = Lock(), RLock()
         self._stale, self._synced = True, 0.0
         self._rng = np.random.default_rng(seed)
+        self.pacers = Pacers()
+        fold.judged = self.pacers.judged
 
-    def assess(self, policy: Policy, context: Context, objective: Weights, eligible: Mask) -> Assessment:
+    def assess(self, policy: Policy, context: Context, objective: Objective, eligible: Mask) -> Assessment:
         """What a policy expects of every configuration, as far as the log has been folded."""
         with self._lock:
             return policy.assess(context, objective, eligible)
@@ -66,7 +69,7 @@ class Replica:
                 with self._lock:
                     fold.apply_new(entries)
                     if fold.position >= self.fold.position:
-                        self.fold = fold
+                        self.fold, fold.judged = fold, self.pacers.judged
                         return
 
     def _teach(self, fold: Fold) -> None:

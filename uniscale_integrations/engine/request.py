@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from uniscale_integrations.log.events import new_id
-from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.objective import Objective
+from uniscale_integrations.policy.targets import Target
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.ports import Sampling
@@ -20,7 +21,7 @@ class EngineRequest:
     Attributes:
         conversation: the conversation.
         query: what the log keeps a hash of, or the text.
-        weights: of the reward.
+        objective: what it is after.
         limits: what it may cost.
         sampling: how to draw.
         observers: are told what happens.
@@ -31,7 +32,7 @@ class EngineRequest:
 
     conversation: Conversation
     query: str | Conversation
-    weights: Weights
+    objective: Objective | Target
     limits: Budget
     sampling: Sampling = Sampling()
     observers: tuple[Observer, ...] = ()

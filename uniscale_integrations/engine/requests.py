@@ -65,7 +65,7 @@ class Requests:
                 tell(request.observers, Ended(decision.id, error=error))
                 # The decision is closed, so that nobody waits for its outcome; the log's own thread sees to that.
                 failure = self.event_factory.failure(decision, "cancelled", _usage_of(ledgers))
-                self._spend(failure)
+                self._spend(decision, failure)
                 self._knowledge.submit(self.event_factory.decision(decision, request.query), failure)
                 raise
             except Exception as error:
@@ -85,7 +85,7 @@ class Requests:
         eligibility = self.brain.eligibility
         eligibility.breaker.record_success(decision.configuration.model)
         eligibility.observe_seconds(decision.configuration, answer.ledger.seconds - answer.wait_seconds)
-        self._spend(answer.ledger)
+        self._spend(decision, answer.ledger)
         log_notes = await self._keep(
             request, self.event_factory.decision(decision, request.query), self.event_factory.outcome(decision, answer)
         )
@@ -106,7 +106,7 @@ class Requests:
         """Log that a decision came to nothing, and remember what its model is to be spared for; notes for whoever asked."""
         eligibility = self.brain.eligibility
         failure = self.event_factory.failure(decision, str(error) or repr(error), usage)
-        self._spend(failure)
+        self._spend(decision, failure)
         notes = await self._keep(request, self.event_factory.decision(decision, request.query), failure)
         if isinstance(error, BudgetError) and not isinstance(error, CrowdedError) and request.limits.seconds is not None:
             # How long it would have taken is not known, only that it was more.
@@ -115,9 +115,12 @@ class Requests:
             eligibility.breaker.record_failure(decision.configuration.model)
         return [*notes, f"{decision.configuration} failed: {error}"]
 
-    def _spend(self, record: Ledger | Outcome) -> None:
+    def _spend(self, decision: Decision, record: Ledger | Outcome) -> None:
+        cost = self.brain.estimates.cost(record)
         if self.brain.pacing is not None:
-            self.brain.pacing.spend(self.brain.estimates.cost(record))
+            self.brain.pacing.spend(cost)
+        if decision.target is not None:
+            self._knowledge.replica.pacers.of(decision.target).spend(cost)
 
 
 def _usage_of(ledgers: Sequence[Ledger]) -> tuple[float, float]:

@@ -16,7 +16,8 @@ from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.learning import LearningEngine
 from uniscale_integrations.engine.request import EngineRequest
 from uniscale_integrations.engine.requests import Requests
-from uniscale_integrations.policy.objective import Mode
+from uniscale_integrations.policy.objective import Objective
+from uniscale_integrations.policy.targets import Mode, Target
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Emit, Turn
@@ -31,7 +32,7 @@ class ServingEngine(LearningEngine):
 
     Args:
         knowledge: the log and what was learned from it, with the brain that decides.
-        mode: the weights of requests that bring none.
+        mode: what requests are after that bring none.
         sampling: how to draw for requests that do not say.
         observers: are told what happens while requests are served.
         store_queries: whether the log keeps the text of questions.
@@ -41,7 +42,7 @@ class ServingEngine(LearningEngine):
     def __init__(
         self,
         knowledge: Knowledge,
-        mode: Mode,
+        mode: Objective | Target,
         sampling: Sampling,
         observers: Sequence[Observer],
         *,
@@ -65,7 +66,7 @@ class ServingEngine(LearningEngine):
 
         Args:
             query: the question's text, or a conversation.
-            mode: weights of this request.
+            mode: of this request, as of `UniScale`.
             budget: what it may cost; what is expected to cost more is not eligible, as long as anything is left.
             models: names of those that may be chosen; all by default.
 
@@ -113,7 +114,7 @@ class ServingEngine(LearningEngine):
 
         Args:
             question: what to answer: a text, or a conversation.
-            mode: weights of this request.
+            mode: of this request, as of `UniScale`.
             budget: what the search may spend; what is expected to cost more, or has taken longer of late, is not eligible as long as
                 anything else is left.
             sampling: how to draw, instead of the engine's.
@@ -139,7 +140,7 @@ class ServingEngine(LearningEngine):
         self._requests = Requests(brain, self._knowledge, EventFactory(brain, self._knowledge.recalibration, **self._storage))
 
     def _request(self, question: str | Conversation, mode: Mode | None, budget: Budget | None, **further: Any) -> EngineRequest:
-        return EngineRequest(_conversation(question), question, self._weights_of(mode), budget or Budget(), **further)
+        return EngineRequest(_conversation(question), question, self._objective_of(mode), budget or Budget(), **further)
 
 
 def _conversation(question: str | Conversation) -> Conversation:

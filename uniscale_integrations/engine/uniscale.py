@@ -13,8 +13,9 @@ from uniscale_integrations.engine.setup import ClientSettings, Prices, design_of
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.named import PolicySpec
-from uniscale_integrations.policy.objective import Mode, weights
+from uniscale_integrations.policy.objective import default_objective
 from uniscale_integrations.policy.policy import PolicyFactory
+from uniscale_integrations.policy.targets import Mode, sought
 from uniscale_integrations.search.ports import Sampling, Verifier
 from uniscale_integrations.space import ConfigurationSpace
 from uniscale_integrations.telemetry import Observer
@@ -30,7 +31,10 @@ class UniScale(ServingEngine):
             embedded family, self-certainty with other local models, and agreement between candidates, with self-certainty where
             log-probabilities come, with chat models; `None` for none, which leaves plain samples and votes by count.
         space: the configurations to choose from; every model with the default searches by default.
-        mode: "cost-sensitive", "balanced", "quality-first", or three weights; a request may bring its own.
+        mode: what is sought: `Value(right=0.02)`, what a right answer is worth; "cost-sensitive", "balanced", "quality-first", or three
+            weights. By default `Value(points=5)` for models with prices, by which always asking the dearest is worth it if it is right on
+            five more of a hundred, and "balanced" for others. `AtLeast(0.9)` is the cheapest way to be right on 90 % of the answers, and
+            `Within(0.002)` as many right answers as 0.002 a request allow. A request may bring its own.
         log: address of the log, or an open one; "sqlite://" keeps it in memory.
         sampling: how to draw.
         features: what the policy sees of a question: by default its text alone; or an embedding of it, by a transformer's name or
@@ -72,7 +76,7 @@ class UniScale(ServingEngine):
         models: Sequence[object] | None = None,
         verifier: Verifier | str | None = "auto",
         space: ConfigurationSpace | None = None,
-        mode: Mode = "balanced",
+        mode: Mode | None = None,
         log: str | EventStore = "sqlite://",
         *,
         sampling: Sampling | None = None,
@@ -91,7 +95,7 @@ class UniScale(ServingEngine):
         client_settings: ClientSettings | None = None,
     ) -> None:
         # What is wrong with the settings is said before a log is opened.
-        objective, sampling, clients = weights(mode).parts, sampling or Sampling(), client_settings or {}
+        asked, sampling, clients = mode if mode is None else sought(mode), sampling or Sampling(), client_settings or {}
         spec = PolicySpec(policy, settings)
         design = design_of(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget, clients)
         knowledge = Knowledge(log)
@@ -101,7 +105,8 @@ class UniScale(ServingEngine):
         except BaseException:
             knowledge.close()
             raise
-        super().__init__(knowledge, objective, sampling, observers, store_queries=store_queries, store_paths=store_paths)
+        asked = asked or default_objective(priced=brain.in_dollars)
+        super().__init__(knowledge, asked, sampling, observers, store_queries=store_queries, store_paths=store_paths)
         self._updating = Lock()
 
     def update(

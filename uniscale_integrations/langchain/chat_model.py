@@ -17,6 +17,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 
+from uniscale_integrations.adapters.mode_field import ModeField
 from uniscale_integrations.adapters.parts import engine_from, refuse_parts, with_engine_settings
 from uniscale_integrations.adapters.service import answer, stream
 from uniscale_integrations.adapters.tokens import token_ids
@@ -46,8 +47,8 @@ class UniScaleChatModel(BaseChatModel):
         log: address of the engine's log where there is no engine; likewise `verifier` and `space`.
         prices: of the models by name, in dollars per million tokens read and sampled. Without, costs are eFLOPs of the size that a model's
             name tells ("8b"), or of ten billion parameters.
-        mode: "cost-sensitive", "balanced", "quality-first", or three weights; the engine's by default, which is "balanced" where it is
-            made here.
+        mode: what is sought: `Value(right=0.02)`, `AtLeast(0.9)`, `Within(0.002)`, "cost-sensitive", "balanced", "quality-first", or three
+            weights; by default what the engine seeks, or would if it is made here: see `UniScale`.
         temperature: of the inner models, where given; likewise `max_tokens`, `top_p`, `timeout`, `max_retries` and `stop`. Otherwise each
             is asked as it is set up, except that one with temperature 0 draws at the engine's when its candidates compete. A
             `temperature` of 0 given here or with a call asks for the most likely answer, of which there is one, and so for no search.
@@ -78,7 +79,7 @@ class UniScaleChatModel(BaseChatModel):
     verifier: Any = Field(default="auto", exclude=True)
     space: ConfigurationSpace | None = Field(default=None, exclude=True)
     prices: Mapping[str, tuple[float, float]] | None = None
-    mode: str | Sequence[float] | None = None
+    mode: ModeField = None
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = Field(default=None, validation_alias=AliasChoices("max_tokens", "max_completion_tokens"))

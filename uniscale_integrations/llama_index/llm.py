@@ -28,6 +28,7 @@ from pydantic import (
     model_validator,
 )
 
+from uniscale_integrations.adapters.mode_field import ModeField
 from uniscale_integrations.adapters.parts import PART_DEFAULTS, check_mode, engine_from, refuse_parts, with_engine_settings
 from uniscale_integrations.adapters.service import answer, stream
 from uniscale_integrations.concurrency.loop import DEFAULT_LOOP
@@ -55,8 +56,8 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
         log: address of the engine's log where there is no engine; likewise `verifier` and `space`.
         prices: of the models by name, in dollars per million tokens read and sampled. Without, costs are eFLOPs of the size that a model's
             name tells ("8b"), or of ten billion parameters.
-        mode: "cost-sensitive", "balanced", "quality-first", or three weights; the engine's by default, which is "balanced" where it is
-            made here.
+        mode: what is sought: `Value(right=0.02)`, `AtLeast(0.9)`, `Within(0.002)`, "cost-sensitive", "balanced", "quality-first", or three
+            weights; by default what the engine seeks, or would if it is made here: see `UniScale`.
         temperature: of the inner models, where given; likewise `max_tokens`, `top_p`, `timeout` and `max_retries`. Otherwise each is asked
             as it is set up, except that one whose temperature was left low draws at the engine's when its candidates compete.
         budget: what each request may spend: a `Budget`, or eFLOPs (dollars for models with a price).
@@ -83,7 +84,7 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
     verifier: Any = Field(default="auto", exclude=True)
     space: ConfigurationSpace | None = Field(default=None, exclude=True)
     prices: Mapping[str, tuple[float, float]] | None = None
-    mode: str | Sequence[float] | None = None
+    mode: ModeField = None
     temperature: float | None = Field(default=None, ge=0.0)
     top_p: float | None = Field(default=None, gt=0.0, le=1.0)
     max_tokens: int | None = Field(default=None, gt=0)

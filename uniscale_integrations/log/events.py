@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.errors import ConfigurationError, LogError
+from uniscale_integrations.policy.objective import Objective, objective_of_record
 from uniscale_integrations.space import Configuration
 
 
@@ -36,7 +37,7 @@ class DecisionEvent:
         configuration: what was chosen.
         features: of the query, as the policy saw them.
         encoder: what made the features; those of different ones cannot be learned from together.
-        weights: of correctness, score and cost.
+        weights: of correctness, score and cost; those of an objective that has none say what it is after, with the rest in `extra`.
         propensity: the probability with which the policy chose this configuration.
         request_id: the request; decisions of several rounds share it.
         round: counts decisions of one request, from 0.
@@ -60,6 +61,11 @@ class DecisionEvent:
     at: float = field(default_factory=time.time)
 
     kind = "decision"
+
+    @property
+    def objective(self) -> Objective:
+        """What the decision was taken for."""
+        return objective_of_record(self.extra.get("objective") or {"weights": self.weights})
 
     def body(self) -> dict[str, Any]:
         """All but id and time, as JSON-ready values; `of` reads them back."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import blake2b
 from io import BytesIO
 from statistics import fmean
@@ -26,7 +26,7 @@ MAX_DECISIONS = 20_000
 KEEP_AFTER = 2_000
 """Events after which another snapshot is worth its writing."""
 
-VERSION = 4
+VERSION = 5
 """Of how events become state; another one reads no snapshots of this one."""
 
 
@@ -57,11 +57,12 @@ class Costs(Protocol):
 
 
 class DecisionContext(NamedTuple):
-    """A decision as the policy understands it, with the key of the brain that took it."""
+    """A decision as the policy understands it, with the key of the brain that took it, and whether its input tokens were counted."""
 
     arm: int
     context: Context
     brain: str
+    counted: bool
 
 
 class Fold:
@@ -91,6 +92,8 @@ class Fold:
         self._arms_of, self._encoder, self._costs = arms, encoder, costs
         self._arms = {configuration: arm for arm, configuration in enumerate(arms.configurations)}
         self._schemas: dict[str, FeatureSchema | None] = {encoder: arms.schema}
+        # Told of every judgement that is learned: the decision, and how right its answer is.
+        self.judged: Callable[[str, float], None] = lambda decision, correct: None
         self._snapshot_events = 0
         self._decisions: OrderedDict[str, DecisionContext | None] = OrderedDict()
         self._judgements: dict[str, dict[tuple[str, str], float]] = {}
@@ -226,7 +229,9 @@ class Fold:
         past = self._decisions.get(outcome.decision_id)
         if past is not None and not outcome.failed:
             cost = self._costs.position(outcome, self._arms_of.configurations[past.arm], past.brain)
-            self.policy.outcome(outcome.decision_id, past.arm, past.context, Observation(outcome.score, cost))
+            read, sampled = _tokens_of(outcome)
+            observation = Observation(outcome.score, cost, sampled, read if past.counted else None)
+            self.policy.outcome(outcome.decision_id, past.arm, past.context, observation)
 
     def _apply_feedback(self, feedback: Feedback) -> None:
         past = self._decisions.get(feedback.decision_id)
@@ -240,6 +245,7 @@ class Fold:
         self.feedback += before is None
         if after != before:
             self.policy.feedback(feedback.decision_id, past.arm, past.context, after, weight, before)
+            self.judged(feedback.decision_id, after)
 
     def _context_of(self, decision: DecisionEvent) -> DecisionContext | None:
         arm = self._arms.get(decision.configuration)
@@ -248,7 +254,9 @@ class Fold:
             return None
         own = decision.encoder == self._encoder
         features = np.array(decision.features) if own else self._arms_of.schema.read(schema, decision.features)
-        return DecisionContext(arm, Context(features), str(decision.extra.get("brain", "")))
+        counted = decision.extra.get("input_tokens")
+        context = Context(features) if counted is None else Context(features, input_tokens=float(counted))
+        return DecisionContext(arm, context, str(decision.extra.get("brain", "")), counted is not None)
 
     def _schema(self, encoder: str) -> FeatureSchema | None:
         """The names of an encoder's features; `None` where the log does not know them."""
@@ -271,6 +279,15 @@ class Fold:
             elif isinstance(event, Feedback) and entry.position <= self.position:
                 self._judgements.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
                 self._weights.setdefault(event.decision_id, event.weight)
+
+
+def _tokens_of(outcome: Outcome) -> tuple[float | None, float | None]:
+    """What was read and what was sampled; `None` where nobody counted."""
+    tokens = outcome.extra.get("tokens")
+    if not isinstance(tokens, Sequence) or len(tokens) != 2:
+        return None, None
+    read, sampled = (float(each) for each in tokens)
+    return read or None, sampled or None
 
 
 def _is_of(event: Event, configurations: Collection[Configuration]) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.objective import Forecast, Objective
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observation, State
 from uniscale_integrations.policy.transfer import key
 
@@ -48,17 +48,23 @@ class Baseline:
     def name(self) -> str:
         return f"{type(self).__name__.lower()} means"
 
-    def assess(self, context: Context, objective: Weights, eligible: Mask) -> Assessment:
+    def assess(self, context: Context, objective: Objective, eligible: Mask) -> Assessment:
         """The mean of what was seen, for this question."""
         parts = np.stack([self._mean(arm, context) for arm in range(len(self.arms))], axis=1)
         has_data = ~np.isnan(parts[0])
-        objective = objective if self.arms.scored else objective.without(score=True)
-        correct, score, cost = np.nan_to_num(parts)
+        correct, score, over = np.nan_to_num(parts)
         # What it cost is known by the factor to what is expected, so that it outlasts a change of prices.
-        cost = self.arms.costs + cost / self.arms.span
-        reward = np.where(has_data, objective.rewards(np.stack([correct, score, cost])), REWARD_OF_NEW)
-        bonus = np.where(self._choice_counts > 0, 0.0, BONUS_OF_NEW)
-        return Assessment(correct, score, cost, reward, bonus, eligible)
+        cost = self.arms.costs + over / self.arms.span
+        rates = self.arms.rates
+        spend = rates.spend(rates.usual, np.full(len(correct), context.input_tokens)) * np.exp(over)
+        forecast = Forecast(correct, score, cost, spend, spend / rates.paths, np.full(len(correct), self.arms.scored))
+        objective = objective.observable(scored=self.arms.scored, judged=True).resolve(forecast)
+        reward = objective.rewards(forecast)
+        # Less than any reward, and more than any difference of them.
+        largest = float(np.abs(reward).max()) + 1.0
+        reward = np.where(has_data, reward, REWARD_OF_NEW * largest)
+        bonus = np.where(self._choice_counts > 0, 0.0, BONUS_OF_NEW * largest)
+        return Assessment(correct, score, cost, reward, bonus, eligible, spend, objective)
 
     def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
         return Choice(assessment.best)

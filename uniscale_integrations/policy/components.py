@@ -1,7 +1,8 @@
-"""Three ridge heads over the same features: correctness, score and cost; a request's weights make them one reward.
+"""Two ridge heads over the same features, correctness and score; a request's objective makes them one reward.
 
-Score and cost are observed at once and share one `A`; correctness has its own, which grows only when feedback comes. With everything
-observed both are the same, and the weighted heads are the scalar LinUCB of the paper.
+Each has its own `A`, which grows only where it was observed: the score's where something scored the answer, that of correctness when
+feedback comes. With everything observed both are the same, and the weighted heads are the scalar LinUCB of the paper. What answers cost is
+learned apart from them, in `amounts`, since it follows from prices that are known.
 """
 
 from __future__ import annotations
@@ -14,11 +15,8 @@ from numpy.typing import ArrayLike
 
 from uniscale_integrations.errors import StateError
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.product import Products
 from uniscale_integrations.policy.ridge import RidgeRegression, Surprise
-
-NAN = float("nan")
 
 
 class Components:
@@ -26,13 +24,13 @@ class Components:
 
     Args:
         products: actions and length of a query.
-        prior: expected components of every action before anything was observed, shape (3, K): correctness, score, cost.
+        prior: expected components of every action before anything was observed, shape (2, K): correctness and score.
         ridge: prior precision of the coefficients: one number, or one per feature, shape (d,).
         discount: of all earlier observations at each new one.
 
     Attributes:
-        judged: the head of correctness.
-        observed: the heads of score and cost.
+        correctness_head: the head of correctness.
+        score_head: the head of the score.
         feedback: how often correctness was observed.
     """
 
@@ -40,28 +38,21 @@ class Components:
         self.products = products
         self.prior = np.array(prior, dtype=np.float64)
         self.correctness_head = RidgeRegression(products.dim, 1, ridge, discount)
-        self.outcome_head = RidgeRegression(products.dim, 2, ridge, discount)
+        self.score_head = RidgeRegression(products.dim, 1, ridge, discount)
         self.feedback = 0
 
     def means(self, query: Array) -> Array:
-        """Expected correctness, score and cost, shape (3, K)."""
-        theta = np.concatenate([self.correctness_head.theta, self.outcome_head.theta])
+        """Expected correctness and score, shape (2, K)."""
+        theta = np.concatenate([self.correctness_head.theta, self.score_head.theta])
         return self.prior + self.products.means(theta, query)
 
     def widths(self, query: Array) -> Array:
-        """`sqrt(x^T A^-1 x)` under the two matrices, of correctness and of the rest, shape (2, K)."""
-        return np.array([self.products.widths(ridge, query) for ridge in (self.correctness_head, self.outcome_head)])
-
-    def scores(self, query: Array, weights: Weights) -> tuple[Array, Array]:
-        """Expected reward and its width for every action, two arrays of the shape (K,)."""
-        correctness_widths, outcome_widths = self.widths(query)
-        return weights.rewards(self.means(query)), weights.correct * correctness_widths + (
-            weights.score + weights.cost
-        ) * outcome_widths
+        """`sqrt(x^T A^-1 x)` under the two matrices, of correctness and of the score, shape (2, K)."""
+        return np.array([self.products.widths(ridge, query) for ridge in (self.correctness_head, self.score_head)])
 
     def state(self) -> dict[str, Array]:
         """Everything that was learned, as arrays."""
-        parts = {"judged": self.correctness_head.state(), "observed": self.outcome_head.state()}
+        parts = {"judged": self.correctness_head.state(), "observed": self.score_head.state()}
         return {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()} | {
             "feedback": np.array(self.feedback)
         }
@@ -73,24 +64,23 @@ class Components:
             StateError: arrays that do not fit these actions, or that hold a value which is not finite; names array and row.
         """
         heads: list[RidgeRegression] = []
-        for part, targets in (("judged", 1), ("observed", 2)):
+        for part in ("judged", "observed"):
             arrays = {name: state[f"{part}.{name}"] for name in ("A", "b", "ridge", "settings") if f"{part}.{name}" in state}
             head = RidgeRegression.from_state(arrays)
-            if (head.dim, head.targets) != (self.products.dim, targets):
+            if (head.dim, head.targets) != (self.products.dim, 1):
                 raise StateError(f"the {part} head has {head.dim} coefficients, these configurations need {self.products.dim}")
             heads.append(head)
-        self.correctness_head, self.outcome_head = heads
+        self.correctness_head, self.score_head = heads
         self.feedback = int(state["feedback"])
 
     def forget(self, share: float) -> None:
         """Keep of the weight of everything observed only a share, in (0, 1]; the prior is what is believed of the rest."""
         self.correctness_head.forget(share)
-        self.outcome_head.forget(share)
+        self.score_head.forget(share)
 
-    def outcome(self, action: int, query: Array, score: float | None, cost: float) -> None:
-        """Learn what is known at once: the verifier's score, where something scored the answer, and `C~`."""
-        values = np.array([NAN if score is None else score, cost]) - self.prior[1:, action]
-        self.products.observe(self.outcome_head, action, query, values)
+    def score(self, action: int, query: Array, score: float) -> None:
+        """Learn the verifier's score of an answer."""
+        self.products.observe(self.score_head, action, query, np.array([score - self.prior[1, action]]))
 
     def judge(self, action: int, query: Array, correct: float, weight: float = 1.0) -> Surprise:
         """Learn correctness, when feedback comes; returns how it differed from what was expected."""

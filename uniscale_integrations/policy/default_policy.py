@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uniscale_integrations.errors import StateError
+from uniscale_integrations.policy.amounts import Amounts
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.change import ChangeDetector
 from uniscale_integrations.policy.components import Components
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.objective import Forecast, Objective
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observation, State
 from uniscale_integrations.policy.priors import Precisions
 from uniscale_integrations.policy.product import Products
@@ -35,23 +36,26 @@ class LearnerSettings:
 
     Attributes:
         alpha: how much a width is worth.
-        exploration: share of `alpha` that goes for correctness, score and cost. What a configuration costs is nearly known, so that
-            trying it for the sake of its cost does not pay. With (1, 1, 1), and every component observed, this is the LinUCB of the paper.
+        exploration: share of `alpha` that goes for correctness and score. What a configuration costs is nearly known, so that trying it for
+            the sake of its cost does not pay. With (1, 1), and both observed, this is the LinUCB of the paper.
         optimism: correctness and score expected of a configuration nothing is known of.
         rise: how much more is hoped for with every doubling of the paths that a search samples, up to 1; more of them seldom do harm.
         discount: of all earlier observations at each new one; 1 forgets nothing.
         forget: what is left of the weight of all observations when the world has changed.
         noise: standard deviation of correctness around what is expected, for noticing changes.
+        shared_blame: of what is believed to go wrong with all configurations alike, how much is not held against the models that have
+            hardly been judged.
         precisions: prior precisions.
     """
 
     alpha: float = 0.25
-    exploration: tuple[float, float, float] = (1.0, 1.0, 0.0)
+    exploration: tuple[float, float] = (1.0, 1.0)
     optimism: float = 0.85
     rise: float = 0.02
     discount: float = 1.0
     forget: float = 0.02
     noise: float = 0.45
+    shared_blame: float = 0.5
     precisions: Precisions = field(default_factory=Precisions)
 
 
@@ -68,7 +72,8 @@ class LinUCBPolicy:
     Attributes:
         arms: as given.
         settings: as given.
-        components: the ridge heads.
+        components: the ridge heads of correctness and score.
+        amounts: what answers take, and with it what they cost.
         changes: how often a change of the world was noticed.
 
     Example:
@@ -86,11 +91,16 @@ class LinUCBPolicy:
         self.settings = settings or LearnerSettings()
         self.components = Components(self._products(), self._prior(), self._precision(), self.settings.discount)
         self.changes = 0
-        self._models = arms.model_of
+        self.amounts = Amounts(arms, self.components.products, self._search)
+        self._models = np.array(arms.model_of)
+        # How often each model was judged.
+        self._judged = np.zeros(len(arms.models))
         self._detector = ChangeDetector(len(arms.models))
         self._seen, self._average = 0, np.zeros(len(arms.schema))
         self._pending: OrderedDict[str, int] = OrderedDict()
         self._pending_counts, self._feedback_counts = np.zeros(len(arms)), np.zeros(len(arms))
+        # Answers of each configuration, and how many of them something scored.
+        self._answers = np.zeros((2, len(arms)))
         self._right = 0.0
 
     @property
@@ -98,18 +108,51 @@ class LinUCBPolicy:
         """With all settings."""
         return f"linucb {self.settings!r}"
 
-    def assess(self, context: Context, objective: Weights, eligible: Mask) -> Assessment:
+    def assess(self, context: Context, objective: Objective, eligible: Mask) -> Assessment:
         """What is expected of every configuration."""
         query = self._centre(context.query, self._with(context.query))
-        means = self.components.means(query)
-        correctness_widths, outcome_widths = self.components.widths(query)
+        forecast = self._forecast(query, context, eligible)
+        objective = objective.observable(scored=self.arms.scored, judged=self.components.feedback > 0).resolve(forecast)
+        correctness_gain, score_gain = objective.gains(forecast)
+        correctness_widths, score_widths = self.components.widths(query)
+        correctness_share, score_share = self.settings.exploration
+        bonus = self.settings.alpha * (
+            correctness_share * correctness_gain * correctness_widths + score_share * score_gain * score_widths
+        )
+        rewards = objective.rewards(forecast)
+        return Assessment(forecast.correct, forecast.score, forecast.cost, rewards, bonus, eligible, forecast.spend, objective)
+
+    def _forecast(self, query: Array, context: Context, eligible: Mask) -> Forecast:
+        """What is expected of every configuration, component by component."""
+        rates = self.arms.rates
+        correct, score = self.components.means(query)
+        correct += self._unproven(query)
         if self._pending:
-            means[0] -= self._pending_optimism()
-        objective = self._observable(objective)
-        settings = self.settings
-        correct, score, cost = (share * weight for share, weight in zip(settings.exploration, objective.parts, strict=True))
-        bonus = settings.alpha * (correct * correctness_widths + (score + cost) * outcome_widths)
-        return Assessment(means[0], means[1], means[2], objective.rewards(means), bonus, eligible)
+            correct -= self._pending_optimism()
+        spend = self.amounts.spend(query, context)
+        if context.extra_costs is not None:
+            spend = spend + context.extra_costs
+        plain = self.arms.plain
+        plain_spend = np.where(plain, spend, np.nan) if plain.any() else spend / rates.paths
+        answers, scored = self._answers
+        return Forecast(
+            correct,
+            score,
+            rates.positions(spend, eligible),
+            spend,
+            np.nan_to_num(plain_spend, nan=float(np.nanmin(plain_spend))),
+            self.arms.scored & ((answers == 0) | (2 * scored >= answers)),
+        )
+
+    def _unproven(self, query: Array) -> Array:
+        """What is not held against each configuration: a share of what goes wrong with all alike, less the oftener its model was judged."""
+        theta = self.components.correctness_head.theta[0, : len(query)]
+        common = float(theta @ query)
+        if common >= 0.0 or not self.settings.shared_blame:
+            return np.zeros(len(self.arms))
+        judged = self._judged[self._models]
+        unproven: Array = -self.settings.shared_blame * common * 2.0 / (2.0 + judged)
+        return unproven
 
     def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
         """The greatest upper confidence bound."""
@@ -126,8 +169,12 @@ class LinUCBPolicy:
             self._pending_counts[given_up] -= 1
 
     def outcome(self, decision: str, action: int, context: Context, observation: Observation) -> None:
-        """Learn score and cost."""
-        self.components.outcome(action, self._centre(context.query, self._average), observation.score, observation.cost)
+        """Learn the score and what the answer took."""
+        query = self._centre(context.query, self._average)
+        self._answers[:, action] += 1.0, observation.score is not None
+        if observation.score is not None:
+            self.components.score(action, query, observation.score)
+        self.amounts.observe(action, query, context, observation)
 
     def feedback(
         self, decision: str, action: int, context: Context, correct: float, weight: float = 1.0, previous: float | None = None
@@ -144,23 +191,26 @@ class LinUCBPolicy:
             self._pending_counts[pending_arm] -= 1
         self._right += correct
         self._feedback_counts[action] += 1
+        self._judged[self._models[action]] += 1
         [error], leverage = self.components.judge(action, query, correct, weight)
         # The hope for what is little known is no expectation to be disappointed.
         if leverage < MAX_LEVERAGE and self._detector.observe(
-            self._models[action], error / (self.settings.noise * sqrt(1.0 + leverage))
+            int(self._models[action]), error / (self.settings.noise * sqrt(1.0 + leverage))
         ):
             self.changes += 1
             self.components.forget(self.settings.forget)
             self._feedback_counts *= self.settings.forget
+            self._judged *= self.settings.forget
 
     def on_average(self) -> tuple[Array, Array]:
         """What is expected of every configuration on the average question so far.
 
         Returns:
-            correctness, score and `C~`, shape (3, K), and `sqrt(x^T A^-1 x)` of correctness and of the other two, shape (2, K).
+            correctness, score and `C~`, shape (3, K), and `sqrt(x^T A^-1 x)` of correctness and of the score, shape (2, K).
         """
-        query = self._centre(self._average, self._average)
-        return self.components.means(query), self.components.widths(query)
+        query, every = self._centre(self._average, self._average), np.ones(len(self.arms), dtype=np.bool_)
+        costs = self.arms.rates.positions(self.amounts.spend(query, Context(self._average)), every)
+        return np.concatenate([self.components.means(query), costs[None]]), self.components.widths(query)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was learned, as arrays for `np.savez`, with the names of what it is of."""
@@ -170,10 +220,12 @@ class LinUCBPolicy:
             "changes": np.array(self.changes),
             "right": np.array(self._right),
             "told": self._feedback_counts.copy(),
+            "answers": self._answers.copy(),
+            "judged": self._judged.copy(),
             "waiting": np.array(list(self._pending), dtype=np.str_),
             "waited": np.array(list(self._pending.values()), dtype=np.int64),
         }
-        return self.components.state() | self._detector.state() | own | self._description.state()
+        return self.components.state() | self.amounts.state() | self._detector.state() | own | self._description.state()
 
     def load(self, state: State) -> None:
         """Take over what `state` gave, of a policy of the same settings; what it has learned of other configurations is converted.
@@ -181,7 +233,19 @@ class LinUCBPolicy:
         Raises:
             StateError: arrays that are missing or do not fit; nothing is taken over then.
         """
-        required_names = ("seen", "average", "changes", "right", "told", "waiting", "waited", "sums", "feedback")
+        required_names = (
+            "seen",
+            "average",
+            "changes",
+            "right",
+            "told",
+            "answers",
+            "judged",
+            "waiting",
+            "waited",
+            "sums",
+            "feedback",
+        )
         missing = [name for name in required_names if name not in state]
         if missing:
             raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
@@ -191,13 +255,17 @@ class LinUCBPolicy:
             both = LinUCBPolicy(self.arms.beside(leaving), self.settings)
             both.load(state)
             state, old = both.state(), both._description
-        if old is not None and not (old.same(self._description) and old.span == self.arms.span):
-            state = self._convert(state, Transfer(old, self._description))
+        original, transfer = state, None
+        if old is not None and not old.same(self._description):
+            transfer = Transfer(old, self._description)
+            state = self._convert(state, transfer)
         average = np.asarray(state["average"], dtype=np.float64)
         if average.shape != self._average.shape or not np.isfinite(average).all():
             raise StateError(f"the average question must be {len(self._average)} finite numbers, got {average!r:.80}")
         self.components.load(state)
+        self.amounts.load(original, transfer)
         self._detector.load(state)
+        self._answers, self._judged = (np.array(state[name], dtype=np.float64) for name in ("answers", "judged"))
         self._seen, self._average, self.changes = int(state["seen"]), average.copy(), int(state["changes"])
         self._right, self._feedback_counts = float(state["right"]), np.array(state["told"], dtype=np.float64)
         self._pending = OrderedDict(zip(map(str, state["waiting"]), map(int, state["waited"]), strict=True))
@@ -212,9 +280,6 @@ class LinUCBPolicy:
         for part in ("judged", "observed"):
             discount, weight, _ = np.asarray(state[f"{part}.settings"], dtype=np.float64)
             matrix, sums, ridge = (np.asarray(state[f"{part}.{name}"], dtype=np.float64) for name in ("A", "b", "ridge"))
-            if part == "observed":
-                # `C~` is a position on a scale of another length.
-                sums = sums * np.array([[1.0], [transfer.old.span / transfer.new.span]])
             if matrix.shape != (transfer.old.dim,) * 2:
                 raise StateError(f"the {part} head has {len(matrix)} coefficients, its configurations need {transfer.old.dim}")
             matrix, sums = transfer.head(matrix, sums, ridge, float(weight), precision)
@@ -230,10 +295,21 @@ class LinUCBPolicy:
         return result | {
             "average": np.array([average.get(name, 0.0) for name in transfer.new.query]),
             "told": transfer.per_arm(np.asarray(state["told"])),
+            "judged": self._judged_of(transfer, np.asarray(state["judged"])),
+            "answers": np.stack([transfer.per_arm(row) for row in np.asarray(state["answers"])]),
             "waiting": np.array([decision for decision, _ in waiting], dtype=np.str_),
             "waited": np.array([arm for _, arm in waiting], dtype=np.int64),
             "sums": transfer.per_model(np.asarray(state["sums"])),
         }
+
+    def _judged_of(self, transfer: Transfer, judged: Array) -> Array:
+        """How often each model was judged; one that succeeds another as often as that."""
+        counts = transfer.per_model(judged)
+        models = self.arms.models
+        for heir, ancestor in self.arms.successors:
+            if heir in models and heir not in transfer.old.models and ancestor in models:
+                counts[models.index(heir)] = counts[models.index(ancestor)]
+        return counts
 
     def _successors(self, old: ArmsDescription) -> list[tuple[list[int], list[int]]]:
         """Places of the coefficients of models that succeed one, and were not there before, with those of what they succeed."""
@@ -277,11 +353,6 @@ class LinUCBPolicy:
         total = prior + self._feedback_counts
         return max(0.0, self.settings.optimism - usual) * (prior / total) * self._pending_counts / (total + self._pending_counts)
 
-    def _observable(self, objective: Weights) -> Weights:
-        if not self.arms.scored:
-            return objective.without(score=True)
-        return objective if self.components.feedback else objective.score_for_correct()
-
     def _with(self, query: Array) -> Array:
         """The average question, this one counted, as it will be once this is decided."""
         average: Array = self._average + (query - self._average) / (self._seen + 1)
@@ -298,12 +369,16 @@ class LinUCBPolicy:
 
     def _prior(self) -> Array:
         hope = np.minimum(1.0, self.settings.optimism + self.settings.rise * self.arms.doublings)
-        return np.stack([hope, hope, self.arms.costs])
+        return np.stack([hope, hope])
 
     def _precision(self) -> Array:
-        search = _within_models(self.arms.features, np.asarray(self.arms.model_of))
         kinds = np.asarray(self.arms.schema.is_kind, dtype=bool)
-        return self.settings.precisions.diagonal(search, kinds, len(self.arms) if self._several else 0)
+        return self.settings.precisions.diagonal(self._search, kinds, len(self.arms) if self._several else 0)
+
+    @property
+    def _search(self) -> NDArray[np.bool_]:
+        """For each feature of the configurations whether it is an amount of search, shape (m,)."""
+        return _within_models(self.arms.features, np.asarray(self.arms.model_of))
 
     @property
     def _several(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from uniscale_integrations.deprecation import former_attribute, former_names
-from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.objective import Objective
 from uniscale_integrations.policy.policy import Assessment
 from uniscale_integrations.space import Configuration
 
@@ -23,8 +23,8 @@ class Alternative:
         reward: expected reward; with a mean budget, less the price of its cost.
         bonus: what not knowing it better is worth.
         ineligibility: why it was not eligible, empty if it was.
-        flips_at: the weight of cost from which on, or down to which, it would be chosen over the one that was, the other two keeping
-            their proportion; `None` where no weight would do.
+        flips_at: where it would be chosen over the one that was: the weight of cost from which on, or down to which, it would, the other
+            two keeping their proportion; or what a right answer must be worth; `None` where nothing would do.
     """
 
     configuration: Configuration
@@ -45,21 +45,26 @@ class Explanation:
 
     Attributes:
         candidates: see `Alternative`.
-        weights: of the request.
+        objective: of the request.
     """
 
     candidates: tuple[Alternative, ...]
-    weights: Weights
+    objective: Objective
 
     @property
     def choice(self) -> Alternative:
         return self.candidates[0]
 
     chosen = former_attribute("choice")
+    weights = former_attribute("objective")
 
 
 def explain(
-    space: Sequence[Configuration], assessment: Assessment, weights: Weights, reasons: Mapping[Configuration, str], choice: int
+    space: Sequence[Configuration],
+    assessment: Assessment,
+    objective: Objective,
+    reasons: Mapping[Configuration, str],
+    choice: int,
 ) -> Explanation:
     """The explanation of an assessment from which a configuration was chosen, by its index."""
     best = choice
@@ -72,7 +77,7 @@ def explain(
             float(assessment.reward[arm]),
             float(assessment.bonus[arm]),
             reasons.get(configuration, ""),
-            None if arm == best or configuration in reasons else _flip(assessment, weights, best, arm),
+            None if arm == best or configuration in reasons else objective.flips_at(assessment.of(best), assessment.of(arm)),
         )
         for arm, configuration in enumerate(space)
     ]
@@ -84,24 +89,7 @@ def explain(
             -alternatives[arm].reward - alternatives[arm].bonus,
         ),
     )
-    return Explanation(tuple(alternatives[arm] for arm in order), weights)
-
-
-def _flip(assessment: Assessment, weights: Weights, best: int, other: int) -> float | None:
-    """The weight w of cost at which both are worth the same: `(1 - w) quality + w (1 - cost)`, with the bonus as it is."""
-    quality = weights.correct + weights.score
-    shares = (weights.correct / quality, weights.score / quality) if quality > 0 else (1.0, 0.0)
-
-    def worth(arm: int) -> tuple[float, float]:
-        good = shares[0] * float(assessment.correct[arm]) + shares[1] * float(assessment.score[arm])
-        return good + float(assessment.bonus[arm]), 1.0 - float(assessment.cost[arm]) + float(assessment.bonus[arm])
-
-    (good, cheap), (other_good, other_cheap) = worth(best), worth(other)
-    gain = (other_cheap - cheap) - (other_good - good)
-    if gain == 0.0:
-        return None
-    weight = (good - other_good) / gain
-    return weight if 0.0 <= weight <= 1.0 else None
+    return Explanation(tuple(alternatives[arm] for arm in order), objective)
 
 
 __getattr__ = former_names(__name__, {"Candidate": "Alternative"})

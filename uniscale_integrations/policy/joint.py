@@ -8,7 +8,7 @@ from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.objective import Forecast, Objective
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observation, State
 from uniscale_integrations.policy.ridge import RidgeRegression
 
@@ -50,7 +50,7 @@ class JointLinUCBPolicy:
         """With all settings."""
         return f"joint {self.settings!r}"
 
-    def assess(self, context: Context, objective: Weights, eligible: Mask) -> Assessment:
+    def assess(self, context: Context, objective: Objective, eligible: Mask) -> Assessment:
         """What is expected of every configuration."""
         rows = context.rows
         if rows is None:
@@ -60,15 +60,20 @@ class JointLinUCBPolicy:
         hope = self.settings.optimism
         [correct] = hope + self._correctness_head.theta @ rows.T
         score, cost = np.stack([np.full(len(rows), hope), self.arms.costs]) + self._outcome_head.theta @ rows.T
-        if not self.arms.scored:
-            objective = objective.without(score=True)
-        elif not self._feedback:
-            objective = objective.score_for_correct()
-        shares = [share * weight for share, weight in zip(self.settings.exploration, objective.parts, strict=True)]
+        forecast = self._forecast(correct, score, cost, context)
+        objective = objective.observable(scored=self.arms.scored, judged=self._feedback > 0).resolve(forecast)
+        gains = [share * gain for share, gain in zip(self.settings.exploration, objective.gains(forecast), strict=True)]
         bonus = self.settings.alpha * (
-            shares[0] * self._correctness_head.widths(rows) + (shares[1] + shares[2]) * self._outcome_head.widths(rows)
+            gains[0] * self._correctness_head.widths(rows) + gains[1] * self._outcome_head.widths(rows)
         )
-        return Assessment(correct, score, cost, objective.rewards(np.stack([correct, score, cost])), bonus, eligible)
+        return Assessment(correct, score, cost, objective.rewards(forecast), bonus, eligible, forecast.spend, objective)
+
+    def _forecast(self, correct: Array, score: Array, cost: Array, context: Context) -> Forecast:
+        """With what the prices of usual amounts and the learned position make of costs."""
+        rates = self.arms.rates
+        usual = rates.spend(rates.usual, np.full(len(cost), context.input_tokens))
+        spend = usual * np.exp((cost - self.arms.costs) * self.arms.span)
+        return Forecast(correct, score, cost, spend, spend / rates.paths, np.full(len(cost), self.arms.scored))
 
     def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
         """The greatest upper confidence bound."""

@@ -82,7 +82,11 @@ class PolicySpec:
         settings = record.get("settings")
         if settings is None:
             return cls(record["source"])
-        fields = {**settings, "exploration": tuple(settings["exploration"]), "precisions": Precisions(**settings["precisions"])}
+        fields = {
+            **settings,
+            "exploration": tuple(settings["exploration"])[:2],
+            "precisions": Precisions(**settings["precisions"]),
+        }
         return cls(record["source"], LearnerSettings(**fields))
 
 

@@ -7,7 +7,7 @@ A policy of one's own is one class that takes `Arms` and has the methods of `Pol
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -18,7 +18,8 @@ from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.objective import Expectation, Objective
+from uniscale_integrations.policy.rates import USUAL_INPUT
 
 Mask = NDArray[np.bool_]
 """Which of K configurations may be chosen, shape (K,)."""
@@ -35,14 +36,19 @@ class Context:
         query: features of the question, shape (n,), the first of which is 1; where an encoder reads question and configuration together,
             those of the configuration that was chosen, once one was.
         rows: features of each configuration with the question, shape (K, n), of such an encoder.
+        input_tokens: that a model reads, as they were counted before the call.
+        extra_costs: in dollars or eFLOPs, of each configuration beside what it costs on such a question, shape (K,): of a change of model
+            in a conversation, which reads anew what the other one has in its cache.
     """
 
     query: Array
     rows: Array | None = None
+    input_tokens: float = USUAL_INPUT
+    extra_costs: Array | None = None
 
     def of(self, action: int) -> Context:
         """What is kept of it once a configuration was chosen."""
-        return self if self.rows is None else Context(self.rows[action])
+        return self if self.rows is None else replace(self, query=self.rows[action], rows=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +58,14 @@ class Observation:
     Attributes:
         score: the verifier's, in [0, 1]; `None` where nothing scored the answer.
         cost: `C~`.
+        output_tokens: that were sampled, on all paths together, where they are known.
+        input_tokens: that were read, likewise.
     """
 
     score: float | None
     cost: float
+    output_tokens: float | None = None
+    input_tokens: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +76,11 @@ class Assessment:
         correct: expected correctness.
         score: expected score.
         cost: expected `C~`.
-        reward: expected reward under the request's weights.
+        reward: expected reward under the request's objective.
         bonus: what not knowing better is worth.
         eligible: whether it may be chosen.
+        spend: expected cost in dollars or eFLOPs; `None` of a policy that expects no more of it than `C~`.
+        objective: what the rewards are, with all its numbers; `None` of a policy that takes the request's as it is.
     """
 
     correct: Array
@@ -77,6 +89,14 @@ class Assessment:
     reward: Array
     bonus: Array
     eligible: Mask
+    spend: Array | None = None
+    objective: Objective | None = None
+
+    def of(self, action: int) -> Expectation:
+        """What is expected of one configuration."""
+        spend = float("nan") if self.spend is None else float(self.spend[action])
+        correct, score, cost, bonus = (float(each[action]) for each in (self.correct, self.score, self.cost, self.bonus))
+        return Expectation(correct, score, cost, spend, bonus)
 
     @property
     def best(self) -> int:
@@ -91,16 +111,11 @@ class Assessment:
 
     def read_only(self) -> Assessment:
         """The same arrays for whoever only looks."""
-        correct, score, cost, reward, bonus = map(_read_only, (self.correct, self.score, self.cost, self.reward, self.bonus))
-        eligible = self.eligible.view()
-        eligible.setflags(write=False)
-        return Assessment(correct, score, cost, reward, bonus, eligible)
-
-
-def _read_only(array: Array) -> Array:
-    view = array.view()
-    view.setflags(write=False)
-    return view
+        names = ("correct", "score", "cost", "reward", "bonus", "eligible", "spend")
+        views = {name: array.view() for name in names if (array := getattr(self, name)) is not None}
+        for view in views.values():
+            view.setflags(write=False)
+        return replace(self, **views)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +143,7 @@ class Policy(Protocol):
         """Tells it from other policies, and from itself with other settings: states of different names are not taken for each other."""
         ...
 
-    def assess(self, context: Context, objective: Weights, eligible: Mask) -> Assessment:
+    def assess(self, context: Context, objective: Objective, eligible: Mask) -> Assessment:
         """What is expected of every configuration on a request."""
         ...
 

@@ -39,8 +39,8 @@ class Precisions:
     search: float = 60.0
     lexical: float = 1000.0
     kind: float = 50.0
-    shared_lexical: float = 3.0
-    shared_kind: float = 15.0
+    shared_lexical: float = 150.0
+    shared_kind: float = 60.0
     own: float = 30.0
 
     def diagonal(self, search: NDArray[np.bool_], kinds: NDArray[np.bool_], own: int) -> Array:

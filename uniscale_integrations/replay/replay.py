@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from uniscale_integrations.deprecation import former_attribute
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.objective import Objective
 from uniscale_integrations.policy.policy import Context, DetectsChange, Observation, Policy
 from uniscale_integrations.policy.request_pacing import Pacing
 from uniscale_integrations.replay.stream import World
@@ -51,7 +51,7 @@ def replay(
     world: World,
     queries: NDArray[np.int64],
     parts: Array,
-    weights: Weights,
+    objective: Objective,
     *,
     seed: int = 0,
     delay: int = 0,
@@ -64,7 +64,7 @@ def replay(
         world: the questions' features.
         queries: the question of each decision, shape (T,).
         parts: correctness, score and `C~` of every configuration at every decision, shape (3, T, K).
-        weights: of every request.
+        objective: of every request.
         seed: of what the policy draws.
         delay: how many decisions later the correctness of one is told.
         purse: a mean budget.
@@ -74,7 +74,7 @@ def replay(
     waiting: deque[tuple[str, int, Context, float]] = deque()
     for time, query in enumerate(queries):
         context, decision = Context(world.queries[query]), str(time)
-        assessment = policy.assess(context, weights, every)
+        assessment = policy.assess(context, objective, every)
         choice = policy.choose(assessment if purse is None else purse.pacing.adjust(assessment), rng)
         choices[time], propensities[time] = choice.action, choice.propensity
         policy.decided(decision, choice.action, context)

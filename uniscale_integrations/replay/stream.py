@@ -120,10 +120,10 @@ class World:
 
     def rewards(self, weights: Weights, parts: Array) -> Array:
         """`r` of correctness, score and `C~`, shape (3, ...); an answer without a score counts by the others."""
-        missing, known_parts = np.isnan(parts[1]), np.nan_to_num(parts)
-        if not missing.any():
-            return weights.rewards(known_parts)
-        return np.where(missing, weights.without(score=True).rewards(known_parts), weights.rewards(known_parts))
+        correct, score, cost = np.nan_to_num(parts)
+        rewards: Array = weights.reward(correct, score, cost)
+        missing = np.isnan(parts[1])
+        return np.where(missing, weights.without(score=True).reward(correct, score, cost), rewards) if missing.any() else rewards
 
 
 @dataclass(frozen=True, slots=True)

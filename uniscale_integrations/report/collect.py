@@ -68,7 +68,9 @@ def page_data(log: EventStore, most_trees: int = 500, alone: Alone | None = None
         {story.decision.configuration for story in histories}, key=lambda each: (each.model, each.most_paths, each.shape)
     )
     number = {configuration: place for place, configuration in enumerate(configurations)}
-    weights = list(dict.fromkeys(story.decision.weights for story in histories))
+    sought = [str(story.decision.objective) for story in histories]
+    objectives = list(dict.fromkeys(sought))
+    place_of_objective = {objective: place for place, objective in enumerate(objectives)}
     # An axis has one unit: that of the decisions of late, if prices were told or taken away in between.
     in_dollars = next((story.in_dollars for story in reversed(histories) if story.cost), False)
     alike = [story.in_dollars == in_dollars or not story.cost for story in histories]
@@ -83,12 +85,12 @@ def page_data(log: EventStore, most_trees: int = 500, alone: Alone | None = None
         "other_unit": alike.count(False),
         "alone": [{"model": name, "correct": right, "cost": cost} for name, (right, cost) in (alone or {}).items()],
         "configurations": [_describe(configuration) for configuration in configurations],
-        "weights": weights,
+        "objectives": objectives,
         "decisions": {
             "id": list(stories),
             "at": [round(story.decision.at, 3) for story in histories],
             "configuration": [number[story.decision.configuration] for story in histories],
-            "weights": [weights.index(story.decision.weights) for story in histories],
+            "objective": [place_of_objective[each] for each in sought],
             "round": [story.decision.round for story in histories],
             "query": [story.decision.query for story in histories],
             "score": [_short(story.outcome.score if story.outcome else None) for story in histories],
@@ -187,16 +189,14 @@ def _means(histories: Sequence[Story], positions: Sequence[float], number: Mappi
 
 
 def _reward(story: Story, position: float) -> float | None:
-    """What a judged answer earned under its own weights; `None` also where only a score counts and there is none."""
+    """What a judged answer earned by what was sought; `None` also where only a score counts and there is none."""
     correct, outcome = story.correct, story.outcome
     if correct is None or outcome is None or outcome.failed:
         return None
-    weights = Weights(*story.decision.weights)
-    if outcome.score is None:
-        if not (weights.correct or weights.cost):
-            return None
-        return weights.without(score=True).reward(correct, 0.0, position)
-    return weights.reward(correct, outcome.score, position)
+    objective = story.decision.objective
+    if outcome.score is None and isinstance(objective, Weights) and objective.score == 1.0:
+        return None
+    return objective.earned(correct, outcome.score, position, story.cost)
 
 
 def _short(value: float | None) -> float | None:

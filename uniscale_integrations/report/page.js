@@ -159,7 +159,7 @@
         unknown.size ? tile(String(unknown.size), "only decided") : null),
       data.other_unit ? el("p", { class: "soft" }, `${data.other_unit} decisions counted ${otherUnit}, and have no place where costs are shown.`) : null,
       el("div", { class: "grid" },
-        curve("Reward", "what its weights make of correctness, score and cost", rewarded, rewarded.map((i) => d.reward[i]), (v) => v.toFixed(3), 0),
+        curve("Reward", "by what each request was after: weights of correctness, score and cost, or the value of a right answer less its cost", rewarded, rewarded.map((i) => d.reward[i]), (v) => v.toFixed(3), 0),
         curve("Accuracy", "share of right answers, of those judged", judged, judged.map((i) => d.correct[i]), (v) => `${(100 * v).toFixed(0)} %`, 2),
         curve("Cost", `${unit} a question`, priced(answered), priced(answered).map((i) => d.cost[i]), quantity, 1),
         curve("Score", "the verifier's value of the answer", answered.filter((i) => d.score[i] != null), answered.filter((i) => d.score[i] != null).map((i) => d.score[i]), (v) => v.toFixed(2), 3)),
@@ -359,8 +359,8 @@
 
   function detail(i) {
     const parts = [];
-    const weights = data.weights[d.weights[i]].map((weight) => weight.toFixed(2)).join(", ");
-    parts.push(el("p", { class: "soft" }, `decision ${d.id[i]}${d.round[i] ? `, try ${d.round[i] + 1} of its request` : ""}; weights of correctness, score and cost ${weights}; took ${fixed(d.seconds[i], 2)} s; reward ${fixed(d.reward[i])}`));
+    const objective = data.objectives[d.objective[i]];
+    parts.push(el("p", { class: "soft" }, `decision ${d.id[i]}${d.round[i] ? `, try ${d.round[i] + 1} of its request` : ""}; ${objective}; took ${fixed(d.seconds[i], 2)} s; reward ${fixed(d.reward[i])}`));
     if (d.failed[i]) parts.push(el("p", { class: "bad" }, d.failed[i]));
     if (unknown.has(i)) parts.push(el("p", { class: "soft" }, "The log does not say what came of it: it was decided without being run here, or is still under way."));
     if (data.feedback[i]) {

@@ -1,0 +1,179 @@
+"""How much configurations read and sample on a question: a ridge head on logarithms, which prices make into expected costs.
+
+Amounts are a matter of models and questions, prices one of a list. So amounts are learned and prices applied: a price that changes
+changes decisions at once, and nothing that was learned has to be learned again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uniscale_integrations.errors import StateError
+from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.policy.policy import Context, Observation, State
+from uniscale_integrations.policy.product import Products
+from uniscale_integrations.policy.ridge import RidgeRegression
+from uniscale_integrations.policy.transfer import Transfer
+
+NAN = float("nan")
+
+LOG_RANGE = 11.0
+"""Largest logarithm of an amount of tokens, and of the factor by which an estimate may be wrong, either way."""
+
+MEAN_OVER_MEDIAN = 0.08
+"""Logarithm of the mean of an amount over its median, which is what a head on logarithms expects."""
+
+
+@dataclass(frozen=True, slots=True)
+class AmountSettings:
+    """What is believed of amounts beforehand: standard deviations of natural logarithms.
+
+    Attributes:
+        noise: of an amount around what is expected of it.
+        level: of what all models have in common on the average question.
+        kind: of what a kind of question changes for all of them.
+        lexical: of what a lexical feature does.
+        own_level: of what a model has beside that.
+        own_kind: of what a kind of question changes for one model.
+        own_lexical: of what a lexical feature does.
+        search: of what an amount of search (a unit of log QP) changes in a path.
+        own: of what a configuration has beside its model and its amounts of search.
+    """
+
+    noise: float = 0.5
+    level: float = 1.5
+    kind: float = 0.7
+    lexical: float = 0.15
+    own_level: float = 0.7
+    own_kind: float = 0.4
+    own_lexical: float = 0.05
+    search: float = 0.3
+    own: float = 0.3
+
+    def precision(self, search: NDArray[np.bool_], kinds: NDArray[np.bool_], own: int) -> Array:
+        """Of every coefficient of a product `a (x) q` and of K indicators, shape (m n + own,); parameters as of `Precisions.diagonal`."""
+        common = [self.level, *np.where(kinds, self.kind, self.lexical)]
+        each = [
+            [self.search if amount else self.own_level, *np.where(kinds, self.own_kind, self.own_lexical)]
+            for amount in search[1:]
+        ]
+        deviations = np.concatenate([common, np.ravel(each), np.full(own, self.own)])
+        precision: Array = np.square(self.noise / deviations)
+        return precision
+
+
+OF_TOKENS = AmountSettings()
+"""Of output tokens, of which nothing is known beforehand."""
+
+OF_ESTIMATES = AmountSettings(noise=2.0)
+"""Of the factor by which estimates of whole costs are wrong, which are right on average, so that more has to speak against them."""
+
+
+class Amounts:
+    """Learns how much configurations read and sample, and expects what they cost.
+
+    Args:
+        arms: with their rates.
+        products: of their features and a question.
+        search: for each feature of theirs whether it is an amount of search, shape (m,).
+        settings: what is believed beforehand.
+
+    Example:
+        >>> from uniscale_integrations.policy.rates import Rates
+        >>> from uniscale_integrations.policy.schema import FeatureSchema
+        >>> from uniscale_integrations.space import Configuration
+        >>> pair, schema = [Configuration("small"), Configuration("large")], FeatureSchema(("bias",))
+        >>> arms = Arms.of(pair, schema, [0.0, 0.5], rates=Rates.of_tokens([1, 1], [(0.25, 2.0), (1.25, 10.0)]))
+        >>> amounts = Amounts(arms, Products(arms.features, 1), np.zeros(3, dtype=bool))
+        >>> context = Context(np.ones(1), input_tokens=1000.0)
+        >>> for _ in range(50):
+        ...     amounts.observe(1, np.ones(1), context, Observation(None, 0.9, output_tokens=800.0, input_tokens=1000.0))
+        >>> (amounts.spend(np.ones(1), context) * 1e6).round(-2).tolist()
+        [1400.0, 9800.0]
+    """
+
+    def __init__(self, arms: Arms, products: Products, search: NDArray[np.bool_], settings: AmountSettings | None = None) -> None:
+        self._arms, self._products = arms, products
+        kinds = np.asarray(arms.schema.is_kind, dtype=np.bool_)
+        settings = settings or (OF_TOKENS if arms.rates.in_tokens.all() else OF_ESTIMATES)
+        self._precision = settings.precision(search, kinds, len(arms) if products.own else 0)
+        self._head = RidgeRegression(products.dim, 2, self._precision)
+        rates = arms.rates
+        # Of an estimate the logarithm may be anything; of tokens it is that of a number above 1.
+        self._least = np.where(rates.in_tokens, 0.0, -LOG_RANGE)
+        self._usual = np.log(rates.usual)
+
+    def spend(self, query: Array, context: Context) -> Array:
+        """What each configuration is expected to cost, in dollars or eFLOPs, shape (K,).
+
+        Args:
+            query: features of the question, centred, shape (n,).
+            context: with its input tokens.
+        """
+        amounts, read = self._products.means(self._head.theta, query)
+        amounts = np.exp(np.clip(self._usual + amounts, self._least, LOG_RANGE) + MEAN_OVER_MEDIAN * self._arms.rates.in_tokens)
+        return self._arms.rates.spend(amounts, context.input_tokens * np.exp(np.clip(read, -LOG_RANGE, LOG_RANGE)))
+
+    def observe(self, action: int, query: Array, context: Context, observation: Observation) -> None:
+        """Learn what an answer took.
+
+        Args:
+            action: the configuration.
+            query: features of the question, centred, shape (n,).
+            context: with its input tokens, as they were counted.
+            observation: what it took in tokens; where that is not known, or is not what is paid for, its `C~`.
+        """
+        arms = self._arms
+        paths = float(arms.rates.paths[action])
+        if arms.rates.in_tokens[action]:
+            if observation.output_tokens is None:
+                return
+            amount = log(max(observation.output_tokens, 1.0) / paths)
+            read = observation.input_tokens
+            ratio = NAN if not read else log(read / (paths * context.input_tokens))
+        else:
+            # By what factor it was dearer than expected is what the difference of positions says.
+            amount, ratio = (observation.cost - float(arms.costs[action])) * arms.span, NAN
+        values = np.array([amount - self._usual[action], ratio])
+        self._products.observe(self._head, action, query, values)
+
+    def forget(self, share: float) -> None:
+        """Keep of the weight of everything observed only a share, in (0, 1]."""
+        self._head.forget(share)
+
+    def state(self) -> dict[str, Array]:
+        """Everything that was learned, as arrays."""
+        return {f"amounts.{name}": array for name, array in self._head.state().items()}
+
+    def load(self, state: State, transfer: Transfer | None) -> None:
+        """Take over what `state` gave; a state of before there were amounts teaches none.
+
+        Args:
+            state: as of `Policy`.
+            transfer: from the configurations that it is of, where they are others.
+
+        Raises:
+            StateError: arrays that do not fit.
+        """
+        if "amounts.A" not in state:
+            return
+        arrays = {name: np.asarray(state[f"amounts.{name}"], dtype=np.float64) for name in ("A", "b", "ridge", "settings")}
+        if transfer is not None:
+            arrays = self._convert(arrays, transfer)
+        head = RidgeRegression.from_state(arrays)
+        if head.dim != self._products.dim or head.targets != 2:
+            raise StateError(f"amounts have {head.dim} coefficients, these configurations need {self._products.dim}")
+        self._head = head
+
+    def _convert(self, arrays: Mapping[str, Array], transfer: Transfer) -> dict[str, Array]:
+        matrix, sums, ridge, settings = (arrays[name] for name in ("A", "b", "ridge", "settings"))
+        if matrix.shape != (transfer.old.dim,) * 2:
+            raise StateError(f"amounts have {len(matrix)} coefficients, their configurations need {transfer.old.dim}")
+        matrix, sums = transfer.head(matrix, sums, ridge, float(settings[1]), self._precision)
+        return {"A": matrix, "b": sums, "ridge": self._precision, "settings": np.array([settings[0], 1.0, 0.0])}
