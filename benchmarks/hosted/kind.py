@@ -46,8 +46,8 @@ class Kind:
         name: of the kind.
         note: what it is about.
         models: two to eight.
-        differs: whether the best model differs by topic, with a right answer worth so much that always asking the dearest model pays where it
-            is right on 5 more of 100.
+        differs: whether the best model differs by topic, with a right answer worth so much that always asking the dearest model pays
+            where it is right on 5 more of 100.
         shares: how often each topic comes; all the same by default.
         prompts: how long they are.
         judging: of the answers.
@@ -64,8 +64,8 @@ class Kind:
     models: tuple[Model, ...]
     differs: bool
     shares: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(TOPICS, 1.0))
-    prompts: Prompts = Prompts()
-    judging: Judging = Judging()
+    prompts: Prompts = field(default_factory=Prompts)
+    judging: Judging = field(default_factory=Judging)
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.models) <= 8 or len({model.name for model in self.models}) < len(self.models):

@@ -44,8 +44,8 @@ class Samples:
 def draw_samples(rng: Generator, models: Sequence[Model], topics: Sequence[str], topic: Integers, count: int) -> Samples:
     """Samples of every model on every question.
 
-    Each question has, for each model, a probability of its own of being answered right, from a Beta distribution around the model's skill on
-    its topic; so samples of one question agree more than samples of many.
+    Each question has, for each model, a probability of its own of being answered right, from a Beta distribution around the model's
+    skill on its topic; so samples of one question agree more than samples of many.
 
     Args:
         rng: draws them.

@@ -60,7 +60,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
             "the {k} rows with the largest amount for each {thing} since {year}."
         ),
         (
-            "What does this print?\n```python\nvalues = {{'{word}': {n}, '{thing}': {m}}}\nprint(sum(v // {k} for v in values.values()))\n```"
+            "What is printed?\n```python\nvalues = {{'{word}': {n}, '{thing}': {m}}}\nprint(sum(v // {k} for v in values.values()))\n```"
         ),
         (
             "Implement a class `{Word}Cache` in TypeScript with get(key), set(key, value) and a capacity of {n}; the entry that was used "
@@ -170,7 +170,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
             "[{hour}:00:{m}] ERROR {word} timeout id={big}\n[{hour}:01:00] INFO {word} stop id={m}"
         ),
         (
-            'Fields: product, quantity, city. Text: "Hi, this is {name}. Please send {n} {things} to our branch in {city}, not {k} as last '
+            'Fields: product, quantity, city. Text: "Hi, this is {name}. Please send {n} {things} to us in {city}, not {k} as last '
             'time." Output: JSON only.'
         ),
         'Classify the ticket as billing, bug, or question; answer {{"label": ...}}: "{name}: my {thing} shows {n} since {year}"',
@@ -184,11 +184,11 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
             '{{"phone": "", "mail": ""}}.'
         ),
         (
-            'Fill in the form {{"from": "", "to": "", "seats": 0}} from: "We are {few}, we leave {city} on the {k}th and must be '
+            'Fill in the form {{"from": "", "to": "", "seats": 0}} from: "We are {few}, we leave {city} on the {k}th and are '
             'in {country} by {hour}, says {name}."'
         ),
         (
-            'Which of these keys are missing: id, {word}, amount? {{"id": {n}, "{thing}": "{name}", "total": {m}}} Answer as a JSON '
+            'Which of these keys are missing: id, {word}, amount? {{"id": {n}, "{thing}": "{name}", "total": {m}}} Say it as a JSON '
             "list."
         ),
         (

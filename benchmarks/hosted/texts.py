@@ -9,20 +9,25 @@ from benchmarks.hosted.templates import TEMPLATES
 TOPICS = tuple(TEMPLATES)
 """What there are questions of."""
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 WORDS: dict[str, tuple[str, ...]] = {
-    "name": tuple("Anna Ben Carla David Elena Frank Grace Henry Ines Jonas Kim Laura Marco Nora Oscar Paula".split()),
-    "other": tuple("Quentin Rosa Samir Tara Uma Victor Wendy Xavier Yara Zoe Adam Bella Cora Daniel".split()),
-    "third": tuple("Emil Fiona Gustav Hanna Ivan Julia Karl Lena Milo Nina".split()),
-    "surname": tuple("Miller Rossi Tanaka Silva Novak Jensen Dubois Weber Kowalski Fischer Okafor Larsen".split()),
+    "name": _words("Anna Ben Carla David Elena Frank Grace Henry Ines Jonas Kim Laura Marco Nora Oscar Paula"),
+    "other": _words("Quentin Rosa Samir Tara Uma Victor Wendy Xavier Yara Zoe Adam Bella Cora Daniel"),
+    "third": _words("Emil Fiona Gustav Hanna Ivan Julia Karl Lena Milo Nina"),
+    "surname": _words("Miller Rossi Tanaka Silva Novak Jensen Dubois Weber Kowalski Fischer Okafor Larsen"),
     "person": ("Marie Curie", "Simon Bolivar", "Ada Lovelace", "Johann Strauss", "Frida Kahlo", "Galileo", "Cleopatra"),
-    "city": tuple("Lisbon Vienna Oslo Toronto Nairobi Lima Kyoto Dublin Prague Geneva Boston Cairo Riga Porto Turin".split()),
-    "country": tuple("Portugal Austria Norway Canada Kenya Peru Japan Ireland Hungary Chile Egypt Latvia Spain".split()),
+    "city": _words("Lisbon Vienna Oslo Toronto Nairobi Lima Kyoto Dublin Prague Geneva Boston Cairo Riga Porto Turin"),
+    "country": _words("Portugal Austria Norway Canada Kenya Peru Japan Ireland Hungary Chile Egypt Latvia Spain"),
     "language": ("French", "German", "Spanish", "Italian", "Portuguese", "Dutch", "Polish", "Turkish", "Swedish"),
-    "sport": tuple("tennis chess hockey rowing football judo cycling fencing handball".split()),
-    "thing": tuple("kettle lamp bicycle spoon umbrella mirror basket ladder candle blanket clock jar ticket parcel".split()),
-    "things": tuple("apples books pencils tickets bottles chairs stamps shirts plates coins roses boxes maps".split()),
-    "word": tuple("orders ledger matrix buffer tokens river batch parser vector stock queue signal cargo metric".split()),
-    "verb": tuple("merge count filter rank group split pack trim scan fold match order load".split()),
+    "sport": _words("tennis chess hockey rowing football judo cycling fencing handball"),
+    "thing": _words("kettle lamp bicycle spoon umbrella mirror basket ladder candle blanket clock jar ticket parcel"),
+    "things": _words("apples books pencils tickets bottles chairs stamps shirts plates coins roses boxes maps"),
+    "word": _words("orders ledger matrix buffer tokens river batch parser vector stock queue signal cargo metric"),
+    "verb": _words("merge count filter rank group split pack trim scan fold match order load"),
 }
 
 NUMBERS: dict[str, tuple[int, int]] = {
