@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -93,16 +94,24 @@ def majority(values: Integers) -> tuple[Integers, Floats]:
     return value, share
 
 
+class VoteExpectation(NamedTuple):
+    """How often a majority is right, and which share of the samples it has on average."""
+
+    accuracy: float
+    score: float
+
+
 @lru_cache(maxsize=4096)
-def vote_accuracy(skill: float, consistency: float, samples: int, draws: int = 40_000) -> float:
-    """How often a majority of so many samples is right, by simulation.
+def vote_expectation(skill: float, consistency: float, samples: int, draws: int = 40_000) -> VoteExpectation:
+    """What is expected of a majority of so many samples, by simulation.
 
     Example:
-        >>> round(vote_accuracy(0.7, 2.0, 1), 2)
+        >>> round(vote_expectation(0.7, 2.0, 1).accuracy, 2)
         0.7
-        >>> vote_accuracy(0.7, 2.0, 8) > 0.72
+        >>> vote_expectation(0.7, 2.0, 8).accuracy > 0.72
         True
     """
     model = Model("any", 0.0, 0.0, otherwise=skill, consistency=consistency)
     drawn = draw_samples(np.random.default_rng(0), [model], ["trivia"], np.zeros(draws, dtype=np.int64), samples)
-    return float((majority(drawn.values[:, 0])[0] == RIGHT).mean())
+    value, share = majority(drawn.values[:, 0])
+    return VoteExpectation(float((value == RIGHT).mean()), float(share.mean()))

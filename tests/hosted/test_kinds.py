@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from benchmarks.hosted.kind import Kind
 from benchmarks.hosted.kinds import KINDS
 from benchmarks.hosted.models import Model
-from benchmarks.hosted.sampling import RIGHT, majority, vote_accuracy
+from benchmarks.hosted.sampling import RIGHT, majority, vote_expectation
 from benchmarks.hosted.texts import TOPICS
 from benchmarks.hosted.traffic import Judging, Traffic
 from uniscale_integrations.policy.kinds import TextFeatures
@@ -57,7 +57,7 @@ def test_notes_say_truly_whether_the_best_model_differs_by_topic(name: str) -> N
     for place, topic in enumerate(traffic.topics):
         here = traffic.topic == place
         accuracy = [
-            vote_accuracy(kind.models[model].right_on(topic), kind.models[model].consistency, paths)
+            vote_expectation(kind.models[model].right_on(topic), kind.models[model].consistency, paths).accuracy
             for model, paths in zip(traffic.model_of.tolist(), traffic.paths.tolist(), strict=True)
         ]
         worth = value[here].mean() * np.array(accuracy) - dollars[here].mean(axis=0)
