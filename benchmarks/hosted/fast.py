@@ -13,7 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.hosted.kinds import KINDS
-from benchmarks.hosted.measures import Order, measure, summary
+from benchmarks.hosted.measures import Order, columns, measure, summary
 from benchmarks.hosted.objectives import Objective
 from benchmarks.hosted.player import ENCODE, Silence, play
 
@@ -48,7 +48,7 @@ def run(task: Task) -> dict[str, Order]:
     for name in task.objectives:
         objective = Objective.of(name)
         done = play(kind, traffic, features, objective, seed=task.seed, silence=silence)
-        result[name] = measure(kind, traffic, objective, done)
+        result[name] = measure(kind, traffic, objective, columns(traffic, objective.rewards(traffic), done.choices), done.first)
     return result
 
 

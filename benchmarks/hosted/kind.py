@@ -108,7 +108,7 @@ class Kind:
         dollars = paths * (inputs[:, None] * price_in + tokens * price_out)
         expected = paths * (inputs[:, None] * price_in + mean_tokens * price_out)
         arrives = np.array([model.arrives for model in self.models])[model_of]
-        told, told_at, told_correct = self.judging.judge(self._rng(seed, "judging"), correct, failed)
+        told, flipped, told_at = self.judging.draw(self._rng(seed, "judging"), requests)
         return Traffic(
             texts=texts,
             topics=topics,
@@ -126,8 +126,9 @@ class Kind:
             failed=failed,
             available=np.arange(requests)[:, None] >= arrives,
             told=told,
+            flipped=flipped,
             told_at=told_at,
-            told_correct=told_correct,
+            told_correct=self.judging.said(told[:, None], flipped[:, None], correct, failed),
             samples=samples,
         )
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from benchmarks.hosted.kind import Kind
 from benchmarks.hosted.objectives import Objective
-from benchmarks.hosted.player import Play
 from benchmarks.hosted.sampling import Floats, Integers
 from benchmarks.hosted.traffic import Traffic
 from benchmarks.hosted.yardsticks import alone, fixed, rule, to_be_found
@@ -46,17 +45,31 @@ class Order:
     found_after: dict[str, int]
 
 
-def measure(kind: Kind, traffic: Traffic, objective: Objective, play: Play) -> Order:
-    """What an order came to."""
+def columns(traffic: Traffic, rewards: Floats, choices: Integers) -> Floats:
+    """Reward, accuracy and dollars of some choices, shape (T, 3)."""
+    times = np.arange(len(traffic))
+    return np.stack([array[times, choices] for array in (rewards, traffic.correct, traffic.dollars)], axis=1)
+
+
+def measure(kind: Kind, traffic: Traffic, objective: Objective, played: Floats, first: Integers) -> Order:
+    """What an order came to.
+
+    Args:
+        kind: that the traffic was drawn from.
+        traffic: the requests.
+        objective: what they were played for.
+        played: reward, accuracy and dollars of each request, shape (T, 3).
+        first: the configuration that each request was first given to, shape (T,).
+    """
     rewards = objective.rewards(traffic)
     names, choices = fixed(traffic)
     models, plain = alone(traffic)
-    found = {kind.models[model].name: _found_after(traffic, play, model) for model in to_be_found(kind, traffic, objective)}
+    found = {kind.models[model].name: _found_after(traffic, first, model) for model in to_be_found(kind, traffic, objective)}
     return Order(
-        policy=_parts(traffic, rewards, play.choices),
-        rule=_parts(traffic, rewards, rule(kind, traffic, objective)),
-        alone={name: _parts(traffic, rewards, row) for name, row in zip(models, plain, strict=True)},
-        fixed=np.stack([_parts(traffic, rewards, row)[:, 0] for row in choices]),
+        policy=_parts(played),
+        rule=_parts(columns(traffic, rewards, rule(kind, traffic, objective))),
+        alone={name: _parts(columns(traffic, rewards, row)) for name, row in zip(models, plain, strict=True)},
+        fixed=np.stack([_parts(columns(traffic, rewards, row))[:, 0] for row in choices]),
         names=names,
         found_after=found,
     )
@@ -95,14 +108,12 @@ def _row(rows: Floats) -> dict[str, float]:
     return {"reward": reward, "accuracy": accuracy, "dollars_per_1000": 1000.0 * dollars}
 
 
-def _parts(traffic: Traffic, rewards: Floats, choices: Integers) -> Floats:
-    """Mean reward, accuracy and dollars of some choices in each of `PARTS`, shape (3, 3)."""
-    times = np.arange(len(traffic))
-    columns = np.stack([array[times, choices] for array in (rewards, traffic.correct, traffic.dollars)], axis=1)
-    return np.stack([columns.mean(axis=0), columns[:200].mean(axis=0), columns[len(traffic) // 2 :].mean(axis=0)])
+def _parts(rows: Floats) -> Floats:
+    """The means of columns in each of `PARTS`, shape (3, 3)."""
+    return np.stack([rows.mean(axis=0), rows[:200].mean(axis=0), rows[len(rows) // 2 :].mean(axis=0)])
 
 
-def _found_after(traffic: Traffic, play: Play, model: int) -> int:
+def _found_after(traffic: Traffic, first: Integers, model: int) -> int:
     arrives = int(np.flatnonzero(traffic.available[:, traffic.model_of == model].any(axis=1))[0])
-    tries = np.flatnonzero(traffic.model_of[play.first[arrives:]] == model)
+    tries = np.flatnonzero(traffic.model_of[first[arrives:]] == model)
     return int(tries[TRIES - 1]) + 1 if len(tries) >= TRIES else len(traffic) - arrives

@@ -65,7 +65,7 @@ class Objective:
 
     def rewards(self, traffic: Traffic) -> Floats:
         """Of every configuration's answer to every request, 0 where there is none, shape (T, K)."""
-        rewards = self._rewards(traffic, traffic.correct, traffic.score, traffic.dollars)
+        rewards = self.of_answers(traffic, traffic.correct, traffic.score, traffic.dollars)
         return np.where(traffic.failed, 0.0, rewards)
 
     def expected(self, kind: Kind, traffic: Traffic) -> Floats:
@@ -81,9 +81,20 @@ class Objective:
         accuracy, score = np.moveaxis(np.array(votes)[traffic.topic], -1, 0)
         score = np.where(traffic.paths > 1, score, np.nan)
         served = 1.0 - np.array([model.failure_rate for model in models])
-        return served * self._rewards(traffic, accuracy, score, traffic.expected_dollars)
+        return served * self.of_answers(traffic, accuracy, score, traffic.expected_dollars)
 
-    def _rewards(self, traffic: Traffic, correct: Floats, score: Floats, dollars: Floats) -> Floats:
+    def of_answers(self, traffic: Traffic, correct: Floats, score: Floats, dollars: Floats) -> Floats:
+        """Of some answers to every request.
+
+        Args:
+            traffic: the requests.
+            correct: whether they are right, shape (T, n).
+            score: NaN where there is none, shape (T, n).
+            dollars: what they cost, above 0, shape (T, n).
+
+        Returns:
+            shape (T, n).
+        """
         if self.weights is None:
             return self.values(traffic)[:, None] * correct - dollars
         parts = np.stack([correct, np.nan_to_num(score), positions(traffic, dollars)])
@@ -94,11 +105,11 @@ def positions(traffic: Traffic, dollars: Floats) -> Floats:
     """`C~` of costs: on a log scale from the cheapest of a request's configurations, as wide as to the dearest, not clipped.
 
     Returns:
-        shape (T, K).
+        the shape of the costs, (T, n).
     """
     expected = np.where(traffic.available, traffic.expected_dollars, np.nan)
     cheapest = np.log(np.nanmin(expected, axis=1))[:, None]
     span = np.maximum(np.log(np.nanmax(expected, axis=1))[:, None] - cheapest, LEAST_SPAN)
     # What failed cost nothing, and is no answer either.
-    place: Floats = (np.log(np.where(dollars > 0, dollars, traffic.expected_dollars)) - cheapest) / span
+    place: Floats = (np.log(np.where(dollars > 0, dollars, np.exp(cheapest))) - cheapest) / span
     return place

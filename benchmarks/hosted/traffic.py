@@ -37,6 +37,7 @@ class Traffic:
         failed: whether the model fails, shape (T, K).
         available: whether the model is there yet, shape (T, K).
         told: whether the person who asks judges answers, shape (T,).
+        flipped: whether the opposite of what is true would be said, shape (T,).
         told_at: number of the request after which the judgement is there, at least the request's own, shape (T,).
         told_correct: what would be said of each configuration's answer; NaN where nothing is, shape (T, K).
         samples: what they were made from.
@@ -58,6 +59,7 @@ class Traffic:
     failed: Flags
     available: Flags
     told: Flags
+    flipped: Flags
     told_at: Integers
     told_correct: Floats
     samples: Samples
@@ -98,17 +100,17 @@ class Judging:
         if self.thumbs not in THUMBS:
             raise ValueError(f"thumbs is one of {', '.join(THUMBS)}, got {self.thumbs!r}")
 
-    def judge(self, rng: np.random.Generator, correct: Floats, failed: Flags) -> tuple[Flags, Integers, Floats]:
-        """Who judges, when, and what is said of each answer, shapes (T,), (T,) and (T, K).
-
-        Nothing is said of an answer that never came.
-        """
-        requests = len(correct)
+    def draw(self, rng: np.random.Generator, requests: int) -> tuple[Flags, Flags, Integers]:
+        """Who judges, who says the opposite, and after which request it is there, shape (T,) each."""
         told = rng.random(requests) < self.share
         flipped = rng.random(requests) < self.wrong
         told_at = np.arange(requests) + np.rint(self.delay * rng.uniform(0.5, 1.5, requests)).astype(np.int64)
-        said = np.where(flipped[:, None], 1.0 - correct, correct)
-        silent = ~told[:, None] | failed
+        return told, flipped, told_at
+
+    def said(self, told: Flags, flipped: Flags, correct: Floats, failed: Flags) -> Floats:
+        """What is said of answers; NaN where nothing is, as of an answer that never came. All of one shape, or of shapes that broadcast."""
+        said = np.where(flipped, 1.0 - correct, correct)
+        silent = ~told | failed
         if self.thumbs != "both":
             silent = silent | (said == (1.0 if self.thumbs == "down" else 0.0))
-        return told, told_at, np.where(silent, np.nan, said)
+        return np.where(silent, np.nan, said)
