@@ -37,33 +37,31 @@ LATE_AND_WRONG = Judging(share=0.3, delay=50, wrong=0.1)
 
 SAME = (
     Kind("pair", "63 % at 0.25/2 USD, 90 % at 1.25/10, all judged", PAIR, differs=False),
-    Kind("pair, a tenth judged", "the pair", PAIR, differs=False, judging=Judging(share=0.1)),
-    Kind("pair, 500 tokens", "the pair with longer prompts", PAIR, differs=False, prompts=Prompts(500)),
+    Kind("pair-tenth-judged", "the pair", PAIR, differs=False, judging=Judging(share=0.1)),
+    Kind("pair-500-tokens", "the pair with longer prompts", PAIR, differs=False, prompts=Prompts(500)),
+    Kind("pair-late-wrong", "judged 200 requests later, a tenth wrongly", PAIR, differs=False, judging=Judging(1.0, 200, 0.1)),
+    Kind("pair-thumbs-down", "only bad answers are judged", PAIR, differs=False, judging=Judging(thumbs="down")),
+    Kind("pair-thumbs-up", "only good answers are judged, half of them", PAIR, differs=False, judging=Judging(0.5, thumbs="up")),
     Kind(
-        "pair, late and wrong", "judged 200 requests later, a tenth wrongly", PAIR, differs=False, judging=Judging(1.0, 200, 0.1)
-    ),
-    Kind("pair, thumbs down", "only bad answers are judged", PAIR, differs=False, judging=Judging(thumbs="down")),
-    Kind("pair, thumbs up", "only good answers are judged, half of them", PAIR, differs=False, judging=Judging(0.5, thumbs="up")),
-    Kind(
-        "pair, failures",
+        "pair-failures",
         "5 % of each model's requests fail",
         (replace(MINI, failure_rate=0.05), replace(LARGE, failure_rate=0.05)),
         differs=False,
     ),
     Kind(
-        "equal at 5 times",
+        "equal-5x",
         "equal skill, prices 5 times apart",
         (Model("mini", 0.25, 2.0, otherwise=0.8), Model("large", 1.25, 10.0, otherwise=0.8)),
         differs=False,
     ),
     Kind(
-        "equal at 50 times",
+        "equal-50x",
         "equal skill, prices 50 times apart",
         (Model("nano", 0.1, 0.4, otherwise=0.85), Model("huge", 5.0, 20.0, otherwise=0.85)),
         differs=False,
     ),
     Kind(
-        "cheapest is best",
+        "cheapest-best",
         "the cheapest of four is right most often",
         (
             Model("mini", 0.15, 0.6, otherwise=0.86),
@@ -84,19 +82,19 @@ SAME = (
         differs=False,
     ),
     Kind(
-        "a tenth apart",
+        "tenth-apart",
         "two models, the better 10 % dearer",
         (Model("plain", 1.0, 4.0, otherwise=0.72), Model("better", 1.1, 4.4, otherwise=0.8)),
         differs=False,
     ),
     Kind(
-        "a tenth apart, equal",
+        "tenth-apart-equal",
         "two models of one skill, one 10 % dearer",
         (Model("plain", 1.0, 4.0, otherwise=0.8), Model("dearer", 1.1, 4.4, otherwise=0.8)),
         differs=False,
     ),
     Kind(
-        "three tiers",
+        "three-tiers",
         "better at every step of the price; a third judged",
         (
             Model("small", 0.1, 0.4, otherwise=0.6),
@@ -107,7 +105,7 @@ SAME = (
         judging=Judging(0.3),
     ),
     Kind(
-        "input dominates",
+        "input-dominates",
         "4,000 tokens before short questions",
         (Model("mini", 0.25, 1.0, otherwise=0.66), Model("large", 1.25, 5.0, otherwise=0.85)),
         differs=False,
@@ -115,7 +113,7 @@ SAME = (
         prompts=Prompts(4000),
     ),
     Kind(
-        "too hard",
+        "too-hard",
         "wrong more often than right, so that votes do harm",
         (Model("mini", 0.25, 2.0, otherwise=0.2), Model("large", 1.0, 6.0, otherwise=0.36)),
         differs=False,
@@ -131,13 +129,13 @@ SAME = (
 
 DIFFERENT = (
     Kind(
-        "dear for code",
+        "dear-for-code",
         "the dear one is better on code only",
         (Model("mini", 0.3, 1.2, {"code": 0.5}, otherwise=0.84), Model("large", 3.0, 12.0, {"code": 0.92}, otherwise=0.85)),
         differs=True,
     ),
     Kind(
-        "dear for code, rare",
+        "dear-for-rare-code",
         "the same with one request of ten on code",
         (Model("mini", 0.3, 1.2, {"code": 0.4}, otherwise=0.84), Model("large", 3.0, 12.0, {"code": 0.92}, otherwise=0.85)),
         differs=True,
@@ -145,15 +143,15 @@ DIFFERENT = (
     ),
     Kind("specialists", "each of three is best on its own topics", SPECIALISTS, differs=True),
     Kind(
-        "specialists, late and wrong",
+        "specialists-late-wrong",
         "a third judged, 50 later, a tenth wrongly",
         SPECIALISTS,
         differs=True,
         judging=LATE_AND_WRONG,
     ),
-    Kind("specialists, thumbs down", "only bad answers are judged", SPECIALISTS, differs=True, judging=Judging(thumbs="down")),
+    Kind("specialists-thumbs-down", "only bad answers are judged", SPECIALISTS, differs=True, judging=Judging(thumbs="down")),
     Kind(
-        "specialists, 500 tokens",
+        "specialists-500-tokens",
         "with a document in the question",
         SPECIALISTS,
         differs=True,
@@ -177,10 +175,10 @@ DIFFERENT = (
         ),
         differs=True,
     ),
-    Kind("eight models", "from 0.05/0.4 to 3/15 USD, all judged", EIGHT, differs=True),
-    Kind("eight models, a third judged", "the same, 50 requests later", EIGHT, differs=True, judging=Judging(0.3, 50)),
+    Kind("eight-models", "from 0.05/0.4 to 3/15 USD, all judged", EIGHT, differs=True),
+    Kind("eight-models-third-judged", "the same, 50 requests later", EIGHT, differs=True, judging=Judging(0.3, 50)),
     Kind(
-        "documents of 4,000 tokens",
+        "documents-4000-tokens",
         "in the question; input dominates",
         (
             Model("reader", 0.3, 1.2, {"summary": 0.88, "trivia": 0.6}, otherwise=0.6),
@@ -192,7 +190,7 @@ DIFFERENT = (
         prompts=Prompts(4000, 0.4, "question"),
     ),
     Kind(
-        "specialist arrives",
+        "specialist-arrives",
         "one for code comes at request 300",
         (*PAIR, Model("coder", 0.3, 1.5, {"code": 0.93}, otherwise=0.5, arrives=300)),
         differs=True,

@@ -24,7 +24,7 @@ from benchmarks.hosted.traffic import Traffic
 from uniscale_integrations.errors import SearchFailed
 from uniscale_integrations.log.events import DecisionEvent, Outcome
 
-LIVE_KINDS = ("pair", "specialists, late and wrong", "arrival")
+LIVE_KINDS = ("pair", "specialists-late-wrong", "arrival")
 """Those that are played live by default."""
 
 

@@ -26,7 +26,7 @@ def arrays(traffic: Traffic) -> dict[str, np.ndarray]:
 
 
 def test_a_kind_and_a_seed_give_one_stream() -> None:
-    kind = KINDS["eight models"]
+    kind = KINDS["eight-models"]
     one, same, other = kind.draw(3, 200), kind.draw(3, 200), kind.draw(4, 200)
     assert one.texts == same.texts
     assert len(set(one.texts)) == 200
@@ -134,11 +134,11 @@ def test_a_model_arrives_at_its_request() -> None:
 
 
 def test_prompts_are_as_long_as_the_kind_says() -> None:
-    for name, tokens in (("pair, 500 tokens", 500), ("input dominates", 4000)):
+    for name, tokens in (("pair-500-tokens", 500), ("input-dominates", 4000)):
         traffic = KINDS[name].draw(0)
         assert np.median(traffic.input_tokens) == pytest.approx(tokens, rel=0.1)
         assert np.median(traffic.context_tokens) > 0.5 * tokens
-    inside = KINDS["specialists, 500 tokens"].draw(0, 100)
+    inside = KINDS["specialists-500-tokens"].draw(0, 100)
     assert not inside.context_tokens.any()
     assert np.median([len(text) for text in inside.texts]) > 1500
 

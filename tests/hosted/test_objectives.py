@@ -26,7 +26,7 @@ def test_a_value_by_points_makes_the_dearest_as_good_as_the_cheapest_where_it_is
 
 
 def test_the_scale_of_costs_is_open_and_at_least_a_factor_of_a_hundred_wide() -> None:
-    traffic = KINDS["a tenth apart, equal"].draw(0, 50)
+    traffic = KINDS["tenth-apart-equal"].draw(0, 50)
     cheapest = traffic.expected_dollars.min(axis=1, keepdims=True)
     scaled = positions(traffic, cheapest * np.array([[1.0, 1.1, 10.0, 100.0, 1000.0, 0.5]]))
     np.testing.assert_allclose(
@@ -43,7 +43,7 @@ def test_fixed_configurations_change_once_where_a_model_arrives_and_never_use_wh
 
 
 def test_where_a_model_fails_the_cheapest_other_one_answers() -> None:
-    traffic = KINDS["pair, failures"].draw(0)
+    traffic = KINDS["pair-failures"].draw(0)
     names, choices = fixed(traffic)
     large = choices[names.index("(large,1,1,1)")]
     fails = traffic.failed[:, 4]

@@ -36,7 +36,7 @@ def test_what_fails_is_answered_by_another_model() -> None:
 
 
 def test_silence_counts_only_where_it_has_a_meaning() -> None:
-    down = KINDS["specialists, thumbs down"]
+    down = KINDS["specialists-thumbs-down"]
     assert Silence.of(KINDS["pair"].judging) is None
     meaning = Silence.of(down.judging)
     assert meaning is not None
@@ -70,7 +70,7 @@ def test_shares_are_those_of_the_best_fixed_configuration() -> None:
 
 
 def test_losses_are_losses_where_every_configuration_costs_more_than_it_is_worth() -> None:
-    kind, objective = KINDS["input dominates"], Objective.of("value=0.0001")
+    kind, objective = KINDS["input-dominates"], Objective.of("value=0.0001")
     traffic = kind.draw(0, 100)
     rewards, dear = objective.rewards(traffic), np.full(100, 7)
     found = summary([measure(kind, traffic, objective, columns(traffic, rewards, dear), dear)])
@@ -79,7 +79,7 @@ def test_losses_are_losses_where_every_configuration_costs_more_than_it_is_worth
 
 
 def test_orders_side_by_side_come_to_the_same_as_one_after_the_other() -> None:
-    kinds, objectives = ["pair", "a tenth apart"], ["balanced"]
+    kinds, objectives = ["pair", "tenth-apart"], ["balanced"]
     one, two = (dict(run_all(kinds, objectives, orders=2, requests=60, processes=number)) for number in (1, 2))
     assert one == two
     assert list(one) == kinds
