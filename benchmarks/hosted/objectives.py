@@ -97,8 +97,10 @@ class Objective:
         """
         if self.weights is None:
             return self.values(traffic)[:, None] * correct - dollars
-        parts = np.stack([correct, np.nan_to_num(score), positions(traffic, dollars)])
-        return np.where(np.isnan(score), self.weights.without(score=True).rewards(parts), self.weights.rewards(parts))
+        cheapness = 1.0 - positions(traffic, dollars)
+        unscored = self.weights.without(score=True)
+        with_score = self.weights.correct * correct + self.weights.score * np.nan_to_num(score) + self.weights.cost * cheapness
+        return np.where(np.isnan(score), unscored.correct * correct + unscored.cost * cheapness, with_score)
 
 
 def positions(traffic: Traffic, dollars: Floats) -> Floats:
