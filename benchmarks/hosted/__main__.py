@@ -48,7 +48,7 @@ def main() -> None:
 def without_servers(given: argparse.Namespace) -> dict[str, Any]:
     """What the policy earns, by kind and objective, and over all kinds."""
     objectives = given.objectives or list(OBJECTIVES)
-    console, by_kind = Console(stderr=given.json), dict[str, dict[str, Any]]()
+    console, by_kind = _console(given), dict[str, dict[str, Any]]()
     work = run_all(
         given.kinds or list(KINDS),
         objectives,
@@ -68,7 +68,7 @@ def without_servers(given: argparse.Namespace) -> dict[str, Any]:
 
 def behind_servers(given: argparse.Namespace) -> dict[str, Any]:
     """What engines behind both frameworks earn, by kind, objective and way, next to what the policy earns without servers."""
-    console, by_kind = Console(stderr=given.json), dict[str, Any]()
+    console, by_kind = _console(given), dict[str, Any]()
     table = Table(title="behind servers, and without")
     for column in ("kind", "objective", "way", *PARTS, "right", "$/1000", "found after"):
         table.add_column(column, justify="left" if column in ("kind", "objective", "way") else "right", no_wrap=True)
@@ -80,6 +80,12 @@ def behind_servers(given: argparse.Namespace) -> dict[str, Any]:
                 table.add_row(kind, objective, way, *_figures(found), _found_after(found))
     console.print(table)
     return {"live": by_kind}
+
+
+def _console(given: argparse.Namespace) -> Console:
+    """Wide enough for the tables also where it is no terminal."""
+    stream = sys.stderr if given.json else sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else 150)
 
 
 def _table(objective: str, by_kind: dict[str, dict[str, Any]], total: dict[str, Any]) -> Table:
