@@ -1,3 +1,5 @@
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,8 @@ from benchmarks.hosted.kind import Kind
 from benchmarks.hosted.kinds import KINDS
 from benchmarks.hosted.models import Model
 from benchmarks.hosted.sampling import RIGHT, majority, vote_expectation
-from benchmarks.hosted.texts import TOPICS
+from benchmarks.hosted.templates import TEMPLATES
+from benchmarks.hosted.texts import TOPICS, question
 from benchmarks.hosted.traffic import Judging, Traffic
 from uniscale_integrations.policy.kinds import TextFeatures
 
@@ -44,6 +47,14 @@ def test_kinds_cover_what_is_asked_of_them() -> None:
     assert {kind.prompts.tokens for kind in KINDS.values()} == {50, 500, 4000}
     assert {len(kind.models) for kind in KINDS.values()} >= {2, 3, 4, 8}
     assert any(model.arrives == 300 for kind in KINDS.values() for model in kind.models)
+
+
+def test_every_topic_has_a_dozen_templates_that_can_be_filled() -> None:
+    random = Random(0)
+    for topic, templates in TEMPLATES.items():
+        assert len(set(templates)) >= 12, topic
+        # Slots tell questions of one template apart.
+        assert len({question(topic, random) for _ in range(200)}) > 180, topic
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -6,6 +6,7 @@ import numpy as np
 import openai
 import pytest
 
+from benchmarks.hosted.fast import Task, run
 from benchmarks.hosted.kind import Kind
 from benchmarks.hosted.kinds import KINDS
 from benchmarks.hosted.live import live_order
@@ -121,12 +122,14 @@ def test_a_request_without_messages_is_refused(provider: Provider) -> None:
 
 
 @pytest.mark.parametrize("framework", ["langchain", "llama_index"])
-def test_an_order_is_played_behind_both_frameworks(framework: str) -> None:
-    order = live_order(KINDS["pair"], framework, "balanced", 0, 30)
-    reward, accuracy, dollars = order.policy[0]
-    assert 0.0 < reward < 1.0
-    assert 0.3 < accuracy <= 1.0
-    assert order.alone["mini"][0, 2] / 3 < dollars < 8 * order.alone["large"][0, 2]
+def test_behind_a_server_comes_what_comes_without_one(framework: str) -> None:
+    order = live_order(KINDS["pair"], framework, "balanced", 0, 40)
+    without = run(Task("pair", 0, 40, ("balanced",)))["balanced"]
+    (reward, accuracy, dollars), (fast_reward, fast_accuracy, fast_dollars) = order.policy[0], without.policy[0]
+    # Samples of a vote arrive in any order, and an engine has one more search.
+    assert reward == pytest.approx(fast_reward, abs=0.06)
+    assert accuracy == pytest.approx(fast_accuracy, abs=0.15)
+    assert fast_dollars / 2 < dollars < 2 * fast_dollars
 
 
 def test_a_model_that_arrives_is_asked_behind_a_server_too() -> None:
