@@ -70,7 +70,7 @@ def behind_servers(given: argparse.Namespace) -> dict[str, Any]:
     """What engines behind both frameworks earn, by kind, objective and way, next to what the policy earns without servers."""
     console, by_kind = _console(given), dict[str, Any]()
     table = Table(title="behind servers, and without")
-    for column in ("kind", "objective", "way", *PARTS, "right", "$/1000", "found after"):
+    for column in ("kind", "objective", "way", *PARTS, "lost", "right", "$/1000", "found after"):
         table.add_column(column, justify="left" if column in ("kind", "objective", "way") else "right", no_wrap=True)
     objectives = given.objectives or ["points=5"]
     for kind, row in live(given.kinds or LIVE_KINDS, objectives, orders=given.orders or 2, requests=given.requests):
@@ -90,21 +90,26 @@ def _console(given: argparse.Namespace) -> Console:
 
 def _table(objective: str, by_kind: dict[str, dict[str, Any]], total: dict[str, Any]) -> Table:
     table = Table(title=f"{objective}: shares of the best fixed configuration's reward")
-    for column in ("kind", "rule", *PARTS, "right", "$/1000", "found after", "best fixed"):
+    for column in ("kind", "rule", *PARTS, "lost", "right", "$/1000", "found after", "best fixed"):
         table.add_column(column, justify="left" if column in ("kind", "best fixed") else "right", no_wrap=True)
     for kind, row in by_kind.items():
         found = row[objective]
         rule = f"{found['rule']['share']['whole']:.3f}"
         table.add_row(kind, rule, *_figures(found), _found_after(found), found["best_fixed"])
     table.add_section()
-    table.add_row("mean", f"{total['mean_rule_share']:.3f}", *(f"{total['mean_share'][part]:.3f}" for part in PARTS))
+    table.add_row(
+        "mean",
+        f"{total['mean_rule_share']:.3f}",
+        *(f"{total['mean_share'][part]:.3f}" for part in PARTS),
+        f"{total['mean_lost']:.3f}",
+    )
     return table
 
 
 def _figures(found: dict[str, Any]) -> tuple[str, ...]:
-    """Shares, accuracy and dollars for 1,000 requests."""
+    """Shares, right answers lost, accuracy, and dollars for 1,000 requests."""
     shares = (f"{found['share'][part]:.3f}" for part in PARTS)
-    return (*shares, f"{found['accuracy']:.3f}", f"{found['dollars_per_1000']:.3f}")
+    return (*shares, f"{found['lost']['whole']:.3f}", f"{found['accuracy']:.3f}", f"{found['dollars_per_1000']:.3f}")
 
 
 def _found_after(found: dict[str, Any]) -> str:

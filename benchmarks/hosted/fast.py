@@ -76,6 +76,10 @@ def overall(by_kind: dict[str, dict[str, Any]], objective: str) -> dict[str, Any
     return {
         "mean_share": {part: float(np.mean(list(of.values()))) for part, of in shares.items()},
         "worst_share": {part: {"kind": kind, "share": shares[part][kind]} for part, kind in worst.items()},
+        "mean_lost": float(np.mean([row["lost"]["whole"] for row in rows.values()])),
+        "most_lost": max(
+            ({"kind": kind, "lost": row["lost"]["whole"]} for kind, row in rows.items()), key=lambda each: each["lost"]
+        ),
         "mean_rule_share": float(np.mean([row["rule"]["share"]["whole"] for row in rows.values()])),
         "latest_found": {"kind": max(late, key=lambda kind: late[kind]), "requests": max(late.values())} if late else None,
     }

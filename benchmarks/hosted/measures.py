@@ -34,6 +34,7 @@ class Order:
         alone: the same of each model alone, by name.
         fixed: reward of every fixed configuration in each of `PARTS`, shape (C, 3).
         names: of those.
+        value: what a right answer is worth, in the unit of the rewards.
         found_after: for each model that is best on some topic, requests from its coming until it had been tried ten times.
     """
 
@@ -42,6 +43,7 @@ class Order:
     alone: dict[str, Floats]
     fixed: Floats
     names: tuple[str, ...]
+    value: float
     found_after: dict[str, int]
 
 
@@ -71,15 +73,19 @@ def measure(kind: Kind, traffic: Traffic, objective: Objective, played: Floats, 
         alone={name: _parts(columns(traffic, rewards, row)) for name, row in zip(models, plain, strict=True)},
         fixed=np.stack([_parts(columns(traffic, rewards, row))[:, 0] for row in choices]),
         names=names,
+        value=float(objective.values(traffic).mean()),
         found_after=found,
     )
 
 
 def summary(orders: Sequence[Order]) -> dict[str, Any]:
-    """Over all orders of a kind, JSON-ready: shares of the reward of the fixed configuration that is best over them in hindsight."""
+    """Over all orders of a kind, JSON-ready: shares of the reward of the fixed configuration that is best over them in hindsight.
+
+    Where that one earns next to nothing, shares say little; what is lost against it is therefore also told in right answers a request.
+    """
     arms = np.mean([order.fixed for order in orders], axis=0)
     best = int(arms[:, 0].argmax())
-    yardstick = arms[best]
+    yardstick, value = arms[best], float(np.mean([order.value for order in orders]))
     found = [requests for order in orders for requests in order.found_after.values()]
     policy = np.mean([order.policy for order in orders], axis=0)
     by_order = np.array([order.policy[0, 0] for order in orders])
@@ -88,6 +94,10 @@ def summary(orders: Sequence[Order]) -> dict[str, Any]:
         "best_fixed": orders[0].names[best],
         "best_fixed_reward": float(yardstick[0]),
         "share": _shares(policy[:, 0], yardstick),
+        "lost": {
+            part: float(best_reward - reward) / value
+            for part, reward, best_reward in zip(PARTS, policy[:, 0], yardstick, strict=True)
+        },
         "share_sd_over_orders": float((by_order / abs(yardstick[0])).std()),
         **_row(policy),
         "rule": {"share": _shares(np.mean([order.rule for order in orders], axis=0)[:, 0], yardstick)}

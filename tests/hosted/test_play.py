@@ -66,6 +66,7 @@ def test_shares_are_those_of_the_best_fixed_configuration() -> None:
     assert found["share"] == pytest.approx({"whole": 1.0, "first 200": 1.0, "last half": 1.0})
     assert found["alone"]["large"]["accuracy"] == found["accuracy"]
     assert found["alone"]["mini"]["share"]["whole"] < 0.9
+    assert found["lost"] == pytest.approx({"whole": 0.0, "first 200": 0.0, "last half": 0.0})
     assert found["found_after_median"] == 10
 
 
@@ -76,6 +77,7 @@ def test_losses_are_losses_where_every_configuration_costs_more_than_it_is_worth
     found = summary([measure(kind, traffic, objective, columns(traffic, rewards, dear), dear)])
     assert found["best_fixed_reward"] < 0.0
     assert found["share"]["whole"] < 0.0
+    assert found["lost"]["whole"] == pytest.approx((found["best_fixed_reward"] - found["reward"]) / 0.0001)
 
 
 def test_orders_side_by_side_come_to_the_same_as_one_after_the_other() -> None:
