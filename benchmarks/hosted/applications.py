@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from benchmarks.hosted.models import Model
 from benchmarks.hosted.objectives import Objective
 from uniscale_integrations.engine import UniScale
+from uniscale_integrations.policy.objective import POINTS, Value
 
 CONTEXT_WINDOW = 128_000
 
@@ -30,9 +31,11 @@ class Application(Protocol):
 def objective_settings(objective: Objective) -> Mapping[str, Any]:
     """What a person who wants this says to a `UniScaleChatModel` or a `UniScaleLLM`.
 
-    A value less dollars has no words yet, and is left to the defaults.
+    Five points, which is what an engine with prices seeks by itself, is left to the defaults.
     """
-    return {} if objective.weights is None else {"mode": objective.name}
+    if objective.weights is not None:
+        return {"mode": objective.name}
+    return {} if objective.points == POINTS else {"mode": Value(right=objective.right, points=objective.points)}
 
 
 def prices(models: Sequence[Model]) -> dict[str, tuple[float, float]]:

@@ -18,8 +18,9 @@ from uniscale_integrations.engine.estimates import SEARCH_SHARE
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.default_policy import LinUCBPolicy
 from uniscale_integrations.policy.kinds import TextFeatures
-from uniscale_integrations.policy.objective import Weights, weights
+from uniscale_integrations.policy.objective import Value
 from uniscale_integrations.policy.policy import Context, Observation, Policy
+from uniscale_integrations.policy.rates import Rates
 
 ENCODE = TextFeatures()
 """What an engine sees of a question by default."""
@@ -56,7 +57,7 @@ class Learner:
     ) -> None:
         self.arms = np.asarray(arms)
         self._place = {arm: place for place, arm in enumerate(arms)}
-        self._objective: Weights = objective.weights or weights("balanced")
+        self._objective = objective.weights or Value(right=objective.right, points=objective.points)
         estimates = np.array(
             [
                 kind.models[traffic.model_of[arm]].dollars(*TYPICAL) * (1.0 + SEARCH_SHARE * (int(traffic.paths[arm]) - 1))
@@ -66,13 +67,15 @@ class Learner:
         self._scale = CostScale.spanning(estimates)
         configurations = [traffic.configurations[arm] for arm in arms]
         positions = [self._scale.position(cost) for cost in estimates]
-        self.policy: Policy = LinUCBPolicy(Arms.of(configurations, ENCODE.schema, positions, span=self._scale.span))
+        prices = [(model.input_price, model.output_price) for model in (kind.models[traffic.model_of[arm]] for arm in arms)]
+        rates = Rates.of_tokens(traffic.paths[list(arms)].tolist(), prices)
+        self.policy: Policy = LinUCBPolicy(Arms.of(configurations, ENCODE.schema, positions, span=self._scale.span, rates=rates))
         if before is not None:
             self.policy.load(before.policy.state())
 
     def context(self, traffic: Traffic, features: Floats, time: int) -> Context:
         """What the policy sees of a request."""
-        return Context(features[time])
+        return Context(features[time], input_tokens=float(traffic.input_tokens[time]))
 
     def choose(self, context: Context, eligible: Floats, rng: np.random.Generator) -> int:
         """The configuration of one request, of those that are eligible, shape (K,)."""
@@ -87,7 +90,9 @@ class Learner:
         """Learn what is known of an answer at once."""
         score = float(traffic.score[time, arm])
         cost = self._scale.position(float(traffic.dollars[time, arm]))
-        self.policy.outcome(decision, self._place[arm], context, Observation(None if np.isnan(score) else score, cost))
+        paths = int(traffic.paths[arm])
+        tokens = float(paths * traffic.output_tokens[time, arm]), float(paths * traffic.input_tokens[time])
+        self.policy.outcome(decision, self._place[arm], context, Observation(None if np.isnan(score) else score, cost, *tokens))
 
     def feedback(self, decision: str, arm: int, context: Context, correct: float) -> None:
         """Learn a judgement."""
