@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from threading import Lock
 from zlib import crc32
 
@@ -11,7 +12,7 @@ from uniscale_integrations.tokens.estimate import estimate_tokens
 from uniscale_integrations.tokens.vocabulary import VOCABULARIES, vocabulary_of
 
 MAX_SEGMENT = 4_000
-"""Characters that are encoded at once: encoders take more than linear time of a word without an end, and overflow on a megabyte of spaces."""
+"""Characters that are encoded at once: an endless word takes more than linear time, and a megabyte of spaces overflows the stack."""
 
 MAX_COUNTED = 100_000
 """Characters of a text that is counted whole; of a longer one, pieces that are spread over it."""
@@ -145,4 +146,4 @@ def token_ids(text: str, model_name: str = "") -> list[int]:
         return [token for part in segments(text) for token in encoding.encode_ordinary(part)]
     number = round(count_tokens(text, model_name))
     places = [round(place * len(text) / number) for place in range(number + 1)] if number else [0]
-    return [crc32(text[start:end].encode(errors="surrogatepass")) for start, end in zip(places, places[1:], strict=False)]
+    return [crc32(text[start:end].encode(errors="surrogatepass")) for start, end in pairwise(places)]
