@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from langchain_core.messages import HumanMessage, trim_messages
+from langchain_core.messages import BaseMessage, HumanMessage, trim_messages
 from langchain_openai import ChatOpenAI
 from llama_index.llms.openai_like import OpenAILike
 from pydantic import SecretStr
@@ -52,8 +52,8 @@ def test_one_s_own_prices_count_more_and_the_rest_is_looked_up() -> None:
     assert prices(UniScale(models=models, prices={"gpt-4o": (1.0, 2.0)})) == {"gpt-4o-mini": MINI, "gpt-4o": Price(1.0, 2.0)}
     own = UniScale(models=[models[0], Model(models[1], price=(1.0, 2.0, 0.1))])
     assert prices(own) == {"gpt-4o-mini": MINI, "gpt-4o": Price(1.0, 2.0, 0.1)}
-    for none in (None, {}):
-        assert set(prices(UniScale(models=models, prices=none)).values()) == {None}
+    assert set(prices(UniScale(models=models, prices=None)).values()) == {None}
+    assert set(prices(UniScale(models=models, prices={})).values()) == {None}
     with pytest.raises(ConfigurationError, match="\"auto\" for those that are known, or None, got 'automatic'"):
         UniScale(models=models, prices="automatic")  # type: ignore[arg-type]
 
@@ -138,7 +138,9 @@ def test_messages_are_trimmed_by_the_tokens_of_the_model_without_the_network(mon
 
     model = UniScaleChatModel(models=[chat("gpt-4o-mini"), chat("gpt-4o")])
     monkeypatch.setattr("socket.socket.connect", refuse)
-    messages = [HumanMessage("顾客写信说包裹晚到了两天,而且其中一个杯子碎了。" * number) for number in (40, 30, 20, 10)]
+    messages: list[BaseMessage] = [
+        HumanMessage("顾客写信说包裹晚到了两天,而且其中一个杯子碎了。" * number) for number in (40, 30, 20, 10)
+    ]
     each = [model.get_num_tokens_from_messages([message]) for message in messages]
     assert each[0] > 600, "four characters a token would be 250"
     kept = trim_messages(messages, max_tokens=each[2] + each[3], token_counter=model, strategy="last")

@@ -45,9 +45,14 @@ def test_calls_tools_forms_and_pictures_count_too() -> None:
 
 
 def test_one_vocabulary_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    conversation, counted = Conversation((Turn("user", "Hi?"),)), []
+    conversation, counted = Conversation((Turn("user", "Hi?"),)), list[str]()
     inner = module._count
-    monkeypatch.setattr(module, "_count", lambda *arguments: (counted.append(arguments), inner(*arguments))[1])
+
+    def count_and_note(conversation: Conversation, model_name: str) -> float:
+        counted.append(model_name)
+        return inner(conversation, model_name)
+
+    monkeypatch.setattr(module, "_count", count_and_note)
     results = {name: count_conversation(conversation, name, wait=True) for name in (GPT, "gpt-4o", "claude-opus-4", "gpt-4")}
     assert len(counted) == 2
     assert results[GPT] == results["gpt-4o"]
