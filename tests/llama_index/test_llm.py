@@ -35,6 +35,7 @@ from llama_index.core.instrumentation.events.llm import (
 )
 from llama_index.core.llms import CustomLLM, MockLLM
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.tools import FunctionTool
 from llama_index.core.types import BaseOutputParser
 from llama_index_instrumentation import root_dispatcher
@@ -57,6 +58,7 @@ from uniscale_integrations.models.chat.probe import PREFIX as PROBED
 from uniscale_integrations.models.chat.probe import QUESTION
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.space import Configuration, ConfigurationSpace
+from uniscale_integrations.tokens import token_ids
 
 SAID = "Hello there.\nAnswer: 4"
 SHAPES = [(1, 1, 1), (4, 1, 1), (2, 2, 1)]
@@ -547,3 +549,14 @@ def test_a_handler_for_the_whole_process_hears_of_the_outer_call_alone(server: S
     assert ended.payload is not None
     assert ended.payload[EventPayload.RESPONSE].message.content == SAID
     assert not logging.getLogger("llama_index").handlers
+
+
+def test_its_tokenizer_counts_as_the_inner_llms_do_and_its_window_is_the_smallest(server: Server) -> None:
+    llm = UniScaleLLM(models=[like(server, "gpt-4o"), like(server, "gpt-4", context_window=4_000)])
+    text = "顾客写信说包裹晚到了两天。"
+    assert len(llm.tokenizer(text)) == max(len(token_ids(text, "gpt-4o")), len(token_ids(text, "gpt-4"))) > len(text) / 2
+    assert llm.metadata.context_window == 4_000
+    memory = ChatMemoryBuffer.from_defaults(token_limit=40, tokenizer_fn=llm.tokenizer)
+    for _ in range(5):
+        memory.put(ChatMessage(role="user", content=text))
+    assert 1 <= len(memory.get()) <= 3

@@ -75,7 +75,7 @@ def conversation_from(
     options: Mapping[str, Any],
     stop: Sequence[str],
     *,
-    media: bool = False,
+    media: int = 0,
     earlier: tuple[Configuration, float | None] | None = None,
     about: str = "",
     schema: Mapping[str, Any] | None = None,
@@ -89,7 +89,7 @@ def conversation_from(
         messages: the same as the framework has them.
         options: for the inner model, such as `tools` and `response_format`, in OpenAI's words.
         stop: texts that end the answer.
-        media: whether any message holds what is not text.
+        media: how many pictures, recordings and files the messages hold.
         earlier: what gave the previous answer, and its score.
         about: the user's question, where the messages wrap it in more.
         schema: JSON schema of the answer, where each inner model is asked for it in its own way.
@@ -97,10 +97,10 @@ def conversation_from(
     """
     tools, form = options.get("tools") or [], options.get("response_format")
     if schema is None:
-        needs = {"tools": bool(tools), "structure": form is not None, "images": media}
+        needs = {"tools": bool(tools), "structure": form is not None, "images": media > 0}
         valid = validator(tools, options.get("tool_choice"), form)
     else:
-        needs = {"form": True, "images": media}
+        needs = {"form": True, "images": media > 0}
         valid = fits_schema(schema)
     return Conversation(
         tuple(turns),
@@ -114,6 +114,7 @@ def conversation_from(
         about,
         streaming,
         synchronous,
+        media,
     )
 
 

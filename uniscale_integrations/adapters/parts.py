@@ -7,7 +7,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any, Protocol
 
 from uniscale_integrations.adapters.options import mode_of
-from uniscale_integrations.engine import UniScale
+from uniscale_integrations.engine import Prices, UniScale
 from uniscale_integrations.policy.targets import Mode, sought
 from uniscale_integrations.space import ConfigurationSpace
 
@@ -23,7 +23,7 @@ class Parts(Protocol):
         log: address of the engine's log; `None` keeps it in memory.
         verifier: scores the steps.
         space: the configurations to choose from; `None` is what suits the models.
-        prices: of models by name.
+        prices: of models by name; "auto" takes those that are known.
         timeout: of one request to an inner model, in seconds.
         max_retries: of one request to an inner model.
         max_concurrency: requests that each inner model is sent at once.
@@ -36,7 +36,7 @@ class Parts(Protocol):
     log: str | None
     verifier: Any
     space: ConfigurationSpace | None
-    prices: Mapping[str, tuple[float, float]] | None
+    prices: Prices
     timeout: float | None
     max_retries: int | None
     max_concurrency: int | None
@@ -46,7 +46,7 @@ class Parts(Protocol):
 
 
 PART_DEFAULTS: Mapping[str, Any] = {
-    "models": None, "log": None, "verifier": "auto", "space": None, "prices": None, "timeout": None, "max_retries": None,
+    "models": None, "log": None, "verifier": "auto", "space": None, "prices": "auto", "timeout": None, "max_retries": None,
     "max_concurrency": None, "engine_settings": {},
 }  # fmt: skip
 """Parts that are not set; the mode is not among them, since it is that of the calls too and goes along with an engine."""
@@ -58,7 +58,8 @@ def refuse_parts(model: Parts) -> None:
     Raises:
         ValueError: a part is set; pydantic adds whose field it is.
     """
-    if any(getattr(model, name) != default for name, default in PART_DEFAULTS.items()):
+    given = {name: getattr(model, name) for name in PART_DEFAULTS} | ({"prices": "auto"} if model.prices is None else {})
+    if any(value != PART_DEFAULTS[name] for name, value in given.items()):
         raise ValueError(f"give an engine, or what one is made of ({', '.join(PART_DEFAULTS)}), not both")
 
 

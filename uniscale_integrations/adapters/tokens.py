@@ -1,20 +1,33 @@
-"""Tokens of a text for whoever only has to count them, without a tokenizer that would have to be fetched."""
+"""Tokens of texts and conversations to the models behind an engine, which of them is to answer not being known yet."""
 
 from __future__ import annotations
 
-from zlib import crc32
+from uniscale_integrations.engine import UniScale
+from uniscale_integrations.search.conversation import Conversation
+from uniscale_integrations.tokens import count_conversation, count_tokens, token_ids, vocabulary_of
 
-CHARACTERS = 4
-"""Of a token, about, in text of the languages and kinds that models are asked in most."""
 
-
-def token_ids(text: str) -> list[int]:
-    """Numbers that stand for the tokens of a text and its end, about as many as a tokenizer makes of it; equal pieces have equal ones.
+def text_tokens(engine: UniScale, text: str) -> int:
+    """How many tokens a text is to the model to which it is most.
 
     Example:
-        >>> len(token_ids("How many tokens is this?")), len(token_ids(""))
-        (7, 1)
+        >>> text_tokens(UniScale(models=["uniscale-0.3m"]), "How many tokens are there in this sentence?")
+        9
     """
-    return [
-        crc32(text[place : place + CHARACTERS].encode(errors="surrogatepass")) for place in range(0, len(text) + 1, CHARACTERS)
-    ]
+    return max(round(count_tokens(text, model_id, wait=True)) for model_id in _model_ids(engine))
+
+
+def text_token_ids(engine: UniScale, text: str) -> list[int]:
+    """The ids of a text's tokens, by the vocabulary in which it has most."""
+    return max((token_ids(text, model_id) for model_id in _model_ids(engine)), key=len)
+
+
+def conversation_tokens(engine: UniScale, conversation: Conversation) -> int:
+    """How many tokens a conversation is to the model to which it is most."""
+    return max(round(count_conversation(conversation, model_id, wait=True)) for model_id in _model_ids(engine))
+
+
+def _model_ids(engine: UniScale) -> list[str]:
+    """A model of each vocabulary."""
+    ids = [str(getattr(model, "model_id", name)) for name, model in engine.models.items()]
+    return list({vocabulary_of(each): each for each in ids}.values())

@@ -57,7 +57,7 @@ def forward_usage(
         ... )
         >>> forward_usage(shape, [1, 1], [10, 20], samples=[1, 1])
         Usage(prompt_tokens=0.0, completion_tokens=2.0, compute=6048.0, traffic=1024.0, weights=2000.0, weights_alone=4000.0, \
-passes=2.0, usd=0.0, compute_saved=0.0, traffic_saved=0.0)
+passes=2.0, usd=0.0, compute_saved=0.0, traffic_saved=0.0, cached_tokens=0.0)
     """
     rows = _rows(new_tokens, contexts, samples, prompt)
     tokens = sum(new_tokens)

@@ -23,6 +23,7 @@ class Usage(NamedTuple):
         usd: currency, for models behind a price list.
         compute_saved: operations not done here, because candidates shared them.
         traffic_saved: bytes of cache not moved here, because candidates shared them.
+        cached_tokens: of the tokens read, those that the provider found in its cache, which many charge less for.
     """
 
     prompt_tokens: float = 0.0
@@ -35,6 +36,7 @@ class Usage(NamedTuple):
     usd: float = 0.0
     compute_saved: float = 0.0
     traffic_saved: float = 0.0
+    cached_tokens: float = 0.0
 
     def plus(self, other: Usage) -> Usage:
         """The sum, field by field.

@@ -68,6 +68,12 @@ class Brain:
         """Whether costs are counted in dollars, and not in eFLOPs."""
         return self.estimates.in_dollars
 
+    @property
+    def vocabulary(self) -> str:
+        """The name of the model by whose vocabulary input tokens are counted, the first one's; how others count is learned beside it."""
+        name, model = next(iter(self.models.items()))
+        return str(getattr(model, "model_id", name))
+
     def record(self) -> dict[str, Any]:
         """All that another process needs to fold the log as this one does, JSON-ready."""
         return describe(self.design, self.estimates)

@@ -9,7 +9,6 @@ import numpy as np
 
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.eligibility import Reasons
-from uniscale_integrations.engine.input_tokens import count_tokens
 from uniscale_integrations.engine.journal import Decision
 from uniscale_integrations.engine.replica import Replica
 from uniscale_integrations.engine.request import EngineRequest
@@ -17,6 +16,7 @@ from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import new_id
 from uniscale_integrations.policy.targets import WORTH_ONE, Target
 from uniscale_integrations.space import Configuration, ConfigurationSpace
+from uniscale_integrations.tokens import count_conversation
 
 
 def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reasons, attempt: int = 0) -> Decision:
@@ -36,7 +36,7 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
     if not conversation.question.strip() and not conversation.may_be_empty:
         raise ConfigurationError("the question is empty; give it at least one word")
     context = brain.design.encode.context(conversation.query, conversation.numbers, brain.space)
-    input_tokens = count_tokens(conversation) if brain.estimates.rates.in_tokens.any() else None
+    input_tokens = count_conversation(conversation, brain.vocabulary) if brain.estimates.rates.in_tokens.any() else None
     if input_tokens is not None:
         context = replace(context, input_tokens=input_tokens)
     reasons = brain.eligibility.reasons(conversation, request.limits, failed)

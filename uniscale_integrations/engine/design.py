@@ -29,6 +29,7 @@ class Design:
         sizes: parameters of models by name, where they were given.
         successors: names of models that succeed another one, with its name.
         client_settings: of the clients around models of a framework, also of those that come later.
+        known_prices: whether prices that are known are taken of models that none was given for.
     """
 
     models: Mapping[str, Generator]
@@ -42,3 +43,4 @@ class Design:
     sizes: Mapping[str, float] | None = None
     successors: tuple[tuple[str, str], ...] = ()
     client_settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    known_prices: bool = False

@@ -17,6 +17,7 @@ from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, capabilities_of
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.space import Configuration, ConfigurationSpace
+from uniscale_integrations.tokens import count_conversation
 
 MAX_COOLDOWN = 60.0
 """Most seconds for which a model that fails is left alone."""
@@ -26,6 +27,9 @@ RECENT = 0.3
 
 MEMORY_SECONDS = 60.0
 """Seconds after which it counts no more: what is not tried for being slow would be so for ever."""
+
+MAX_BYTES = 4
+"""Of a character, which is as many tokens at most."""
 
 Reasons = Mapping[Configuration, str]
 """Why configurations may not be chosen."""
@@ -97,6 +101,11 @@ class Eligibility:
         self.breaker = CircuitBreaker()
         self._space, self._models, self._hardware, self.max_cost = space, models, hardware, max_cost
         self._seconds: dict[Configuration, tuple[float, float]] = {}
+        self._windows = {
+            name: (window, str(getattr(model, "model_id", name)))
+            for name, model in models.items()
+            if (window := getattr(model, "context_window", None)) is not None
+        }
         self._never: dict[Configuration, str] = {}
         for configuration in space:
             if not verified and configuration.cp > 1:
@@ -121,7 +130,12 @@ class Eligibility:
             if failed or not conversation.is_single_question
             else self._never
         )
-        for unwise in (self._cooling_down(), self._too_slow(limits), self._alike(conversation)):
+        for unwise in (
+            self._cooling_down(),
+            self._too_slow(limits),
+            self._alike(conversation),
+            self._too_long(conversation),
+        ):
             if unwise and any(each not in unwise and each not in cannot for each in self._space):
                 cannot = {**unwise, **cannot}
         return cannot
@@ -156,6 +170,19 @@ class Eligibility:
         if conversation.options.get("temperature") != 0:
             return {}
         return {each: "temperature=0 makes all its samples the same" for each in self._space if not each.plain}
+
+    def _too_long(self, conversation: Conversation) -> dict[Configuration, str]:
+        """Which have a model whose context the conversation does not fit into, as it is counted here; the provider counts for itself."""
+        characters = sum(len(turn.text) for turn in conversation.turns)
+        least = min((window for window, _ in self._windows.values()), default=0)
+        if not self._windows or (conversation.is_single_question and MAX_BYTES * characters < least):
+            return {}
+        too_long = {}
+        for name, (window, model_id) in self._windows.items():
+            tokens = count_conversation(conversation, model_id)
+            if tokens > window:
+                too_long[name] = f"the conversation is about {tokens:.0f} tokens, and {name} reads {window}"
+        return {each: too_long[each.model] for each in self._space if each.model in too_long}
 
     def _cooling_down(self) -> dict[Configuration, str]:
         """Which have a model that rests because it failed."""

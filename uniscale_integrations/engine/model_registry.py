@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from uniscale_integrations.cost.price import HasPrice, Price
 from uniscale_integrations.engine.extensions import adapter_of, provider_of
+from uniscale_integrations.engine.known_prices import PriceNumbers
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.ports import Generator
 from uniscale_integrations.space import DEFAULT_SHAPES, ConfigurationSpace
@@ -34,7 +35,7 @@ class Model:
     Attributes:
         model: as `UniScale` takes one: a generator, a name, or a chat model of a framework.
         name: what it is called in configurations; by default what it is called itself.
-        price: in USD per 1M input and output tokens, of a model of a framework.
+        price: in USD per 1M input and output tokens, and perhaps of cached input tokens, of a model of a framework.
         parameters: how many it has, as a prior of how good it is beside others whose parameters are given too.
         successor_of: the name of a model whose successor it is: what is believed of that one is believed of it, less surely.
 
@@ -48,7 +49,7 @@ class Model:
 
     model: object
     name: str | None = None
-    price: tuple[float, float] | None = None
+    price: PriceNumbers | None = None
     parameters: float | None = None
     successor_of: str | None = None
 
@@ -64,7 +65,7 @@ class Model:
         return self.model if isinstance(self.model, str) else _adapt(self.model, {}).name
 
 
-def loaded(models: Sequence[object] | None, prices: Mapping[str, tuple[float, float]] | None = None) -> dict[str, Generator]:
+def loaded(models: Sequence[object] | None, prices: Mapping[str, PriceNumbers] | None = None) -> dict[str, Generator]:
     """The models by name; names are loaded, and without any given it is the embedded family.
 
     Args:
@@ -104,7 +105,7 @@ def _named(model: Model) -> object:
 
 def generators(
     models: Sequence[object],
-    prices: Mapping[str, tuple[float, float]] | None = None,
+    prices: Mapping[str, PriceNumbers] | None = None,
     api_key: object = None,
     **settings: Any,
 ) -> list[Generator | str]:
@@ -116,7 +117,7 @@ def generators(
 
     Args:
         models: generators, names, or models of a framework.
-        prices: of models of a framework by name, dollars per million tokens read and sampled.
+        prices: of models of a framework by name, dollars per million tokens read and sampled, and perhaps read from a cache.
         api_key: of models that are named with their provider; by default what the provider's package finds in the environment.
         settings: of the `ChatStepModel` around each of a framework.
 

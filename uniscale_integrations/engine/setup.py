@@ -10,6 +10,7 @@ from typing import Any
 from uniscale_integrations.cost.hardware import HardwareProfile
 from uniscale_integrations.engine.design import Design
 from uniscale_integrations.engine.estimates import check_units, limited_by
+from uniscale_integrations.engine.known_prices import Prices, given_prices, is_automatic, with_known_prices
 from uniscale_integrations.engine.model_registry import Model, default_space, generators, loaded, suiting
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.encoders import JointContext, RequestEncoder, WithNumbers, query_encoder
@@ -25,9 +26,6 @@ ClientSettings = Mapping[str, Any]
 
 CLIENT_SETTINGS = ("api_key", "max_concurrency", "timeout", "retries")
 
-Prices = Mapping[str, tuple[float, float]]
-"""Of models by name, in USD per 1M input and output tokens."""
-
 
 def design_of(
     models: Sequence[object] | None,
@@ -35,7 +33,7 @@ def design_of(
     space: ConfigurationSpace | None,
     features: object,
     policy: PolicySpec,
-    prices: Prices | None,
+    prices: Prices,
     hardware: HardwareProfile,
     max_cost: float | None,
     mean_budget: float | None,
@@ -49,7 +47,10 @@ def design_of(
     if unknown := sorted(set(client_settings).difference(CLIENT_SETTINGS)):
         raise ConfigurationError(f"client_settings are {', '.join(CLIENT_SETTINGS)}; got {unknown[0]!r}")
     models = models and _built(models, client_settings)
-    by_name = loaded(models, prices)
+    automatic = is_automatic(prices)
+    by_name = loaded(models, given_prices(prices))
+    if automatic:
+        by_name = with_known_prices(by_name, hardware)
     check_units(by_name, hardware)
     choice = suiting(by_name.values()) if verifier == "auto" else verifier
     scorer = named_verifier(choice, list(by_name)) if isinstance(choice, str) else check_verifier(choice)
@@ -71,6 +72,7 @@ def design_of(
         sizes,
         successors,
         client_settings,
+        automatic,
     )
 
 
@@ -89,9 +91,7 @@ def _reading(features: object, policy: PolicySpec) -> tuple[RequestEncoder, Poli
     return encode, policy
 
 
-def updated_design(
-    design: Design, models: Sequence[object] | None, space: ConfigurationSpace | None, prices: Prices | None
-) -> Design:
+def updated_design(design: Design, models: Sequence[object] | None, space: ConfigurationSpace | None, prices: Prices) -> Design:
     """A design with other models, configurations or prices; parameters as of `UniScale.update`.
 
     Raises:
@@ -112,12 +112,17 @@ def updated_design(
         if space is None:
             space = _extend(design, generators, new)
         generators = new
-    if prices:
-        generators = loaded(list(generators.values()), prices)
+    automatic = design.known_prices or is_automatic(prices)
+    if own := given_prices(prices):
+        generators = loaded(list(generators.values()), own)
+    if automatic and (prices or models is not None):
+        generators = with_known_prices(generators, design.hardware)
     check_units(generators, design.hardware)
     space = space or design.space
     _check(space, generators)
-    revision = replace(design, models=MappingProxyType(generators), space=space, sizes=sizes, successors=successors)
+    revision = replace(
+        design, models=MappingProxyType(generators), space=space, sizes=sizes, successors=successors, known_prices=automatic
+    )
     if (design.max_cost is not None or design.mean_budget is not None) and in_dollars(revision) != in_dollars(design):
         unit, other = ("dollars", "eFLOPs") if in_dollars(revision) else ("eFLOPs", "dollars")
         raise ConfigurationError(

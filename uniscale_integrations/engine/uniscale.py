@@ -8,8 +8,9 @@ from threading import Lock
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.engine.brain import build
 from uniscale_integrations.engine.knowledge import Knowledge
+from uniscale_integrations.engine.known_prices import Prices
 from uniscale_integrations.engine.serving import ServingEngine
-from uniscale_integrations.engine.setup import ClientSettings, Prices, design_of, updated_design
+from uniscale_integrations.engine.setup import ClientSettings, design_of, updated_design
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.named import PolicySpec
@@ -40,8 +41,10 @@ class UniScale(ServingEngine):
         features: what the policy sees of a question: by default its text alone; or an embedding of it, by a transformer's name or
             folder, a LangChain `Embeddings` or a LlamaIndex `BaseEmbedding`; or an encoder of your own; or a `JointContext`, the paper's
             encoder of question and configuration, with which the policy is "joint".
-        prices: of models of a framework by name, in dollars per million tokens read and sampled. Without, their costs are eFLOPs of the
-            size that a model's name tells ("8b"), or of ten billion parameters.
+        prices: of models of a framework by name, in dollars per million tokens read and sampled, and perhaps read from a cache. "auto",
+            and a model that is not among them: what genai-prices, if it is installed, knows of models at their providers' own addresses.
+            `None` for no prices at all. Without a price, costs are eFLOPs of the size that a model's name tells ("8b"), or of ten billion
+            parameters.
         hardware: the profile that prices compute.
         settings: of the policies "linucb", "thompson" and "joint".
         policy: what chooses and learns: "linucb", "thompson", "greedy", "knn", "random" or "joint", a class that takes `Arms` (see
@@ -82,7 +85,7 @@ class UniScale(ServingEngine):
         sampling: Sampling | None = None,
         features: object = None,
         policy: str | PolicyFactory = "linucb",
-        prices: Prices | None = None,
+        prices: Prices = "auto",
         hardware: HardwareProfile = H100,
         settings: LearnerSettings | None = None,
         max_cost: float | None = None,
@@ -110,7 +113,7 @@ class UniScale(ServingEngine):
         self._updating = Lock()
 
     def update(
-        self, *, models: Sequence[object] | None = None, space: ConfigurationSpace | None = None, prices: Prices | None = None
+        self, *, models: Sequence[object] | None = None, space: ConfigurationSpace | None = None, prices: Prices = None
     ) -> None:
         """Go on with other models, configurations or prices, while requests go on.
 
@@ -120,7 +123,7 @@ class UniScale(ServingEngine):
         Args:
             models: all that there are to be: new ones as at the beginning, perhaps in a `Model`, and those that stay, by their names.
             space: the configurations to choose from; by default those of the models that stay, and what suits the ones that come.
-            prices: of models by name, in USD per 1M input and output tokens; of others they stay.
+            prices: of models by name, as at the beginning; of others they stay. "auto" looks known prices up again.
 
         Raises:
             ConfigurationError: models, configurations or prices that do not fit together; nothing has changed then.

@@ -20,13 +20,14 @@ from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 from uniscale_integrations.adapters.mode_field import ModeField
 from uniscale_integrations.adapters.parts import engine_from, refuse_parts, with_engine_settings
 from uniscale_integrations.adapters.service import answer, stream
-from uniscale_integrations.adapters.tokens import token_ids
+from uniscale_integrations.adapters.tokens import conversation_tokens, text_token_ids, text_tokens
 from uniscale_integrations.concurrency.loop import DEFAULT_LOOP
 from uniscale_integrations.deprecation import former_names
-from uniscale_integrations.engine import UniScale
+from uniscale_integrations.engine import Prices, UniScale
 from uniscale_integrations.langchain.dialect import LangChainDialect, model_fields, with_config
 from uniscale_integrations.langchain.inner import check_tools, common_profile, common_streaming_and_cache, inner_models
-from uniscale_integrations.langchain.offers import OfferedTools, StructuredOutput
+from uniscale_integrations.langchain.messages import conversation_of
+from uniscale_integrations.langchain.offers import OfferedTools, StructuredOutput, Tool
 from uniscale_integrations.langchain.run_ledger import install
 from uniscale_integrations.langchain.structured import structured_chain
 from uniscale_integrations.langchain.usage import sum_of_outputs
@@ -45,8 +46,9 @@ class UniScaleChatModel(BaseChatModel):
         models: chat models of LangChain, generators, or names of local models, where there is no engine; the embedded family by default.
             Two of LangChain that are the same model are told apart by their `name`, or by a number.
         log: address of the engine's log where there is no engine; likewise `verifier` and `space`.
-        prices: of the models by name, in dollars per million tokens read and sampled. Without, costs are eFLOPs of the size that a model's
-            name tells ("8b"), or of ten billion parameters.
+        prices: of the models by name, in dollars per million tokens read and sampled, and perhaps read from a cache; of others, and by
+            default, what genai-prices knows. `None` for none. Without, costs are eFLOPs of the size that a model's name tells ("8b"), or
+            of ten billion parameters.
         mode: what is sought: `Value(right=0.02)`, `AtLeast(0.9)`, `Within(0.002)`, "cost-sensitive", "balanced", "quality-first", or three
             weights; by default what the engine seeks, or would if it is made here: see `UniScale`.
         temperature: of the inner models, where given; likewise `max_tokens`, `top_p`, `timeout`, `max_retries` and `stop`. Otherwise each
@@ -78,7 +80,7 @@ class UniScaleChatModel(BaseChatModel):
     log: str | None = Field(default=None, exclude=True, repr=False)
     verifier: Any = Field(default="auto", exclude=True)
     space: ConfigurationSpace | None = Field(default=None, exclude=True)
-    prices: Mapping[str, tuple[float, float]] | None = None
+    prices: Prices = "auto"
     mode: ModeField = None
     temperature: float | None = None
     top_p: float | None = None
@@ -164,12 +166,18 @@ class UniScaleChatModel(BaseChatModel):
         return "+".join(self._engine.models)
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Ids that stand for tokens, about as many as a text has: which model reads it is not known yet, and no tokenizer is fetched."""
-        return token_ids(text)
+        """The ids of a text's tokens, by the inner models' vocabulary in which it has most; nothing is fetched, see `tokens`."""
+        return text_token_ids(self._engine, text)
 
     def get_num_tokens(self, text: str) -> int:
-        """About how many tokens a text is."""
-        return len(token_ids(text))
+        """How many tokens a text is to the inner model to which it is most."""
+        return text_tokens(self._engine, text)
+
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
+        """How many tokens messages and tools are to the inner model to which they are most, with what the chat format adds to them."""
+        if not messages:
+            return 0
+        return conversation_tokens(self._engine, conversation_of(messages, {"tools": OfferedTools(tools, ())} if tools else {}))
 
     def invoke(
         self,

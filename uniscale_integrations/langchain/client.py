@@ -21,8 +21,10 @@ from langchain_core.messages import (
 from langchain_core.messages.tool import tool_call
 from langchain_core.runnables import Runnable, RunnableBinding
 
+from uniscale_integrations.adapters.endpoint import endpoint_of
 from uniscale_integrations.adapters.sampling_params import FIELDS, SamplingParams
 from uniscale_integrations.concurrency.threads import in_thread, iterate_in_thread
+from uniscale_integrations.cost.price_list import Endpoint
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import GenerationError
 from uniscale_integrations.langchain.messages import chunk_of, text_of
@@ -44,6 +46,9 @@ COMMON = ("tools", "tool_choice", "response_format")
 
 STOP_FIELDS = ("stop", "stop_sequences")
 """The names of the field of texts that end an answer."""
+
+MODEL_FIELDS = ("model_name", "model", "model_id", "deployment_name")
+"""The names of the field that says what a model is called where it is served."""
 
 OUTPUT_VERSION = "output_version"
 """The field of every chat model that says which form the content of its messages has."""
@@ -99,6 +104,17 @@ class LangChainClient:
         # Texts that end a step stand beside those that the model is set up with, and some models take them there or here but not both.
         self._by_step = self.model.model_copy(update={stop_field: None}) if self.stop and stop_field else self.model
         self._bindings: WeakKeyDictionary[Conversation, _Binding] = WeakKeyDictionary()
+
+    @property
+    def context_window(self) -> int | None:
+        """Most tokens that the model reads, as its profile says."""
+        window: int | None = (getattr(self.model, "profile", None) or {}).get("max_input_tokens")
+        return window
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where the model's requests go."""
+        return endpoint_of(self.model, _name(self.model, MODEL_FIELDS))
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -290,8 +306,8 @@ def _whole_chunk(message: AIMessage) -> AIMessageChunk:
     return chunk_of(message).model_copy(update=update)
 
 
-def _name(model: BaseChatModel) -> str:
-    for field in ("name", "model_name", "model", "model_id", "deployment_name"):
+def _name(model: BaseChatModel, fields: Sequence[str] = ("name", *MODEL_FIELDS)) -> str:
+    for field in fields:
         value = getattr(model, field, None)
         if isinstance(value, str) and value:
             return value
@@ -316,4 +332,7 @@ def _usage(message: AIMessage) -> Usage:
     usage = message.usage_metadata
     if usage is None:
         return NOTHING
-    return Usage(prompt_tokens=float(usage["input_tokens"]), completion_tokens=float(usage["output_tokens"]))
+    cached = (usage.get("input_token_details") or {}).get("cache_read") or 0
+    return Usage(
+        prompt_tokens=float(usage["input_tokens"]), completion_tokens=float(usage["output_tokens"]), cached_tokens=float(cached)
+    )

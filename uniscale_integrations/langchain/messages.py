@@ -56,7 +56,7 @@ def conversation_of(
         list(messages),
         options,
         stop,
-        media=any(map(_has_media, messages)),
+        media=sum(map(_media, messages)),
         earlier=_last_search(messages),
         schema=form.json_schema if isinstance(form, StructuredOutput) else None,
         synchronous=synchronous,
@@ -143,10 +143,10 @@ def _last_search(messages: Sequence[BaseMessage]) -> tuple[Configuration, float 
     return next((search for answer in answers if (search := search_on(answer.response_metadata)) is not None), None)
 
 
-def _has_media(message: BaseMessage) -> bool:
+def _media(message: BaseMessage) -> int:
     if isinstance(message, ToolMessage) or isinstance(message.content, str):
-        return False
-    return any(isinstance(block, Mapping) and block.get("type") in MEDIA for block in message.content)
+        return 0
+    return sum(isinstance(block, Mapping) and block.get("type") in MEDIA for block in message.content)
 
 
 def _is_text(block: object) -> bool:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, TextBlock
-from llama_index.core.constants import DEFAULT_TEMPERATURE
+from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW, DEFAULT_TEMPERATURE
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import LLM
 
+from uniscale_integrations.adapters.endpoint import endpoint_of
 from uniscale_integrations.adapters.sampling_params import FIELDS, SamplingParams
 from uniscale_integrations.adapters.stamp import KEY
+from uniscale_integrations.cost.price_list import Endpoint
 from uniscale_integrations.cost.usage import NOTHING
 from uniscale_integrations.errors import GenerationError
 from uniscale_integrations.llama_index.calling import LLMCall, Prompt, hands_over_tools
@@ -97,6 +99,17 @@ class LlamaIndexClient:
         """Texts that end each of its replies."""
         stop = self._additional.get(self._api.stop or "", ())
         return (stop,) if isinstance(stop, str) else tuple(stop or ())
+
+    @property
+    def context_window(self) -> int | None:
+        """Most tokens that the LLM reads; not LlamaIndex's number for those of which it does not know."""
+        window = self.llm.metadata.context_window
+        return None if window == DEFAULT_CONTEXT_WINDOW else window
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where the LLM's requests go."""
+        return endpoint_of(self.llm, str(getattr(self.llm, "model", None) or self.name))
 
     @property
     def capabilities(self) -> frozenset[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from llama_index.core.base.llms.types import ChatResponse, LLMMetadata, MessageRole
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
@@ -10,6 +11,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import LLM
 
 from uniscale_integrations.adapters.stamp import search_on
+from uniscale_integrations.adapters.tokens import text_token_ids
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.llama_index.client import LlamaIndexClient
 from uniscale_integrations.search.conversation import capabilities_of
@@ -25,6 +27,11 @@ class EngineLLM(FunctionCallingLLM):
     @property
     def _engine(self) -> UniScale:
         raise NotImplementedError
+
+    @property
+    def tokenizer(self) -> Callable[[str], list[int]]:
+        """What counts tokens as the inner LLMs do, for `Settings.tokenizer` and the `tokenizer_fn` of memories; nothing is fetched."""
+        return partial(text_token_ids, self._engine)
 
     def _inner(self) -> dict[str, LLM]:
         """The inner LLMs that are of LlamaIndex, by name."""

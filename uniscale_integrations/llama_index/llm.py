@@ -33,7 +33,7 @@ from uniscale_integrations.adapters.parts import PART_DEFAULTS, check_mode, engi
 from uniscale_integrations.adapters.service import answer, stream
 from uniscale_integrations.concurrency.loop import DEFAULT_LOOP
 from uniscale_integrations.deprecation import former_names
-from uniscale_integrations.engine import UniScale
+from uniscale_integrations.engine import Prices, UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.llama_index.calling import Completions, Prompt, completion_of
 from uniscale_integrations.llama_index.dialect import LlamaIndexDialect
@@ -54,8 +54,9 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
         engine: what decides and learns; several LLMs, and chat models of LangChain, may share one.
         models: LLMs of LlamaIndex, generators, or names of local models, where there is no engine; the embedded family by default.
         log: address of the engine's log where there is no engine; likewise `verifier` and `space`.
-        prices: of the models by name, in dollars per million tokens read and sampled. Without, costs are eFLOPs of the size that a model's
-            name tells ("8b"), or of ten billion parameters.
+        prices: of the models by name, in dollars per million tokens read and sampled, and perhaps read from a cache; of others, and by
+            default, what genai-prices knows. `None` for none. Without, costs are eFLOPs of the size that a model's name tells ("8b"), or
+            of ten billion parameters.
         mode: what is sought: `Value(right=0.02)`, `AtLeast(0.9)`, `Within(0.002)`, "cost-sensitive", "balanced", "quality-first", or three
             weights; by default what the engine seeks, or would if it is made here: see `UniScale`.
         temperature: of the inner models, where given; likewise `max_tokens`, `top_p`, `timeout` and `max_retries`. Otherwise each is asked
@@ -83,7 +84,7 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
     log: str | None = Field(default=None, exclude=True, repr=False)
     verifier: Any = Field(default="auto", exclude=True)
     space: ConfigurationSpace | None = Field(default=None, exclude=True)
-    prices: Mapping[str, tuple[float, float]] | None = None
+    prices: Prices = "auto"
     mode: ModeField = None
     temperature: float | None = Field(default=None, ge=0.0)
     top_p: float | None = Field(default=None, gt=0.0, le=1.0)

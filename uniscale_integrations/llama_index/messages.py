@@ -104,7 +104,7 @@ def conversation_of(
         messages if isinstance(messages, Prompt) else list(messages),
         {**settings, **options, **neutral, SETTINGS: defaults},
         stop,
-        media=any(isinstance(block, MEDIA) for message in messages for block in message.blocks),
+        media=sum(isinstance(block, MEDIA) for message in messages for block in message.blocks),
         earlier=_last_search(messages),
         about=about or "",
         synchronous=synchronous,

@@ -25,11 +25,17 @@ COMPLETION_COUNTS = ("completion_tokens", "output_tokens", "candidates_token_cou
 TOTAL_COUNTS = ("total_tokens", "total_token_count")
 """Providers' names for prompt tokens, completion tokens, and both."""
 
+DETAILS = ("prompt_tokens_details", "input_tokens_details")
+CACHED_COUNTS = ("cached_tokens", "cached_content_token_count", "prompt_cache_hit_tokens")
+"""Where providers tell how many of the prompt tokens they found in their cache: among details of the usage, or beside the counts."""
+
 
 def usage_of(response: ChatResponse) -> Usage:
     """Tokens of one response, as LlamaIndex read them, or as they stand in what the provider said."""
-    usage = _counts(response.additional_kwargs)
-    return usage if usage != NOTHING else _counts(_usage_in(response.raw) or fields_of(response.raw))
+    usage, raw = _counts(response.additional_kwargs), _usage_in(response.raw) or fields_of(response.raw)
+    if usage == NOTHING:
+        usage = _counts(raw)
+    return usage if usage == NOTHING else usage._replace(cached_tokens=min(_cached(raw), usage.prompt_tokens))
 
 
 def token_counts(answer: Answer, replies: list[ChatResponse]) -> dict[str, Any]:
@@ -98,6 +104,12 @@ def _counts(fields: Mapping[str, Any]) -> Usage:
         for names in (PROMPT_COUNTS, COMPLETION_COUNTS)
     )
     return Usage(prompt_tokens=prompt, completion_tokens=completion) if prompt or completion else NOTHING
+
+
+def _cached(usage: Mapping[str, Any]) -> float:
+    """Of the prompt tokens, those that came from the provider's cache."""
+    parts = [usage, *(as_mapping(part) for name in DETAILS if (part := usage.get(name)) is not None)]
+    return next((float(part[name]) for part in parts for name in CACHED_COUNTS if is_number(part.get(name))), 0.0)
 
 
 def _usage_in(raw: object) -> Any:

@@ -75,6 +75,7 @@ class Conversation:
         user_query: the question as the user has put it, where the last turn wraps it in more, such as retrieved documents.
         streaming: whether the answer is wanted in pieces, so that models are asked for theirs in the same way.
         synchronous: whether who asks does not await, so that models are asked by their synchronous methods, over the clients of those.
+        media: how many pictures, recordings and files its messages hold, where that was counted.
     """
 
     turns: tuple[Turn, ...]
@@ -88,6 +89,7 @@ class Conversation:
     user_query: str = ""
     streaming: bool = False
     synchronous: bool = False
+    media: int = 0
 
     whole = former_attribute("atomic")
     needs = former_attribute("required_capabilities")

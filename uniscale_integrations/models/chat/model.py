@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from typing import Literal
 
 from uniscale_integrations.cost.price import Price
+from uniscale_integrations.cost.price_list import Endpoint, HasEndpoint
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.deprecation import former_attribute, member
 from uniscale_integrations.errors import ConfigurationError
@@ -30,6 +31,7 @@ from uniscale_integrations.search.conversation import Conversation, Emit, Turn
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.segmenter import Segmenter, Units
 from uniscale_integrations.space import Configuration
+from uniscale_integrations.tokens import VOCABULARIES, count_conversation, count_tokens, vocabulary_of
 
 UNKNOWN_PARAMETERS = 1e10
 """Parameters that a model is taken to have where neither it nor its name tells."""
@@ -46,7 +48,7 @@ class ChatStepModel:
     Args:
         client: what sends requests.
         name: M of its configurations; the client's name by default.
-        price: dollars per million tokens read and sampled; what a request costs is counted in dollars then.
+        price: dollars per million tokens read and sampled, and perhaps read from a cache; what a request costs is counted in dollars then.
         parameters: of the model, for eFLOPs where there is no price; read off the name by default ("8b"), or taken to be ten billion.
         continuation: how to continue an answer; found out at the first need by default.
         segmenter: tells where steps end; by default units of reasoning, see `Units`.
@@ -61,6 +63,7 @@ class ChatStepModel:
     Attributes:
         echoes: whether its replies were found to begin with the partial answer that they continue.
         size_unknown: whether neither a price nor the name tells what a token costs.
+        model_id: what the model is called where it is served, by which its tokens are counted.
     """
 
     shapes = ((1, 1, 1), (2, 1, 1), (4, 1, 1), (8, 1, 1), (1, 4, 2))
@@ -74,7 +77,7 @@ class ChatStepModel:
         client: ChatClient,
         *,
         name: str | None = None,
-        price: tuple[float, float] | None = None,
+        price: Sequence[float] | None = None,
         parameters: float | None = None,
         continuation: Continuation | Literal["probe"] = "probe",
         segmenter: Segmenter = Units(),
@@ -93,11 +96,12 @@ class ChatStepModel:
                 f"got {max_concurrency!r}, {retries!r} and {timeout!r}"
             )
         self.client, self.name = client, name or client.name
-        parameter_count = parameters or _parameters_of(client.name)
-        self.price: Price | None = None
-        self.parameters, self.size_unknown = parameter_count or UNKNOWN_PARAMETERS, parameter_count is None
-        if price is not None:
-            self.set_price(Price.of(price))
+        self.model_id = client.name if self.endpoint is None else self.endpoint.model
+        # Before the first request, which is not to wait for it.
+        VOCABULARIES.prepare(vocabulary_of(self.model_id))
+        self._parameter_count = parameters or _parameters_of(client.name)
+        self.parameters = self._parameter_count or UNKNOWN_PARAMETERS
+        self.set_price(None if price is None else Price.of(price))
         self.segmenter, self.final = segmenter, re.compile(final_step) if final_step else None
         self.echoes = False
         self.timeout, self.retries = timeout, retries
@@ -105,9 +109,21 @@ class ChatStepModel:
         self.max_concurrency = max_concurrency
         self._slots, self._finding = Slots(max_concurrency), Slots(1)
 
-    def set_price(self, price: Price) -> None:
-        """Count in dollars from now on."""
-        self.price, self.size_unknown = price, False
+    def set_price(self, price: Price | None) -> None:
+        """Count in dollars from now on, or no longer where it is `None`."""
+        self.price: Price | None = price
+        self.size_unknown = price is None and self._parameter_count is None
+
+    @property
+    def context_window(self) -> int | None:
+        """Most tokens that it reads, for clients that tell."""
+        window: int | None = getattr(self.client, "context_window", None)
+        return window
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where its requests go, for clients that tell."""
+        return self.client.endpoint if isinstance(self.client, HasEndpoint) else None
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -124,7 +140,8 @@ class ChatStepModel:
     def with_cost(self, usage: Usage) -> Usage:
         """Tokens with what they cost: dollars where a price is known, otherwise two operations per parameter and token."""
         if self.price is not None:
-            return usage._replace(usd=usage.usd or self.price.usd(usage.prompt_tokens, usage.completion_tokens))
+            usd = self.price.usd(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)
+            return usage._replace(usd=usage.usd or usd)
         return usage._replace(compute=2.0 * self.parameters * (usage.prompt_tokens + usage.completion_tokens))
 
     def open(self, question: str, sampling: Sampling) -> ChatSession:
@@ -175,10 +192,10 @@ class ChatStepModel:
             reply = await self._send(request, queue)
         except InterruptedReply as interruption:
             interruption.usage = self.with_cost(
-                _with_token_counts(request, Completion(interruption.text, usage=interruption.usage))
+                self._with_token_counts(request, Completion(interruption.text, usage=interruption.usage))
             )
             raise
-        usage = self.with_cost(_with_token_counts(request, reply))
+        usage = self.with_cost(self._with_token_counts(request, reply))
         return Completion(reply.text, reply.incomplete, usage, reply.log_probability, reply.message, reply.cut)
 
     async def _send(self, request: CompletionRequest, queue: Queue | None = None) -> Completion:
@@ -199,15 +216,14 @@ class ChatStepModel:
         except TimeoutError as error:
             raise TimeoutError(str(error) or f"no answer within {self.timeout} s") from error
 
-
-def _with_token_counts(request: CompletionRequest, reply: Completion) -> Usage:
-    """The tokens of a request: about a quarter of the characters where the provider does not count them, since nothing comes for free."""
-    usage = reply.usage
-    if usage.prompt_tokens:
-        return usage
-    characters = sum(len(turn.text) for turn in request.conversation.turns) + len(request.prefix)
-    completion_tokens = usage.completion_tokens or float(len(reply.text) // 4 + 1)
-    return usage._replace(prompt_tokens=float(characters // 4 + 1), completion_tokens=completion_tokens)
+    def _with_token_counts(self, request: CompletionRequest, reply: Completion) -> Usage:
+        """The tokens of a request; counted here where the provider does not, since nothing comes for free."""
+        usage = reply.usage
+        if usage.prompt_tokens:
+            return usage
+        prompt_tokens = count_conversation(request.conversation, self.model_id) + count_tokens(request.prefix, self.model_id)
+        completion_tokens = usage.completion_tokens or max(1.0, count_tokens(reply.text, self.model_id))
+        return usage._replace(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
 
 
 def _parameters_of(name: str) -> float | None:

@@ -28,6 +28,7 @@ from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
 from uniscale_integrations.search.ports import TEMPERATURE, Sampling
 from uniscale_integrations.search.segmenter import Segmenter, cut
+from uniscale_integrations.tokens import count_conversation, count_tokens
 
 USUAL_ANSWER = 200
 """Tokens of an answer before the first one was seen."""
@@ -41,6 +42,7 @@ class Owner(Protocol):
 
     client: ChatClient
     name: str
+    model_id: str
     segmenter: Segmenter
     final: Pattern[str] | None
     max_concurrency: int | None
@@ -92,7 +94,7 @@ class ChatSession:
         self._emit, self._draws, self._by_steps = emit, draws, by_steps
         self._shared_usage = NOTHING
         self._usual = USUAL_ANSWER
-        self._prompt = sum(len(turn.text) for turn in conversation.turns) // 4 + 1
+        self._prompt = round(count_conversation(conversation, owner.model_id))
         self._open: list[asyncio.Task[Candidate]] = []
         self._broken_paths: set[PathKey] = set()
         self._asking_whole = asyncio.Lock()
@@ -131,7 +133,7 @@ class ChatSession:
         answer = (
             self._usual if expansion.steps > 1 or not self._by_steps else min(self._usual, self._sampling.max_step_tokens // 2)
         )
-        return self._owner.plain_usage(self._prompt + len(expansion.path.text) // 4, answer).scaled(expansion.count)
+        return self._owner.plain_usage(self._prompt + self._tokens(expansion.path.text), answer).scaled(expansion.count)
 
     async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
         """Sample all candidates side by side, each in a request of its own; one that fails costs no other.
@@ -267,9 +269,13 @@ class ChatSession:
         return self._owner.segmenter.delimiter if path.key in self._broken_paths else ""
 
     def _remaining_tokens(self, path: Path) -> int | None:
-        """How many tokens an answer may still have; those of a path are taken to have four characters each."""
+        """How many tokens an answer may still have."""
         most = self._sampling.max_tokens
-        return most if most is None or not path.steps else max(1, most - len(path.text) // 4)
+        return most if most is None or not path.steps else max(1, most - self._tokens(path.text))
+
+    def _tokens(self, text: str) -> int:
+        """How many tokens a text is to the model."""
+        return round(count_tokens(text, self._owner.model_id))
 
     async def _answer(self, path: Path, reply: Completion) -> Candidate:
         """What a reply makes of a path that it ends."""
@@ -301,7 +307,7 @@ class ChatSession:
         final = final or (self._owner.final is not None and self._owner.final.match(step.text.lstrip()) is not None)
         log_probabilities = None if step.log_probability is None or not ended.strip() else (step.log_probability,)
         # A step that is longer than steps may be goes on in the next one; but not an answer that is.
-        over = self._sampling.max_tokens is not None and len(path.text + text) // 4 >= self._sampling.max_tokens
+        over = self._sampling.max_tokens is not None and self._tokens(path.text + text) >= self._sampling.max_tokens
         incomplete = step.incomplete if step.incomplete != "length" or over or not ended.strip() else ""
         if incomplete and not final:
             final = True
