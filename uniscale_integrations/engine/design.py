@@ -29,6 +29,7 @@ class Design:
         sizes: parameters of models by name, where they were given.
         successors: names of models that succeed another one, with its name.
         client_settings: of the clients around models of a framework, also of those that come later.
+        own_space: whether who uses the engine has named the configurations.
     """
 
     models: Mapping[str, Generator]
@@ -42,3 +43,4 @@ class Design:
     sizes: Mapping[str, float] | None = None
     successors: tuple[tuple[str, str], ...] = ()
     client_settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    own_space: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from uniscale_integrations.cost.hardware import HardwareProfile
 from uniscale_integrations.engine.estimates import limited_by
@@ -23,6 +24,9 @@ MEMORY_SECONDS = 60.0
 
 Reasons = Mapping[Configuration, str]
 """Why configurations may not be chosen."""
+
+Duplicates = Mapping[Configuration, Configuration]
+"""Configurations that run the same search as another one, and that one."""
 
 
 class CircuitBreaker:
@@ -75,9 +79,11 @@ class Eligibility:
         hardware: the profile that prices compute.
         verified: whether there is a verifier to choose between candidates.
         max_cost: most that one request may be expected to cost.
+        duplicates: configurations that run the same search as another one, with that.
+        whole_duplicates: the same of requests whose answers cannot be cut into steps.
 
     Attributes:
-        resting: models that have failed.
+        breaker: models that have failed.
     """
 
     def __init__(
@@ -89,6 +95,8 @@ class Eligibility:
         *,
         verified: bool,
         max_cost: float | None = None,
+        duplicates: Duplicates = MappingProxyType({}),
+        whole_duplicates: Duplicates = MappingProxyType({}),
     ) -> None:
         self.breaker = CircuitBreaker()
         self._space, self._models, self._costs, self._hardware = space, models, costs, hardware
@@ -99,6 +107,15 @@ class Eligibility:
                 self._never[configuration] = "it chooses between candidates, which needs a verifier"
             elif max_cost is not None and cost > max_cost:
                 self._never[configuration] = f"it is expected to cost {cost:.3g}, more than max_cost={max_cost:.3g}"
+            elif configuration in duplicates:
+                self._never[configuration] = (
+                    f"the model cannot continue a partial answer: this is {_shape(duplicates[configuration])}"
+                )
+        self._whole_duplicates = {
+            each: f"the answer cannot be cut into steps: this is {_shape(one)}"
+            for each, one in whole_duplicates.items()
+            if each not in self._never and one not in self._never
+        }
 
     def remember(self, other: Eligibility) -> None:
         """Go on with what another one knows of models that fail and of how long configurations take, where the model is the same."""
@@ -119,6 +136,8 @@ class Eligibility:
             if failed or not conversation.is_single_question
             else self._never
         )
+        if conversation.samples_whole_answers:
+            cannot = {**self._whole_duplicates, **cannot}
         for unwise in (self._cooling_down(), self._too_dear(limits), self._too_slow(limits), self._alike(conversation)):
             if unwise and any(each not in unwise and each not in cannot for each in self._space):
                 cannot = {**unwise, **cannot}
@@ -185,6 +204,10 @@ class Eligibility:
             for each, (seconds, at) in list(self._seconds.items())
             if seconds > limit and now - at <= MEMORY_SECONDS
         }
+
+
+def _shape(configuration: Configuration) -> str:
+    return f"({','.join(map(str, configuration.shape))})"
 
 
 def _same(model: Generator, other: Generator | None) -> bool:

@@ -74,9 +74,10 @@ class Replica:
         with self._lock:
             state, position, events = self.fold.state(), self.fold.position, self.fold.events
             returning = fold.returning(self.fold)
+            anew = bool(returning) or fold.reassigns(self.fold)
         # LAPACK holds the interpreter; on threads that wait for each other it takes ten times as long.
         with threadpool_limits(1):
-            if returning and fold.reproducible:
+            if anew and fold.reproducible:
                 # As it is for who starts anew.
                 fold.resume()
                 fold.catch_up()

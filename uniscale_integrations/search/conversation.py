@@ -119,6 +119,12 @@ class Conversation:
         return len(self.turns) == 1 and self.turns[0].role == "user" and not self.required_capabilities and not self.stop
 
     @property
+    def samples_whole_answers(self) -> bool:
+        """Whether its answers are sampled whole: they cannot be cut into steps, or go on with what the caller has begun."""
+        # A beginning of ours after the caller's would be another message.
+        return self.atomic or (bool(self.turns) and self.turns[-1].role == "assistant")
+
+    @property
     def numbers(self) -> NDArray[np.float64]:
         """What the policy sees beside the question, shape (len(NUMBERS),), all 0 for a first question.
 
