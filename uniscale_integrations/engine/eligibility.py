@@ -138,7 +138,12 @@ class Eligibility:
         )
         if conversation.samples_whole_answers:
             cannot = {**self._whole_duplicates, **cannot}
-        for unwise in (self._cooling_down(), self._too_dear(limits), self._too_slow(limits), self._alike(conversation)):
+        for unwise in (
+            self._cooling_down(),
+            self._but_the_cheapest(self._too_dear(limits), cannot),
+            self._too_slow(limits),
+            self._alike(conversation),
+        ):
             if unwise and any(each not in unwise and each not in cannot for each in self._space):
                 cannot = {**unwise, **cannot}
         return cannot
@@ -192,6 +197,14 @@ class Eligibility:
             if limit is not None and cost > limit:
                 dear[configuration] = f"it is expected to cost {cost:.3g}, more than the request's {limit:.3g}"
         return dear
+
+    def _but_the_cheapest(self, dear: dict[Configuration, str], cannot: Reasons) -> dict[Configuration, str]:
+        """What is too dear; where that is all that is left, without the cheapest, which the budget may cover after all."""
+        costs = {each: cost for each, cost in zip(self._space, self._costs, strict=True) if each not in cannot}
+        if not dear or not costs or any(each not in dear for each in costs):
+            return dear
+        least = min(costs.values())
+        return {each: reason for each, reason in dear.items() if costs.get(each, least + 1.0) > least}
 
     def _too_slow(self, limits: Budget) -> dict[Configuration, str]:
         """Which have taken longer of late than a request may; what was never tried may be in time."""

@@ -21,6 +21,7 @@ from uniscale_integrations.models.chat.client import (
     CutsReplies,
     InterruptedReply,
 )
+from uniscale_integrations.models.chat.completion_length import CompletionLengths
 from uniscale_integrations.models.chat.connections import over_live_connections
 from uniscale_integrations.models.chat.probe import probe_continuation
 from uniscale_integrations.models.chat.retry import retrying
@@ -60,6 +61,7 @@ class ChatStepModel:
         ConfigurationError: a limit that allows nothing.
 
     Attributes:
+        completion_lengths: how long its completions have been of late, which says what a budget must have left for another one.
         echoes: whether its replies were found to begin with the partial answer that they continue.
         size_unknown: whether neither a price nor the name tells what a token costs.
     """
@@ -100,7 +102,7 @@ class ChatStepModel:
         if price is not None:
             self.set_price(Price.of(price))
         self.segmenter, self.final = segmenter, re.compile(final_step) if final_step else None
-        self.echoes = False
+        self.echoes, self.completion_lengths = False, CompletionLengths()
         self.timeout, self.retries = timeout, retries
         self._way = _known_way(client) if continuation == "probe" else Continuation(continuation)
         self._probed = False
