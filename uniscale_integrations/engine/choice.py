@@ -7,10 +7,12 @@ from collections.abc import Collection
 import numpy as np
 
 from uniscale_integrations.engine.brain import Brain
+from uniscale_integrations.engine.continuation import TOOL_LOOP, Continuation
 from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.journal import Decision
 from uniscale_integrations.engine.replica import Replica
 from uniscale_integrations.engine.request import EngineRequest
+from uniscale_integrations.engine.session_cost import extra_cost, with_extra_cost
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import new_id
 from uniscale_integrations.space import Configuration, ConfigurationSpace
@@ -34,12 +36,16 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
         raise ConfigurationError("the question is empty; give it at least one word")
     context = brain.design.encode.context(conversation.query, conversation.numbers, brain.space)
     reasons = brain.eligibility.reasons(conversation, request.limits, failed)
+    reasons = {**_of_other_models(brain.space, request.continues, reasons), **reasons}
     eligible = np.ones(len(brain.space), dtype=np.bool_)
     if reasons:
         eligible[:] = [configuration not in reasons for configuration in brain.space]
     if not eligible.any():
         raise ConfigurationError(f"no configuration can serve this request: {next(iter(reasons.values()))}")
     belief = replica.assess(brain.policy, context, request.weights, eligible)
+    if request.continues is not None:
+        extra = extra_cost(request.continues, brain.space, brain.models, brain.design.hardware)
+        belief = with_extra_cost(belief, extra, brain.estimates.scale, request.weights)
     assessment = belief if brain.pacing is None else brain.pacing.adjust(belief)
     if beyond := np.flatnonzero(eligible & ~assessment.eligible).tolist():
         reasons = {
@@ -62,6 +68,15 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
         reasons,
         choice.propensity,
     )
+
+
+def _of_other_models(space: ConfigurationSpace, continues: Continuation | None, reasons: Reasons) -> dict[Configuration, str]:
+    """In a tool loop, the configurations of models that have not begun it, as long as the one that has can go on."""
+    if continues is None or continues.kind != "tools":
+        return {}
+    if not any(each.model == continues.model and each not in reasons for each in space):
+        return {}
+    return {each: TOOL_LOOP for each in space if each.model != continues.model}
 
 
 def excluded_by_model(space: ConfigurationSpace, models: Collection[str] | None) -> dict[Configuration, str]:

@@ -11,18 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from uniscale_integrations.engine.continuation import Continuation, Replies, continuation_of
 from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.ports import WriteResult
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Policy
+from uniscale_integrations.search.conversation import Conversation
 
 
 class Replica:
     """Folds the log: its own worker's events as they are written, those of others at intervals.
 
     Any thread may call anything. The log is read without holding up those who only want to know what is learned so far.
+
+    Attributes:
+        replies: which model gave which reply, of this worker and of others.
 
     Args:
         fold: from the log to the policy.
@@ -37,6 +42,7 @@ class Replica:
         self._lock, self._syncing = Lock(), RLock()
         self._stale, self._synced = True, 0.0
         self._rng = np.random.default_rng(seed)
+        self.replies = Replies()
 
     def assess(self, policy: Policy, context: Context, objective: Weights, eligible: Mask) -> Assessment:
         """What a policy expects of every configuration, as far as the log has been folded."""
@@ -99,11 +105,17 @@ class Replica:
             while entries := self.fold.log.since(self.fold.position):
                 with self._lock:
                     new += self.fold.apply_new(entries)
+                for entry in entries:
+                    self.replies.learn(entry.event)
             if self.fold.worth_keeping:
                 self._keep()
             if self._recalibration is not None:
                 self._recalibration.refresh(self.fold.feedback)
             return new
+
+    def continuation_of(self, conversation: Conversation) -> Continuation | None:
+        """What a conversation continues, as far as this worker knows."""
+        return continuation_of(conversation, self.replies)
 
     def sync_if_due(self) -> None:
         """Learn what others have logged, if it is time to."""

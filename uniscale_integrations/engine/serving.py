@@ -183,7 +183,9 @@ class ServingEngine(LearningEngine):
         self._requests = Requests(brain, self._knowledge, EventFactory(brain, self._knowledge.recalibration, **self._storage))
 
     def _request(self, question: str | Conversation, mode: Mode | None, budget: Budget | None, **further: Any) -> EngineRequest:
-        return EngineRequest(_conversation(question), question, self._weights_of(mode), budget or Budget(), **further)
+        conversation = _conversation(question)
+        continues = self._knowledge.replica.continuation_of(conversation)
+        return EngineRequest(conversation, question, self._weights_of(mode), budget or Budget(), continues=continues, **further)
 
 
 def _conversation(question: str | Conversation) -> Conversation:

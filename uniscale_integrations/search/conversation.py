@@ -47,12 +47,14 @@ class Turn:
         text: what.
         calls: the tools that it calls.
         call_id: of a tool's result: the call that it answers.
+        model: that gave it, where an engine has written that on the message.
     """
 
     role: Role
     text: str
     calls: tuple[ToolCall, ...] = ()
     call_id: str = ""
+    model: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", utf8_safe(self.text))
