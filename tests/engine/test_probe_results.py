@@ -19,7 +19,7 @@ from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.langchain.client import LangChainClient
 from uniscale_integrations.llama_index.client import LlamaIndexClient
-from uniscale_integrations.models.chat.client import Completion, CompletionRequest, Continuation
+from uniscale_integrations.models.chat.client import ChatClient, Completion, CompletionRequest, Continuation
 from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.models.chat.probe import NEXT, PREFIX
 from uniscale_integrations.search.conversation import Conversation, Turn
@@ -175,14 +175,14 @@ def claude(name: str) -> LangChainClient:
 
 
 def test_what_hosted_models_can_do_is_known_at_construction() -> None:
-    whole = [
+    whole: list[ChatClient] = [
         langchain(),
         langchain(use_responses_api=True),
         claude("claude-opus-4-6"),
         LlamaIndexClient(OpenAI(model="gpt-4.1-mini", api_key="test")),
         LlamaIndexClient(OpenAILike(model="anthropic/claude-sonnet-4.6", api_base="http://gateway/v1", api_key="test")),
     ]
-    unknown = [
+    unknown: list[ChatClient] = [
         langchain("http://server/v1"),
         langchain(http_async_client=httpx.AsyncClient()),
         claude("claude-haiku-4-5"),
