@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
+from collections.abc import Collection, Sequence
 from operator import mul
 from random import Random
 from typing import Any
@@ -15,10 +16,40 @@ from hypothesis import strategies as st
 from langchain_core.embeddings import Embeddings
 from llama_index.core.base.embeddings.base import BaseEmbedding
 
+from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.answers import extract_answer
-from uniscale_integrations.search.paths import Candidate, Path, PathKey
+from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
+from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.run import arun
+from uniscale_integrations.space import Configuration
 from uniscale_integrations.verifiers import Agreement, check_scores
+
+
+class Script:
+    """A generator that gives each tree its text, whole."""
+
+    name, together, shared_usage, notes = "m", True, NOTHING, ()
+
+    def __init__(self, texts: list[str]) -> None:
+        self._texts = texts
+
+    def open(self, question: str, sampling: Sampling) -> Script:
+        return self
+
+    def estimate(self, expansion: Expansion) -> Usage:
+        return NOTHING
+
+    async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
+        return [[Candidate(tuple(self._texts[each.path.key.tree].splitlines(keepends=True)), True)] for each in expansions]
+
+    def retain(self, paths: Collection[Path]) -> None:
+        """Nothing is kept."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 ROOT = Path(PathKey(0, ()))
 Item = tuple[Path, Candidate]
@@ -37,10 +68,43 @@ def test_final_steps_agree_when_their_answers_do_however_they_were_reached() -> 
     short, long = Candidate(("Answer: 12",), True), Candidate(("6 + 6\n", "so it is 12.0"), True)
     assert scores((ROOT, short), (ROOT, long), (ROOT, Candidate(("Answer: 13",), True)), (ROOT, Candidate(("12",), False))) == [
         (0.5,),
-        (0.25, 0.5),
+        (0.5, 0.5),
         (0.25,),
         (0.25,),
     ]
+
+
+BOILERPLATE = ("Let us think step by step.\n", "We add the numbers.\n", "So we find:\n")
+
+
+@pytest.mark.parametrize(
+    ("answers", "share"), [("1122", 0.5), ("1112", 0.75), ("1111", 1.0), ("1234", 0.25), ("12", 0.5), ("1???", 0.25)]
+)
+def test_the_value_of_a_whole_answer_is_the_share_that_agrees_whatever_else_the_texts_have_in_common(
+    answers: str, share: float
+) -> None:
+    items = [
+        (Path(PathKey(tree, ())), Candidate((CONTRADICTORY[1],) if answer == "?" else (*BOILERPLATE, f"Answer: {answer}"), True))
+        for tree, answer in enumerate(answers)
+    ]
+    found = scores(*items)
+    assert found[0] == (share,) * 4
+    assert [each is None for each in found] == [answer == "?" for answer in answers]
+
+
+def test_what_ends_an_answer_that_was_searched_step_by_step_keeps_the_scores_of_its_steps() -> None:
+    deep = Path(PathKey(0, (0,)), ("Let us see.\n",), (1.0,))
+    items = [(deep, Candidate(("First, add.\n", f"Answer: {answer}"), True)) for answer in (1, 1, 2)]
+    assert scores(*items) == [(1.0, 2 / 3), (1.0, 2 / 3), (1.0, 1 / 3)]
+
+
+@given(st.lists(st.sampled_from("123"), min_size=2, max_size=8), st.integers(0, 3))
+def test_the_score_of_a_vote_is_the_share_of_candidates_that_give_its_answer(answers: list[str], shared: int) -> None:
+    texts = ["".join((*BOILERPLATE[:shared], f"Answer: {answer}")) for answer in answers]
+    found = asyncio.run(arun(Request("How many?", Configuration("m", len(answers))), Script(texts), Agreement()))
+    share = max(Counter(answers).values()) / len(answers)
+    assert found.score == pytest.approx(share)
+    assert answers.count(str(found.answer)) == max(Counter(answers).values())
 
 
 def test_a_candidate_that_only_ends_the_text_supports_its_answer() -> None:

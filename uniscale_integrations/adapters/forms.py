@@ -9,26 +9,16 @@ from typing import Any
 from uniscale_integrations.answers import checks
 from uniscale_integrations.concurrency.processes import in_process
 from uniscale_integrations.concurrency.threads import LONG
+from uniscale_integrations.search.canonical import canonical
 from uniscale_integrations.search.conversation import ToolCall, Validator
+
+__all__ = ["calls_in", "canonical", "choice_in", "fits_schema", "validator"]
 
 SECONDS = 1.0
 """Time limit for checking one answer against a schema."""
 
 UNBOUNDED = ('"pattern"', '"patternProperties"', '"uniqueItems"', '"$ref"', '"$dynamicRef"')
 """Keywords of schemas by which the time of a check is not bounded by the length of the text."""
-
-
-def canonical(text: str, calls: Sequence[ToolCall]) -> str:
-    """An answer as text, tool calls included; equal for answers that say the same.
-
-    Example:
-        >>> canonical("", [ToolCall("add", {"b": 2, "a": 1}, "x")])
-        '{"content": "", "tool_calls": [{"args": {"a": 1, "b": 2}, "name": "add"}]}'
-    """
-    if not calls:
-        return text
-    tool_calls = [{"name": call.name, "args": call.arguments} for call in calls]
-    return json.dumps({"content": text, "tool_calls": tool_calls}, sort_keys=True, ensure_ascii=False, default=str)
 
 
 def calls_in(text: str) -> tuple[str, list[ToolCall]]:

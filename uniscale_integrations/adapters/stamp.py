@@ -44,6 +44,12 @@ def decision_on(metadata: object) -> str | None:
     return decision if isinstance(decision, str) else None
 
 
+def model_on(metadata: object) -> str:
+    """The model that gave a message; empty where no engine has written there."""
+    search = search_on(metadata)
+    return "" if search is None else search[0].model
+
+
 def search_on(metadata: object) -> tuple[Configuration, float | None] | None:
     """The configuration that gave a message, and its score if it had one; `None` where no engine has written there."""
     stamp = metadata.get(KEY) if isinstance(metadata, Mapping) else None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from uniscale_integrations.duplicate_arms import DuplicateArms
 from uniscale_integrations.engine.brain_record import describe
 from uniscale_integrations.engine.design import Design
 from uniscale_integrations.engine.eligibility import Eligibility
 from uniscale_integrations.engine.estimates import Estimates
+from uniscale_integrations.engine.model_registry import duplicate_arms
 from uniscale_integrations.engine.price_history import PriceHistory
 from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.ports import EventStore
@@ -21,6 +24,8 @@ from uniscale_integrations.policy.policy import Policy
 from uniscale_integrations.policy.request_pacing import Pacing
 from uniscale_integrations.search.ports import Generator, Verifier
 from uniscale_integrations.space import ConfigurationSpace
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +38,7 @@ class Brain:
         eligibility: which of them can serve a request.
         fold: from the log to the policy, which is its `policy`.
         pacing: of a mean budget.
+        duplicates: which of the configurations run the same search as another one.
         key: under which the log keeps `record`.
     """
 
@@ -41,6 +47,7 @@ class Brain:
     eligibility: Eligibility
     fold: Fold
     pacing: Pacing | None
+    duplicates: DuplicateArms
     key: str
 
     @property
@@ -76,7 +83,7 @@ class Brain:
 
     def record(self) -> dict[str, Any]:
         """All that another process needs to fold the log as this one does, JSON-ready."""
-        return describe(self.design, self.estimates)
+        return describe(self.design, self.estimates, self.duplicates)
 
 
 def build(design: Design, log: EventStore, previous: Brain | None = None) -> Brain:
@@ -98,20 +105,36 @@ def build(design: Design, log: EventStore, previous: Brain | None = None) -> Bra
         successors=design.successors,
         rates=estimates.rates,
     )
+    duplicates = duplicate_arms(design.models, design.verifier)
     eligibility = Eligibility(
         design.space,
         design.models,
         design.hardware,
         verified=design.verifier is not None,
         max_cost=design.max_cost,
+        duplicates=duplicates.duplicates(design.space),
+        whole_duplicates=duplicate_arms(design.models, design.verifier, whole=True).duplicates(design.space),
     )
+    if design.own_space and (previous is None or duplicates != previous.duplicates):
+        _report(duplicates, design.space)
     pacing = None
     if previous is not None:
         eligibility.remember(previous.eligibility)
         pacing = previous.pacing and previous.pacing.at(estimates.scale)
     if pacing is None and design.mean_budget is not None:
         pacing = Pacing(design.mean_budget, estimates.scale)
-    record = describe(design, estimates)
+    record = describe(design, estimates, duplicates)
     key = f"brain:{blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=12).hexdigest()}"
-    fold = Fold(log, design.policy(arms), arms, design.encode.name, PriceHistory(log, key, record))
-    return Brain(design, estimates, eligibility, fold, pacing, key)
+    fold = Fold(log, design.policy(arms), arms, design.encode.name, PriceHistory(log, key, record), duplicates)
+    return Brain(design, estimates, eligibility, fold, pacing, duplicates, key)
+
+
+def _report(duplicates: DuplicateArms, space: ConfigurationSpace) -> None:
+    """Say which configurations that somebody has named will not be chosen, and what is chosen in their place."""
+    for configuration, one in duplicates.duplicates(space).items():
+        _log.warning(
+            "%s is not chosen: %s cannot continue a partial answer, so that it runs the same search as %s",
+            configuration,
+            configuration.model,
+            one,
+        )

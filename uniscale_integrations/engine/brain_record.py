@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from uniscale_integrations.cost.normalise import CostScale
+from uniscale_integrations.duplicate_arms import DuplicateArms
 from uniscale_integrations.engine.design import Design
 from uniscale_integrations.engine.estimates import Estimates
 from uniscale_integrations.engine.price_history import PriceHistory
@@ -20,7 +21,7 @@ from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.space import Configuration
 
 
-def describe(design: Design, estimates: Estimates) -> dict[str, Any]:
+def describe(design: Design, estimates: Estimates, duplicates: DuplicateArms) -> dict[str, Any]:
     """A design as the log keeps it; see `Brain.record`."""
     schema = design.encode.schema
     return {
@@ -35,7 +36,13 @@ def describe(design: Design, estimates: Estimates) -> dict[str, Any]:
         "dollars": estimates.in_dollars,
         "rates": estimates.rates.record(),
         "verifier": None if design.verifier is None else design.verifier.name,
+        **duplicates.record(),
     }
+
+
+def duplicates_of(record: Mapping[str, Any]) -> DuplicateArms:
+    """Which configurations run the same search, as a brain knew when it was described."""
+    return DuplicateArms.of(record)
 
 
 def restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms, Policy, Costs]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from uniscale_integrations.engine.brain import Brain
+from uniscale_integrations.engine.continuation import TOOL_LOOP, Continuation
 from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.journal import Decision
 from uniscale_integrations.engine.replica import Replica
@@ -40,6 +41,7 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
     if input_tokens is not None:
         context = replace(context, input_tokens=input_tokens)
     reasons = brain.eligibility.reasons(conversation, request.limits, failed)
+    reasons = {**_of_other_models(brain.space, request.continues, reasons), **reasons}
     eligible = np.ones(len(brain.space), dtype=np.bool_)
     if reasons:
         eligible[:] = [configuration not in reasons for configuration in brain.space]
@@ -86,6 +88,15 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
         input_tokens,
         target,
     )
+
+
+def _of_other_models(space: ConfigurationSpace, continues: Continuation | None, reasons: Reasons) -> dict[Configuration, str]:
+    """In a tool loop, the configurations of models that have not begun it, as long as the one that has can go on."""
+    if continues is None or continues.kind != "tools":
+        return {}
+    if not any(each.model == continues.model and each not in reasons for each in space):
+        return {}
+    return {each: TOOL_LOOP for each in space if each.model != continues.model}
 
 
 def excluded_by_model(space: ConfigurationSpace, models: Collection[str] | None) -> dict[Configuration, str]:

@@ -30,6 +30,7 @@ class Design:
         successors: names of models that succeed another one, with its name.
         client_settings: of the clients around models of a framework, also of those that come later.
         known_prices: whether prices that are known are taken of models that none was given for.
+        own_space: whether who uses the engine has named the configurations.
     """
 
     models: Mapping[str, Generator]
@@ -44,3 +45,4 @@ class Design:
     successors: tuple[tuple[str, str], ...] = ()
     client_settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     known_prices: bool = False
+    own_space: bool = False

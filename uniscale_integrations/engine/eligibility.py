@@ -6,8 +6,7 @@ import time
 from collections.abc import Collection, Mapping
 from itertools import compress
 from math import inf
-
-import numpy as np
+from types import MappingProxyType
 
 from uniscale_integrations.cost.hardware import HardwareProfile
 from uniscale_integrations.engine.estimates import limited_by
@@ -33,6 +32,9 @@ MAX_BYTES = 4
 
 Reasons = Mapping[Configuration, str]
 """Why configurations may not be chosen."""
+
+Duplicates = Mapping[Configuration, Configuration]
+"""Configurations that run the same search as another one, and that one."""
 
 
 class CircuitBreaker:
@@ -84,9 +86,11 @@ class Eligibility:
         hardware: the profile that prices compute.
         verified: whether there is a verifier to choose between candidates.
         max_cost: most that one request may be expected to cost.
+        duplicates: configurations that run the same search as another one, with that.
+        whole_duplicates: the same of requests whose answers cannot be cut into steps.
 
     Attributes:
-        resting: models that have failed.
+        breaker: models that have failed.
     """
 
     def __init__(
@@ -97,6 +101,8 @@ class Eligibility:
         *,
         verified: bool,
         max_cost: float | None = None,
+        duplicates: Duplicates = MappingProxyType({}),
+        whole_duplicates: Duplicates = MappingProxyType({}),
     ) -> None:
         self.breaker = CircuitBreaker()
         self._space, self._models, self._hardware, self.max_cost = space, models, hardware, max_cost
@@ -110,6 +116,15 @@ class Eligibility:
         for configuration in space:
             if not verified and configuration.cp > 1:
                 self._never[configuration] = "it chooses between candidates, which needs a verifier"
+            elif configuration in duplicates:
+                self._never[configuration] = (
+                    f"the model cannot continue a partial answer: this is {_shape(duplicates[configuration])}"
+                )
+        self._whole_duplicates = {
+            each: f"the answer cannot be cut into steps: this is {_shape(one)}"
+            for each, one in whole_duplicates.items()
+            if each not in self._never and one not in self._never
+        }
 
     def remember(self, other: Eligibility) -> None:
         """Go on with what another one knows of models that fail and of how long configurations take, where the model is the same."""
@@ -130,6 +145,8 @@ class Eligibility:
             if failed or not conversation.is_single_question
             else self._never
         )
+        if conversation.samples_whole_answers:
+            cannot = {**self._whole_duplicates, **cannot}
         for unwise in (
             self._cooling_down(),
             self._too_slow(limits),
@@ -208,9 +225,13 @@ class Eligibility:
             if limit is not None and cost > limit:
                 dear[configuration] = f"it is expected to cost {cost:.3g}, more than the request's {limit:.3g}"
         beyond = {each: cost for each, cost in zip(self._space, costs.tolist(), strict=True) if cost > (self.max_cost or inf)}
-        # A request's own limit gives way where nothing would be left of it, the engine's does not.
-        soft = dear if len(dear.keys() - beyond.keys()) + len(beyond) < np.count_nonzero(eligible) else {}
-        return soft | {
+        # A request's own limit leaves the cheapest, which the budget may cover after all; the engine's does not.
+        left = {
+            each: cost for each, cost in compress(zip(self._space, costs.tolist(), strict=True), eligible) if each not in beyond
+        }
+        if left and all(each in dear for each in left):
+            dear = {each: reason for each, reason in dear.items() if left.get(each, inf) > min(left.values())}
+        return dear | {
             each: f"it is expected to cost {cost:.3g}, more than max_cost={self.max_cost:.3g}" for each, cost in beyond.items()
         }
 
@@ -225,6 +246,10 @@ class Eligibility:
             for each, (seconds, at) in list(self._seconds.items())
             if seconds > limit and now - at <= MEMORY_SECONDS
         }
+
+
+def _shape(configuration: Configuration) -> str:
+    return f"({','.join(map(str, configuration.shape))})"
 
 
 def _same(model: Generator, other: Generator | None) -> bool:

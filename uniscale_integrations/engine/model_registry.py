@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 from uniscale_integrations.cost.price import HasPrice, Price
+from uniscale_integrations.duplicate_arms import DuplicateArms
 from uniscale_integrations.engine.extensions import adapter_of, provider_of
 from uniscale_integrations.engine.known_prices import PriceNumbers
+from uniscale_integrations.engine.probe_results import learners
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.search.ports import Generator
+from uniscale_integrations.search.ports import Generator, Verifier
 from uniscale_integrations.space import DEFAULT_SHAPES, ConfigurationSpace
 
 
@@ -233,13 +235,31 @@ class HasDefaultShapes(Protocol):
         ...
 
 
-def default_space(models: Mapping[str, Generator]) -> ConfigurationSpace:
-    """Every model with the searches that suit it."""
+def default_space(models: Mapping[str, Generator], verifier: Verifier | None = None) -> ConfigurationSpace:
+    """Every model with the searches that suit it, each search once.
+
+    Args:
+        models: by name.
+        verifier: what scores the answers.
+    """
     spaces = [
         ConfigurationSpace.default([name], model.shapes if isinstance(model, HasDefaultShapes) else DEFAULT_SHAPES)
         for name, model in models.items()
     ]
-    return ConfigurationSpace(configuration for space in spaces for configuration in space)
+    arms = duplicate_arms(models, verifier)
+    return ConfigurationSpace(arms.canonical(configuration) for space in spaces for configuration in space)
+
+
+def duplicate_arms(models: Mapping[str, Generator], verifier: Verifier | None, *, whole: bool = False) -> DuplicateArms:
+    """Which configurations run the same search, as far as it is known of the models what they can do.
+
+    Args:
+        models: by name.
+        verifier: what scores the answers.
+        whole: of requests whose answers cannot be cut into steps, whatever chat models can do.
+    """
+    names = frozenset(name for name, model in learners(models).items() if whole or model.continues is False)
+    return DuplicateArms(names, compares=verifier is not None and not verifier.path_local)
 
 
 def suiting(models: Iterable[Generator]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from uniscale_integrations.engine.continuation import Continuation, Replies, continuation_of
 from uniscale_integrations.engine.pacers import Pacers
 from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.errors import LogError
@@ -18,12 +19,16 @@ from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.ports import WriteResult
 from uniscale_integrations.policy.objective import Objective
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Policy
+from uniscale_integrations.search.conversation import Conversation
 
 
 class Replica:
     """Folds the log: its own worker's events as they are written, those of others at intervals.
 
     Any thread may call anything. The log is read without holding up those who only want to know what is learned so far.
+
+    Attributes:
+        replies: which model gave which reply, of this worker and of others.
 
     Args:
         fold: from the log to the policy.
@@ -38,7 +43,7 @@ class Replica:
         self._lock, self._syncing = Lock(), RLock()
         self._stale, self._synced = True, 0.0
         self._rng = np.random.default_rng(seed)
-        self.pacers = Pacers()
+        self.pacers, self.replies = Pacers(), Replies()
         fold.judged = self.pacers.judged
 
     def assess(self, policy: Policy, context: Context, objective: Objective, eligible: Mask) -> Assessment:
@@ -77,9 +82,10 @@ class Replica:
         with self._lock:
             state, position, events = self.fold.state(), self.fold.position, self.fold.events
             returning = fold.returning(self.fold)
+            anew = bool(returning) or fold.reassigns(self.fold)
         # LAPACK holds the interpreter; on threads that wait for each other it takes ten times as long.
         with threadpool_limits(1):
-            if returning and fold.reproducible:
+            if anew and fold.reproducible:
                 # As it is for who starts anew.
                 fold.resume()
                 fold.catch_up()
@@ -101,11 +107,17 @@ class Replica:
             while entries := self.fold.log.since(self.fold.position):
                 with self._lock:
                     new += self.fold.apply_new(entries)
+                for entry in entries:
+                    self.replies.learn(entry.event)
             if self.fold.worth_keeping:
                 self._keep()
             if self._recalibration is not None:
                 self._recalibration.refresh(self.fold.feedback)
             return new
+
+    def continuation_of(self, conversation: Conversation) -> Continuation | None:
+        """What a conversation continues, as far as this worker knows."""
+        return continuation_of(conversation, self.replies)
 
     def sync_if_due(self) -> None:
         """Learn what others have logged, if it is time to."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from uniscale_integrations.engine.continuation import Continuation
 from uniscale_integrations.log.events import new_id
 from uniscale_integrations.policy.objective import Objective
 from uniscale_integrations.policy.targets import Target
@@ -27,6 +28,7 @@ class EngineRequest:
         observers: are told what happens.
         emit: takes the pieces of an answer while it is made.
         has_output: whether any of the answer has been shown already, beside those pieces.
+        continues: the tool loop or the session that it goes on with.
         id: of the request; it may take several decisions.
     """
 
@@ -38,4 +40,5 @@ class EngineRequest:
     observers: tuple[Observer, ...] = ()
     emit: Emit | None = None
     has_output: Callable[[], bool] = lambda: False
+    continues: Continuation | None = None
     id: str = field(default_factory=new_id)

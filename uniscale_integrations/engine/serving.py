@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Lock
 from typing import Any, TypeVar
 
 from uniscale_integrations.deprecation import former_keywords
-from uniscale_integrations.engine.brain import Brain
+from uniscale_integrations.engine.brain import Brain, build
 from uniscale_integrations.engine.choice import excluded_by_model
 from uniscale_integrations.engine.journal import Decision, EventFactory
 from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.learning import LearningEngine
+from uniscale_integrations.engine.probe_results import ProbeResults, learners
 from uniscale_integrations.engine.request import EngineRequest
 from uniscale_integrations.engine.requests import Requests
+from uniscale_integrations.errors import LogError
 from uniscale_integrations.policy.objective import Objective
 from uniscale_integrations.policy.targets import Mode, Target
 from uniscale_integrations.search.answer import Answer
@@ -26,6 +30,8 @@ from uniscale_integrations.telemetry import Observer
 
 Result = TypeVar("Result")
 
+_log = logging.getLogger(__name__)
+
 
 class ServingEngine(LearningEngine):
     """How an engine serves requests; see `UniScale`, which is one.
@@ -35,6 +41,7 @@ class ServingEngine(LearningEngine):
         mode: what requests are after that bring none.
         sampling: how to draw for requests that do not say.
         observers: are told what happens while requests are served.
+        probes: shares what was found of the models with other workers.
         store_queries: whether the log keeps the text of questions.
         store_paths: whether it keeps every path of a search.
     """
@@ -45,12 +52,14 @@ class ServingEngine(LearningEngine):
         mode: Objective | Target,
         sampling: Sampling,
         observers: Sequence[Observer],
+        probes: ProbeResults,
         *,
         store_queries: bool,
         store_paths: bool,
     ) -> None:
         super().__init__(knowledge, mode)
         self.sampling, self._observers = sampling, tuple(observers)
+        self._probes, self._updating = probes, Lock()
         self._storage = {"store_queries": store_queries, "store_paths": store_paths}
         self._serve_with(knowledge.brain)
 
@@ -75,6 +84,8 @@ class ServingEngine(LearningEngine):
             LogError: the choice could not be logged.
         """
         self._knowledge.replica.sync_if_due()
+        if self._news:
+            self._adopt_probes()
         requests = self._requests
         decision = requests.decide(self._request(query, mode, budget), excluded_by_model(requests.brain.space, models))
         self._knowledge.append(requests.event_factory.decision(decision, query))
@@ -129,18 +140,53 @@ class ServingEngine(LearningEngine):
             RequestRefused: a provider refused the request itself.
             ContextLengthError: the question is too long for the last one that was left.
         """
+        await self._adopt_probes_if_due()
         requests = self._requests
         observers = self._observers if observe is None else (*self._observers, observe)
         further = {"sampling": sampling or self.sampling, "observers": observers, "emit": emit, "has_output": has_output}
         request = self._request(question, mode, budget, **further)
-        return await requests.answer(request, excluded_by_model(requests.brain.space, models))
+        try:
+            return await requests.answer(request, excluded_by_model(requests.brain.space, models))
+        finally:
+            await self._adopt_probes_if_due()
+
+    @property
+    def _news(self) -> bool:
+        """Whether anything was found of the models that other workers or the brain do not know."""
+        return self._probes.due(self._learners.values()) or self._outdated
+
+    @property
+    def _outdated(self) -> bool:
+        """Whether the brain takes a model to continue partial answers of which it is known that it does not, or the other way round."""
+        whole = self.brain.duplicates.models
+        return any((model.continues is False) != (name in whole) for name, model in self._learners.items())
+
+    async def _adopt_probes_if_due(self) -> None:
+        if not self._news:
+            return
+        try:
+            await asyncio.to_thread(self._adopt_probes)
+        except LogError as error:
+            _log.warning("what was found of the models is not taken into account yet: %s", error)
+
+    def _adopt_probes(self) -> None:
+        """Share what was found of the models, and choose from now on by what is known of them: of equal searches one is left."""
+        with self._updating:
+            self._probes.exchange(self._learners.values())
+            if self._outdated:
+                brain = build(self.brain.design, self.log, self.brain)
+                self._knowledge.swap(brain)
+                self._serve_with(brain)
 
     def _serve_with(self, brain: Brain) -> None:
         """Serve requests with a brain from now on; those that are under way keep theirs."""
+        self._learners = learners(brain.models)
         self._requests = Requests(brain, self._knowledge, EventFactory(brain, self._knowledge.recalibration, **self._storage))
 
     def _request(self, question: str | Conversation, mode: Mode | None, budget: Budget | None, **further: Any) -> EngineRequest:
-        return EngineRequest(_conversation(question), question, self._objective_of(mode), budget or Budget(), **further)
+        conversation = _conversation(question)
+        continues = self._knowledge.replica.continuation_of(conversation)
+        return EngineRequest(conversation, question, self._objective_of(mode), budget or Budget(), continues=continues, **further)
 
 
 def _conversation(question: str | Conversation) -> Conversation:

@@ -54,7 +54,7 @@ def design_of(
     check_units(by_name, hardware)
     choice = suiting(by_name.values()) if verifier == "auto" else verifier
     scorer = named_verifier(choice, list(by_name)) if isinstance(choice, str) else check_verifier(choice)
-    space = space or default_space(by_name)
+    own_space, space = space is not None, space or default_space(by_name, scorer)
     _check(space, by_name)
     if max_cost is not None and not max_cost > 0:
         raise ConfigurationError(f"max_cost must be a number above 0, got {max_cost!r}")
@@ -73,6 +73,7 @@ def design_of(
         successors,
         client_settings,
         automatic,
+        own_space,
     )
 
 
@@ -97,6 +98,7 @@ def updated_design(design: Design, models: Sequence[object] | None, space: Confi
     Raises:
         ConfigurationError: as of `design_of`.
     """
+    own_space = design.own_space or space is not None
     generators, sizes, successors = dict(design.models), dict(design.sizes or {}), design.successors
     if models is not None:
         entries = _built([_staying(each, generators) for each in models], design.client_settings)
@@ -121,7 +123,13 @@ def updated_design(design: Design, models: Sequence[object] | None, space: Confi
     space = space or design.space
     _check(space, generators)
     revision = replace(
-        design, models=MappingProxyType(generators), space=space, sizes=sizes, successors=successors, known_prices=automatic
+        design,
+        models=MappingProxyType(generators),
+        space=space,
+        sizes=sizes,
+        successors=successors,
+        known_prices=automatic,
+        own_space=own_space,
     )
     if (design.max_cost is not None or design.mean_budget is not None) and in_dollars(revision) != in_dollars(design):
         unit, other = ("dollars", "eFLOPs") if in_dollars(revision) else ("eFLOPs", "dollars")
@@ -155,7 +163,7 @@ def _extend(design: Design, old: Mapping[str, Generator], new: Mapping[str, Gene
     """The configurations of models that stay, and those that suit the ones that come."""
     remaining = [each for each in design.space if each.model in new]
     new_models = {name: model for name, model in new.items() if name not in old}
-    return ConfigurationSpace([*remaining, *(default_space(new_models) if new_models else ())])
+    return ConfigurationSpace([*remaining, *(default_space(new_models, design.verifier) if new_models else ())])
 
 
 def _model_settings(models: Sequence[object]) -> tuple[dict[str, float], tuple[tuple[str, str], ...]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from threading import Lock
 
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.engine.brain import build
 from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.known_prices import Prices
+from uniscale_integrations.engine.probe_results import ProbeResults, learners
 from uniscale_integrations.engine.serving import ServingEngine
 from uniscale_integrations.engine.setup import ClientSettings, design_of, updated_design
 from uniscale_integrations.log.ports import EventStore
@@ -102,15 +102,16 @@ class UniScale(ServingEngine):
         spec = PolicySpec(policy, settings)
         design = design_of(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget, clients)
         knowledge = Knowledge(log)
+        probes = ProbeResults(knowledge.log, sync_interval)
         try:
+            probes.exchange(learners(design.models).values())
             brain = build(design, knowledge.log)
             knowledge.begin(brain, sync_interval, recalibrate=recalibrate, seed=sampling.seed)
         except BaseException:
             knowledge.close()
             raise
         asked = asked or default_objective(priced=brain.in_dollars)
-        super().__init__(knowledge, asked, sampling, observers, store_queries=store_queries, store_paths=store_paths)
-        self._updating = Lock()
+        super().__init__(knowledge, asked, sampling, observers, probes, store_queries=store_queries, store_paths=store_paths)
 
     def update(
         self, *, models: Sequence[object] | None = None, space: ConfigurationSpace | None = None, prices: Prices = None

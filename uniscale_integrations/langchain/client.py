@@ -38,6 +38,7 @@ from uniscale_integrations.models.chat.client import (
     incompleteness,
     mean_log_probability,
 )
+from uniscale_integrations.models.chat.known_models import cannot_continue
 from uniscale_integrations.models.chat.model import profile_capabilities
 from uniscale_integrations.search.conversation import Conversation, Turn
 
@@ -128,10 +129,25 @@ class LangChainClient:
     @property
     def continuations(self) -> Sequence[Continuation]:
         """Servers that take parameters of their own are told to continue; others are shown the partial answer as the last message."""
-        if _uses_responses(self.model, self.model, {}):
-            # It takes neither parameters that it does not know nor texts that end a reply.
+        # OpenAI's Responses API takes neither parameters that it does not know nor texts that end a reply.
+        if _uses_responses(self.model, self.model, {}) or cannot_continue(self.name, self._provider):
             return ()
         return (Continuation.FLAG, Continuation.PREFILL) if hasattr(self.model, "extra_body") else (Continuation.PREFILL,)
+
+    @property
+    def address(self) -> str:
+        """Where requests go, as far as the model tells; empty where it does not."""
+        client = getattr(self.model, "root_client", None) or self.model
+        for field in ("base_url", "openai_api_base", "anthropic_api_url", "endpoint_url"):
+            if value := getattr(client, field, None):
+                return str(value)
+        return ""
+
+    @property
+    def _provider(self) -> str:
+        """The address, unless an HTTP client of the caller's own may lead elsewhere."""
+        own = any(getattr(self.model, field, None) is not None for field in ("http_client", "http_async_client"))
+        return "" if own else self.address
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Get one reply.

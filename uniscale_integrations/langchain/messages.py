@@ -11,7 +11,7 @@ from langchain_core.messages.tool import tool_call_chunk
 
 from uniscale_integrations.adapters.forms import calls_in, canonical
 from uniscale_integrations.adapters.options import conversation_from
-from uniscale_integrations.adapters.stamp import KEY, search_on, stamp
+from uniscale_integrations.adapters.stamp import KEY, model_on, search_on, stamp
 from uniscale_integrations.adapters.stopping import until
 from uniscale_integrations.langchain.offers import FORM_OPTION, StructuredOutput
 from uniscale_integrations.langchain.usage import provider_counts
@@ -134,7 +134,8 @@ def _calls(message: BaseMessage) -> tuple[ToolCall, ...]:
 
 def _turn(message: BaseMessage) -> Turn:
     call_id = message.tool_call_id if isinstance(message, ToolMessage) else ""
-    return Turn(ROLES.get(message.type, "user"), str(message.text), _calls(message), call_id)
+    model = model_on(message.response_metadata) if isinstance(message, AIMessage) else ""
+    return Turn(ROLES.get(message.type, "user"), str(message.text), _calls(message), call_id, model)
 
 
 def _last_search(messages: Sequence[BaseMessage]) -> tuple[Configuration, float | None] | None:

@@ -32,6 +32,7 @@ from uniscale_integrations.models.chat.client import (
     incompleteness,
     mean_log_probability,
 )
+from uniscale_integrations.models.chat.known_models import cannot_continue
 from uniscale_integrations.search.conversation import Conversation, Turn
 
 ROLES = {"system": MessageRole.SYSTEM, "assistant": MessageRole.ASSISTANT, "tool": MessageRole.TOOL}
@@ -122,11 +123,25 @@ class LlamaIndexClient:
     @property
     def continuations(self) -> Sequence[Continuation]:
         """Text completion where the LLM is no chat model; otherwise its server's flag, and the partial answer as the last message."""
-        if self._api.stop is None:
+        if self._api.stop is None or cannot_continue(self.name, self._provider):
             return ()
         if not self.llm.metadata.is_chat_model:
             return (Continuation.RAW,)
         return (Continuation.FLAG, Continuation.PREFILL) if self._api.flag else (Continuation.PREFILL,)
+
+    @property
+    def address(self) -> str:
+        """Where requests go, as far as the LLM tells; empty where it does not."""
+        for field in ("azure_endpoint", "api_base", "base_url"):
+            if field in type(self.llm).model_fields and (value := getattr(self.llm, field)):
+                return str(value)
+        return ""
+
+    @property
+    def _provider(self) -> str:
+        """The address, unless an HTTP client of the caller's own may lead elsewhere."""
+        own = any(getattr(self.llm, field, None) is not None for field in ("_http_client", "_async_http_client"))
+        return "" if own else self.address
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Get one reply.

@@ -21,7 +21,7 @@ from llama_index.core.base.llms.types import (
 
 from uniscale_integrations.adapters.forms import calls_in, canonical
 from uniscale_integrations.adapters.options import conversation_from
-from uniscale_integrations.adapters.stamp import KEY, brief, search_on, stamp
+from uniscale_integrations.adapters.stamp import KEY, brief, model_on, search_on, stamp
 from uniscale_integrations.adapters.stopping import until
 from uniscale_integrations.llama_index.calling import Prompt
 from uniscale_integrations.llama_index.offers import Offer
@@ -151,7 +151,8 @@ def thinking_of(answer: Answer) -> str:
 def _turn(message: ChatMessage) -> Turn:
     role = ROLES.get(message.role, "user")
     calls = calls_of(message) if role == "assistant" else ()
-    return Turn(role, message.content or "", calls, str(message.additional_kwargs.get("tool_call_id", "")))
+    model = model_on(message.additional_kwargs) if role == "assistant" else ""
+    return Turn(role, message.content or "", calls, str(message.additional_kwargs.get("tool_call_id", "")), model)
 
 
 def _last_search(messages: Sequence[ChatMessage]) -> tuple[Configuration, float | None] | None:

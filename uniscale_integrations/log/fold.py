@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from uniscale_integrations.duplicate_arms import NO_DUPLICATES, DuplicateArms
 from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, Outcome
 from uniscale_integrations.log.ports import BEGINNING, Entry, EventStore, Position, WriteResult
 from uniscale_integrations.policy.arms import Arms
@@ -77,6 +78,7 @@ class Fold:
         arms: the policy's.
         encoder: the name of what makes the features.
         costs: from outcomes to `C~`.
+        duplicates: configurations that run the same search teach the one that stands for them.
 
     Attributes:
         policy: as given.
@@ -86,11 +88,20 @@ class Fold:
         configurations: what decisions were of, also where the policy does not have it.
     """
 
-    def __init__(self, log: EventStore, policy: Policy, arms: Arms, encoder: str, costs: Costs) -> None:
+    def __init__(
+        self,
+        log: EventStore,
+        policy: Policy,
+        arms: Arms,
+        encoder: str,
+        costs: Costs,
+        duplicates: DuplicateArms = NO_DUPLICATES,
+    ) -> None:
         self.log, self.policy, self.position, self.events, self.feedback = log, policy, BEGINNING, 0, 0
         self.configurations: set[Configuration] = set()
         self._arms_of, self._encoder, self._costs = arms, encoder, costs
         self._arms = {configuration: arm for arm, configuration in enumerate(arms.configurations)}
+        self._duplicates, self._standing = duplicates, duplicates.standing(arms.configurations)
         self._schemas: dict[str, FeatureSchema | None] = {encoder: arms.schema}
         # Told of every judgement that is learned: the decision, and how right its answer is.
         self.judged: Callable[[str, float], None] = lambda decision, correct: None
@@ -111,7 +122,9 @@ class Fold:
     @property
     def name(self) -> str:
         """The kind, and what it was folded for: two engines of one log that choose from other configurations keep a state each."""
-        identity = [[key(each) for each in self._arms_of.configurations], self._arms_of.schema.names]
+        identity: list[object] = [[key(each) for each in self._arms_of.configurations], self._arms_of.schema.names]
+        if self._duplicates.models:
+            identity.append(self._duplicates.record())
         return f"{self.kind}-{blake2b(json.dumps(identity).encode(), digest_size=12).hexdigest()}"
 
     def snapshot(self) -> tuple[str, Position, bytes]:
@@ -153,6 +166,11 @@ class Fold:
     def returning(self, before: Fold) -> set[Configuration]:
         """Configurations of this fold that an earlier one lacks, although decisions were of them."""
         return (before.configurations & self._arms.keys()) - before._arms.keys()
+
+    def reassigns(self, before: Fold) -> bool:
+        """Whether decisions that an earlier fold has learned from teach another configuration here."""
+        common = [each for each in before.configurations if self._stands_for(each) is not None]
+        return any(self._stands_for(each) != before._stands_for(each) for each in common)
 
     @property
     def reproducible(self) -> bool:
@@ -248,7 +266,8 @@ class Fold:
             self.judged(feedback.decision_id, after)
 
     def _context_of(self, decision: DecisionEvent) -> DecisionContext | None:
-        arm = self._arms.get(decision.configuration)
+        one = self._stands_for(decision.configuration)
+        arm = None if one is None else self._arms[one]
         schema = None if arm is None else self._schema(decision.encoder)
         if arm is None or schema is None or len(decision.features) != len(schema):
             return None
@@ -257,6 +276,10 @@ class Fold:
         counted = decision.extra.get("input_tokens")
         context = Context(features) if counted is None else Context(features, input_tokens=float(counted))
         return DecisionContext(arm, context, str(decision.extra.get("brain", "")), counted is not None)
+
+    def _stands_for(self, configuration: Configuration) -> Configuration | None:
+        """The configuration here that runs the search of this one; `None` where none does."""
+        return self._standing.get(self._duplicates.canonical(configuration))
 
     def _schema(self, encoder: str) -> FeatureSchema | None:
         """The names of an encoder's features; `None` where the log does not know them."""

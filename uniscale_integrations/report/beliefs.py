@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from uniscale_integrations.cost.normalise import CostScale
-from uniscale_integrations.engine.brain_record import restore
+from uniscale_integrations.engine.brain_record import duplicates_of, restore
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import DecisionEvent, Outcome
 from uniscale_integrations.log.fold import Costs, Fold
@@ -62,7 +62,7 @@ def beliefs_of(
         )
     except ConfigurationError as error:
         return {"why": f"The policy that decided cannot be made here: {error}"}, []
-    fold = Fold(log, policy, arms, last.encoder, cost_positions)
+    fold = Fold(log, policy, arms, last.encoder, cost_positions, duplicates_of(record or {}))
     changes: list[str] = []
     before, average, count = 0, np.zeros(len(arms.schema)), 0
     for entry in log.everything():

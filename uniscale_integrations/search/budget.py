@@ -61,17 +61,30 @@ class Meter:
         limit = self.budget.seconds
         return None if limit is None else max(0.0, limit - self.seconds)
 
+    def overrun(self, usage: Usage) -> str:
+        """By how much a usage breaks the limits that it should have kept to, for whoever asked; empty where it does not, or in time alone.
+
+        Args:
+            usage: of the whole request.
+        """
+        spent = self._amounts(usage)
+        broken = [
+            f"{spent[name]:.4g} {name} of {limit:.4g}" for name, limit in self._limits.items() if spent.get(name, 0.0) > limit
+        ]
+        return f"the budget was exceeded: {', '.join(broken)} were spent" if broken else ""
+
+    def _amounts(self, usage: Usage) -> dict[str, float]:
+        return {
+            "eflops": self.profile.eflops(usage),
+            "usd": usage.usd,
+            "tokens": usage.prompt_tokens + usage.completion_tokens,
+        }
+
     def excess(self, plan: Usage = NOTHING) -> str:
         """Which limit the usage so far plus `plan` would break, with both numbers; empty while within all."""
         if not self._limits:
             return ""
-        total = self.usage.plus(plan)
-        amounts = {
-            "eflops": self.profile.eflops(total),
-            "usd": total.usd,
-            "tokens": total.prompt_tokens + total.completion_tokens,
-            "seconds": self.seconds,
-        }
+        amounts = self._amounts(self.usage.plus(plan)) | {"seconds": self.seconds}
         for name, limit in self._limits.items():
             if name == "seconds" and amounts[name] > limit:
                 return f"deadline of {limit:.4g} s, {amounts[name]:.4g} s have passed"

@@ -47,12 +47,14 @@ class Turn:
         text: what.
         calls: the tools that it calls.
         call_id: of a tool's result: the call that it answers.
+        model: that gave it, where an engine has written that on the message.
     """
 
     role: Role
     text: str
     calls: tuple[ToolCall, ...] = ()
     call_id: str = ""
+    model: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", utf8_safe(self.text))
@@ -119,6 +121,12 @@ class Conversation:
     def is_single_question(self) -> bool:
         """Whether it is one question and nothing else, which any generator can take as such."""
         return len(self.turns) == 1 and self.turns[0].role == "user" and not self.required_capabilities and not self.stop
+
+    @property
+    def samples_whole_answers(self) -> bool:
+        """Whether its answers are sampled whole: they cannot be cut into steps, or go on with what the caller has begun."""
+        # A beginning of ours after the caller's would be another message.
+        return self.atomic or (bool(self.turns) and self.turns[-1].role == "assistant")
 
     @property
     def numbers(self) -> NDArray[np.float64]:

@@ -204,10 +204,14 @@ class Driver:
         plan = self._usage().plus(self._estimate(expansion for call in running for expansion in call.expansions))
         affordable: list[Expansion] = []
         declines: list[tuple[PathKey, str]] = []
+        begins = not (running or self.search.paths)
         for expansion in expansions:
             total = plan.plus(self.generator.estimate(expansion))
             reason = self.meter.excess(total)
-            if reason:
+            if reason and begins and not affordable and (fewer := self._fewer(expansion, plan, reason)) is not None:
+                affordable.append(fewer)
+                plan = plan.plus(self.generator.estimate(fewer))
+            elif reason:
                 declines.append((expansion.path.key, reason))
             else:
                 affordable.append(expansion)
@@ -218,6 +222,17 @@ class Driver:
         for key, reason in declines:
             self.search.decline(key, reason)
         return affordable
+
+    def _fewer(self, expansion: Expansion, plan: Usage, reason: str) -> Expansion | None:
+        """The first expansion of a request with as many candidates as the budget covers; `None` where it does not cover one."""
+        first = getattr(self.generator, "estimate_first", self.generator.estimate)
+        for count in range(expansion.count, 0, -1):
+            fewer = replace(expansion, count=count)
+            if not self.meter.excess(plan.plus((first if count == 1 else self.generator.estimate)(fewer))):
+                if count < expansion.count:
+                    self.search.notes.append(f"{count} of {expansion.count} candidates were sampled: {reason}")
+                return fewer
+        return None
 
     def _out_of_budget(self, excess: str) -> None:
         if not self.search.paths:

@@ -73,7 +73,7 @@ class GeneratorSession(Protocol):
         ...
 
     def estimate(self, expansion: Expansion) -> Usage:
-        """What the expansion will use at the least; a search asks before it spends."""
+        """What the expansion is expected to use; a search asks before it spends."""
         ...
 
     async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
@@ -99,6 +99,15 @@ class SupportsEarlyReturn(Protocol):
 
     def finish_now(self) -> None:
         """Have `expand` return at once with what there is; candidates that are not there yet have failed."""
+        ...
+
+
+@runtime_checkable
+class SupportsFirstEstimate(Protocol):
+    """A session that asks less of a budget for the first sample of a request than for others beside it."""
+
+    def estimate_first(self, expansion: Expansion) -> Usage:
+        """What a budget must cover for the first sample to begin; without this method that is `estimate`."""
         ...
 
 

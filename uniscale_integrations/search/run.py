@@ -128,7 +128,7 @@ class SearchRun:
             paths=result.paths,
             answers=self.search.answers,
             stop_reason=result.stop_reason,
-            warnings=self._notes(result.notes),
+            warnings=(*self._notes(result.notes), *filter(None, [self.meter.overrun(ledger.usage)])),
             payload=result.winner.payload,
             decision_id=self.request.decision_id,
             wait_seconds=member(self._generation, "wait_seconds", "waited", 0.0),

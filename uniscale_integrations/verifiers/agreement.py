@@ -24,7 +24,10 @@ class Agreement:
     """The share of the candidates, of those scored together at the same depth, that say the same (self-consistency, Wang et al. 2023).
 
     Two steps say the same when they stand in the same place and differ at most in case, spacing and closing punctuation. Two
-    final steps say the same when the answers of their paths do, however they were reached. A candidate that is alone at its depth
+    final steps say the same when the answers of their paths do, however they were reached. Of an answer that was sampled whole only the
+    answer counts: each of its steps has the share of candidates that give the same one, so that `V` is that share (of four, 2:2 is 0.5
+    and 3:1 is 0.75), whatever else their texts have in common. Candidates that give no answer that can be read agree with none, so that
+    one beside three of them has 0.25. A candidate that is alone at its depth
     has nothing to agree with: its steps get the mean of its path's scores, which leaves `V` where it was, or no opinion where the
     path has no scores yet.
 
@@ -123,9 +126,14 @@ def _shares(
     if size == 1:
         return (fmean(path.scores),) * len(candidate.steps) if path.scores else None
     scores = tuple(counts[path.depth, each] / size for each in statements[: len(candidate.steps)])
-    if candidate.final and statements[-1][0] == "end":
-        return None if close is None else (*scores[:-1], min(1.0, close / size))
-    return scores
+    if not candidate.final:
+        return scores
+    share = counts[path.depth, statements[-1]] / size
+    if statements[-1][0] == "end":
+        if close is None:
+            return None
+        share = min(1.0, close / size)
+    return (share,) * len(scores) if path.depth == 0 else (*scores[:-1], share)
 
 
 async def _answer(question: str, path: Path, candidate: Candidate) -> str | None:

@@ -138,7 +138,10 @@ class ChatClient(Protocol):
 
     @property
     def continuations(self) -> Sequence[Continuation]:
-        """The ways of continuing an answer that are worth trying with it, the surest first; `WHOLE` need not be named."""
+        """The ways of continuing an answer that are worth trying with it, the surest first; `WHOLE` need not be named.
+
+        None where it is known that its model does not, so that no request is spent on finding out.
+        """
         ...
 
     async def complete(self, request: CompletionRequest) -> Completion:

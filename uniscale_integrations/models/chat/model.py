@@ -22,6 +22,7 @@ from uniscale_integrations.models.chat.client import (
     CutsReplies,
     InterruptedReply,
 )
+from uniscale_integrations.models.chat.completion_length import CompletionLengths
 from uniscale_integrations.models.chat.connections import over_live_connections
 from uniscale_integrations.models.chat.probe import probe_continuation
 from uniscale_integrations.models.chat.retry import retrying
@@ -42,15 +43,16 @@ _SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?([bm])(?![a-z])", re.IGNORECASE
 class ChatStepModel:
     """Any chat model behind a `ChatClient`.
 
-    Where a configuration chooses between steps (CP > 1), a partial answer has to be continued. How the model does that is found out
-    once. One that does not is asked for whole answers, which are cut into steps afterwards; so are tool calls and JSON.
+    Where a configuration chooses between steps (CP > 1), a partial answer has to be continued. How the model does that is known of some
+    hosted models, and found out once of others. One that does not is asked for whole answers, which are cut into steps afterwards; so are
+    tool calls and JSON.
 
     Args:
         client: what sends requests.
         name: M of its configurations; the client's name by default.
         price: dollars per million tokens read and sampled, and perhaps read from a cache; what a request costs is counted in dollars then.
         parameters: of the model, for eFLOPs where there is no price; read off the name by default ("8b"), or taken to be ten billion.
-        continuation: how to continue an answer; found out at the first need by default.
+        continuation: how to continue an answer; known of the model, or found out at the first need, by default.
         segmenter: tells where steps end; by default units of reasoning, see `Units`.
         final_step: a step that matches this ends the answer; `None` leaves that to the model.
         max_concurrency: requests at once; no limit by default. Waiting for others is not counted as the model's slowness.
@@ -61,6 +63,7 @@ class ChatStepModel:
         ConfigurationError: a limit that allows nothing.
 
     Attributes:
+        completion_lengths: how long its completions have been of late, which says what a budget must have left for another one.
         echoes: whether its replies were found to begin with the partial answer that they continue.
         size_unknown: whether neither a price nor the name tells what a token costs.
         model_id: what the model is called where it is served, by which its tokens are counted.
@@ -103,9 +106,10 @@ class ChatStepModel:
         self.parameters = self._parameter_count or UNKNOWN_PARAMETERS
         self.set_price(None if price is None else Price.of(price))
         self.segmenter, self.final = segmenter, re.compile(final_step) if final_step else None
-        self.echoes = False
+        self.echoes, self.completion_lengths = False, CompletionLengths()
         self.timeout, self.retries = timeout, retries
-        self._way = None if continuation == "probe" else Continuation(continuation)
+        self._way = _known_way(client) if continuation == "probe" else Continuation(continuation)
+        self._probed = False
         self.max_concurrency = max_concurrency
         self._slots, self._finding = Slots(max_concurrency), Slots(1)
 
@@ -131,6 +135,26 @@ class ChatStepModel:
         capabilities: frozenset[str] = member(self.client, "capabilities", "abilities", frozenset())
         return capabilities
 
+    @property
+    def continues(self) -> bool | None:
+        """Whether the model continues a partial answer; `None` as long as that is not known."""
+        return None if self._way is None else self._way is not Continuation.WHOLE
+
+    @property
+    def continuation_identity(self) -> str:
+        """Tells models apart, of which one may continue and another not, in every process alike: the name, and where requests go."""
+        return f"{self.client.name}@{getattr(self.client, 'address', '')}"
+
+    def probe_result(self) -> dict[str, object] | None:
+        """What a probe has found, JSON-ready, so that no other process probes again; `None` where none has."""
+        return {"way": str(self._way), "echoes": self.echoes} if self._probed and self._way is not None else None
+
+    def recall_probe(self, result: Mapping[str, object]) -> None:
+        """Take over what another process has found, where it is not known here; what cannot be read is probed again."""
+        ways = {str(way): way for way in Continuation}
+        if self._way is None and (way := ways.get(str(result.get("way")))) is not None:
+            self._way, self.echoes = way, bool(result.get("echoes"))
+
     def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
         """What one sample of `answer_tokens` after a prompt of `prompt_tokens` takes."""
         return self.with_cost(Usage(prompt_tokens=prompt_tokens, completion_tokens=answer_tokens))
@@ -154,9 +178,7 @@ class ChatStepModel:
         self, conversation: Conversation, sampling: Sampling, configuration: Configuration, emit: Emit | None = None
     ) -> ChatSession:
         """Begin a conversation. One plain sample is drawn as the model is set up to; candidates that compete, as `sampling` says."""
-        # An answer that the caller has begun is continued by the model; a beginning of ours after it would be another message.
-        begun = bool(conversation.turns) and conversation.turns[-1].role == "assistant"
-        by_steps = configuration.cp > 1 and not conversation.atomic and not begun
+        by_steps = configuration.cp > 1 and not conversation.samples_whole_answers
         return ChatSession(self, conversation, sampling, emit, draws=not configuration.plain, by_steps=by_steps)
 
     async def continuation(self, session: ChatSession) -> Continuation:
@@ -173,12 +195,12 @@ class ChatStepModel:
             session.notes.extend(probe.notes)
             self.echoes = probe.echoes
             if probe.sure:
-                self._way = probe.way
+                self._way, self._probed = probe.way, True
             return probe.way
 
     def falls_back(self) -> None:
         """From now on only whole answers are asked for: the model began anew instead of going on."""
-        self._way = Continuation.WHOLE
+        self._way, self._probed = Continuation.WHOLE, False
 
     async def ask(self, request: CompletionRequest, queue: Queue | None = None) -> Completion:
         """One reply, its usage with what it cost; waits for a free slot, and tries again where that may help.
@@ -224,6 +246,11 @@ class ChatStepModel:
         prompt_tokens = count_conversation(request.conversation, self.model_id) + count_tokens(request.prefix, self.model_id)
         completion_tokens = usage.completion_tokens or max(1.0, count_tokens(reply.text, self.model_id))
         return usage._replace(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
+
+
+def _known_way(client: ChatClient) -> Continuation | None:
+    """How a client's model continues, where no probe is needed to know: not at all, if no way is worth trying."""
+    return None if any(way is not Continuation.WHOLE for way in client.continuations) else Continuation.WHOLE
 
 
 def _parameters_of(name: str) -> float | None:

@@ -51,7 +51,7 @@ class ServerClient:
         http: httpx.AsyncClient | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        self.name = model
+        self.name, self.address = model, url
         self._url, self._render, self._extra = url.rstrip("/"), render, dict(extra or {})
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
         self._http = http

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import replace
 from hashlib import blake2b
+from math import ceil
 from re import Pattern
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from uniscale_integrations.models.chat.client import (
     CutsReplies,
     InterruptedReply,
 )
+from uniscale_integrations.models.chat.completion_length import CompletionLengths
 from uniscale_integrations.models.chat.slots import Queue
 from uniscale_integrations.models.chat.stepping import Step, cut_step, stopped_step
 from uniscale_integrations.models.chat.steps import continuation_text
@@ -30,9 +32,6 @@ from uniscale_integrations.search.ports import TEMPERATURE, Sampling
 from uniscale_integrations.search.segmenter import Segmenter, cut
 from uniscale_integrations.tokens import count_conversation, count_tokens
 
-USUAL_ANSWER = 200
-"""Tokens of an answer before the first one was seen."""
-
 MAX_STOPS = 4
 """Texts that end a reply, of which some providers take no more; what lies behind the others is cut off here."""
 
@@ -40,6 +39,7 @@ MAX_STOPS = 4
 class Owner(Protocol):
     """The model whose conversation a session is; see `ChatStepModel`."""
 
+    completion_lengths: CompletionLengths
     client: ChatClient
     name: str
     model_id: str
@@ -93,7 +93,7 @@ class ChatSession:
         self._greedy: dict[CompletionRequest, asyncio.Future[Completion]] = {}
         self._emit, self._draws, self._by_steps = emit, draws, by_steps
         self._shared_usage = NOTHING
-        self._usual = USUAL_ANSWER
+        self._lengths = CompletionLengths()
         self._prompt = round(count_conversation(conversation, owner.model_id))
         self._open: list[asyncio.Task[Candidate]] = []
         self._broken_paths: set[PathKey] = set()
@@ -129,11 +129,29 @@ class ChatSession:
         self._shared_usage = self._shared_usage.plus(usage)
 
     def estimate(self, expansion: Expansion) -> Usage:
-        """An answer of the usual length for each candidate, or a short step where steps are sampled."""
-        answer = (
-            self._usual if expansion.steps > 1 or not self._by_steps else min(self._usual, self._sampling.max_step_tokens // 2)
-        )
-        return self._owner.plain_usage(self._prompt + self._tokens(expansion.path.text), answer).scaled(expansion.count)
+        """For each candidate an answer, or a step, of the length of late with a margin; of this conversation's where any was sampled."""
+        step, limit = self._extent(expansion)
+        lengths = self._lengths if self._lengths.knows(step=step) else self._owner.completion_lengths
+        return self._usage_of(expansion, lengths.reserved(step=step, max_tokens=limit))
+
+    def estimate_first(self, expansion: Expansion) -> Usage:
+        """As of `SupportsFirstEstimate`: without a margin, and where the model was not asked of late what is needed at the least."""
+        step, limit = self._extent(expansion)
+        return self._usage_of(expansion, self._owner.completion_lengths.required(step=step, max_tokens=limit))
+
+    def _extent(self, expansion: Expansion) -> tuple[bool, int | None]:
+        """Whether one step is sampled, and the most tokens that it, or the answer, may have."""
+        if self._by_steps and expansion.steps == 1 and not expansion.rest:
+            return True, self._sampling.max_step_tokens
+        return False, self._sampling.max_tokens
+
+    def _usage_of(self, expansion: Expansion, tokens: float) -> Usage:
+        return self._owner.plain_usage(self._prompt + self._tokens(expansion.path.text), ceil(tokens)).scaled(expansion.count)
+
+    def _observe(self, usage: Usage, *, step: bool) -> None:
+        """Note how long a completion was."""
+        for lengths in (self._lengths, self._owner.completion_lengths):
+            lengths.observe(usage.completion_tokens, step=step)
 
     async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
         """Sample all candidates side by side, each in a request of its own; one that fails costs no other.
@@ -281,7 +299,7 @@ class ChatSession:
         """What a reply makes of a path that it ends."""
         usage, owner, most_steps = reply.usage, self._owner, max(1, self._sampling.max_steps - path.depth)
         if not path.steps:
-            self._usual = round(usage.completion_tokens) or self._usual
+            self._observe(usage, step=False)
             if not reply.text.strip():
                 # Models also end without a word, after having thought for all of their tokens for one.
                 empty = reply.incomplete or "empty"
@@ -301,6 +319,7 @@ class ChatSession:
         """What a step makes of the path before it."""
         if step.anew:
             return self._began_anew(step.usage)
+        self._observe(step.usage, step=True)
         text = self._pending(path) + step.text if step.text else ""
         ended = self._before_stop(path.text, text)
         final = len(ended) < len(text) or step.ended or not step.text.strip()
