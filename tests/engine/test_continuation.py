@@ -14,7 +14,7 @@ from uniscale_integrations.cost.hardware import H100
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.engine.continuation import TOOL_LOOP, Continuation, Replies, continuation_of, reply_key
-from uniscale_integrations.engine.session_cost import extra_cost
+from uniscale_integrations.engine.session_cost import CACHED_SHARE, saved_by_staying
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.models.chat.client import Completion, CompletionRequest
 from uniscale_integrations.models.chat.client import Continuation as Way
@@ -22,6 +22,7 @@ from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.search.canonical import canonical
 from uniscale_integrations.search.conversation import Conversation, ToolCall, Turn
 from uniscale_integrations.space import ConfigurationSpace
+from uniscale_integrations.tokens import count_conversation
 
 ASKED = Turn("user", "Add 1 and 2.")
 CALL = ToolCall("add", {"a": 1, "b": 2}, "call_7")
@@ -44,12 +45,15 @@ class Hosted:
             raise RuntimeError("out of order")
         turns = request.conversation.turns
         calls = "tools" in request.conversation.required_capabilities and turns[-1].role == "user"
-        return Completion(canonical("", [CALL]) if calls else f"It is 3, says {self.name}.", usage=Usage(20.0, 10.0))
+        return Completion(
+            canonical("", [CALL]) if calls else f"It is 3, says {self.name}.",
+            usage=Usage(count_conversation(request.conversation, self.name), 10.0),
+        )
 
 
-def engine(log: str = "sqlite://", *clients: Hosted) -> UniScale:
+def engine(log: str = "sqlite://", *clients: Hosted, dear_price: tuple[float, ...] = (1.25, 10.0)) -> UniScale:
     cheap, dear = clients or (Hosted("cheap"), Hosted("dear"))
-    models = [ChatStepModel(cheap, price=(0.25, 2.0)), ChatStepModel(dear, price=(1.25, 10.0))]
+    models = [ChatStepModel(cheap, price=(0.25, 2.0)), ChatStepModel(dear, price=dear_price)]
     space = ConfigurationSpace.default(["cheap", "dear"], [(1, 1, 1)])
     return UniScale(models, None, space, mode=(0.0, 0.0, 1.0), log=log, sync_interval=0.0)
 
@@ -107,15 +111,17 @@ def test_other_workers_know_whose_a_reply_is(log: str) -> None:
 
 @pytest.mark.parametrize("paragraphs", [0, 2000])
 def test_within_a_session_a_change_of_model_costs_what_reading_it_anew_costs(paragraphs: int) -> None:
-    with engine() as made:
+    with engine(dear_price=(0.4, 2.0)) as made:
         first = Turn("user", "Read this. " + "A line of it. " * paragraphs)
+        for _ in range(3):
+            made.run(Conversation((first,)), models=["cheap"])
         answer = made.run(Conversation((first,)), models=["dear"])
         going_on = Conversation((first, Turn("assistant", answer.text), Turn("user", "And?")))
         continuation = made._request(going_on, None, None).continues
         assert continuation == Continuation("dear", "session", continuation.tokens if continuation else -1)
-        extra = extra_cost(continuation, made.space, made.models, H100)
         assert continuation is not None
-        assert extra.tolist() == pytest.approx([continuation.tokens * 0.25e-6, 0.0])
+        saved = saved_by_staying(continuation, made.space, made.models, H100, np.ones(2))
+        assert saved.tolist() == pytest.approx([0.0, -(1.0 - CACHED_SHARE) * continuation.tokens * 0.4e-6])
         decision, new = made.decide(going_on), made.decide(Conversation((Turn("user", "And?"),)))
         assert new.configuration.model == "cheap"
         assert decision.configuration.model == ("dear" if paragraphs else "cheap")
@@ -123,15 +129,11 @@ def test_within_a_session_a_change_of_model_costs_what_reading_it_anew_costs(par
 
 
 def test_what_is_read_from_a_cache_is_not_counted() -> None:
-    with engine() as made:
-        model = made.models["cheap"]
-        assert isinstance(model, ChatStepModel)
-        assert model.price is not None
+    with engine(dear_price=(1.25, 10.0, 0.125)) as made:
         continuation = Continuation("dear", "session", 1_000_000)
-        before = extra_cost(continuation, made.space, made.models, H100)
-        assert before.tolist() == pytest.approx([0.25, 0.0])
-        assert not extra_cost(None, made.space, made.models, H100).any()
-        assert not extra_cost(Continuation("gone", "session", 10), made.space, made.models, H100).any()
+        saved = saved_by_staying(continuation, made.space, made.models, H100, np.array([1.0, 4.0]))
+        assert saved.tolist() == pytest.approx([0.0, -4.0 * (1.25 - 0.125)])
+        assert not saved_by_staying(Continuation("gone", "session", 10), made.space, made.models, H100, np.ones(2)).any()
 
 
 TEXTS = st.text(max_size=20)

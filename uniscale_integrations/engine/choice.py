@@ -13,6 +13,7 @@ from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.journal import Decision
 from uniscale_integrations.engine.replica import Replica
 from uniscale_integrations.engine.request import EngineRequest
+from uniscale_integrations.engine.session_cost import saved_by_staying
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import new_id
 from uniscale_integrations.policy.targets import WORTH_ONE, Target
@@ -40,6 +41,10 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
     input_tokens = count_conversation(conversation, brain.vocabulary) if brain.estimates.rates.in_tokens.any() else None
     if input_tokens is not None:
         context = replace(context, input_tokens=input_tokens)
+    if request.continues is not None:
+        paths = brain.estimates.rates.paths
+        saved = saved_by_staying(request.continues, brain.space, brain.models, brain.design.hardware, paths)
+        context = replace(context, extra_costs=saved)
     reasons = brain.eligibility.reasons(conversation, request.limits, failed)
     reasons = {**_of_other_models(brain.space, request.continues, reasons), **reasons}
     eligible = np.ones(len(brain.space), dtype=np.bool_)

@@ -12,6 +12,7 @@ from typing import Literal
 from uniscale_integrations.log.events import Event, Outcome
 from uniscale_integrations.search.canonical import canonical
 from uniscale_integrations.search.conversation import Conversation, Turn
+from uniscale_integrations.tokens import count_tokens
 
 MAX_REPLIES = 20_000
 """Replies whose models are remembered, the last ones."""
@@ -49,8 +50,9 @@ class Replies:
     Example:
         >>> replies, question = Replies(), (Turn("user", "2 + 2?"),)
         >>> replies.note(reply_key(question, "That is 4."), "small")
-        >>> continuation_of(Conversation((*question, Turn("assistant", "That is 4."), Turn("user", "Sure?"))), replies)
-        Continuation(model='small', kind='session', tokens=5)
+        >>> session = Conversation((*question, Turn("assistant", "That is 4."), Turn("user", "Sure?")))
+        >>> continuation_of(session, replies).model
+        'small'
     """
 
     def __init__(self, limit: int = MAX_REPLIES) -> None:
@@ -106,7 +108,7 @@ def continuation_of(conversation: Conversation, replies: Replies) -> Continuatio
     model = last.model or replies.model_of(reply_key(turns[:place], canonical(last.text, last.calls)))
     if model is None:
         return None
-    tokens = sum(len(canonical(turn.text, turn.calls)) // 4 + 1 for turn in turns[: place + 1])
+    tokens = round(sum(count_tokens(canonical(turn.text, turn.calls), model) for turn in turns[: place + 1]))
     return Continuation(model, "tools" if _answers_calls(last, turns[place + 1 :]) else "session", tokens)
 
 

@@ -19,7 +19,11 @@ CACHED_SHARE = 0.5
 
 
 def saved_by_staying(
-    continuation: Continuation, space: Sequence[Configuration], models: Mapping[str, Generator], hardware: HardwareProfile, paths: Array
+    continuation: Continuation,
+    space: Sequence[Configuration],
+    models: Mapping[str, Generator],
+    hardware: HardwareProfile,
+    paths: Array,
 ) -> Array:
     """What each configuration costs less, as numbers of at most 0, since its model has the context in its cache, shape (K,).
 

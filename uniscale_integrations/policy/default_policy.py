@@ -26,6 +26,9 @@ from uniscale_integrations.space import Configuration
 MAX_PENDING_DECISIONS = 1000
 """Decisions for which another one's correctness is waited for; most feedback never comes."""
 
+LEAST_SHARE = 0.1
+"""Of what is expected of its cost that an answer costs whatever is saved."""
+
 MAX_LEVERAGE = 0.1
 """`x^T A^-1 x` below which a configuration is known well enough on a question to be surprised by: about ten observations."""
 
@@ -131,7 +134,8 @@ class LinUCBPolicy:
             correct -= self._pending_optimism()
         spend = self.amounts.spend(query, context)
         if context.extra_costs is not None:
-            spend = spend + context.extra_costs
+            # However much of it is saved, an answer costs something.
+            spend = np.maximum(spend + context.extra_costs, LEAST_SHARE * spend)
         plain = self.arms.plain
         plain_spend = np.where(plain, spend, np.nan) if plain.any() else spend / rates.paths
         answers, scored = self._answers

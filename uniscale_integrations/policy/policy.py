@@ -37,8 +37,8 @@ class Context:
             those of the configuration that was chosen, once one was.
         rows: features of each configuration with the question, shape (K, n), of such an encoder.
         input_tokens: that a model reads, as they were counted before the call.
-        extra_costs: in dollars or eFLOPs, of each configuration beside what it costs on such a question, shape (K,): of a change of model
-            in a conversation, which reads anew what the other one has in its cache.
+        extra_costs: in dollars or eFLOPs, of each configuration beside what it costs on such a question, shape (K,); below 0 where a model
+            has the conversation in its cache, which others would read anew.
     """
 
     query: Array
