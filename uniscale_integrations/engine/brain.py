@@ -113,5 +113,5 @@ def build(design: Design, log: EventStore, previous: Brain | None = None) -> Bra
         pacing = Pacing(design.mean_budget, estimates.scale)
     record = describe(design, estimates)
     key = f"brain:{blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=12).hexdigest()}"
-    fold = Fold(log, design.policy(arms), arms, design.encode.name, PriceHistory(log, key, record))
+    fold = Fold(log, design.policy(arms), arms, design.encode.name, PriceHistory(log, key, record), design.feedback)
     return Brain(design, estimates, eligibility, fold, pacing, key)

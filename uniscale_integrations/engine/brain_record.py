@@ -35,7 +35,7 @@ def describe(design: Design, estimates: Estimates) -> dict[str, Any]:
         "dollars": estimates.in_dollars,
         "rates": estimates.rates.record(),
         "verifier": None if design.verifier is None else design.verifier.name,
-    }
+    } | ({} if design.feedback.default else {"feedback": design.feedback.record()})
 
 
 def restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms, Policy, Costs]:

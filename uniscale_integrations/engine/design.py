@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from uniscale_integrations.cost.hardware import HardwareProfile
+from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.policy.encoders import RequestEncoder
 from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.search.ports import Generator, Verifier
@@ -30,6 +31,7 @@ class Design:
         successors: names of models that succeed another one, with its name.
         client_settings: of the clients around models of a framework, also of those that come later.
         known_prices: whether prices that are known are taken of models that none was given for.
+        feedback: what sources' judgements and their silence count.
     """
 
     models: Mapping[str, Generator]
@@ -44,3 +46,4 @@ class Design:
     successors: tuple[tuple[str, str], ...] = ()
     client_settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     known_prices: bool = False
+    feedback: FeedbackRules = field(default_factory=FeedbackRules)

@@ -12,6 +12,7 @@ from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.engine.brain_record import restore
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import DecisionEvent, Outcome
+from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.log.fold import Costs, Fold
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.arms import Arms
@@ -62,7 +63,7 @@ def beliefs_of(
         )
     except ConfigurationError as error:
         return {"why": f"The policy that decided cannot be made here: {error}"}, []
-    fold = Fold(log, policy, arms, last.encoder, cost_positions)
+    fold = Fold(log, policy, arms, last.encoder, cost_positions, FeedbackRules.restore((record or {}).get("feedback")))
     changes: list[str] = []
     before, average, count = 0, np.zeros(len(arms.schema)), 0
     for entry in log.everything():
