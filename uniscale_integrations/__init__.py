@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from uniscale_integrations.errors import UniScaleError
     from uniscale_integrations.langchain import UniScaleChatModel
     from uniscale_integrations.llama_index import UniScaleLLM
+    from uniscale_integrations.log.silence import Silence
     from uniscale_integrations.models.catalog import load_model
     from uniscale_integrations.policy.linucb import LinUCB
     from uniscale_integrations.policy.objective import Value, Weights
@@ -35,6 +36,7 @@ __all__ = [
     "Model",
     "Request",
     "Sampling",
+    "Silence",
     "UniScale",
     "UniScaleChatModel",
     "UniScaleError",
@@ -58,6 +60,7 @@ _MODULES = {
     "Model": "uniscale_integrations.engine",
     "Request": "uniscale_integrations.search.request",
     "Sampling": "uniscale_integrations.search.ports",
+    "Silence": "uniscale_integrations.log.silence",
     "UniScale": "uniscale_integrations.engine",
     "UniScaleChatModel": "uniscale_integrations.langchain",
     "UniScaleError": "uniscale_integrations.errors",

@@ -58,6 +58,21 @@ def test_info_tells_how_the_configurations_have_done(address: str) -> None:
     assert "3 G" in told
 
 
+def test_info_tells_how_much_is_judged_and_whether_all_in_one_sense(address: str) -> None:
+    values = last_line(run("info", address, "--json"))["feedback"]
+    assert values == {"answers": 2, "judged": 2, "judged_share": 1.0, "agreeing": 1, "one_sided": False}
+    log = open_log(address)
+    for number in range(60):
+        log.append(decision(f"n{number}", "small"), Outcome(f"n{number}", None), decision(f"m{number}", "small"))
+        log.append(Outcome(f"m{number}", None), Feedback(f"n{number}", 0.0, "thumbs"))
+    log.close()
+    result = run("info", address, "--json")
+    values = last_line(result)["feedback"]
+    assert (values["agreeing"], values["one_sided"]) == (60, True)
+    assert "50.8% of 122 answers are judged" in result.output
+    assert "silence=Silence(means=1.0" in " ".join(result.output.split())
+
+
 def test_info_tells_how_far_a_verifier_can_be_trusted(address: str) -> None:
     log = open_log(address)
     for number in range(60):

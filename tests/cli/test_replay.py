@@ -124,6 +124,49 @@ def test_what_cannot_be_replayed_is_told(table: Path, tmp_path: Path) -> None:
         assert message in result.output
 
 
+def test_one_sided_feedback_is_told_of_and_silence_mends_it(table: Path) -> None:
+    options = (table, "--seeds", 2, "--policies", "uis", "--passes", 6, "--mode", "quality-first")
+    plain, down, silent = (
+        last_line(replay(*options, *further))
+        for further in ((), ("--feedback", "down"), ("--feedback", "down", "--silence", 1.0, "--silence-after", 5))
+    )
+    assert "feedback" not in plain
+    assert down["feedback"] == {
+        "kind": "down", "silence": None, "silence_after": 20, "wrong": 0.0,
+        "judged": down["feedback"]["judged"], "warned_after": down["feedback"]["warned_after"],
+    }  # fmt: skip
+    assert 0 < down["feedback"]["judged"] < 1
+    assert 50 <= down["feedback"]["warned_after"] <= 100
+    assert silent["feedback"]["warned_after"] is None
+    rewards = [each["policies"]["uis"]["reward"] for each in (down, silent, plain)]
+    assert rewards[0] < rewards[1] <= rewards[2] + 0.02
+
+
+def test_feedback_of_both_kinds_leaves_nothing_silent_and_wrong_labels_cost_little(table: Path) -> None:
+    options = (table, "--seeds", 2, "--policies", "uis,greedy", "--passes", 3, "--mode", "quality-first")
+    plain, silent, wrong = (last_line(replay(*options, *further)) for further in ((), ("--silence", 1.0), ("--wrong", 0.2)))
+    assert silent == plain
+    assert wrong["feedback"]["judged"] == 1.0
+    assert wrong["policies"] != plain["policies"]
+    for arguments, told in (
+        (("--feedback", "thumbs"), "both, down, up"),
+        (("--silence", 2), "[0, 1]"),
+        (("--wrong", 1.5), "wrong"),
+    ):
+        result = replay(*options, *arguments)
+        assert result.exit_code == 2
+        assert told in result.output
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the real outcome tables are not beside the checkout")
+@pytest.mark.parametrize("mode", ["balanced", "quality-first"])
+def test_thumbs_down_alone_are_enough_on_a_real_table_if_silence_means_right(mode: str) -> None:
+    options = (REAL / "gsm8k_outcomes.jsonl.gz", "--seeds", 3, "--policies", "uis", "--mode", mode)
+    values = last_line(replay(*options, "--feedback", "down", "--silence", 1.0))
+    assert values["policies"]["uis"]["reward"] >= 0.97 * values["best_fixed"]["reward"]
+    assert last_line(replay(*options, "--feedback", "down"))["feedback"]["warned_after"] <= 100
+
+
 @pytest.mark.skipif(not REAL.exists(), reason="the real outcome tables are not beside the checkout")
 def test_a_real_table_is_learned() -> None:
     values = last_line(replay(REAL / "gsm8k_outcomes.jsonl.gz", "--seeds", 3, "--policies", "uis", "--mode", "quality-first"))

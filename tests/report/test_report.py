@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from statistics import fmean
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 from benchmarks.filled_log import SCRIPT, filled
 from benchmarks.instant import InstantGenerator, InstantVerifier
 from tests.logged import decisions, learned
+from uniscale_integrations import Silence
 from uniscale_integrations.cli.app import app
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
@@ -100,6 +102,26 @@ def test_rewards_and_beliefs_are_the_engine_s(tmp_path: Path) -> None:
         arm = [str(each) for each in space].index(names[row["configuration"]])
         assert (row["correct"], row["score"]) == pytest.approx((correct[arm], score[arm]), abs=2e-4)
         assert (row["correct_width"], row["width"]) == pytest.approx((0.25 * judged[arm], 0.25 * observed[arm]), abs=2e-4)
+
+
+def test_one_sided_feedback_is_told_of_unless_silence_is_learned_from(tmp_path: Path) -> None:
+    for silence, warned in ((None, True), (Silence(1.0, timedelta(hours=1)), False)):
+        models = [InstantGenerator(name="small"), InstantGenerator(name="large")]
+        engine = UniScale(
+            models, None, log=f"sqlite:///{tmp_path / str(warned)}.db", silence=silence, source_weights={"thumbs": 0.5}
+        )
+        for place in range(104):
+            answer = engine.run(f"What is {place} + 1?")
+            if place % 2:
+                engine.feedback(answer, 0.0, source="thumbs")
+        judged = page_data(engine.log)["judged"]
+        assert (judged["judged"], judged["judged_share"], judged["one_sided"]) == (52, 0.5, True)
+        assert bool(judged["warning"]) is warned
+        expected, _ = learned(engine).on_average()
+        rows = page_data(engine.log)["beliefs"]["rows"]
+        assert rows
+        assert all(np.abs(expected[0] - row["correct"]).min() < 1e-4 for row in rows)
+        engine.close()
 
 
 def test_a_log_of_another_encoder_and_of_prices(tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ from uniscale_integrations.cli.console import out, print_json, quantity, told_pl
 from uniscale_integrations.engine.recalibration import Pair, pairs
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
+from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.one_sided import FeedbackBalance
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.verifiers.calibration import brier, held_out, reliability
 
@@ -56,11 +58,12 @@ def info(address: Address, as_json: AsJson = False) -> None:
         if last:
             span = " to ".join(datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") for at in (first, last))
             out.print(f"{span}; {', '.join(f'{count} of kind {kind}' for kind, count in counts.items())}")
+        out.print(_judged(summary))
         verifiers = [_trust(log, name, group) for name, group in _by_verifier(pairs(log, MAX_PAIRS)).items()]
         for each in verifiers:
             out.print(_reliability(each))
         if as_json:
-            details = {"configurations": rows, "verifiers": verifiers}
+            details = {"configurations": rows, "verifiers": verifiers, "feedback": summary.balance.summary}
             print_json({"events": counts, "first": first or None, "last": last or None, **details})
 
 
@@ -82,17 +85,25 @@ class _Arm:
 
 @dataclass(frozen=True, slots=True)
 class _Summary:
-    """The configurations of a log by name, and when its first and last event happened."""
+    """The configurations of a log by name, when its first and last event happened, and how its answers are judged.
+
+    Attributes:
+        rules: how the engine that decided last learns from feedback.
+    """
 
     arms: Mapping[str, _Arm]
     first: float
     last: float
+    balance: FeedbackBalance
+    rules: FeedbackRules
 
 
 def _summary(log: EventStore) -> _Summary:
     configuration_of: dict[str, str] = {}
     arms: dict[str, _Arm] = {}
     verdicts: dict[str, dict[tuple[str, str], float]] = {}
+    answered: set[str] = set()
+    balance, brain = FeedbackBalance(), ""
     first = last = 0.0
     for entry in log.everything():
         event = entry.event
@@ -100,8 +111,11 @@ def _summary(log: EventStore) -> _Summary:
         if isinstance(event, DecisionEvent):
             name = configuration_of[event.decision_id] = str(event.configuration)
             arms.setdefault(name, _Arm()).decisions += 1
+            brain = str(event.extra.get("brain", brain))
         elif isinstance(event, Feedback):
-            verdicts.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
+            judgements = verdicts.setdefault(event.decision_id, {})
+            balance.judge(event.correct, event.source, {source for source, _ in judgements})
+            judgements[event.source, event.key] = event.correct
         elif isinstance(event, Outcome) and event.decision_id in configuration_of:
             arm = arms[configuration_of[event.decision_id]]
             arm.dollars |= event.in_dollars
@@ -109,10 +123,25 @@ def _summary(log: EventStore) -> _Summary:
                 arm.costs.append(event.cost)
             if event.score is not None:
                 arm.scores.append(event.score)
+            if not event.failed:
+                answered.add(event.decision_id)
+    balance.answers = len(answered)
+    rules = FeedbackRules.restore((log.load_description(brain) or {}).get("feedback"))
     for decision_id, values in verdicts.items():
         if decision_id in configuration_of:
-            arms[configuration_of[decision_id]].verdicts.append(fmean(values.values()))
-    return _Summary(arms, first, last)
+            arms[configuration_of[decision_id]].verdicts.append(rules.mean(values) if rules.weights else fmean(values.values()))
+    return _Summary(arms, first, last, balance, rules)
+
+
+def _judged(summary: _Summary) -> str:
+    """How much is judged, and whether all in one sense, in words."""
+    balance, share = summary.balance, summary.balance.judged_share
+    if share is None:
+        return "no answers yet"
+    text = f"{share:.1%} of {max(balance.answers, balance.judged)} answers are judged"
+    if balance.one_sided and summary.rules.silence:
+        return f"{text}, the last {balance.run} alike; silence is learned from"
+    return f"{text}; warning: {balance.warning}" if balance.one_sided else text
 
 
 def _by_verifier(pairs_of_all: Sequence[Pair]) -> dict[str, list[Pair]]:

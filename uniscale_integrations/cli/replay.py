@@ -21,32 +21,44 @@ if TYPE_CHECKING:
     from uniscale_integrations.replay.stream import World
 
 
+Tables = Annotated[list[Path], typer.Argument(help="Outcome tables (.jsonl, .jsonl.gz); several are one stream, in that order.")]
+FeedbackOption = Annotated[str, typer.Option(help="Which answers are judged: both right and wrong ones, or down or up alone.")]
+SilenceOption = Annotated[
+    float | None, typer.Option(help="The correctness that an answer without a judgement stands for; nothing by default.")
+]
+SilenceAfterOption = Annotated[int, typer.Option(help="Decisions after which an answer is without a judgement.")]
+WrongOption = Annotated[float, typer.Option(help="Share of judgements that say the opposite.")]
+BudgetOption = Annotated[float | None, typer.Option(help="Mean cost per question that uis has to keep to, in the tables' unit.")]
+DriftOption = Annotated[str, typer.Option(help="none, or permute: from the middle on every model has the quality of the next.")]
+FullCostsOption = Annotated[
+    Path | None, typer.Option(help="For --without early-stopping: the table made with `uniscale table --no-early-stopping`.")
+]
+FeaturesOption = Annotated[
+    str | None, typer.Option(help="A transformer whose embeddings tell the kinds of questions; their text by default.")
+]
+PlotsOption = Annotated[
+    Path | None, typer.Option(help="A folder for pictures: learning curves, quality and cost, shares over time.")
+]
+
+
 def replay(
-    tables: Annotated[
-        list[Path], typer.Argument(help="Outcome tables (.jsonl, .jsonl.gz); several are one stream, in that order.")
-    ],
+    tables: Tables,
     mode: ModeOption = "balanced",
     weights: WeightsOption = None,
     policies: Annotated[str, typer.Option(help="Which to compare, separated by commas.")] = "uis,tts,routing,random,greedy,knn",
     seeds: Annotated[int, typer.Option(help="How many orders of the questions.")] = 10,
     delay: Annotated[int, typer.Option(help="Decisions until the correctness of one is told.")] = 0,
-    budget_per_query: Annotated[
-        float | None, typer.Option(help="Mean cost per question that uis has to keep to, in the tables' unit.")
-    ] = None,
+    feedback: FeedbackOption = "both",
+    silence: SilenceOption = None,
+    silence_after: SilenceAfterOption = 20,
+    wrong: WrongOption = 0.0,
+    budget_per_query: BudgetOption = None,
     passes: Annotated[int, typer.Option(help="How often each table is gone through, in another order each time.")] = 1,
-    drift: Annotated[
-        str, typer.Option(help="none, or permute: from the middle on every model has the quality of the next.")
-    ] = "none",
+    drift: DriftOption = "none",
     without: Annotated[str, typer.Option(help="An ablation: verification, cost (both not known then), or early-stopping.")] = "",
-    full_costs: Annotated[
-        Path | None, typer.Option(help="For --without early-stopping: the table made with `uniscale table --no-early-stopping`.")
-    ] = None,
-    features: Annotated[
-        str | None, typer.Option(help="A transformer whose embeddings tell the kinds of questions; their text by default.")
-    ] = None,
-    plots: Annotated[
-        Path | None, typer.Option(help="A folder for pictures: learning curves, quality and cost, shares over time.")
-    ] = None,
+    full_costs: FullCostsOption = None,
+    features: FeaturesOption = None,
+    plots: PlotsOption = None,
     processes: Annotated[int, typer.Option(help="Orders side by side; no more than there are idle cores.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
@@ -56,14 +68,19 @@ def replay(
     that is best in hindsight. Bounds are the best fixed configuration; a linear policy that knows every reward on all other questions,
     which tells what the question is worth knowing; and the oracle, which knows the best for each question.
 
+    With --feedback down only wrong answers are judged, as by a thumbs-down button; --silence 1.0 then takes the others for right, as
+    `UniScale(silence=Silence(means=1.0))` does.
+
     Example: uniscale replay family.jsonl.gz --mode cost-sensitive --seeds 20 --plots pictures
     """
     with told_plainly(as_json):
         from uniscale_integrations.policy.encoders import query_encoder
         from uniscale_integrations.replay.experiment import Setup, best_single
+        from uniscale_integrations.replay.feedback import FeedbackPlan
 
         names = tuple(name.strip() for name in policies.split(",") if name.strip())
-        setup = Setup(weights_of(mode, weights), names, seeds, delay, drift, without, passes, budget_per_query)
+        plan = FeedbackPlan(feedback, silence, silence_after, wrong)
+        setup = Setup(weights_of(mode, weights), names, seeds, delay, drift, without, passes, budget_per_query, feedback=plan)
         if (without == "early-stopping") != (full_costs is not None):
             raise ConfigurationError(
                 "--without early-stopping and --full-costs go together: make the same table with "
@@ -77,6 +94,8 @@ def replay(
         result = {"mode": mode if weights is None else None, **_result(world, setup, episodes)}
         out.print(_table(result, "eFLOPs" if world.unit == "eflops" else "USD"))
         out.print(_bounds(result, best_single(episodes).removeprefix("tts:") if "tts" in result["policies"] else ""))
+        if "feedback" in result:
+            out.print(_judged(result["feedback"]))
         if plots is not None:
             _draw(plots, world, episodes)
         if as_json:
@@ -118,7 +137,7 @@ def _result(world: World, setup: Setup, episodes: Sequence[Episode]) -> dict[str
     from uniscale_integrations.replay.upper_bounds import best_linear
 
     arm, reward, second_half = best_fixed_arm(episodes)
-    return {
+    result = {
         "weights": list(setup.weights.parts),
         "decisions": len(next(iter(episodes[0].runs.values())).reward) if episodes[0].runs else 0,
         "seeds": setup.seeds,
@@ -128,6 +147,27 @@ def _result(world: World, setup: Setup, episodes: Sequence[Episode]) -> dict[str
         "policies": {name: asdict(standing) for name, standing in standings(episodes).items()},
         "uis_ahead": {name: {"reward": mean, "ci95": half} for name, (mean, half) in ahead(episodes).items()},
     }
+    return result if setup.feedback.complete else result | {"feedback": _feedback(setup, episodes)}
+
+
+def _feedback(setup: Setup, episodes: Sequence[Episode]) -> dict[str, Any]:
+    """How answers were judged: the mean share that was, and after how many judgements every run was warned of; `None` where one was not."""
+    runs = [run for episode in episodes for run in episode.runs.values()]
+    warnings = [run.warned_after for run in runs]
+    judged = sum(run.judged_share for run in runs) / len(runs) if runs else None
+    warned_after = None if None in warnings else max((each for each in warnings if each is not None), default=None)
+    return {**asdict(setup.feedback), "judged": judged, "warned_after": warned_after}
+
+
+def _judged(feedback: dict[str, Any]) -> str:
+    """How answers were judged, in words."""
+    text = f"{feedback['judged'] or 0.0:.1%} of answers were judged"
+    if feedback["warned_after"] is None:
+        return text
+    return (
+        f"{text}; warning: judgements all agreed, as an engine says after at most {feedback['warned_after']} of them. "
+        "If answers that nobody judges mean the opposite, say so by --silence"
+    )
 
 
 def _table(result: dict[str, Any], unit: str) -> Table:

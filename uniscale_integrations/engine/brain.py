@@ -125,7 +125,8 @@ def build(design: Design, log: EventStore, previous: Brain | None = None) -> Bra
         pacing = Pacing(design.mean_budget, estimates.scale)
     record = describe(design, estimates, duplicates)
     key = f"brain:{blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=12).hexdigest()}"
-    fold = Fold(log, design.policy(arms), arms, design.encode.name, PriceHistory(log, key, record), duplicates)
+    costs = PriceHistory(log, key, record)
+    fold = Fold(log, design.policy(arms), arms, design.encode.name, costs, duplicates, design.feedback)
     return Brain(design, estimates, eligibility, fold, pacing, duplicates, key)
 
 

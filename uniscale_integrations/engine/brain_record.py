@@ -37,7 +37,7 @@ def describe(design: Design, estimates: Estimates, duplicates: DuplicateArms) ->
         "rates": estimates.rates.record(),
         "verifier": None if design.verifier is None else design.verifier.name,
         **duplicates.record(),
-    }
+    } | ({} if design.feedback.default else {"feedback": design.feedback.record()})
 
 
 def duplicates_of(record: Mapping[str, Any]) -> DuplicateArms:

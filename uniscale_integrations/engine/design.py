@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from uniscale_integrations.cost.hardware import HardwareProfile
+from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.policy.encoders import RequestEncoder
 from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.search.ports import Generator, Verifier
@@ -31,6 +32,7 @@ class Design:
         client_settings: of the clients around models of a framework, also of those that come later.
         known_prices: whether prices that are known are taken of models that none was given for.
         own_space: whether who uses the engine has named the configurations.
+        feedback: what sources' judgements and their silence count.
     """
 
     models: Mapping[str, Generator]
@@ -46,3 +48,4 @@ class Design:
     client_settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     known_prices: bool = False
     own_space: bool = False
+    feedback: FeedbackRules = field(default_factory=FeedbackRules)

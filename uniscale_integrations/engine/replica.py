@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from threading import Lock, RLock
 from typing import Any
@@ -20,6 +21,8 @@ from uniscale_integrations.log.ports import WriteResult
 from uniscale_integrations.policy.objective import Objective
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Policy
 from uniscale_integrations.search.conversation import Conversation
+
+_log = logging.getLogger(__name__)
 
 
 class Replica:
@@ -45,6 +48,7 @@ class Replica:
         self._rng = np.random.default_rng(seed)
         self.pacers, self.replies = Pacers(), Replies()
         fold.judged = self.pacers.judged
+        self._has_warned = False
 
     def assess(self, policy: Policy, context: Context, objective: Objective, eligible: Mask) -> Assessment:
         """What a policy expects of every configuration, as far as the log has been folded."""
@@ -61,6 +65,12 @@ class Replica:
         with self._lock:
             if not self.fold.follow(result):
                 self._stale = True
+        self._warn_once()
+
+    def warnings(self) -> list[str]:
+        """What is wrong with the feedback that was learned from, for answers to tell."""
+        warning = self.fold.verdicts.warning
+        return [] if warning is None else [warning]
 
     def swap(self, fold: Fold) -> None:
         """Go on with another fold, which takes over what this one has learned.
@@ -109,6 +119,7 @@ class Replica:
                     new += self.fold.apply_new(entries)
                 for entry in entries:
                     self.replies.learn(entry.event)
+            self._warn_once()
             if self.fold.worth_keeping:
                 self._keep()
             if self._recalibration is not None:
@@ -125,16 +136,16 @@ class Replica:
             self.sync()
 
     async def sync_if_due_async(self) -> list[str]:
-        """The same, off the event loop; where the log cannot be read, the state stays as it is and a warning is returned."""
+        """The same, off the event loop; returns warnings, also that the log cannot be read, where the state stays as it is."""
         if not self._due:
-            return []
+            return self.warnings()
         # Whoever asks next meanwhile need not wait for the log, too.
         self._stale, self._synced = False, time.monotonic()
         try:
             await asyncio.to_thread(self.sync)
         except LogError as error:
-            return [f"decided without what others have logged of late: {error}"]
-        return []
+            return [f"decided without what others have logged of late: {error}", *self.warnings()]
+        return self.warnings()
 
     def snapshot(self) -> None:
         """Keep everything that is in the log now as a snapshot.
@@ -154,6 +165,11 @@ class Replica:
     @property
     def _due(self) -> bool:
         return self._stale or time.monotonic() - self._synced > self._interval
+
+    def _warn_once(self) -> None:
+        if not self._has_warned and (warnings := self.warnings()):
+            self._has_warned = True
+            _log.warning("%s: %s", self.fold.log.name, warnings[0])
 
     def _keep(self) -> None:
         with self._lock:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.engine.brain import build
@@ -11,6 +12,7 @@ from uniscale_integrations.engine.known_prices import Prices
 from uniscale_integrations.engine.probe_results import ProbeResults, learners
 from uniscale_integrations.engine.serving import ServingEngine
 from uniscale_integrations.engine.setup import ClientSettings, design_of, updated_design
+from uniscale_integrations.log.feedback_rules import FeedbackRules, SilenceSetting
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.named import PolicySpec
@@ -56,6 +58,11 @@ class UniScale(ServingEngine):
             for what it runs. "quality-first" suits it, since the budget already says what cost is worth.
         sync_interval: seconds after which other workers' events are looked for, at the latest.
         recalibrate: whether the verifier's scores are calibrated to the feedback that comes, before they are learned from.
+        silence: what it means that an answer is not judged in time, such as `Silence(means=1.0, after=timedelta(hours=1))` where there
+            is only a thumbs-down button; or that by source, for those whose silence means something. By default nothing is learned of it.
+        source_weights: what each source's judgements count, in (0, 1], such as `{"thumbs": 0.3, "exact-match": 1.0}`: in the mean of
+            several sources, and in what is learned. Others count 1. With a weight of "verifier" its scores bear witness to how far
+            sources are right, beside what these tell of each other.
         store_queries: whether the log keeps the text of questions; otherwise it keeps features and a hash.
         store_paths: whether the log keeps every path of a search, with the text of the answers, for reports to show.
         observers: are told what happens while requests are served, as events of `telemetry`; they change nothing.
@@ -92,6 +99,8 @@ class UniScale(ServingEngine):
         mean_budget: float | None = None,
         sync_interval: float = 1.0,
         recalibrate: bool = False,
+        silence: SilenceSetting | None = None,
+        source_weights: Mapping[str, float] | None = None,
         store_queries: bool = False,
         store_paths: bool = False,
         observers: Sequence[Observer] = (),
@@ -99,8 +108,9 @@ class UniScale(ServingEngine):
     ) -> None:
         # What is wrong with the settings is said before a log is opened.
         asked, sampling, clients = mode if mode is None else sought(mode), sampling or Sampling(), client_settings or {}
-        spec = PolicySpec(policy, settings)
+        spec, rules = PolicySpec(policy, settings), FeedbackRules.of(silence, source_weights)
         design = design_of(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget, clients)
+        design = replace(design, feedback=rules)
         knowledge = Knowledge(log)
         probes = ProbeResults(knowledge.log, sync_interval)
         try:

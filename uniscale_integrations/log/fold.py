@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from hashlib import blake2b
 from io import BytesIO
-from statistics import fmean
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from uniscale_integrations.duplicate_arms import NO_DUPLICATES, DuplicateArms
 from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, Outcome
+from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.log.ports import BEGINNING, Entry, EventStore, Position, WriteResult
+from uniscale_integrations.log.silence import Deadline
+from uniscale_integrations.log.verdicts import Lesson, Verdicts
 from uniscale_integrations.policy.arms import Arms
-from uniscale_integrations.policy.policy import Context, Observation, Policy, State
+from uniscale_integrations.policy.policy import Context, IgnoresChange, Observation, Policy, State
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.policy.transfer import configuration_of, key
 from uniscale_integrations.space import Configuration
@@ -27,7 +29,7 @@ MAX_DECISIONS = 20_000
 KEEP_AFTER = 2_000
 """Events after which another snapshot is worth its writing."""
 
-VERSION = 5
+VERSION = 6
 """Of how events become state; another one reads no snapshots of this one."""
 
 
@@ -36,6 +38,9 @@ FEEDBACK = "fold.feedback"
 
 CONFIGURATIONS = "fold.configurations"
 """The configurations that decisions were of, in a state."""
+
+VERDICTS = "fold.verdicts"
+"""What feedback and silence have come to, in a state."""
 
 
 def schema_key(encoder: str) -> str:
@@ -79,9 +84,11 @@ class Fold:
         encoder: the name of what makes the features.
         costs: from outcomes to `C~`.
         duplicates: configurations that run the same search teach the one that stands for them.
+        rules: what sources' judgements and their silence count.
 
     Attributes:
         policy: as given.
+        verdicts: what judgements and silence come to, and how much is judged.
         position: up to where the log has been folded.
         events: how many events that were.
         feedback: how many decisions have been judged.
@@ -96,6 +103,7 @@ class Fold:
         encoder: str,
         costs: Costs,
         duplicates: DuplicateArms = NO_DUPLICATES,
+        rules: FeedbackRules | None = None,
     ) -> None:
         self.log, self.policy, self.position, self.events, self.feedback = log, policy, BEGINNING, 0, 0
         self.configurations: set[Configuration] = set()
@@ -107,17 +115,16 @@ class Fold:
         self.judged: Callable[[str, float], None] = lambda decision, correct: None
         self._snapshot_events = 0
         self._decisions: OrderedDict[str, DecisionContext | None] = OrderedDict()
-        self._judgements: dict[str, dict[tuple[str, str], float]] = {}
-        # A decision counts for what the first judgement of it said, and by that it is revised.
-        self._weights: dict[str, float] = {}
+        self.verdicts = verdicts_for(policy, rules or FeedbackRules())
 
     @property
     def kind(self) -> str:
-        """What tells states of this kind from others: the policy with its settings, and whether there are scores.
+        """What tells states of this kind from others: the policy with its settings, the rules of feedback, and whether there are scores.
 
         Neither the configurations nor their prices are part of it, for what was learned of some is converted for others.
         """
-        return blake2b(json.dumps([VERSION, self.policy.name, self._arms_of.scored]).encode(), digest_size=12).hexdigest()
+        identity = [VERSION, self.policy.name, self._arms_of.scored, self.verdicts.rules.record()]
+        return blake2b(json.dumps(identity).encode(), digest_size=12).hexdigest()
 
     @property
     def name(self) -> str:
@@ -153,15 +160,18 @@ class Fold:
 
     def take(self, state: State) -> None:
         """Begin with what another fold of this kind has learned, up to wherever that was."""
-        arrays = {name: array for name, array in state.items() if name not in (FEEDBACK, CONFIGURATIONS)}
+        arrays = {name: array for name, array in state.items() if name not in (FEEDBACK, CONFIGURATIONS, VERDICTS)}
         self.policy.load(arrays)
         self.feedback = int(state.get(FEEDBACK, np.array(0)))
         self.configurations = {configuration_of(str(name)) for name in state.get(CONFIGURATIONS, ())}
+        if VERDICTS in state:
+            self.verdicts.restore(state[VERDICTS])
 
     def state(self) -> State:
         """For `take`."""
         names = np.array(sorted(map(key, self.configurations)), dtype=np.str_)
-        return {**self.policy.state(), FEEDBACK: np.array(self.feedback), CONFIGURATIONS: names}
+        own = {FEEDBACK: np.array(self.feedback), CONFIGURATIONS: names, VERDICTS: self.verdicts.record()}
+        return {**self.policy.state(), **own}
 
     def returning(self, before: Fold) -> set[Configuration]:
         """Configurations of this fold that an earlier one lacks, although decisions were of them."""
@@ -222,19 +232,22 @@ class Fold:
         self._recall(entries)
         for entry in entries:
             event = entry.event
+            passed = list(self.verdicts.overdue(event.at))
+            # A log that was taken over has judgements of long ago, which were in time then.
+            self._close(each for each in passed if not _is_in_time(event, each))
             if isinstance(event, DecisionEvent):
                 self._apply_decision(event)
             elif isinstance(event, Outcome):
                 self._apply_outcome(event)
             else:
                 self._apply_feedback(event)
+            self._close(each for each in passed if _is_in_time(event, each))
             self.position = entry.position
             self.events += 1
         # Not before: what is said of them may stand in the same part, and parts are cut differently by every worker.
         while len(self._decisions) > MAX_DECISIONS:
             oldest, _ = self._decisions.popitem(last=False)
-            self._judgements.pop(oldest, None)
-            self._weights.pop(oldest, None)
+            self.verdicts.forget(oldest)
 
     def _apply_decision(self, decision: DecisionEvent) -> None:
         self.configurations.add(decision.configuration)
@@ -250,20 +263,29 @@ class Fold:
             read, sampled = _tokens_of(outcome)
             observation = Observation(outcome.score, cost, sampled, read if past.counted else None)
             self.policy.outcome(outcome.decision_id, past.arm, past.context, observation)
+            self.verdicts.answer(outcome)
 
     def _apply_feedback(self, feedback: Feedback) -> None:
         past = self._decisions.get(feedback.decision_id)
         if past is None:
             return
-        judgements = self._judgements.setdefault(feedback.decision_id, {})
-        before = fmean(judgements.values()) if judgements else None
-        judgements[feedback.source, feedback.key] = feedback.correct
-        after = fmean(judgements.values())
-        weight = self._weights.setdefault(feedback.decision_id, feedback.weight)
-        self.feedback += before is None
-        if after != before:
-            self.policy.feedback(feedback.decision_id, past.arm, past.context, after, weight, before)
-            self.judged(feedback.decision_id, after)
+        lesson = self.verdicts.judge(feedback, key(self._arms_of.configurations[past.arm]))
+        self.feedback += lesson.first
+        self._learn(feedback.decision_id, past, lesson)
+
+    def _close(self, deadlines: Iterable[Deadline]) -> None:
+        """Learn what silence tells of decisions that were not judged in time."""
+        for deadline in deadlines:
+            past = self._decisions.get(deadline.decision_id)
+            configuration = None if past is None else key(self._arms_of.configurations[past.arm])
+            lesson = self.verdicts.silence(deadline, configuration)
+            if past is not None and lesson is not None:
+                self._learn(deadline.decision_id, past, lesson)
+
+    def _learn(self, decision_id: str, past: DecisionContext, lesson: Lesson) -> None:
+        teach(self.policy, decision_id, past, lesson)
+        if lesson.correct != lesson.previous:
+            self.judged(decision_id, lesson.correct)
 
     def _context_of(self, decision: DecisionEvent) -> DecisionContext | None:
         one = self._stands_for(decision.configuration)
@@ -289,9 +311,10 @@ class Fold:
         return self._schemas[encoder]
 
     def _recall(self, entries: Sequence[Entry]) -> None:
-        """Read again the decisions that these entries refer to and that are no longer at hand, with what was said of them before."""
+        """Read again the decisions that these entries judge or leave silent and that are no longer at hand, with what was said of them."""
         new = {entry.event.decision_id for entry in entries if isinstance(entry.event, DecisionEvent)}
-        mentions = (entry.event.decision_id for entry in entries)
+        mentions = {entry.event.decision_id for entry in entries}
+        mentions |= self.verdicts.due(max((entry.event.at for entry in entries), default=0.0))
         lacking = {decision for decision in mentions if decision not in new and decision not in self._decisions}
         if not lacking:
             return
@@ -299,9 +322,29 @@ class Fold:
             event = entry.event
             if isinstance(event, DecisionEvent):
                 self._decisions[event.decision_id] = self._context_of(event)
-            elif isinstance(event, Feedback) and entry.position <= self.position:
-                self._judgements.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
-                self._weights.setdefault(event.decision_id, event.weight)
+            elif entry.position <= self.position:
+                self.verdicts.recall(event)
+
+
+def verdicts_for(policy: Policy, rules: FeedbackRules) -> Verdicts:
+    """What judgements and silence will come to, for a policy that has learned nothing of them yet."""
+    if rules.silence and isinstance(policy, IgnoresChange):
+        policy.detects_changes = False
+    return Verdicts(rules)
+
+
+def teach(policy: Policy, decision_id: str, past: DecisionContext, lesson: Lesson) -> None:
+    """Have a policy learn what judgements or silence have come to."""
+    if lesson.correct != lesson.previous:
+        policy.feedback(decision_id, past.arm, past.context, lesson.correct, lesson.weight, lesson.previous)
+    if lesson.extra:
+        # Beside what is counted already: sums of weights are the same as if all of it had come at once.
+        policy.feedback(decision_id, past.arm, past.context, lesson.correct, lesson.extra)
+
+
+def _is_in_time(event: Event, deadline: Deadline) -> bool:
+    """Whether an event is a judgement that came before a deadline of its decision, as its own time tells."""
+    return isinstance(event, Feedback) and event.decision_id == deadline.decision_id and event.at <= deadline.at
 
 
 def _tokens_of(outcome: Outcome) -> tuple[float | None, float | None]:

@@ -78,6 +78,7 @@ class LinUCBPolicy:
         components: the ridge heads of correctness and score.
         amounts: what answers take, and with it what they cost.
         changes: how often a change of the world was noticed.
+        detects_changes: whether it is looked for; see `IgnoresChange`.
 
     Example:
         >>> from uniscale_integrations.policy.schema import FeatureSchema
@@ -93,7 +94,7 @@ class LinUCBPolicy:
         self.arms = arms
         self.settings = settings or LearnerSettings()
         self.components = Components(self._products(), self._prior(), self._precision(), self.settings.discount)
-        self.changes = 0
+        self.changes, self.detects_changes = 0, True
         self.amounts = Amounts(arms, self.components.products, self._search)
         self._models = np.array(arms.model_of)
         # How often each model was judged.
@@ -198,8 +199,10 @@ class LinUCBPolicy:
         self._judged[self._models[action]] += 1
         [error], leverage = self.components.judge(action, query, correct, weight)
         # The hope for what is little known is no expectation to be disappointed.
-        if leverage < MAX_LEVERAGE and self._detector.observe(
-            int(self._models[action]), error / (self.settings.noise * sqrt(1.0 + leverage))
+        if (
+            self.detects_changes
+            and leverage < MAX_LEVERAGE
+            and self._detector.observe(int(self._models[action]), error / (self.settings.noise * sqrt(1.0 + leverage)))
         ):
             self.changes += 1
             self.components.forget(self.settings.forget)

@@ -197,6 +197,20 @@ class DetectsChange(Protocol):
         ...
 
 
+@runtime_checkable
+class IgnoresChange(Protocol):
+    """A policy that can be told not to look for changes of the world.
+
+    Where silence is learned from, what people say comes at once, and that they have said nothing comes later: the last answers all seem to
+    be wrong, or all right, which is no change.
+
+    Attributes:
+        detects_changes: whether it looks for them.
+    """
+
+    detects_changes: bool
+
+
 PolicyFactory = Callable[[Arms], Policy]
 """Makes a policy for some configurations; a class whose constructor takes `Arms` is one."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context
 
@@ -21,6 +21,7 @@ from uniscale_integrations.policy.named import LEARNERS, PolicySpec
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import PolicyFactory
 from uniscale_integrations.policy.request_pacing import Pacing
+from uniscale_integrations.replay.feedback import FeedbackPlan
 from uniscale_integrations.replay.replay import Purse, replay
 from uniscale_integrations.replay.stream import Stream, World
 
@@ -47,6 +48,7 @@ class Setup:
         passes: how often each table is gone through.
         budget: mean cost per question that "uis" has to keep to, in the table's unit; `None` is none.
         settings: of the learner.
+        feedback: which answers are judged, and how.
     """
 
     weights: Weights
@@ -59,6 +61,7 @@ class Setup:
     budget: float | None = None
     settings: LearnerSettings | None = None
     learner: str = "linucb"
+    feedback: FeedbackPlan = field(default_factory=FeedbackPlan)
 
     def __post_init__(self) -> None:
         for name in self.policies:
@@ -83,6 +86,8 @@ class Run:
         cost: of each, in the table's unit.
         choices: the configuration of each, by its number in the whole world.
         changes: how often the policy noticed a change.
+        judged_share: share of the answers that were judged.
+        warned_after: judgements after which feedback was found one-sided; `None` where it was not.
     """
 
     reward: Array
@@ -90,6 +95,8 @@ class Run:
     cost: Array
     choices: NDArray[np.int64]
     changes: int = 0
+    judged_share: float = 1.0
+    warned_after: int | None = None
 
     chosen = former_attribute("choices")
 
@@ -157,9 +164,13 @@ def episode(world: World, setup: Setup, seed: int) -> Episode:
             seed=seed,
             delay=setup.delay,
             purse=purse,
+            feedback=setup.feedback,
         )
         choices = np.asarray(arms)[trace.choices]
-        runs[name] = Run(rewards[times, choices], parts[0, times, choices], costs[times, choices], choices, trace.changes)
+        judged = trace.judged_share, trace.warned_after
+        runs[name] = Run(
+            rewards[times, choices], parts[0, times, choices], costs[times, choices], choices, trace.changes, *judged
+        )
     return Episode(runs, np.stack([rewards.mean(axis=0), rewards[half:].mean(axis=0)]), float(rewards.max(axis=1).mean()))
 
 

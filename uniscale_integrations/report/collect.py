@@ -13,6 +13,8 @@ import numpy as np
 
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
+from uniscale_integrations.log.feedback_rules import FeedbackRules
+from uniscale_integrations.log.one_sided import FeedbackBalance
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.report.beliefs import beliefs_of
@@ -37,7 +39,7 @@ class Story:
 
     @property
     def correct(self) -> float | None:
-        """The mean of what the sources said last, as the policy takes it; `None` where none has."""
+        """The mean of what the sources said last, each counted alike; `None` where none has."""
         return fmean(each.correct for each in self.verdicts.values()) if self.verdicts else None
 
     @property
@@ -62,7 +64,7 @@ def page_data(log: EventStore, most_trees: int = 500, alone: Alone | None = None
     Raises:
         LogError: the log cannot be read.
     """
-    stories, trees = _read(log, most_trees)
+    stories, trees, balance = _read(log, most_trees)
     histories = list(stories.values())
     configurations = sorted(
         {story.decision.configuration for story in histories}, key=lambda each: (each.model, each.most_paths, each.shape)
@@ -105,6 +107,7 @@ def page_data(log: EventStore, most_trees: int = 500, alone: Alone | None = None
             "reward": [_short(_reward(story, position)) for story, position in zip(histories, positions, strict=True)],
         },
         "feedback": _feedback(histories),
+        "judged": balance.summary | {"warning": _warning(log, histories, balance)},
         "trees": {place_of[decision_id]: tree for decision_id, tree in trees.items()},
         "trees_why": LEFT_OUT.format(most=most_trees) if len(trees) == most_trees else NO_PATHS,
         "beliefs": beliefs,
@@ -121,6 +124,14 @@ def _feedback(histories: Sequence[Story]) -> dict[int, list[list[Any]]]:
     }
 
 
+def _warning(log: EventStore, histories: Sequence[Story], balance: FeedbackBalance) -> str:
+    """That feedback is one-sided, where the engine that decided last learns nothing from silence; empty where all is well."""
+    if not balance.one_sided or not histories:
+        return ""
+    record = log.load_description(str(histories[-1].decision.extra.get("brain", "")))
+    return "" if FeedbackRules.restore((record or {}).get("feedback")).silence else balance.warning
+
+
 def _beliefs(
     log: EventStore,
     histories: Sequence[Story],
@@ -134,8 +145,9 @@ def _beliefs(
     return beliefs_of(log, configurations, costs, scale, histories[-1].decision, scored=scored)
 
 
-def _read(log: EventStore, most_trees: int) -> tuple[dict[str, Story], Mapping[str, dict[str, Any]]]:
+def _read(log: EventStore, most_trees: int) -> tuple[dict[str, Story], Mapping[str, dict[str, Any]], FeedbackBalance]:
     stories: dict[str, Story] = {}
+    balance = FeedbackBalance()
     trees: OrderedDict[str, dict[str, Any]] = OrderedDict()
     for entry in log.everything():
         event = entry.event
@@ -146,6 +158,7 @@ def _read(log: EventStore, most_trees: int) -> tuple[dict[str, Story], Mapping[s
         if story is None:
             continue
         if isinstance(event, Feedback):
+            balance.judge(event.correct, event.source, {source for source, _ in story.verdicts})
             story.verdicts[event.source, event.key] = event
             continue
         story.outcome = event
@@ -153,7 +166,8 @@ def _read(log: EventStore, most_trees: int) -> tuple[dict[str, Story], Mapping[s
             trees[event.decision_id] = {name: event.extra.get(name) for name in ("record", "ledger", "notes")}
             while len(trees) > most_trees:
                 trees.popitem(last=False)
-    return stories, trees
+    balance.answers = sum(story.outcome is not None and not story.outcome.failed for story in stories.values())
+    return stories, trees, balance
 
 
 def _describe(configuration: Configuration) -> dict[str, Any]:

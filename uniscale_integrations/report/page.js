@@ -150,13 +150,14 @@
     const rewarded = judged.filter((i) => d.reward[i] != null);
     return [
       el("div", { class: "tiles" },
-        tile(String(count), "decisions"), tile(String(judged.length), "judged"),
+        tile(String(count), "decisions"), tile(String(judged.length), data.judged && data.judged.judged_share != null ? `judged, ${percent(data.judged.judged_share)} of answers` : "judged"),
         tile(percent(mean(judged.map((i) => d.correct[i]))), "right, of those judged"),
         tile(fixed(mean(rewarded.map((i) => d.reward[i]))), "reward"),
         tile(quantity(meanCost(answered)), `${unit} a question`),
         tile(`${fixed(mean(answered.map((i) => d.seconds[i])), 2)} s`, "a question"),
         tile(String(count - answered.length - unknown.size), "failed"),
         unknown.size ? tile(String(unknown.size), "only decided") : null),
+      data.judged && data.judged.warning ? el("p", { class: "warning", role: "note" }, `Warning: ${data.judged.warning}.`) : null,
       data.other_unit ? el("p", { class: "soft" }, `${data.other_unit} decisions counted ${otherUnit}, and have no place where costs are shown.`) : null,
       el("div", { class: "grid" },
         curve("Reward", "by what each request was after: weights of correctness, score and cost, or the value of a right answer less its cost", rewarded, rewarded.map((i) => d.reward[i]), (v) => v.toFixed(3), 0),

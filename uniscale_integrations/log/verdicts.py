@@ -1,0 +1,288 @@
+"""What judgements of a decision, and silence, come to: how right its answer was, what that counts, and what was learned before."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator
+from statistics import fmean
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uniscale_integrations.log.events import Event, Feedback, Outcome
+from uniscale_integrations.log.feedback_rules import VERIFIER, FeedbackRules
+from uniscale_integrations.log.one_sided import FeedbackBalance
+from uniscale_integrations.log.silence import ANYBODY, Deadline, Deadlines
+from uniscale_integrations.log.sources import SILENCE, Sources
+
+MAX_LEARNED = 10_000
+"""Decisions of which it is kept what was learned, where the log alone does not tell; older ones are revised as if by the plain mean."""
+
+MIN_TOP_UP = 0.05
+"""By how much a judgement must count more than what was learned of its decision before, for that to be made good."""
+
+
+class Learned(NamedTuple):
+    """What was learned of a decision: how right it was, what that counted, and which sources had been silent."""
+
+    correct: float
+    weight: float
+    silent: tuple[str, ...] = ()
+
+
+class Lesson(NamedTuple):
+    """What a policy is to learn of a decision now.
+
+    Attributes:
+        correct: in [0, 1].
+        weight: what it counts, or what `previous` counted.
+        previous: what was learned before, where this revises it.
+        extra: what it counts beyond that.
+        first: whether nobody had judged the decision.
+    """
+
+    correct: float
+    weight: float
+    previous: float | None = None
+    extra: float = 0.0
+    first: bool = False
+
+
+class Verdicts:
+    """Takes answers, judgements and the time as they stand in the log, and says what they teach.
+
+    Without rules, and while no source is corrected, a decision counts for what the first judgement of it said, with the mean of what all
+    sources said last.
+
+    Args:
+        rules: what sources' judgements and their silence count.
+
+    Attributes:
+        rules: as given.
+        balance: how many answers are judged, and whether all in one sense.
+        sources: what they tell of each other.
+
+    Example:
+        >>> verdicts = Verdicts(FeedbackRules.of(None, {"thumbs": 0.25}))
+        >>> verdicts.judge(Feedback("a", 0.0, "thumbs"), "small")
+        Lesson(correct=0.0, weight=0.25, previous=None, extra=0.0, first=True)
+        >>> verdicts.judge(Feedback("a", 1.0, "exact-match"), "small")
+        Lesson(correct=0.8, weight=0.25, previous=0.0, extra=0.75, first=False)
+    """
+
+    def __init__(self, rules: FeedbackRules) -> None:
+        self.rules, self.balance, self.sources = rules, FeedbackBalance(), Sources(rules.weights)
+        self._deadlines = Deadlines(rules.silence)
+        self._learned: OrderedDict[str, Learned] = OrderedDict()
+        # Of sources with a silence, judgements that contradict what it means, and that say the same.
+        self._spoken: dict[str, tuple[float, float]] = dict.fromkeys(rules.silence, (0.0, 0.0))
+        # What the log tells of the decisions at hand, which may be read from it again.
+        self._judgements: dict[str, dict[tuple[str, str], float]] = {}
+        # A decision counts for what the first judgement of it said, and by that it is revised.
+        self._weights: dict[str, float] = {}
+        self._answers: dict[str, float | None] = {}
+
+    @property
+    def warning(self) -> str | None:
+        """That feedback is one-sided, and no meaning of silence is set that would balance it; `None` where that is not so."""
+        return self.balance.warning if self.balance.one_sided and not self.rules.silence else None
+
+    def answer(self, outcome: Outcome) -> None:
+        """A decision was answered; it may be judged, or silence sets in."""
+        if not outcome.failed and outcome.decision_id not in self._answers:
+            self._answers[outcome.decision_id] = outcome.score
+            self.balance.answers += 1
+            self._deadlines.start(outcome.decision_id, outcome.at)
+
+    def recall(self, event: Event) -> None:
+        """What was seen before of a decision that is at hand again."""
+        if isinstance(event, Feedback):
+            self._judgements.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
+            self._weights.setdefault(event.decision_id, event.weight)
+        elif isinstance(event, Outcome) and not event.failed:
+            self._answers.setdefault(event.decision_id, event.score)
+
+    def forget(self, decision_id: str) -> None:
+        """A decision is no longer at hand."""
+        for kept in (self._judgements, self._weights, self._answers):
+            kept.pop(decision_id, None)
+
+    def overdue(self, at: float) -> Iterator[Deadline]:
+        """The deadlines that have passed when an event happens at some Unix time, each once; see `silence`."""
+        return self._deadlines.pass_time(at)
+
+    def due(self, at: float) -> set[str]:
+        """The decisions whose deadlines will have passed then."""
+        return {each.decision_id for each in self._deadlines.before(at)}
+
+    def silence(self, deadline: Deadline, configuration: str | None) -> Lesson | None:
+        """What a source teaches by not having judged a decision; `None` where it, or another one, has.
+
+        Args:
+            deadline: that has passed.
+            configuration: of the decision; `None` where nothing can be learned of it.
+        """
+        lesson = None if configuration is None else self._silence(deadline, configuration)
+        self._deadlines.close(deadline)
+        return lesson
+
+    def _silence(self, deadline: Deadline, configuration: str) -> Lesson | None:
+        decision_id, source = deadline.decision_id, deadline.source
+        said, before = self._judgements.get(decision_id, {}), self._before(decision_id)
+        if _has_spoken(source, said):
+            return None
+        silent = (*(before.silent if before else ()), source)
+        own = before.silent if before else ()
+        self.sources.change(configuration, self._opinions(decision_id, own), self._opinions(decision_id, silent))
+        if said:
+            assert before is not None
+            self._keep(decision_id, before._replace(silent=silent))
+            return None
+        means, weight = self.rules.silence[source].means, self._worth_of_silence(source, configuration)
+        if before is None:
+            self._keep(decision_id, Learned(means, weight, silent))
+            return Lesson(means, weight)
+        # Several sources have been silent, each with a meaning of its own.
+        mean = (before.weight * before.correct + weight * means) / (before.weight + weight)
+        return self._revise(decision_id, before, Learned(mean, max(weight, before.weight), silent))
+
+    def judge(self, feedback: Feedback, configuration: str) -> Lesson:
+        """What a judgement teaches.
+
+        Args:
+            feedback: the judgement.
+            configuration: of the decision.
+        """
+        decision_id = feedback.decision_id
+        before = self._before(decision_id)
+        silent = before.silent if before else ()
+        opinions = self._opinions(decision_id, silent)
+        judgements = self._judgements.setdefault(decision_id, {})
+        first, new = not judgements, not _has_spoken(feedback.source, judgements)
+        self.balance.judge(feedback.correct, feedback.source, {source for source, _ in judgements})
+        judgements[feedback.source, feedback.key] = feedback.correct
+        self._weights.setdefault(decision_id, feedback.weight)
+        correct, weight = self._verdict(decision_id, configuration)
+        self.sources.change(configuration, opinions, self._opinions(decision_id, silent))
+        if new:
+            self._note_spoken(feedback, silent)
+        after = Learned(correct, weight, silent)
+        if before is None:
+            self._keep(decision_id, after)
+            return Lesson(correct, weight, first=True)
+        return self._revise(decision_id, before, after)._replace(first=first)
+
+    def record(self) -> NDArray[np.uint8]:
+        """For `restore`, as bytes."""
+        record = {
+            "balance": self.balance.record(),
+            "sources": self.sources.record(),
+            "deadlines": self._deadlines.record(),
+            "learned": [[decision_id, *each] for decision_id, each in self._learned.items()],
+            "spoken": self._spoken,
+        }
+        return np.frombuffer(json.dumps(record, separators=(",", ":")).encode(), dtype=np.uint8)
+
+    def restore(self, array: NDArray[Any]) -> None:
+        """Go on from what `record` gave."""
+        record = json.loads(array.tobytes())
+        self.balance = FeedbackBalance.restore(record["balance"])
+        self.sources.restore(record["sources"])
+        self._deadlines.restore(record["deadlines"])
+        self._learned = OrderedDict(
+            (decision_id, Learned(correct, weight, tuple(silent))) for decision_id, correct, weight, silent in record["learned"]
+        )
+        self._spoken |= {source: (against, with_it) for source, (against, with_it) in record["spoken"].items()}
+
+    def _verdict(self, decision_id: str, configuration: str) -> tuple[float, float]:
+        """How right a judged decision is, and what that counts."""
+        correct, weight = self._plain(decision_id)
+        by_source = self._by_source(decision_id)
+        known = self.sources.known(by_source)
+        if not known:
+            return correct, weight
+        if len(known) == 1:
+            [(source, correct)] = known.items()
+            worth = self.sources.worth(source, configuration, correct)
+        else:
+            correct, worth = self.sources.combined(known, configuration)
+        # Others are averaged with what those that are known come to.
+        shares = {source: self.rules.weight(source) for source in by_source}
+        total, sure = sum(shares.values()), sum(shares[source] for source in known)
+        others = sum(share * by_source[source] for source, share in shares.items() if source not in known)
+        return (sure * correct + others) / total, weight * (sure * worth + (total - sure)) / total
+
+    def _plain(self, decision_id: str) -> tuple[float, float]:
+        """The same by the rules alone, which the log tells by itself."""
+        judgements, weight = self._judgements[decision_id], self._weights[decision_id]
+        if not self.rules.weights:
+            return fmean(judgements.values()), weight
+        return self.rules.mean(judgements), weight * max(self.rules.weight(source) for source, _ in judgements)
+
+    def _before(self, decision_id: str) -> Learned | None:
+        """What was learned of a decision so far."""
+        if (learned := self._learned.get(decision_id)) is not None:
+            return learned
+        if self._judgements.get(decision_id):
+            return Learned(*self._plain(decision_id))
+        if self.rules.silence and decision_id in self._answers and not self._deadlines.awaits(decision_id):
+            # It was silent so long ago that what was learned of it is no longer kept.
+            silent = self.rules.silence
+            return Learned(fmean(each.means for each in silent.values()), max(map(self.rules.weight, silent)), tuple(silent))
+        return None
+
+    def _keep(self, decision_id: str, learned: Learned) -> None:
+        if self.rules.default and not self.sources.any_known:
+            return
+        self._learned[decision_id] = learned
+        # At every decision, so that all workers keep the same.
+        while len(self._learned) > MAX_LEARNED:
+            self._learned.popitem(last=False)
+
+    def _revise(self, decision_id: str, before: Learned, after: Learned) -> Lesson:
+        extra = after.weight - before.weight
+        extra = extra if extra > MIN_TOP_UP else 0.0
+        self._keep(decision_id, after._replace(weight=before.weight + extra))
+        return Lesson(after.correct, before.weight, before.correct, extra)
+
+    def _worth_of_silence(self, source: str, configuration: str) -> float:
+        silence, (against, with_it) = self.rules.silence[source], self._spoken[source]
+        share = self.sources.worth_of_silence(source, configuration, right=silence.is_right)
+        if share is None:
+            share = (1.0 + against) / (1.0 + against + with_it)
+        return share * self.rules.weight(source)
+
+    def _note_spoken(self, feedback: Feedback, silent: Collection[str]) -> None:
+        for source in (feedback.source, ANYBODY):
+            if source in self._spoken and source not in silent and feedback.decision_id in self._answers:
+                against, with_it = self._spoken[source]
+                distance = abs(feedback.correct - self.rules.silence[source].means)
+                self._spoken[source] = against + distance, with_it + 1.0 - distance
+
+    def _by_source(self, decision_id: str) -> dict[str, float]:
+        """What each source says of a decision, over all that it judges of it."""
+        judgements = self._judgements.get(decision_id, {})
+        return {
+            source: fmean(value for (each, _), value in judgements.items() if each == source)
+            for source in dict.fromkeys(source for source, _ in judgements)
+        }
+
+    def _opinions(self, decision_id: str, silent: Collection[str]) -> dict[str, float]:
+        """What is compared: judgements, who was silent and who was not, and the verifier's score where it bears witness."""
+        opinions = self._by_source(decision_id)
+        if decision_id in self._answers:
+            judgements = self._judgements.get(decision_id, {})
+            for source in self.rules.silence:
+                if source in silent or _has_spoken(source, judgements):
+                    opinions[SILENCE + source] = float(source in silent)
+            score = self._answers[decision_id]
+            if VERIFIER in self.rules.weights and score is not None and judgements:
+                opinions.setdefault(VERIFIER, score)
+        return opinions
+
+
+def _has_spoken(source: str, judgements: Iterable[tuple[str, str]]) -> bool:
+    """Whether a source, or with `ANYBODY` any, is among those that have judged."""
+    return any(source in (each, ANYBODY) for each, _ in judgements)
