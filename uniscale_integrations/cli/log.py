@@ -17,6 +17,7 @@ import typer
 from rich.table import Table
 
 from uniscale_integrations.cli.console import out, print_json, quantity, told_plainly
+from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.engine.recalibration import Pair, pairs
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
@@ -24,6 +25,8 @@ from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.one_sided import FeedbackBalance
 from uniscale_integrations.log.ports import EventStore
+from uniscale_integrations.policy.objective import Objective
+from uniscale_integrations.policy.trade_off import describe_trade
 from uniscale_integrations.verifiers.calibration import brier, held_out, reliability
 
 app = typer.Typer(name="log", help="Look at the log of decisions, outcomes and feedback.", no_args_is_help=True)
@@ -59,11 +62,19 @@ def info(address: Address, as_json: AsJson = False) -> None:
             span = " to ".join(datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") for at in (first, last))
             out.print(f"{span}; {', '.join(f'{count} of kind {kind}' for kind, count in counts.items())}")
         out.print(_judged(summary))
+        trade = _trade(log, summary)
+        if trade:
+            out.print(trade)
         verifiers = [_trust(log, name, group) for name, group in _by_verifier(pairs(log, MAX_PAIRS)).items()]
         for each in verifiers:
             out.print(_reliability(each))
         if as_json:
-            details = {"configurations": rows, "verifiers": verifiers, "feedback": summary.balance.summary}
+            details = {
+                "trade": trade or None,
+                "configurations": rows,
+                "verifiers": verifiers,
+                "feedback": summary.balance.summary,
+            }
             print_json({"events": counts, "first": first or None, "last": last or None, **details})
 
 
@@ -89,6 +100,8 @@ class _Summary:
 
     Attributes:
         rules: how the engine that decided last learns from feedback.
+        brain: the key of what decided last.
+        objective: what its last decision was after.
     """
 
     arms: Mapping[str, _Arm]
@@ -96,6 +109,8 @@ class _Summary:
     last: float
     balance: FeedbackBalance
     rules: FeedbackRules
+    brain: str
+    objective: Objective | None
 
 
 def _summary(log: EventStore) -> _Summary:
@@ -104,6 +119,7 @@ def _summary(log: EventStore) -> _Summary:
     verdicts: dict[str, dict[tuple[str, str], float]] = {}
     answered: set[str] = set()
     balance, brain = FeedbackBalance(), ""
+    objective: Objective | None = None
     first = last = 0.0
     for entry in log.everything():
         event = entry.event
@@ -111,7 +127,7 @@ def _summary(log: EventStore) -> _Summary:
         if isinstance(event, DecisionEvent):
             name = configuration_of[event.decision_id] = str(event.configuration)
             arms.setdefault(name, _Arm()).decisions += 1
-            brain = str(event.extra.get("brain", brain))
+            brain, objective = str(event.extra.get("brain", brain)), event.objective
         elif isinstance(event, Feedback):
             judgements = verdicts.setdefault(event.decision_id, {})
             balance.judge(event.correct, event.source, {source for source, _ in judgements})
@@ -130,7 +146,19 @@ def _summary(log: EventStore) -> _Summary:
     for decision_id, values in verdicts.items():
         if decision_id in configuration_of:
             arms[configuration_of[decision_id]].verdicts.append(rules.mean(values) if rules.weights else fmean(values.values()))
-    return _Summary(arms, first, last, balance, rules)
+    return _Summary(arms, first, last, balance, rules, brain, objective)
+
+
+def _trade(log: EventStore, summary: _Summary) -> str:
+    """What the objective of late trades, at the prices of late; empty where that is no matter of choosing."""
+    record = log.load_description(summary.brain)
+    if record is None or summary.objective is None:
+        return ""
+    scale = CostScale(*record["scale"])
+    rows = zip(record["configurations"], record["costs"], strict=True)
+    costs = {str(model): scale.cost(position) for (model, *shape), position in rows if shape == [1, 1, 1]}
+    sentence = describe_trade(summary.objective, costs, "$" if record["dollars"] else "")
+    return sentence and f"{summary.objective}: {sentence}"
 
 
 def _judged(summary: _Summary) -> str:
