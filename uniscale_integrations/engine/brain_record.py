@@ -10,6 +10,7 @@ from uniscale_integrations.duplicate_arms import DuplicateArms
 from uniscale_integrations.engine.design import Design
 from uniscale_integrations.engine.estimates import Estimates
 from uniscale_integrations.engine.price_history import PriceHistory
+from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.log.fold import Costs
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.actions import ActionFeatures
@@ -64,3 +65,8 @@ def restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms,
     rates = Rates.of_record(record["rates"]) if "rates" in record else None
     arms = Arms.of(configurations, schema, record["costs"], features=features, scored=has_scores, span=scale.span, rates=rates)
     return arms, PolicySpec.of(record["policy"])(arms), PriceHistory(log, key, record)
+
+
+def rules_of(record: Mapping[str, Any]) -> FeedbackRules:
+    """How a described brain learns from feedback."""
+    return FeedbackRules.restore(record.get("feedback"))

@@ -13,6 +13,7 @@ from uniscale_integrations.engine.estimates import check_units, limited_by
 from uniscale_integrations.engine.known_prices import Prices, given_prices, is_automatic, with_known_prices
 from uniscale_integrations.engine.model_registry import Model, default_space, generators, loaded, suiting
 from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.log.feedback_rules import FeedbackRules, SilenceSetting
 from uniscale_integrations.policy.encoders import JointContext, RequestEncoder, WithNumbers, query_encoder
 from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.search.budget import Budget
@@ -75,6 +76,19 @@ def design_of(
         automatic,
         own_space,
     )
+
+
+Silences = SilenceSetting
+"""What the silence of all sources together means, or that of each source."""
+
+
+def with_feedback_rules(design: Design, silence: Silences | None, source_weights: Mapping[str, float] | None) -> Design:
+    """A design that learns from feedback by these rules; parameters as of `UniScale`.
+
+    Raises:
+        ConfigurationError: a silence that is none, or a weight out of (0, 1].
+    """
+    return replace(design, feedback=FeedbackRules.of(silence, source_weights))
 
 
 def _reading(features: object, policy: PolicySpec) -> tuple[RequestEncoder, PolicySpec]:

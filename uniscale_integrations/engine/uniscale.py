@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.engine.brain import build
@@ -11,8 +10,7 @@ from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.known_prices import Prices
 from uniscale_integrations.engine.probe_results import ProbeResults, learners
 from uniscale_integrations.engine.serving import ServingEngine
-from uniscale_integrations.engine.setup import ClientSettings, design_of, updated_design
-from uniscale_integrations.log.feedback_rules import FeedbackRules, SilenceSetting
+from uniscale_integrations.engine.setup import ClientSettings, Silences, design_of, updated_design, with_feedback_rules
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.named import PolicySpec
@@ -99,7 +97,7 @@ class UniScale(ServingEngine):
         mean_budget: float | None = None,
         sync_interval: float = 1.0,
         recalibrate: bool = False,
-        silence: SilenceSetting | None = None,
+        silence: Silences | None = None,
         source_weights: Mapping[str, float] | None = None,
         store_queries: bool = False,
         store_paths: bool = False,
@@ -108,9 +106,9 @@ class UniScale(ServingEngine):
     ) -> None:
         # What is wrong with the settings is said before a log is opened.
         asked, sampling, clients = mode if mode is None else sought(mode), sampling or Sampling(), client_settings or {}
-        spec, rules = PolicySpec(policy, settings), FeedbackRules.of(silence, source_weights)
+        spec = PolicySpec(policy, settings)
         design = design_of(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget, clients)
-        design = replace(design, feedback=rules)
+        design = with_feedback_rules(design, silence, source_weights)
         knowledge = Knowledge(log)
         probes = ProbeResults(knowledge.log, sync_interval)
         try:

@@ -9,10 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from uniscale_integrations.cost.normalise import CostScale
-from uniscale_integrations.engine.brain_record import duplicates_of, restore
+from uniscale_integrations.engine.brain_record import duplicates_of, restore, rules_of
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import DecisionEvent, Outcome
-from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.log.fold import Costs, Fold
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.arms import Arms
@@ -63,7 +62,7 @@ def beliefs_of(
         )
     except ConfigurationError as error:
         return {"why": f"The policy that decided cannot be made here: {error}"}, []
-    rules = FeedbackRules.restore((record or {}).get("feedback"))
+    rules = rules_of(record or {})
     fold = Fold(log, policy, arms, last.encoder, cost_positions, duplicates_of(record or {}), rules)
     changes: list[str] = []
     before, average, count = 0, np.zeros(len(arms.schema)), 0
