@@ -68,7 +68,7 @@ class AmountSettings:
         return precision
 
 
-OF_TOKENS = AmountSettings()
+OF_TOKENS = AmountSettings(own_level=0.3, own_kind=0.2, own_lexical=0.03, search=0.1, own=0.1)
 """Of output tokens, of which nothing is known beforehand."""
 
 OF_ESTIMATES = AmountSettings(noise=2.0)
@@ -116,7 +116,22 @@ class Amounts:
             query: features of the question, centred, shape (n,).
             context: with its input tokens.
         """
-        amounts, read = self._products.means(self._head.theta, query)
+        return self._cost_of(self._products.means(self._head.theta, query), context)
+
+    def steady_spend(self, query: Array, context: Context) -> Array:
+        """The same without what sets a model apart on this kind of question only, of which little is known for long, shape (K,).
+
+        Between models whose prices lie a tenth apart that would be most of the difference, and noise.
+        """
+        theta, n = self._head.theta, self._products.query_dim
+        average = np.zeros(n)
+        average[0] = 1.0
+        common = theta[:, :n].dot(query - average)
+        return self._cost_of(self._products.means(theta, average) + common[:, None], context)
+
+    def _cost_of(self, logs: Array, context: Context) -> Array:
+        """What amounts, and what is read beside what was counted, cost; natural logarithms of factors, shape (2, K)."""
+        amounts, read = logs
         amounts = np.exp(np.clip(self._usual + amounts, self._least, LOG_RANGE) + MEAN_OVER_MEDIAN * self._arms.rates.in_tokens)
         return self._arms.rates.spend(amounts, context.input_tokens * np.exp(np.clip(read, -LOG_RANGE, LOG_RANGE)))
 

@@ -138,7 +138,8 @@ class LinUCBPolicy:
             # However much of it is saved, an answer costs something.
             spend = np.maximum(spend + context.extra_costs, LEAST_SHARE * spend)
         plain = self.arms.plain
-        plain_spend = np.where(plain, spend, np.nan) if plain.any() else spend / rates.paths
+        steady = self.amounts.steady_spend(query, context)
+        plain_spend = np.where(plain, steady, np.nan) if plain.any() else steady / rates.paths
         answers, scored = self._answers
         return Forecast(
             correct,
