@@ -71,9 +71,6 @@ class AmountSettings:
 OF_TOKENS = AmountSettings(own_level=0.3, own_kind=0.2, own_lexical=0.03, search=0.1, own=0.1)
 """Of output tokens, of which nothing is known beforehand."""
 
-OF_ESTIMATES = AmountSettings(noise=2.0)
-"""Of the factor by which estimates of whole costs are wrong, which are right on average, so that more has to speak against them."""
-
 
 class Amounts:
     """Learns how much configurations read and sample, and expects what they cost.
@@ -81,8 +78,7 @@ class Amounts:
     Args:
         arms: with their rates.
         products: of their features and a question.
-        search: for each feature of theirs whether it is an amount of search, shape (m,).
-        settings: what is believed beforehand.
+        precision: prior precision of the coefficients, shape (d,), such as of `AmountSettings`.
 
     Example:
         >>> from uniscale_integrations.policy.rates import Rates
@@ -90,7 +86,8 @@ class Amounts:
         >>> from uniscale_integrations.space import Configuration
         >>> pair, schema = [Configuration("small"), Configuration("large")], FeatureSchema(("bias",))
         >>> arms = Arms.of(pair, schema, [0.0, 0.5], rates=Rates.of_tokens([1, 1], [(0.25, 2.0), (1.25, 10.0)]))
-        >>> amounts = Amounts(arms, Products(arms.features, 1), np.zeros(3, dtype=bool))
+        >>> precision = OF_TOKENS.precision(np.zeros(3, dtype=bool), np.zeros(0, dtype=bool), 0)
+        >>> amounts = Amounts(arms, Products(arms.features, 1), precision)
         >>> context = Context(np.ones(1), input_tokens=1000.0)
         >>> for _ in range(50):
         ...     amounts.observe(1, np.ones(1), context, Observation(None, 0.9, output_tokens=800.0, input_tokens=1000.0))
@@ -98,11 +95,8 @@ class Amounts:
         [1400.0, 9800.0]
     """
 
-    def __init__(self, arms: Arms, products: Products, search: NDArray[np.bool_], settings: AmountSettings | None = None) -> None:
-        self._arms, self._products = arms, products
-        kinds = np.asarray(arms.schema.is_kind, dtype=np.bool_)
-        settings = settings or (OF_TOKENS if arms.rates.in_tokens.all() else OF_ESTIMATES)
-        self._precision = settings.precision(search, kinds, len(arms) if products.own else 0)
+    def __init__(self, arms: Arms, products: Products, precision: Array) -> None:
+        self._arms, self._products, self._precision = arms, products, precision
         self._head = RidgeRegression(products.dim, 2, self._precision)
         rates = arms.rates
         # Of an estimate the logarithm may be anything; of tokens it is that of a number above 1.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any
 
@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uniscale_integrations.errors import StateError
-from uniscale_integrations.policy.amounts import Amounts
+from uniscale_integrations.policy.amounts import OF_TOKENS, Amounts
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.change import ChangeDetector
 from uniscale_integrations.policy.components import Components
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Forecast, Objective
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observation, State
-from uniscale_integrations.policy.priors import Precisions
+from uniscale_integrations.policy.priors import HOSTED, Precisions
 from uniscale_integrations.policy.product import Products
 from uniscale_integrations.policy.transfer import ArmsDescription, Transfer, configuration_of, with_successors
 from uniscale_integrations.space import Configuration
@@ -48,7 +48,7 @@ class LearnerSettings:
         noise: standard deviation of correctness around what is expected, for noticing changes.
         shared_blame: of what is believed to go wrong with all configurations alike, how much is not held against the models that have
             hardly been judged.
-        precisions: prior precisions.
+        precisions: prior precisions; by default `HOSTED` of models that are paid for by the token, and otherwise `Precisions()`.
     """
 
     alpha: float = 0.25
@@ -59,7 +59,7 @@ class LearnerSettings:
     forget: float = 0.02
     noise: float = 0.45
     shared_blame: float = 0.5
-    precisions: Precisions = field(default_factory=Precisions)
+    precisions: Precisions | None = None
 
 
 class LinUCBPolicy:
@@ -95,7 +95,8 @@ class LinUCBPolicy:
         self.settings = settings or LearnerSettings()
         self.components = Components(self._products(), self._prior(), self._precision(), self.settings.discount)
         self.changes, self.detects_changes = 0, True
-        self.amounts = Amounts(arms, self.components.products, self._search)
+        self._level = self._precisions.level
+        self.amounts = Amounts(arms, self.components.products, self._amount_precision())
         self._models = np.array(arms.model_of)
         # How often each model was judged.
         self._judged = np.zeros(len(arms.models))
@@ -357,7 +358,7 @@ class LinUCBPolicy:
         k is its precision; p further ones take `p / (k + n + p)` of that away.
         """
         usual = self._right / self.components.feedback if self.components.feedback else 0.5
-        prior = self.settings.precisions.level
+        prior = self._level
         total = prior + self._feedback_counts
         return max(0.0, self.settings.optimism - usual) * (prior / total) * self._pending_counts / (total + self._pending_counts)
 
@@ -380,8 +381,27 @@ class LinUCBPolicy:
         return np.stack([hope, hope])
 
     def _precision(self) -> Array:
-        kinds = np.asarray(self.arms.schema.is_kind, dtype=bool)
-        return self.settings.precisions.diagonal(self._search, kinds, len(self.arms) if self._several else 0)
+        return self._precisions.diagonal(self._search, self._kinds, self._indicators)
+
+    @property
+    def _precisions(self) -> Precisions:
+        return self.settings.precisions or (HOSTED if self.arms.rates.in_tokens.all() else Precisions())
+
+    def _amount_precision(self) -> Array:
+        # An estimate of a whole cost is right on average, and what is wrong with it is believed as slowly as anything else.
+        if not self.arms.rates.in_tokens.all():
+            return self._precision()
+        return OF_TOKENS.precision(self._search, self._kinds, self._indicators)
+
+    @property
+    def _kinds(self) -> NDArray[np.bool_]:
+        """For each query feature after the first whether it is a kind, shape (n - 1,)."""
+        return np.asarray(self.arms.schema.is_kind, dtype=np.bool_)
+
+    @property
+    def _indicators(self) -> int:
+        """How many configurations have an indicator of their own: all or none."""
+        return len(self.arms) if self._several else 0
 
     @property
     def _search(self) -> NDArray[np.bool_]:

@@ -85,7 +85,7 @@ class PolicySpec:
         fields = {
             **settings,
             "exploration": tuple(settings["exploration"])[:2],
-            "precisions": Precisions(**settings["precisions"]),
+            "precisions": settings["precisions"] and Precisions(**settings["precisions"]),
         }
         return cls(record["source"], LearnerSettings(**fields))
 
