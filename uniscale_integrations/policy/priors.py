@@ -57,5 +57,5 @@ class Precisions:
         return np.concatenate([grid.ravel(), np.full(own, self.own)])
 
 
-HOSTED = Precisions(level=8.0, search=150.0, own=100.0)
+HOSTED = Precisions(common=50.0, level=8.0, search=150.0, own=100.0)
 """Of models behind an API, whose searches are votes over whole answers: what those add is small and alike, and the models differ more."""
