@@ -71,6 +71,9 @@ class AmountSettings:
 OF_TOKENS = AmountSettings(own_level=0.3, own_kind=0.2, own_lexical=0.03, search=0.1, own=0.1)
 """Of output tokens, of which nothing is known beforehand."""
 
+OF_ESTIMATES = AmountSettings(noise=2.0)
+"""Of the factor by which estimates of whole costs are wrong, which are right on average, so that more has to speak against them."""
+
 
 class Amounts:
     """Learns how much configurations read and sample, and expects what they cost.

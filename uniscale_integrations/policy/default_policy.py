@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uniscale_integrations.errors import StateError
-from uniscale_integrations.policy.amounts import OF_TOKENS, Amounts
+from uniscale_integrations.policy.amounts import OF_ESTIMATES, OF_TOKENS, Amounts
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.change import ChangeDetector
 from uniscale_integrations.policy.components import Components
@@ -388,10 +388,8 @@ class LinUCBPolicy:
         return self.settings.precisions or (HOSTED if self.arms.rates.in_tokens.all() else Precisions())
 
     def _amount_precision(self) -> Array:
-        # An estimate of a whole cost is right on average, and what is wrong with it is believed as slowly as anything else.
-        if not self.arms.rates.in_tokens.all():
-            return self._precision()
-        return OF_TOKENS.precision(self._search, self._kinds, self._indicators)
+        settings = OF_TOKENS if self.arms.rates.in_tokens.all() else OF_ESTIMATES
+        return settings.precision(self._search, self._kinds, self._indicators)
 
     @property
     def _kinds(self) -> NDArray[np.bool_]:
