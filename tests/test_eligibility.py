@@ -29,7 +29,7 @@ def test_who_was_slow_once_gets_another_chance(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(time, "monotonic", lambda: now)
     models = {name: InstantGenerator(name=name) for name in ("fast", "slow")}
     space, asked = ConfigurationSpace.default(list(models), [(1, 1, 1)]), Conversation((Turn("user", "Why?"),))
-    eligibility = Eligibility(space, models, [1.0, 1.0], H100, verified=False)
+    eligibility = Eligibility(space, models, H100, verified=False)
     eligibility.observe_seconds(Configuration("slow"), 5.0)
     assert list(eligibility.reasons(asked, Budget(seconds=1.0), {})) == [Configuration("slow")]
     now = MEMORY_SECONDS + 1.0
@@ -61,12 +61,12 @@ def test_how_long_it_took_of_late_counts_and_not_only_the_last_time(monkeypatch:
     monkeypatch.setattr(time, "monotonic", lambda: now)
     models = {name: InstantGenerator(name=name) for name in ("fast", "slow")}
     space, asked = ConfigurationSpace.default(list(models), [(1, 1, 1)]), Conversation((Turn("user", "Why?"),))
-    eligibility = Eligibility(space, models, [1.0, 1.0], H100, verified=False)
+    eligibility = Eligibility(space, models, H100, verified=False)
     for seconds in (4.0, 4.0, 0.5):
         eligibility.observe_seconds(Configuration("slow"), seconds)
     assert list(eligibility.reasons(asked, Budget(seconds=2.0), {})) == [Configuration("slow")]
     now = MEMORY_SECONDS
     assert list(eligibility.reasons(asked, Budget(seconds=2.0), {})) == [Configuration("slow")], "so long it is remembered"
-    other = Eligibility(space, models, [1.0, 1.0], H100, verified=False)
+    other = Eligibility(space, models, H100, verified=False)
     other.remember(eligibility)
     assert other.reasons(asked, Budget(seconds=2.0), {}) == eligibility.reasons(asked, Budget(seconds=2.0), {})

@@ -9,17 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uniscale_integrations.cost import CostScale
+from uniscale_integrations.cost.normalise import MIN_FACTOR
 from uniscale_integrations.errors import ConfigurationError
 
 costs = st.floats(1e-12, 1e24)
 
 
 @given(st.lists(costs, min_size=1, max_size=30), costs)
-def test_position_lies_between_the_ends(known: list[float], cost: float) -> None:
+def test_what_lies_between_the_ends_has_a_position_between_0_and_1(known: list[float], cost: float) -> None:
     scale = CostScale.spanning(known)
-    assert 0 <= scale.position(cost) <= 1
+    assert scale.dearest >= MIN_FACTOR * scale.cheapest
     assert scale.position(min(known)) == 0
-    assert scale.position(max(known)) == (1 if max(known) > min(known) else 0)
+    assert scale.position(max(known)) <= 1 + 1e-12
+    assert (0 <= scale.position(cost) <= 1) == (scale.cheapest <= cost <= scale.dearest)
+    assert scale.cost(scale.position(cost)) == pytest.approx(cost, rel=1e-6)
 
 
 @given(st.lists(costs, min_size=2, max_size=30), costs, costs)
@@ -40,14 +43,14 @@ def test_equal_factors_are_equal_steps() -> None:
     assert [scale.position(cost) for cost in (2, 20, 200, 2000)] == pytest.approx([0, 1 / 3, 2 / 3, 1])
 
 
-def test_costs_beyond_the_ends_are_clipped() -> None:
-    scale = CostScale(10.0, 20.0)
-    assert (scale.position(1.0), scale.position(99.0)) == (0.0, 1.0)
+def test_costs_beyond_the_ends_are_not_clipped() -> None:
+    scale = CostScale(10.0, 1000.0)
+    assert (scale.position(1.0), scale.position(10_000.0)) == pytest.approx((-0.5, 1.5))
 
 
-def test_single_cost_leaves_nothing_to_save() -> None:
-    scale = CostScale.spanning([5.0])
-    assert (scale.position(5.0), scale.position(6.0)) == (0.0, 1.0)
+def test_costs_that_lie_close_to_each_other_have_positions_close_to_each_other() -> None:
+    assert CostScale.spanning([5.0]).position(5.0) == 0.0
+    assert CostScale.spanning([1.0, 1.1]).position(1.1) < 0.03
 
 
 def test_what_costs_nothing_is_as_cheap_as_can_be() -> None:
