@@ -84,10 +84,11 @@ def test_half_the_answers_are_dear_where_a_share_lies_in_the_middle() -> None:
 
 
 def test_a_mean_cost_goes_to_the_requests_where_it_brings_most() -> None:
-    pacer = Within(3.0).pacer()
+    pacer = Within(2.6).pacer()
     much, little = believed([0.5, 0.9], [1.0, 5.0]), believed([0.8, 0.85], [1.0, 5.0])
     choices = np.array([[decide(pacer, much, f"{n}a"), decide(pacer, little, f"{n}b")] for n in range(100)])
-    assert choices[20:, 0].mean() > 0.95
+    # 2.6 is what 80 of 100 dear answers to these, and none to the others, come to.
+    assert choices[20:, 0].mean() == pytest.approx(0.8, abs=0.05)
     assert choices[20:, 1].mean() < 0.05
 
 

@@ -115,6 +115,16 @@ class AccuracyPacer:
         """Beyond the slack nothing is made good, or what lies far back would decide for long."""
         self.surplus = float(np.clip(self.surplus + change, -self.slack, self.slack))
 
+    @property
+    def _offset(self) -> float:
+        """How much less often than asked answers need to be right, on average, so that the surplus goes back to nothing.
+
+        Luck alone makes a few answers' difference, which is not worth haste. More says that recent requests are no guide, as while
+        configurations are learned, where each request is worth more than those before it.
+        """
+        beyond = np.sign(self.surplus) * max(0.0, abs(self.surplus) - self.slack / 2.0)
+        return float(self.surplus / self.horizon + beyond / (2.0 * self.slack))
+
     def _values(self) -> tuple[float, float]:
         """Two values close to each other, at the second of which recent requests would have been right often enough."""
         lacking = (self.accuracy - self.correction) * len(self._least) - sum(self._least)
@@ -126,7 +136,7 @@ class AccuracyPacer:
         if lacking > (reached[-1] if len(order) else 0.0):
             return inf, inf
         # What is in reach stays so while a few right answers are made good.
-        lacking -= self.surplus / self.horizon * len(self._least)
+        lacking -= self._offset * len(self._least)
         if lacking <= 0.0 or not len(order):
             return 0.0, 0.0
         price = float(prices[order[min(int(reached.searchsorted(lacking)), len(order) - 1)]])
