@@ -85,8 +85,8 @@ def test_judgements_do_not_lead_away_from_what_is_expected_truly(seed: int, shar
     stream = Stream(seed)
     accuracy = stream.between(share)
     right, _, _ = kept(stream, AccuracyPacer(accuracy), judged=judged, late=late)
-    # Making good for bad luck moves it by what that was: two answers of a hundred are one standard deviation of what 200 come to.
-    assert right[REQUESTS // 2 :].mean() == pytest.approx(accuracy, abs=0.06)
+    # Making good for bad luck moves it by what that was: .03 is one standard deviation of what 200 answers come to.
+    assert right[REQUESTS // 2 :].mean() == pytest.approx(accuracy, abs=0.1)
 
 
 @settings(max_examples=5)
@@ -96,7 +96,7 @@ def test_too_high_or_too_low_expectations_are_corrected(seed: int, share: float,
     accuracy = stream.between(share)
     right, _, _ = kept(stream, AccuracyPacer(accuracy), bias=bias)
     off = right[REQUESTS // 2 :].mean() - accuracy
-    assert abs(off) <= 0.07
+    assert abs(off) <= 0.1
     uncorrected, _, _ = kept(stream, AccuracyPacer(accuracy), bias=bias, judged=0.0)
     assert abs(off) <= abs(uncorrected[REQUESTS // 2 :].mean() - accuracy) + 0.03
 
