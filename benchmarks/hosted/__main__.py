@@ -21,6 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.hosted.fast import overall, run_all
+from benchmarks.hosted.goal_measures import goal_table, goals_overall
+from benchmarks.hosted.goals import Goal
 from benchmarks.hosted.kinds import KINDS
 from benchmarks.hosted.live import LIVE_KINDS, live
 from benchmarks.hosted.measures import PARTS
@@ -32,7 +34,11 @@ def main() -> None:
         prog="python -m benchmarks.hosted", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), metavar="KIND", help=f"default: all of {', '.join(KINDS)}")
-    parser.add_argument("--objectives", nargs="+", help=f"default: {' '.join(OBJECTIVES)}; live: points=5")
+    parser.add_argument(
+        "--objectives",
+        nargs="+",
+        help=f"also at-least=SHARE and within=USD, or =middle; default: {' '.join(OBJECTIVES)}; live: points=5",
+    )
     parser.add_argument("--orders", type=int, help="of each kind (default: 10; live: 2)")
     parser.add_argument("--requests", type=int, default=600, help="of each order (default: 600)")
     parser.add_argument("--processes", type=int, default=2, help="side by side (default: 2)")
@@ -59,10 +65,11 @@ def without_servers(given: argparse.Namespace) -> dict[str, Any]:
     )
     for kind, row in work:
         by_kind[kind] = row
-        sys.stderr.write(f"{kind}: " + ", ".join(f"{name} {each['share']['whole']:.3f}" for name, each in row.items()) + "\n")
-    totals = {name: overall(by_kind, name) for name in objectives}
+        sys.stderr.write(f"{kind}: " + ", ".join(f"{name} {_headline(each)}" for name, each in row.items()) + "\n")
+    goals = [name for name in objectives if Goal.of(name) is not None]
+    totals = {name: goals_overall(by_kind, name) if name in goals else overall(by_kind, name) for name in objectives}
     for name in objectives:
-        console.print(_table(name, by_kind, totals[name]))
+        console.print(goal_table(name, by_kind) if name in goals else _table(name, by_kind, totals[name]))
     return {"kinds": by_kind, "overall": totals}
 
 
@@ -80,6 +87,12 @@ def behind_servers(given: argparse.Namespace) -> dict[str, Any]:
                 table.add_row(kind, objective, way, *_figures(found), _found_after(found))
     console.print(table)
     return {"live": by_kind}
+
+
+def _headline(found: dict[str, Any]) -> str:
+    if "share" in found:
+        return f"{found['share']['whole']:.3f}"
+    return f"{found['expected_accuracy']['last half']:.3f} right at {found['cost_ratio']['last half']:.2f} of the mix's cost"
 
 
 def _console(given: argparse.Namespace) -> Console:

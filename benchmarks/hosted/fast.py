@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from benchmarks.hosted.goal_measures import GoalOrder, goal_summary, measure_goal
+from benchmarks.hosted.goals import Goal
 from benchmarks.hosted.kinds import KINDS
 from benchmarks.hosted.measures import Order, columns, measure, summary
 from benchmarks.hosted.objectives import Objective
@@ -37,15 +39,19 @@ class Task:
     silence: int | None = None
 
 
-def run(task: Task) -> dict[str, Order]:
-    """What an order came to, by objective."""
+def run(task: Task) -> dict[str, Order | GoalOrder]:
+    """What an order came to, by objective or goal."""
     kind = KINDS[task.kind]
     traffic = kind.draw(task.seed, task.requests)
     features = np.stack([ENCODE(text) for text in traffic.texts])
     meaning = None if task.silence is None else Silence.of(kind.judging)
     silence = None if meaning is None else Silence(meaning.means, task.silence or 0)
-    result = {}
+    result: dict[str, Order | GoalOrder] = {}
     for name in task.objectives:
+        if (goal := Goal.of(name)) is not None:
+            choices = play(kind, traffic, features, goal, seed=task.seed, silence=silence).choices
+            result[name] = measure_goal(kind, traffic, goal, choices)
+            continue
         objective = Objective.of(name)
         done = play(kind, traffic, features, objective, seed=task.seed, silence=silence)
         result[name] = measure(kind, traffic, objective, columns(traffic, objective.rewards(traffic), done.choices), done.first)
@@ -61,10 +67,15 @@ def run_all(
     processes: int = 2,
     silence: int | None = None,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every kind over all orders: its name, and by objective what `summary` says; as they are done, in their order."""
+    """Every kind over all orders: its name, and by objective its summary; as they are done, in their order."""
     tasks = [Task(kind, seed, requests, tuple(objectives), silence) for kind, seed in product(kinds, range(orders))]
     for kind, results in _by_kind(kinds, _results(tasks, processes), orders):
-        yield kind, {name: summary([result[name] for result in results]) for name in objectives}
+        yield kind, {name: _summary([result[name] for result in results]) for name in objectives}
+
+
+def _summary(orders: Sequence[Order | GoalOrder]) -> dict[str, Any]:
+    goals = [order for order in orders if isinstance(order, GoalOrder)]
+    return goal_summary(goals) if goals else summary([order for order in orders if isinstance(order, Order)])
 
 
 def overall(by_kind: dict[str, dict[str, Any]], objective: str) -> dict[str, Any]:
@@ -85,7 +96,7 @@ def overall(by_kind: dict[str, dict[str, Any]], objective: str) -> dict[str, Any
     }
 
 
-def _results(tasks: Sequence[Task], processes: int) -> Iterator[dict[str, Order]]:
+def _results(tasks: Sequence[Task], processes: int) -> Iterator[dict[str, Order | GoalOrder]]:
     if processes == 1:
         yield from map(run, tasks)
         return
@@ -94,8 +105,8 @@ def _results(tasks: Sequence[Task], processes: int) -> Iterator[dict[str, Order]
 
 
 def _by_kind(
-    kinds: Sequence[str], results: Iterable[dict[str, Order]], orders: int
-) -> Iterator[tuple[str, list[dict[str, Order]]]]:
+    kinds: Sequence[str], results: Iterable[dict[str, Order | GoalOrder]], orders: int
+) -> Iterator[tuple[str, list[dict[str, Order | GoalOrder]]]]:
     stream = iter(results)
     for kind in kinds:
         yield kind, [next(stream) for _ in range(orders)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from benchmarks.hosted.goals import Goal
 from benchmarks.hosted.kind import Kind
 from benchmarks.hosted.objectives import Objective
 from benchmarks.hosted.sampling import Floats, Integers
@@ -18,9 +19,11 @@ from uniscale_integrations.engine.estimates import SEARCH_SHARE
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.default_policy import LinUCBPolicy
 from uniscale_integrations.policy.kinds import TextFeatures
+from uniscale_integrations.policy.objective import Objective as PolicyObjective
 from uniscale_integrations.policy.objective import Value
 from uniscale_integrations.policy.policy import Context, Observation, Policy
 from uniscale_integrations.policy.rates import Rates
+from uniscale_integrations.policy.targets import WORTH_ONE, Pacer
 
 ENCODE = TextFeatures()
 """What an engine sees of a question by default."""
@@ -49,15 +52,20 @@ class Learner:
         traffic: names the configurations.
         arms: numbers of those that are there.
         objective: what the requests are for.
-        before: the learner in whose place this one comes; what it has learned goes on.
+        before: the learner in whose place this one comes; what it has learned goes on, and so does what keeps to a goal.
     """
 
     def __init__(
-        self, kind: Kind, traffic: Traffic, arms: Sequence[int], objective: Objective, before: Learner | None = None
+        self, kind: Kind, traffic: Traffic, arms: Sequence[int], objective: Objective | Goal, before: Learner | None = None
     ) -> None:
         self.arms = np.asarray(arms)
         self._place = {arm: place for place, arm in enumerate(arms)}
-        self._objective = objective.weights or Value(right=objective.right, points=objective.points)
+        self._pacer: Pacer | None = None
+        if isinstance(objective, Goal):
+            self._objective: PolicyObjective = WORTH_ONE
+            self._pacer = objective.target(kind, traffic).pacer() if before is None else before._pacer
+        else:
+            self._objective = objective.weights or Value(right=objective.right, points=objective.points)
         estimates = np.array(
             [
                 kind.models[traffic.model_of[arm]].dollars(*TYPICAL) * (1.0 + SEARCH_SHARE * (int(traffic.paths[arm]) - 1))
@@ -77,14 +85,15 @@ class Learner:
         """What the policy sees of a request."""
         return Context(features[time], input_tokens=float(traffic.input_tokens[time]))
 
-    def choose(self, context: Context, eligible: Floats, rng: np.random.Generator) -> int:
-        """The configuration of one request, of those that are eligible, shape (K,)."""
-        assessment = self.policy.assess(context, self._objective, eligible[self.arms].astype(bool))
-        return int(self.arms[self.policy.choose(assessment, rng).action])
-
-    def decided(self, decision: str, arm: int, context: Context) -> None:
-        """Take note of a decision."""
-        self.policy.decided(decision, self._place[arm], context)
+    def decide(self, decision: str, context: Context, eligible: Floats, rng: np.random.Generator) -> int:
+        """The configuration of one request, of those that are eligible, shape (K,); takes note of it."""
+        belief = self.policy.assess(context, self._objective, eligible[self.arms].astype(bool))
+        assessment = belief if self._pacer is None else self._pacer.adjust(belief)
+        action = self.policy.choose(assessment, rng).action
+        if self._pacer is not None:
+            self._pacer.decided(decision, belief, action)
+        self.policy.decided(decision, action, context)
+        return int(self.arms[action])
 
     def outcome(self, decision: str, arm: int, context: Context, traffic: Traffic, time: int) -> None:
         """Learn what is known of an answer at once."""
@@ -93,10 +102,14 @@ class Learner:
         paths = int(traffic.paths[arm])
         tokens = float(paths * traffic.output_tokens[time, arm]), float(paths * traffic.input_tokens[time])
         self.policy.outcome(decision, self._place[arm], context, Observation(None if np.isnan(score) else score, cost, *tokens))
+        if self._pacer is not None:
+            self._pacer.spend(float(traffic.dollars[time, arm]))
 
     def feedback(self, decision: str, arm: int, context: Context, correct: float) -> None:
         """Learn a judgement."""
         self.policy.feedback(decision, self._place[arm], context, correct)
+        if self._pacer is not None:
+            self._pacer.judged(decision, correct)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +146,7 @@ class _Mailbox:
 
 
 def play(
-    kind: Kind, traffic: Traffic, features: Floats, objective: Objective, *, seed: int = 0, silence: Silence | None = None
+    kind: Kind, traffic: Traffic, features: Floats, objective: Objective | Goal, *, seed: int = 0, silence: Silence | None = None
 ) -> Play:
     """Let the policy serve a traffic.
 
@@ -156,8 +169,8 @@ def play(
             learner = Learner(kind, traffic, np.flatnonzero(there).tolist(), objective, learner)
         context, eligible = learner.context(traffic, features, time), there.copy()
         for attempt in range(len(kind.models)):
-            arm, decision = learner.choose(context, eligible, rng), f"{time}.{attempt}"
-            learner.decided(decision, arm, context)
+            decision = f"{time}.{attempt}"
+            arm = learner.decide(decision, context, eligible, rng)
             choices[time] = arm
             if attempt == 0:
                 first[time] = arm

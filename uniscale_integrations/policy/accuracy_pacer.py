@@ -35,7 +35,8 @@ class AccuracyPacer:
         accuracy: share of right answers, in (0, 1).
         recent: how many requests the value is solved on, the last ones.
         memory: judgements over which expectations are corrected.
-        surplus: right answers beyond the share that are expected of the decisions so far, within `slack`.
+        horizon: requests over which what is beyond the share, or lacking, is made good.
+        surplus: right answers beyond the share so far, within `slack`; of decisions that were not judged, those that are expected.
         slack: most that such a surplus, or what is lacking, counts.
 
     Example:
@@ -53,68 +54,92 @@ class AccuracyPacer:
     accuracy: float
     recent: int = 200
     memory: float = 200.0
+    horizon: float = 200.0
     slack: float = 5.0
     surplus: float = 0.0
     _frontiers: deque[Frontier] = field(init=False, repr=False)
     _least: deque[float] = field(init=False, repr=False)
-    _open: OrderedDict[str, float] = field(init=False, repr=False)
+    _gains: deque[Array] = field(init=False, repr=False)
+    _open: OrderedDict[str, tuple[float, float]] = field(init=False, repr=False)
     _errors: float = field(default=0.0, init=False, repr=False)
     _judged: float = field(default=0.0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 0.0 < self.accuracy < 1.0:
             raise ConfigurationError(f"a share of right answers must lie between 0 and 1, got {self.accuracy!r}")
-        self._frontiers, self._least, self._open = deque(maxlen=self.recent), deque(maxlen=self.recent), OrderedDict()
+        self._frontiers, self._open = deque(maxlen=self.recent), OrderedDict()
+        self._least, self._gains = deque(maxlen=self.recent), deque(maxlen=self.recent)
 
     @property
     def correction(self) -> float:
         """What is added to expectations: how much more often than expected judged answers were right of late."""
         return float(np.clip(self._errors / (self._judged + PRIOR_JUDGEMENTS), -MAX_CORRECTION, MAX_CORRECTION))
 
-    def value(self, correct: Array, costs: Array, eligible: NDArray[np.bool_]) -> float:
+    def value(self, correct: Array, costs: Array, eligible: NDArray[np.bool_], bonus: Array | float = 0.0) -> float:
         """What a right answer has to be worth on this request, in the unit of the costs; infinite where nothing is right often enough.
 
         Args:
             correct: expected of each action, shape (K,).
             costs: likewise.
             eligible: which may be taken; at least one.
+            bonus: what is added to the expectations where one is chosen, shape (K,); the value is that at which what is chosen so is right
+                often enough.
         """
-        right, spend = correct[eligible], costs[eligible]
-        frontier = Frontier.of(right, spend)
+        frontier = Frontier.of((correct + bonus)[eligible], costs[eligible])
         self._frontiers.append(frontier)
-        self._least.append(float(right[spend == spend.min()].max()))
+        right = correct[eligible][frontier.actions]
+        self._least.append(float(right[0]))
+        self._gains.append(right[1:] - right[:-1])
         low, high = self._values()
-        # Between the two some requests are undecided; what was expected so far decides them.
+        # Between the two some requests are undecided; what was right so far decides them.
         return high if self.surplus < 0.0 else low
 
     def decided(self, decision: str, expected: float) -> None:
-        """Count a decision, and wait for its judgement."""
-        self.surplus = float(np.clip(self.surplus + expected + self.correction - self.accuracy, -self.slack, self.slack))
-        self._open[decision] = expected
+        """Count a decision by what is expected of it, and wait for its judgement."""
+        counted = expected + self.correction
+        self._count(counted - self.accuracy)
+        self._open[decision] = (expected, counted)
         if len(self._open) > MAX_OPEN_DECISIONS:
             self._open.popitem(last=False)
 
     def judged(self, decision: str, correct: float) -> None:
-        """Correct expectations by a judgement; those of other decisions are passed over."""
-        expected = self._open.pop(decision, None)
-        if expected is None:
+        """Count a decision by its judgement instead, and correct expectations; judgements of other decisions are passed over."""
+        if decision not in self._open:
             return
+        expected, counted = self._open.pop(decision)
+        self._count(correct - counted)
         kept = 1.0 - 1.0 / self.memory
         self._errors, self._judged = kept * self._errors + correct - expected, kept * self._judged + 1.0
 
+    def _count(self, change: float) -> None:
+        """Beyond the slack nothing is made good, or what lies far back would decide for long."""
+        self.surplus = float(np.clip(self.surplus + change, -self.slack, self.slack))
+
+    @property
+    def _offset(self) -> float:
+        """How much less often than asked answers need to be right, on average, so that the surplus goes back to nothing.
+
+        Luck alone makes a few answers' difference, which is not worth haste. More says that recent requests are no guide, as while
+        configurations are learned, where each request is worth more than those before it.
+        """
+        beyond = np.sign(self.surplus) * max(0.0, abs(self.surplus) - self.slack / 2.0)
+        return float(self.surplus / self.horizon + beyond / (2.0 * self.slack))
+
     def _values(self) -> tuple[float, float]:
         """Two values close to each other, at the second of which recent requests would have been right often enough."""
-        # Where fewer than what is asked for is lacking, it is made good over the next requests.
         lacking = (self.accuracy - self.correction) * len(self._least) - sum(self._least)
-        if lacking <= 0.0:
-            return 0.0, 0.0
         prices = np.concatenate([frontier.prices for frontier in self._frontiers])
-        gains = prices * np.concatenate([frontier.savings for frontier in self._frontiers])
-        order = prices.argsort()[::-1]
-        reached = np.cumsum(gains[order]).searchsorted(lacking)
-        if reached >= len(order):
+        gains = np.concatenate(self._gains)
+        order = prices.argsort(kind="stable")[::-1]
+        # Where something is chosen in the hope of more, less may be expected of it.
+        reached = np.maximum.accumulate(np.cumsum(gains[order]))
+        if lacking > (reached[-1] if len(order) else 0.0):
             return inf, inf
-        price = float(prices[order[reached]])
+        # What is in reach stays so while a few right answers are made good.
+        lacking -= self._offset * len(self._least)
+        if lacking <= 0.0 or not len(order):
+            return 0.0, 0.0
+        price = float(prices[order[min(int(reached.searchsorted(lacking)), len(order) - 1)]])
         return (1.0 / price) * (1.0 - BESIDE), (1.0 / price) * (1.0 + BESIDE)
 
 

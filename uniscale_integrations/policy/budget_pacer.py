@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -24,11 +25,13 @@ class Frontier(NamedTuple):
         cost: of the most rewarding action.
         prices: at each of which the request makes do with a cheaper action; shape (n,), falling.
         savings: what each of these changes saves; shape (n,).
+        actions: those that are bought at some price, from the cheapest on; shape (n + 1,).
     """
 
     cost: float
     prices: Array
     savings: Array
+    actions: NDArray[np.int64]
 
     @classmethod
     def of(cls, rewards: Array, costs: Array) -> Frontier:
@@ -46,17 +49,28 @@ class Frontier(NamedTuple):
         order = np.lexsort((-rewards, costs))
         rising = rewards[order]
         order = order[np.append(True, rising[1:] > np.maximum.accumulate(rising)[:-1])]
-        hull: list[tuple[float, float]] = []
-        for point in zip(costs[order].tolist(), rewards[order].tolist(), strict=True):
+        hull: list[_Point] = []
+        for point in map(_Point, costs[order].tolist(), rewards[order].tolist(), order.tolist()):
             while len(hull) > 1 and _slope(hull[-2], hull[-1]) <= _slope(hull[-1], point):
                 hull.pop()
             hull.append(point)
         steps = list(pairwise(hull))
-        return cls(hull[-1][0], np.array([_slope(a, b) for a, b in steps]), np.array([b[0] - a[0] for a, b in steps]))
+        return cls(
+            hull[-1].cost,
+            np.array([_slope(a, b) for a, b in steps]),
+            np.array([b.cost - a.cost for a, b in steps]),
+            np.array([point.action for point in hull]),
+        )
 
 
-def _slope(a: tuple[float, float], b: tuple[float, float]) -> float:
-    return (b[1] - a[1]) / (b[0] - a[0])
+class _Point(NamedTuple):
+    cost: float
+    reward: float
+    action: int
+
+
+def _slope(a: _Point, b: _Point) -> float:
+    return (b.reward - a.reward) / (b.cost - a.cost)
 
 
 @dataclass(slots=True)
@@ -72,6 +86,7 @@ class BudgetPacer:
         recent: how many requests the price is solved on, the last ones.
         horizon: over how many requests what is left over, or overdrawn, is made good.
         slack: how many requests' budget may be overdrawn; that bounds the whole overdraft, whatever the price is.
+        carry: how many requests' budget that are left over are kept for later ones; all of them by default.
         price: reward that spending one budget must bring.
         purse: budgets left over so far, negative where overdrawn; in units of the budget.
 
@@ -91,12 +106,13 @@ class BudgetPacer:
     recent: int = 200
     horizon: float = 100.0
     slack: float = 10.0
+    carry: float = inf
     price: float = 0.0
     purse: float = 0.0
     _frontiers: deque[Frontier] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.budget < float("inf"):
+        if not 0.0 < self.budget < inf:
             raise ConfigurationError(f"a budget per request must be a finite number above 0, got {self.budget!r}")
         self._frontiers = deque(maxlen=self.recent)
 
@@ -125,7 +141,7 @@ class BudgetPacer:
 
     def spend(self, cost: float) -> None:
         """Count what a request has cost."""
-        self.purse += 1.0 - cost / self.budget
+        self.purse = min(self.purse + 1.0 - cost / self.budget, self.carry)
 
     def _prices(self, goal: float) -> tuple[float, float]:
         """Two prices close to each other, at the first of which recent requests would have cost more than the goal, at the second not.

@@ -22,7 +22,11 @@ from uniscale_integrations.policy.objective import Objective, Value, objective, 
 from uniscale_integrations.policy.policy import Assessment
 
 MAX_VALUE_FACTOR = 1e6
-"""A right answer that may cost anything is worth so many times what the dearest configuration costs."""
+"""A right answer that may cost anything is worth so many times what the dearest configuration costs, one that may not a like fraction."""
+
+
+MAX_CARRY = 5.0
+"""So many requests' mean cost that was left over is made use of later; what more is, is saved."""
 
 
 @runtime_checkable
@@ -173,15 +177,8 @@ class _AccuracyKeeper:
     def adjust(self, assessment: Assessment) -> Assessment:
         spend = _spend_of(assessment)
         with self._lock:
-            value = self._pacer.value(assessment.correct, spend, assessment.eligible)
-        # Where a right answer is worth nothing the cheapest answers, where it is worth anything the best.
-        value = float(np.clip(value, 1e-12 * spend.max(), MAX_VALUE_FACTOR * spend.max()))
-        return replace(
-            assessment,
-            reward=value * assessment.correct - spend,
-            bonus=value * assessment.bonus,
-            objective=Value(right=value),
-        )
+            value = self._pacer.value(assessment.correct, spend, assessment.eligible, assessment.bonus)
+        return _at(value, assessment, spend)
 
     def decided(self, decision: str, assessment: Assessment, action: int) -> None:
         with self._lock:
@@ -202,16 +199,16 @@ class _CostKeeper:
     _lock: Any = field(default_factory=Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._pacer = BudgetPacer(self.mean_cost)
+        self._pacer = BudgetPacer(self.mean_cost, carry=MAX_CARRY)
 
     def adjust(self, assessment: Assessment) -> Assessment:
+        spend = _spend_of(assessment)
         with self._lock:
-            surcharge, affordable = self._pacer.terms(assessment.correct, _spend_of(assessment), assessment.eligible)
-            price = self._pacer.price
-        right = self.mean_cost / price if price > 0.0 else MAX_VALUE_FACTOR * self.mean_cost
-        objective: Objective = Value(right=right)
-        # In units of correctness, which is all that counts within the budget.
-        return replace(assessment, reward=assessment.correct - surcharge, eligible=affordable, objective=objective)
+            surcharge, affordable = self._pacer.terms(assessment.correct, spend, assessment.eligible)
+        # What a unit of correctness must cost at most, so that rewards are in money as of every other value.
+        price = float(surcharge.max() / spend.max())
+        value = 1.0 / price if price > 0.0 else inf
+        return _at(value, replace(assessment, eligible=affordable), spend)
 
     def decided(self, decision: str, assessment: Assessment, action: int) -> None:
         """What it costs is counted when it is known."""
@@ -222,6 +219,18 @@ class _CostKeeper:
 
     def judged(self, decision: str, correct: float) -> None:
         """It does not matter."""
+
+
+def _at(value: float, assessment: Assessment, spend: Array) -> Assessment:
+    """An assessment under `WORTH_ONE` where a right answer is worth so much."""
+    # Where it is worth nothing the best of the cheapest answers, where it is worth anything the cheapest of the best.
+    value = float(np.clip(value, spend.max() / MAX_VALUE_FACTOR, MAX_VALUE_FACTOR * spend.max()))
+    return replace(
+        assessment,
+        reward=value * assessment.correct - spend,
+        bonus=value * assessment.bonus,
+        objective=Value(right=value),
+    )
 
 
 def _spend_of(assessment: Assessment) -> Array:

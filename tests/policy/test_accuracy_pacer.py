@@ -1,0 +1,171 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.policy.accuracy_pacer import AccuracyPacer
+
+REQUESTS = 400
+
+
+class Stream:
+    """Requests of a few kinds, on each of which every action is right so often, and costs so much."""
+
+    def __init__(self, seed: int, actions: int = 3, kinds: int = 4) -> None:
+        rng = np.random.default_rng(seed)
+        self.right = np.sort(rng.uniform(0.2, 0.98, (kinds, actions)), axis=1)
+        self.costs = np.sort(rng.uniform(0.1, 10.0, (kinds, actions)), axis=1)
+        self.kind = rng.integers(kinds, size=REQUESTS)
+        self.luck = rng.random(REQUESTS)
+        self.told = rng.random(REQUESTS)
+
+    def between(self, share: float) -> float:
+        """A share of right answers between that of the cheapest actions and that of the best."""
+        least, most = self.right[self.kind, 0].mean(), self.right[self.kind, -1].mean()
+        return float(least + share * (most - least))
+
+    def cheapest(self, accuracy: float) -> float:
+        """Mean cost of the cheapest mix that is right so often, by trying all values of a right answer."""
+        mixes = [self._mix(value) for value in np.geomspace(1e-3, 1e4, 1000)]
+        right, costs = (np.array(column) for column in zip(*mixes, strict=True))
+        above = int((right >= accuracy).argmax())
+        if above == 0:
+            return float(costs[0])
+        share = (accuracy - right[above - 1]) / (right[above] - right[above - 1])
+        return float((1.0 - share) * costs[above - 1] + share * costs[above])
+
+    def _mix(self, value: float) -> tuple[float, float]:
+        choices = (value * self.right - self.costs).argmax(axis=1)[self.kind]
+        return float(self.right[self.kind, choices].mean()), float(self.costs[self.kind, choices].mean())
+
+
+def kept(
+    stream: Stream, pacer: AccuracyPacer, *, judged: float = 1.0, bias: float = 0.0, late: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How often the choices are right by their true shares, what they cost, and which they were."""
+    every = np.ones(stream.right.shape[1], dtype=bool)
+    right, costs, choices, due = [], [], [], []
+    for time, kind in enumerate(stream.kind.tolist()):
+        believed = np.clip(stream.right[kind] + bias, 0.0, 1.0)
+        value = pacer.value(believed, stream.costs[kind], every)
+        # An infinite value is one that outweighs every cost.
+        choice = int((min(value, 1e9) * believed - stream.costs[kind]).argmax())
+        pacer.decided(str(time), float(believed[choice]))
+        if stream.told[time] < judged:
+            due.append((time + late, str(time), float(stream.luck[time] < stream.right[kind, choice])))
+        while due and due[0][0] <= time:
+            _, decision, correct = due.pop(0)
+            pacer.judged(decision, correct)
+        right.append(stream.right[kind, choice])
+        costs.append(stream.costs[kind, choice])
+        choices.append(choice)
+    return np.array(right), np.array(costs), np.array(choices)
+
+
+SEEDS, SHARES = st.integers(0, 10_000), st.floats(0.1, 0.9)
+
+
+@settings(max_examples=5)
+@given(SEEDS, SHARES)
+def test_what_is_expected_truly_is_kept_to_at_the_cost_of_the_cheapest_mix(seed: int, share: float) -> None:
+    stream = Stream(seed)
+    accuracy = stream.between(share)
+    right, costs, _ = kept(stream, AccuracyPacer(accuracy), judged=0.0)
+    half = REQUESTS // 2
+    assert right[half:].mean() == pytest.approx(accuracy, abs=0.02)
+    assert costs.mean() <= 1.1 * stream.cheapest(float(right.mean())) + 0.05
+
+
+@settings(max_examples=5)
+@given(SEEDS, SHARES, st.sampled_from([1.0, 0.3]), st.sampled_from([0, 50]))
+def test_judgements_do_not_lead_away_from_what_is_expected_truly(seed: int, share: float, judged: float, late: int) -> None:
+    stream = Stream(seed)
+    accuracy = stream.between(share)
+    right, _, _ = kept(stream, AccuracyPacer(accuracy), judged=judged, late=late)
+    # Making good for bad luck moves it by what that was: .03 is one standard deviation of what 200 answers come to.
+    assert right[REQUESTS // 2 :].mean() == pytest.approx(accuracy, abs=0.1)
+
+
+@settings(max_examples=5)
+@given(SEEDS, st.floats(0.3, 0.7), st.sampled_from([-0.15, 0.15]))
+def test_too_high_or_too_low_expectations_are_corrected(seed: int, share: float, bias: float) -> None:
+    stream = Stream(seed)
+    accuracy = stream.between(share)
+    right, _, _ = kept(stream, AccuracyPacer(accuracy), bias=bias)
+    off = right[REQUESTS // 2 :].mean() - accuracy
+    assert abs(off) <= 0.1
+    uncorrected, _, _ = kept(stream, AccuracyPacer(accuracy), bias=bias, judged=0.0)
+    assert abs(off) <= abs(uncorrected[REQUESTS // 2 :].mean() - accuracy) + 0.03
+
+
+@settings(max_examples=5)
+@given(SEEDS)
+def test_what_is_out_of_reach_takes_what_is_right_most_often(seed: int) -> None:
+    stream = Stream(seed)
+    _, _, choices = kept(stream, AccuracyPacer(0.99))
+    # Believed out of reach from the first request on, which no luck changes for long.
+    assert (choices == stream.right.shape[1] - 1).mean() > 0.9
+
+
+@settings(max_examples=5)
+@given(SEEDS)
+def test_what_the_cheapest_give_costs_no_more(seed: int) -> None:
+    stream = Stream(seed)
+    least = float(stream.right[:, 0].min())
+    _, _, choices = kept(stream, AccuracyPacer(least / 2.0), judged=0.0)
+    assert (choices == 0).all()
+
+
+@settings(max_examples=5)
+@given(SEEDS, SHARES)
+def test_windows_of_a_hundred_requests_do_not_swing_between_the_cheapest_and_the_best(seed: int, share: float) -> None:
+    stream = Stream(seed)
+    accuracy = stream.between(share)
+    right, _, _ = kept(stream, AccuracyPacer(accuracy), judged=0.0)
+    spread = stream.right[:, -1].mean() - stream.right[:, 0].mean()
+    windows = right[100:].reshape(-1, 100).mean(axis=1)
+    # Kinds come as they come: what differs between windows by that alone is allowed for.
+    by_chance = 3.0 * stream.right.std() / 10.0
+    assert np.ptp(windows) <= by_chance + 0.25 * spread + 0.05
+
+
+def test_a_hope_counts_for_choices_but_not_for_answers() -> None:
+    pacer = AccuracyPacer(0.75)
+    correct, costs, every = np.array([0.7, 0.8]), np.array([1.0, 2.0]), np.array([True, True])
+    hopeful = pacer.value(correct, costs, every, np.array([0.0, 0.1]))
+    without = AccuracyPacer(0.75).value(correct, costs, every)
+    assert hopeful == pytest.approx(5.0, rel=1e-3)
+    assert without == pytest.approx(10.0, rel=1e-3)
+
+
+def test_surplus_is_bounded_both_ways() -> None:
+    pacer = AccuracyPacer(0.5)
+    for number in range(100):
+        pacer.decided(str(number), 1.0)
+    assert pacer.surplus == pacer.slack
+    for number in range(100):
+        pacer.judged(str(number), 0.0)
+    assert pacer.surplus == -pacer.slack
+    assert -0.3 <= pacer.correction < 0.0
+
+
+@pytest.mark.parametrize("tell", [lambda pacer: pacer.judged("of another", 0.0), lambda pacer: None], ids=["other", "nothing"])
+def test_judgements_of_other_decisions_are_passed_over(tell: Callable[[AccuracyPacer], None]) -> None:
+    pacer = AccuracyPacer(0.8)
+    pacer.decided("mine", 0.9)
+    tell(pacer)
+    assert pacer.correction == 0.0
+    assert pacer.surplus == pytest.approx(0.1)
+    pacer.judged("mine", 0.0)
+    pacer.judged("mine", 0.0)
+    assert pacer.correction == pytest.approx(-0.9 / 11.0)
+    assert pacer.surplus == pytest.approx(-0.8)
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 1.0, -0.1, float("nan")])
+def test_shares_that_are_none_are_refused(accuracy: float) -> None:
+    with pytest.raises(ConfigurationError, match="between 0 and 1"):
+        AccuracyPacer(accuracy)
