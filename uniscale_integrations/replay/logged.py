@@ -93,8 +93,8 @@ class LoggedDecisions:
             np.array([number[each.decision.configuration] for each in kept]),
             np.array([each.decision.propensity for each in kept]),
             np.array([fmean(each.verdicts.values()) if each.verdicts else np.nan for each in kept]),
-            _column([each.outcome and each.outcome.score for each in kept]),
-            _column([each.outcome and (each.outcome.usd if dollars else each.outcome.eflops) for each in kept]),
+            _column([None if each.outcome is None else each.outcome.score for each in kept]),
+            _column([each.cost(dollars) for each in kept]),
             "usd" if dollars else "eflops",
             len(histories) - len(kept),
         )
@@ -107,6 +107,10 @@ class _History:
     decision: DecisionEvent
     outcome: Outcome | None = None
     verdicts: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def cost(self, dollars: bool) -> float | None:
+        """What the answer has taken, in dollars or eFLOPs."""
+        return None if self.outcome is None else self.outcome.usd if dollars else self.outcome.eflops
 
     def fits(self, last: DecisionEvent) -> bool:
         """Whether there is an answer, and the policy saw the question as it saw that of the last decision."""
