@@ -60,7 +60,8 @@ def test_a_table_of_hosted_models_has_their_prices_and_is_replayed_in_dollars(
     assert len(rows) == 6
     for row in rows:
         factor = 1 if row.configuration.model == "openai:small" else 10
-        assert row.prompt_tokens and row.completion_tokens
+        assert row.prompt_tokens
+        assert row.completion_tokens
         assert row.cost_usd == pytest.approx(factor * (row.prompt_tokens + 2 * row.completion_tokens) / 1e6)
     assert [each["cost_usd"] > 0 for each in json.loads(result.stdout.strip().splitlines()[-1])["configurations"]] == [True, True]
     replayed = CliRunner().invoke(app, ["replay", str(target), "--seeds", "1", "--policies", "uis", "--points", "5", "--json"])

@@ -188,8 +188,8 @@ def episode(world: World, setup: Setup, seed: int) -> Episode:
         )
         choices = np.asarray(arms)[trace.choices]
         seen = 1.0 if world.off_policy is None else float((choices == world.off_policy.actions[stream.queries]).mean())
-        judged = trace.judged_share, trace.warned_after, seen
-        runs[name] = Run(*(each[times, choices] for each in (rewards, correct, spent)), choices, trace.changes, *judged)
+        earned, right, paid = (each[times, choices] for each in (rewards, correct, spent))
+        runs[name] = Run(earned, right, paid, choices, trace.changes, trace.judged_share, trace.warned_after, seen)
     fixed = (np.stack([each.mean(axis=0), each[half:].mean(axis=0)]) for each in (rewards, spent))
     target = setup.objective if isinstance(setup.objective, Target) else None
     fixed_rewards, fixed_costs = fixed

@@ -229,7 +229,8 @@ class World:
             ConfigurationError: an objective of another kind.
         """
         if isinstance(objective, Target):
-            return parts[0]
+            correct: Array = parts[0]
+            return correct
         if isinstance(objective, Weights):
             return self.rewards(objective, parts)
         resolved = self.resolve(objective)
