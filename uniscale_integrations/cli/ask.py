@@ -13,7 +13,6 @@ from uniscale_integrations.cli.hosted import BaseUrlOption, PriceOption, hosted_
 from uniscale_integrations.cli.weights import VerifierOption
 from uniscale_integrations.cost.hardware import profile
 from uniscale_integrations.engine.model_registry import is_hosted, load_generator, suiting
-from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.aggregation import aggregation
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.beam import Schedule
@@ -90,9 +89,10 @@ def _answer(request: Request, verifier: str, instruction: str | None, hosted: Ge
     with err.status(Text(f"loading {model}")) as status:
         if hosted is None:
             quiet_loading()
-        elif instruction is not None:
-            raise ConfigurationError(f"{model} is a provider's model, which takes no instruction; say it in the question")
-        generator = hosted or load_generator(model, lambda message: status.update(Text(message)), instruction=instruction)
+        if hosted is None or instruction is not None:
+            # What a provider's model does not take is said there.
+            hosted = load_generator(model, lambda message: status.update(Text(message)), instruction=instruction)
+        generator = hosted
         judge = named_verifier(suiting([generator]) if verifier == "auto" else verifier, [model])
 
         def observe(event: SearchEvent) -> None:

@@ -107,18 +107,12 @@ def replay(
         plan = FeedbackPlan(feedback, silence, silence_after, wrong)
         objective = sought_by(mode, weights, right, points, at_least, within)
         setup = Setup(objective, names, seeds, delay, drift, without, passes, budget_per_query, feedback=plan)
-        if (without == "early-stopping") != (full_costs is not None):
-            raise ConfigurationError(
-                "--without early-stopping and --full-costs go together: make the same table with "
-                "`uniscale table --no-early-stopping` and name it with --full-costs"
-            )
-        if processes < 1:
-            raise ConfigurationError(f"--processes must be at least 1, got {processes}")
+        _check(without, full_costs, processes)
         with err.status("reading the tables"):
             world, logged = _world(tables, costs, features, full_costs, drift)
         episodes = _replay(world, setup, processes)
-        named = objective in MODES.values() and weights is None
-        result = {"mode": mode if named else None, **result_of(world, setup, episodes), "costs": costs}
+        named = mode if objective in MODES.values() and weights is None else None
+        result = {"mode": named, **result_of(world, setup, episodes), "costs": costs}
         if logged is not None:
             result["log"] = support_of(logged, episodes)
         show(result, world)
@@ -126,6 +120,21 @@ def replay(
             _draw(plots, world, episodes)
         if as_json:
             print_json(result)
+
+
+def _check(without: str, full_costs: Path | None, processes: int) -> None:
+    """That options fit together.
+
+    Raises:
+        ConfigurationError: they do not.
+    """
+    if (without == "early-stopping") != (full_costs is not None):
+        raise ConfigurationError(
+            "--without early-stopping and --full-costs go together: make the same table with "
+            "`uniscale table --no-early-stopping` and name it with --full-costs"
+        )
+    if processes < 1:
+        raise ConfigurationError(f"--processes must be at least 1, got {processes}")
 
 
 def _draw(folder: Path, world: World, episodes: Sequence[Episode]) -> None:

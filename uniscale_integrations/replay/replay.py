@@ -13,7 +13,7 @@ from uniscale_integrations.deprecation import former_attribute
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Objective
-from uniscale_integrations.policy.policy import Context, DetectsChange, Observation, Policy
+from uniscale_integrations.policy.policy import Choice, Context, DetectsChange, Observation, Policy
 from uniscale_integrations.policy.request_pacing import Pacing
 from uniscale_integrations.policy.targets import WORTH_ONE, Pacer, Target
 from uniscale_integrations.replay.feedback import FeedbackPlan, Judge
@@ -103,37 +103,57 @@ def replay(
     judge = None if feedback is None or feedback.complete else Judge(policy, feedback, seed, _listener(pacer))
     tell = _teacher(policy, pacer) if judge is None else judge.judge
     asked = WORTH_ONE if isinstance(objective, Target) else objective
-    rng, every = np.random.default_rng(seed), np.ones(parts.shape[2], dtype=bool)
+    player = _Player(policy, parts, asked, pacer, purse, consumption, judge, np.random.default_rng(seed))
     choices, propensities = np.empty(len(queries), dtype=np.int64), np.empty(len(queries))
     waiting: deque[tuple[str, int, Context, float]] = deque()
-    tokens = None if consumption is None else consumption.tokens
     input_tokens = world.input_tokens
     for time, query in enumerate(queries):
-        context, decision = Context(world.queries[query], input_tokens=float(input_tokens[query])), str(time)
-        belief = policy.assess(context, asked, every)
-        assessment = belief if pacer is None else pacer.adjust(belief)
-        choice = policy.choose(assessment if purse is None else purse.pacing.adjust(assessment), rng)
-        action = choice.action
-        choices[time], propensities[time] = action, choice.propensity
-        policy.decided(decision, action, context)
-        correct, score, cost = parts[:, time, action].tolist()
-        known_score = None if score != score else score
-        read, sampled = (None, None) if tokens is None else tokens[:, time, action].tolist()
-        policy.outcome(decision, action, context, Observation(known_score, cost, sampled, read))
-        if judge is not None:
-            judge.answered(decision, action, context, known_score, time)
-        if purse is not None:
-            purse.pacing.spend(float(purse.costs[time, action]))
-        if pacer is not None and consumption is not None:
-            pacer.decided(decision, belief, action)
-            pacer.spend(float(consumption.costs[time, action]))
-        waiting.append((decision, action, context, correct))
+        context = Context(world.queries[query], input_tokens=float(input_tokens[query]))
+        choice = player.play(time, context)
+        choices[time], propensities[time] = choice.action, choice.propensity
+        waiting.append((str(time), choice.action, context, float(parts[0, time, choice.action])))
         if len(waiting) > delay:
             tell(*waiting.popleft())
     changes = policy.changes if isinstance(policy, DetectsChange) else 0
     if judge is None:
         return Trace(choices, propensities, changes)
     return Trace(choices, propensities, changes, judge.verdicts.balance.judged_share or 0.0, judge.warned_after)
+
+
+@dataclass(frozen=True, slots=True)
+class _Player:
+    """Takes one decision after the other; what is known of it at once is learned at once."""
+
+    policy: Policy
+    parts: Array
+    objective: Objective
+    pacer: Pacer | None
+    purse: Purse | None
+    consumption: Consumption | None
+    judge: Judge | None
+    rng: np.random.Generator
+
+    def play(self, time: int, context: Context) -> Choice:
+        """Decide on the question of a time, and learn the score and what the answer took."""
+        decision, purse, consumption = str(time), self.purse, self.consumption
+        belief = self.policy.assess(context, self.objective, np.ones(self.parts.shape[2], dtype=bool))
+        assessment = belief if self.pacer is None else self.pacer.adjust(belief)
+        choice = self.policy.choose(assessment if purse is None else purse.pacing.adjust(assessment), self.rng)
+        action = choice.action
+        self.policy.decided(decision, action, context)
+        _, score, cost = self.parts[:, time, action].tolist()
+        known_score = None if score != score else score
+        tokens = None if consumption is None else consumption.tokens
+        read, sampled = (None, None) if tokens is None else tokens[:, time, action].tolist()
+        self.policy.outcome(decision, action, context, Observation(known_score, cost, sampled, read))
+        if self.judge is not None:
+            self.judge.answered(decision, action, context, known_score, time)
+        if purse is not None:
+            purse.pacing.spend(float(purse.costs[time, action]))
+        if self.pacer is not None and consumption is not None:
+            self.pacer.decided(decision, belief, action)
+            self.pacer.spend(float(consumption.costs[time, action]))
+        return choice
 
 
 def _teacher(policy: Policy, pacer: Pacer | None) -> Callable[[str, int, Context, float], None]:
