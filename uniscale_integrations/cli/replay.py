@@ -103,11 +103,11 @@ def replay(
         from uniscale_integrations.replay.experiment import Setup
         from uniscale_integrations.replay.feedback import FeedbackPlan
 
-        names = tuple(name.strip() for name in policies.split(",") if name.strip())
         plan = FeedbackPlan(feedback, silence, silence_after, wrong)
+        names = tuple(filter(None, map(str.strip, policies.split(","))))
+        _check(without, full_costs, processes)
         objective = sought_by(mode, weights, right, points, at_least, within)
         setup = Setup(objective, names, seeds, delay, drift, without, passes, budget_per_query, feedback=plan)
-        _check(without, full_costs, processes)
         with err.status("reading the tables"):
             world, logged = _world(tables, costs, features, full_costs, drift)
         episodes = _replay(world, setup, processes)
