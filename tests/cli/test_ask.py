@@ -107,3 +107,18 @@ def test_a_model_of_a_provider_answers_by_its_name(monkeypatch: pytest.MonkeyPat
     assert result.exit_code == 0, result.output
     assert last_line(result)["answer"] == "4"
     assert [body["model"] for body in server.bodies] == ["gpt-4.1-mini"] * 2
+
+
+def test_a_hosted_model_at_an_address_costs_what_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with served(Server()) as url:
+        options = ["--model", "openai:mine", "--base-url", url, "--price", "mine=1,2"]
+        result = CliRunner().invoke(app, ["ask", QUESTION, *options, "--json"])
+        refused = CliRunner().invoke(app, ["ask", QUESTION, *options, "--instruction", "Be brief."])
+    assert result.exit_code == 0, result.output
+    ledger = last_line(result)["ledger"]
+    assert ledger["usd"] == pytest.approx((ledger["prompt_tokens"] + 2 * ledger["completion_tokens"]) / 1e6)
+    assert ledger["usd"] > 0
+    assert "USD" in result.stdout
+    assert refused.exit_code == 2
+    assert "takes no instruction" in " ".join(refused.output.split())

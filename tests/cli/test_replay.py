@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from typer.testing import CliRunner, Result
 
 from uniscale_integrations.cli.app import app
 from uniscale_integrations.engine.outcomes import OutcomeRow, read_outcomes, write_outcomes
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
+from uniscale_integrations.log.log import open_log
 from uniscale_integrations.space import Configuration
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
@@ -42,12 +45,15 @@ def last_line(result: Result) -> dict[str, Any]:
 
 def test_the_last_line_holds_every_policy_and_the_bounds(table: Path) -> None:
     values = last_line(replay(table, "--seeds", 2, "--mode", "cost-sensitive"))
-    assert set(values) == {"mode", "weights", "decisions", "seeds", "best_fixed", "linear", "oracle", "policies", "uis_ahead"}
+    measured = {"best_fixed", "linear", "oracle", "policies", "uis_ahead", "tts"}
+    assert set(values) == {"mode", "weights", "objective", "costs", "unit", "decisions", "seeds"} | measured
     assert (values["mode"], values["weights"], values["decisions"], values["seeds"]) == ("cost-sensitive", [0.2, 0.2, 0.6], 40, 2)
-    assert set(values["best_fixed"]) == {"configuration", "reward", "second_half"}
+    assert (values["objective"], values["costs"], values["unit"]) == ({"weights": [0.2, 0.2, 0.6]}, "cold", "eflops")
+    assert set(values["best_fixed"]) == {"configuration", "reward", "second_half", "cost"}
     assert set(values["policies"]) == {"uis", "tts", "routing", "random", "greedy", "knn"}
     for standing in values["policies"].values():
-        assert set(standing) == {"reward", "reward_ci95", "second_half", "accuracy", "cost"}
+        halves = {"second_half_accuracy", "second_half_cost"}
+        assert set(standing) == {"reward", "reward_ci95", "second_half", "accuracy", "cost"} | halves
         assert 0 <= standing["reward"] <= values["oracle"]["reward"] + 1e-12
         assert 1e9 <= standing["cost"] <= 8e9
 
@@ -105,6 +111,54 @@ def test_own_weights_take_the_place_of_a_mode(table: Path) -> None:
     assert set(values["policies"]) == {"random", "greedy"}
 
 
+def test_a_value_and_targets_are_sought_instead_of_a_mode(table: Path) -> None:
+    options = (table, "--seeds", 1, "--policies", "uis,random")
+    worth = last_line(replay(*options, "--right", 1e11))
+    assert (worth["mode"], worth["weights"], worth["objective"]) == (None, None, {"right": 1e11})
+    for standing in worth["policies"].values():
+        assert standing["reward"] == pytest.approx(1e11 * standing["accuracy"] - standing["cost"])
+    assert last_line(replay(*options, "--points", 5))["objective"] == {"right": pytest.approx(1.4e11), "points": 5.0}
+    result = replay(*options, "--at-least", 0.6)
+    target = last_line(result)
+    assert (target["objective"], target["oracle"], target["linear"]) == ({"at_least": 0.6}, {"reward": None}, {"reward": None})
+    assert target["mix"]["whole"]["accuracy"] >= 0.6
+    assert "best mix" in result.stdout
+    assert last_line(replay(*options, "--within", 4e9))["policies"]["uis"]["cost"] < 4.6e9
+
+
+def test_costs_may_be_known_beforehand(table: Path) -> None:
+    cold, known = (last_line(replay(table, "--seeds", 1, "--policies", "uis", "--costs", costs)) for costs in ("cold", "known"))
+    assert cold["best_fixed"] == known["best_fixed"]
+    assert (cold["costs"], known["costs"]) == ("cold", "known")
+
+
+@pytest.mark.parametrize("propensity", [0.5, 1.0])
+def test_a_log_is_replayed_and_it_is_said_what_estimates_rest_on(tmp_path: Path, propensity: float) -> None:
+    address = f"sqlite:///{tmp_path / 'answers.db'}"
+    with closing(open_log(address)) as log:
+        for number in range(60):
+            one = Configuration(("small", "large")[number % 2])
+            decision = DecisionEvent(f"d{number}", one, (1.0, number % 3 - 1.0), "own", (0.4, 0.3, 0.3), propensity)
+            outcome = Outcome(f"d{number}", None, usd=0.001 * (1 + 4 * (number % 2)))
+            feedback = [Feedback(f"d{number}", float(number % 2))] if number < 50 else []
+            log.append(decision, outcome, *feedback)
+    result = replay(address, "--seeds", 1, "--policies", "uis,random", "--right", 0.1)
+    values = last_line(result)
+    assert (values["log"]["decisions"], values["log"]["judged"]) == (60, 50)
+    assert values["log"]["drawn"] == (50 if propensity < 1 else 0)
+    assert 0 < values["log"]["seen"]["random"] < 1
+    assert values["best_fixed"]["configuration"] == "(large,1,1,1)"
+    assert ("model of its answers alone" in " ".join(result.stdout.split())) == (propensity == 1)
+    for arguments, message in (
+        ((address, address), "a log is replayed alone"),
+        ((address, "--drift", "permute"), "--drift is of outcome tables"),
+        ((f"sqlite:///{tmp_path / 'none.db'}",), "there is no log"),
+    ):
+        refused = replay(*arguments)
+        assert refused.exit_code == 2
+        assert message in " ".join(refused.output.split())
+
+
 def test_two_tables_are_one_stream(table: Path) -> None:
     assert last_line(replay(table, table, "--seeds", 1, "--policies", "uis"))["decisions"] == 80
 
@@ -116,6 +170,9 @@ def test_what_cannot_be_replayed_is_told(table: Path, tmp_path: Path) -> None:
         ((table, "--weights", "1,2"), "weights are three numbers"),
         ((table, "--weights", "a,b,c"), "--weights is three numbers"),
         ((table, "--policies", "magic"), "no policy 'magic'"),
+        ((table, "--costs", "warm"), "no costs 'warm'; there are cold, known"),
+        ((table, "--right", "1", "--within", "1"), "--right and --within each say what is sought"),
+        ((table, "--at-least", "2"), "AtLeast takes a share"),
         ((table, "--drift", "sideways"), "no drift 'sideways'"),
         ((table, "--processes", "0"), "--processes must be at least 1"),
     ):

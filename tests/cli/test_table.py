@@ -40,6 +40,35 @@ def test_a_table_of_a_provider_s_model(tmp_path: Path, monkeypatch: pytest.Monke
     assert {row.configuration.model for row in read_outcomes(tmp_path / "table.jsonl")} == {"openai:gpt-4.1-mini"}
 
 
+def test_a_table_of_hosted_models_has_their_prices_and_is_replayed_in_dollars(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    target, questions, server = tmp_path / "table.jsonl", tmp_path / "questions.jsonl", Server()
+    questions.write_text("".join(json.dumps({"query": f"What is {n} + 2?", "reference": str(n + 2)}) + "\n" for n in range(3)))
+    with served(server) as url:
+        models = ["--model", "openai:small", "--model", "openai:large", "--base-url", url, "--shape", "1,1,1"]
+        prices = ["--price", "small=1,2", "--price", "large=10,20"]
+        arguments = ["table", str(target), "--questions", str(questions), *models]
+        result = CliRunner().invoke(app, [*arguments, *prices, "--json"])
+        assert result.exit_code == 0, result.output
+        refused = CliRunner().invoke(app, [*arguments[:1], str(tmp_path / "other.jsonl"), *arguments[2:], *prices[:2]])
+    assert refused.exit_code == 2
+    assert "no price of openai:large is known" in " ".join(refused.output.split())
+    assert all("temperature" not in body for body in server.bodies)
+    rows = list(read_outcomes(target))
+    assert len(rows) == 6
+    for row in rows:
+        factor = 1 if row.configuration.model == "openai:small" else 10
+        assert row.prompt_tokens
+        assert row.completion_tokens
+        assert row.cost_usd == pytest.approx(factor * (row.prompt_tokens + 2 * row.completion_tokens) / 1e6)
+    assert [each["cost_usd"] > 0 for each in json.loads(result.stdout.strip().splitlines()[-1])["configurations"]] == [True, True]
+    replayed = CliRunner().invoke(app, ["replay", str(target), "--seeds", "1", "--policies", "uis", "--points", "5", "--json"])
+    assert replayed.exit_code == 0, replayed.output
+    assert json.loads(replayed.stdout.strip().splitlines()[-1])["unit"] == "usd"
+
+
 def test_what_cannot_be_run_is_told(tmp_path: Path) -> None:
     for arguments, message in (
         (["--shape", "2,4"], "--shape is three whole numbers"),
@@ -48,6 +77,8 @@ def test_what_cannot_be_run_is_told(tmp_path: Path) -> None:
         (["--questions", str(tmp_path / "none.jsonl")], "cannot read"),
         (["--model", "no-such-model", "--count", "1"], "no model 'no-such-model'"),
         (["--verifier", "none", "--count", "1"], "needs a verifier"),
+        (["--model", "uniscale-0.3m", "--price", "uniscale-0.3m=1,2"], "cost eFLOPs"),
+        (["--model", "uniscale-0.3m", "--base-url", "http://localhost/v1"], "--base-url is of a provider's models"),
     ):
         result = CliRunner().invoke(app, ["table", str(tmp_path / "table.jsonl"), *arguments])
         assert result.exit_code == 2, result.output

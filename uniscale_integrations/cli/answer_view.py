@@ -34,18 +34,18 @@ def show_answer(question: str, answer: Answer, trace: bool) -> None:
 def ledger_table(ledger: Ledger) -> Table:
     """What was spent, by what became of it, with generator and verifier told apart."""
     table = Table(title=f"ledger, priced for {ledger.profile.name}, {ledger.seconds:.2f} s", title_justify="left")
-    for column in ("spent by", "on paths that were", "tokens read", "tokens sampled", "eFLOPs"):
+    dollars = ledger.usd > 0
+    for column in ("spent by", "on paths that were", "tokens read", "tokens sampled", "USD" if dollars else "eFLOPs"):
         table.add_column(column, justify="left" if column in ("spent by", "on paths that were") else "right")
     for charge in ledger.charges:
         usage = charge.usage
         if sum(usage) > 0:
-            eflops = quantity(ledger.profile.eflops(usage))
-            table.add_row(charge.model, charge.fate, f"{usage.prompt_tokens:.0f}", f"{usage.completion_tokens:.0f}", eflops)
+            cost = f"{usage.usd:.3g}" if dollars else quantity(ledger.profile.eflops(usage))
+            table.add_row(charge.model, charge.fate, f"{usage.prompt_tokens:.0f}", f"{usage.completion_tokens:.0f}", cost)
     input_tokens, output_tokens = ledger.tokens
     table.add_section()
-    table.add_row(
-        "all", f"verifier {ledger.verifier_share:.0%}", f"{input_tokens:.0f}", f"{output_tokens:.0f}", quantity(ledger.eflops)
-    )
+    cost = f"{ledger.usd:.3g}" if dollars else quantity(ledger.eflops)
+    table.add_row("all", f"verifier {ledger.verifier_share:.0%}", f"{input_tokens:.0f}", f"{output_tokens:.0f}", cost)
     return table
 
 

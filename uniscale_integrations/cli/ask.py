@@ -9,6 +9,7 @@ from rich.text import Text
 
 from uniscale_integrations.cli.answer_view import as_dict, show_answer
 from uniscale_integrations.cli.console import err, print_json, quiet_loading, told_plainly
+from uniscale_integrations.cli.hosted import BaseUrlOption, PriceOption, hosted_models
 from uniscale_integrations.cli.weights import VerifierOption
 from uniscale_integrations.cost.hardware import profile
 from uniscale_integrations.engine.model_registry import is_hosted, load_generator, suiting
@@ -17,7 +18,7 @@ from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.beam import Schedule
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.events import Scored, SearchEvent
-from uniscale_integrations.search.ports import Sampling
+from uniscale_integrations.search.ports import Generator, Sampling
 from uniscale_integrations.search.request import Request
 from uniscale_integrations.search.run import run
 from uniscale_integrations.space import Configuration
@@ -48,9 +49,12 @@ def ask(
     instruction: Annotated[str | None, typer.Option(help="Put after the question; nothing by default.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same paths.")] = 0,
     budget_eflops: Annotated[float | None, typer.Option(help="Stop after this many equivalent FLOPs.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Stop after this many US dollars.")] = None,
     budget_tokens: Annotated[float | None, typer.Option(help="Stop after this many tokens.")] = None,
     budget_seconds: Annotated[float | None, typer.Option(help="Stop after this much time.")] = None,
     hardware: Annotated[str, typer.Option(help="Profile that prices eFLOPs: h100, a100, cpu, local or a JSON file.")] = "h100",
+    price: PriceOption = None,
+    base_url: BaseUrlOption = None,
     trace: Annotated[bool, typer.Option(help="Draw the tree of paths.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
@@ -66,25 +70,29 @@ def ask(
             question,
             configuration,
             Sampling(temperature, top_p, max_step_tokens, max_steps, seed, max_tokens),
-            Budget(budget_eflops, None, budget_tokens, budget_seconds),
+            Budget(budget_eflops, budget_usd, budget_tokens, budget_seconds),
             early_stopping,
             cast(Schedule, schedule),  # the search refuses any other, with the names there are
             aggregation(aggregate),
             profile(hardware),
         )
-        answer = _answer(request, verifier, instruction)
+        hosted = hosted_models([model], price or [], base_url, request.hardware) if is_hosted(model) or price or base_url else {}
+        answer = _answer(request, verifier, instruction, hosted.get(model))
         show_answer(question, answer, trace)
         if as_json:
             print_json(as_dict(question, answer, trace))
 
 
-def _answer(request: Request, verifier: str, instruction: str | None) -> Answer:
-    """The answer, with what happens meanwhile on the status line."""
+def _answer(request: Request, verifier: str, instruction: str | None, hosted: Generator | None) -> Answer:
+    """The answer, of a model that is loaded or of a client that is there, with what happens meanwhile on the status line."""
     model = request.configuration.model
     with err.status(Text(f"loading {model}")) as status:
-        if not is_hosted(model):
+        if hosted is None:
             quiet_loading()
-        generator = load_generator(model, lambda message: status.update(Text(message)), instruction=instruction)
+        if hosted is None or instruction is not None:
+            # What a provider's model does not take is said there.
+            hosted = load_generator(model, lambda message: status.update(Text(message)), instruction=instruction)
+        generator = hosted
         judge = named_verifier(suiting([generator]) if verifier == "auto" else verifier, [model])
 
         def observe(event: SearchEvent) -> None:

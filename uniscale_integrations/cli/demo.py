@@ -15,6 +15,7 @@ import typer
 from rich.text import Text
 
 from uniscale_integrations.cli.console import err, out, print_json, quiet_loading, told_plainly
+from uniscale_integrations.cli.hosted import price_list
 from uniscale_integrations.cli.weights import ModeOption, VerifierOption, WeightsOption, weights_of
 from uniscale_integrations.errors import ConfigurationError, LogError
 
@@ -105,21 +106,12 @@ def _models(names: str, prices: Sequence[str]) -> list[Generator]:
 
     from uniscale_integrations.engine.model_registry import loaded
 
-    price_list = dict(map(_price, prices))
+    given = price_list(prices)
     own = [name.strip() for name in names.split(",") if name.strip()]
     if not own:
         # The embedded models' matrices are so small that sharing one out between cores takes longer than computing it.
         torch.set_num_threads(1)
-    return list(loaded(own or None, price_list).values())
-
-
-def _price(option: str) -> tuple[str, tuple[float, float]]:
-    name, _, numbers = option.rpartition("=")
-    try:
-        input_usd, output_usd = map(float, numbers.split(","))
-    except ValueError:
-        raise ConfigurationError(f"--price is a model and two numbers, such as gpt-5-mini=0.25,2.0; got {option!r}") from None
-    return name, (input_usd, output_usd)
+    return list(loaded(own or None, given).values())
 
 
 def _engine(weighing: UniScale, worth: Weights, budget: float | None, log: str, seed: int, *, fresh: bool) -> UniScale:

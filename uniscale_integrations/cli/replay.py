@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from uniscale_integrations.cli.console import err, out, print_json, quantity, told_plainly
-from uniscale_integrations.cli.weights import ModeOption, WeightsOption, weights_of
+from uniscale_integrations.cli.console import err, out, print_json, told_plainly
+from uniscale_integrations.cli.replay_view import result_of, show, support_of
+from uniscale_integrations.cli.weights import (
+    AtLeastOption,
+    ModeOption,
+    PointsOption,
+    RightOption,
+    WeightsOption,
+    WithinOption,
+    sought_by,
+)
 from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.log.connect import without_password
+from uniscale_integrations.policy.objective import MODES
 
 if TYPE_CHECKING:
-    from uniscale_integrations.policy.encoders import QueryEncoder
     from uniscale_integrations.replay.experiment import Episode, Setup
+    from uniscale_integrations.replay.logged import LoggedDecisions
     from uniscale_integrations.replay.stream import World
 
 
-Tables = Annotated[list[Path], typer.Argument(help="Outcome tables (.jsonl, .jsonl.gz); several are one stream, in that order.")]
+Tables = Annotated[
+    list[str],
+    typer.Argument(
+        help="Outcome tables (.jsonl, .jsonl.gz), of which several are one stream, in that order; or the address of an engine's log."
+    ),
+]
+CostsOption = Annotated[
+    str, typer.Option(help="What is known of costs beforehand: cold (a price for each model) or known (every mean cost).")
+]
 FeedbackOption = Annotated[str, typer.Option(help="Which answers are judged: both right and wrong ones, or down or up alone.")]
 SilenceOption = Annotated[
     float | None, typer.Option(help="The correctness that an answer without a judgement stands for; nothing by default.")
@@ -45,6 +63,11 @@ def replay(
     tables: Tables,
     mode: ModeOption = "balanced",
     weights: WeightsOption = None,
+    right: RightOption = None,
+    points: PointsOption = None,
+    at_least: AtLeastOption = None,
+    within: WithinOption = None,
+    costs: CostsOption = "cold",
     policies: Annotated[str, typer.Option(help="Which to compare, separated by commas.")] = "uis,tts,routing,random,greedy,knn",
     seeds: Annotated[int, typer.Option(help="How many orders of the questions.")] = 10,
     delay: Annotated[int, typer.Option(help="Decisions until the correctness of one is told.")] = 0,
@@ -71,35 +94,47 @@ def replay(
     With --feedback down only wrong answers are judged, as by a thumbs-down button; --silence 1.0 then takes the others for right, as
     `UniScale(silence=Silence(means=1.0))` does.
 
+    Policies know as much of costs as an engine on its first day; with --costs known they know every configuration's mean cost. TABLES
+    may be a log: what nobody has seen of it is estimated, and it is said what estimates rest on.
+
     Example: uniscale replay family.jsonl.gz --mode cost-sensitive --seeds 20 --plots pictures
     """
     with told_plainly(as_json):
-        from uniscale_integrations.policy.encoders import query_encoder
-        from uniscale_integrations.replay.experiment import Setup, best_single
+        from uniscale_integrations.replay.experiment import Setup
         from uniscale_integrations.replay.feedback import FeedbackPlan
 
-        names = tuple(name.strip() for name in policies.split(",") if name.strip())
         plan = FeedbackPlan(feedback, silence, silence_after, wrong)
-        setup = Setup(weights_of(mode, weights), names, seeds, delay, drift, without, passes, budget_per_query, feedback=plan)
-        if (without == "early-stopping") != (full_costs is not None):
-            raise ConfigurationError(
-                "--without early-stopping and --full-costs go together: make the same table with "
-                "`uniscale table --no-early-stopping` and name it with --full-costs"
-            )
-        if processes < 1:
-            raise ConfigurationError(f"--processes must be at least 1, got {processes}")
+        names = tuple(filter(None, map(str.strip, policies.split(","))))
+        _check(without, full_costs, processes)
+        objective = sought_by(mode, weights, right, points, at_least, within)
+        setup = Setup(objective, names, seeds, delay, drift, without, passes, budget_per_query, feedback=plan)
         with err.status("reading the tables"):
-            world = _world(tables, query_encoder(features), full_costs)
+            world, logged = _world(tables, costs, features, full_costs, drift)
         episodes = _replay(world, setup, processes)
-        result = {"mode": mode if weights is None else None, **_result(world, setup, episodes)}
-        out.print(_table(result, "eFLOPs" if world.unit == "eflops" else "USD"))
-        out.print(_bounds(result, best_single(episodes).removeprefix("tts:") if "tts" in result["policies"] else ""))
-        if "feedback" in result:
-            out.print(_judged(result["feedback"]))
+        named = mode if objective in MODES.values() and weights is None else None
+        result = {"mode": named, **result_of(world, setup, episodes), "costs": costs}
+        if logged is not None:
+            result["log"] = support_of(logged, episodes)
+        show(result, world)
         if plots is not None:
             _draw(plots, world, episodes)
         if as_json:
             print_json(result)
+
+
+def _check(without: str, full_costs: Path | None, processes: int) -> None:
+    """That options fit together.
+
+    Raises:
+        ConfigurationError: they do not.
+    """
+    if (without == "early-stopping") != (full_costs is not None):
+        raise ConfigurationError(
+            "--without early-stopping and --full-costs go together: make the same table with "
+            "`uniscale table --no-early-stopping` and name it with --full-costs"
+        )
+    if processes < 1:
+        raise ConfigurationError(f"--processes must be at least 1, got {processes}")
 
 
 def _draw(folder: Path, world: World, episodes: Sequence[Episode]) -> None:
@@ -118,93 +153,38 @@ def _replay(world: World, setup: Setup, processes: int) -> list[Episode]:
         return experiment(world, setup, processes, done=lambda: progress.advance(task))
 
 
-def _world(tables: Sequence[Path], encode: QueryEncoder, full_costs: Path | None) -> World:
-    """The tables' world; at the costs of another table, on the scale of their own, where one is given."""
+def _world(
+    sources: Sequence[str], costs: str, features: str | None, full_costs: Path | None, drift: str
+) -> tuple[World, LoggedDecisions | None]:
+    """The tables' world; at the costs of another table, on the scale of their own, where one is given. Or that of a log, and the log.
+
+    Raises:
+        ConfigurationError: a log beside others, or with what is of tables.
+    """
+    from uniscale_integrations.policy.encoders import query_encoder
     from uniscale_integrations.replay.stream import World
     from uniscale_integrations.replay.table import OutcomeTable
 
-    outcome_tables = [OutcomeTable.read(path) for path in tables]
-    world = World.of(outcome_tables, encode)
-    if full_costs is None:
-        return world
-    full = OutcomeTable.read(full_costs)
-    return World.of([table.with_costs_of(full) for table in outcome_tables], encode, world.scale)
+    logs = [source for source in sources if "://" in source]
+    if not logs:
+        encode = query_encoder(features)
+        outcome_tables = [OutcomeTable.read(path) for path in sources]
+        world = World.of(outcome_tables, encode, costs=costs)
+        if full_costs is None:
+            return world, None
+        full = OutcomeTable.read(full_costs)
+        return World.of([table.with_costs_of(full) for table in outcome_tables], encode, world.scale, costs), None
+    if len(sources) > 1:
+        raise ConfigurationError(f"a log is replayed alone, got {', '.join(map(without_password, sources))}")
+    for option, given in (("--features", features), ("--full-costs", full_costs), ("--drift", drift != "none")):
+        if given:
+            raise ConfigurationError(
+                f"{option} is of outcome tables; a log has its own features, and one answer to each question"
+            )
+    from uniscale_integrations.log.log import open_log
+    from uniscale_integrations.replay.logged import LoggedDecisions
+    from uniscale_integrations.replay.off_policy import logged_world
 
-
-def _result(world: World, setup: Setup, episodes: Sequence[Episode]) -> dict[str, Any]:
-    """What `--json` prints, apart from the mode's name."""
-    from uniscale_integrations.replay.experiment import ahead, best_fixed_arm, standings
-    from uniscale_integrations.replay.upper_bounds import best_linear
-
-    arm, reward, second_half = best_fixed_arm(episodes)
-    result = {
-        "weights": list(setup.weights.parts),
-        "decisions": len(next(iter(episodes[0].runs.values())).reward) if episodes[0].runs else 0,
-        "seeds": setup.seeds,
-        "best_fixed": {"configuration": str(world.configurations[arm]), "reward": reward, "second_half": second_half},
-        "linear": {"reward": best_linear(world, setup.weights) if setup.drift == "none" else None},
-        "oracle": {"reward": sum(each.oracle for each in episodes) / len(episodes)},
-        "policies": {name: asdict(standing) for name, standing in standings(episodes).items()},
-        "uis_ahead": {name: {"reward": mean, "ci95": half} for name, (mean, half) in ahead(episodes).items()},
-    }
-    return result if setup.feedback.complete else result | {"feedback": _feedback(setup, episodes)}
-
-
-def _feedback(setup: Setup, episodes: Sequence[Episode]) -> dict[str, Any]:
-    """How answers were judged: the mean share that was, and after how many judgements every run was warned of; `None` where one was not."""
-    runs = [run for episode in episodes for run in episode.runs.values()]
-    warnings = [run.warned_after for run in runs]
-    judged = sum(run.judged_share for run in runs) / len(runs) if runs else None
-    warned_after = None if None in warnings else max((each for each in warnings if each is not None), default=None)
-    return {**asdict(setup.feedback), "judged": judged, "warned_after": warned_after}
-
-
-def _judged(feedback: dict[str, Any]) -> str:
-    """How answers were judged, in words."""
-    text = f"{feedback['judged'] or 0.0:.1%} of answers were judged"
-    if feedback["warned_after"] is None:
-        return text
-    return (
-        f"{text}; warning: judgements all agreed, as an engine says after at most {feedback['warned_after']} of them. "
-        "If answers that nobody judges mean the opposite, say so by --silence"
-    )
-
-
-def _table(result: dict[str, Any], unit: str) -> Table:
-    """The policies as a table."""
-    best, reward = result["best_fixed"], result["best_fixed"]["reward"]
-    weights = ", ".join(f"{weight:g}" for weight in result["weights"])
-    title = f"{result['decisions']} decisions, {result['seeds']} orders, weights {weights}; cost of a question in {unit}"
-    table = Table(title=title, title_justify="left")
-    for column in ("policy", "reward", "to best", "2nd half", "uis ahead by", "right", "cost"):
-        table.add_column(column, justify="left" if column == "policy" else "right")
-    for name, standing in result["policies"].items():
-        table.add_row(
-            name,
-            f"{standing['reward']:.4f}",
-            _against(standing["reward"], reward),
-            _against(standing["second_half"], best["second_half"]),
-            _ahead(result["uis_ahead"].get(name), reward),
-            f"{standing['accuracy']:.1%}",
-            quantity(standing["cost"]) if unit == "eFLOPs" else f"{standing['cost']:.3g}",
-        )
-    return table
-
-
-def _bounds(result: dict[str, Any], single: str) -> str:
-    """What the policies are measured against, in words."""
-    best = result["best_fixed"]
-    parts = [f"best fixed {best['configuration']}: {best['reward']:.4f}"]
-    for label, name in (("linear, knowing all other rewards", "linear"), ("oracle", "oracle")):
-        reward = result[name]["reward"]
-        if reward is not None:
-            parts.append(f"{label}: {reward:.4f} ({_against(reward, best['reward'])})")
-    return "; ".join(parts + ([f"tts has {single}"] if single else []))
-
-
-def _ahead(difference: dict[str, float] | None, base: float) -> str:
-    return f"{difference['reward'] / base:+.2%} ± {difference['ci95'] / base * 100:.2f}" if difference and base else ""
-
-
-def _against(value: float, base: float) -> str:
-    return f"{value / base - 1:+.2%}" if base else ""
+    with closing(open_log(logs[0], create=False)) as log:
+        logged = LoggedDecisions.read(log)
+    return logged_world(logged, costs), logged

@@ -12,8 +12,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from uniscale_integrations.cli.console import err, out, print_json, quantity, quiet_loading, told_plainly
+from uniscale_integrations.cli.hosted import BaseUrlOption, PriceOption, hosted_models
 from uniscale_integrations.cli.weights import VerifierOption
 from uniscale_integrations.cost.hardware import profile
+from uniscale_integrations.cost.price import HasPrice
 from uniscale_integrations.engine.model_registry import is_hosted, load_generator
 from uniscale_integrations.engine.outcomes import OutcomeRow, read_outcomes
 from uniscale_integrations.errors import ConfigurationError
@@ -38,13 +40,17 @@ def table(
     count: Annotated[int | None, typer.Option(help="Only so many of the questions, the first ones.")] = None,
     samples: Annotated[int, typer.Option(help="Repetitions of each configuration on each question.")] = 1,
     verifier: VerifierOption = "auto",
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.8,
+    temperature: Annotated[
+        float | None, typer.Option(help="0 is greedy; 0.8 by default, of a provider's models their own.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same table.")] = 0,
     early_stopping: Annotated[
         bool, typer.Option(help="Without it every path is sampled to its end; `uniscale replay --full-costs` takes such a table.")
     ] = True,
     hardware: Annotated[str, typer.Option(help="Profile that prices eFLOPs: h100, a100, cpu, local or a JSON file.")] = "h100",
     at_once: Annotated[int, typer.Option(help="Searches side by side; a local model serves them in shared batches.")] = 32,
+    price: PriceOption = None,
+    base_url: BaseUrlOption = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Torch threads; no more than there are idle cores.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
@@ -55,29 +61,49 @@ def table(
     Example: uniscale table family.jsonl.gz --count 200 --samples 2
     """
     with told_plainly(as_json):
-        from uniscale_integrations.models.catalog import language_models, model_name
-
-        quiet_loading()
-        if threads is not None:
-            import torch
-
-            torch.set_num_threads(threads)
-        name_of = {model_name(name): name for name in models or language_models()}
-        names = list(name_of)
+        hosted_only = bool(models) and all(map(is_hosted, models or ()))
+        name_of = {name: name for name in models or ()} if hosted_only else _local_names(models, threads)
+        names, priced_for = list(name_of), profile(hardware)
+        hosted = hosted_models(names, price or [], base_url, priced_for)
         space = ConfigurationSpace.default(names, [_shape(shape) for shape in shapes] if shapes else DEFAULT_SHAPES)
-        request = Request(
-            "", space[0], Sampling(temperature, seed=seed), early_stopping=early_stopping, hardware=profile(hardware)
-        )
-        plan = Plan(_queries(questions, count), space, samples, request)
-        suits = "consensus" if verifier == "auto" and all(map(is_hosted, names)) else verifier
-        _collect(plan, name_of, named_verifier(suits, names), target, at_once)
+        if temperature is None and not hosted_only:
+            temperature = 0.8
+        request = Request("", space[0], Sampling(temperature, seed=seed), early_stopping=early_stopping, hardware=priced_for)
+        plan = Plan(_queries(questions, count), space, samples, request, _prices(hosted))
+        suits = "consensus" if verifier == "auto" and hosted_only else verifier
+        _collect(plan, name_of, hosted, named_verifier(suits, names), target, at_once)
         summary = summarise(list(read_outcomes(target)))
         out.print(_show(target, summary))
         if as_json:
             print_json({"table": str(target), "rows": plan.rows, "questions": len(plan.queries), "configurations": summary})
 
 
-def _collect(plan: Plan, name_of: Mapping[str, str], verifier: Verifier | None, target: Path, at_once: int) -> None:
+def _local_names(models: Sequence[str] | None, threads: int | None) -> dict[str, str]:
+    """What to load, by what models are called once they are loaded; all embedded ones by default."""
+    from uniscale_integrations.models.catalog import language_models, model_name
+
+    quiet_loading()
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    return {model_name(name): name for name in models or language_models()}
+
+
+def _prices(models: Mapping[str, Generator]) -> dict[str, tuple[float, float]]:
+    """Of models that have one."""
+    prices = {name: model.price for name, model in models.items() if isinstance(model, HasPrice) and model.price is not None}
+    return {name: (price.prompt_per_million, price.completion_per_million) for name, price in prices.items()}
+
+
+def _collect(
+    plan: Plan,
+    name_of: Mapping[str, str],
+    hosted: Mapping[str, Generator],
+    verifier: Verifier | None,
+    target: Path,
+    at_once: int,
+) -> None:
     """Make the rows that are lacking, with a bar that shows how far it is."""
     with _progress() as progress:
         total = sum(map(work, plan.space)) * len(plan.queries) * plan.samples
@@ -85,7 +111,7 @@ def _collect(plan: Plan, name_of: Mapping[str, str], verifier: Verifier | None, 
 
         def load(name: str) -> Generator:
             progress.update(task, description=f"loading {name}")
-            return load_generator(name_of[name])
+            return hosted[name] if name in hosted else load_generator(name_of[name])
 
         def done(outcome: OutcomeRow) -> None:
             nonlocal rows
@@ -157,6 +183,7 @@ def summarise(outcomes: Sequence[OutcomeRow]) -> list[dict[str, object]]:
                 "accuracy": fmean(row.correct for row in rows),
                 "score": fmean(scores) if scores else None,
                 "eflops": fmean(row.eflops or 0.0 for row in rows),
+                "cost_usd": fmean(row.cost_usd or 0.0 for row in rows),
             }
         )
     return summary
@@ -164,12 +191,12 @@ def summarise(outcomes: Sequence[OutcomeRow]) -> list[dict[str, object]]:
 
 def _show(target: Path, summary: Sequence[Mapping[str, object]]) -> Table:
     view = Table(title=str(target), title_justify="left")
-    for column in ("model", "QP", "CP", "BS", "rows", "right", "score", "eFLOPs a question"):
+    dollars = any(row["cost_usd"] for row in summary)
+    for column in ("model", "QP", "CP", "BS", "rows", "right", "score", f"{'USD' if dollars else 'eFLOPs'} a question"):
         view.add_column(column, justify="left" if column == "model" else "right")
     for row in summary:
         score = row["score"]
         numbers = [str(row[name]) for name in ("model", "qp", "cp", "bs", "rows")]
-        view.add_row(
-            *numbers, f"{row['accuracy']:.1%}", "" if score is None else f"{score:.3f}", quantity(cast(float, row["eflops"]))
-        )
+        cost = f"{row['cost_usd']:.3g}" if dollars else quantity(cast(float, row["eflops"]))
+        view.add_row(*numbers, f"{row['accuracy']:.1%}", "" if score is None else f"{score:.3f}", cost)
     return view

@@ -50,7 +50,7 @@ def adapter_of(model: object) -> Callable[..., object] | None:
     return None
 
 
-def provider_of(name: str) -> Callable[[str, object], object]:
+def provider_of(name: str) -> Callable[..., object]:
     """What makes a model of a name such as "openai:gpt-5-mini"."""
     providers = _entry_points(PROVIDERS, tuple(sys.path))
     entry = providers.get(name.partition(":")[0])

@@ -203,23 +203,34 @@ def _is_generator(model: object) -> bool:
     return isinstance(getattr(model, "name", None), str) and hasattr(model, "open")
 
 
-def load_generator(name: str, notify: Callable[[str], None] = lambda message: None, instruction: str | None = None) -> Generator:
+def load_generator(
+    name: str,
+    notify: Callable[[str], None] = lambda message: None,
+    instruction: str | None = None,
+    base_url: str | None = None,
+) -> Generator:
     """A model by its name: one of a provider, such as "openai:gpt-5-mini", or a local one.
 
     Args:
         name: as of `generators`.
         notify: is called with a message when loading takes long.
         instruction: of a local model, put after every question.
+        base_url: where a provider's model is served, by default where its package says.
 
     Raises:
-        ConfigurationError: a provider's model that cannot be made, or one with an instruction.
+        ConfigurationError: a provider's model that cannot be made, or one with an instruction; an address of a local model.
         MissingExtraError: the package of a provider, or of local models, is not installed.
         UnknownModelError: no local model of that name.
     """
     if is_hosted(name):
         if instruction is not None:
             raise ConfigurationError(f"{name} is a provider's model, which takes no instruction; say it in the question")
-        return _adapt(provider_of(name)(name, None), {"name": name})
+        where = {} if base_url is None else {"base_url": base_url}
+        return _adapt(provider_of(name)(name, None, **where), {"name": name})
+    if base_url is not None:
+        raise ConfigurationError(
+            f"{name} is a local model, which is served nowhere; an address is of one such as 'openai:{name}'"
+        )
     from uniscale_integrations.models.catalog import load_model
 
     return load_model(name, notify=notify, instruction=instruction)

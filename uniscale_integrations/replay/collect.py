@@ -59,6 +59,7 @@ class Plan:
         samples: repetitions of each configuration on each question.
         request: everything that stays the same; its question and configuration are only a place to put those.
             The seed of a search is made from its sampling's seed, the question's id and the sample.
+        prices: of models that have one, USD per 1M input and output tokens; rows of other prices do not stand beside these.
 
     Raises:
         ConfigurationError: no questions, an id that comes twice, or fewer than one sample.
@@ -68,6 +69,7 @@ class Plan:
     space: ConfigurationSpace
     samples: int
     request: Request
+    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.queries:
@@ -215,7 +217,7 @@ def _settings(plan: Plan, verifier: Verifier | None) -> dict[str, Any]:
         "schedule": request.schedule,
         "aggregation": request.aggregation.name,
         "hardware": request.hardware.name,
-    }
+    } | ({"prices": {name: list(price) for name, price in plan.prices.items()}} if plan.prices else {})
 
 
 def _earlier_rows(part: Path, settings: Mapping[str, Any]) -> list[OutcomeRow]:
@@ -237,7 +239,8 @@ def _earlier_rows(part: Path, settings: Mapping[str, Any]) -> list[OutcomeRow]:
     except (ValueError, LookupError, TypeError) as error:
         raise TableError(f"{part} is not what an earlier run left behind ({error}); remove it to begin anew") from error
     if stored_settings != settings:
-        different = ", ".join(name for name in settings if stored_settings.get(name) != settings[name])
+        names = dict.fromkeys((*settings, *stored_settings))
+        different = ", ".join(name for name in names if stored_settings.get(name) != settings.get(name))
         raise TableError(f"{part} was begun with another {different}; go on with the same settings, or remove it to begin anew")
     return outcomes
 

@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
-from uniscale_integrations.deprecation import former_attribute
+from uniscale_integrations.deprecation import former_attribute, former_keywords
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.named import LEARNERS, PolicySpec
-from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.objective import Objective, Weights
 from uniscale_integrations.policy.policy import PolicyFactory
 from uniscale_integrations.policy.request_pacing import Pacing
+from uniscale_integrations.policy.targets import Target
 from uniscale_integrations.replay.feedback import FeedbackPlan
-from uniscale_integrations.replay.replay import Purse, replay
+from uniscale_integrations.replay.replay import Consumption, Purse, replay
 from uniscale_integrations.replay.stream import Stream, World
+from uniscale_integrations.replay.yardsticks import merit
 
 POLICIES = ("uis", "tts", "routing", "random", "greedy", "knn")
 """What is compared by default: UniScale's policy over all configurations, over those of one model, over plain samples; and the others."""
@@ -32,12 +34,13 @@ PARTS = ("uis", "tts", "routing")
 ABLATIONS = ("verification", "cost", "early-stopping")
 
 
+@former_keywords(weights="objective")
 @dataclass(frozen=True, slots=True)
 class Setup:
     """What is replayed, apart from the tables.
 
     Attributes:
-        weights: of the reward.
+        objective: what rewards are counted by, or the target that policies keep to.
         policies: "uis", "tts" and "routing", which are one policy on some of the configurations, and names as of `PolicySpec`.
         learner: the policy behind those three, as of `PolicySpec`.
         seeds: how many orders.
@@ -51,7 +54,7 @@ class Setup:
         feedback: which answers are judged, and how.
     """
 
-    weights: Weights
+    objective: Objective | Target
     policies: tuple[str, ...] = POLICIES
     seeds: int = 10
     delay: int = 0
@@ -62,6 +65,8 @@ class Setup:
     settings: LearnerSettings | None = None
     learner: str = "linucb"
     feedback: FeedbackPlan = field(default_factory=FeedbackPlan)
+
+    weights = former_attribute("objective")
 
     def __post_init__(self) -> None:
         for name in self.policies:
@@ -74,6 +79,12 @@ class Setup:
                 raise ConfigurationError(f"{name} must be at least {least}, got {value}")
         if self.budget is not None and not 0 < self.budget < float("inf"):
             raise ConfigurationError(f"a budget per query must be a number above 0, got {self.budget!r}")
+        if self.budget is not None and isinstance(self.objective, Target):
+            raise ConfigurationError(f"{self.objective} keeps to its own terms; give it, or a budget per query")
+        if self.without == "cost" and not isinstance(self.objective, Weights):
+            raise ConfigurationError(
+                f"without cost is an ablation of weights, {self.objective} has no weight of cost to take away"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +99,7 @@ class Run:
         changes: how often the policy noticed a change.
         judged_share: share of the answers that were judged.
         warned_after: judgements after which feedback was found one-sided; `None` where it was not.
+        seen_share: share of its choices whose answer is on record: all of a table, of a log those that the engine made too.
     """
 
     reward: Array
@@ -97,6 +109,7 @@ class Run:
     changes: int = 0
     judged_share: float = 1.0
     warned_after: int | None = None
+    seen_share: float = 1.0
 
     chosen = former_attribute("choices")
 
@@ -109,11 +122,15 @@ class Episode:
         runs: by policy; "tts" has one for each model, "tts:<model>".
         fixed_rewards: mean reward of every configuration over the stream and over its second half, shape (2, K).
         oracle: mean reward of the best configuration of every decision, in hindsight.
+        fixed_costs: mean cost of every configuration, likewise, in the table's unit.
+        target: what was asked for as a whole, by which policies are told apart; `None` where rewards are.
     """
 
     runs: dict[str, Run]
     fixed_rewards: Array
     oracle: float
+    fixed_costs: Array | None = None
+    target: Target | None = None
 
     fixed = former_attribute("fixed_rewards")
 
@@ -143,16 +160,18 @@ def _report_progress(episodes: Iterable[Episode], done: Callable[[], None]) -> I
 def episode(world: World, setup: Setup, seed: int) -> Episode:
     """All policies on the order of one seed."""
     stream = Stream.of(world, seed, setup.drift, setup.passes)
-    parts, costs = stream.parts(world), stream.costs(world)
-    rewards = world.rewards(setup.weights, parts)
+    parts, costs, tokens = stream.parts(world), stream.costs(world), stream.tokens(world)
+    rewards, correct, spent = _estimates(world, setup.objective, stream, parts, costs)
     times, half = np.arange(len(stream)), len(stream) // 2
     observations = parts.copy()
+    if world.off_policy is not None:
+        observations[0] = world.off_policy.learned[stream.queries]
     if setup.without == "verification":
         observations[1] = np.nan
     runs: dict[str, Run] = {}
-    weights = _policy_weights(world, setup)
+    known = world if isinstance(setup.objective, Weights) else world.in_money()
     for name, arms, factory in _policies(world, setup):
-        part = world.only(arms)
+        part = known.only(arms)
         visible_arms = part.arms if setup.without != "verification" else replace(part.arms, scored=False)
         purse = Purse(Pacing(setup.budget, world.scale), costs) if name == "uis" and setup.budget is not None else None
         trace = replay(
@@ -160,18 +179,37 @@ def episode(world: World, setup: Setup, seed: int) -> Episode:
             part,
             stream.queries,
             observations[:, :, arms],
-            weights,
+            _policy_objective(world, setup, name),
             seed=seed,
             delay=setup.delay,
             purse=purse,
             feedback=setup.feedback,
+            consumption=Consumption(costs[:, arms], None if tokens is None else tokens[:, :, arms]),
         )
         choices = np.asarray(arms)[trace.choices]
-        judged = trace.judged_share, trace.warned_after
-        runs[name] = Run(
-            rewards[times, choices], parts[0, times, choices], costs[times, choices], choices, trace.changes, *judged
-        )
-    return Episode(runs, np.stack([rewards.mean(axis=0), rewards[half:].mean(axis=0)]), float(rewards.max(axis=1).mean()))
+        seen = 1.0 if world.off_policy is None else float((choices == world.off_policy.actions[stream.queries]).mean())
+        earned, right, paid = (each[times, choices] for each in (rewards, correct, spent))
+        runs[name] = Run(earned, right, paid, choices, trace.changes, trace.judged_share, trace.warned_after, seen)
+    fixed = (np.stack([each.mean(axis=0), each[half:].mean(axis=0)]) for each in (rewards, spent))
+    target = setup.objective if isinstance(setup.objective, Target) else None
+    fixed_rewards, fixed_costs = fixed
+    return Episode(runs, fixed_rewards, float(rewards.max(axis=1).mean()), fixed_costs, target)
+
+
+def _estimates(
+    world: World, objective: Objective | Target, stream: Stream, parts: Array, costs: Array
+) -> tuple[Array, Array, Array]:
+    """Reward, correctness and cost of every configuration at every decision, shape (T, K) each; of a log what is estimated of them."""
+    rewards = world.earned(objective, parts, costs)
+    logged = world.off_policy
+    if logged is None:
+        return rewards, parts[0], costs
+    expected = world.earned(objective, logged.model[:3], logged.model[3])
+    return (
+        logged.correct(stream.queries, rewards, expected),
+        logged.correct(stream.queries, parts[0], logged.model[0]),
+        logged.correct(stream.queries, costs, logged.model[3]),
+    )
 
 
 def _policies(world: World, setup: Setup) -> Iterator[tuple[str, list[int], PolicyFactory]]:
@@ -190,9 +228,15 @@ def _policies(world: World, setup: Setup) -> Iterator[tuple[str, list[int], Poli
             yield name, everything, PolicySpec(name, setup.settings if name in LEARNERS else None)
 
 
-def _policy_weights(world: World, setup: Setup) -> Weights:
-    """The weights as the policies know them."""
-    weights = setup.weights if world.scored and setup.without != "verification" else setup.weights.without(score=True)
+def _policy_objective(world: World, setup: Setup, name: str) -> Objective | Target:
+    """What a policy is after, as far as it can be observed."""
+    objective = setup.objective
+    if isinstance(objective, Target):
+        return objective
+    if not isinstance(objective, Weights):
+        # What always asking the dearest model must bring says nothing where there is one model only.
+        return world.resolve(objective) if name.startswith("tts:") else objective
+    weights = objective if world.scored and setup.without != "verification" else objective.without(score=True)
     return replace(weights, cost=0.0) if setup.without == "cost" else weights
 
 
@@ -211,6 +255,8 @@ class Standing:
         second_half: mean reward of the second half of each order.
         accuracy: mean correctness.
         cost: mean cost, in the table's unit.
+        second_half_accuracy: mean correctness of the second half of each order.
+        second_half_cost: mean cost of it.
     """
 
     reward: float
@@ -218,22 +264,26 @@ class Standing:
     second_half: float
     accuracy: float
     cost: float
+    second_half_accuracy: float
+    second_half_cost: float
 
 
 def standings(episodes: Sequence[Episode]) -> dict[str, Standing]:
     """How every policy stands; of the searches with one model only the best in hindsight, as "tts"."""
     all_standings = {name: _standing([each.runs[name] for each in episodes]) for name in episodes[0].runs}
-    single = {name: standing for name, standing in all_standings.items() if name.startswith("tts:")}
-    result = {name: standing for name, standing in all_standings.items() if name not in single}
-    if single:
-        result["tts"] = max(single.values(), key=lambda standing: standing.reward)
+    result = {name: standing for name, standing in all_standings.items() if not name.startswith("tts:")}
+    if len(result) < len(all_standings):
+        result["tts"] = all_standings[best_single(episodes)]
     return dict(sorted(result.items(), key=lambda each: POLICIES.index(each[0]) if each[0] in POLICIES else len(POLICIES)))
 
 
 def best_single(episodes: Sequence[Episode]) -> str:
     """The name of the run that "tts" stands for."""
-    names = [name for name in episodes[0].runs if name.startswith("tts:")]
-    return max(names, key=lambda name: float(np.mean([each.runs[name].reward.mean() for each in episodes])))
+    single = {name: _standing([each.runs[name] for each in episodes]) for name in episodes[0].runs if name.startswith("tts:")}
+    target = episodes[0].target
+    if target is None:
+        return max(single, key=lambda name: single[name].reward)
+    return max(single, key=lambda name: merit(target, single[name].accuracy, single[name].cost))
 
 
 def ahead(episodes: Sequence[Episode]) -> dict[str, tuple[float, float]]:
@@ -253,10 +303,16 @@ def _standing(runs: Sequence[Run]) -> Standing:
     return Standing(
         float(means.mean()),
         interval(means),
-        float(np.mean([run.reward[len(run.reward) // 2 :].mean() for run in runs])),
+        _second_half([run.reward for run in runs]),
         float(np.mean([run.correct.mean() for run in runs])),
         float(np.mean([run.cost.mean() for run in runs])),
+        _second_half([run.correct for run in runs]),
+        _second_half([run.cost for run in runs]),
     )
+
+
+def _second_half(several: Sequence[Array]) -> float:
+    return float(np.mean([values[len(values) // 2 :].mean() for values in several]))
 
 
 def interval(values: Array) -> float:
@@ -267,7 +323,21 @@ def interval(values: Array) -> float:
 
 
 def best_fixed_arm(episodes: Sequence[Episode]) -> tuple[int, float, float]:
-    """The configuration that is best in hindsight over all orders, its mean reward, and that of the second halves."""
-    means = np.mean([each.fixed_rewards for each in episodes], axis=0)
-    best = int(means[0].argmax())
+    """The configuration that is best in hindsight over all orders, its mean reward, and that of the second halves.
+
+    Of a target the one that does best what was asked for.
+    """
+    means, costs = fixed_arms(episodes)
+    target = episodes[0].target
+    if target is None:
+        best = int(means[0].argmax())
+    else:
+        best = max(range(means.shape[1]), key=lambda arm: merit(target, means[0, arm], costs[0, arm]))
     return best, float(means[0, best]), float(means[1, best])
+
+
+def fixed_arms(episodes: Sequence[Episode]) -> tuple[Array, Array]:
+    """Mean reward of every configuration over all orders and over their second halves, shape (2, K), and their mean cost likewise."""
+    rewards: Array = np.mean([each.fixed_rewards for each in episodes], axis=0)
+    costs = [np.full_like(rewards, np.nan) if each.fixed_costs is None else each.fixed_costs for each in episodes]
+    return rewards, np.mean(costs, axis=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.log.fold import DecisionContext, teach, verdicts_for
 from uniscale_integrations.log.silence import Silence
+from uniscale_integrations.log.verdicts import Lesson
 from uniscale_integrations.policy.policy import Context, Policy
 
 KINDS = ("both", "down", "up")
@@ -79,16 +81,23 @@ class Judge:
         policy: what learns.
         plan: which answers are judged.
         seed: of which judgements are wrong.
+        learned: is told of every judgement that is learned: the decision, and how right its answer is.
 
     Attributes:
         verdicts: as of the fold of a log.
         warned_after: judgements after which feedback was found one-sided; `None` where it was not.
     """
 
-    def __init__(self, policy: Policy, plan: FeedbackPlan, seed: int) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        plan: FeedbackPlan,
+        seed: int,
+        learned: Callable[[str, float], None] = lambda decision, correct: None,
+    ) -> None:
         self.verdicts = verdicts_for(policy, plan.rules)
         self.warned_after: int | None = None
-        self._policy, self._plan = policy, plan
+        self._policy, self._plan, self._learned = policy, plan, learned
         self._rng = np.random.default_rng([seed, 1])
         self._pasts: dict[str, DecisionContext] = {}
 
@@ -97,7 +106,7 @@ class Judge:
         for deadline in self.verdicts.overdue(float(time)):
             lesson = self.verdicts.silence(deadline, str(self._pasts[deadline.decision_id].arm))
             if lesson is not None:
-                teach(self._policy, deadline.decision_id, self._pasts[deadline.decision_id], lesson)
+                self._teach(deadline.decision_id, lesson)
         self._pasts[decision] = DecisionContext(action, context, "", counted=False)
         self.verdicts.answer(Outcome(decision, score, at=float(time)))
 
@@ -109,4 +118,9 @@ class Judge:
         lesson = self.verdicts.judge(Feedback(decision, says), str(action))
         if self.warned_after is None and self.verdicts.warning is not None:
             self.warned_after = self.verdicts.balance.judged
+        self._teach(decision, lesson)
+
+    def _teach(self, decision: str, lesson: Lesson) -> None:
         teach(self._policy, decision, self._pasts[decision], lesson)
+        if lesson.correct != lesson.previous:
+            self._learned(decision, lesson.correct)

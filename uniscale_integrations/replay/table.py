@@ -30,6 +30,7 @@ class OutcomeTable:
         cost: likewise, eFLOPs or US dollars.
         samples: how many of the S are there, shape (Q, K), int64.
         unit: of the cost, "eflops" or "usd".
+        tokens: those that were read and those that were sampled, shape (2, Q, K, S); `None` where a row lacks them.
 
     Example:
         >>> from uniscale_integrations.space import Configuration
@@ -51,6 +52,7 @@ class OutcomeTable:
     cost: Array
     samples: NDArray[np.int64]
     unit: str
+    tokens: Array | None = None
 
     @property
     def scored(self) -> bool:
@@ -85,7 +87,7 @@ class OutcomeTable:
                 f"{name}: query {ids[query]!r} has no row for {configurations[lacking]}; every query needs every configuration"
             )
         depth = max(map(len, cells.values()))
-        values = np.empty((3, *shape, depth))
+        values = np.empty((5, *shape, depth))
         samples = np.empty(shape, dtype=np.int64)
         for (i, k), cell in cells.items():
             row_samples = [cell[sample] for sample in sorted(cell)]
@@ -93,8 +95,12 @@ class OutcomeTable:
             for s in range(depth):
                 row = row_samples[s % len(row_samples)]
                 cost = row.eflops if unit == "eflops" else row.cost_usd
-                values[:, i, k, s] = row.correct, np.nan if row.score is None else row.score, cost
-        return cls(name, ids, tuple(queries[q] for q in ids), configurations, values[0], values[1], values[2], samples, unit)
+                numbers = row.score, row.prompt_tokens, row.completion_tokens
+                score, read, sampled = (np.nan if number is None else number for number in numbers)
+                values[:, i, k, s] = row.correct, score, cost, read, sampled
+        correct, score, cost = values[:3]
+        tokens = None if np.isnan(values[3:]).any() else values[3:]
+        return cls(name, ids, tuple(queries[q] for q in ids), configurations, correct, score, cost, samples, unit, tokens)
 
     @classmethod
     def read(cls, path: str | Path) -> OutcomeTable:
@@ -132,7 +138,8 @@ class OutcomeTable:
             if configuration in arms:
                 theirs = full.cost[rows, arms[configuration]]
                 cost[:, arm] = theirs[:, np.arange(cost.shape[2]) % theirs.shape[1]]
-        return replace(self, cost=cost)
+        # Tokens are those of the searches that were stopped early.
+        return replace(self, cost=cost, tokens=None)
 
     def only(self, configurations: Sequence[Configuration]) -> OutcomeTable:
         """The table of some of its configurations, in the order given.
@@ -151,6 +158,7 @@ class OutcomeTable:
             score=self.score[:, arms],
             cost=self.cost[:, arms],
             samples=self.samples[:, arms],
+            tokens=None if self.tokens is None else self.tokens[:, :, arms],
         )
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from uniscale_integrations.deprecation import former_keywords
 from uniscale_integrations.policy.kernels import Array
-from uniscale_integrations.policy.objective import Weights
+from uniscale_integrations.policy.objective import Objective
 from uniscale_integrations.replay.stream import World
 
 RIDGE = 30.0
 """Precision of a coefficient, of features that vary by about 1."""
 
 
-def best_linear(world: World, weights: Weights, folds: int = 5, seed: int = 0) -> float:
+@former_keywords(weights="objective")
+def best_linear(world: World, objective: Objective, folds: int = 5, seed: int = 0) -> float:
     """Mean reward of the policy that takes, on questions held out, the configuration with the best reward by ridge regression on the rest.
 
     It knows the reward of every configuration on every other question, which no policy ever does. What it earns beyond the best fixed
@@ -20,11 +22,11 @@ def best_linear(world: World, weights: Weights, folds: int = 5, seed: int = 0) -
 
     Args:
         world: the tables; nothing drifts.
-        weights: of the reward.
+        objective: of the reward.
         folds: how often the questions are divided.
         seed: of the division.
     """
-    rewards = world.rewards(weights, world.parts).mean(axis=2)
+    rewards = world.earned(objective, world.parts, world.raw_costs).mean(axis=2)
     order = np.random.default_rng(seed).permutation(len(rewards))
     total = 0.0
     for fold in range(folds):
