@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,8 +34,8 @@ def hosted(
         for c in (SMALL, LARGE, SEARCH):
             read, sampled = prompt * c.qp, int(rng.integers(100, 200)) * c.qp * (1 if c == LARGE else 2)
             dollars = read * PRICES[c.model][0] + sampled * PRICES[c.model][1]
-            tokens = {"prompt_tokens": float(read), "completion_tokens": float(sampled)}
-            rows.append(OutcomeRow(f"q{q}", f"What is {q}?", c, correct(q, c), cost_usd=cost(dollars), **tokens))
+            row = OutcomeRow(f"q{q}", f"What is {q}?", c, correct(q, c), cost_usd=cost(dollars))
+            rows.append(replace(row, prompt_tokens=float(read), completion_tokens=float(sampled)))
     return OutcomeTable.of(rows, "hosted")
 
 
