@@ -15,7 +15,7 @@ from uniscale_integrations.search.paths import Fate, Path, PathKey
 
 H100 = profile("h100")
 
-usages = st.builds(Usage, *[st.floats(0, 1e12)] * 10)
+usages = st.builds(Usage, *[st.floats(0, 1e12)] * len(Usage._fields))
 paths = st.lists(
     st.builds(Path, key=st.just(PathKey(0, ())), fate=st.sampled_from(Fate), usage=usages, verifier_usage=usages), max_size=25
 )
