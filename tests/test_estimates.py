@@ -49,7 +49,7 @@ def test_an_ensemble_reads_as_much_as_its_members_and_others_nothing() -> None:
 
 def test_models_whose_questions_are_anybodys_are_expected_typical_ones() -> None:
     generator = InstantGenerator(compute=5e9)
-    assert expected_cost(generator, Configuration("instant", 3, 1, 1), H100) == 3 * 5e9
+    assert expected_cost(generator, Configuration("instant", 3, 1, 1), H100) == 2 * 5e9
     folder = load_model(str(family()["uniscale-1m"].folder))
     assert folder.lengths == TYPICAL != load_model("uniscale-1m").lengths
 

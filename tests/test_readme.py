@@ -139,7 +139,8 @@ def test_commands_run(command: str, folder: Path, monkeypatch: pytest.MonkeyPatc
     if program == "python":
         assert words[0] == "-m"
         # As in a new process, also where another test has imported it.
-        monkeypatch.delitem(sys.modules, words[1], raising=False)
+        for module in (words[1], f"{words[1]}.__main__"):
+            monkeypatch.delitem(sys.modules, module, raising=False)
         assert exit_code(lambda: runpy.run_module(words[1], run_name="__main__"), [*words[1:], "--help"], monkeypatch) == 0
         assert "usage:" in capsys.readouterr().out
         return

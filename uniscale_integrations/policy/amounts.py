@@ -95,7 +95,7 @@ class Amounts:
         >>> for _ in range(50):
         ...     amounts.observe(1, np.ones(1), context, Observation(None, 0.9, output_tokens=800.0, input_tokens=1000.0))
         >>> (amounts.spend(np.ones(1), context) * 1e6).round(-2).tolist()
-        [1400.0, 9800.0]
+        [1800.0, 9900.0]
     """
 
     def __init__(self, arms: Arms, products: Products, precision: Array) -> None:

@@ -58,8 +58,8 @@ class Baseline:
         rates = self.arms.rates
         spend = rates.spend(rates.usual, np.full(len(correct), context.input_tokens)) * np.exp(over)
         forecast = Forecast(correct, score, cost, spend, spend / rates.paths, np.full(len(correct), self.arms.scored))
-        objective = objective.observable(scored=self.arms.scored, judged=True).resolve(forecast)
-        reward = objective.rewards(forecast)
+        objective = objective.resolve(forecast)
+        reward = objective.observable(scored=self.arms.scored, judged=True).rewards(forecast)
         # Less than any reward, and more than any difference of them.
         largest = float(np.abs(reward).max()) + 1.0
         reward = np.where(has_data, reward, REWARD_OF_NEW * largest)

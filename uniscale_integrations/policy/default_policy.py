@@ -81,6 +81,7 @@ class LinUCBPolicy:
         detects_changes: whether it is looked for; see `IgnoresChange`.
 
     Example:
+        >>> from uniscale_integrations.policy.objective import Weights
         >>> from uniscale_integrations.policy.schema import FeatureSchema
         >>> from uniscale_integrations.space import Configuration
         >>> arms = Arms.of([Configuration("small"), Configuration("large")], FeatureSchema(("bias",)), [0.0, 1.0])
@@ -117,14 +118,15 @@ class LinUCBPolicy:
         """What is expected of every configuration."""
         query = self._centre(context.query, self._with(context.query))
         forecast = self._forecast(query, context, eligible)
-        objective = objective.observable(scored=self.arms.scored, judged=self.components.feedback > 0).resolve(forecast)
-        correctness_gain, score_gain = objective.gains(forecast)
+        objective = objective.resolve(forecast)
+        observable = objective.observable(scored=self.arms.scored, judged=self.components.feedback > 0)
+        correctness_gain, score_gain = observable.gains(forecast)
         correctness_widths, score_widths = self.components.widths(query)
         correctness_share, score_share = self.settings.exploration
         bonus = self.settings.alpha * (
             correctness_share * correctness_gain * correctness_widths + score_share * score_gain * score_widths
         )
-        rewards = objective.rewards(forecast)
+        rewards = observable.rewards(forecast)
         return Assessment(forecast.correct, forecast.score, forecast.cost, rewards, bonus, eligible, forecast.spend, objective)
 
     def _forecast(self, query: Array, context: Context, eligible: Mask) -> Forecast:

@@ -27,6 +27,7 @@ class JointLinUCBPolicy:
         settings: `alpha`, `exploration`, `optimism` and `discount` are taken.
 
     Example:
+        >>> from uniscale_integrations.policy.objective import Weights
         >>> from uniscale_integrations.policy.schema import FeatureSchema
         >>> from uniscale_integrations.space import Configuration
         >>> arms = Arms.of([Configuration("small"), Configuration("large")], FeatureSchema(("one", "other")), [0.0, 1.0])
@@ -61,12 +62,13 @@ class JointLinUCBPolicy:
         [correct] = hope + self._correctness_head.theta @ rows.T
         score, cost = np.stack([np.full(len(rows), hope), self.arms.costs]) + self._outcome_head.theta @ rows.T
         forecast = self._forecast(correct, score, cost, context)
-        objective = objective.observable(scored=self.arms.scored, judged=self._feedback > 0).resolve(forecast)
-        gains = [share * gain for share, gain in zip(self.settings.exploration, objective.gains(forecast), strict=True)]
+        objective = objective.resolve(forecast)
+        observable = objective.observable(scored=self.arms.scored, judged=self._feedback > 0)
+        gains = [share * gain for share, gain in zip(self.settings.exploration, observable.gains(forecast), strict=True)]
         bonus = self.settings.alpha * (
             gains[0] * self._correctness_head.widths(rows) + gains[1] * self._outcome_head.widths(rows)
         )
-        return Assessment(correct, score, cost, objective.rewards(forecast), bonus, eligible, forecast.spend, objective)
+        return Assessment(correct, score, cost, observable.rewards(forecast), bonus, eligible, forecast.spend, objective)
 
     def _forecast(self, correct: Array, score: Array, cost: Array, context: Context) -> Forecast:
         """With what the prices of usual amounts and the learned position make of costs."""

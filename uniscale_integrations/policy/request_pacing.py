@@ -13,7 +13,7 @@ from uniscale_integrations.policy.policy import Assessment
 
 
 class Pacing:
-    """A `BudgetPacer` that knows costs from positions on a scale.
+    """A `BudgetPacer` for assessments, whose costs it knows by their positions on a scale where the policy expects no more of them.
 
     Args:
         budget: mean cost per request.
@@ -34,7 +34,9 @@ class Pacing:
 
     def adjust(self, assessment: Assessment) -> Assessment:
         """A request's assessment within the budget: rewards less the price of their costs, and only what the purse allows eligible."""
-        costs = np.array([self._scale.cost(position) for position in np.clip(assessment.cost, 0.0, 1.0)])
+        costs = assessment.spend
+        if costs is None:
+            costs = np.array([self._scale.cost(position) for position in assessment.cost])
         with self._lock:
             surcharge, affordable = self._pacer.terms(assessment.reward, costs, assessment.eligible)
         return replace(assessment, reward=assessment.reward - surcharge, eligible=affordable)
