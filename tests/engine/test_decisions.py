@@ -77,7 +77,7 @@ def test_a_request_may_bring_its_own_weights() -> None:
         made.feedback(answer, float(answer.answer == "5"))
     assert made.decide(QUESTIONS[0]).configuration.model == "large"
     assert made.decide(QUESTIONS[0], mode=[0.01, 0, 0.99]).configuration.model == "small"
-    assert made.decide(QUESTIONS[0]).objective.parts == (1, 0, 0)
+    assert made.decide(QUESTIONS[0]).objective == Weights(1.0, 0.0, 0.0)
 
 
 def test_a_decision_says_what_decided_it_and_what_could_have_been_chosen(log: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from uniscale_integrations.engine.request import EngineRequest
 from uniscale_integrations.engine.session_cost import saved_by_staying
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import new_id
+from uniscale_integrations.policy.objective import Objective
+from uniscale_integrations.policy.policy import Assessment, Context, Mask
 from uniscale_integrations.policy.targets import WORTH_ONE, Target
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 from uniscale_integrations.tokens import count_conversation
@@ -37,14 +40,7 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
     conversation = request.conversation
     if not conversation.question.strip() and not conversation.may_be_empty:
         raise ConfigurationError("the question is empty; give it at least one word")
-    context = brain.design.encode.context(conversation.query, conversation.numbers, brain.space)
-    input_tokens = count_conversation(conversation, brain.vocabulary) if brain.estimates.rates.in_tokens.any() else None
-    if input_tokens is not None:
-        context = replace(context, input_tokens=input_tokens)
-    if request.continues is not None:
-        paths = brain.estimates.rates.paths
-        saved = saved_by_staying(request.continues, brain.space, brain.models, brain.design.hardware, paths)
-        context = replace(context, extra_costs=saved)
+    context, input_tokens = _context(brain, request)
     reasons = brain.eligibility.reasons(conversation, request.limits, failed)
     reasons = {**_of_other_models(brain.space, request.continues, reasons), **reasons}
     eligible = np.ones(len(brain.space), dtype=np.bool_)
@@ -53,19 +49,13 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
     if not eligible.any():
         raise ConfigurationError(f"no configuration can serve this request: {next(iter(reasons.values()))}")
     target = request.objective if isinstance(request.objective, Target) else None
-    objective = WORTH_ONE if isinstance(request.objective, Target) else request.objective
     pacer = None if target is None else replica.pacers.of(target)
-    belief = replica.assess(brain.policy, context, objective, eligible)
-    if belief.spend is not None and (dear := brain.eligibility.too_dear(request.limits, belief.spend, eligible)):
-        reasons = {**reasons, **dear}
-        eligible &= [configuration not in dear for configuration in brain.space]
-        if not eligible.any():
-            raise ConfigurationError(f"no configuration can serve this request: {next(iter(dear.values()))}")
-        belief = replica.assess(brain.policy, context, objective, eligible)
+    belief, dear = _belief(brain, replica, context, request, eligible)
+    reasons = {**reasons, **dear}
     assessment = belief if pacer is None else pacer.adjust(belief)
     if brain.pacing is not None:
         assessment = brain.pacing.adjust(assessment)
-    if beyond := np.flatnonzero(eligible & ~assessment.eligible).tolist():
+    if beyond := np.flatnonzero(belief.eligible & ~assessment.eligible).tolist():
         reasons = {
             **reasons,
             **{brain.space[arm]: "it is expected to cost more than is left of the mean budget" for arm in beyond},
@@ -82,7 +72,7 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
         brain.space[choice.action],
         expectation,
         float(assessment.bonus[choice.action]),
-        assessment.objective or objective,
+        assessment.objective or cast(Objective, request.objective),
         request.id,
         attempt,
         tuple(context.of(choice.action).query.tolist()),
@@ -93,6 +83,38 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
         input_tokens,
         target,
     )
+
+
+def _context(brain: Brain, request: EngineRequest) -> tuple[Context, float | None]:
+    """What the policy sees of a request, and its input tokens where models are paid for by the token."""
+    conversation, rates = request.conversation, brain.estimates.rates
+    context = brain.design.encode.context(conversation.query, conversation.numbers, brain.space)
+    input_tokens = count_conversation(conversation, brain.vocabulary) if rates.in_tokens.any() else None
+    if input_tokens is not None:
+        context = replace(context, input_tokens=input_tokens)
+    if request.continues is not None:
+        saved = saved_by_staying(request.continues, brain.space, brain.models, brain.design.hardware, rates.paths)
+        context = replace(context, extra_costs=saved)
+    return context, input_tokens
+
+
+def _belief(
+    brain: Brain, replica: Replica, context: Context, request: EngineRequest, eligible: Mask
+) -> tuple[Assessment, dict[Configuration, str]]:
+    """What is expected of every configuration, and which are not eligible for what they are expected to cost.
+
+    Raises:
+        ConfigurationError: all of them.
+    """
+    objective = WORTH_ONE if isinstance(request.objective, Target) else request.objective
+    belief = replica.assess(brain.policy, context, objective, eligible)
+    dear = {} if belief.spend is None else brain.eligibility.too_dear(request.limits, belief.spend, eligible)
+    if not dear:
+        return belief, {}
+    affordable = eligible & [configuration not in dear for configuration in brain.space]
+    if not affordable.any():
+        raise ConfigurationError(f"no configuration can serve this request: {next(iter(dear.values()))}")
+    return replica.assess(brain.policy, context, objective, affordable), dear
 
 
 def _of_other_models(space: ConfigurationSpace, continues: Continuation | None, reasons: Reasons) -> dict[Configuration, str]:
