@@ -18,6 +18,7 @@ from uniscale_integrations.errors import (
 from uniscale_integrations.log.events import DecisionEvent as Decided
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.search.answer import Answer
 
