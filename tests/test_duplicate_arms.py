@@ -50,7 +50,9 @@ def test_a_beam_of_whole_answers_by_agreement_is_their_vote(cp: int, bs: int, an
     one = DuplicateArms(WHOLE, compares=True).canonical(beam)
     assert one.shape == (cp, 1, 1)
     mine, theirs = answered(beam, answers, Agreement()), answered(one, answers, Agreement())
-    assert (mine.text, mine.score, mine.ledger.tokens) == (theirs.text, theirs.score, theirs.ledger.tokens)
+    assert (mine.text, mine.score) == (theirs.text, theirs.score)
+    # The same tokens, added up in another order.
+    assert mine.ledger.tokens == pytest.approx(theirs.ledger.tokens)
 
 
 @given(SHAPES, st.lists(st.sampled_from("12345"), min_size=24, max_size=24))
