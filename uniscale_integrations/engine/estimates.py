@@ -68,7 +68,7 @@ def expected_paths(configuration: Configuration) -> float:
     return 1.0 + SEARCH_SHARE * (configuration.most_paths - 1)
 
 
-def _answers_sampled(configuration: Configuration) -> float:
+def answers_sampled(configuration: Configuration) -> float:
     """The same of a model that answers over a wire, where the candidates of a vote are sampled whole, side by side."""
     return float(configuration.qp) if configuration.cp == 1 else expected_paths(configuration)
 
@@ -92,7 +92,7 @@ def rates_of(
             # What a call costs is linear in both.
             more_input = _plain_cost(generator, Lengths(2 * typical.prompt, typical.answer), hardware, verifier) - whole
             more_output = _plain_cost(generator, Lengths(typical.prompt, 2 * typical.answer), hardware, verifier) - whole
-            rows.append((_answers_sampled(each), more_input / typical.prompt, more_output / typical.answer, True))
+            rows.append((answers_sampled(each), more_input / typical.prompt, more_output / typical.answer, True))
         else:
             rows.append((expected_paths(each), 0.0, whole, False))
     paths, per_input, per_amount, in_tokens = (np.array(column) for column in zip(*rows, strict=True))

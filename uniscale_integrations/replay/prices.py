@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from uniscale_integrations.cost.normalise import CostScale
-from uniscale_integrations.engine.estimates import expected_paths
+from uniscale_integrations.engine.estimates import answers_sampled
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.rates import Rates
@@ -45,7 +45,7 @@ def plain_costs(configurations: Sequence[Configuration], means: Array) -> Array:
         >>> plain_costs([Configuration("a"), Configuration("a", 4), Configuration("b", 2)], np.array([1.0, 3.0, 8.0])).tolist()
         [1.0, 1.0, 4.0]
     """
-    per_path = means / np.array([expected_paths(each) for each in configurations])
+    per_path = means / np.array([answers_sampled(each) for each in configurations])
     result = np.empty(len(configurations))
     for model in dict.fromkeys(each.model for each in configurations):
         own = [arm for arm, each in enumerate(configurations) if each.model == model]
@@ -92,7 +92,7 @@ def first_day_rates(configurations: Sequence[Configuration], costs: Array, token
         tokens: read and sampled, shape (2, Q, K, S), where they are known.
         scale: on which `C~` is a position.
     """
-    paths = [expected_paths(each) for each in configurations]
+    paths = [answers_sampled(each) for each in configurations]
     prices = None if tokens is None else token_prices(configurations, costs, tokens)
     if prices is not None:
         return replace(Rates.of_tokens(paths, [(read * 1e6, sampled * 1e6) for read, sampled in prices.tolist()]), scale=scale)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.deprecation import former_attribute
-from uniscale_integrations.engine.estimates import expected_paths
+from uniscale_integrations.engine.estimates import answers_sampled
 from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.encoders import QueryEncoder
@@ -175,7 +175,7 @@ class World:
         """Of each question, as they are counted before a call, shape (Q,): what the first configuration's model has read of it."""
         if self.tokens is None:
             return np.full(len(self.queries), USUAL_INPUT)
-        paths = expected_paths(self.configurations[0])
+        paths = answers_sampled(self.configurations[0])
         counted: Array = np.maximum(self.tokens[0, :, 0, 0] / paths, 1.0)
         return counted
 

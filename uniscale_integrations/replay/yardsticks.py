@@ -52,8 +52,9 @@ def best_mix(target: Target, accuracy: Array, costs: Array) -> Mix:
         costs: mean cost of each, likewise.
 
     Example:
-        >>> best_mix(AtLeast(0.8), np.array([0.7, 0.9]), np.array([1.0, 5.0]))
-        Mix(arms=(0, 1), share=0.5, accuracy=0.8, cost=3.0)
+        >>> mix = best_mix(AtLeast(0.8), np.array([0.7, 0.9]), np.array([1.0, 5.0]))
+        >>> mix.arms, round(mix.share, 6), round(mix.cost, 6)
+        ((0, 1), 0.5, 3.0)
     """
     mixes = []
     for cheap in range(len(costs)):
