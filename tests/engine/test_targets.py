@@ -96,7 +96,7 @@ def test_targets_go_on_where_an_engine_is_updated() -> None:
         assert engine._knowledge.replica.pacers.of(AtLeast(0.75)) is pacer
         serve(engine, 10)
         assert len(pacer._pacer._frontiers) == 20  # type: ignore[attr-defined]
-        assert pacer._pacer._judged > 15.0  # type: ignore[attr-defined]
+        assert pacer._pacer._judged == 20  # type: ignore[attr-defined]
 
 
 def test_threads_and_workers_keep_to_targets_side_by_side(log: str) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from threading import Thread
 
 import numpy as np
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.objective import Value, Weights
 from uniscale_integrations.policy.policy import Assessment
-from uniscale_integrations.policy.targets import AtLeast, Pacer, Target, Within, sought, target_of_record
+from uniscale_integrations.policy.request_pacing import Pacing
+from uniscale_integrations.policy.targets import MAX_CARRY, AtLeast, Pacer, Target, Within, sought, target_of_record
 
 
 def believed(
@@ -92,6 +94,23 @@ def test_a_mean_cost_goes_to_the_requests_where_it_brings_most() -> None:
     assert choices[20:, 1].mean() < 0.05
 
 
+@pytest.mark.parametrize("order", ["ml", "lm", "mml", "lml", "llm", "lmmm"])
+@pytest.mark.parametrize("target", [AtLeast, Within])
+def test_what_is_bought_does_not_depend_on_the_order_in_which_kinds_of_requests_come(
+    order: str, target: type[AtLeast] | type[Within]
+) -> None:
+    kinds = {"m": believed([0.5, 0.9], [1.0, 5.0]), "l": believed([0.8, 0.85], [1.0, 5.0])}
+    share = order.count("m") / len(order)
+    # Exactly what dear answers to all those that gain much, and none to the others, come to.
+    asked = {AtLeast: 0.9 * share + 0.8 * (1.0 - share), Within: 1.0 + 4.0 * share}[target]
+    pacer, dear = target(asked).pacer(), {"m": list[int](), "l": list[int]()}
+    for number in range(50 * len(order)):
+        kind = order[number % len(order)]
+        dear[kind].append(decide(pacer, kinds[kind], str(number)))
+    assert np.mean(dear["m"]) >= 0.95
+    assert np.mean(dear["l"]) <= 0.05
+
+
 @given(st.floats(1.05, 4.95), st.integers(0, 1000))
 def test_a_mean_cost_is_not_exceeded_by_more_than_its_slack(mean_cost: float, seed: int) -> None:
     pacer, rng, spent = Within(mean_cost).pacer(), np.random.default_rng(seed), 0.0
@@ -109,6 +128,17 @@ def test_savings_of_long_ago_are_not_spent() -> None:
         decide(pacer, believed([0.7, 0.7], [1.0, 5.0]), f"before {number}")
     after = [decide(pacer, believed([0.7, 0.9], [1.0, 5.0]), str(number)) for number in range(300)]
     assert 1.0 + 4.0 * float(np.mean(after)) <= 3.0 * 1.02
+
+
+@given(st.integers(0, 1000), st.floats(0.5, 6.0), st.floats(0.0, 0.1))
+def test_a_mean_budget_on_right_answers_chooses_as_the_target_does(seed: int, mean_cost: float, bonus: float) -> None:
+    rng, target, pacing = np.random.default_rng(seed), Within(mean_cost).pacer(), Pacing(mean_cost, carry=MAX_CARRY)
+    for number in range(40):
+        assessment = believed(rng.uniform(0.3, 1.0, 3).tolist(), rng.uniform(0.5, 8.0, 3).tolist(), bonus)
+        assert assessment.spend is not None
+        budgeted = pacing.adjust(replace(assessment, reward=assessment.correct)).best
+        assert decide(target, assessment, str(number)) == budgeted
+        pacing.spend(float(assessment.spend[budgeted]))
 
 
 def test_what_is_not_eligible_neither_counts_nor_is_chosen() -> None:

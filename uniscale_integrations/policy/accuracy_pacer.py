@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +15,61 @@ from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.budget_pacer import Frontier
 from uniscale_integrations.policy.kernels import Array
 
+BESIDE = 1e-6
+"""How far from a value at which a request changes its choice, in proportion, the values before and after it are."""
+
 MAX_OPEN_DECISIONS = 1000
 """Decisions for whose judgement is waited, so that expectations are corrected by it."""
 
-PRIOR_JUDGEMENTS = 10.0
-"""So many judgements that agree with what was expected are taken to have been there before the first one."""
+PRIOR_JUDGEMENTS = 100.0
+"""So many judgements that agree with what was expected are taken to have been there before the first one.
+
+One answer is right or wrong by luck, with a standard deviation of .45 or so. A tenth of that, as after so many judgements, is what
+expectations are taken to be off by before anything is known of them: whoever went by fewer judgements would go by luck.
+"""
 
 MAX_CORRECTION = 0.3
 """Most that expectations are corrected by, either way."""
+
+UNDECIDED = 1.0
+"""Expected right answers more or less that one choice may make, which call for no other value."""
+
+
+class _Steps(NamedTuple):
+    """All changes that requests make as the value of a right answer rises, in the order in which they make them.
+
+    Attributes:
+        requests: how many.
+        right: answers expected of all of them where a right one is worth nothing.
+        prices: one by the value at each of which a request changes to a dearer action, shape (n,), falling.
+        gained: right answers expected more after each change and those before it, shape (n,); where something is chosen in the hope of
+            more, less may be expected of it, which does not take back what came before.
+    """
+
+    requests: int
+    right: float
+    prices: Array
+    gained: Array
+
+    @classmethod
+    def of(cls, frontiers: Collection[Frontier], rights: Collection[Array]) -> _Steps:
+        prices = np.concatenate([frontier.prices for frontier in frontiers])
+        gains = np.concatenate([right[1:] - right[:-1] for right in rights])
+        order = prices.argsort(kind="stable")[::-1]
+        gained = np.maximum.accumulate(np.cumsum(gains[order]))
+        return cls(len(frontiers), sum(float(right[0]) for right in rights), prices[order], gained)
+
+    @property
+    def reach(self) -> float:
+        """The mean correctness at the greatest value."""
+        return (self.right + (float(self.gained[-1]) if len(self.gained) else 0.0)) / self.requests
+
+    def price(self, correctness: float) -> float:
+        """One by the least value at which the mean correctness is so much, or as much as it can be; infinite where it is anyway."""
+        lacking = correctness * self.requests - self.right
+        if lacking <= 0.0 or not len(self.prices):
+            return inf
+        return float(self.prices[min(int(self.gained.searchsorted(lacking)), len(self.prices) - 1)])
 
 
 @dataclass(slots=True)
@@ -28,15 +77,20 @@ class AccuracyPacer:
     """The Lagrangian of `min mean cost subject to mean correctness >= accuracy`, its multiplier solved anew at each request.
 
     One value of a right answer makes one choice for each request, `argmax V correct - cost`; the right one is the least at which the
-    choices are right often enough on average. What choices there are is seen from the requests of late. What is expected of the one that
-    looks best is too much on average, as of every best of several; so expectations are corrected by what was judged.
+    choices are right often enough on average. What choices there are is seen from the requests before it (see `BudgetPacer`).
+
+    What is expected of the choices may be too much on average, as of every best of several, or too little. So expectations are corrected
+    by what was judged, and by as much of it as is unlikely to be luck. Luck itself is not made good: costs rise ever more steeply with
+    the share that is sought, so that going up and down with luck would cost much and bring nothing. What is made good is where requests
+    turn out to be easier or harder, or beliefs other, than those that the value was solved on.
 
     Attributes:
         accuracy: share of right answers, in (0, 1).
         recent: how many requests the value is solved on, the last ones.
-        memory: judgements over which expectations are corrected.
-        horizon: requests over which what is beyond the share, or lacking, is made good.
-        surplus: right answers beyond the share so far, within `slack`; of decisions that were not judged, those that are expected.
+        memory: most judgements that expectations are corrected by; of fewer than twice as many it is the last half, since
+            expectations are the further off the less was learned.
+        horizon: requests over which what is expected beyond the share, or lacking, is made good.
+        surplus: right answers expected beyond the share so far, within `slack`.
         slack: most that such a surplus, or what is lacking, counts.
 
     Example:
@@ -53,27 +107,27 @@ class AccuracyPacer:
 
     accuracy: float
     recent: int = 200
-    memory: float = 200.0
-    horizon: float = 200.0
-    slack: float = 5.0
+    memory: int = 400
+    horizon: float = 30.0
+    slack: float = 10.0
     surplus: float = 0.0
     _frontiers: deque[Frontier] = field(init=False, repr=False)
-    _least: deque[float] = field(init=False, repr=False)
-    _gains: deque[Array] = field(init=False, repr=False)
-    _open: OrderedDict[str, tuple[float, float]] = field(init=False, repr=False)
-    _errors: float = field(default=0.0, init=False, repr=False)
-    _judged: float = field(default=0.0, init=False, repr=False)
+    _rights: deque[Array] = field(init=False, repr=False)
+    _open: OrderedDict[str, float] = field(init=False, repr=False)
+    _errors: deque[float] = field(default_factory=deque, init=False, repr=False)
+    _judged: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 0.0 < self.accuracy < 1.0:
             raise ConfigurationError(f"a share of right answers must lie between 0 and 1, got {self.accuracy!r}")
         self._frontiers, self._open = deque(maxlen=self.recent), OrderedDict()
-        self._least, self._gains = deque(maxlen=self.recent), deque(maxlen=self.recent)
+        self._rights = deque(maxlen=self.recent)
 
     @property
     def correction(self) -> float:
         """What is added to expectations: how much more often than expected judged answers were right of late."""
-        return float(np.clip(self._errors / (self._judged + PRIOR_JUDGEMENTS), -MAX_CORRECTION, MAX_CORRECTION))
+        mean = sum(self._errors) / (len(self._errors) + PRIOR_JUDGEMENTS)
+        return float(np.clip(mean, -MAX_CORRECTION, MAX_CORRECTION))
 
     def value(self, correct: Array, costs: Array, eligible: NDArray[np.bool_], bonus: Array | float = 0.0) -> float:
         """What a right answer has to be worth on this request, in the unit of the costs; infinite where nothing is right often enough.
@@ -86,62 +140,37 @@ class AccuracyPacer:
                 often enough.
         """
         frontier = Frontier.of((correct + bonus)[eligible], costs[eligible])
-        self._frontiers.append(frontier)
         right = correct[eligible][frontier.actions]
-        self._least.append(float(right[0]))
-        self._gains.append(right[1:] - right[:-1])
-        low, high = self._values()
-        # Between the two some requests are undecided; what was right so far decides them.
-        return high if self.surplus < 0.0 else low
+        value = self._solved(self._frontiers or [frontier], self._rights or [right])
+        self._frontiers.append(frontier)
+        self._rights.append(right)
+        return value
 
     def decided(self, decision: str, expected: float) -> None:
         """Count a decision by what is expected of it, and wait for its judgement."""
-        counted = expected + self.correction
-        self._count(counted - self.accuracy)
-        self._open[decision] = (expected, counted)
+        change = expected + self.correction - self.accuracy
+        # Beyond the slack nothing is made good, or what lies far back would decide for long.
+        self.surplus = float(np.clip(self.surplus + change, -self.slack, self.slack))
+        self._open[decision] = expected
         if len(self._open) > MAX_OPEN_DECISIONS:
             self._open.popitem(last=False)
 
     def judged(self, decision: str, correct: float) -> None:
-        """Count a decision by its judgement instead, and correct expectations; judgements of other decisions are passed over."""
+        """Correct expectations by the judgement of a decision; judgements of other decisions are passed over."""
         if decision not in self._open:
             return
-        expected, counted = self._open.pop(decision)
-        self._count(correct - counted)
-        kept = 1.0 - 1.0 / self.memory
-        self._errors, self._judged = kept * self._errors + correct - expected, kept * self._judged + 1.0
+        self._errors.append(correct - self._open.pop(decision))
+        self._judged += 1
+        while len(self._errors) > min(self.memory, (self._judged + 1) // 2):
+            self._errors.popleft()
 
-    def _count(self, change: float) -> None:
-        """Beyond the slack nothing is made good, or what lies far back would decide for long."""
-        self.surplus = float(np.clip(self.surplus + change, -self.slack, self.slack))
-
-    @property
-    def _offset(self) -> float:
-        """How much less often than asked answers need to be right, on average, so that the surplus goes back to nothing.
-
-        Luck alone makes a few answers' difference, which is not worth haste. More says that recent requests are no guide, as while
-        configurations are learned, where each request is worth more than those before it.
-        """
-        beyond = np.sign(self.surplus) * max(0.0, abs(self.surplus) - self.slack / 2.0)
-        return float(self.surplus / self.horizon + beyond / (2.0 * self.slack))
-
-    def _values(self) -> tuple[float, float]:
-        """Two values close to each other, at the second of which recent requests would have been right often enough."""
-        lacking = (self.accuracy - self.correction) * len(self._least) - sum(self._least)
-        prices = np.concatenate([frontier.prices for frontier in self._frontiers])
-        gains = np.concatenate(self._gains)
-        order = prices.argsort(kind="stable")[::-1]
-        # Where something is chosen in the hope of more, less may be expected of it.
-        reached = np.maximum.accumulate(np.cumsum(gains[order]))
-        if lacking > (reached[-1] if len(order) else 0.0):
-            return inf, inf
+    def _solved(self, frontiers: Collection[Frontier], rights: Collection[Array]) -> float:
+        """The value for the next request, by those of some requests."""
+        steps, correctness = _Steps.of(frontiers, rights), self.accuracy - self.correction
+        if correctness > steps.reach:
+            return inf
+        beyond = self.surplus - float(np.clip(self.surplus, -UNDECIDED, UNDECIDED))
         # What is in reach stays so while a few right answers are made good.
-        lacking -= self._offset * len(self._least)
-        if lacking <= 0.0 or not len(order):
-            return 0.0, 0.0
-        price = float(prices[order[min(int(reached.searchsorted(lacking)), len(order) - 1)]])
-        return (1.0 / price) * (1.0 - BESIDE), (1.0 / price) * (1.0 + BESIDE)
-
-
-BESIDE = 1e-6
-"""How far from a value at which a request changes its choice, in proportion, the values before and after it are."""
+        value = 1.0 / steps.price(correctness - beyond / self.horizon)
+        # Close to it the requests of one change are undecided; whether something is lacking decides them.
+        return value * (1.0 + BESIDE if self.surplus < 0.0 else 1.0 - BESIDE)

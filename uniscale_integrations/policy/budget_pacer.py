@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
@@ -73,13 +74,50 @@ def _slope(a: _Point, b: _Point) -> float:
     return (b.reward - a.reward) / (b.cost - a.cost)
 
 
+class _Steps(NamedTuple):
+    """All changes that requests make as the price rises, in the order in which they make them.
+
+    This is the greedy solution of the multiple-choice knapsack (Sinha and Zoltners 1979): as the price rises from 0, requests change to
+    cheaper actions one by one, those first that lose the least by what they save.
+
+    Attributes:
+        requests: how many.
+        cost: of all of them without a price.
+        prices: shape (n,), rising.
+        saved: by each change and those before it, shape (n,).
+    """
+
+    requests: int
+    cost: float
+    prices: Array
+    saved: Array
+
+    @classmethod
+    def of(cls, frontiers: Collection[Frontier]) -> _Steps:
+        prices = np.concatenate([frontier.prices for frontier in frontiers])
+        savings = np.concatenate([frontier.savings for frontier in frontiers])
+        order = prices.argsort(kind="stable")
+        return cls(len(frontiers), sum(frontier.cost for frontier in frontiers), prices[order], np.cumsum(savings[order]))
+
+    def price(self, mean_cost: float) -> float:
+        """At which the last change is made that is needed for a mean cost; 0 where it is kept to without one.
+
+        Where even the cheapest actions cost more, the last change is as far as a price can go.
+        """
+        over = self.cost - mean_cost * self.requests
+        if over <= 0.0 or not len(self.prices):
+            return 0.0
+        return float(self.prices[min(int(self.saved.searchsorted(over)), len(self.prices) - 1)])
+
+
 @dataclass(slots=True)
 class BudgetPacer:
     """The Lagrangian of `max reward subject to mean cost <= budget`, its price solved anew at each request.
 
     A price makes one choice for each request; the right one is that at which the choices cost the budget on average. What choices there are
-    is seen from the requests of late: so the price is right from the first few on, and follows what is learned, without going up and down
-    with every dear request, which would spend on some requests what others needed more.
+    is seen from the requests before it, without the request itself: with it those of its own kind would be too many whenever one of them
+    comes, and what a kind gets would depend on the order in which kinds come. So the price is right from the first few on, and follows
+    what is learned, without going up and down with every dear request, which would spend on some requests what others needed more.
 
     Attributes:
         budget: mean cost per request, above 0.
@@ -120,7 +158,7 @@ class BudgetPacer:
         """What the budget makes of a request's choice.
 
         Args:
-            rewards: reward expected of each action, shape (K,), without what trying it is worth, which is no guide to what will be bought.
+            rewards: what actions are chosen by, shape (K,): the reward expected of each, and what trying it is worth where that counts.
             costs: what each is expected to cost, shape (K,).
             eligible: which may be taken; all by default.
 
@@ -130,11 +168,9 @@ class BudgetPacer:
         """
         eligible = np.ones(len(costs), dtype=bool) if eligible is None else eligible
         shares = costs / self.budget
-        if eligible.any():
-            self._frontiers.append(Frontier.of(rewards[eligible], shares[eligible]))
-        low, self.price = self._prices(1.0 + min(self.purse, self.horizon) / self.horizon)
-        # Between the two prices some requests are undecided; what is left decides them.
-        price = low if self.purse > 0.0 else self.price
+        frontiers = [Frontier.of(rewards[eligible], shares[eligible])] if eligible.any() else []
+        price = self._solved(self._frontiers or frontiers)
+        self._frontiers.extend(frontiers)
         affordable = eligible & (shares <= self.purse + 1.0 + self.slack)
         affordable[np.where(eligible, shares, np.inf).argmin()] = True
         return price * shares, affordable
@@ -143,19 +179,13 @@ class BudgetPacer:
         """Count what a request has cost."""
         self.purse = min(self.purse + 1.0 - cost / self.budget, self.carry)
 
-    def _prices(self, goal: float) -> tuple[float, float]:
-        """Two prices close to each other, at the first of which recent requests would have cost more than the goal, at the second not.
-
-        This is the greedy solution of the multiple-choice knapsack (Sinha and Zoltners 1979): as the price rises from 0, requests change to
-        cheaper actions one by one, those first that lose the least by what they save.
-        """
-        over = sum(frontier.cost for frontier in self._frontiers) - goal * len(self._frontiers)
-        prices = np.concatenate([frontier.prices for frontier in self._frontiers] or [np.empty(0)])
-        if over <= 0.0 or not len(prices):
-            return 0.0, 0.0
-        savings = np.concatenate([frontier.savings for frontier in self._frontiers])
-        order = prices.argsort()
-        # Where even the cheapest actions cost more than the goal, the last change is as far as a price can go.
-        enough = min(int(np.cumsum(savings[order]).searchsorted(over)), len(order) - 1)
-        price = float(prices[order[enough]])
-        return price * (1.0 - BESIDE), price * (1.0 + BESIDE)
+    def _solved(self, frontiers: Collection[Frontier]) -> float:
+        """The price for the next request, by those of some requests."""
+        if frontiers:
+            steps = _Steps.of(frontiers)
+            # The purse goes up and down with the order in which requests come, which calls for no other price.
+            swing = min(self.slack, self.carry) / 2.0
+            beyond = self.purse - float(np.clip(self.purse, -swing, swing))
+            self.price = steps.price(1.0 + min(beyond, self.horizon) / self.horizon) * (1.0 + BESIDE)
+        # Just below it the requests of this change are undecided; what is left decides them.
+        return self.price * (1.0 - BESIDE) / (1.0 + BESIDE) if self.purse > 0.0 else self.price

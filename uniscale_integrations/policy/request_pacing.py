@@ -1,30 +1,33 @@
-"""A mean budget over an engine's requests, which may come from several threads."""
+"""A mean cost over requests, which may come from several threads."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 from threading import Lock
 
 import numpy as np
 
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.policy.budget_pacer import BudgetPacer
-from uniscale_integrations.policy.policy import Assessment
+from uniscale_integrations.policy.kernels import Array
+from uniscale_integrations.policy.policy import Assessment, Mask
 
 
 class Pacing:
-    """A `BudgetPacer` for assessments, whose costs it knows by their positions on a scale where the policy expects no more of them.
+    """A `BudgetPacer` for assessments: that of an engine's mean budget, and behind the target `Within`.
 
     Args:
         budget: mean cost per request.
-        scale: from `C~` to costs in the budget's unit.
+        scale: from `C~` to costs in the budget's unit, of assessments that expect no more of costs than their positions.
+        carry: how many requests' budget that are left over are kept for later ones; all of them by default.
 
     Raises:
         ConfigurationError: a budget that is none.
     """
 
-    def __init__(self, budget: float, scale: CostScale) -> None:
-        self._pacer, self._scale, self._lock = BudgetPacer(budget), scale, Lock()
+    def __init__(self, budget: float, scale: CostScale | None = None, carry: float = inf) -> None:
+        self._pacer, self._scale, self._lock = BudgetPacer(budget, carry=carry), scale, Lock()
 
     def at(self, scale: CostScale) -> Pacing:
         """The same budget, with what was spent of it, on another scale."""
@@ -34,12 +37,22 @@ class Pacing:
 
     def adjust(self, assessment: Assessment) -> Assessment:
         """A request's assessment within the budget: rewards less the price of their costs, and only what the purse allows eligible."""
+        surcharge, affordable = self.terms(assessment, assessment.reward)
+        return replace(assessment, reward=assessment.reward - surcharge, eligible=affordable)
+
+    def terms(self, assessment: Assessment, rewards: Array) -> tuple[Array, Mask]:
+        """What to take off some rewards of a request's configurations, and which of them the purse allows, shape (K,) each.
+
+        Args:
+            assessment: of the request. Its bonus, in the unit of the rewards, counts for what will be chosen.
+            rewards: shape (K,).
+        """
         costs = assessment.spend
         if costs is None:
+            assert self._scale is not None, "who gives no scale sees to it that costs are expected"
             costs = np.array([self._scale.cost(position) for position in assessment.cost])
         with self._lock:
-            surcharge, affordable = self._pacer.terms(assessment.reward, costs, assessment.eligible)
-        return replace(assessment, reward=assessment.reward - surcharge, eligible=affordable)
+            return self._pacer.terms(rewards + assessment.bonus, costs, assessment.eligible)
 
     def spend(self, cost: float) -> None:
         """Count what a request has cost."""

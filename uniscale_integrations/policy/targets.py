@@ -16,10 +16,10 @@ import numpy as np
 
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.accuracy_pacer import AccuracyPacer
-from uniscale_integrations.policy.budget_pacer import BudgetPacer
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Objective, Value, objective, objective_of_record
 from uniscale_integrations.policy.policy import Assessment
+from uniscale_integrations.policy.request_pacing import Pacing
 
 MAX_VALUE_FACTOR = 1e6
 """A right answer that may cost anything is worth so many times what the dearest configuration costs, one that may not a like fraction."""
@@ -192,19 +192,13 @@ class _AccuracyKeeper:
             self._pacer.judged(decision, correct)
 
 
-@dataclass(slots=True)
 class _CostKeeper:
-    mean_cost: float
-    _pacer: BudgetPacer = field(init=False)
-    _lock: Any = field(default_factory=Lock, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._pacer = BudgetPacer(self.mean_cost, carry=MAX_CARRY)
+    def __init__(self, mean_cost: float) -> None:
+        self._pacing = Pacing(mean_cost, carry=MAX_CARRY)
 
     def adjust(self, assessment: Assessment) -> Assessment:
         spend = _spend_of(assessment)
-        with self._lock:
-            surcharge, affordable = self._pacer.terms(assessment.correct, spend, assessment.eligible)
+        surcharge, affordable = self._pacing.terms(assessment, assessment.correct)
         # What a unit of correctness must cost at most, so that rewards are in money as of every other value.
         price = float(surcharge.max() / spend.max())
         value = 1.0 / price if price > 0.0 else inf
@@ -214,8 +208,7 @@ class _CostKeeper:
         """What it costs is counted when it is known."""
 
     def spend(self, cost: float) -> None:
-        with self._lock:
-            self._pacer.spend(cost)
+        self._pacing.spend(cost)
 
     def judged(self, decision: str, correct: float) -> None:
         """It does not matter."""
