@@ -52,8 +52,8 @@ class UniScale(ServingEngine):
         max_cost: most that exploration may spend on one request, in eFLOPs (or dollars for models with a price): configurations
             expected to cost more are not eligible.
         mean_budget: what requests may cost on average, in eFLOPs (or dollars): within it the money goes where it brings most. What is
-            overdrawn, or left over, is made good over the next hundred requests or so; every engine keeps to it by itself,
-            for what it runs. "quality-first" suits it, since the budget already says what cost is worth.
+            overdrawn, or left over, is made good over the next requests; every engine keeps to it by itself, for what it runs.
+            "quality-first" suits it, since the budget already says what cost is worth.
         sync_interval: seconds after which other workers' events are looked for, at the latest.
         recalibrate: whether the verifier's scores are calibrated to the feedback that comes, before they are learned from.
         silence: what it means that an answer is not judged in time, such as `Silence(means=1.0, after=timedelta(hours=1))` where there

@@ -12,11 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.policy.budget_pacer import Frontier
+from uniscale_integrations.policy.budget_pacer import BESIDE, Frontier
 from uniscale_integrations.policy.kernels import Array
-
-BESIDE = 1e-6
-"""How far from a value at which a request changes its choice, in proportion, the values before and after it are."""
 
 MAX_OPEN_DECISIONS = 1000
 """Decisions for whose judgement is waited, so that expectations are corrected by it."""

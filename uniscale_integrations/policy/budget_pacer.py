@@ -142,7 +142,7 @@ class BudgetPacer:
 
     budget: float
     recent: int = 200
-    horizon: float = 100.0
+    horizon: float = 30.0
     slack: float = 10.0
     carry: float = inf
     price: float = 0.0
@@ -158,7 +158,8 @@ class BudgetPacer:
         """What the budget makes of a request's choice.
 
         Args:
-            rewards: what actions are chosen by, shape (K,): the reward expected of each, and what trying it is worth where that counts.
+            rewards: reward expected of each action, shape (K,), without what trying it is worth. What is tried is paid for out of the
+                budget like everything else, but a price that reckoned with it would have less tried, and less would be learned.
             costs: what each is expected to cost, shape (K,).
             eligible: which may be taken; all by default.
 

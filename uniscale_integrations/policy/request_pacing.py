@@ -44,15 +44,15 @@ class Pacing:
         """What to take off some rewards of a request's configurations, and which of them the purse allows, shape (K,) each.
 
         Args:
-            assessment: of the request. Its bonus, in the unit of the rewards, counts for what will be chosen.
-            rewards: shape (K,).
+            assessment: of the request.
+            rewards: that are expected, without a bonus, shape (K,).
         """
         costs = assessment.spend
         if costs is None:
             assert self._scale is not None, "who gives no scale sees to it that costs are expected"
             costs = np.array([self._scale.cost(position) for position in assessment.cost])
         with self._lock:
-            return self._pacer.terms(rewards + assessment.bonus, costs, assessment.eligible)
+            return self._pacer.terms(rewards, costs, assessment.eligible)
 
     def spend(self, cost: float) -> None:
         """Count what a request has cost."""
