@@ -98,12 +98,22 @@ def test_of_those_that_stay_the_same_is_believed_when_others_go(
     moved.load(old.state())
     # An amount of search that no longer differs within a model is one of the things that models differ by, which are believed sooner.
     if all(priors(moved)[name] == priors(old)[name] for name in moved.arms.names):
-        context, every = Context(np.array([1.0, 0.3, -0.2, 0.1])), np.ones(len(configurations), dtype=bool)
-        before = old.assess(context, BALANCED, every)
-        after = moved.assess(context, BALANCED, every[: len(fewer)])
-        for name in ("correct", "score"):
-            np.testing.assert_allclose(getattr(after, name), getattr(before, name)[: len(fewer)], atol=1e-8)
+        question = np.array([1.0, 0.3, -0.2, 0.1])
+        before, after = (each.components.means(question) for each in (old, moved))
+        np.testing.assert_allclose(after, before[:, : len(fewer)], atol=1e-8)
     assert moved.state()["told"].tolist() == old.state()["told"][: len(fewer)].tolist()
+
+
+@given(CONFIGURATIONS, st.integers(0, 60), st.floats(0.1, 8.0), st.integers(0, 1 << 32))
+@settings(max_examples=30, deadline=None)
+def test_where_prices_change_it_is_as_if_the_same_had_been_learned_at_the_new_ones(
+    configurations: list[Configuration], turns: int, span: float, seed: int
+) -> None:
+    old, moved, anew = (LinUCBPolicy(arms(configurations, span=each)) for each in (4.0, span, span))
+    teach(old, turns, seed, configurations)
+    teach(anew, turns, seed, configurations)
+    moved.load(old.state())
+    assert_alike(moved, anew)
 
 
 def test_costs_are_known_by_the_factor_to_what_is_expected_when_prices_change() -> None:

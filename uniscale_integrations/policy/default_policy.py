@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
@@ -15,13 +15,13 @@ from uniscale_integrations.policy.amounts import OF_ESTIMATES, OF_TOKENS, Amount
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.change import ChangeDetector
 from uniscale_integrations.policy.components import Components
+from uniscale_integrations.policy.conversion import ancestors_leaving, converted
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Forecast, Objective
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observation, State
 from uniscale_integrations.policy.priors import HOSTED, Precisions
 from uniscale_integrations.policy.product import Products
-from uniscale_integrations.policy.transfer import ArmsDescription, Transfer, configuration_of, with_successors
-from uniscale_integrations.space import Configuration
+from uniscale_integrations.policy.transfer import ArmsDescription, Transfer
 
 MAX_PENDING_DECISIONS = 1000
 """Decisions for which another one's correctness is waited for; most feedback never comes."""
@@ -261,7 +261,7 @@ class LinUCBPolicy:
         if missing:
             raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
         old = ArmsDescription.read(state)
-        if old is not None and (leaving := self._ancestors_of(old)):
+        if old is not None and (leaving := ancestors_leaving(self.arms, old)):
             # What they know is handed on while they are still there.
             both = LinUCBPolicy(self.arms.beside(leaving), self.settings)
             both.load(state)
@@ -269,7 +269,7 @@ class LinUCBPolicy:
         original, transfer = state, None
         if old is not None and not old.same(self._description):
             transfer = Transfer(old, self._description)
-            state = self._convert(state, transfer)
+            state = converted(state, transfer, self.arms, self._precision())
         average = np.asarray(state["average"], dtype=np.float64)
         if average.shape != self._average.shape or not np.isfinite(average).all():
             raise StateError(f"the average question must be {len(self._average)} finite numbers, got {average!r:.80}")
@@ -283,70 +283,6 @@ class LinUCBPolicy:
         self._pending_counts = np.bincount(np.asarray(state["waited"], dtype=np.int64), minlength=len(self.arms)).astype(
             np.float64
         )
-
-    def _convert(self, state: State, transfer: Transfer) -> State:
-        """What was learned of other configurations, or at other prices, as it is of these."""
-        result, precision = dict(state), self._precision()
-        successors = self._successors(transfer.old)
-        for part in ("judged", "observed"):
-            discount, weight, _ = np.asarray(state[f"{part}.settings"], dtype=np.float64)
-            matrix, sums, ridge = (np.asarray(state[f"{part}.{name}"], dtype=np.float64) for name in ("A", "b", "ridge"))
-            if matrix.shape != (transfer.old.dim,) * 2:
-                raise StateError(f"the {part} head has {len(matrix)} coefficients, its configurations need {transfer.old.dim}")
-            matrix, sums = transfer.head(matrix, sums, ridge, float(weight), precision)
-            matrix, sums = with_successors(matrix, sums, precision, successors) if successors else (matrix, sums)
-            new = {"A": matrix, "b": sums, "ridge": precision, "settings": np.array([discount, 1.0, 0.0])}
-            result |= {f"{part}.{name}": array for name, array in new.items()}
-        average = dict(zip(transfer.old.query, np.asarray(state["average"], dtype=np.float64).tolist(), strict=True))
-        waiting = [
-            (decision, arm)
-            for decision, old_arm in zip(map(str, state["waiting"]), map(int, state["waited"]), strict=True)
-            if (arm := transfer.arm(old_arm)) is not None
-        ]
-        return result | {
-            "average": np.array([average.get(name, 0.0) for name in transfer.new.query]),
-            "told": transfer.per_arm(np.asarray(state["told"])),
-            "judged": self._judged_of(transfer, np.asarray(state["judged"])),
-            "answers": np.stack([transfer.per_arm(row) for row in np.asarray(state["answers"])]),
-            "waiting": np.array([decision for decision, _ in waiting], dtype=np.str_),
-            "waited": np.array([arm for _, arm in waiting], dtype=np.int64),
-            "sums": transfer.per_model(np.asarray(state["sums"])),
-        }
-
-    def _judged_of(self, transfer: Transfer, judged: Array) -> Array:
-        """How often each model was judged; one that succeeds another as often as that."""
-        counts = transfer.per_model(judged)
-        models = self.arms.models
-        for heir, ancestor in self.arms.successors:
-            if heir in models and heir not in transfer.old.models and ancestor in models:
-                counts[models.index(heir)] = counts[models.index(ancestor)]
-        return counts
-
-    def _successors(self, old: ArmsDescription) -> list[tuple[list[int], list[int]]]:
-        """Places of the coefficients of models that succeed one, and were not there before, with those of what they succeed."""
-        matches: list[tuple[list[int], list[int]]] = []
-        names, n, arms = self.arms.names, len(self.arms.schema), self.arms.configurations
-        for heir, ancestor in self.arms.successors:
-            columns = [f"model: {heir}", f"model: {ancestor}"]
-            if heir in old.models or not all(name in names for name in columns):
-                continue
-            mine, theirs = ([names.index(name) * n + place for place in range(n)] for name in columns)
-            if self._several:
-                pairs = [(arms.index(each), replace(each, model=ancestor)) for each in arms if each.model == heir]
-                mine += [len(names) * n + arm for arm, other in pairs if other in arms]
-                theirs += [len(names) * n + arms.index(other) for _, other in pairs if other in arms]
-            matches.append((mine, theirs))
-        return matches
-
-    def _ancestors_of(self, old: ArmsDescription) -> list[Configuration]:
-        """Configurations that were there, of models that others succeed here and that are gone."""
-        here = set(self.arms.models)
-        ancestors = {
-            ancestor
-            for heir, ancestor in self.arms.successors
-            if heir in here and heir not in old.models and ancestor not in here
-        }
-        return [configuration for configuration in map(configuration_of, old.configurations) if configuration.model in ancestors]
 
     @property
     def _description(self) -> ArmsDescription:
