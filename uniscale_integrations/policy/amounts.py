@@ -68,7 +68,7 @@ class AmountSettings:
         return precision
 
 
-OF_TOKENS = AmountSettings(own_level=0.3, own_kind=0.2, own_lexical=0.03, search=0.1, own=0.1)
+OF_TOKENS = AmountSettings(own_level=0.3, own_kind=0.1, own_lexical=0.01, search=0.1, own=0.1)
 """Of output tokens, of which nothing is known beforehand."""
 
 OF_ESTIMATES = AmountSettings(noise=2.0)
