@@ -38,6 +38,7 @@ class Sender:
             )
         self._client, self._slots = client, Slots(max_concurrency)
         self._timeout, self._retries = timeout, retries
+        self._limited = max_concurrency is not None or timeout is not None or retries > 0
 
     async def send(self, request: CompletionRequest, queue: Queue | None = None) -> Completion:
         """One reply.
@@ -50,6 +51,16 @@ class Sender:
             TimeoutError: it took too long, all tries together.
             Exception: what the client raised.
         """
+        try:
+            if not self._limited:
+                return await over_live_connections(self._client, request)
+            async with self._slots.hold(queue or Queue()), asyncio.timeout(self._timeout):
+                return await self._again(request)
+        except TimeoutError as error:
+            raise TimeoutError(str(error) or f"no answer within {self._timeout} s") from error
+
+    async def _again(self, request: CompletionRequest) -> Completion:
+        """A reply that is asked for again where that may help, as long as nothing of one has been shown: that must not be said twice."""
         shown = False
         if request.emit is not None:
             emit = request.emit
@@ -60,9 +71,4 @@ class Sender:
                 emit(piece)
 
             request = replace(request, emit=noting)
-        try:
-            async with self._slots.hold(queue or Queue()), asyncio.timeout(self._timeout):
-                # What has been shown cannot be taken back, and must not be said twice.
-                return await retrying(lambda: over_live_connections(self._client, request), self._retries, lambda: not shown)
-        except TimeoutError as error:
-            raise TimeoutError(str(error) or f"no answer within {self._timeout} s") from error
+        return await retrying(lambda: over_live_connections(self._client, request), self._retries, lambda: not shown)
