@@ -11,10 +11,8 @@ from langchain_core.language_models import FakeListChatModel
 from benchmarks.instant import InstantVerifier
 from tests.engine.two_models import QUESTIONS, Saying, engine
 from tests.logged import outcomes
-from uniscale_integrations.cost.hardware import H100
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.engine import UniScale
-from uniscale_integrations.engine.estimates import expected_cost
 from uniscale_integrations.engine.model_registry import generators
 from uniscale_integrations.errors import (
     ConfigurationError,
@@ -40,7 +38,7 @@ def test_configurations_that_cannot_serve_are_masked_with_the_reason() -> None:
 
 def test_a_mean_budget_goes_where_it_brings_most() -> None:
     free = engine(mode=[1, 0, 0])
-    small, large = (expected_cost(free.models[model], Configuration(model), H100, free.verifier) for model in ("small", "large"))
+    small, large = (free.brain.estimates.costs[free.space.index(Configuration(model))] for model in ("small", "large"))
     budget = float(small + 0.4 * (large - small))
     made = engine(mode=[1, 0, 0], mean_budget=budget)
     spent, chosen = [], {question: list[str]() for question in QUESTIONS}

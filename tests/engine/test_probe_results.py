@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from threading import Event
 
 import httpx
 import pytest
@@ -16,9 +17,13 @@ from pydantic import SecretStr
 from tests.engine.chat_models import assert_same_beliefs, without_snapshots
 from tests.logged import decisions
 from uniscale_integrations.cost.usage import Usage
-from uniscale_integrations.engine import UniScale
+from uniscale_integrations.engine import UniScale, succession
+from uniscale_integrations.engine.brain import Brain, build
+from uniscale_integrations.engine.design import Design
+from uniscale_integrations.errors import LogError
 from uniscale_integrations.langchain.client import LangChainClient
 from uniscale_integrations.llama_index.client import LlamaIndexClient
+from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.models.chat.client import ChatClient, Completion, CompletionRequest, Continuation
 from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.models.chat.probe import NEXT, PREFIX
@@ -154,6 +159,42 @@ def test_what_was_decided_of_a_duplicate_teaches_the_one_that_stands_for_both(lo
         without_snapshots(known)
         with hosted(Hosted(ways=()), log, BOTH) as later:
             assert_same_beliefs(found, later)
+
+
+def test_no_request_waits_until_what_was_found_is_taken_into_account_but_who_closes_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_go_on = Event()
+
+    def slow(design: Design, log: EventStore, previous: Brain | None = None) -> Brain:
+        assert may_go_on.wait(60)
+        return build(design, log, previous)
+
+    with hosted(Hosted(), space=BEAM_ONLY) as engine:
+        before = engine.brain
+        monkeypatch.setattr(succession, "build", slow)
+        assert [engine.run(QUESTION).configuration for _ in range(2)] == [BEAM, BEAM]
+        assert engine.brain is before
+        may_go_on.set()
+    assert engine.brain.duplicates.models == {"m"}
+
+
+def test_what_cannot_be_taken_into_account_is_warned_of_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fails = [True]
+
+    def failing(design: Design, log: EventStore, previous: Brain | None = None) -> Brain:
+        if fails.pop() if fails else False:
+            raise LogError("the disk is full")
+        return build(design, log, previous)
+
+    monkeypatch.setattr(succession, "build", failing)
+    with hosted(Hosted(), space=BEAM_ONLY) as engine:
+        assert engine.run(QUESTION).configuration == BEAM
+        engine._succession.close()
+        assert not engine.brain.duplicates.models
+        assert "what was found of the models is not taken into account yet: the disk is full" in caplog.text
+        engine.run(QUESTION)
+    assert engine.brain.duplicates.models == {"m"}
 
 
 def test_a_model_that_is_declared_to_continue_is_neither_probed_nor_told_otherwise(log: str) -> None:

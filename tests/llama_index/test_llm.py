@@ -46,9 +46,7 @@ from pydantic import Field, ValidationError
 from tests.llama_index.conftest import like, searching
 from tests.logged import decided, decisions
 from tests.openai_server import Body, Server
-from uniscale_integrations.cost.hardware import H100
 from uniscale_integrations.engine import UniScale
-from uniscale_integrations.engine.estimates import expected_cost
 from uniscale_integrations.engine.model_registry import generators
 from uniscale_integrations.errors import BudgetError, ConfigurationError
 from uniscale_integrations.langchain import UniScaleChatModel
@@ -311,7 +309,8 @@ def test_prices_and_what_is_not_known_of_them(server: Server, caplog: pytest.Log
     assert not caplog.records
     ledger = priced.complete("Hi?").additional_kwargs["uniscale"]["ledger"]
     assert ledger["usd"] > 0
-    cheap, dear = (expected_cost(model, Configuration(name), H100) for name, model in engine_of(priced).models.items())
+    space = engine_of(priced).space
+    cheap, dear = (engine_of(priced).brain.estimates.costs[space.index(Configuration(name))] for name in space.models)
     assert dear == pytest.approx(5 * cheap)
     UniScaleLLM(models=models)
     [record] = caplog.records

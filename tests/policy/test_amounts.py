@@ -53,6 +53,21 @@ def test_before_anything_was_seen_a_hundred_tokens_are_expected() -> None:
     assert found[2] == pytest.approx(5 * found[0])
 
 
+@given(st.integers(0, 3), st.floats(1.0, 4000.0), st.floats(-1.0, 1.0))
+def test_what_sets_a_model_apart_on_a_kind_of_question_is_no_part_of_the_steady_cost(
+    arm: int, output: float, code: float
+) -> None:
+    learner = policy()
+    answer(learner, arm, output, code=1.0, times=5)
+    query = np.array([1.0, 0.3, code])
+    found, steady = learner.amounts.spend_and_steady(query, context())
+    np.testing.assert_array_equal(found, learner.amounts.spend(query, context()))
+    average = learner.amounts.spend(np.array([1.0, 0.0, 0.0]), Context(query, input_tokens=0.0))
+    common = learner.amounts.spend_and_steady(query, Context(query, input_tokens=0.0))[1]
+    np.testing.assert_allclose(common / average, np.full(4, common[0] / average[0]), rtol=1e-9)
+    assert (steady > 0).all()
+
+
 def test_how_long_answers_are_is_learned_for_all_models_and_each() -> None:
     learner = policy()
     answer(learner, 0, 400.0)

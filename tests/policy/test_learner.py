@@ -65,6 +65,8 @@ def test_with_everything_observed_the_weighted_heads_are_the_scalar_linucb(
     expected, spread = scalar.scores(rows)
     np.testing.assert_allclose(means, centre + expected, atol=1e-9)
     np.testing.assert_allclose(widths, spread, atol=1e-9)
+    bonus = heads.bonus(query, (np.full(arms, chosen.correct), np.full(arms, chosen.score)))
+    np.testing.assert_allclose(bonus, (chosen.correct + chosen.score) * spread, atol=1e-9)
 
 
 def learner(space: ConfigurationSpace, costs: Array | None = None, scored: bool = True, **changes: object) -> LinUCBPolicy:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from uniscale_integrations.adapters.options import mode_of
 from uniscale_integrations.engine import Prices, UniScale
+from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.targets import Mode, sought
 from uniscale_integrations.space import ConfigurationSpace
 
@@ -50,6 +51,22 @@ PART_DEFAULTS: Mapping[str, Any] = {
     "max_concurrency": None, "engine_settings": {},
 }  # fmt: skip
 """Parts that are not set; the mode is not among them, since it is that of the calls too and goes along with an engine."""
+
+
+def require_parts(given: Mapping[str, Any], name: str) -> None:
+    """Refuse to restore a model around nothing: what is stored of one are its settings.
+
+    Args:
+        given: beside the settings.
+        name: of the model's class.
+
+    Raises:
+        ConfigurationError: neither `engine` nor `models` to make one of.
+    """
+    if given.get("engine") is None and given.get("models") is None:
+        raise ConfigurationError(
+            f"what was stored of a {name} are its settings; give the engine as well, or models to make one of"
+        )
 
 
 def refuse_parts(model: Parts) -> None:

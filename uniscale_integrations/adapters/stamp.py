@@ -15,16 +15,20 @@ KEY = "uniscale"
 
 def stamp(answer: Answer) -> dict[str, Any]:
     """What is written on the message of an answer; values of JSON only."""
-    configuration = answer.configuration
-    model, (qp, cp, bs) = configuration.model, configuration.shape
     return {
         "decision_id": answer.decision_id,
-        "configuration": {"model": model, "qp": qp, "cp": cp, "bs": bs},
+        "configuration": configuration_record(answer.configuration),
         "score": answer.score,
         "ledger": answer.ledger.as_dict(),
         "cut": answer.stop_reason,
         "notes": list(answer.warnings),
     }
+
+
+def configuration_record(configuration: Configuration) -> dict[str, Any]:
+    """A configuration in values of JSON."""
+    model, (qp, cp, bs) = configuration.model, configuration.shape
+    return {"model": model, "qp": qp, "cp": cp, "bs": bs}
 
 
 def brief(stamp: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
-from typing import cast
 
 import numpy as np
 
@@ -17,11 +15,12 @@ from uniscale_integrations.engine.request import EngineRequest
 from uniscale_integrations.engine.session_cost import saved_by_staying
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import new_id
-from uniscale_integrations.policy.objective import Objective
 from uniscale_integrations.policy.policy import Assessment, Context, Mask
-from uniscale_integrations.policy.targets import WORTH_ONE, Target
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 from uniscale_integrations.tokens import count_conversation
+
+BEYOND_BUDGET = "it is expected to cost more than is left of the mean budget"
+"""Why configurations are not eligible that could serve a request."""
 
 
 def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reasons, attempt: int = 0) -> Decision:
@@ -46,20 +45,18 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
     eligible = np.ones(len(brain.space), dtype=np.bool_)
     if reasons:
         eligible[:] = [configuration not in reasons for configuration in brain.space]
-    if not eligible.any():
-        raise ConfigurationError(f"no configuration can serve this request: {next(iter(reasons.values()))}")
-    target = request.objective if isinstance(request.objective, Target) else None
+        if not eligible.any():
+            raise ConfigurationError(f"no configuration can serve this request: {next(iter(reasons.values()))}")
+    target = request.goal.target
     pacer = None if target is None else replica.pacers.of(target)
     belief, dear = _belief(brain, replica, context, request, eligible)
     reasons = {**reasons, **dear}
     assessment = belief if pacer is None else pacer.adjust(belief)
     if brain.pacing is not None:
         assessment = brain.pacing.adjust(assessment)
-    if beyond := np.flatnonzero(belief.eligible & ~assessment.eligible).tolist():
-        reasons = {
-            **reasons,
-            **{brain.space[arm]: "it is expected to cost more than is left of the mean budget" for arm in beyond},
-        }
+    if assessment is not belief:
+        beyond = np.flatnonzero(belief.eligible & ~assessment.eligible).tolist()
+        reasons = {**reasons, **{brain.space[arm]: BEYOND_BUDGET for arm in beyond}}
     choice = replica.choose(brain.policy, assessment)
     names = ("correct", "score", "cost", "reward", *(() if belief.spend is None else ("spend",)))
     unpaced = belief if pacer is None else assessment
@@ -72,7 +69,7 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
         brain.space[choice.action],
         expectation,
         float(assessment.bonus[choice.action]),
-        assessment.objective or cast(Objective, request.objective),
+        assessment.objective or request.goal.objective,
         request.id,
         attempt,
         tuple(context.of(choice.action).query.tolist()),
@@ -88,14 +85,12 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
 def _context(brain: Brain, request: EngineRequest) -> tuple[Context, float | None]:
     """What the policy sees of a request, and its input tokens where models are paid for by the token."""
     conversation, rates = request.conversation, brain.estimates.rates
-    context = brain.design.encode.context(conversation.query, conversation.numbers, brain.space)
+    seen = brain.design.encode.context(conversation.query, conversation.numbers, brain.space)
     input_tokens = count_conversation(conversation, brain.vocabulary) if rates.in_tokens.any() else None
-    if input_tokens is not None:
-        context = replace(context, input_tokens=input_tokens)
+    saved = None
     if request.continues is not None:
         saved = saved_by_staying(request.continues, brain.space, brain.models, brain.design.hardware, rates.paths)
-        context = replace(context, extra_costs=saved)
-    return context, input_tokens
+    return Context(seen.query, seen.rows, seen.input_tokens if input_tokens is None else input_tokens, saved), input_tokens
 
 
 def _belief(
@@ -106,7 +101,7 @@ def _belief(
     Raises:
         ConfigurationError: all of them.
     """
-    objective = WORTH_ONE if isinstance(request.objective, Target) else request.objective
+    objective = request.goal.objective
     belief = replica.assess(brain.policy, context, objective, eligible)
     dear = {} if belief.spend is None else brain.eligibility.too_dear(request.limits, belief.spend, eligible)
     if not dear:

@@ -71,7 +71,7 @@ class Replies:
                 self._models.popitem(last=False)
 
     def learn(self, event: Event) -> None:
-        """Remember what another worker's outcome tells."""
+        """Remember what an outcome tells, of this worker or another."""
         entry = event.extra.get(REPLY) if isinstance(event, Outcome) else None
         if isinstance(entry, (list, tuple)) and len(entry) == 2:
             self.note(str(entry[0]), str(entry[1]))

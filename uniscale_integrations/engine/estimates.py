@@ -47,22 +47,6 @@ class SupportsLengthEstimate(Protocol):
         ...
 
 
-def expected_cost(
-    generator: Generator, configuration: Configuration, hardware: HardwareProfile, verifier: Verifier | None = None
-) -> float:
-    """What a configuration is expected to cost on a typical question, in eFLOPs, or in dollars where only a price is known.
-
-    A generator that tells neither counts 1 FLOP for a sample, so that its configurations differ by their samples.
-
-    Args:
-        generator: its model.
-        configuration: what is to be run.
-        hardware: what prices eFLOPs.
-        verifier: what scores the answers, if anything does and its own cost counts.
-    """
-    return _plain_cost(generator, _lengths(generator), hardware, verifier) * expected_paths(configuration)
-
-
 def expected_paths(configuration: Configuration) -> float:
     """How many plain samples a search is expected to cost."""
     return 1.0 + SEARCH_SHARE * (configuration.most_paths - 1)
@@ -100,7 +84,10 @@ def rates_of(
 
 
 def _plain_cost(generator: Generator, typical: Lengths, hardware: HardwareProfile, verifier: Verifier | None) -> float:
-    """What a plain sample is expected to cost."""
+    """What a plain sample is expected to cost, in eFLOPs, or in dollars where only a price is known.
+
+    A generator that tells neither counts 1 FLOP for a sample, so that its configurations differ by their samples.
+    """
     usage = generator.plain_usage(*typical) if isinstance(generator, SupportsCostEstimate) else Usage(compute=1.0)
     plain = hardware.eflops(usage)
     if plain:

@@ -10,6 +10,7 @@ import numpy as np
 
 from uniscale_integrations.deprecation import former_attribute, former_names
 from uniscale_integrations.engine.brain import Brain
+from uniscale_integrations.engine.continuation import REPLY, reply_key
 from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.log.events import DecisionEvent, Outcome
@@ -104,8 +105,14 @@ class EventFactory:
             extra |= {"input_tokens": decision.input_tokens}
         return extra
 
-    def outcome(self, decision: Decision, answer: Answer) -> Outcome:
-        """What it came to."""
+    def outcome(self, decision: Decision, answer: Answer, conversation: Conversation) -> Outcome:
+        """What it came to, and whose the reply is, for when it comes back to any worker.
+
+        Args:
+            decision: names the model.
+            answer: what came of it.
+            conversation: that it answers.
+        """
         ledger = answer.ledger
         position = round(self.brain.estimates.position(ledger), 6)
         extra = {"tokens": list(ledger.tokens), "cut": answer.stop_reason, "cost": position} | self._unit
@@ -118,6 +125,7 @@ class EventFactory:
             if self.recalibration is not None:
                 extra |= {"raw": score, "calibration": self.recalibration.version}
                 score = self.recalibration(score)
+        extra[REPLY] = [reply_key(conversation.turns, answer.text), decision.configuration.model]
         return Outcome(decision.id, score, ledger.eflops, ledger.usd, ledger.seconds, extra=extra)
 
     def failure(self, decision: Decision, why: str, usage: tuple[float, float] = (0.0, 0.0)) -> Outcome:

@@ -17,7 +17,7 @@ from uniscale_integrations.errors import no_decision
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.objective import Objective, Value
-from uniscale_integrations.policy.targets import Mode, Target, sought
+from uniscale_integrations.policy.targets import Goal, Mode, Target, sought
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.ports import Generator, Verifier
 from uniscale_integrations.space import ConfigurationSpace
@@ -28,16 +28,18 @@ class LearningEngine:
 
     Args:
         knowledge: the log and what was learned from it.
-        objective: what requests are after that bring none.
-
-    Attributes:
-        objective: as given.
+        goal: what requests are after that bring none.
     """
 
     weights = former_attribute("objective")
 
-    def __init__(self, knowledge: Knowledge, objective: Objective | Target) -> None:
-        self._knowledge, self.objective = knowledge, objective
+    def __init__(self, knowledge: Knowledge, goal: Goal) -> None:
+        self._knowledge, self._goal = knowledge, goal
+
+    @property
+    def objective(self) -> Objective | Target:
+        """What requests are after that bring none."""
+        return self._goal.sought
 
     @property
     def brain(self) -> Brain:
@@ -137,7 +139,7 @@ class LearningEngine:
             ConfigurationError: only the score counts, and there is none.
             UnknownDecisionError: the log would have to know the decision, and does not.
         """
-        objective = self._objective_of(mode)
+        objective = self._goal_of(mode).sought
         if isinstance(objective, Target) or (isinstance(objective, Value) and objective.right is None):
             objective = self._objective_of_decision(answer.decision_id or "")
         record = answer.ledger if isinstance(answer, Answer) else answer
@@ -207,8 +209,8 @@ class LearningEngine:
         brain = self.brain
         return f"UniScale({', '.join(brain.models)}; {len(brain.space)} configurations, log {self.log.name})"
 
-    def _objective_of(self, mode: Mode | None) -> Objective | Target:
-        return self.objective if mode is None else sought(mode)
+    def _goal_of(self, mode: Mode | None) -> Goal:
+        return self._goal if mode is None else Goal.of(sought(mode))
 
     def _objective_of_decision(self, decision_id: str) -> Objective:
         """What a decision was taken for."""

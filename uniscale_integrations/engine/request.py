@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 from uniscale_integrations.engine.continuation import Continuation
 from uniscale_integrations.log.events import new_id
-from uniscale_integrations.policy.objective import Objective
-from uniscale_integrations.policy.targets import Target
+from uniscale_integrations.policy.targets import Goal
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.ports import Sampling
@@ -22,7 +21,7 @@ class EngineRequest:
     Attributes:
         conversation: the conversation.
         query: what the log keeps a hash of, or the text.
-        objective: what it is after.
+        goal: what it is after.
         limits: what it may cost.
         sampling: how to draw.
         observers: are told what happens.
@@ -34,7 +33,7 @@ class EngineRequest:
 
     conversation: Conversation
     query: str | Conversation
-    objective: Objective | Target
+    goal: Goal
     limits: Budget
     sampling: Sampling = Sampling()
     observers: tuple[Observer, ...] = ()

@@ -11,7 +11,6 @@ from uniscale_integrations.cost.ledger import Ledger
 from uniscale_integrations.engine.attempt import Output, attempt_search
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.choice import decide
-from uniscale_integrations.engine.continuation import REPLY, reply_key
 from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.journal import Decision, EventFactory
 from uniscale_integrations.engine.knowledge import Knowledge
@@ -87,11 +86,8 @@ class Requests:
         eligibility.breaker.record_success(decision.configuration.model)
         eligibility.observe_seconds(decision.configuration, answer.ledger.seconds - answer.wait_seconds)
         self._spend(decision, answer.ledger)
-        reply = reply_key(request.conversation.turns, answer.text), decision.configuration.model
-        self._knowledge.replica.replies.note(*reply)
-        outcome = self.event_factory.outcome(decision, answer)
-        # Other workers are to know whose the reply is when it comes back to them.
-        outcome = replace(outcome, extra={**outcome.extra, REPLY: list(reply)})
+        outcome = self.event_factory.outcome(decision, answer, request.conversation)
+        self._knowledge.replica.replies.learn(outcome)
         log_notes = await self._keep(request, self.event_factory.decision(decision, request.query), outcome)
         if notes or log_notes:
             answer = replace(answer, warnings=(*answer.warnings, *notes, *log_notes))

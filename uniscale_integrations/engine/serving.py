@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from threading import Lock
 from typing import Any, TypeVar
 
 from uniscale_integrations.deprecation import former_keywords
-from uniscale_integrations.engine.brain import Brain, build
+from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.choice import excluded_by_model
 from uniscale_integrations.engine.journal import Decision, EventFactory
 from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.learning import LearningEngine
-from uniscale_integrations.engine.probe_results import ProbeResults, learners
+from uniscale_integrations.engine.probe_results import ProbeResults
 from uniscale_integrations.engine.request import EngineRequest
 from uniscale_integrations.engine.requests import Requests
-from uniscale_integrations.errors import LogError
-from uniscale_integrations.policy.objective import Objective
-from uniscale_integrations.policy.targets import Mode, Target
+from uniscale_integrations.engine.succession import Succession
+from uniscale_integrations.policy.targets import Goal, Mode
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Emit, Turn
@@ -30,15 +27,13 @@ from uniscale_integrations.telemetry import Observer
 
 Result = TypeVar("Result")
 
-_log = logging.getLogger(__name__)
-
 
 class ServingEngine(LearningEngine):
     """How an engine serves requests; see `UniScale`, which is one.
 
     Args:
         knowledge: the log and what was learned from it, with the brain that decides.
-        mode: what requests are after that bring none.
+        goal: what requests are after that bring none.
         sampling: how to draw for requests that do not say.
         observers: are told what happens while requests are served.
         probes: shares what was found of the models with other workers.
@@ -49,7 +44,7 @@ class ServingEngine(LearningEngine):
     def __init__(
         self,
         knowledge: Knowledge,
-        mode: Objective | Target,
+        goal: Goal,
         sampling: Sampling,
         observers: Sequence[Observer],
         probes: ProbeResults,
@@ -57,11 +52,10 @@ class ServingEngine(LearningEngine):
         store_queries: bool,
         store_paths: bool,
     ) -> None:
-        super().__init__(knowledge, mode)
+        super().__init__(knowledge, goal)
         self.sampling, self._observers = sampling, tuple(observers)
-        self._probes, self._updating = probes, Lock()
         self._storage = {"store_queries": store_queries, "store_paths": store_paths}
-        self._serve_with(knowledge.brain)
+        self._succession = Succession(knowledge, probes, self._serve_with)
 
     def decide(
         self,
@@ -84,8 +78,7 @@ class ServingEngine(LearningEngine):
             LogError: the choice could not be logged.
         """
         self._knowledge.replica.sync_if_due()
-        if self._news:
-            self._adopt_probes()
+        self._succession.adopt()
         requests = self._requests
         decision = requests.decide(self._request(query, mode, budget), excluded_by_model(requests.brain.space, models))
         self._knowledge.append(requests.event_factory.decision(decision, query))
@@ -140,7 +133,7 @@ class ServingEngine(LearningEngine):
             RequestRefused: a provider refused the request itself.
             ContextLengthError: the question is too long for the last one that was left.
         """
-        await self._adopt_probes_if_due()
+        await self._succession.look()
         requests = self._requests
         observers = self._observers if observe is None else (*self._observers, observe)
         further = {"sampling": sampling or self.sampling, "observers": observers, "emit": emit, "has_output": has_output}
@@ -148,45 +141,21 @@ class ServingEngine(LearningEngine):
         try:
             return await requests.answer(request, excluded_by_model(requests.brain.space, models))
         finally:
-            await self._adopt_probes_if_due()
+            self._succession.adopt_later()
 
-    @property
-    def _news(self) -> bool:
-        """Whether anything was found of the models that other workers or the brain do not know."""
-        return self._probes.due(self._learners.values()) or self._outdated
-
-    @property
-    def _outdated(self) -> bool:
-        """Whether the brain takes a model to continue partial answers of which it is known that it does not, or the other way round."""
-        whole = self.brain.duplicates.models
-        return any((model.continues is False) != (name in whole) for name, model in self._learners.items())
-
-    async def _adopt_probes_if_due(self) -> None:
-        if not self._news:
-            return
-        try:
-            await asyncio.to_thread(self._adopt_probes)
-        except LogError as error:
-            _log.warning("what was found of the models is not taken into account yet: %s", error)
-
-    def _adopt_probes(self) -> None:
-        """Share what was found of the models, and choose from now on by what is known of them: of equal searches one is left."""
-        with self._updating:
-            self._probes.exchange(self._learners.values())
-            if self._outdated:
-                brain = build(self.brain.design, self.log, self.brain)
-                self._knowledge.swap(brain)
-                self._serve_with(brain)
+    def close(self) -> None:
+        """Write what is waiting, and close the log unless it was given open; `with UniScale(...) as engine:` does so at its end."""
+        self._succession.close()
+        super().close()
 
     def _serve_with(self, brain: Brain) -> None:
         """Serve requests with a brain from now on; those that are under way keep theirs."""
-        self._learners = learners(brain.models)
         self._requests = Requests(brain, self._knowledge, EventFactory(brain, self._knowledge.recalibration, **self._storage))
 
     def _request(self, question: str | Conversation, mode: Mode | None, budget: Budget | None, **further: Any) -> EngineRequest:
         conversation = _conversation(question)
         continues = self._knowledge.replica.continuation_of(conversation)
-        return EngineRequest(conversation, question, self._objective_of(mode), budget or Budget(), continues=continues, **further)
+        return EngineRequest(conversation, question, self._goal_of(mode), budget or Budget(), continues=continues, **further)
 
 
 def _conversation(question: str | Conversation) -> Conversation:

@@ -16,7 +16,7 @@ from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.policy.objective import default_objective
 from uniscale_integrations.policy.policy import PolicyFactory
-from uniscale_integrations.policy.targets import Mode, sought
+from uniscale_integrations.policy.targets import Goal, Mode, sought
 from uniscale_integrations.search.ports import Sampling, Verifier
 from uniscale_integrations.space import ConfigurationSpace
 from uniscale_integrations.telemetry import Observer
@@ -118,8 +118,8 @@ class UniScale(ServingEngine):
         except BaseException:
             knowledge.close()
             raise
-        asked = asked or default_objective(priced=brain.in_dollars)
-        super().__init__(knowledge, asked, sampling, observers, probes, store_queries=store_queries, store_paths=store_paths)
+        goal = Goal.of(asked or default_objective(priced=brain.in_dollars))
+        super().__init__(knowledge, goal, sampling, observers, probes, store_queries=store_queries, store_paths=store_paths)
 
     def update(
         self, *, models: Sequence[object] | None = None, space: ConfigurationSpace | None = None, prices: Prices = None
@@ -145,8 +145,4 @@ class UniScale(ServingEngine):
             >>> list(engine.models)
             ['uniscale-0.3m', 'uniscale-1m']
         """
-        with self._updating:
-            now = self.brain
-            brain = build(updated_design(now.design, models, space, prices), self.log, now)
-            self._knowledge.swap(brain)
-            self._serve_with(brain)
+        self._succession.swap(lambda brain: build(updated_design(brain.design, models, space, prices), self.log, brain))

@@ -31,7 +31,7 @@ from llama_index_instrumentation.span_handlers.base import BaseSpanHandler
 from pydantic import BaseModel
 
 from uniscale_integrations.adapters.lineage import Lineage
-from uniscale_integrations.adapters.stamp import decision_on, stamp
+from uniscale_integrations.adapters.stamp import configuration_record, decision_on
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.llama_index.judging import record_decision
 from uniscale_integrations.search.answer import Answer
@@ -210,7 +210,7 @@ def announce(engine: UniScale, answer: Answer, place: Place) -> None:
         _dispatcher.event(
             UniScaleDecisionEvent(
                 decision_id=answer.decision_id,
-                configuration=stamp(answer)["configuration"],
+                configuration=configuration_record(answer.configuration),
                 score=answer.score,
                 cost=engine.cost(answer),
                 seconds=answer.ledger.seconds,

@@ -29,12 +29,18 @@ from pydantic import (
 )
 
 from uniscale_integrations.adapters.mode_field import ModeField
-from uniscale_integrations.adapters.parts import PART_DEFAULTS, check_mode, engine_from, refuse_parts, with_engine_settings
+from uniscale_integrations.adapters.parts import (
+    PART_DEFAULTS,
+    check_mode,
+    engine_from,
+    refuse_parts,
+    require_parts,
+    with_engine_settings,
+)
 from uniscale_integrations.adapters.service import answer, stream
 from uniscale_integrations.concurrency.loop import DEFAULT_LOOP
 from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.engine import Prices, UniScale
-from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.llama_index.calling import Completions, Prompt, completion_of
 from uniscale_integrations.llama_index.dialect import LlamaIndexDialect
 from uniscale_integrations.llama_index.hooks import install
@@ -127,10 +133,7 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
         Raises:
             ConfigurationError: neither `engine` nor `models` to make one of.
         """
-        if kwargs.get("engine") is None and kwargs.get("models") is None:
-            raise ConfigurationError(
-                "what was stored of a UniScaleLLM are its settings; give the engine as well, or models to make one of"
-            )
+        require_parts(kwargs, cls.class_name())
         return super().from_dict({name: value for name, value in data.items() if name != "engine"}, **kwargs)
 
     @model_serializer(mode="wrap")

@@ -101,10 +101,13 @@ class Amounts:
     def __init__(self, arms: Arms, products: Products, precision: Array) -> None:
         self._arms, self._products, self._precision = arms, products, precision
         self._head = RidgeRegression(products.dim, 2, self._precision)
-        rates = arms.rates
+        rates, nothing = arms.rates, np.zeros(len(arms))
         # Of an estimate the logarithm may be anything; of tokens it is that of a number above 1.
-        self._least = np.where(rates.in_tokens, 0.0, -LOG_RANGE)
-        self._usual = np.log(rates.usual)
+        self._least = np.stack([np.where(rates.in_tokens, 0.0, -LOG_RANGE), np.full(len(arms), -LOG_RANGE)])
+        self._usual = np.stack([np.log(rates.usual), nothing])
+        self._above_median = np.stack([MEAN_OVER_MEDIAN * rates.in_tokens, nothing])
+        self._average_question = np.zeros(products.query_dim)
+        self._average_question[0] = 1.0
 
     def spend(self, query: Array, context: Context) -> Array:
         """What each configuration is expected to cost, in dollars or eFLOPs, shape (K,).
@@ -115,22 +118,28 @@ class Amounts:
         """
         return self._cost_of(self._products.means(self._head.theta, query), context)
 
-    def steady_spend(self, query: Array, context: Context) -> Array:
-        """The same without what sets a model apart on this kind of question only, of which little is known for long, shape (K,).
+    def spend_and_steady(self, query: Array, context: Context) -> Array:
+        """The same, and without what sets a model apart on this kind of question only, of which little is known for long, shape (2, K).
 
         Between models whose prices lie a tenth apart that would be most of the difference, and noise.
         """
-        theta, n = self._head.theta, self._products.query_dim
-        average = np.zeros(n)
-        average[0] = 1.0
-        common = theta[:, :n].dot(query - average)
-        return self._cost_of(self._products.means(theta, average) + common[:, None], context)
+        theta, average = self._head.theta, self._average_question
+        common = theta[:, : len(average)].dot(query - average)
+        logs = np.empty((2, len(theta), len(self._arms)))
+        logs[0] = self._products.means(theta, query)
+        logs[1] = self._products.means(theta, average) + common[:, None]
+        return self._cost_of(logs, context)
 
     def _cost_of(self, logs: Array, context: Context) -> Array:
-        """What amounts, and what is read beside what was counted, cost; natural logarithms of factors, shape (2, K)."""
-        amounts, read = logs
-        amounts = np.exp(np.clip(self._usual + amounts, self._least, LOG_RANGE) + MEAN_OVER_MEDIAN * self._arms.rates.in_tokens)
-        return self._arms.rates.spend(amounts, context.input_tokens * np.exp(np.clip(read, -LOG_RANGE, LOG_RANGE)))
+        """What amounts, and what is read beside what was counted, cost, shape (..., K).
+
+        Args:
+            logs: natural logarithms of factors of both, shape (..., 2, K).
+            context: with its input tokens.
+        """
+        logs = np.minimum(self._usual + logs, LOG_RANGE)
+        factors = np.exp(np.maximum(logs, self._least) + self._above_median)
+        return self._arms.rates.spend(factors[..., 0, :], context.input_tokens * factors[..., 1, :])
 
     def observe(self, action: int, query: Array, context: Context, observation: Observation) -> None:
         """Learn what an answer took.
@@ -152,8 +161,7 @@ class Amounts:
         else:
             # By what factor it was dearer than expected is what the difference of positions says.
             amount, ratio = (observation.cost - float(arms.costs[action])) * arms.span, NAN
-        values = np.array([amount - self._usual[action], ratio])
-        self._products.observe(self._head, action, query, values)
+        self._products.observe(self._head, action, query, np.array([amount, ratio]) - self._usual[:, action])
 
     def forget(self, share: float) -> None:
         """Keep of the weight of everything observed only a share, in (0, 1]."""

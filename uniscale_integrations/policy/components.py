@@ -50,6 +50,19 @@ class Components:
         """`sqrt(x^T A^-1 x)` under the two matrices, of correctness and of the score, shape (2, K)."""
         return np.array([self.products.widths(ridge, query) for ridge in (self.correctness_head, self.score_head)])
 
+    def bonus(self, query: Array, gains: tuple[Array, Array]) -> Array:
+        """What not knowing correctness and score better is worth, `sum gain sqrt(x^T A^-1 x)`, shape (K,).
+
+        Args:
+            query: shape (n,).
+            gains: what a unit more of each is worth, two arrays of the shape (K,); of a head that is worth nothing no width is computed.
+        """
+        bonus = np.zeros(len(self.products))
+        for head, gain in zip((self.correctness_head, self.score_head), gains, strict=True):
+            if gain.any():
+                bonus += gain * self.products.widths(head, query)
+        return bonus
+
     def state(self) -> dict[str, Array]:
         """Everything that was learned, as arrays."""
         parts = {"judged": self.correctness_head.state(), "observed": self.score_head.state()}

@@ -99,6 +99,8 @@ class LinUCBPolicy:
         self._level = self._precisions.level
         self.amounts = Amounts(arms, self.components.products, self._amount_precision())
         self._models = np.array(arms.model_of)
+        self._plain, self._unscored = arms.plain, np.zeros(len(arms), dtype=np.bool_)
+        self._any_plain = bool(self._plain.any())
         # How often each model was judged.
         self._judged = np.zeros(len(arms.models))
         self._detector = ChangeDetector(len(arms.models))
@@ -121,11 +123,9 @@ class LinUCBPolicy:
         objective = objective.resolve(forecast)
         observable = objective.observable(scored=self.arms.scored, judged=self.components.feedback > 0)
         correctness_gain, score_gain = observable.gains(forecast)
-        correctness_widths, score_widths = self.components.widths(query)
         correctness_share, score_share = self.settings.exploration
-        bonus = self.settings.alpha * (
-            correctness_share * correctness_gain * correctness_widths + score_share * score_gain * score_widths
-        )
+        gains = correctness_share * correctness_gain, score_share * score_gain
+        bonus = self.settings.alpha * self.components.bonus(query, gains)
         rewards = observable.rewards(forecast)
         return Assessment(forecast.correct, forecast.score, forecast.cost, rewards, bonus, eligible, forecast.spend, objective)
 
@@ -136,22 +136,18 @@ class LinUCBPolicy:
         correct += self._unproven(query)
         if self._pending:
             correct -= self._pending_optimism()
-        spend = self.amounts.spend(query, context)
+        spend, steady = self.amounts.spend_and_steady(query, context)
         if context.extra_costs is not None:
             # However much of it is saved, an answer costs something.
             spend = np.maximum(spend + context.extra_costs, LEAST_SHARE * spend)
-        plain = self.arms.plain
-        steady = self.amounts.steady_spend(query, context)
-        plain_spend = np.where(plain, steady, np.nan) if plain.any() else steady / rates.paths
+        # What is no plain call counts as the cheapest, which changes neither end of what plain calls cost.
+        plain_spend = np.where(self._plain, steady, steady[self._plain].min()) if self._any_plain else steady / rates.paths
+        return Forecast(correct, score, rates.positions(spend, eligible), spend, plain_spend, self._scored())
+
+    def _scored(self) -> NDArray[np.bool_]:
+        """Whether an answer of each configuration is expected to get a score: nothing is known of it yet, or most of them did."""
         answers, scored = self._answers
-        return Forecast(
-            correct,
-            score,
-            rates.positions(spend, eligible),
-            spend,
-            np.nan_to_num(plain_spend, nan=float(np.nanmin(plain_spend))),
-            self.arms.scored & ((answers == 0) | (2 * scored >= answers)),
-        )
+        return (answers == 0) | (2 * scored >= answers) if self.arms.scored else self._unscored
 
     def _unproven(self, query: Array) -> Array:
         """What is not held against each configuration: a share of what goes wrong with all alike, less the oftener its model was judged."""

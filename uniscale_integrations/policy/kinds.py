@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.lexical import NAMES, lexical_features
@@ -120,9 +121,9 @@ def _examples() -> Array:
 
 
 @cache
-def _starts() -> list[int]:
-    """The place of each kind's first example among all."""
-    return [0, *np.cumsum([len(examples) for examples in EXAMPLES.values()])[:-1].tolist()]
+def _starts() -> NDArray[np.intp]:
+    """The place of each kind's first example among all, shape (len(EXAMPLES),)."""
+    return np.cumsum([0, *map(len, EXAMPLES.values())], dtype=np.intp)[:-1]
 
 
 def kind_features(lexical: Array) -> Array:

@@ -105,9 +105,10 @@ class Assessment:
         Raises:
             ConfigurationError: none is eligible.
         """
-        if not self.eligible.any():
+        best = int(np.where(self.eligible, self.reward + self.bonus, -np.inf).argmax())
+        if not self.eligible[best]:
             raise ConfigurationError("no configuration can serve this request")
-        return int(np.where(self.eligible, self.reward + self.bonus, -np.inf).argmax())
+        return best
 
     def read_only(self) -> Assessment:
         """The same arrays for whoever only looks."""

@@ -120,11 +120,11 @@ class Rates:
         return np.where(self.in_tokens, USUAL_TOKENS, 1.0)
 
     def spend(self, amounts: Array, input_tokens: Array) -> Array:
-        """What each configuration costs, shape (K,).
+        """What each configuration costs, shape (..., K).
 
         Args:
-            amounts: shape (K,).
-            input_tokens: that each one's model reads for a path, shape (K,).
+            amounts: shape (..., K).
+            input_tokens: that each one's model reads for a path, shape (..., K).
         """
         spend: Array = self.paths * (input_tokens * self.per_input + amounts * self.per_amount)
         return spend

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from threading import Lock
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -72,6 +72,33 @@ WORTH_ONE = Value(right=1.0)
 
 Mode = str | Sequence[float] | Objective | Target
 """The name of a mode, three numbers of at least 0 for correctness, score and cost, an objective, or a target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a request is after, a target told from an objective once: to ask a protocol whether an object is one takes a while.
+
+    Attributes:
+        objective: by which policies assess it; `WORTH_ONE` where there is a target, which makes another one of it.
+        target: what is asked of requests together, if anything is.
+
+    Example:
+        >>> Goal.of(Value(right=0.1)), Goal.of(AtLeast(0.9)).target
+        (Goal(objective=Value(right=0.1, points=None, by_score=False), target=None), AtLeast(accuracy=0.9))
+    """
+
+    objective: Objective
+    target: Target | None = None
+
+    @classmethod
+    def of(cls, sought: Objective | Target) -> Self:
+        """The goal that an objective or a target is."""
+        return cls(WORTH_ONE, sought) if isinstance(sought, Target) else cls(sought)
+
+    @property
+    def sought(self) -> Objective | Target:
+        """As given."""
+        return self.objective if self.target is None else self.target
 
 
 def sought(mode: Mode | Mapping[str, Any]) -> Objective | Target:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import fsum, inf
 
@@ -51,29 +51,32 @@ def vote(ballots: Iterable[Ballot], question: str = "", equal: Equal | None = No
         >>> vote(Ballot(answer, value, PathKey(tree, (0,))) for tree, (answer, value) in enumerate(cast)).key
         PathKey(tree=1, lineage=(0,))
     """
-    groups_of, by_count = _groups(ballots, question, equal)
-    ranks = [_rank(group, by_count) for group in groups_of]
+    entries = list(ballots)
+    by_count = _only_counted(entries)
+    if len(entries) == 1:
+        return entries[0]
+    ranks = [_rank(group, by_count) for group in _groups(entries, question, equal)]
     best = min(ranks, key=_position)[2]
     return _typical(ranks) if by_count and best.answer is None else best
 
 
-def _groups(ballots: Iterable[Ballot], question: str, equal: Equal | None) -> tuple[Iterable[list[Ballot]], bool]:
-    """The ballots by answer, and whether they are only counted because none has a value."""
-    entries, by_count = list(ballots), True
-    for ballot in entries:
-        if ballot.value is not None:
-            by_count = False
-            if not 0.0 <= ballot.value < inf:
-                raise VerifierError(
-                    f"the path {ballot.key} has the value {ballot.value!r}; a vote needs finite values of at least 0"
-                )
-    if not entries:
+def _only_counted(ballots: Sequence[Ballot]) -> bool:
+    """Whether ballots are only counted, because none has a value."""
+    if not ballots:
         raise ConfigurationError("a vote needs at least one ballot; no path was finished")
-    numbers = iter(groups([ballot.answer for ballot in entries if ballot.answer is not None], question, equal))
+    for ballot in ballots:
+        if ballot.value is not None and not 0.0 <= ballot.value < inf:
+            raise VerifierError(f"the path {ballot.key} has the value {ballot.value!r}; a vote needs finite values of at least 0")
+    return all(ballot.value is None for ballot in ballots)
+
+
+def _groups(ballots: Sequence[Ballot], question: str, equal: Equal | None) -> Iterable[list[Ballot]]:
+    """The ballots by answer."""
+    numbers = iter(groups([ballot.answer for ballot in ballots if ballot.answer is not None], question, equal))
     of: dict[int | PathKey, list[Ballot]] = {}
-    for ballot in entries:
+    for ballot in ballots:
         of.setdefault(ballot.key if ballot.answer is None else next(numbers), []).append(ballot)
-    return of.values(), by_count
+    return of.values()
 
 
 Rank = tuple[float, tuple[bool, float, PathKey], Ballot]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from math import inf
 from typing import Literal
 
 from uniscale_integrations.cost.price import Price
@@ -23,9 +20,8 @@ from uniscale_integrations.models.chat.client import (
     InterruptedReply,
 )
 from uniscale_integrations.models.chat.completion_length import CompletionLengths
-from uniscale_integrations.models.chat.connections import over_live_connections
 from uniscale_integrations.models.chat.probe import probe_continuation
-from uniscale_integrations.models.chat.retry import retrying
+from uniscale_integrations.models.chat.sending import Sender
 from uniscale_integrations.models.chat.session import ChatSession
 from uniscale_integrations.models.chat.slots import Queue, Slots
 from uniscale_integrations.search.conversation import Conversation, Emit, Turn
@@ -89,15 +85,7 @@ class ChatStepModel:
         timeout: float | None = None,
         retries: int = 0,
     ) -> None:
-        if (
-            (max_concurrency is not None and max_concurrency < 1)
-            or retries < 0
-            or (timeout is not None and not 0 < timeout < inf)
-        ):
-            raise ConfigurationError(
-                "a chat model needs max_concurrency of at least 1, retries of at least 0 and a timeout above 0, "
-                f"got {max_concurrency!r}, {retries!r} and {timeout!r}"
-            )
+        self._sender = Sender(client, max_concurrency, timeout, retries)
         self.client, self.name = client, name or client.name
         self.model_id = client.name if self.endpoint is None else self.endpoint.model
         # Before the first request, which is not to wait for it.
@@ -111,7 +99,7 @@ class ChatStepModel:
         self._way = _known_way(client) if continuation == "probe" else Continuation(continuation)
         self._probed = False
         self.max_concurrency = max_concurrency
-        self._slots, self._finding = Slots(max_concurrency), Slots(1)
+        self._finding = Slots(1)
 
     def set_price(self, price: Price | None) -> None:
         """Count in dollars from now on, or no longer where it is `None`."""
@@ -190,7 +178,7 @@ class ChatStepModel:
                 return self._way
             cuts = isinstance(self.client, CutsReplies) and self.client.cuts
             stop = () if cuts else (self.segmenter.delimiter,)
-            probe = await probe_continuation(self.client, self._send, stop=stop, synchronous=session.synchronous)
+            probe = await probe_continuation(self.client, self._sender.send, stop=stop, synchronous=session.synchronous)
             session.charge(self.with_cost(probe.usage))
             session.notes.extend(probe.notes)
             self.echoes = probe.echoes
@@ -211,7 +199,7 @@ class ChatStepModel:
             Exception: what the client raised.
         """
         try:
-            reply = await self._send(request, queue)
+            reply = await self._sender.send(request, queue)
         except InterruptedReply as interruption:
             interruption.usage = self.with_cost(
                 self._with_token_counts(request, Completion(interruption.text, usage=interruption.usage))
@@ -219,24 +207,6 @@ class ChatStepModel:
             raise
         usage = self.with_cost(self._with_token_counts(request, reply))
         return Completion(reply.text, reply.incomplete, usage, reply.log_probability, reply.message, reply.cut)
-
-    async def _send(self, request: CompletionRequest, queue: Queue | None = None) -> Completion:
-        shown = False
-        if request.emit is not None:
-            emit = request.emit
-
-            def noting(piece: object) -> None:
-                nonlocal shown
-                shown = True
-                emit(piece)
-
-            request = replace(request, emit=noting)
-        try:
-            async with self._slots.hold(queue or Queue()), asyncio.timeout(self.timeout):
-                # What has been shown cannot be taken back, and must not be said twice.
-                return await retrying(lambda: over_live_connections(self.client, request), self.retries, lambda: not shown)
-        except TimeoutError as error:
-            raise TimeoutError(str(error) or f"no answer within {self.timeout} s") from error
 
     def _with_token_counts(self, request: CompletionRequest, reply: Completion) -> Usage:
         """The tokens of a request; counted here where the provider does not, since nothing comes for free."""
