@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -115,11 +115,7 @@ def replay(
         result = {"mode": named, **result_of(world, setup, episodes), "costs": costs}
         if logged is not None:
             result["log"] = support_of(logged, episodes)
-        show(result, world)
-        if plots is not None:
-            _draw(plots, world, episodes)
-        if as_json:
-            print_json(result)
+        _tell(result, world, episodes, plots, as_json)
 
 
 def _check(without: str, full_costs: Path | None, processes: int) -> None:
@@ -137,10 +133,15 @@ def _check(without: str, full_costs: Path | None, processes: int) -> None:
         raise ConfigurationError(f"--processes must be at least 1, got {processes}")
 
 
-def _draw(folder: Path, world: World, episodes: Sequence[Episode]) -> None:
-    from uniscale_integrations.replay.plots import draw
+def _tell(result: dict[str, Any], world: World, episodes: Sequence[Episode], plots: Path | None, as_json: bool) -> None:
+    """Show what was found, draw it into a folder where one is given, and print it as JSON where that is asked for."""
+    show(result, world)
+    if plots is not None:
+        from uniscale_integrations.replay.plots import draw
 
-    out.print(f"drawn: {', '.join(map(str, draw(folder, world, episodes)))}")
+        out.print(f"drawn: {', '.join(map(str, draw(plots, world, episodes)))}")
+    if as_json:
+        print_json(result)
 
 
 def _replay(world: World, setup: Setup, processes: int) -> list[Episode]:
