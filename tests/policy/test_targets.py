@@ -64,6 +64,12 @@ def test_a_policy_that_expects_no_costs_is_refused(target: Target) -> None:
         target.pacer().adjust(believed([0.5, 0.9], None))
 
 
+@pytest.mark.parametrize("target", [AtLeast(0.8), AtLeast(0.95), Within(2.0)])
+def test_of_answers_that_are_free_the_best_is_taken(target: Target) -> None:
+    pacer, assessment = target.pacer(), believed([0.7, 0.9, 0.8], [0.0, 0.0, 0.0])
+    assert [decide(pacer, assessment, str(number)) for number in range(5)] == [1] * 5
+
+
 @pytest.mark.parametrize("target", [AtLeast(0.8), Within(2.0)])
 def test_rewards_are_those_of_the_objective_that_is_named(target: Target) -> None:
     pacer, assessment = target.pacer(), believed([0.7, 0.9], [1.0, 5.0], bonus=0.1)

@@ -227,7 +227,7 @@ class _CostKeeper:
         spend = _spend_of(assessment)
         surcharge, affordable = self._pacing.terms(assessment, assessment.correct)
         # What a unit of correctness must cost at most, so that rewards are in money as of every other value.
-        price = float(surcharge.max() / spend.max())
+        price = float(surcharge.max()) / _unit(spend)
         value = 1.0 / price if price > 0.0 else inf
         return _at(value, replace(assessment, eligible=affordable), spend)
 
@@ -244,13 +244,19 @@ class _CostKeeper:
 def _at(value: float, assessment: Assessment, spend: Array) -> Assessment:
     """An assessment under `WORTH_ONE` where a right answer is worth so much."""
     # Where it is worth nothing the best of the cheapest answers, where it is worth anything the cheapest of the best.
-    value = float(np.clip(value, spend.max() / MAX_VALUE_FACTOR, MAX_VALUE_FACTOR * spend.max()))
+    unit = _unit(spend)
+    value = float(np.clip(value, unit / MAX_VALUE_FACTOR, MAX_VALUE_FACTOR * unit))
     return replace(
         assessment,
         reward=value * assessment.correct - spend,
         bonus=value * assessment.bonus,
         objective=Value(right=value),
     )
+
+
+def _unit(spend: Array) -> float:
+    """What the dearest configuration costs; anything where all of them are free."""
+    return float(spend.max()) or 1.0
 
 
 def _spend_of(assessment: Assessment) -> Array:
