@@ -32,6 +32,20 @@ UNDECIDED = 1.0
 """Expected right answers more or less that one choice may make, which call for no other value."""
 
 
+class _Request(NamedTuple):
+    """What can be bought on a request.
+
+    Attributes:
+        prices: as of `Frontier`.
+        right: how often the cheapest answer is expected to be right.
+        gains: how much more often each dearer one is, beyond the one before it.
+    """
+
+    prices: Array
+    right: float
+    gains: Array
+
+
 class _Steps(NamedTuple):
     """All changes that requests make as the value of a right answer rises, in the order in which they make them.
 
@@ -49,12 +63,12 @@ class _Steps(NamedTuple):
     gained: Array
 
     @classmethod
-    def of(cls, frontiers: Collection[Frontier], rights: Collection[Array]) -> _Steps:
-        prices = np.concatenate([frontier.prices for frontier in frontiers])
-        gains = np.concatenate([right[1:] - right[:-1] for right in rights])
+    def of(cls, requests: Collection[_Request]) -> _Steps:
+        prices = np.concatenate([request.prices for request in requests])
+        gains = np.concatenate([request.gains for request in requests])
         order = prices.argsort(kind="stable")[::-1]
         gained = np.maximum.accumulate(np.cumsum(gains[order]))
-        return cls(len(frontiers), sum(float(right[0]) for right in rights), prices[order], gained)
+        return cls(len(requests), sum(request.right for request in requests), prices[order], gained)
 
     @property
     def reach(self) -> float:
@@ -108,8 +122,7 @@ class AccuracyPacer:
     horizon: float = 30.0
     slack: float = 10.0
     surplus: float = 0.0
-    _frontiers: deque[Frontier] = field(init=False, repr=False)
-    _rights: deque[Array] = field(init=False, repr=False)
+    _requests: deque[_Request] = field(init=False, repr=False)
     _open: OrderedDict[str, float] = field(init=False, repr=False)
     _errors: deque[float] = field(default_factory=deque, init=False, repr=False)
     _judged: int = field(default=0, init=False, repr=False)
@@ -117,8 +130,7 @@ class AccuracyPacer:
     def __post_init__(self) -> None:
         if not 0.0 < self.accuracy < 1.0:
             raise ConfigurationError(f"a share of right answers must lie between 0 and 1, got {self.accuracy!r}")
-        self._frontiers, self._open = deque(maxlen=self.recent), OrderedDict()
-        self._rights = deque(maxlen=self.recent)
+        self._requests, self._open = deque(maxlen=self.recent), OrderedDict()
 
     @property
     def correction(self) -> float:
@@ -138,9 +150,9 @@ class AccuracyPacer:
         """
         frontier = Frontier.of((correct + bonus)[eligible], costs[eligible])
         right = correct[eligible][frontier.actions]
-        value = self._solved(self._frontiers or [frontier], self._rights or [right])
-        self._frontiers.append(frontier)
-        self._rights.append(right)
+        request = _Request(frontier.prices, float(right[0]), right[1:] - right[:-1])
+        value = self._solved(self._requests or [request])
+        self._requests.append(request)
         return value
 
     def decided(self, decision: str, expected: float) -> None:
@@ -161,9 +173,9 @@ class AccuracyPacer:
         while len(self._errors) > min(self.memory, (self._judged + 1) // 2):
             self._errors.popleft()
 
-    def _solved(self, frontiers: Collection[Frontier], rights: Collection[Array]) -> float:
+    def _solved(self, requests: Collection[_Request]) -> float:
         """The value for the next request, by those of some requests."""
-        steps, correctness = _Steps.of(frontiers, rights), self.accuracy - self.correction
+        steps, correctness = _Steps.of(requests), self.accuracy - self.correction
         if correctness > steps.reach:
             return inf
         beyond = self.surplus - float(np.clip(self.surplus, -UNDECIDED, UNDECIDED))
