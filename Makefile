@@ -27,6 +27,7 @@ demo: .venv/local.stamp
 bench: .venv/bench.stamp
 	.venv/bin/python -m benchmarks.search
 	.venv/bin/python -m benchmarks.bandit
+	.venv/bin/python -m benchmarks.peers_reward --tables gsm8k family --modes balanced --orders 1
 	.venv/bin/python -m benchmarks.engine
 	.venv/bin/python -m benchmarks.report
 	.venv/bin/python -m benchmarks.durability
