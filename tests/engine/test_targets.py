@@ -95,7 +95,7 @@ def test_targets_go_on_where_an_engine_is_updated() -> None:
         engine.update(prices={"cheap": (0.5, 4.0), "dear": (1.25, 10.0)})
         assert engine._knowledge.replica.pacers.of(AtLeast(0.75)) is pacer
         serve(engine, 10)
-        assert len(pacer._pacer._frontiers) == 20  # type: ignore[attr-defined]
+        assert len(pacer._pacer._requests) == 20  # type: ignore[attr-defined]
         assert pacer._pacer._judged == 20  # type: ignore[attr-defined]
 
 
