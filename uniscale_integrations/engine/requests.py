@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -19,6 +19,8 @@ from uniscale_integrations.errors import BudgetError, ContextLengthError, Crowde
 from uniscale_integrations.log.events import Event as LogEvent
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.models.faults import Fault, fault_of
+from uniscale_integrations.policy.request_pacing import Pacing
+from uniscale_integrations.policy.targets import Pacer
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.events import tell
 from uniscale_integrations.telemetry import Decided, Ended, Logged
@@ -57,6 +59,7 @@ class Requests:
         notes = await self._knowledge.replica.sync_if_due_async()
         for attempt in count():
             decision = self.decide(request, failed, attempt)
+            self._reserve(decision)
             tell(request.observers, Decided(decision))
             ledgers: list[Ledger] = []
             try:
@@ -115,12 +118,25 @@ class Requests:
             eligibility.breaker.record_failure(decision.configuration.model)
         return [*notes, f"{decision.configuration} failed: {error}"]
 
+    def _reserve(self, decision: Decision) -> None:
+        """Count what a decision is expected to cost, for those that are taken before it is known: a burst would overdraw every budget."""
+        if (expected := decision.expected.get("spend")) is not None:
+            for pacer in self._pacers(decision):
+                pacer.spend(expected)
+
     def _spend(self, decision: Decision, record: Ledger | Outcome) -> None:
-        cost = self.brain.estimates.cost(record)
+        cost, expected = self.brain.estimates.cost(record), decision.expected.get("spend")
+        for pacer in self._pacers(decision):
+            if expected is None:
+                pacer.spend(cost)
+            else:
+                pacer.revise(expected, cost)
+
+    def _pacers(self, decision: Decision) -> Iterator[Pacing | Pacer]:
         if self.brain.pacing is not None:
-            self.brain.pacing.spend(cost)
+            yield self.brain.pacing
         if decision.target is not None:
-            self._knowledge.replica.pacers.of(decision.target).spend(cost)
+            yield self._knowledge.replica.pacers.of(decision.target)
 
 
 def _usage_of(ledgers: Sequence[Ledger]) -> tuple[float, float]:

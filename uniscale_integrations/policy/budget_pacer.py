@@ -177,8 +177,20 @@ class BudgetPacer:
         return price * shares, affordable
 
     def spend(self, cost: float) -> None:
-        """Count what a request has cost."""
+        """Count what a request has cost, or, from when it is decided on, what it is expected to cost; `revise` puts that right."""
         self.purse = min(self.purse + 1.0 - cost / self.budget, self.carry)
+
+    def revise(self, expected: float, cost: float) -> None:
+        """Count what a request has cost in the place of what it was expected to cost.
+
+        Example:
+            >>> pacer = BudgetPacer(2.0)
+            >>> pacer.spend(6.0)
+            >>> pacer.revise(6.0, 3.0)
+            >>> pacer.purse  # one budget came in, one and a half went
+            -0.5
+        """
+        self.purse = min(self.purse + (expected - cost) / self.budget, self.carry)
 
     def _solved(self, frontiers: Collection[Frontier]) -> float:
         """The price for the next request, by those of some requests."""

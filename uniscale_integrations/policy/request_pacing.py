@@ -55,6 +55,11 @@ class Pacing:
             return self._pacer.terms(rewards, costs, assessment.eligible)
 
     def spend(self, cost: float) -> None:
-        """Count what a request has cost."""
+        """Count what a request has cost, or is expected to cost."""
         with self._lock:
             self._pacer.spend(cost)
+
+    def revise(self, expected: float, cost: float) -> None:
+        """Count what a request has cost in the place of what it was expected to cost."""
+        with self._lock:
+            self._pacer.revise(expected, cost)

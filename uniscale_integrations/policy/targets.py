@@ -58,7 +58,11 @@ class Pacer(Protocol):
         ...
 
     def spend(self, cost: float) -> None:
-        """Count what a decision has cost, in dollars or eFLOPs."""
+        """Count what a decision has cost, or is expected to cost, in dollars or eFLOPs."""
+        ...
+
+    def revise(self, expected: float, cost: float) -> None:
+        """Count what a decision has cost in the place of what it was expected to cost."""
         ...
 
     def judged(self, decision: str, correct: float) -> None:
@@ -214,6 +218,9 @@ class _AccuracyKeeper:
     def spend(self, cost: float) -> None:
         """It does not matter."""
 
+    def revise(self, expected: float, cost: float) -> None:
+        """As above."""
+
     def judged(self, decision: str, correct: float) -> None:
         with self._lock:
             self._pacer.judged(decision, correct)
@@ -236,6 +243,9 @@ class _CostKeeper:
 
     def spend(self, cost: float) -> None:
         self._pacing.spend(cost)
+
+    def revise(self, expected: float, cost: float) -> None:
+        self._pacing.revise(expected, cost)
 
     def judged(self, decision: str, correct: float) -> None:
         """It does not matter."""
