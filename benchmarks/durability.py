@@ -217,10 +217,10 @@ def work(address: str, decisions: int, seed: int, asked: IO[bytes], told: IO[byt
     made.close()
 
 
-def engine(address: str) -> UniScale:
+def engine(address: str, spool: Path | None = None) -> UniScale:
     """An engine over models that answer at once."""
     models = [InstantGenerator(2, name, compute) for name, compute in MODELS.items()]
-    return UniScale(models, InstantVerifier(), ConfigurationSpace.default(list(MODELS), SHAPES), log=address)
+    return UniScale(models, InstantVerifier(), ConfigurationSpace.default(list(MODELS), SHAPES), log=address, spool=spool)
 
 
 def opened(address: str) -> State:

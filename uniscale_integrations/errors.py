@@ -89,7 +89,13 @@ class StateError(UniScaleError, ValueError):
 
 
 class LogError(UniScaleError):
-    """A log that cannot be opened, read or written; the message says what was lost, if anything."""
+    """A log that cannot be opened, read or written; the message says what was lost, if anything.
+
+    Attributes:
+        passing: whether it may go another time, since the fault is with the log's disk, server or lock and not with what was to be written.
+    """
+
+    passing = False
 
 
 class UnknownDecisionError(LogError, LookupError):

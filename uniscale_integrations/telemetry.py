@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from uniscale_integrations.engine.journal import Decision
 from uniscale_integrations.log.events import Event as LogEvent
+from uniscale_integrations.log.ports import Spooled
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.events import Sampled, Scored, Stopped
 
@@ -45,15 +46,17 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """Events are in the log, or could not be written.
+    """Events are in the log, wait for it, or could not be written.
 
     Attributes:
         events: which.
-        error: why they are not there; `None` where they are.
+        error: why they will not be there; `None` where they will.
+        spooled: why they are not there yet, and where they are kept; `None` where they are.
     """
 
     events: tuple[LogEvent, ...]
     error: Exception | None = None
+    spooled: Spooled | None = None
 
 
 Event = Decided | Sampled | Scored | Stopped | Ended | Logged

@@ -10,11 +10,12 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 IDLE = 30.0
 """Seconds after which a thread that has nothing to do ends."""
@@ -72,6 +73,51 @@ async def in_thread(call: Callable[[], Result]) -> Result:
 
     _hand_over(work)
     return await future
+
+
+def begin_in_thread(call: Callable[[], Result]) -> Future[Result]:
+    """Begin a blocking call; its result is there for whoever waits for it, and it goes on where nobody does.
+
+    Example:
+        >>> begin_in_thread(lambda: 2 + 2).result()
+        4
+    """
+    future: Future[Result] = Future()
+    future.set_running_or_notify_cancel()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    _hand_over(work)
+    return future
+
+
+async def wait_a_while(future: Future[Any], seconds: float) -> bool:
+    """Wait on an event loop for what another thread does, and no longer than some time; returns whether it is done.
+
+    Example:
+        >>> asyncio.run(wait_a_while(begin_in_thread(lambda: None), 5.0)), asyncio.run(wait_a_while(Future(), 0.01))
+        (True, False)
+    """
+    if not future.done():
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def settle() -> None:
+            if not done.done():
+                done.set_result(None)
+
+        def wake(_: object) -> None:
+            with suppress(RuntimeError):
+                # As in `in_thread`.
+                loop.call_soon_threadsafe(settle)
+
+        future.add_done_callback(wake)
+        await asyncio.wait([done], timeout=seconds)
+    return future.done()
 
 
 async def read_aside(reader: Callable[[str], Result], text: str) -> Result:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from concurrent.futures import wait
 from dataclasses import replace
+from pathlib import Path
 
+from uniscale_integrations.concurrency.threads import in_thread, wait_a_while
 from uniscale_integrations.engine.attribution import Credit, credit_shares, decisions_of
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.recalibration import Recalibration
@@ -14,18 +16,26 @@ from uniscale_integrations.engine.replica import Replica
 from uniscale_integrations.errors import LogError, no_decision
 from uniscale_integrations.log.events import Event, Feedback
 from uniscale_integrations.log.fold import schema_key
-from uniscale_integrations.log.group import GroupCommit
+from uniscale_integrations.log.group import PATIENCE, GroupCommit, Receipt
 from uniscale_integrations.log.log import open_log
-from uniscale_integrations.log.ports import EventStore
+from uniscale_integrations.log.ports import EventStore, Spooled
+from uniscale_integrations.log.spool import Spool, spool_folder
 
 _log = logging.getLogger(__name__)
+
+
+JUDGING = 2.0
+"""Seconds that whoever judges waits for the log; what it has not taken by then is kept aside."""
 
 
 class Knowledge:
     """Writes the log, learns from it, and takes feedback.
 
+    What is not in the log within moments waits for it in a spool, so that nobody waits for a log that hangs.
+
     Args:
         log: its address, or an open one, which is left open.
+        spool: the folder of the spool; "memory" for none; by default beside the log's file, or where programs keep their state.
 
     Attributes:
         log: the log.
@@ -34,10 +44,10 @@ class Knowledge:
         LogError: it cannot be opened.
     """
 
-    def __init__(self, log: str | EventStore) -> None:
+    def __init__(self, log: str | EventStore, spool: str | Path | None = None) -> None:
         self._own = isinstance(log, str)
         self.log: EventStore = open_log(log) if isinstance(log, str) else log
-        self._group = GroupCommit(self._write, at_once=self.log.in_memory)
+        self._group = GroupCommit(self._write, at_once=self.log.in_memory, spool=_spool_of(self.log, spool))
         self._description_keys: set[str] = set()
 
     def begin(self, brain: Brain, interval: float, *, recalibrate: bool, seed: int | None) -> None:
@@ -55,6 +65,8 @@ class Knowledge:
         self.replica = Replica(brain.fold, interval, self.recalibration, seed)
         brain.fold.resume()
         self.replica.sync()
+        if left := self._group.adopt():
+            _log.warning("%s: %d events that were kept aside are being written", self.log.name, left)
 
     def swap(self, brain: Brain) -> None:
         """Go on with another brain, which takes over what this one has learned."""
@@ -81,31 +93,57 @@ class Knowledge:
         """Have events written by the log's own thread, and wait for nothing."""
         self._group.submit(*new)
 
-    async def keep(self, *new: Event) -> LogError | None:
-        """Have events written, without holding up the event loop; what went wrong, if anything."""
-        try:
-            future = self._group.submit(*new)
-            if future.done():
-                future.result()
-            else:
-                await asyncio.wrap_future(future)
-        except LogError as error:
-            return error
-        return None
+    async def keep(self, *new: Event) -> Spooled | LogError | None:
+        """Have events written, without holding up the event loop; where they wait, or what went wrong, if anything."""
+        receipt = self._group.submit(*new)
+        if not receipt.done() and self._group.behind < PATIENCE:
+            await wait_a_while(receipt, PATIENCE)
+        if receipt.done():
+            return _refusal(receipt)
+        return await in_thread(lambda: self._put_aside(receipt))
 
-    def feedback(self, target: object, credit: Credit, feedback: Feedback) -> bool:
-        """Write feedback on what a target stands for, and wait until it is there; returns whether any of it was new."""
-        return any(self._group.write(*self._feedback_for(decisions_of(target), credit, feedback)))
+    def keep_now(self, *new: Event) -> Spooled | None:
+        """The same for callers that do not await.
 
-    async def afeedback(self, target: object, credit: Credit, feedback: Feedback) -> bool:
+        Raises:
+            LogError: they can neither be written nor kept.
+        """
+        return self._settled(self._group.submit(*new), PATIENCE)
+
+    def feedback(self, target: object, credit: Credit, feedback: Feedback) -> bool | Spooled:
+        """Write feedback on what a target stands for, and wait until it is there, or kept; returns whether any of it was new."""
+        decisions = decisions_of(target)
+        receipt = self._group.submit(*self._feedback_for(decisions, credit, feedback, self._own_decisions(decisions)))
+        return self._settled(receipt, JUDGING) or any(receipt.result())
+
+    async def afeedback(self, target: object, credit: Credit, feedback: Feedback) -> bool | Spooled:
         """The same, without holding up the event loop."""
         decisions = decisions_of(target)
-        if len(decisions) > 1:
-            events = await asyncio.to_thread(self._feedback_for, decisions, credit, feedback)
-        else:
-            events = self._feedback_for(decisions, credit, feedback)
-        new: Sequence[bool] = await asyncio.wrap_future(self._group.submit(*events))
-        return any(new)
+        own = await in_thread(lambda: self._own_decisions(decisions)) if len(decisions) > 1 else set[str]()
+        receipt = self._group.submit(*self._feedback_for(decisions, credit, feedback, own))
+        if not await wait_a_while(receipt, JUDGING) and (kept := await in_thread(lambda: self._settled(receipt, 0.0))):
+            return kept
+        return any(receipt.result())
+
+    def _settled(self, receipt: Receipt, patience: float) -> Spooled | None:
+        """Wait for the log, and where it does not answer keep what it was to write; `None` where it has been written.
+
+        Raises:
+            LogError: it can neither be written nor kept.
+        """
+        wait([receipt], patience)
+        outcome = _refusal(receipt) if receipt.done() else self._put_aside(receipt)
+        if isinstance(outcome, LogError):
+            raise outcome
+        return outcome
+
+    def _put_aside(self, receipt: Receipt) -> Spooled | LogError | None:
+        try:
+            place = self._group.put_aside(receipt)
+        except LogError as error:
+            return LogError(f"{self._group.trouble or 'the log does not answer'}; {error}")
+        # It may have come through meanwhile.
+        return _refusal(receipt) if receipt.done() else Spooled(self._group.trouble or "it has not answered yet", place)
 
     def close(self) -> None:
         """Write what is waiting, and close the log unless it was given open."""
@@ -113,11 +151,16 @@ class Knowledge:
         if self._own:
             self.log.close()
 
-    def _feedback_for(self, decisions: Sequence[str], credit: Credit, feedback: Feedback) -> list[Feedback]:
-        if len(decisions) > 1:
-            # Several engines may have had a part in one result; each learns of its own decisions.
-            own = {entry.event.decision_id for entry in self.log.of_decisions(decisions)}
-            decisions = tuple(each for each in decisions if each in own) or decisions
+    def settle(self) -> None:
+        """Wait a moment for what was submitted to be in the log and learned, for who looks at either."""
+        self._group.settle(JUDGING)
+
+    def _own_decisions(self, decisions: Sequence[str]) -> set[str]:
+        """Those of several decisions that are in this log: several engines may have had a part in one result; each learns of its own."""
+        return {entry.event.decision_id for entry in self.log.of_decisions(decisions)} if len(decisions) > 1 else set()
+
+    def _feedback_for(self, decisions: Sequence[str], credit: Credit, feedback: Feedback, own: Collection[str]) -> list[Feedback]:
+        decisions = tuple(each for each in decisions if each in own) or decisions
         return [replace(feedback, decision_id=decision, weight=weight) for decision, weight in credit_shares(decisions, credit)]
 
     def _write(self, new: Sequence[Event]) -> list[bool | Exception]:
@@ -140,3 +183,17 @@ class Knowledge:
         self.log.save_description(schema_key(encode.name), names)
         self.log.save_description(brain.key, brain.record())
         self._description_keys.add(brain.key)
+
+
+def _spool_of(log: EventStore, folder: str | Path | None) -> Spool | None:
+    if log.in_memory or folder == "memory":
+        return None
+    return Spool(spool_folder(log.name, getattr(log, "file", None)) if folder is None else Path(folder))
+
+
+def _refusal(receipt: Receipt) -> LogError | None:
+    """Why events that were written or refused were refused."""
+    error = receipt.exception()
+    if error is None or isinstance(error, LogError):
+        return error
+    raise error

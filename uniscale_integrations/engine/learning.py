@@ -15,7 +15,7 @@ from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.warm_start import take_over
 from uniscale_integrations.errors import no_decision
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
-from uniscale_integrations.log.ports import EventStore
+from uniscale_integrations.log.ports import EventStore, Spooled
 from uniscale_integrations.policy.objective import Objective, Value
 from uniscale_integrations.policy.targets import Goal, Mode, Target, sought
 from uniscale_integrations.search.answer import Answer
@@ -75,7 +75,8 @@ class LearningEngine:
 
     @property
     def log(self) -> EventStore:
-        """The log."""
+        """The log; what this engine has just done is in it, if it takes events at all."""
+        self._knowledge.settle()
         return self._knowledge.log
 
     @property
@@ -92,7 +93,7 @@ class LearningEngine:
         key: str = "correct",
         comment: str = "",
         credit: Credit = "all",
-    ) -> bool:
+    ) -> bool | Spooled:
         """Say how right the answer of a decision was; any worker on the log may, any time later.
 
         Args:
@@ -105,7 +106,8 @@ class LearningEngine:
             credit: who is judged where the target took several decisions: "all", "last", or "split".
 
         Returns:
-            whether any of it was new.
+            whether any of it was new. Where the log does not answer within two seconds, the judgement is kept until it does, and what is
+            returned is a `Spooled`, which is true and says where.
 
         Raises:
             UnknownDecisionError: no such decision in the log.
@@ -122,7 +124,7 @@ class LearningEngine:
         key: str = "correct",
         comment: str = "",
         credit: Credit = "all",
-    ) -> bool:
+    ) -> bool | Spooled:
         """`feedback` for callers on an event loop, which goes on while the log is written; raises and returns the same."""
         return await self._knowledge.afeedback(target, credit, Feedback("", correct, source, key, comment))
 
@@ -156,6 +158,7 @@ class LearningEngine:
 
     def sync(self) -> int:
         """Learn now what any worker has logged since; returns how many events that were."""
+        self._knowledge.settle()
         return self._knowledge.replica.sync()
 
     @former_keywords(most="limit")
@@ -189,10 +192,12 @@ class LearningEngine:
         Raises:
             LogError: it could not be written.
         """
+        self._knowledge.settle()
         self._knowledge.replica.snapshot()
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was learned so far, as arrays: among others `A` and `b` of correctness and of what is observed at once."""
+        self._knowledge.settle()
         return self._knowledge.replica.state()
 
     def close(self) -> None:
@@ -207,7 +212,7 @@ class LearningEngine:
 
     def __repr__(self) -> str:
         brain = self.brain
-        return f"UniScale({', '.join(brain.models)}; {len(brain.space)} configurations, log {self.log.name})"
+        return f"UniScale({', '.join(brain.models)}; {len(brain.space)} configurations, log {self._knowledge.log.name})"
 
     def _goal_of(self, mode: Mode | None) -> Goal:
         return self._goal if mode is None else Goal.of(sought(mode))
@@ -217,4 +222,4 @@ class LearningEngine:
         for entry in self.log.of_decisions([decision_id]):
             if isinstance(entry.event, DecisionEvent):
                 return entry.event.objective
-        raise no_decision(decision_id, self.log.name)
+        raise no_decision(decision_id, self._knowledge.log.name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
+from collections.abc import Sequence
+from concurrent.futures import Future, wait
 from threading import Lock, RLock
 from typing import Any
 
@@ -12,15 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from uniscale_integrations.concurrency.threads import begin_in_thread, wait_a_while
 from uniscale_integrations.engine.continuation import Continuation, Replies, continuation_of
 from uniscale_integrations.engine.pacers import Pacers
 from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.fold import Fold
-from uniscale_integrations.log.ports import WriteResult
+from uniscale_integrations.log.ports import Entry, WriteResult
 from uniscale_integrations.policy.objective import Objective
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Policy
 from uniscale_integrations.search.conversation import Conversation
+
+PATIENCE = 0.02
+"""Seconds that a decision waits at most for what other workers have logged; it is learned in the background, for the decisions after it."""
+
+LATE = 1.0
+"""Seconds after which it is said that decisions are taken without it."""
+
+SLICE = 20
+"""Events that are folded while decisions wait."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +55,8 @@ class Replica:
         self.fold = fold
         self._interval, self._recalibration = interval, recalibration
         self._lock, self._syncing = Lock(), RLock()
+        self._background: Future[int] | None = None
+        self._begun = 0.0
         self._stale, self._synced = True, 0.0
         self._rng = np.random.default_rng(seed)
         self.pacers, self.replies = Pacers(), Replies()
@@ -62,9 +75,13 @@ class Replica:
 
     def follow(self, result: WriteResult) -> None:
         """Learn from what this worker has just logged, or later with what others have, where that came in between."""
-        with self._lock:
-            if not self.fold.follow(result):
-                self._stale = True
+        try:
+            recalled = self._recalled(result.entries)
+            with self._lock:
+                if not self.fold.follow(result, recalled):
+                    self._stale = True
+        except LogError:
+            self._stale = True
         self._warn_once()
 
     def warnings(self) -> list[str]:
@@ -115,10 +132,7 @@ class Replica:
             self._stale, self._synced = False, time.monotonic()
             new = 0
             while entries := self.fold.log.since(self.fold.position):
-                with self._lock:
-                    new += self.fold.apply_new(entries)
-                for entry in entries:
-                    self.replies.learn(entry.event)
+                new += self._learn(entries)
             self._warn_once()
             if self.fold.worth_keeping:
                 self._keep()
@@ -126,26 +140,64 @@ class Replica:
                 self._recalibration.refresh(self.fold.feedback)
             return new
 
+    def _learn(self, entries: Sequence[Entry]) -> int:
+        """Fold entries a few at a time, so that decisions are taken in between; nobody waits while the log is read."""
+        new = 0
+        for start in range(0, len(entries), SLICE):
+            part = entries[start : start + SLICE]
+            recalled = self._recalled(part)
+            with self._lock:
+                new += self.fold.apply_new(part, recalled)
+            for entry in part:
+                self.replies.learn(entry.event)
+            # A lock that is taken again at once is seldom seen free by who waits for it.
+            time.sleep(0.0)
+        return new
+
+    def _recalled(self, entries: Sequence[Entry]) -> list[Entry]:
+        with self._lock:
+            lacking = self.fold.lacking(entries)
+        return self.fold.log.of_decisions(lacking) if lacking else []
+
     def continuation_of(self, conversation: Conversation) -> Continuation | None:
         """What a conversation continues, as far as this worker knows."""
         return continuation_of(conversation, self.replies)
 
-    def sync_if_due(self) -> None:
-        """Learn what others have logged, if it is time to."""
+    def sync_if_due(self) -> list[str]:
+        """Learn what others have logged, if it is time to, without waiting long for it; warnings, also that the log cannot be read."""
         if self._due:
-            self.sync()
+            wait([self._sync_in_background()], PATIENCE)
+        return [*self._lateness(), *self.warnings()]
 
     async def sync_if_due_async(self) -> list[str]:
-        """The same, off the event loop; returns warnings, also that the log cannot be read, where the state stays as it is."""
-        if not self._due:
-            return self.warnings()
+        """The same, off the event loop."""
+        if self._due:
+            await wait_a_while(self._sync_in_background(), PATIENCE)
+        return [*self._lateness(), *self.warnings()]
+
+    def _sync_in_background(self) -> Future[int]:
         # Whoever asks next meanwhile need not wait for the log, too.
         self._stale, self._synced = False, time.monotonic()
-        try:
-            await asyncio.to_thread(self.sync)
-        except LogError as error:
-            return [f"decided without what others have logged of late: {error}", *self.warnings()]
-        return self.warnings()
+        if self._background is None or self._background.done():
+            self._begun = time.monotonic()
+            self._background = begin_in_thread(self.sync)
+        return self._background
+
+    def _lateness(self) -> list[str]:
+        """That decisions are taken without what others have logged of late, where that is so."""
+        background = self._background
+        if background is None:
+            return []
+        if not background.done():
+            late = time.monotonic() - self._begun
+            return [f"decided without what others have logged in the last {late:.0f} s"] if late > LATE else []
+        error = background.exception()
+        if error is None:
+            return []
+        if isinstance(error, LogError):
+            return [f"decided without what others have logged of late: {error}"]
+        self._background = None
+        raise error
 
     def snapshot(self) -> None:
         """Keep everything that is in the log now as a snapshot.

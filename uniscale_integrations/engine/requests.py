@@ -15,7 +15,7 @@ from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.journal import Decision, EventFactory
 from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.request import EngineRequest
-from uniscale_integrations.errors import BudgetError, ContextLengthError, CrowdedError, RequestRefused, SearchFailed
+from uniscale_integrations.errors import BudgetError, ContextLengthError, CrowdedError, LogError, RequestRefused, SearchFailed
 from uniscale_integrations.log.events import Event as LogEvent
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.models.faults import Fault, fault_of
@@ -99,9 +99,12 @@ class Requests:
 
     async def _keep(self, request: EngineRequest, *new: LogEvent) -> list[str]:
         """Log what happened; a log that fails never costs the user the answer, who is told of it instead."""
-        error = await self._knowledge.keep(*new)
-        tell(request.observers, Logged(new, error))
-        return [] if error is None else [f"not logged, so feedback on it cannot be learned from: {error}"]
+        outcome = await self._knowledge.keep(*new)
+        if isinstance(outcome, LogError):
+            tell(request.observers, Logged(new, error=outcome))
+            return [f"not logged, so feedback on it cannot be learned from: {outcome}"]
+        tell(request.observers, Logged(new, spooled=outcome))
+        return [] if outcome is None else [str(outcome)]
 
     async def _failed(
         self, decision: Decision, request: EngineRequest, error: Exception, usage: tuple[float, float]

@@ -75,13 +75,13 @@ class ServingEngine(LearningEngine):
 
         Raises:
             ConfigurationError: no configuration can serve it.
-            LogError: the choice could not be logged.
+            LogError: the choice could neither be logged nor kept for the log.
         """
         self._knowledge.replica.sync_if_due()
         self._succession.adopt()
         requests = self._requests
         decision = requests.decide(self._request(query, mode, budget), excluded_by_model(requests.brain.space, models))
-        self._knowledge.append(requests.event_factory.decision(decision, query))
+        self._knowledge.keep_now(requests.event_factory.decision(decision, query))
         return decision
 
     def run(

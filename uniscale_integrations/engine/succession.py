@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from threading import Lock
 
 from uniscale_integrations.concurrency.background import BackgroundWork
+from uniscale_integrations.concurrency.threads import begin_in_thread, wait_a_while
 from uniscale_integrations.engine.brain import Brain, build
 from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.probe_results import ProbeResults, learners
 from uniscale_integrations.errors import LogError
+
+PATIENCE = 0.1
+"""Seconds that the first requests wait at most for what other workers have found."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +49,9 @@ class Succession:
     async def look(self) -> None:
         """Before a model is asked: share what was found of the models, and know what others have found, so that it is not probed again."""
         if self._probes.due(self._learners.values()):
-            await asyncio.to_thread(self._probes.exchange, self._learners.values())
+            learners = self._learners.values()
+            # A log that does not answer costs a probe, and holds nobody up.
+            await wait_a_while(begin_in_thread(lambda: self._probes.exchange(learners)), PATIENCE)
 
     def adopt(self) -> None:
         """Share what was found of the models, and choose from now on by what is known of them: of equal searches one is left.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
 from uniscale_integrations.engine.brain import build
@@ -67,6 +68,8 @@ class UniScale(ServingEngine):
         client_settings: of the clients around models of a framework, from the beginning and after `update`: `max_concurrency`,
             `timeout` in seconds and `retries` of one request, and the `api_key` of models that are named with their provider. Models
             that are generators already keep their own.
+        spool: the folder where events wait for a log that does not take them within moments, so that nobody waits for it; by default
+            beside the log's file, or under `$XDG_STATE_HOME`. "memory" for none: then what waits ends with the process.
 
     Raises:
         ConfigurationError: a space of models that are not there, or settings that cannot be.
@@ -103,13 +106,14 @@ class UniScale(ServingEngine):
         store_paths: bool = False,
         observers: Sequence[Observer] = (),
         client_settings: ClientSettings | None = None,
+        spool: str | Path | None = None,
     ) -> None:
         # What is wrong with the settings is said before a log is opened.
         asked, sampling, clients = mode if mode is None else sought(mode), sampling or Sampling(), client_settings or {}
         spec = PolicySpec(policy, settings)
         design = design_of(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget, clients)
         design = with_feedback_rules(design, silence, source_weights)
-        knowledge = Knowledge(log)
+        knowledge = Knowledge(log, spool)
         probes = ProbeResults(knowledge.log, sync_interval)
         try:
             probes.exchange(learners(design.models).values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakSet
 
@@ -73,9 +74,7 @@ def database_engine(url: str, create: bool = True) -> Engine:
     address = address_of(url)
     try:
         if address.get_backend_name() == "postgresql":
-            engine = create_engine(address, pool_pre_ping=True)
-            _forkable.add(engine)
-            return engine
+            return _postgres_engine(address)
     except ModuleNotFoundError as error:
         raise MissingExtraError("a log in PostgreSQL", "postgres") from error
     in_memory = is_in_memory(address)
@@ -89,6 +88,28 @@ def database_engine(url: str, create: bool = True) -> Engine:
         _forkable.add(engine)
     event.listen(engine, "connect", _set_up if create or in_memory else _set_up_as_it_is)
     event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _postgres_engine(address: URL) -> Engine:
+    engine = create_engine(address, pool_pre_ping=True)
+    from uniscale_integrations.log import psycopg_connection
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: object, record: object, arguments: Sequence[Any], settings: dict[str, Any]) -> Any:
+        connection = psycopg_connection.BoundedConnection.connect(
+            *arguments, **{"connect_timeout": psycopg_connection.CONNECT_SECONDS, **settings}
+        )
+        try:
+            for setting in psycopg_connection.SETTINGS:
+                connection.execute(setting.encode())
+            connection.commit()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    _forkable.add(engine)
     return engine
 
 

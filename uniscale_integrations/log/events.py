@@ -21,6 +21,11 @@ def new_id() -> str:
     return uuid4().hex
 
 
+def _event_id() -> Any:
+    """Each event has its own, also one that is made from another by `dataclasses.replace`."""
+    return field(default_factory=new_id, init=False, repr=False, compare=False)
+
+
 def _number(name: str, value: object, limit: float = float("inf")) -> float:
     if isinstance(value, bool | int | float) and 0 <= value <= limit and isfinite(value):
         return float(value)
@@ -45,6 +50,7 @@ class DecisionEvent:
         query: its text, where storing it was asked for.
         extra: what else is to be known later, such as the session.
         at: Unix time.
+        event_id: by which a log knows what it has already; empty where a log has none.
     """
 
     decision_id: str
@@ -59,6 +65,7 @@ class DecisionEvent:
     query: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     at: float = field(default_factory=time.time)
+    event_id: str = _event_id()
 
     kind = "decision"
 
@@ -104,6 +111,7 @@ class Outcome:
         failed: why there is no answer, empty where there is one.
         extra: what else is to be known later, such as tokens.
         at: Unix time.
+        event_id: as of `DecisionEvent`.
 
     Raises:
         ConfigurationError: a number out of its range.
@@ -117,6 +125,7 @@ class Outcome:
     failed: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     at: float = field(default_factory=time.time)
+    event_id: str = _event_id()
 
     kind = "outcome"
 
@@ -158,6 +167,7 @@ class Feedback:
         comment: free text.
         weight: what it counts, in (0, 1]; below 1 where one judgement is shared by several decisions.
         at: Unix time.
+        event_id: as of `DecisionEvent`.
 
     Raises:
         ConfigurationError: `correct` out of [0, 1], a weight that counts nothing or more than 1, or no source.
@@ -170,6 +180,7 @@ class Feedback:
     comment: str = ""
     weight: float = 1.0
     at: float = field(default_factory=time.time)
+    event_id: str = _event_id()
 
     kind = "feedback"
 
@@ -196,14 +207,16 @@ KINDS: Mapping[str, type[DecisionEvent] | type[Outcome] | type[Feedback]] = {
 }
 
 
-def event_of(kind: str, decision_id: str, body: str, at: float) -> Event:
-    """The event of a stored row, whose body is JSON.
+def event_of(kind: str, decision_id: str, body: str, at: float, event_id: str | None = None) -> Event:
+    """The event of a stored row, whose body is JSON; a row of an earlier version has no id of its own.
 
     Raises:
         LogError: a row that this version cannot read.
     """
     try:
-        return KINDS[kind].of(decision_id, json.loads(body), at)
+        event = KINDS[kind].of(decision_id, json.loads(body), at)
+        object.__setattr__(event, "event_id", event_id or "")
+        return event
     except (KeyError, TypeError, ValueError) as error:
         raise LogError(f"the log's {kind!r} of decision {decision_id!r} cannot be read: {error!r}") from error
 

@@ -214,22 +214,34 @@ class Fold:
         """Whether so much has come since the last snapshot that another one pays."""
         return self.events - self._snapshot_events >= KEEP_AFTER
 
-    def apply_new(self, entries: Sequence[Entry]) -> int:
-        """Fold those of the entries that were not folded since they were read; returns how many."""
+    def apply_new(self, entries: Sequence[Entry], recalled: Sequence[Entry] = ()) -> int:
+        """Fold those of the entries that were not folded since they were read, with what was read for them; returns how many."""
         new = [entry for entry in entries if entry.position > self.position]
-        self.apply(new)
+        self.apply(new, recalled)
         return len(new)
 
-    def follow(self, batch: WriteResult) -> bool:
+    def follow(self, batch: WriteResult, recalled: Sequence[Entry] = ()) -> bool:
         """Fold what was just written, if nothing can be between the position and that; returns whether that was so."""
         if batch.after != self.position:
             return False
-        self.apply(batch.entries)
+        self.apply(batch.entries, recalled)
         return True
 
-    def apply(self, entries: Sequence[Entry]) -> None:
-        """Fold entries that follow the position."""
-        self._recall(entries)
+    def lacking(self, entries: Sequence[Entry]) -> set[str]:
+        """The decisions that entries judge or leave silent and that are no longer at hand: `apply` needs all of their events."""
+        new = {entry.event.decision_id for entry in entries if isinstance(entry.event, DecisionEvent)}
+        mentions = {entry.event.decision_id for entry in entries}
+        mentions |= self.verdicts.due(max((entry.event.at for entry in entries), default=0.0))
+        return {decision for decision in mentions if decision not in new and decision not in self._decisions}
+
+    def apply(self, entries: Sequence[Entry], recalled: Sequence[Entry] = ()) -> None:
+        """Fold entries that follow the position.
+
+        Args:
+            entries: in their order.
+            recalled: events of decisions that are `lacking`, as far as they have been read already.
+        """
+        self._recall(entries, recalled)
         for entry in entries:
             event = entry.event
             passed = list(self.verdicts.overdue(event.at))
@@ -310,16 +322,17 @@ class Fold:
             self._schemas[encoder] = None if body is None else FeatureSchema(tuple(body["names"]))
         return self._schemas[encoder]
 
-    def _recall(self, entries: Sequence[Entry]) -> None:
-        """Read again the decisions that these entries judge or leave silent and that are no longer at hand, with what was said of them."""
-        new = {entry.event.decision_id for entry in entries if isinstance(entry.event, DecisionEvent)}
-        mentions = {entry.event.decision_id for entry in entries}
-        mentions |= self.verdicts.due(max((entry.event.at for entry in entries), default=0.0))
-        lacking = {decision for decision in mentions if decision not in new and decision not in self._decisions}
+    def _recall(self, entries: Sequence[Entry], recalled: Sequence[Entry]) -> None:
+        """Take up again the decisions that these entries are about and that are no longer at hand, with what was said of them."""
+        lacking = self.lacking(entries)
         if not lacking:
             return
-        for entry in self.log.of_decisions(lacking):
+        if unread := lacking - {entry.event.decision_id for entry in recalled}:
+            recalled = [*recalled, *self.log.of_decisions(unread)]
+        for entry in recalled:
             event = entry.event
+            if event.decision_id not in lacking:
+                continue
             if isinstance(event, DecisionEvent):
                 self._decisions[event.decision_id] = self._context_of(event)
             elif entry.position <= self.position:

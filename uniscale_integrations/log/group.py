@@ -1,31 +1,71 @@
-"""Many small writes as few transactions: what comes while one is being written waits for the next."""
+"""Many small writes as few transactions, which nobody waits for longer than they like: what the log does not take now waits for it."""
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
-from threading import Condition
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from threading import Condition, Lock, Thread
+from weakref import WeakSet
 
-from uniscale_integrations.errors import LogError
+from uniscale_integrations.errors import LogError, UnknownDecisionError
 from uniscale_integrations.log.events import Event
+from uniscale_integrations.log.spool import Abandoned, Spool
+
+PATIENCE = 0.02
+"""Seconds after which the log is behind, so that whoever answers a request waits for it no longer."""
+
+CLOSING = 5.0
+"""Seconds that closing waits for a log that does not answer."""
+
+MAX_WAITING = 50_000
+"""Events that wait for a log; of more, those that come are refused."""
+
+MAX_BATCH = 1_000
+"""Events of one transaction, unless more were submitted together."""
+
+FIRST_PAUSE, LAST_PAUSE = 0.05, 5.0
+"""Seconds before a log that has failed is tried again; twice as long each time."""
+
+IDLE = 10.0
+"""Seconds after which a thread that has nothing to write ends."""
 
 Result = bool | Exception
 """Of an event whether it was new, or why it was refused."""
 
-Batch = list[tuple[Sequence[Event], Future[Sequence[bool]]]]
+_log = logging.getLogger(__name__)
+
+
+class Receipt(Future[Sequence[bool]]):
+    """What becomes of events that were submitted: of each whether it was new, once all are in the log to stay.
+
+    Attributes:
+        events: which.
+        since: when they were submitted, by `time.monotonic`.
+        aside: whether they are kept elsewhere until the log takes them.
+    """
+
+    def __init__(self, events: Sequence[Event], *, aside: bool = False) -> None:
+        super().__init__()
+        self.events, self.aside, self.since = events, aside, time.monotonic()
 
 
 class GroupCommit:
-    """Writes events on a thread of its own, together with all that came since it last did.
+    """Writes events on a thread of its own, together with all that came since it last did, and again where the log was at fault.
 
     A commit waits for the disk, which takes as long for one event as for hundreds.
 
     Args:
         write: writes events in one transaction, and says of each whether it was new, or why it was refused; where it raises, nothing was
-            written.
+            written, or all of it was by events' ids: written again, it is not there twice.
         at_once: write them on the caller's thread instead, as is quicker where a commit waits for nothing.
+        spool: where events wait for a log that does not take them; in memory by default, which ends with the process.
+
+    Attributes:
+        trouble: why the log takes nothing at present, as far as it has said; otherwise empty.
 
     Example:
         >>> from uniscale_integrations.log.events import Outcome
@@ -36,129 +76,275 @@ class GroupCommit:
         >>> group.close()
     """
 
-    def __init__(self, write: Callable[[Sequence[Event]], Sequence[Result]], *, at_once: bool = False) -> None:
-        self._write, self._at_once = write, at_once
-        self._closed = False
+    def __init__(
+        self, write: Callable[[Sequence[Event]], Sequence[Result]], *, at_once: bool = False, spool: Spool | None = None
+    ) -> None:
+        self._write, self._at_once, self._spool = write, at_once, spool
+        self._closed, self._given_up = False, False
         self._begin()
+        if not at_once:
+            _open_groups.add(self)
 
     def _begin(self) -> None:
-        self._idle = Condition()
-        self._waiting: Batch = []
-        self._writing = False
-        self._thread, self._process = ThreadPoolExecutor(1, thread_name_prefix="uniscale-log"), os.getpid()
+        self._changed, self._spooling = Condition(), Lock()
+        self._waiting: list[Receipt] = []
+        self._in_hand: list[Receipt] = []
+        self._thread: Thread | None = None
+        self._process = os.getpid()
+        self._failures, self.trouble = 0, ""
 
-    def submit(self, *events: Event) -> Future[Sequence[bool]]:
-        """Have events written, in one transaction with each other; the future tells of each whether it was new, when all are there to stay.
+    def submit(self, *events: Event) -> Receipt:
+        """Have events written, in one transaction with each other, after all that was submitted before.
 
-        Raises (from the future):
-            LogError: they could not be written, or the log has been closed.
+        Raises (from the receipt):
+            LogError: they cannot be written as they are, too many wait already, or the log has been closed.
         """
-        future: Future[Sequence[bool]] = Future()
+        receipt = Receipt(events)
         if self._at_once and not self._closed:
-            self._write_batch([(events, future)])
-        elif self._first(events, future):
-            self._hand_over()
-        return future
+            self._write_batch([receipt])
+        else:
+            self._enqueue(receipt)
+        return receipt
 
     def write(self, *events: Event) -> Sequence[bool]:
-        """Write events, and wait until they are there to stay; where nobody else is writing, on the caller's own thread.
+        """Write events, and wait until they are there to stay.
 
         Raises:
-            LogError: they could not be written, or the log has been closed.
+            LogError: as of `submit`.
         """
-        future: Future[Sequence[bool]] = Future()
-        if self._at_once and not self._closed:
-            self._write_batch([(events, future)])
-        elif self._first(events, future):
-            try:
-                self._write_batch(self._next())
-            finally:
-                self._pass_on()
-        return future.result()
+        return self.submit(*events).result()
 
-    def close(self) -> None:
-        """Write what is waiting, wait for whoever writes, and end the thread; what comes afterwards is refused."""
-        with self._idle:
-            self._closed = True
-            self._idle.wait_for(lambda: not self._writing)
-        self._thread.shutdown()
-
-    def _first(self, events: Sequence[Event], future: Future[Sequence[bool]]) -> bool:
-        """Have events wait for the next transaction; returns whether whoever brings them is to see to that."""
+    def _enqueue(self, *receipts: Receipt) -> None:
         if self._process != os.getpid():
-            # A forked process has the lock and what waits, but not the thread.
+            # A forked process has the lock and what waits, but not the thread; what waits is the other's.
             self._begin()
-        with self._idle:
+            if self._spool is not None:
+                self._spool.close()
+        with self._changed:
+            waiting = sum(len(each.events) for each in (*self._in_hand, *self._waiting)) if self.trouble else 0
             if self._closed:
-                future.set_exception(LogError("the log has been closed"))
-                return False
-            self._waiting.append((events, future))
-            first, self._writing = not self._writing, True
-            return first
+                _tell(receipts, LogError("the log has been closed"))
+            elif waiting > MAX_WAITING:
+                _tell(receipts, LogError(f"{waiting} events wait for the log already; {self.trouble}"))
+            else:
+                self._waiting += receipts
+                if self._thread is None or not self._thread.is_alive():
+                    self._thread = Thread(target=self._run, name="uniscale-log", daemon=True)
+                    self._thread.start()
+                self._changed.notify_all()
 
-    def _pass_on(self) -> None:
-        """Leave what has come meanwhile to the thread; where nothing has, nobody writes any more."""
-        with self._idle:
-            if not self._waiting:
-                self._writing = False
-                self._idle.notify_all()
-                return
-        self._hand_over()
+    @property
+    def behind(self) -> float:
+        """Seconds that the log has not taken what was submitted first of all that waits; 0 where nothing does."""
+        first = next(iter((*self._in_hand[:1], *self._waiting[:1])), None)
+        return 0.0 if first is None else time.monotonic() - first.since
 
-    def _hand_over(self) -> None:
+    def put_aside(self, receipt: Receipt) -> str:
+        """Keep events until the log takes them, with all others that wait for it; says where.
+
+        Raises:
+            LogError: they cannot be kept; they may still arrive in the log, as long as this process lives.
+        """
+        if self._spool is None:
+            receipt.aside = True
+            return "memory"
+        with self._spooling:
+            with self._changed:
+                new = [each for each in (*self._in_hand, *self._waiting) if not each.aside and not each.done()]
+            if new:
+                self._spool.append([event for each in new for event in each.events])
+                for each in new:
+                    each.aside = True
+            place = str(self._spool.place)
+        self._clear_spool()
+        return place
+
+    def adopt(self) -> int:
+        """Write what processes have left in the spool that ended before it had arrived; returns how many events that are."""
+        count = 0
+        for left in self._spool.abandoned() if self._spool is not None else ():
+            events = left.events
+            count += len(events)
+            parts = [events[start : start + MAX_BATCH] for start in range(0, len(events), MAX_BATCH)]
+            receipts = [Receipt(part, aside=True) for part in parts]
+            _when_all_are_done(receipts, left)
+            self._enqueue(*receipts)
+        return count
+
+    def close(self, limit: float = CLOSING) -> None:
+        """Write what is waiting, as long as the log answers in time, and end the thread; what comes afterwards is refused."""
+        _open_groups.discard(self)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self.flush(limit)
+        with self._changed:
+            self._given_up = True
+            self._changed.notify_all()
+        if self._spool is not None:
+            with self._spooling:
+                self._spool.close()
+
+    def settle(self, limit: float) -> bool:
+        """Wait until all that was submitted is in the log; returns whether it is."""
+        if self._process != os.getpid():
+            return True
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting and not self._in_hand, limit)
+
+    def flush(self, limit: float = CLOSING) -> bool:
+        """Wait until all that was submitted is in the log, or put it aside; returns whether it is in the log."""
+        if self.settle(limit):
+            return True
+        with self._changed:
+            left = [*self._in_hand, *self._waiting]
+        if not left:
+            return True
+        count, why = sum(len(each.events) for each in left), self.trouble or "it does not answer"
         try:
-            self._thread.submit(self._drain)
-        except RuntimeError:
-            # The interpreter is shutting down, and starts no threads any more.
-            self._drain()
-
-    def _drain(self) -> None:
-        while batch := self._next():
-            self._write_batch(batch)
-
-    def _next(self) -> Batch:
-        """What waits; where that is nothing, nobody writes any more."""
-        with self._idle:
-            batch, self._waiting = self._waiting, []
-            if not batch:
-                self._writing = False
-                self._idle.notify_all()
-            return batch
-
-    def _write_batch(self, batch: Batch) -> None:
-        """Write what several have submitted, and tell each of them."""
-        # Who was cancelled while waiting is told nothing any more; what happened is written all the same.
-        waiting = [(events, future if future.set_running_or_notify_cancel() else None) for events, future in batch]
-        try:
-            results = iter(self._write([event for events, _ in waiting for event in events]))
+            place = self.put_aside(left[0])
         except LogError as error:
-            # One that cannot be written, for its size, must not take the others with it.
-            if len(waiting) == 1:
-                _tell(waiting[0][1], error)
-            else:
-                self._one_by_one(waiting)
-        except BaseException as error:
-            for _, future in waiting:
-                _tell(future, error)
+            _log.error("%d events are not in the log (%s), and are lost when this process ends: %s", count, why, error)
         else:
-            for events, future in waiting:
-                _tell(future, results=list(islice(results, len(events))))
+            lost = ", and are lost when this process ends" if self._spool is None else ", for who opens the log next on this host"
+            _log.warning("%d events are not in the log yet (%s); they are kept in %s%s", count, why, place, lost)
+        return False
 
-    def _one_by_one(self, batch: Sequence[tuple[Sequence[Event], Future[Sequence[bool]] | None]]) -> None:
-        for events, future in batch:
-            try:
-                results = self._write(events)
-            except BaseException as error:
-                _tell(future, error)
+    def _run(self) -> None:
+        while batch := self._next():
+            again = self._write_batch(batch)
+            with self._changed:
+                self._in_hand = []
+                self._waiting[:0] = again
+                self._changed.notify_all()
+            if not again:
+                self._clear_spool()
             else:
-                _tell(future, results=results)
+                pause = min(FIRST_PAUSE * 2.0 ** (self._failures - 1), LAST_PAUSE)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._given_up, FIRST_PAUSE if self._closed else pause)
+
+    def _next(self) -> list[Receipt]:
+        """What is to be written next; nothing where the thread is to end."""
+        with self._changed:
+            if not self._waiting and not self._closed:
+                self._changed.wait_for(lambda: self._waiting or self._closed, IDLE)
+            if not self._waiting or self._given_up:
+                self._thread = None
+                return []
+            events = end = 0
+            while end < len(self._waiting) and (end == 0 or events + len(self._waiting[end].events) <= MAX_BATCH):
+                events += len(self._waiting[end].events)
+                end += 1
+            self._in_hand, self._waiting = self._waiting[:end], self._waiting[end:]
+            return [*self._in_hand]
+
+    def _write_batch(self, batch: Sequence[Receipt]) -> list[Receipt]:
+        """Write what several have submitted, and tell each of them; returns what is to be tried again."""
+        try:
+            results = self._write([event for each in batch for event in each.events])
+        except LogError as error:
+            if error.passing and not self._at_once:
+                self._note_trouble(error)
+                return [*batch] if len(batch) == 1 or self._failures == 1 else self._without_bad_ones(batch)
+            # One that cannot be written, for its size, must not take the others with it.
+            if len(batch) == 1:
+                _tell(batch, error)
+                return []
+            return [again for each in batch for again in self._write_batch([each])]
+        except BaseException as error:
+            _tell(batch, error)
+        else:
+            self._note_recovery()
+            place = 0
+            for each in batch:
+                _tell([each], results=results[place : place + len(each.events)])
+                place += len(each.events)
+        return []
+
+    def _without_bad_ones(self, batch: Sequence[Receipt]) -> list[Receipt]:
+        """Write one after the other; those that fail although others do not are refused, and where two fail at once the log is at fault."""
+        failed, done = list[tuple[Receipt, LogError]](), 0
+        for place, each in enumerate(batch):
+            try:
+                results = self._write(each.events)
+            except LogError as error:
+                failed.append((each, error))
+                if not done and len(failed) == 2:
+                    return [*batch] if place == 1 else [receipt for receipt, _ in failed] + [*batch[place + 1 :]]
+            except BaseException as error:
+                _tell([each], error)
+            else:
+                done += 1
+                self._note_recovery()
+                _tell([each], results=results)
+        for each, refusal in failed:
+            _tell([each], refusal)
+        return []
+
+    def _clear_spool(self) -> None:
+        """Where nothing waits any more, nothing need be kept aside."""
+        if self._spool is None:
+            return
+        with self._spooling:
+            with self._changed:
+                waits = any(each.aside for each in (*self._in_hand, *self._waiting))
+            if not waits:
+                self._spool.clear()
+
+    def _note_trouble(self, error: LogError) -> None:
+        self._failures += 1
+        if not self.trouble:
+            _log.warning("%s; requests go on, and what they bring waits until the log is back", error)
+        self.trouble = str(error)
+
+    def _note_recovery(self) -> None:
+        if self.trouble:
+            _log.warning("the log takes events again, after %d tries", self._failures)
+        self._failures, self.trouble = 0, ""
 
 
-def _tell(future: Future[Sequence[bool]] | None, error: BaseException | None = None, results: Sequence[Result] = ()) -> None:
-    if future is None:
-        return
-    error = error or next((each for each in results if isinstance(each, Exception)), None)
-    if error is None:
-        future.set_result([each is True for each in results])
-    else:
-        future.set_exception(error)
+_open_groups: WeakSet[GroupCommit] = WeakSet()
+
+
+def _write_what_is_left() -> None:
+    """Threads that are daemons end with the interpreter, in the middle of what they do."""
+    for group in list(_open_groups):
+        group.flush()
+
+
+atexit.register(_write_what_is_left)
+
+
+def _when_all_are_done(receipts: Sequence[Receipt], left: Abandoned) -> None:
+    pending: set[Future[Sequence[bool]]] = set(receipts)
+
+    def one_done(receipt: Future[Sequence[bool]]) -> None:
+        pending.discard(receipt)
+        if not pending:
+            left.remove()
+
+    for each in receipts:
+        each.add_done_callback(one_done)
+    if not receipts:
+        left.remove()
+
+
+def _tell(receipts: Iterable[Receipt], error: BaseException | None = None, results: Sequence[Result] = ()) -> None:
+    refusal = error or next((each for each in results if isinstance(each, Exception)), None)
+    for receipt in receipts:
+        if receipt.aside and refusal is not None:
+            # Whoever waited has been told that it is kept.
+            lost = (
+                "feedback that was kept aside has come to nothing"
+                if isinstance(refusal, UnknownDecisionError)
+                else "events are lost"
+            )
+            _log.error("%s: %s", lost, refusal)
+        # Who was cancelled while waiting is told nothing any more; what happened is written all the same.
+        if not receipt.set_running_or_notify_cancel():
+            continue
+        if refusal is None:
+            receipt.set_result([each is True for each in results])
+        else:
+            receipt.set_exception(refusal)

@@ -54,6 +54,33 @@ class WriteResult:
         return sum(self.new)
 
 
+class Spooled(int):
+    """That events are kept until the log takes them; true, like the acknowledgement in whose place it stands.
+
+    Attributes:
+        reason: why the log does not take them now.
+        place: the file that they are kept in, or "memory".
+
+    Example:
+        >>> kept = Spooled("the database is locked", "uniscale.db-spool/1.events.jsonl")
+        >>> bool(kept), str(kept)
+        (True, 'not in the log yet (the database is locked); kept in uniscale.db-spool/1.events.jsonl until the log takes it')
+    """
+
+    reason: str
+    place: str
+
+    def __new__(cls, reason: str, place: str) -> Spooled:
+        made = super().__new__(cls, 1)
+        made.reason, made.place = reason, place
+        return made
+
+    def __str__(self) -> str:
+        return f"not in the log yet ({self.reason}); kept in {self.place} until the log takes it"
+
+    __repr__ = __str__
+
+
 class EventStore(Protocol):
     """An append-only log that several workers write and read.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import inf
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, or_, text
@@ -14,15 +16,10 @@ from uniscale_integrations.log.sql import IN_ORDER, LIMIT, Row, SQLStore
 
 
 class PostgresStore(SQLStore):
-    """A log in PostgreSQL, in the order of its transactions' numbers.
-
-    What `since` gives are events of transactions before the oldest that still runs: one that is older may yet add events in front of
-    younger ones. Another transaction that is left open on the server holds them up, and loses none.
-    """
+    """A log in PostgreSQL, which has one writer at a time: rows become visible in their order, see `schema.ONE_WRITER`."""
 
     later = IN_ORDER.where(
-        or_(events.c.tx > bindparam("tx"), and_(events.c.tx == bindparam("tx"), events.c.seq > bindparam("seq"))),
-        events.c.tx < text("pg_snapshot_xmin(pg_current_snapshot())::text::bigint"),
+        or_(events.c.tx > bindparam("tx"), and_(events.c.tx == bindparam("tx"), events.c.seq > bindparam("seq")))
     ).limit(LIMIT)
 
     def _place(self, position: Position) -> dict[str, int]:
@@ -35,3 +32,12 @@ class PostgresStore(SQLStore):
 
     def _lock_snapshots(self, connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('uniscale_snapshots'))"))
+
+    @contextmanager
+    def _unhurried(self, connection: Connection) -> Iterator[None]:
+        bounded: Any = connection.connection.dbapi_connection
+        usual, bounded.seconds = bounded.seconds, inf
+        try:
+            yield
+        finally:
+            bounded.seconds = usual

@@ -15,7 +15,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    delete,
     insert,
+    inspect,
     select,
     text,
     update,
@@ -24,7 +26,10 @@ from sqlalchemy import (
 from uniscale_integrations.errors import LogError
 
 VERSION = 1
-"""What this code writes; a log of a later version is refused."""
+"""Of what every reader must know; a log of a later version is refused."""
+
+REVISION = 2
+"""Of what a log has beside that, of which earlier versions of this package need to know nothing: they go on beside this one."""
 
 _KEY = BigInteger().with_variant(Integer(), "sqlite")
 metadata = MetaData()
@@ -35,16 +40,21 @@ events = Table(
     "uniscale_events",
     metadata,
     Column("seq", _KEY, Identity(always=True), primary_key=True, autoincrement=True),
-    # The transaction that wrote the row. On PostgreSQL serial numbers become visible out of order, as transactions commit; transactions
-    # below the oldest one still running are all there are ever going to be. On SQLite, which has one writer at a time, it is 0.
+    # An age of the log, which the order begins with. Rows of the log's first revision on PostgreSQL have the numbers of their transactions;
+    # all later ones have one number, greater than those, and are in the order of `seq`, since there is one writer at a time.
     Column("tx", BigInteger, nullable=False, server_default=text("0")),
     Column("kind", String(16), nullable=False),
     Column("decision_id", String(64), nullable=False),
     Column("at", Float(53), nullable=False),
     Column("body", Text, nullable=False),
+    # Who writes an event again, not knowing whether it has arrived, writes nothing then.
+    Column("event_id", String(64), nullable=True),
+    # Of feedback, a hash of source and key, to find what was said last.
+    Column("about", String(32), nullable=True),
     Index("uniscale_events_order", "tx", "seq").ddl_if(dialect="postgresql"),
-    Index("uniscale_events_decision", "decision_id", "kind"),
 )
+BY_DECISION = Index("uniscale_events_about", events.c.decision_id, events.c.kind, events.c.about)
+BY_ID = Index("uniscale_events_id", events.c.event_id, unique=True)
 
 snapshots = Table(
     "uniscale_snapshots",
@@ -73,11 +83,21 @@ calibrations = Table(
     Column("body", Text, nullable=False),
 )
 
-TRANSACTION = text("(pg_current_xact_id()::text::bigint)")
-"""The default of `tx` on PostgreSQL, where a transaction has a number."""
+AGE = f"SELECT GREATEST(COALESCE(MAX(tx), 0) + 1, pg_current_xact_id()::text::bigint) FROM {events.name}"
+"""A number greater than those of all rows so far, which readers of the log's first revision take for a transaction that has ended."""
 
-MIGRATIONS: dict[int, tuple[str, ...]] = {}
-"""Statements that turn a log of a version into one of the next."""
+ONE_WRITER = (
+    """CREATE OR REPLACE FUNCTION uniscale_one_writer() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('uniscale_events'), TG_RELID::int);
+        RETURN NULL;
+    END $$""",
+    f"DROP TRIGGER IF EXISTS uniscale_one_writer ON {events.name}",
+    f"""CREATE TRIGGER uniscale_one_writer BEFORE INSERT ON {events.name}
+    FOR EACH STATEMENT EXECUTE FUNCTION uniscale_one_writer()""",
+)
+"""PostgreSQL hands out serial numbers in another order than transactions end in. Here who writes takes a lock before it gets one, and
+keeps it until its rows are to be seen: they become visible in the order of their numbers, whoever writes them, wherever the log moves."""
 
 
 def prepare(connection: Connection) -> None:
@@ -89,17 +109,49 @@ def prepare(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         # Workers that start together would otherwise create the same tables at the same time.
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('uniscale_meta'))"))
-    metadata.create_all(connection)
-    stored_version = connection.execute(select(meta.c.value).where(meta.c.name == "version")).scalar_one_or_none()
-    if stored_version is None:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text(f"ALTER TABLE {events.name} ALTER COLUMN tx SET DEFAULT {TRANSACTION.text}"))
+    if not inspect(connection).has_table(events.name):
+        metadata.create_all(connection)
         connection.execute(insert(meta).values(name="version", value=str(VERSION)))
+        _one_writer(connection)
+        _note_revision(connection)
         return
-    version = int(stored_version)
+    version = int(_noted(connection, "version", str(VERSION)))
     if version > VERSION:
         raise LogError(f"the log has the schema version {version}, this package knows {VERSION} at most; install a newer one")
-    for step in range(version, VERSION):
-        for statement in MIGRATIONS[step]:
-            connection.execute(text(statement))
+    # Whoever cannot write it learns so now.
     connection.execute(update(meta).where(meta.c.name == "version").values(value=str(VERSION)))
+    if int(_noted(connection, "revision", "1")) < REVISION:
+        _add_ids(connection)
+        _one_writer(connection)
+        _note_revision(connection)
+
+
+def _add_ids(connection: Connection) -> None:
+    """From the first revision to the second."""
+    present = {column["name"] for column in inspect(connection).get_columns(events.name)}
+    for column in (events.c.event_id, events.c.about):
+        if column.name not in present:
+            kind = column.type.compile(connection.dialect)
+            connection.execute(text(f"ALTER TABLE {events.name} ADD COLUMN {column.name} {kind}"))
+    for index in (BY_ID, BY_DECISION):
+        index.create(connection, checkfirst=True)
+    connection.execute(text("DROP INDEX IF EXISTS uniscale_events_decision"))
+
+
+def _one_writer(connection: Connection) -> None:
+    """On PostgreSQL, begin an age of rows that are written one transaction after the other."""
+    if connection.dialect.name != "postgresql":
+        return
+    connection.execute(text(f"LOCK TABLE {events.name} IN ACCESS EXCLUSIVE MODE"))
+    age = int(connection.execute(text(AGE)).scalar_one())
+    for statement in (*ONE_WRITER, f"ALTER TABLE {events.name} ALTER COLUMN tx SET DEFAULT {age}"):
+        connection.execute(text(statement))
+
+
+def _noted(connection: Connection, name: str, default: str) -> str:
+    return str(connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar_one_or_none() or default)
+
+
+def _note_revision(connection: Connection) -> None:
+    connection.execute(delete(meta).where(meta.c.name == "revision"))
+    connection.execute(insert(meta).values(name="revision", value=str(REVISION)))

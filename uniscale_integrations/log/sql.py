@@ -6,33 +6,52 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import Connection, Engine, Integer, Select, bindparam, delete, func, insert, inspect, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Integer,
+    PoolProxiedConnection,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    inspect,
+    select,
+)
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeoutError
 
 from uniscale_integrations.errors import LogError, no_decision
 from uniscale_integrations.log.connect import READING, is_in_memory
-from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, event_of
+from uniscale_integrations.log.events import Event, Feedback, event_of
 from uniscale_integrations.log.ports import BEGINNING, Entry, Position, WriteResult
 from uniscale_integrations.log.schema import calibrations, descriptions, events, meta, prepare, snapshots
 from uniscale_integrations.texts import utf8_safe
 
 # The statements of every request. SQLAlchemy would take as long to say them as SQLite takes to carry them out.
-INSERT = "INSERT INTO uniscale_events (kind, decision_id, at, body) VALUES (?, ?, ?, ?)"
-HISTORY = "SELECT kind, body FROM uniscale_events WHERE decision_id = ? AND kind <> 'outcome' ORDER BY tx, seq"
+INSERT = (
+    "INSERT INTO uniscale_events (kind, decision_id, at, body, event_id, about) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+DECIDED = "SELECT 1 FROM uniscale_events WHERE decision_id = ? AND kind = 'decision' LIMIT 1"
+SAID = "SELECT tx, seq, event_id, body FROM uniscale_events WHERE decision_id = ? AND kind = 'feedback' AND about"
+SAID_LAST = f"{SAID} = ? ORDER BY tx DESC, seq DESC LIMIT 1"
+SAID_BEFORE = f"{SAID} IS NULL ORDER BY tx DESC, seq DESC"
 
 # Made once, so that their SQL is too.
-IN_ORDER = select(*(events.c[name] for name in ("tx", "seq", "kind", "decision_id", "at", "body"))).order_by(
+IN_ORDER = select(*(events.c[name] for name in ("tx", "seq", "kind", "decision_id", "at", "body", "event_id"))).order_by(
     events.c.tx, events.c.seq
 )
 OF_SEVERAL = IN_ORDER.where(events.c.decision_id.in_(bindparam("decision_ids", expanding=True)))
 LIMIT = bindparam("limit", type_=Integer)
 
 _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-Row = tuple[str, str, float, str]
-"""An event as its columns: kind, decision, time and body."""
+Row = tuple[str, str, float, str, str | None, str | None]
+"""An event as its columns: kind, decision, time, body, its id, and of feedback a hash of source and key."""
 
 
 class SQLStore:
@@ -53,10 +72,12 @@ class SQLStore:
         self._engine = engine
         driver = engine.dialect.loaded_dbapi
         self._error: type[Exception] = driver.Error
+        self._passing: type[Exception] = driver.OperationalError
         mark = "?" if driver.paramstyle == "qmark" else "%s"
-        self._insert, self._history = INSERT.replace("?", mark), HISTORY.replace("?", mark)
+        self._insert, self._decided = INSERT.replace("?", mark), DECIDED.replace("?", mark)
+        self._said = SAID_LAST.replace("?", mark), SAID_BEFORE.replace("?", mark)
         try:
-            with self._translate_errors("open"), engine.begin() as connection:
+            with self._translate_errors("open"), engine.begin() as connection, self._unhurried(connection):
                 if not create and not inspect(connection).has_table(meta.name):
                     raise LogError(f"there is no log at {self.name}")
                 prepare(connection)
@@ -113,17 +134,26 @@ class SQLStore:
                     waiting.append(place)
             flush()
         entries = tuple(entry for part in parts for entry in part.entries)
-        return WriteResult(tuple(new), entries, parts[0].after if parts else None, tuple(without_decision))
+        after = next((part.after for part in parts if part.entries), None)
+        return WriteResult(tuple(new), entries, after, tuple(without_decision))
 
     def _says_something(self, cursor: Any, feedback: Feedback) -> bool | None:
         """Whether feedback is not what was said last already; `None` where there is no such decision."""
-        cursor.execute(self._history, (feedback.decision_id,))
-        history = [(kind, body) for kind, body in cursor.fetchall()]
-        if not any(kind == DecisionEvent.kind for kind, _ in history):
+        decision, about = feedback.decision_id, _about(feedback)
+        cursor.execute(self._decided, (decision,))
+        if cursor.fetchone() is None:
             return None
-        judgements = [Feedback.of(feedback.decision_id, json.loads(body), 0.0) for kind, body in history if kind == Feedback.kind]
-        mine = [each for each in judgements if (each.source, each.key) == (feedback.source, feedback.key)]
-        return not mine or (mine[-1].correct, mine[-1].comment) != (feedback.correct, feedback.comment)
+        # Rows of earlier versions do not tell what they are about but in their bodies.
+        rows = []
+        for statement, values in zip(self._said, ((decision, about), (decision,)), strict=True):
+            cursor.execute(statement, values)
+            rows += cursor.fetchall()
+        for _, _, event_id, body in sorted(rows, key=lambda row: (row[0], row[1]), reverse=True):
+            said = Feedback.of(decision, json.loads(body), 0.0)
+            if _about(said) == about:
+                # What is written again since nobody knows whether it has arrived was new when it did.
+                return event_id == feedback.event_id or (said.correct, said.comment) != (feedback.correct, feedback.comment)
+        return True
 
     def since(self, position: Position = BEGINNING, limit: int = 10_000) -> list[Entry]:
         """As of `EventStore`."""
@@ -246,7 +276,7 @@ class SQLStore:
         Raises:
             LogError: the target is that.
         """
-        file = self._file
+        file = self.file
         if file is not None and target.resolve() == file.resolve():
             raise LogError(f"{target} is the log itself; give another file to write")
 
@@ -273,8 +303,8 @@ class SQLStore:
         return self._engine.url.render_as_string(hide_password=True)
 
     @property
-    def _file(self) -> Path | None:
-        """Where the log is one file."""
+    def file(self) -> Path | None:
+        """Where the log is one file, that."""
         return None
 
     def _place(self, position: Position) -> dict[str, int]:
@@ -288,13 +318,18 @@ class SQLStore:
     def _begin(self, cursor: Any) -> None:
         """What a transaction that writes begins with."""
 
+    @contextmanager
+    def _unhurried(self, connection: Connection) -> Iterator[None]:
+        """Let statements of a connection take as long as they must."""
+        yield
+
     def _lock_snapshots(self, connection: Connection) -> None:
         """Have one writer of snapshots at a time."""
 
     @contextmanager
     def _writing(self) -> Iterator[Any]:
         """A cursor of the driver, in a transaction that is committed where the block ends without an error."""
-        with self._translate_errors("write to"), closing(self._engine.raw_connection()) as connection:
+        with self._translate_errors("write to"), self._borrowed() as connection:
             cursor = connection.cursor()
             self._begin(cursor)
             try:
@@ -305,9 +340,26 @@ class SQLStore:
             connection.commit()
 
     @contextmanager
+    def _borrowed(self) -> Iterator[PoolProxiedConnection]:
+        pool = self._engine.pool
+        with closing(self._engine.raw_connection()) as connection:
+            try:
+                yield connection
+            finally:
+                if self._engine.pool is not pool and connection.is_valid:
+                    # The log has been closed meanwhile, so that nobody would close this one.
+                    connection.invalidate()
+
+    @contextmanager
     def _reading(self) -> Iterator[Connection]:
+        pool = self._engine.pool
         with self._translate_errors("read"), self._engine.connect() as connection:
-            yield connection.execution_options(**{READING: True})
+            try:
+                yield connection.execution_options(**{READING: True})
+            finally:
+                if self._engine.pool is not pool and not connection.invalidated:
+                    # As above.
+                    connection.invalidate()
 
     @contextmanager
     def _translate_errors(self, what: str) -> Iterator[None]:
@@ -315,15 +367,23 @@ class SQLStore:
             yield
         except (SQLAlchemyError, UnicodeError, self._error) as error:
             cause = getattr(error, "orig", None) or error
-            raise LogError(f"cannot {what} the log {self.name}: {str(cause).strip().splitlines()[0]}") from error
+            failure = LogError(f"cannot {what} the log {self.name}: {str(cause).strip().splitlines()[0]}")
+            failure.passing = isinstance(cause, (self._passing, SQLAlchemyTimeoutError))
+            raise failure from error
 
 
 def _row(new: Event) -> Row:
-    return new.kind, new.decision_id, new.at, utf8_safe(_as_json(new.body()))
+    about = _about(new) if isinstance(new, Feedback) else None
+    return new.kind, new.decision_id, new.at, utf8_safe(_as_json(new.body())), new.event_id or None, about
+
+
+def _about(feedback: Feedback) -> str:
+    """What tells a source's judgements of one thing from those of others and of other things."""
+    return blake2b(f"{feedback.source}\0{feedback.key}".encode(errors="surrogatepass"), digest_size=12).hexdigest()
 
 
 def _entries(connection: Connection, query: Select[Any], values: dict[str, Any]) -> list[Entry]:
     return [
-        Entry(Position(tx, seq), event_of(kind, decision_id, body, at))
-        for tx, seq, kind, decision_id, at, body in connection.execute(query, values)
+        Entry(Position(tx, seq), event_of(kind, decision_id, body, at, event_id))
+        for tx, seq, kind, decision_id, at, body, event_id in connection.execute(query, values)
     ]

@@ -20,9 +20,9 @@ class SQLiteStore(SQLStore):
     later = IN_ORDER.where(events.c.seq > bindparam("seq")).order_by(None).order_by(events.c.seq).limit(LIMIT)
 
     @property
-    def _file(self) -> Path | None:
-        database = self._engine.url.database
-        return Path(database) if database else None
+    def file(self) -> Path | None:
+        """As of `SQLStore`."""
+        return None if self.in_memory else Path(str(self._engine.url.database))
 
     def _place(self, position: Position) -> dict[str, int]:
         return {"seq": position.seq}
@@ -31,11 +31,13 @@ class SQLiteStore(SQLStore):
         entries = []
         for each, row in zip(new, rows, strict=True):
             cursor.execute(self._insert, row)
-            entries.append(Entry(Position(0, cursor.lastrowid), each))
+            # What had arrived before stands further up, where it is learned of.
+            if cursor.rowcount:
+                entries.append(Entry(Position(0, cursor.lastrowid), each))
         if not entries:
-            return WriteResult()
+            return WriteResult((True,) * len(rows))
         before = entries[0].position.seq - 1
-        return WriteResult((True,) * len(entries), tuple(entries), Position(0, before) if before else BEGINNING)
+        return WriteResult((True,) * len(rows), tuple(entries), Position(0, before) if before else BEGINNING)
 
     def _begin(self, cursor: Any) -> None:
         cursor.execute("BEGIN IMMEDIATE")

@@ -1,0 +1,196 @@
+"""Events that wait for a log: in files that outlive the process, each written once in the end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from threading import Event as Flag
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from uniscale_integrations.errors import LogError
+from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, Outcome
+from uniscale_integrations.log.group import GroupCommit
+from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.ports import EventStore
+from uniscale_integrations.log.spool import Spool
+from uniscale_integrations.space import Configuration
+
+texts = st.text(max_size=20)
+events = st.one_of(
+    st.builds(Outcome, texts, st.none() | st.floats(0.0, 1.0), eflops=st.floats(0.0, 1e30), failed=texts),
+    st.builds(Feedback, texts, st.floats(0.0, 1.0), source=texts.filter(bool), comment=texts),
+    st.builds(
+        DecisionEvent, texts, st.just(Configuration("m")), st.tuples(st.floats(-1e9, 1e9)), texts, st.just((1.0, 0.0, 0.0))
+    ),
+)
+
+
+class Log:
+    """A log that refuses everything until it is let."""
+
+    def __init__(self) -> None:
+        self.open, self.tried, self.written = Flag(), Flag(), list[Event]()
+
+    def write(self, new: Sequence[Event]) -> list[bool]:
+        self.tried.set()
+        if not self.open.is_set():
+            error = LogError("the log is locked")
+            error.passing = True
+            raise error
+        self.written += new
+        return [True] * len(new)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*")) if folder.exists() else []
+
+
+@given(st.lists(st.lists(events, max_size=4), max_size=4))
+def test_what_was_appended_is_there_for_who_comes_next(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[list[Event]]
+) -> None:
+    folder = tmp_path_factory.mktemp("spool") / "spool"
+    spool = Spool(folder)
+    for part in parts:
+        spool.append(part)
+    assert not list(Spool(folder).abandoned()), "its owner lives"
+    spool.close()
+    found = [event for left in Spool(folder).abandoned() for event in left.events]
+    asked = [event for part in parts for event in part]
+    assert [event.body() for event in found] == [event.body() for event in asked]
+    assert [(event.decision_id, event.event_id, event.at) for event in found] == [
+        (event.decision_id, event.event_id, event.at) for event in asked
+    ]
+
+
+def test_a_line_that_was_cut_off_costs_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spool = Spool(tmp_path)
+    spool.append([Outcome("a", 0.5), Outcome("b", 0.5)])
+    spool.close()
+    [file] = files(tmp_path)
+    file.write_bytes(file.read_bytes()[:-10])
+    assert [event.decision_id for left in Spool(tmp_path).abandoned() for event in left.events] == ["a"]
+    assert "line 2 of" in caplog.text
+
+
+def test_a_spool_that_is_full_or_cannot_be_written_says_so(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, limit=300)
+    spool.append([Outcome("a", 0.5)])
+    with pytest.raises(LogError, match="and may hold 300"):
+        spool.append([Outcome("b", 0.5, failed="x" * 300)])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LogError, match="cannot write to"):
+        Spool(tmp_path / "file" / "spool").append([Outcome("a", 0.5)])
+
+
+def test_a_folder_that_somebody_removes_is_made_again(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.append([Outcome("a", 0.5)])
+    [file] = files(tmp_path / "spool")
+    file.unlink()
+    spool.append([Outcome("b", 0.5)])
+    assert len(files(tmp_path / "spool")) == 1
+
+
+def test_what_a_log_does_not_take_is_written_in_order_when_it_does(tmp_path: Path) -> None:
+    log, folder = Log(), tmp_path / "spool"
+    group = GroupCommit(log.write, spool=Spool(folder))
+    receipts = [group.submit(Outcome(f"{number}", 0.5)) for number in range(5)]
+    log.tried.wait()
+    assert group.put_aside(receipts[2]) == str(files(folder)[0])
+    assert all(receipt.aside for receipt in receipts), "the order of all is kept"
+    assert group.behind > 0.0
+    assert "locked" in group.trouble
+    log.open.set()
+    assert [receipt.result() for receipt in receipts] == [[True]] * 5
+    group.close()
+    assert [event.decision_id for event in log.written] == [f"{number}" for number in range(5)]
+    assert not folder.exists(), "nothing is left behind"
+
+
+def test_closing_leaves_what_waits_to_who_comes_next(tmp_path: Path) -> None:
+    log, folder = Log(), tmp_path / "spool"
+    group = GroupCommit(log.write, spool=Spool(folder))
+    group.submit(Outcome("a", 0.5), Outcome("b", 0.5))
+    group.close(limit=0.1)
+    assert files(folder)
+    after = Log()
+    after.open.set()
+    again = GroupCommit(after.write, spool=Spool(folder))
+    assert again.adopt() == 2
+    again.close()
+    assert [event.decision_id for event in after.written] == ["a", "b"]
+    assert not folder.exists()
+
+
+def test_events_that_are_at_fault_are_refused_and_hold_up_no_other() -> None:
+    written = list[str]()
+
+    def write(new: Sequence[Event]) -> list[bool]:
+        if any(event.decision_id == "large" for event in new):
+            error = LogError("no room for this one")
+            error.passing = True
+            raise error
+        written.extend(event.decision_id for event in new)
+        return [True] * len(new)
+
+    group = GroupCommit(write)
+    receipts = [group.submit(Outcome(name, 0.5)) for name in ("first", "large", "last")]
+    assert receipts[0].result() == receipts[2].result() == [True]
+    with pytest.raises(LogError, match="no room for this one"):
+        receipts[1].result()
+    group.close()
+    assert sorted(written) == ["first", "last"]
+
+
+DIES = """
+import os, sys
+from uniscale_integrations.log.events import *
+from uniscale_integrations.log.spool import Spool
+from pathlib import Path
+spool = Spool(Path(sys.argv[1]))
+spool.append([Outcome("a", 0.5)])
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_process_had_kept_is_written_once_whoever_adopts_it(tmp_path: Path) -> None:
+    folder, address = tmp_path / "spool", f"sqlite:///{tmp_path / 'log.db'}"
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", DIES, str(folder)], check=False, env=os.environ)
+    assert len(files(folder)) == 3
+    with closing(open_log(address)) as log:
+        groups = [GroupCommit(lambda new: log.write(*new).new, spool=Spool(folder)) for _ in range(2)]
+        adopted = [group.adopt() for group in groups]
+        for group in groups:
+            group.close()
+        assert sum(adopted) == 3
+        assert log.counts() == {"outcome": 3}
+    assert not folder.exists()
+
+
+@pytest.fixture
+def twice(log: EventStore) -> EventStore:
+    log.append(DecisionEvent("d", Configuration("m"), (1.0,), "e", (1.0, 0.0, 0.0)))
+    return log
+
+
+def test_events_are_inserted_where_absent(twice: EventStore) -> None:
+    outcome, judgement, revised = Outcome("d", 0.5), Feedback("d", 1.0, "a"), Feedback("d", 0.0, "a")
+    for _ in range(2):
+        # As where a connection dies between commit and acknowledgement.
+        assert twice.append(outcome).count == 1
+    assert twice.write(judgement).new == (True,)
+    assert twice.write(outcome, judgement, Feedback("d", 1.0, "a")).new == (True, True, False)
+    assert twice.write(revised).new == (True,)
+    assert twice.write(judgement).new == (True,), "it was new when it came"
+    said = [entry.event.correct for entry in twice.since() if isinstance(entry.event, Feedback)]
+    assert said == [1.0, 0.0]
+    assert twice.counts() == {"decision": 1, "feedback": 2, "outcome": 1}

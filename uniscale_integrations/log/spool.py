@@ -1,0 +1,203 @@
+"""Where events wait for a log that does not take them: files beside it that outlive the process, of which each has one owner."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import gettempdir
+from threading import Lock
+
+from uniscale_integrations.errors import LogError
+from uniscale_integrations.log.events import Event, event_of, new_id
+from uniscale_integrations.texts import utf8_safe
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a file of a process that has ended cannot be told from one that is in use.
+    fcntl = None  # type: ignore[assignment]
+
+LIMIT = 64 * 1024 * 1024
+"""Bytes that a spool may hold."""
+
+SUFFIX = ".events.jsonl"
+
+_log = logging.getLogger(__name__)
+
+
+class Spool:
+    """An append-only file of events, a line of JSON for each.
+
+    It is made when the first event comes, and goes when all have arrived in the log. A process that ends before leaves it to whoever opens
+    the log next on this host; that it was written twice then does no harm, since events have ids.
+
+    Args:
+        folder: where it is; several workers may share one.
+        limit: bytes that it may hold.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from uniscale_integrations.log.events import Feedback
+        >>> with TemporaryDirectory() as folder:
+        ...     spool = Spool(Path(folder) / "spool")
+        ...     spool.append([Feedback("d1", 1.0)])
+        ...     spool.close()
+        ...     [[event.decision_id for event in left.events] for left in Spool(Path(folder) / "spool").abandoned()]
+        [['d1']]
+    """
+
+    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
+        self._folder, self._limit = folder, limit
+        self._lock = Lock()
+        self._file: _OwnFile | None = None
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Keep events; when this returns they are on the disk.
+
+        Raises:
+            LogError: there is no room, or they cannot be written.
+        """
+        lines = b"".join(map(_line, events))
+        with self._lock:
+            try:
+                if self._file is None or self._file.gone:
+                    # Also where somebody has removed the folder.
+                    self._file = _OwnFile.new(self._folder)
+                if self._file.size + len(lines) > self._limit:
+                    raise LogError(f"{self._file.path} holds {self._file.size} bytes already, and may hold {self._limit}")
+                self._file.write(lines)
+            except OSError as error:
+                raise LogError(f"cannot write to {self._folder}: {error}") from error
+
+    def clear(self) -> None:
+        """All that was appended has arrived."""
+        with self._lock:
+            if self._file is not None:
+                self._file.remove()
+                self._file = None
+
+    def close(self) -> None:
+        """Let go of what has not arrived, so that another may take it over."""
+        with self._lock:
+            if self._file is not None:
+                self._file.let_go()
+                self._file = None
+
+    def abandoned(self) -> Iterator[Abandoned]:
+        """What processes have left that ended before it had arrived."""
+        if fcntl is None or not self._folder.is_dir():
+            return
+        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+            file = _OwnFile.of_nobody(path)
+            if file is not None:
+                yield Abandoned(file)
+
+    @property
+    def place(self) -> Path:
+        """The file, or the folder as long as there is none."""
+        return self._folder if self._file is None else self._file.path
+
+
+class Abandoned:
+    """Events that somebody has left.
+
+    Attributes:
+        events: in their order; a line that was cut off in the middle is none.
+    """
+
+    def __init__(self, file: _OwnFile) -> None:
+        self._file = file
+        self.events = list(_events(file.path))
+
+    def remove(self) -> None:
+        """All of it has arrived."""
+        self._file.remove()
+
+
+class _OwnFile:
+    """A file that this process holds a lock on."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path, self._descriptor = path, descriptor
+        self.size = os.fstat(descriptor).st_size
+
+    @classmethod
+    def new(cls, folder: Path) -> _OwnFile:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / f"{new_id()}{SUFFIX}"
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return cls(path, descriptor)
+
+    @classmethod
+    def of_nobody(cls, path: Path) -> _OwnFile | None:
+        """A file whose owner has ended; `None` where it has not, or another has been quicker."""
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return None
+        return cls(path, descriptor)
+
+    @property
+    def gone(self) -> bool:
+        """Whether somebody has removed it."""
+        return os.fstat(self._descriptor).st_nlink == 0
+
+    def write(self, lines: bytes) -> None:
+        left = memoryview(lines)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+        os.fsync(self._descriptor)
+        self.size += len(lines)
+
+    def remove(self) -> None:
+        with suppress(OSError):
+            self.path.unlink()
+        self.let_go()
+        with suppress(OSError):
+            # As long as it is empty.
+            self.path.parent.rmdir()
+
+    def let_go(self) -> None:
+        os.close(self._descriptor)
+
+
+def spool_folder(name: str, file: Path | None) -> Path:
+    """Where events wait for a log by default: beside its file, or where programs of this user keep their state.
+
+    Args:
+        name: of the log, without a password.
+        file: where the log is one.
+    """
+    if file is not None:
+        return file.with_name(f"{file.name}-spool")
+    own = blake2b(name.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    # Without a home `expanduser` leaves the tilde.
+    return Path(gettempdir() if state.startswith("~") else state) / "uniscale" / "spool" / own
+
+
+def _line(event: Event) -> bytes:
+    row = [event.kind, event.decision_id, event.at, event.event_id, json.dumps(event.body(), ensure_ascii=False)]
+    return utf8_safe(json.dumps(row, ensure_ascii=False)).encode() + b"\n"
+
+
+def _events(path: Path) -> Iterator[Event]:
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        if not line:
+            continue
+        try:
+            kind, decision_id, at, event_id, body = json.loads(line)
+            yield event_of(kind, decision_id, body, at, event_id)
+        except (ValueError, LogError) as error:
+            _log.warning("line %d of %s is passed over, it was cut off or is no event: %s", number, path, error)
