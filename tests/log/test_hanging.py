@@ -77,7 +77,7 @@ def test_a_server_that_stands_still_holds_nobody(postgres: str, tmp_path: Path, 
             assert isinstance(made.feedback(answers[0], 1.0), Spooled)
             with pytest.raises(LogError, match="cannot open the log"):
                 open_log(address)
-            with pytest.raises(LogError, match="connection timeout expired|has not answered for"):
+            with pytest.raises(LogError, match=r"connection timeout expired|has not answered for"):
                 made.log.counts()
         while isinstance(made.feedback(answers[1], 1.0), Spooled):
             pass
