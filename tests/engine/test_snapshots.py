@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from io import BytesIO
+
 import numpy as np
 import pytest
+from sqlalchemy import create_engine, text
 
 from tests.engine.two_models import QUESTIONS, Half, Saying, engine, state
-from tests.logged import learned, store
+from tests.logged import store
 from uniscale_integrations.engine import Model, UniScale
-from uniscale_integrations.errors import (
-    StateError,
-)
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.policy.default_policy import LearnerSettings
 
@@ -66,13 +67,83 @@ def test_what_was_learned_of_answers_outlasts_a_change_of_prices(log: str) -> No
     assert dearer.reward(as_large, 1.0) > made.reward(as_large, 1.0), "the same cost is nearer to the cheap end now"
 
 
-def test_a_poisoned_snapshot_is_refused_with_what_is_wrong(log: str) -> None:
+def damaged(log: str, how: Callable[[bytes], bytes]) -> None:
+    """Change what is stored of every snapshot."""
+    database = create_engine(log)
+    with database.begin() as connection:
+        [state] = connection.execute(text("SELECT state FROM uniscale_snapshots")).scalars()
+        connection.execute(text("UPDATE uniscale_snapshots SET state = :state"), {"state": how(state)})
+    database.dispose()
+
+
+def poisoned(state: bytes) -> bytes:
+    with np.load(BytesIO(state)) as arrays:
+        changed = dict(arrays)
+    changed["judged.A"][3, 4] = np.nan
+    file = BytesIO()
+    np.savez(file, **changed)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda state: state[: len(state) // 2],
+    "empty": lambda state: b"",
+    "flipped": lambda state: state[:900] + bytes([state[900] ^ 0xFF]) + state[901:],
+    "of something else": lambda state: b"PK" + state[::-1],
+    "poisoned": poisoned,
+}
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_damaged_snapshot_is_dropped_and_the_log_folded(log: str, how: str, caplog: pytest.LogCaptureFixture) -> None:
     made = engine(log=log)
-    made.run(QUESTIONS[0])
-    learned(made).components.correctness_head._stored[3, 4] = np.nan
+    for turn in range(6):
+        made.feedback(made.run(QUESTIONS[turn % 2]), 1.0)
     made.snapshot()
-    with pytest.raises(StateError, match="A holds a value that is not finite in row 3; rebuild the state from its log"):
-        engine(log=log)
+    damaged(log, DAMAGES[how])
+    again = engine(log=log)
+    assert "a snapshot is dropped, and the log folded from its beginning" in caplog.text
+    for one, other in zip(state(made), state(again), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-9)
+    assert again._knowledge.replica.fold.events == 18
+    made.close()
+    again.close()
+
+
+def test_a_snapshot_that_is_ahead_of_its_log_is_dropped(log: str, caplog: pytest.LogCaptureFixture) -> None:
+    made = engine(log=log)
+    for turn in range(6):
+        made.feedback(made.run(QUESTIONS[turn % 2]), 1.0)
+    made.snapshot()
+    made.close()
+    database = create_engine(log)
+    with database.begin() as connection:
+        # As where the log is put back to what it was some time ago.
+        connection.execute(text("DELETE FROM uniscale_events WHERE seq > 9"))
+    database.dispose()
+    again = engine(log=log)
+    assert "it goes further than the log does" in caplog.text
+    assert again._knowledge.replica.fold.events == 9
+    again.close()
+
+
+def test_what_was_learned_outlasts_its_events_and_is_learned_on(log: str) -> None:
+    made = engine(log=log)
+    for turn in range(6):
+        made.feedback(made.run(QUESTIONS[turn % 2]), 1.0)
+    made.snapshot()
+    made.close()
+    database = create_engine(log)
+    with database.begin() as connection:
+        connection.execute(text("DELETE FROM uniscale_events"))
+    database.dispose()
+    again = engine(log=log)
+    before = state(again)
+    again.feedback(again.run(QUESTIONS[0]), 1.0)
+    again.sync()
+    assert again._knowledge.replica.fold.events == 3
+    assert float(np.abs(state(again)[0] - before[0]).max()) > 0.1
+    again.close()
 
 
 def test_who_starts_anew_goes_on_from_where_an_update_has_left_it(log: str) -> None:

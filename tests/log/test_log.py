@@ -214,15 +214,6 @@ def test_a_log_of_a_later_version_is_refused(log: EventStore, address: str) -> N
         open_log(address)
 
 
-def test_a_row_that_cannot_be_read_is_named(log: EventStore, address: str) -> None:
-    engine = create_engine(address.replace("postgresql://", "postgresql+psycopg://"))
-    with engine.begin() as connection:
-        connection.execute(text("INSERT INTO uniscale_events (kind, decision_id, at, body) VALUES ('dream', 'd7', 0, '{}')"))
-    engine.dispose()
-    with pytest.raises(LogError, match="'dream' of decision 'd7' cannot be read"):
-        log.since()
-
-
 @pytest.mark.parametrize(
     ("url", "message"),
     [
@@ -292,20 +283,6 @@ def test_looking_at_another_applications_database_leaves_it_as_it_is(tmp_path: P
     with pytest.raises(LogError, match="there is no log at"):
         open_log(f"sqlite:///{path}", create=False)
     assert path.read_bytes() == before
-
-
-def test_a_row_that_is_damaged_is_told_of(tmp_path: Path) -> None:
-    path = tmp_path / "log.db"
-    with closing(open_log(f"sqlite:///{path}")) as log:
-        log.append(decision())
-    with closing(sqlite3.connect(path)) as raw:
-        raw.execute("UPDATE uniscale_events SET body = substr(body, 1, 10)")
-        raw.commit()
-    with (
-        closing(open_log(f"sqlite:///{path}")) as log,
-        pytest.raises(LogError, match="'decision' of decision 'd' cannot be read"),
-    ):
-        log.since()
 
 
 FORKING = """

@@ -62,6 +62,8 @@ def info(address: Address, as_json: AsJson = False) -> None:
             span = " to ".join(datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") for at in (first, last))
             out.print(f"{span}; {', '.join(f'{count} of kind {kind}' for kind, count in counts.items())}")
         out.print(_judged(summary))
+        if unreadable := list(log.unreadable.values()):
+            out.print(f"{len(unreadable)} rows cannot be read by this version, and are passed over: {unreadable[0]}")
         trade = _trade(log, summary)
         if trade:
             out.print(trade)
@@ -74,6 +76,7 @@ def info(address: Address, as_json: AsJson = False) -> None:
                 "configurations": rows,
                 "verifiers": verifiers,
                 "feedback": summary.balance.summary,
+                "unreadable": unreadable[:100],
             }
             print_json({"events": counts, "first": first or None, "last": last or None, **details})
 
@@ -216,7 +219,7 @@ def _reliability(trust: dict[str, Any]) -> Table:
 
 @app.command()
 def verify(address: Address, as_json: AsJson = False) -> None:
-    """Read every event and check that it belongs to a decision; exit code 1 where one does not.
+    """Read every event, and check that all there is can be read and belongs to a decision; exit code 1 where anything does not.
 
     Example: uniscale log verify sqlite:///uniscale.db
     """
@@ -224,7 +227,8 @@ def verify(address: Address, as_json: AsJson = False) -> None:
         decisions: set[str] = set()
         orphans: list[str] = []
         twice: list[str] = []
-        count = 0
+        # What workers write meanwhile is no difference.
+        there, count = sum(log.counts().values()), 0
         for entry in log.everything():
             count += 1
             decision_id = entry.event.decision_id
@@ -234,13 +238,28 @@ def verify(address: Address, as_json: AsJson = False) -> None:
                 decisions.add(decision_id)
             elif decision_id not in decisions:
                 orphans.append(decision_id)
-        out.print(f"{count} events of {len(decisions)} decisions can be read")
-        for what, ids in (("refer to a decision that is not before them", orphans), ("are decisions that come twice", twice)):
-            if ids:
-                out.print(f"{len(ids)} {what}, the first is {ids[0]}")
+        unreadable = list(log.unreadable.values())
+        out.print(f"{count} events of {len(decisions)} decisions can be read, of {there} that are there")
+        problems = {
+            "refer to a decision that is not before them": orphans,
+            "are decisions that come twice": twice,
+            "cannot be read by this version, and are passed over": unreadable,
+        }
+        for what, found in problems.items():
+            if found:
+                out.print(f"{len(found)} {what}, the first is {found[0]}")
         if as_json:
-            print_json({"events": count, "decisions": len(decisions), "lost": orphans[:100], "twice": twice[:100]})
-        if orphans or twice:
+            print_json(
+                {
+                    "events": count,
+                    "there": there,
+                    "decisions": len(decisions),
+                    "lost": orphans[:100],
+                    "twice": twice[:100],
+                    "unreadable": unreadable[:100],
+                }
+            )
+        if orphans or twice or unreadable or count < there:
             raise typer.Exit(1)
 
 

@@ -15,6 +15,15 @@ from uniscale_integrations.errors import ConfigurationError, LogError
 from uniscale_integrations.policy.objective import Objective, objective_of_record
 from uniscale_integrations.space import Configuration
 
+MAX_FEATURE = 1e6
+"""A feature of a stored decision beyond that is no feature: its square would outweigh all that was learned."""
+
+MAX_TOKENS = 1e9
+"""Tokens of one request."""
+
+MAX_TIME = 1e11
+"""Unix time of an event, some three thousand years from now."""
+
 
 def new_id() -> str:
     """An id that no other worker makes."""
@@ -93,9 +102,17 @@ class DecisionEvent:
     @classmethod
     def of(cls, decision_id: str, body: Mapping[str, Any], at: float) -> DecisionEvent:
         model, qp, cp, bs = body["configuration"]
-        rest = {name: body[name] for name in ("encoder", "propensity", "request_id", "round", "query_hash", "query", "extra")}
-        features, (correct, score, cost) = tuple(body["features"]), body["weights"]
-        return cls(decision_id, Configuration(model, qp, cp, bs), features, weights=(correct, score, cost), at=at, **rest)
+        names = ("encoder", "propensity", "request_id", "round", "query_hash", "query", "extra")
+        if later := body.keys() - {*names, "configuration", "features", "weights"}:
+            raise ValueError(f"a later version has written {min(later)!r}")
+        features = tuple(_magnitude("a feature", each, MAX_FEATURE) for each in body["features"])
+        correct, score, cost = (_magnitude("a weight", each) for each in body["weights"])
+        rest = {name: body[name] for name in names} | {"propensity": _number("propensity", body["propensity"], 1.0)}
+        event = cls(decision_id, Configuration(model, qp, cp, bs), features, weights=(correct, score, cost), at=at, **rest)
+        _check_texts(event, "encoder", "request_id", "query_hash")
+        _check_extra(event.extra)
+        _ = event.objective
+        return event
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +169,10 @@ class Outcome:
 
     @classmethod
     def of(cls, decision_id: str, body: Mapping[str, Any], at: float) -> Outcome:
-        return cls(decision_id, at=at, **body)
+        event = cls(decision_id, at=at, **body)
+        _check_texts(event, "failed")
+        _check_extra(event.extra)
+        return event
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +218,9 @@ class Feedback:
 
     @classmethod
     def of(cls, decision_id: str, body: Mapping[str, Any], at: float) -> Feedback:
-        return cls(decision_id, at=at, **body)
+        event = cls(decision_id, at=at, **body)
+        _check_texts(event, "source", "key", "comment")
+        return event
 
 
 Event = DecisionEvent | Outcome | Feedback
@@ -214,11 +236,36 @@ def event_of(kind: str, decision_id: str, body: str, at: float, event_id: str | 
         LogError: a row that this version cannot read.
     """
     try:
-        event = KINDS[kind].of(decision_id, json.loads(body), at)
-        object.__setattr__(event, "event_id", event_id or "")
-        return event
-    except (KeyError, TypeError, ValueError) as error:
-        raise LogError(f"the log's {kind!r} of decision {decision_id!r} cannot be read: {error!r}") from error
+        event = KINDS[kind].of(decision_id, json.loads(body), _magnitude("the time", at, MAX_TIME))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        raise LogError(f"the log's {kind!r} of decision {decision_id!r} cannot be read: {error!r:.200}") from error
+    object.__setattr__(event, "event_id", event_id or "")
+    return event
+
+
+def _magnitude(name: str, value: object, limit: float = float("inf")) -> float:
+    """A number of a stored row, which may be anything.
+
+    Raises:
+        ValueError: it is none, or too great to be one.
+    """
+    if isinstance(value, int | float) and isfinite(value) and abs(value) <= limit:
+        return float(value)
+    raise ValueError(f"{name} is {value!r:.60}")
+
+
+def _check_texts(event: Event, *names: str) -> None:
+    for name in names:
+        if not isinstance(getattr(event, name), str):
+            raise ValueError(f"{name} is no text, but {getattr(event, name)!r:.60}")
+
+
+def _check_extra(extra: object) -> None:
+    """What is learned from of an event's extra."""
+    if not isinstance(extra, Mapping):
+        raise ValueError(f"extra is no object, but {extra!r:.60}")
+    if (tokens := extra.get("input_tokens")) is not None:
+        _number("input_tokens", tokens, MAX_TOKENS)
 
 
 __getattr__ = former_names(__name__, {"Decision": "DecisionEvent"})

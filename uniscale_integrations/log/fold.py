@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from hashlib import blake2b
 from io import BytesIO
 from typing import NamedTuple, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 
 from uniscale_integrations.duplicate_arms import NO_DUPLICATES, DuplicateArms
-from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, Outcome
+from uniscale_integrations.errors import StateError
+from uniscale_integrations.log.events import MAX_TOKENS, DecisionEvent, Event, Feedback, Outcome
 from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.log.ports import BEGINNING, Entry, EventStore, Position, WriteResult
 from uniscale_integrations.log.silence import Deadline
@@ -22,6 +26,8 @@ from uniscale_integrations.policy.policy import Context, IgnoresChange, Observat
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.policy.transfer import configuration_of, key
 from uniscale_integrations.space import Configuration
+
+_log = logging.getLogger(__name__)
 
 MAX_DECISIONS = 20_000
 """Decisions kept at hand, whose features feedback needs; older ones are read from the log again."""
@@ -144,19 +150,43 @@ class Fold:
     def resume(self) -> bool:
         """Begin at the last snapshot, where there is one of this very fold; returns whether there was.
 
-        Where there is none, one of the same kind for other configurations will do if the log has lost events that it has folded.
-
-        Raises:
-            StateError: a snapshot that is unsound; names what is.
+        Where there is none, one of the same kind for other configurations will do if the log has lost events that it has folded. One that
+        is damaged, or goes further than the log does, is dropped: the log alone counts.
         """
-        stored_state = self.log.load_snapshot(self.name) or self._fallback_snapshot()
+        name, stored_state = self.name, self.log.load_snapshot(self.name)
+        if stored_state is None:
+            name, stored_state = self._fallback_snapshot()
         if stored_state is None:
             return False
         position, state = stored_state
-        with np.load(BytesIO(state), allow_pickle=False) as arrays:
-            self.take(dict(arrays))
+        before = self.policy.state()
+        try:
+            position = self._reached(position)
+            with np.load(BytesIO(state), allow_pickle=False) as arrays:
+                self.take(dict(arrays))
+        except (EOFError, OSError, ValueError, KeyError, TypeError, IndexError, BadZipFile, zlib.error) as error:
+            _log.warning("%s: a snapshot is dropped, and the log folded from its beginning: %s", self.log.name, error)
+            self.policy.load(before)
+            self.feedback, self.configurations, self.verdicts = 0, set(), verdicts_for(self.policy, self.verdicts.rules)
+            self.log.forget_snapshots(name)
+            return False
         self.position = position
         return True
+
+    def _reached(self, position: Position) -> Position:
+        """Where to go on in the log after a snapshot that was taken there.
+
+        Raises:
+            StateError: the log has all events from its first one on, and ends before that.
+        """
+        if self.log.since(Position(position.tx, position.seq - 1), 1):
+            return position
+        if not self.log.since(BEGINNING, 1):
+            # All events are gone, and those that come may begin to be numbered anew.
+            return BEGINNING
+        if self.log.complete:
+            raise StateError("it goes further than the log does")
+        return position
 
     def take(self, state: State) -> None:
         """Begin with what another fold of this kind has learned, up to wherever that was."""
@@ -202,12 +232,12 @@ class Fold:
             self.position = entries[-1].position
         self.position, (self.events, self.feedback) = end, count
 
-    def _fallback_snapshot(self) -> tuple[Position, bytes] | None:
-        """The last snapshot of this kind, where the log no longer begins at its beginning."""
+    def _fallback_snapshot(self) -> tuple[str, tuple[Position, bytes] | None]:
+        """The last snapshot of this kind with its name, where the log no longer begins at its beginning."""
         others = self.log.snapshots_of(f"{self.kind}-")
         if not others or self.log.complete:
-            return None
-        return self.log.load_snapshot(others[0][0])
+            return "", None
+        return others[0][0], self.log.load_snapshot(others[0][0])
 
     @property
     def worth_keeping(self) -> bool:
@@ -361,12 +391,12 @@ def _is_in_time(event: Event, deadline: Deadline) -> bool:
 
 
 def _tokens_of(outcome: Outcome) -> tuple[float | None, float | None]:
-    """What was read and what was sampled; `None` where nobody counted."""
+    """What was read and what was sampled; `None` where nobody counted, or where the count is none."""
     tokens = outcome.extra.get("tokens")
     if not isinstance(tokens, Sequence) or len(tokens) != 2:
         return None, None
-    read, sampled = (float(each) for each in tokens)
-    return read or None, sampled or None
+    read, sampled = (each if isinstance(each, int | float) and 0 < each <= MAX_TOKENS else None for each in tokens)
+    return read, sampled
 
 
 def _is_of(event: Event, configurations: Collection[Configuration]) -> bool:

@@ -160,8 +160,8 @@ class EventStore(Protocol):
         """Names of folds that begin alike, each with the place of its last snapshot, the latest first."""
         ...
 
-    def forget_snapshots(self) -> int:
-        """Drop all snapshots, so that states are folded from the log again; returns how many there were."""
+    def forget_snapshots(self, fold: str | None = None) -> int:
+        """Drop all snapshots, or that of one fold, so that states are folded from the log again; returns how many there were."""
         ...
 
     def save_description(self, key: str, body: Mapping[str, Any]) -> None:

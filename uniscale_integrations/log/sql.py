@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -49,6 +50,13 @@ IN_ORDER = select(*(events.c[name] for name in ("tx", "seq", "kind", "decision_i
 OF_SEVERAL = IN_ORDER.where(events.c.decision_id.in_(bindparam("decision_ids", expanding=True)))
 LIMIT = bindparam("limit", type_=Integer)
 
+MAX_FOLLOWERS = 100
+"""Places of which it is kept how many rows after them cannot be read."""
+
+MAX_UNREADABLE = 1_000
+"""Rows of which it is kept why they cannot be read."""
+
+_log = logging.getLogger(__name__)
 _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 Row = tuple[str, str, float, str, str | None, str | None]
 """An event as its columns: kind, decision, time, body, its id, and of feedback a hash of source and key."""
@@ -56,6 +64,9 @@ Row = tuple[str, str, float, str, str | None, str | None]
 
 class SQLStore:
     """A log in a database that SQLAlchemy speaks to; what differs between databases is in its subclasses.
+
+    Attributes:
+        unreadable: rows that were passed over since this version cannot read them, with the reason; the first `MAX_UNREADABLE`.
 
     Args:
         engine: connects to the database.
@@ -73,6 +84,8 @@ class SQLStore:
         driver = engine.dialect.loaded_dbapi
         self._error: type[Exception] = driver.Error
         self._passing: type[Exception] = driver.OperationalError
+        self._beyond: dict[Position, Position] = {}
+        self.unreadable: dict[Position, str] = {}
         mark = "?" if driver.paramstyle == "qmark" else "%s"
         self._insert, self._decided = INSERT.replace("?", mark), DECIDED.replace("?", mark)
         self._said = SAID_LAST.replace("?", mark), SAID_BEFORE.replace("?", mark)
@@ -158,7 +171,15 @@ class SQLStore:
     def since(self, position: Position = BEGINNING, limit: int = 10_000) -> list[Entry]:
         """As of `EventStore`."""
         with self._reading() as connection:
-            return _entries(connection, self.later, {**self._place(position), "limit": limit})
+            # Rows that cannot be read, after which others may come, are read once.
+            place = self._beyond.get(position, position)
+            while True:
+                rows = connection.execute(self.later, {**self._place(place), "limit": limit}).all()
+                entries = self._entries(rows)
+                if entries or not rows:
+                    return entries
+                place = Position(rows[-1].tx, rows[-1].seq)
+                self._beyond = {**dict(list(self._beyond.items())[-MAX_FOLLOWERS:]), position: place}
 
     def of_decisions(self, decision_ids: Iterable[str]) -> list[Entry]:
         """All events of these decisions, in the log's order."""
@@ -166,8 +187,21 @@ class SQLStore:
         entries: list[Entry] = []
         with self._reading() as connection:
             for start in range(0, len(ids), 500):
-                entries += _entries(connection, OF_SEVERAL, {"decision_ids": ids[start : start + 500]})
+                entries += self._entries(connection.execute(OF_SEVERAL, {"decision_ids": ids[start : start + 500]}).all())
         return sorted(entries, key=lambda entry: entry.position)
+
+    def _entries(self, rows: Sequence[Any]) -> list[Entry]:
+        """The events of rows, without those that this version cannot read, which are told of once."""
+        entries = []
+        for tx, seq, kind, decision_id, at, body, event_id in rows:
+            try:
+                entries.append(Entry(Position(tx, seq), event_of(kind, decision_id, body, at, event_id)))
+            except LogError as error:
+                if not self.unreadable:
+                    _log.warning("%s: %s; it is passed over, and so are others like it", self.name, error)
+                if len(self.unreadable) < MAX_UNREADABLE:
+                    self.unreadable.setdefault(Position(tx, seq), str(error))
+        return entries
 
     def save_snapshot(self, fold: str, position: Position, state: bytes) -> None:
         """Keep the state of a fold up to a position, in the place of an earlier one; a later one stays.
@@ -203,10 +237,11 @@ class SQLStore:
             rows = connection.execute(query).all()
         return sorted(((row.fold, Position(row.tx, row.seq)) for row in rows), key=lambda each: each[1], reverse=True)
 
-    def forget_snapshots(self) -> int:
-        """Drop all snapshots, so that states are folded from the log again; returns how many there were."""
+    def forget_snapshots(self, fold: str | None = None) -> int:
+        """As of `EventStore`."""
+        which = delete(snapshots) if fold is None else delete(snapshots).where(snapshots.c.fold == fold)
         with self._translate_errors("write to"), self._engine.begin() as connection:
-            return connection.execute(delete(snapshots)).rowcount
+            return connection.execute(which).rowcount
 
     def last_feedback(self, limit: int) -> list[str]:
         """Ids of the decisions that the last pieces of feedback are about, the last first."""
@@ -380,10 +415,3 @@ def _row(new: Event) -> Row:
 def _about(feedback: Feedback) -> str:
     """What tells a source's judgements of one thing from those of others and of other things."""
     return blake2b(f"{feedback.source}\0{feedback.key}".encode(errors="surrogatepass"), digest_size=12).hexdigest()
-
-
-def _entries(connection: Connection, query: Select[Any], values: dict[str, Any]) -> list[Entry]:
-    return [
-        Entry(Position(tx, seq), event_of(kind, decision_id, body, at, event_id))
-        for tx, seq, kind, decision_id, at, body, event_id in connection.execute(query, values)
-    ]
