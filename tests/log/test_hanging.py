@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from benchmarks.durability import difference, engine, opened, uninterrupted
 from benchmarks.faults import locked, standing_still
 from uniscale_integrations import UniScale
-from uniscale_integrations.errors import LogError
+from uniscale_integrations.errors import LogError, UnknownDecisionError
 from uniscale_integrations.log import group, psycopg_connection
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import Spooled
@@ -88,3 +89,31 @@ def test_a_server_that_lets_in_and_stays_silent_is_no_log(monkeypatch: pytest.Mo
     monkeypatch.setattr(psycopg_connection, "CONNECT_SECONDS", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(LogError, match="cannot open the log"):
         open_log(f"postgresql://somebody@127.0.0.1:{silent.getsockname()[1]}/log")
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "replaced"])
+def test_a_log_that_is_removed_while_it_is_open_is_begun_anew_and_that_is_said(
+    what: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    address = f"sqlite:///{folder / 'log.db'}"
+    with closing(engine(address)) as made:
+        lost = [made.run(f"What is {number} + 1?") for number in range(3)]
+        learned = made.state()
+        if what == "folder":
+            shutil.rmtree(folder)
+        else:
+            for file in folder.glob("log.db*"):
+                file.unlink()
+        if what == "replaced":
+            (folder / "log.db").write_bytes(b"")
+        with pytest.raises(UnknownDecisionError):
+            made.feedback(lost[0], 1.0)
+        assert "while it was open; what was written to it is lost" in caplog.text
+        answer = made.run("What is 4 + 1?")
+        assert made.feedback(answer, 1.0)
+        made.sync()
+        assert difference(learned, made.state()) > 0.0, "it goes on learning"
+    with closing(open_log(address, create=False)) as log:
+        assert log.counts() == {"decision": 1, "feedback": 1, "outcome": 1}

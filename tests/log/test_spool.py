@@ -27,7 +27,7 @@ events = st.one_of(
     st.builds(Outcome, texts, st.none() | st.floats(0.0, 1.0), eflops=st.floats(0.0, 1e30), failed=texts),
     st.builds(Feedback, texts, st.floats(0.0, 1.0), source=texts.filter(bool), comment=texts),
     st.builds(
-        DecisionEvent, texts, st.just(Configuration("m")), st.tuples(st.floats(-1e9, 1e9)), texts, st.just((1.0, 0.0, 0.0))
+        DecisionEvent, texts, st.just(Configuration("m")), st.tuples(st.floats(-1e6, 1e6)), texts, st.just((1.0, 0.0, 0.0))
     ),
 )
 

@@ -165,8 +165,13 @@ class Knowledge:
 
     def _write(self, new: Sequence[Event]) -> list[bool | Exception]:
         """Write events and learn from them; tells of each whether it was new, or that it is on no decision that is there."""
-        self._describe(self.brain)
-        result = self.log.write(*new)
+        try:
+            self._describe(self.brain)
+            result = self.log.write(*new)
+        except LogError:
+            # It may be another log that is written next, in the place of one that was removed.
+            self._description_keys.clear()
+            raise
         if result.count:
             self.replica.follow(result)
         answers: list[bool | Exception] = list(result.new)

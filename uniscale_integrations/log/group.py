@@ -12,7 +12,7 @@ from threading import Condition, Lock, Thread
 from weakref import WeakSet
 
 from uniscale_integrations.errors import LogError, UnknownDecisionError
-from uniscale_integrations.log.events import Event
+from uniscale_integrations.log.events import Event, Feedback
 from uniscale_integrations.log.spool import Abandoned, Spool
 
 PATIENCE = 0.02
@@ -220,7 +220,7 @@ class GroupCommit:
             if not again:
                 self._clear_spool()
             else:
-                pause = min(FIRST_PAUSE * 2.0 ** (self._failures - 1), LAST_PAUSE)
+                pause = min(FIRST_PAUSE * 2.0 ** (self._failures - 1), LAST_PAUSE) if self._failures else 0.0
                 with self._changed:
                     self._changed.wait_for(lambda: self._given_up, FIRST_PAUSE if self._closed else pause)
 
@@ -263,24 +263,31 @@ class GroupCommit:
         return []
 
     def _without_bad_ones(self, batch: Sequence[Receipt]) -> list[Receipt]:
-        """Write one after the other; those that fail although others do not are refused, and where two fail at once the log is at fault."""
-        failed, done = list[tuple[Receipt, LogError]](), 0
-        for place, each in enumerate(batch):
-            try:
-                results = self._write(each.events)
-            except LogError as error:
-                failed.append((each, error))
-                if not done and len(failed) == 2:
-                    return [*batch] if place == 1 else [receipt for receipt, _ in failed] + [*batch[place + 1 :]]
-            except BaseException as error:
-                _tell([each], error)
-            else:
-                done += 1
-                self._note_recovery()
-                _tell([each], results=results)
-        for each, refusal in failed:
-            _tell([each], refusal)
-        return []
+        """Where the log takes others, but not the first of a batch, that one is refused; returns what is to be tried again."""
+        first, *rest = batch
+        if self._failure_of(first) is None:
+            return rest
+        # Judgements must not overtake what they judge.
+        other = next((each for each in rest if not any(isinstance(event, Feedback) for event in each.events)), None)
+        if other is None or self._failure_of(other) is not None:
+            return [*batch]
+        rest.remove(other)
+        if (error := self._failure_of(first)) is not None:
+            _tell([first], error)
+        return rest
+
+    def _failure_of(self, receipt: Receipt) -> LogError | None:
+        """Write what was submitted together, and tell who did; why that cannot be done now."""
+        try:
+            results = self._write(receipt.events)
+        except LogError as error:
+            return error
+        except BaseException as error:
+            _tell([receipt], error)
+        else:
+            self._note_recovery()
+            _tell([receipt], results=results)
+        return None
 
     def _clear_spool(self) -> None:
         """Where nothing waits any more, nothing need be kept aside."""

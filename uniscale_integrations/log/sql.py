@@ -90,13 +90,16 @@ class SQLStore:
         self._insert, self._decided = INSERT.replace("?", mark), DECIDED.replace("?", mark)
         self._said = SAID_LAST.replace("?", mark), SAID_BEFORE.replace("?", mark)
         try:
-            with self._translate_errors("open"), engine.begin() as connection, self._unhurried(connection):
-                if not create and not inspect(connection).has_table(meta.name):
-                    raise LogError(f"there is no log at {self.name}")
-                prepare(connection)
+            self._prepare(create=create)
         except LogError:
             engine.dispose()
             raise
+
+    def _prepare(self, *, create: bool) -> None:
+        with self._translate_errors("open"), self._engine.begin() as connection, self._unhurried(connection):
+            if not create and not inspect(connection).has_table(meta.name):
+                raise LogError(f"there is no log at {self.name}")
+            prepare(connection)
 
     def append(self, *new: Event) -> WriteResult:
         """As of `EventStore`."""
@@ -350,6 +353,13 @@ class SQLStore:
         """Write events in the transaction of a cursor."""
         raise NotImplementedError
 
+    def _check_presence(self) -> None:
+        """That the log is still where it was, so that what is written to it can be found again.
+
+        Raises:
+            LogError: it is not; what is written next begins another one.
+        """
+
     def _begin(self, cursor: Any) -> None:
         """What a transaction that writes begins with."""
 
@@ -364,6 +374,7 @@ class SQLStore:
     @contextmanager
     def _writing(self) -> Iterator[Any]:
         """A cursor of the driver, in a transaction that is committed where the block ends without an error."""
+        self._check_presence()
         with self._translate_errors("write to"), self._borrowed() as connection:
             cursor = connection.cursor()
             self._begin(cursor)
@@ -373,6 +384,7 @@ class SQLStore:
                 connection.rollback()
                 raise
             connection.commit()
+        self._check_presence()
 
     @contextmanager
     def _borrowed(self) -> Iterator[PoolProxiedConnection]:
@@ -387,6 +399,7 @@ class SQLStore:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
+        self._check_presence()
         pool = self._engine.pool
         with self._translate_errors("read"), self._engine.connect() as connection:
             try:

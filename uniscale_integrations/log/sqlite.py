@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import bindparam
 
+from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.events import Event
 from uniscale_integrations.log.ports import BEGINNING, Entry, Position, WriteResult
 from uniscale_integrations.log.schema import events
-from uniscale_integrations.log.sql import IN_ORDER, LIMIT, Row, SQLStore
+from uniscale_integrations.log.sql import IN_ORDER, INSERT, LIMIT, Row, SQLStore
+
+NUMBERED = INSERT.replace("(kind,", "(seq, kind,").replace("VALUES (", "VALUES (?, ")
+"""An insert of a row with a number."""
+
+_log = logging.getLogger(__name__)
 
 
 class SQLiteStore(SQLStore):
     """A log in SQLite, which has one writer at a time: rows have consecutive numbers, so that a gap means that another has written."""
+
+    _last, _identity, _is_another = 0, None, False
 
     later = IN_ORDER.where(events.c.seq > bindparam("seq")).order_by(None).order_by(events.c.seq).limit(LIMIT)
 
@@ -24,20 +34,66 @@ class SQLiteStore(SQLStore):
         """As of `SQLStore`."""
         return None if self.in_memory else Path(str(self._engine.url.database))
 
+    def _prepare(self, *, create: bool) -> None:
+        super()._prepare(create=create)
+        self._identity = self._identity_of_file()
+
     def _place(self, position: Position) -> dict[str, int]:
         return {"seq": position.seq}
+
+    def since(self, position: Position = BEGINNING, limit: int = 10_000) -> list[Entry]:
+        """As of `EventStore`."""
+        entries = super().since(position, limit)
+        if entries:
+            self._last = max(self._last, entries[-1].position.seq)
+        return entries
 
     def _write(self, cursor: Any, new: Sequence[Event], rows: Sequence[Row]) -> WriteResult:
         entries = []
         for each, row in zip(new, rows, strict=True):
-            cursor.execute(self._insert, row)
+            if self._is_another:
+                self._insert_first(cursor, row)
+            else:
+                cursor.execute(self._insert, row)
             # What had arrived before stands further up, where it is learned of.
             if cursor.rowcount:
                 entries.append(Entry(Position(0, cursor.lastrowid), each))
         if not entries:
             return WriteResult((True,) * len(rows))
         before = entries[0].position.seq - 1
+        self._last = max(self._last, entries[-1].position.seq)
         return WriteResult((True,) * len(rows), tuple(entries), Position(0, before) if before else BEGINNING)
+
+    def _insert_first(self, cursor: Any, row: Row) -> None:
+        """The first row of a log in the place of one that is gone has the number that would have come there, where its followers are."""
+        cursor.execute("SELECT 1 FROM uniscale_events LIMIT 1")
+        number = self._last + 1 if cursor.fetchone() is None else None
+        cursor.execute(NUMBERED, (number, *row))
+        self._is_another = False
 
     def _begin(self, cursor: Any) -> None:
         cursor.execute("BEGIN IMMEDIATE")
+
+    def _identity_of_file(self) -> tuple[int, int] | None:
+        """What tells a file from another one of its name."""
+        try:
+            status = os.stat(self.file) if self.file is not None else None
+        except OSError:
+            return None
+        return None if status is None else (status.st_dev, status.st_ino)
+
+    def _check_presence(self) -> None:
+        if self.file is None or (now := self._identity_of_file()) == self._identity:
+            return
+        self._engine.dispose()
+        what = (
+            f"{self.name} has been {'removed' if now is None else 'replaced'} while it was open; what was written to it is lost"
+        )
+        if not self._is_another:
+            _log.error("%s, and another log is begun", what)
+        self._is_another = True
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self._prepare(create=True)
+        error = LogError(what)
+        error.passing = True
+        raise error
