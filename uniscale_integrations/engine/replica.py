@@ -18,6 +18,7 @@ from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.ports import WriteResult
+from uniscale_integrations.policy.arrowhead import whole_heads
 from uniscale_integrations.policy.objective import Objective
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Policy
 from uniscale_integrations.search.conversation import Conversation
@@ -160,7 +161,7 @@ class Replica:
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was learned so far, as arrays."""
         with self._lock:
-            return dict(self.fold.policy.state())
+            return whole_heads(self.fold.policy.state())
 
     @property
     def _due(self) -> bool:

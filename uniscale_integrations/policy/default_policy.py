@@ -151,7 +151,7 @@ class LinUCBPolicy:
 
     def _unproven(self, query: Array) -> Array:
         """What is not held against each configuration: a share of what goes wrong with all alike, less the oftener its model was judged."""
-        theta = self.components.correctness_head.theta[0, : len(query)]
+        [theta] = self.components.correctness_head.first(len(query))
         common = float(theta @ query)
         if common >= 0.0 or not self.settings.shared_blame:
             return np.zeros(len(self.arms))
@@ -308,7 +308,7 @@ class LinUCBPolicy:
 
     def _products(self) -> Products:
         # Where every configuration has a model of its own, the model's code already is its indicator.
-        return Products(self.arms.features, len(self.arms.schema), own=self._several)
+        return Products(self.arms.features, len(self.arms.schema), own=self._several, codes=len(self.arms.models))
 
     def _prior(self) -> Array:
         hope = np.minimum(1.0, self.settings.optimism + self.settings.rise * self.arms.doublings)

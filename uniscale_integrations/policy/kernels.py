@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import daxpy, dgemm, dsymv
+from scipy.linalg.blas import daxpy, dgemm, dger, dsymv
 from threadpoolctl import threadpool_info
 
 Array = NDArray[np.float64]
@@ -69,6 +69,14 @@ def add_outer(matrix: Array, left: Array, right: Array) -> None:
     """Add `left right^T` to a matrix where it stands, of the shapes (rows, n), (rows,) and (n,); the matrix must be contiguous."""
     if len(left) == 1:
         daxpy(right, matrix[0], a=left[0])
+    else:
+        matrix += left[:, None] * right
+
+
+def add_rank_one(matrix: Array, left: Array, right: Array) -> None:
+    """The same for a matrix of many rows, in one pass over it; all must be contiguous."""
+    if one_thread() or matrix.size <= MATRIX_VECTOR:
+        dger(1.0, right, left, a=matrix.T, overwrite_x=False, overwrite_y=False, overwrite_a=True)
     else:
         matrix += left[:, None] * right
 
