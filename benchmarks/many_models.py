@@ -1,8 +1,9 @@
 """`python -m benchmarks.many_models [--json]`: time and memory of the default policy by the number of its models.
 
 The policy learns with `A` whole, and with it in blocks of one for each model (`policy.arrowhead`), each in a process of its own on one BLAS
-thread, each of its models with one configuration or four. Medians of a decision, of what is learned of its answer and of a judgement, and
-what its state takes: in memory, and in a snapshot. The last columns are "whole" in units of "blocks".
+thread, each of its models with one configuration or four. Medians of a decision, of what is learned of its answer and of a judgement; how
+long it takes to compute a head's inverse anew, as after every 1024 of these; and the megabytes that it takes in memory and in a snapshot.
+Each third row is "whole" in units of "blocks".
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from uniscale_integrations.space import Configuration
 MODELS, SHAPES = (3, 10, 30, 100), (1, 4)
 SHAPE = ((1, 1, 1), (4, 1, 1), (1, 4, 2), (2, 4, 2))
 WARM, SECONDS, MAX_TURNS = 20, 2.0, 1500
-MEASURES = ("decision_us", "outcome_us", "feedback_us", "memory_mb", "state_mb")
+MEASURES = ("decision_us", "outcome_us", "feedback_us", "anew_ms", "memory_mb", "state_mb")
 
 
 def main() -> None:
@@ -87,7 +88,7 @@ def arms_of(models: int, shapes: int) -> Arms:
 
 def measure(form: str, models: int, shapes: int) -> dict[str, Any]:
     """One policy: a row of the result."""
-    product.MIN_GROUPS = 2 if form == "blocks" else sys.maxsize
+    product.MIN_GROUPS, product.MAX_SHARE = (2, np.inf) if form == "blocks" else (sys.maxsize, 0.0)
     arms, objective = arms_of(models, shapes), weights("balanced")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     policy, rng, eligible = LinUCBPolicy(arms), np.random.default_rng(1), np.ones(len(arms), dtype=bool)
@@ -110,7 +111,11 @@ def measure(form: str, models: int, shapes: int) -> dict[str, Any]:
     decision, outcome, feedback = (1e6 * median(column) for column in zip(*seconds[WARM:], strict=True))
     memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3
     stored = sum(array.nbytes for array in policy.state().values()) / 1e6
-    figures = {"decision_us": decision, "outcome_us": outcome, "feedback_us": feedback, "memory_mb": memory, "state_mb": stored}
+    started = time.perf_counter()
+    policy.components.correctness_head.forget(1.0)
+    anew = 1e3 * (time.perf_counter() - started)
+    medians = {"decision_us": decision, "outcome_us": outcome, "feedback_us": feedback}
+    figures = medians | {"anew_ms": anew, "memory_mb": memory, "state_mb": stored}
     return {"form": form, "models": models, "shapes": shapes, **figures}
 
 

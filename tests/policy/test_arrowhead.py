@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.policy import kernels, product
-from uniscale_integrations.policy.arrowhead import ArrowheadRegression, from_whole, whole_head
+from uniscale_integrations.policy.arrowhead import ArrowheadRegression
 from uniscale_integrations.policy.blocks import BORDER, Blocks
+from uniscale_integrations.policy.heads import from_whole, whole_head
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.product import Products
 from uniscale_integrations.policy.ridge import RidgeRegression

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from uniscale_integrations.policy import product
 from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.arms import Arms
-from uniscale_integrations.policy.arrowhead import ArrowheadRegression, in_parts, whole_heads
+from uniscale_integrations.policy.arrowhead import ArrowheadRegression
 from uniscale_integrations.policy.default_policy import LearnerSettings, LinUCBPolicy
+from uniscale_integrations.policy.heads import in_parts, whole_heads
 from uniscale_integrations.policy.objective import weights
 from uniscale_integrations.policy.policy import Context, Observation
 from uniscale_integrations.policy.rates import Rates

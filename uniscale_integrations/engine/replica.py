@@ -18,7 +18,7 @@ from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.ports import WriteResult
-from uniscale_integrations.policy.arrowhead import whole_heads
+from uniscale_integrations.policy.heads import whole_heads
 from uniscale_integrations.policy.objective import Objective
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Policy
 from uniscale_integrations.search.conversation import Conversation

@@ -18,7 +18,7 @@ from uniscale_integrations.log.ports import BEGINNING, Entry, EventStore, Positi
 from uniscale_integrations.log.silence import Deadline
 from uniscale_integrations.log.verdicts import Lesson, Verdicts
 from uniscale_integrations.policy.arms import Arms
-from uniscale_integrations.policy.arrowhead import in_parts
+from uniscale_integrations.policy.heads import in_parts
 from uniscale_integrations.policy.policy import Context, IgnoresChange, Observation, Policy, State
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.policy.transfer import configuration_of, key

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from uniscale_integrations.errors import StateError
 from uniscale_integrations.policy.arms import Arms
-from uniscale_integrations.policy.arrowhead import head_of, whole_head
+from uniscale_integrations.policy.heads import head_of, whole_head
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.policy import Context, Observation, State
 from uniscale_integrations.policy.product import Products

@@ -26,14 +26,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite, sqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 
 from uniscale_integrations.errors import StateError
-from uniscale_integrations.policy.blocks import Blocks
+from uniscale_integrations.policy.blocks import PARTS, Blocks
 from uniscale_integrations.policy.kernels import (
     Array,
     add_outer,
@@ -53,9 +52,6 @@ from uniscale_integrations.policy.ridge import (
     require_finite,
     require_no_infinity,
 )
-
-PARTS = ("A.border", "A.across", "A.own")
-"""Names of what stands for `A` in a state: its parts as `Blocks.take_apart` gives them."""
 
 MAX_STEPS = 8
 """Observations up to which what they changed is computed, and not all anew."""
@@ -393,59 +389,6 @@ class ArrowheadRegression(RidgeRegression):
         self._theta_border = moments @ self._inverse_border
         self._theta_alone = self._sums_own @ self._solved[:, :, :size].swapaxes(1, 2)
         self._forget_answers()
-
-
-def from_whole(blocks: Blocks, state: Mapping[str, Array]) -> RidgeRegression:
-    """What a state that has `A` whole, or in parts of any blocks, tells of coefficients in these.
-
-    Args:
-        blocks: those of an observation from now on.
-        state: as of `RidgeRegression.state` or `ArrowheadRegression.state`.
-
-    Returns:
-        an `ArrowheadRegression` of these blocks, but where `A` couples them one that has it whole.
-
-    Raises:
-        StateError: as of `RidgeRegression`.
-    """
-    if "blocks" in state and np.array_equal(state["blocks"], blocks.of):
-        return ArrowheadRegression.from_state(state)
-    state = whole_head(state)
-    matrix = np.asarray(state.get("A"), dtype=np.float64)
-    if matrix.shape != (blocks.dim,) * 2 or blocks.couples(matrix):
-        return RidgeRegression.from_state(state)
-    parts = dict(zip(PARTS, blocks.take_apart(matrix), strict=True))
-    return ArrowheadRegression.from_state({**state, **parts, "blocks": blocks.of.astype(np.float64)})
-
-
-def head_of(state: Mapping[str, NDArray[Any]], part: str) -> dict[str, Array]:
-    """The state of one of a policy's heads, by its name."""
-    begin = f"{part}."
-    return {name.removeprefix(begin): array for name, array in state.items() if name.startswith(begin)}
-
-
-def whole_head(state: Mapping[str, Array]) -> dict[str, Array]:
-    """The state of a regression with `A` whole, shape (d, d)."""
-    if "blocks" not in state:
-        return dict(state)
-    arrays = read_arrays(state, (*PARTS, "blocks"))
-    matrix = Blocks(arrays["blocks"].astype(np.int64)).put_together(*(arrays[name] for name in PARTS))
-    return {name: array for name, array in state.items() if name not in (*PARTS, "blocks")} | {"A": matrix}
-
-
-def whole_heads(state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """A policy's state with `A` of every head whole."""
-    result = dict(state)
-    for part in in_parts(state):
-        names = {f"{part}.{name}": name for name in (*PARTS, "blocks")}
-        head = whole_head({short: result.pop(name) for name, short in names.items() if name in state})
-        result |= {f"{part}.{name}": array for name, array in head.items()}
-    return result
-
-
-def in_parts(state: Mapping[str, NDArray[Any]]) -> list[str]:
-    """The names of the heads in a policy's state whose `A` is in parts."""
-    return [name.removesuffix(".blocks") for name in state if name.endswith(".blocks")]
 
 
 def _factor(matrix: Array, places: NDArray[np.int64]) -> Array:

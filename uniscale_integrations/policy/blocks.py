@@ -13,6 +13,9 @@ from uniscale_integrations.policy.kernels import Array
 BORDER = -1
 """Stands for a block where a coefficient belongs to none."""
 
+PARTS = ("A.border", "A.across", "A.own")
+"""Names of what stands for `A` in a state: its parts as `Blocks.take_apart` gives them."""
+
 
 class Blocks:
     """Coefficients in J blocks and a border: an observation is 0 in all blocks but one, so that `A` couples no two of them.

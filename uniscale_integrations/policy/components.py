@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from uniscale_integrations.errors import StateError
-from uniscale_integrations.policy.arrowhead import head_of
+from uniscale_integrations.policy.heads import head_of
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.product import Products
 from uniscale_integrations.policy.ridge import RidgeRegression, Surprise

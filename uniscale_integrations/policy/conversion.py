@@ -8,7 +8,7 @@ import numpy as np
 
 from uniscale_integrations.errors import StateError
 from uniscale_integrations.policy.arms import Arms
-from uniscale_integrations.policy.arrowhead import head_of, whole_head
+from uniscale_integrations.policy.heads import head_of, whole_head
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.policy import State
 from uniscale_integrations.policy.ridge import read_arrays

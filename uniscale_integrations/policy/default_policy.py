@@ -220,7 +220,10 @@ class LinUCBPolicy:
         return np.concatenate([self.components.means(query), costs[None]]), self.components.widths(query)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Everything that was learned, as arrays for `np.savez`, with the names of what it is of."""
+        """Everything that was learned, as arrays for `np.savez`, with the names of what it is of.
+
+        Of many models `A` is in parts, whose size is linear in the models; `heads.whole_heads` puts it together.
+        """
         own = {
             "seen": np.array(self._seen),
             "average": self._average.copy(),

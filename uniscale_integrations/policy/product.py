@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from uniscale_integrations.errors import ConfigurationError, StateError
-from uniscale_integrations.policy.arrowhead import ArrowheadRegression, from_whole, whole_head
+from uniscale_integrations.policy.arrowhead import ArrowheadRegression
 from uniscale_integrations.policy.blocks import BORDER, Blocks
+from uniscale_integrations.policy.heads import from_whole, whole_head
 from uniscale_integrations.policy.kernels import Array, align
 from uniscale_integrations.policy.linucb import LinUCB
 from uniscale_integrations.policy.ridge import Product, RidgeRegression, Surprise
