@@ -40,6 +40,8 @@ from uniscale_integrations.policy.kernels import (
     add_rank_one,
     symmetric_times_vector,
     times_matrix,
+    times_vector,
+    vector_times,
     vector_times_stack,
 )
 from uniscale_integrations.policy.ridge import (
@@ -157,7 +159,7 @@ class ArrowheadRegression(RidgeRegression):
             row *= scale
             values = values * scale
         own = row[:size]
-        solved = own.dot(self._solved[block])
+        solved = vector_times(own, self._solved[block])
         rest = row[size:] - solved[size:]
         step = symmetric_times_vector(self._inverse_border, rest)
         spread_alone = 1.0 + float(own.dot(solved[:size]))
@@ -197,7 +199,7 @@ class ArrowheadRegression(RidgeRegression):
         self._require(x, (self.dim,), "x")
         block, border = self.blocks.block_of(x), x[self.blocks.in_border]
         own = self.blocks.part(x, block)
-        solved = own.dot(self._solved[block])
+        solved = vector_times(own, self._solved[block])
         step = symmetric_times_vector(self._inverse_border, border - solved[self._size :])
         change = (changes * (weight / self._weight))[:, None]
         self._sums_border += change * border
@@ -221,8 +223,9 @@ class ArrowheadRegression(RidgeRegression):
             place: where in the block each has a 1 beside the query, shape (K,); `None` without.
         """
         size, n, border = self._size, len(query), self._theta_border
-        across = self._project(query)[:, size:]
-        alone = self._theta_alone[:, :, :n].dot(query).T - border.dot(across.T)
+        across = np.ascontiguousarray(self._project(query)[:, size:])
+        alone = np.stack([times_vector(np.ascontiguousarray(each), query) for each in self._theta_alone[:, :, :n].swapaxes(0, 1)])
+        alone -= np.stack([times_vector(across, each) for each in border])
         means: Array = border.reshape(len(border), -1, n).dot(query).dot(actions.T) + alone[:, block]
         if place is not None:
             beside = self._theta_alone[:, :, n:].swapaxes(1, 2) - self._solved[:, n:, size:] @ border.T
@@ -235,12 +238,12 @@ class ArrowheadRegression(RidgeRegression):
         once = self._project(query)
         alone, across = once[:, :size], np.ascontiguousarray(once[:, size:])
         # C times what the border's coefficients have to do with the query, for each of the left factor's.
-        lifted = inverse.reshape(len(inverse), -1, n).dot(query)
+        lifted = times_vector(inverse.reshape(-1, n), query).reshape(len(inverse), -1)
         both = query.dot(lifted.reshape(-1, n, lifted.shape[1]))
         turned = times_matrix(across, inverse)
-        of_block = alone[:, :n].dot(query) + np.einsum("jc,jc->j", turned, across)
+        of_block = times_vector(np.ascontiguousarray(alone[:, :n]), query) + np.einsum("jc,jc->j", turned, across)
         # What is left of x_0 is a (x) q less the block's part and, with a 1 beside, that of it.
-        mixed = across @ lifted
+        mixed = times_matrix(across, lifted)
         squares = of_block[block] + np.einsum("km,km->k", actions.dot(both) - 2.0 * mixed[block], actions)
         if place is not None:
             beside, where = np.ascontiguousarray(self._solved[:, n:, size:]), place - n

@@ -50,6 +50,19 @@ def symmetric_times_vector(matrix: Array, vector: Array) -> Array:
     return _by_rows(matrix, vector, MATRIX_VECTOR // len(vector))
 
 
+def times_vector(matrix: Array, vector: Array) -> Array:
+    """`matrix @ vector`, of the shapes (rows, n) and (n,); the matrix must be contiguous."""
+    product: Array = matrix.dot(vector) if one_thread() else _by_rows(matrix, vector, max(1, MATRIX_VECTOR // len(vector)))
+    return product
+
+
+def vector_times(vector: Array, matrix: Array) -> Array:
+    """`vector @ matrix`, of the shapes (n,) and (n, k)."""
+    alone = one_thread() or matrix.size <= MATRIX_VECTOR
+    product: Array = vector.dot(matrix) if alone else vector_times_stack(vector, matrix[None])[0]
+    return product
+
+
 def times_matrix(left: Array, right: Array) -> Array:
     """`left @ right`, of the shapes (rows, k) and (k, n); both must be contiguous."""
     if one_thread():
