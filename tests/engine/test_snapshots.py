@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tests.engine.two_models import QUESTIONS, Half, Saying, engine, state
-from tests.logged import store
+from tests.logged import learned, store
 from uniscale_integrations.engine import Model, UniScale
 from uniscale_integrations.log.events import Outcome
+from uniscale_integrations.policy import product
+from uniscale_integrations.policy.arrowhead import ArrowheadRegression
 from uniscale_integrations.policy.default_policy import LearnerSettings
 
 
@@ -155,3 +157,36 @@ def test_who_starts_anew_goes_on_from_where_an_update_has_left_it(log: str) -> N
     anew = UniScale([made.models["large"], heir], Half(), made.space, log=log)
     before, after = made.decide(QUESTIONS[0]).assessment, anew.decide(QUESTIONS[0]).assessment
     np.testing.assert_allclose(after.correct, before.correct, atol=1e-9)
+
+
+def test_what_is_kept_of_many_models_is_a_snapshot_of_its_own_and_those_of_before_are_read(
+    log: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(product, "MAX_SHARE", np.inf)
+
+    def opened(groups: int) -> UniScale:
+        monkeypatch.setattr(product, "MIN_GROUPS", groups)
+        return engine(log=log)
+
+    def learn(made: UniScale) -> None:
+        for turn in range(10):
+            made.feedback(made.run(QUESTIONS[turn % 2]), float(turn % 3 > 0))
+        made.snapshot()
+
+    together = opened(1 << 30)
+    learn(together)
+    apart = opened(2)
+    assert isinstance(learned(apart).components.correctness_head, ArrowheadRegression)
+    assert apart._knowledge.replica.fold.events == 0, "a snapshot of before is read"
+    np.testing.assert_allclose(apart.state()["judged.A"], together.state()["judged.A"], atol=1e-12)
+    name, before = together._knowledge.replica.fold.name, store(together).snapshots_of("")
+    learn(apart)
+    after = dict(store(together).snapshots_of(""))
+    assert after.pop(name) == dict(before)[name], "who cannot read the new one finds what it could read"
+    assert len(after) == 1
+    for groups in (2, 1 << 30):
+        later = opened(groups)
+        assert later._knowledge.replica.fold.events == 0, "the later of the two"
+        for left, right in zip(state(later), state(apart), strict=True):
+            np.testing.assert_allclose(left, right, atol=1e-9)
+        later.close()

@@ -251,6 +251,11 @@ def test_kernels_multiply() -> None:
         stack = rng.standard_normal((2, 5, rows))
         np.testing.assert_allclose(kernels.vector_times_stack(vector, stack), [vector @ stack[0], vector @ stack[1]])
         np.testing.assert_allclose(kernels.times_matrix(matrix, other), matrix @ other)
+        np.testing.assert_allclose(kernels.times_vector(matrix, vector), matrix @ vector)
+        np.testing.assert_allclose(kernels.vector_times(vector, stack[0]), vector @ stack[0])
+        whole = matrix.copy()
+        kernels.add_rank_one(whole, matrix[:, 0].copy(), vector)
+        np.testing.assert_allclose(whole, matrix + np.outer(matrix[:, 0], vector))
         square = matrix @ matrix.T
         less = square.copy()
         kernels.add_products(less, np.ascontiguousarray(matrix.T), -1.0)

@@ -20,6 +20,7 @@ from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.ports import Entry, WriteResult
+from uniscale_integrations.policy.heads import whole_heads
 from uniscale_integrations.policy.objective import Objective
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Policy
 from uniscale_integrations.search.conversation import Conversation
@@ -212,7 +213,7 @@ class Replica:
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was learned so far, as arrays."""
         with self._lock:
-            return dict(self.fold.policy.state())
+            return whole_heads(self.fold.policy.state())
 
     @property
     def _due(self) -> bool:

@@ -22,6 +22,7 @@ from uniscale_integrations.log.ports import BEGINNING, Entry, EventStore, Positi
 from uniscale_integrations.log.silence import Deadline
 from uniscale_integrations.log.verdicts import Lesson, Verdicts
 from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.heads import in_parts
 from uniscale_integrations.policy.policy import Context, IgnoresChange, Observation, Policy, State
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.policy.transfer import configuration_of, key
@@ -38,6 +39,8 @@ KEEP_AFTER = 2_000
 VERSION = 6
 """Of how events become state; another one reads no snapshots of this one."""
 
+VERSION_IN_PARTS = 7
+"""Of states that keep what is learned of many models in parts, which packages that know only `VERSION` cannot read."""
 
 FEEDBACK = "fold.feedback"
 """The number of judged decisions in a state."""
@@ -129,8 +132,7 @@ class Fold:
 
         Neither the configurations nor their prices are part of it, for what was learned of some is converted for others.
         """
-        identity = [VERSION, self.policy.name, self._arms_of.scored, self.verdicts.rules.record()]
-        return blake2b(json.dumps(identity).encode(), digest_size=12).hexdigest()
+        return self._kind(VERSION)
 
     @property
     def name(self) -> str:
@@ -142,10 +144,10 @@ class Fold:
 
     def snapshot(self) -> tuple[str, Position, bytes]:
         """The name of this fold, up to where it has come, and its state, for `Log.save_snapshot`: a shortcut for who opens it later."""
-        file = BytesIO()
-        np.savez(file, **self.state())  # type: ignore[arg-type]
+        file, state = BytesIO(), self.state()
+        np.savez(file, **state)  # type: ignore[arg-type]
         self._snapshot_events = self.events
-        return self.name, self.position, file.getvalue()
+        return self._name_in_parts if in_parts(state) else self.name, self.position, file.getvalue()
 
     def resume(self) -> bool:
         """Begin at the last snapshot, where there is one of this very fold; returns whether there was.
@@ -153,9 +155,8 @@ class Fold:
         Where there is none, one of the same kind for other configurations will do if the log has lost events that it has folded. One that
         is damaged, or goes further than the log does, is dropped: the log alone counts.
         """
-        name, stored_state = self.name, self.log.load_snapshot(self.name)
-        if stored_state is None:
-            name, stored_state = self._fallback_snapshot()
+        name = self._last_snapshot()
+        stored_state = None if name is None else self.log.load_snapshot(name)
         if stored_state is None:
             return False
         position, state = stored_state
@@ -232,12 +233,24 @@ class Fold:
             self.position = entries[-1].position
         self.position, (self.events, self.feedback) = end, count
 
-    def _fallback_snapshot(self) -> tuple[str, tuple[Position, bytes] | None]:
-        """The last snapshot of this kind with its name, where the log no longer begins at its beginning."""
-        others = self.log.snapshots_of(f"{self.kind}-")
-        if not others or self.log.complete:
-            return "", None
-        return others[0][0], self.log.load_snapshot(others[0][0])
+    def _kind(self, version: int) -> str:
+        identity = [version, self.policy.name, self._arms_of.scored, self.verdicts.rules.record()]
+        return blake2b(json.dumps(identity).encode(), digest_size=12).hexdigest()
+
+    @property
+    def _name_in_parts(self) -> str:
+        """The name of the same fold where its state is in parts."""
+        return self.name.replace(self.kind, self._kind(VERSION_IN_PARTS), 1)
+
+    def _last_snapshot(self) -> str | None:
+        """The name of the last snapshot of this fold, in either form; of another of this kind where the log has lost its beginning."""
+        kinds = (self.kind, self._kind(VERSION_IN_PARTS))
+        stored = [each for kind in kinds for each in self.log.snapshots_of(f"{kind}-")]
+        latest = [name for name, _ in sorted(stored, key=lambda each: each[1], reverse=True)]
+        own = [name for name in latest if name in (self.name, self._name_in_parts)]
+        if own:
+            return own[0]
+        return latest[0] if latest and not self.log.complete else None
 
     @property
     def worth_keeping(self) -> bool:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from uniscale_integrations.errors import StateError
 from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.heads import head_of, whole_head
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.policy import Context, Observation, State
 from uniscale_integrations.policy.product import Products
-from uniscale_integrations.policy.ridge import RidgeRegression
+from uniscale_integrations.policy.ridge import read_arrays
 from uniscale_integrations.policy.transfer import Transfer
 
 NAN = float("nan")
@@ -100,7 +101,7 @@ class Amounts:
 
     def __init__(self, arms: Arms, products: Products, precision: Array) -> None:
         self._arms, self._products, self._precision = arms, products, precision
-        self._head = RidgeRegression(products.dim, 2, self._precision)
+        self._head = products.regression(2, self._precision)
         rates, nothing = arms.rates, np.zeros(len(arms))
         # Of an estimate the logarithm may be anything; of tokens it is that of a number above 1.
         self._least = np.stack([np.where(rates.in_tokens, 0.0, -LOG_RANGE), np.full(len(arms), -LOG_RANGE)])
@@ -181,18 +182,18 @@ class Amounts:
         Raises:
             StateError: arrays that do not fit.
         """
-        if "amounts.A" not in state:
+        arrays = head_of(state, "amounts")
+        if not arrays:
             return
-        arrays = {name: np.asarray(state[f"amounts.{name}"], dtype=np.float64) for name in ("A", "b", "ridge", "settings")}
         if transfer is not None:
             arrays = self._convert(arrays, transfer)
-        head = RidgeRegression.from_state(arrays)
+        head = self._products.regression_from(arrays)
         if head.dim != self._products.dim or head.targets != 2:
             raise StateError(f"amounts have {head.dim} coefficients, these configurations need {self._products.dim}")
         self._head = head
 
     def _convert(self, arrays: Mapping[str, Array], transfer: Transfer) -> dict[str, Array]:
-        matrix, sums, ridge, settings = (arrays[name] for name in ("A", "b", "ridge", "settings"))
+        matrix, sums, ridge, settings = read_arrays(whole_head(arrays), ("A", "b", "ridge", "settings")).values()
         if matrix.shape != (transfer.old.dim,) * 2:
             raise StateError(f"amounts have {len(matrix)} coefficients, their configurations need {transfer.old.dim}")
         matrix, sums = transfer.head(matrix, sums, ridge, float(settings[1]), self._precision)

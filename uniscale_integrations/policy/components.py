@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from uniscale_integrations.errors import StateError
+from uniscale_integrations.policy.heads import head_of
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.product import Products
 from uniscale_integrations.policy.ridge import RidgeRegression, Surprise
@@ -37,14 +38,18 @@ class Components:
     def __init__(self, products: Products, prior: Array, ridge: float | ArrayLike = 1.0, discount: float = 1.0) -> None:
         self.products = products
         self.prior = np.array(prior, dtype=np.float64)
-        self.correctness_head = RidgeRegression(products.dim, 1, ridge, discount)
-        self.score_head = RidgeRegression(products.dim, 1, ridge, discount)
+        self.correctness_head = products.regression(1, ridge, discount)
+        self.score_head = products.regression(1, ridge, discount)
         self.feedback = 0
 
     def means(self, query: Array) -> Array:
         """Expected correctness and score, shape (2, K)."""
-        theta = np.concatenate([self.correctness_head.theta, self.score_head.theta])
-        return self.prior + self.products.means(theta, query)
+        if self.products.blocks is None:
+            theta = np.concatenate([self.correctness_head.theta, self.score_head.theta])
+            return self.prior + self.products.means(theta, query)
+        heads = [self.products.expect(head, query) for head in (self.correctness_head, self.score_head)]
+        expected: Array = self.prior + np.concatenate(heads)
+        return expected
 
     def widths(self, query: Array) -> Array:
         """`sqrt(x^T A^-1 x)` under the two matrices, of correctness and of the score, shape (2, K)."""
@@ -78,8 +83,7 @@ class Components:
         """
         heads: list[RidgeRegression] = []
         for part in ("judged", "observed"):
-            arrays = {name: state[f"{part}.{name}"] for name in ("A", "b", "ridge", "settings") if f"{part}.{name}" in state}
-            head = RidgeRegression.from_state(arrays)
+            head = self.products.regression_from(head_of(state, part))
             if (head.dim, head.targets) != (self.products.dim, 1):
                 raise StateError(f"the {part} head has {head.dim} coefficients, these configurations need {self.products.dim}")
             heads.append(head)

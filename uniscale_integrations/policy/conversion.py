@@ -8,13 +8,18 @@ import numpy as np
 
 from uniscale_integrations.errors import StateError
 from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.heads import head_of, whole_head
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.policy import State
+from uniscale_integrations.policy.ridge import read_arrays
 from uniscale_integrations.policy.transfer import ArmsDescription, Transfer, configuration_of, with_successors
 from uniscale_integrations.space import Configuration
 
 HEADS = ("judged", "observed")
 """Names of the ridge heads of correctness and score in a state."""
+
+BEGINS = tuple(f"{part}." for part in HEADS)
+"""What the names of their arrays begin with."""
 
 
 def converted(state: State, transfer: Transfer, arms: Arms, precision: Array) -> State:
@@ -29,11 +34,11 @@ def converted(state: State, transfer: Transfer, arms: Arms, precision: Array) ->
     Raises:
         StateError: arrays that do not fit what they are said to be of.
     """
-    result, old = dict(state), transfer.old
+    result, old = {name: array for name, array in state.items() if not name.startswith(BEGINS)}, transfer.old
     successors = _successors(arms, transfer)
     for part in HEADS:
-        discount, weight, _ = np.asarray(state[f"{part}.settings"], dtype=np.float64)
-        matrix, sums, ridge = (np.asarray(state[f"{part}.{name}"], dtype=np.float64) for name in ("A", "b", "ridge"))
+        matrix, sums, ridge, settings = read_arrays(whole_head(head_of(state, part)), ("A", "b", "ridge", "settings")).values()
+        discount, weight, _ = settings
         if matrix.shape != (old.dim,) * 2:
             raise StateError(f"the {part} head has {len(matrix)} coefficients, its configurations need {old.dim}")
         matrix, sums = transfer.head(matrix, sums, ridge, float(weight), precision)

@@ -151,7 +151,7 @@ class LinUCBPolicy:
 
     def _unproven(self, query: Array) -> Array:
         """What is not held against each configuration: a share of what goes wrong with all alike, less the oftener its model was judged."""
-        theta = self.components.correctness_head.theta[0, : len(query)]
+        [theta] = self.components.correctness_head.first(len(query))
         common = float(theta @ query)
         if common >= 0.0 or not self.settings.shared_blame:
             return np.zeros(len(self.arms))
@@ -220,7 +220,10 @@ class LinUCBPolicy:
         return np.concatenate([self.components.means(query), costs[None]]), self.components.widths(query)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Everything that was learned, as arrays for `np.savez`, with the names of what it is of."""
+        """Everything that was learned, as arrays for `np.savez`, with the names of what it is of.
+
+        Of many models `A` is in parts, whose size is linear in the models; `heads.whole_heads` puts it together.
+        """
         own = {
             "seen": np.array(self._seen),
             "average": self._average.copy(),
@@ -308,7 +311,7 @@ class LinUCBPolicy:
 
     def _products(self) -> Products:
         # Where every configuration has a model of its own, the model's code already is its indicator.
-        return Products(self.arms.features, len(self.arms.schema), own=self._several)
+        return Products(self.arms.features, len(self.arms.schema), own=self._several, codes=len(self.arms.models))
 
     def _prior(self) -> Array:
         hope = np.minimum(1.0, self.settings.optimism + self.settings.rise * self.arms.doublings)

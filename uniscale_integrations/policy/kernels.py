@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import daxpy, dgemm, dsymv
+from scipy.linalg.blas import daxpy, dgemm, dger, dsymv
 from threadpoolctl import threadpool_info
 
 Array = NDArray[np.float64]
@@ -50,6 +50,19 @@ def symmetric_times_vector(matrix: Array, vector: Array) -> Array:
     return _by_rows(matrix, vector, MATRIX_VECTOR // len(vector))
 
 
+def times_vector(matrix: Array, vector: Array) -> Array:
+    """`matrix @ vector`, of the shapes (rows, n) and (n,); the matrix must be contiguous."""
+    product: Array = matrix.dot(vector) if one_thread() else _by_rows(matrix, vector, max(1, MATRIX_VECTOR // len(vector)))
+    return product
+
+
+def vector_times(vector: Array, matrix: Array) -> Array:
+    """`vector @ matrix`, of the shapes (n,) and (n, k)."""
+    alone = one_thread() or matrix.size <= MATRIX_VECTOR
+    product: Array = vector.dot(matrix) if alone else vector_times_stack(vector, matrix[None])[0]
+    return product
+
+
 def times_matrix(left: Array, right: Array) -> Array:
     """`left @ right`, of the shapes (rows, k) and (k, n); both must be contiguous."""
     if one_thread():
@@ -69,6 +82,14 @@ def add_outer(matrix: Array, left: Array, right: Array) -> None:
     """Add `left right^T` to a matrix where it stands, of the shapes (rows, n), (rows,) and (n,); the matrix must be contiguous."""
     if len(left) == 1:
         daxpy(right, matrix[0], a=left[0])
+    else:
+        matrix += left[:, None] * right
+
+
+def add_rank_one(matrix: Array, left: Array, right: Array) -> None:
+    """The same for a matrix of many rows, in one pass over it; all must be contiguous."""
+    if one_thread() or matrix.size <= MATRIX_VECTOR:
+        dger(1.0, right, left, a=matrix.T, overwrite_x=False, overwrite_y=False, overwrite_a=True)
     else:
         matrix += left[:, None] * right
 

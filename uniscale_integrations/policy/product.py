@@ -3,20 +3,33 @@
     x^T A^-1 x = a^T M a        M = (I (x) q)^T A^-1 (I (x) q)
 
 `M` has the size of an action, so that contracting `A^-1` with the query once (d^2) leaves a few hundred operations for each action.
+
+Where actions fall into groups that have a code each, such as the configurations of many models, the coefficients of a code and of its
+actions' indicators are a block that observations of other groups do not touch: `arrowhead`, at a cost that is linear in the groups.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from math import isfinite
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from uniscale_integrations.errors import ConfigurationError, StateError
+from uniscale_integrations.policy.arrowhead import ArrowheadRegression
+from uniscale_integrations.policy.blocks import BORDER, Blocks
+from uniscale_integrations.policy.heads import from_whole, whole_head
 from uniscale_integrations.policy.kernels import Array, align
 from uniscale_integrations.policy.linucb import LinUCB
 from uniscale_integrations.policy.ridge import Product, RidgeRegression, Surprise
+
+MIN_GROUPS = 20
+"""Groups of actions from which on their blocks pay: with fewer, one small matrix is faster (`python -m benchmarks.many_models`)."""
+
+MAX_SHARE = 0.5
+"""Of the numbers of the whole matrix that its blocks may take, which are filled up to the longest, where they are to pay."""
 
 
 class Products:
@@ -28,15 +41,18 @@ class Products:
         actions: shape (K, m).
         query_dim: n.
         own: whether each action has an indicator.
+        codes: how many of the features, the last ones, are codes of groups, one of which is 1 for each action and all others 0; where they
+            are not, there are no groups.
 
     Attributes:
         dim: length d of the features, m n, or m n + K.
+        blocks: of the coefficients, one for each group, where it pays to keep them apart; `None` where not.
 
     Raises:
         ConfigurationError: no actions, or a value that is not finite.
     """
 
-    def __init__(self, actions: ArrayLike, query_dim: int, *, own: bool = False) -> None:
+    def __init__(self, actions: ArrayLike, query_dim: int, *, own: bool = False, codes: int = 0) -> None:
         rows = np.array(actions, dtype=np.float64)
         if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
             raise ConfigurationError(f"actions must be finite numbers of the shape (K, m), got {rows.shape}")
@@ -48,6 +64,46 @@ class Products:
         # Each action as a column of its own, which times a query is their product.
         self._stands = rows[:, :, None]
         self._ones = np.ones(rows.shape[1])
+        self._common = max(0, rows.shape[1] - codes)
+        self._groups = rows[:, self._common :].argmax(axis=1) if codes else np.zeros(len(rows), dtype=np.int64)
+        self.blocks = self._blocks(codes)
+
+    def _blocks(self, codes: int) -> Blocks | None:
+        """The coefficients of what actions have in common as the border, and each group's with its actions' indicators as a block."""
+        if (
+            codes < MIN_GROUPS
+            or not self._common
+            or not np.array_equal(self.actions[:, self._common :], np.eye(codes)[self._groups])
+        ):
+            return None
+        border, own = np.full(self._common * self.query_dim, BORDER), self._groups if self.own else self._groups[:0]
+        of = np.concatenate([border, np.repeat(np.arange(codes), self.query_dim), own])
+        blocks = Blocks(of)
+        return blocks if blocks.size <= MAX_SHARE * self.dim**2 else None
+
+    @cached_property
+    def _left(self) -> Array:
+        """What actions have in common, shape (K, m - codes)."""
+        return np.ascontiguousarray(self.actions[:, : self._common])
+
+    @cached_property
+    def _slots(self) -> NDArray[np.int64] | None:
+        """Where in its group's block each action has its indicator, shape (K,); `None` without."""
+        if self.blocks is None or not self.own:
+            return None
+        indicators = self._product + np.arange(len(self))
+        slots: NDArray[np.int64] = (self.blocks.places[self._groups] == indicators[:, None]).argmax(axis=1)
+        return slots
+
+    def regression(self, targets: int, ridge: float | ArrayLike, discount: float = 1.0) -> RidgeRegression:
+        """A regression on these features, in blocks where that pays; parameters as of `RidgeRegression`."""
+        if self.blocks is None:
+            return RidgeRegression(self.dim, targets, ridge, discount)
+        return ArrowheadRegression(self.blocks, targets, ridge, discount)
+
+    def regression_from(self, state: Mapping[str, Array]) -> RidgeRegression:
+        """The one whose `state` it was, in whichever form; `RidgeRegression.from_state` says what is raised."""
+        return RidgeRegression.from_state(whole_head(state)) if self.blocks is None else from_whole(self.blocks, state)
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -75,7 +131,14 @@ class Products:
 
     def made_of(self, action: int, query: Array) -> Product:
         """What `features` are made of."""
-        return Product(self.actions[action], query, self._product + action if self.own else None)
+        block = None if self.blocks is None else int(self._groups[action])
+        return Product(self.actions[action], query, self._product + action if self.own else None, block)
+
+    def expect(self, ridge: RidgeRegression, query: Array) -> Array:
+        """What a regression expects of every action, shape (targets, K)."""
+        if self.blocks is not None and isinstance(ridge, ArrowheadRegression):
+            return ridge.means_with(query, self._left, self._groups, self._slots)
+        return self.means(ridge.theta, query)
 
     def means(self, theta: Array, query: Array) -> Array:
         """`theta^T x` of every action.
@@ -89,13 +152,19 @@ class Products:
         """
         product = theta[..., : self._product] if self.own else theta
         weights = product.reshape(-1, self.query_dim).dot(query).reshape(*theta.shape[:-1], -1)
-        means: Array = weights.dot(self._columns)
+        means: Array
+        if self.blocks is None:
+            means = weights.dot(self._columns)
+        else:
+            means = weights[..., : self._common].dot(self._columns[: self._common]) + weights[..., self._common + self._groups]
         if self.own:
             means += theta[..., self._product :]
         return means
 
     def widths(self, ridge: RidgeRegression, query: Array) -> Array:
         """`sqrt(x^T A^-1 x)` of every action, shape (K,)."""
+        if self.blocks is not None and isinstance(ridge, ArrowheadRegression):
+            return ridge.widths_with(query, self._left, self._groups, self._slots)
         both, across, squares = ridge.contract(query, self._product)
         squares_of = both.dot(self._columns)
         squares_of *= self._columns

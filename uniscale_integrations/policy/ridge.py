@@ -9,7 +9,7 @@ observations is folded in one pass (Woodbury).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite, log, sqrt
 from typing import NamedTuple
 
@@ -46,11 +46,13 @@ class Product(NamedTuple):
         action: a, shape (m,).
         query: q, shape (n,).
         own: place of the 1 in x; `None` without.
+        block: the only one in which x is not 0, where its coefficients fall into `Blocks`.
     """
 
     action: Array
     query: Array
     own: int | None = None
+    block: int | None = None
 
 
 class Contraction(NamedTuple):
@@ -93,9 +95,6 @@ class RidgeRegression:
             be seen before a coefficient leaves 0.
         discount: of every earlier observation at each new one, in (0, 1].
 
-    Attributes:
-        theta: coefficients, shape (targets, d); 0 before anything was observed.
-
     Raises:
         ConfigurationError: a parameter out of its range.
 
@@ -118,17 +117,30 @@ class RidgeRegression:
             raise ConfigurationError(f"discount must lie in (0, 1], got {discount!r}; 1 forgets nothing")
         self.dim, self.targets, self.discount = dim, targets, float(discount)
         self.ridge = np.broadcast_to(diagonal, (dim,))
-        self.theta = np.zeros((targets, dim))
         # The weight is what forgetting multiplies A and b by: both are `_weight` times what is stored.
-        self._weight = 1.0
+        self._weight, self._since = 1.0, 0
+        self._period = REFACTORISE_EVERY if discount == 1.0 else max(1, min(REFACTORISE_EVERY, int(log(0.5) / log(discount))))
+        self._begin()
+
+    def _begin(self) -> None:
+        """Set up what is kept of `A`, its inverse and `b`, as before any observation."""
+        dim, targets = self.dim, self.targets
+        self._theta = np.zeros((targets, dim))
         self._stored, self._sums = np.diag(self.ridge), np.zeros((targets, dim))
         self._inverse = align(np.diag(1.0 / self.ridge))
         self._terms, self._pending = np.empty((MAX_PENDING_TERMS, dim)), 0
         self._rows, self._values, self._pending_rows = np.empty((MAX_PENDING_ROWS, dim)), np.empty((MAX_PENDING_ROWS, targets)), 0
-        self._since = 0
         # What `contract` computed last, which an observation of the same query needs again: the query, and its part of the inverse.
         self._contraction: tuple[bytes, Array] | None = None
-        self._period = REFACTORISE_EVERY if discount == 1.0 else max(1, min(REFACTORISE_EVERY, int(log(0.5) / log(discount))))
+
+    @property
+    def theta(self) -> Array:
+        """Coefficients, shape (targets, d), to look at: they may change with the next observation."""
+        return self._theta
+
+    def first(self, count: int) -> Array:
+        """So many of the first coefficients, shape (targets, count)."""
+        return self.theta[:, :count]
 
     @property
     def matrix(self) -> Array:
@@ -165,19 +177,19 @@ class RidgeRegression:
         self._require(x, (self.dim,), "x")
         complete = isfinite(values.dot(values))
         if not complete:
-            _require_no_infinity(values)
+            require_no_infinity(values)
         row, term = x, self._solve(x, product)
         if self.discount < 1.0:
             self._weight *= self.discount
             scale = 1.0 / sqrt(self._weight)
             row, term, values = x * scale, term * scale, values * scale
         spread = 1.0 + float(row.dot(term))
-        prediction = self.theta.dot(row)
+        prediction = self._theta.dot(row)
         errors = values - prediction
         if not complete:
             missing = np.isnan(values)
             errors, values = np.where(missing, 0.0, errors), np.where(missing, prediction, values)
-        add_outer(self.theta, errors / spread, term)
+        add_outer(self._theta, errors / spread, term)
         self._rows[self._pending_rows], self._values[self._pending_rows] = row, values
         np.multiply(term, 1.0 / sqrt(spread), out=self._terms[self._pending])
         surprise = Surprise(errors if self._weight == 1.0 else errors * sqrt(self._weight), spread - 1.0)
@@ -192,7 +204,7 @@ class RidgeRegression:
             values: shape (n, targets), NaN where not observed.
         """
         self._require(rows, (len(rows), self.dim), "rows")
-        _require_no_infinity(values)
+        require_no_infinity(values)
         start = 0
         while start < len(rows):
             self._apply_pending_terms()
@@ -212,8 +224,8 @@ class RidgeRegression:
             solution = times_matrix(rows_block, self._inverse)
             spread = np.linalg.cholesky(np.eye(len(block)) + solution @ rows_block.T)
             terms = solve_triangular(spread, solution, lower=True)
-            errors = targets - rows_block @ self.theta.T
-            self.theta += solve_triangular(spread, errors, lower=True).T @ terms
+            errors = targets - rows_block @ self._theta.T
+            self._theta += solve_triangular(spread, errors, lower=True).T @ terms
             self._weight = float(weights[-1])
             self._terms[: len(block)] = terms
             new = slice(self._pending_rows, self._pending_rows + len(block))
@@ -231,7 +243,7 @@ class RidgeRegression:
         self._require(x, (self.dim,), "x")
         delta = np.multiply.outer(changes * (weight / self._weight), x)
         self._sums += delta
-        self.theta += np.multiply.outer(changes * (weight / self._weight), self._solve(x))
+        self._theta += np.multiply.outer(changes * (weight / self._weight), self._solve(x))
 
     def forget(self, share: float) -> None:
         """Keep of the weight of all observations only a share; the ridge is made whole.
@@ -289,20 +301,13 @@ class RidgeRegression:
         Raises:
             StateError: arrays that are missing or do not fit together, or hold a value that is not finite; names array and row.
         """
-        missing = [name for name in ("A", "b", "ridge", "settings") if name not in state]
-        if missing:
-            raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
-        arrays = {name: np.asarray(state[name], dtype=np.float64) for name in ("A", "b", "ridge", "settings")}
+        arrays = read_arrays(state, ("A", "b", "ridge", "settings"))
         matrix, sums, ridge, settings = arrays.values()
         square = (sums.shape[-1],) * 2
         if sums.ndim != 2 or matrix.shape != square or ridge.shape != square[:1] or settings.shape != (3,):
             shapes = f"A has the shape {matrix.shape}, b {sums.shape}, ridge {ridge.shape}"
             raise StateError(f"{shapes}; they must be (d, d), (targets, d) and (d,)")
-        for name, array in arrays.items():
-            invalid = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
-            if len(invalid):
-                row = invalid[0]
-                raise StateError(f"{name} holds a value that is not finite in row {row}; rebuild the state from its log")
+        require_finite(arrays)
         regression = cls(len(matrix), len(sums), ridge, float(settings[0]))
         regression._weight, regression._since = float(settings[1]), int(settings[2])
         # In row order, since sums are added up where they stand.
@@ -369,7 +374,7 @@ class RidgeRegression:
         self._contraction = None
         lower = np.tril(lower)
         self._inverse = align(lower + np.tril(lower, -1).T)
-        self.theta = times_matrix(self._sums, self._inverse)
+        self._theta = times_matrix(self._sums, self._inverse)
 
     def _require(self, x: Array, shape: tuple[int, ...], name: str) -> None:
         if x.shape != shape:
@@ -381,6 +386,32 @@ class RidgeRegression:
             )
 
 
-def _require_no_infinity(values: Array) -> None:
+def read_arrays(state: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
+    """Arrays of a state as float64.
+
+    Raises:
+        StateError: it lacks one.
+    """
+    missing = [name for name in names if name not in state]
+    if missing:
+        raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
+    return {name: np.asarray(state[name], dtype=np.float64) for name in names}
+
+
+def require_finite(arrays: Mapping[str, Array]) -> None:
+    """That every value of these arrays is finite.
+
+    Raises:
+        StateError: one is not; names its array and row.
+    """
+    for name, array in arrays.items():
+        invalid = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
+        if len(invalid):
+            row = invalid[0]
+            raise StateError(f"{name} holds a value that is not finite in row {row}; rebuild the state from its log")
+
+
+def require_no_infinity(values: Array) -> None:
+    """That no value to learn is infinite; `ConfigurationError` where one is."""
     if np.isinf(values).any():
         raise ConfigurationError("a value to learn is infinite; give finite numbers, or NaN for one that was not observed")

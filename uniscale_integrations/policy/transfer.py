@@ -15,6 +15,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.lapack import dpotrf
+from scipy.sparse import csr_array
 
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.kernels import Array
@@ -114,8 +117,8 @@ class Transfer:
             precision: the new prior precisions, shape (d',).
         """
         # Where x = P x', A is P A' P^T, and the inverse of P is 2 I - P.
-        back = 2.0 * np.eye(self.old.dim) - self._rewriting()
-        matrix, sums = back @ matrix @ back.T, sums @ back.T
+        back = csr_array(2.0 * np.eye(self.old.dim) - self._rewriting())
+        matrix, sums = _turned(back, matrix), (back @ sums.T).T
         stays = self._common_places()
         rest = np.setdiff1d(np.arange(self.old.dim), stays)
         data, moments = matrix[np.ix_(stays, stays)].copy(), sums[:, stays].copy()
@@ -125,14 +128,14 @@ class Transfer:
             data -= across @ solution[:, : len(stays)]
             moments -= (across @ solution[:, len(stays) :]).T
         data[np.diag_indices(len(stays))] -= weight * ridge[stays]
-        rotation = self._turn()[:, stays]
-        precision_matrix = rotation @ data @ rotation.T + np.diag(precision)
-        if np.linalg.eigvalsh(precision_matrix)[0] < 0.1 * float(precision.min()):
+        rotation = csr_array(self._turn()[:, stays])
+        precision_matrix = _turned(rotation, data) + np.diag(precision)
+        if not _at_least(precision_matrix, 0.1 * float(precision.min())):
             # What was rewritten is less sure than the prior, and stands in several new coefficients: as much is known of it as nothing.
             values, directions = np.linalg.eigh(data)
             data = (directions * np.maximum(values, 0.0)) @ directions.T
-            precision_matrix = rotation @ data @ rotation.T + np.diag(precision)
-        return (precision_matrix + precision_matrix.T) / 2.0, moments @ rotation.T
+            precision_matrix = _turned(rotation, data) + np.diag(precision)
+        return (precision_matrix + precision_matrix.T) / 2.0, (rotation @ moments.T).T
 
     def per_arm(self, values: NDArray[Any]) -> NDArray[Any]:
         """Numbers of each old configuration, shape (K,), as of each new one; 0 for one that was not there."""
@@ -254,18 +257,31 @@ def with_successors(
         precision: prior precisions, shape (d,).
         pairs: places of the coefficients of the successor and, one for one, of its predecessor.
     """
+    before, identity = cho_factor(matrix), np.eye(len(matrix))
+    solved = [cho_solve(before, identity[:, ancestors]) for _, ancestors in pairs]
+    theta = [sums @ columns for columns in solved]
     matrix, sums = matrix.copy(), sums.copy()
-    inverse = np.linalg.inv(matrix)
-    theta = sums @ inverse
-    for heirs, ancestors in pairs:
+    for (heirs, ancestors), columns, own in zip(pairs, solved, theta, strict=True):
         heir, ancestor = np.array(heirs), np.array(ancestors)
-        covariance = np.linalg.inv(inverse[np.ix_(ancestor, ancestor)])
+        covariance = np.linalg.inv(columns[ancestor])
         # Beside what the prior says anyway.
         beyond = WIDENING * (covariance - np.diag(precision[ancestor]))
         block = np.diag(precision[heir]) + (beyond + beyond.T) / 2.0
         matrix[np.ix_(heir, heir)] = block
-        sums[:, heir] = theta[:, ancestor] @ block
+        sums[:, heir] = own @ block
     return matrix, sums
+
+
+def _turned(turn: csr_array[np.float64], matrix: Array) -> Array:
+    """`T M T^T` of a symmetric matrix, shape (d', d'); of many coefficients each is made of few, so that T is nearly all 0."""
+    result: Array = turn @ (turn @ matrix).T
+    return result
+
+
+def _at_least(matrix: Array, value: float) -> bool:
+    """Whether all eigenvalues of a symmetric matrix are above a value: Cholesky tells in a fraction of the time that they take."""
+    _, failed = dpotrf(matrix - value * np.eye(len(matrix)), lower=1)
+    return bool(failed == 0)
 
 
 def _combination(rows: Array, values: Array) -> Array | None:
