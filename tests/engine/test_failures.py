@@ -79,7 +79,7 @@ def test_a_log_that_is_full_does_not_cost_the_answer(log: str) -> None:
 def test_a_log_that_cannot_be_read_does_not_cost_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     made = engine(sync_interval=0.0)
 
-    def broken(position: Position) -> list[Entry]:
+    def broken(position: Position, limit: int = 10_000) -> list[Entry]:
         raise LogError("cannot read the log")
 
     monkeypatch.setattr(made.log, "since", broken)

@@ -130,26 +130,6 @@ def test_closing_leaves_what_waits_to_who_comes_next(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_events_that_are_at_fault_are_refused_and_hold_up_no_other() -> None:
-    written = list[str]()
-
-    def write(new: Sequence[Event]) -> list[bool]:
-        if any(event.decision_id == "large" for event in new):
-            error = LogError("no room for this one")
-            error.passing = True
-            raise error
-        written.extend(event.decision_id for event in new)
-        return [True] * len(new)
-
-    group = GroupCommit(write)
-    receipts = [group.submit(Outcome(name, 0.5)) for name in ("first", "large", "last")]
-    assert receipts[0].result() == receipts[2].result() == [True]
-    with pytest.raises(LogError, match="no room for this one"):
-        receipts[1].result()
-    group.close()
-    assert sorted(written) == ["first", "last"]
-
-
 DIES = """
 import os, sys
 from uniscale_integrations.log.events import *

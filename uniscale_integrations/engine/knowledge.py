@@ -96,8 +96,7 @@ class Knowledge:
     async def keep(self, *new: Event) -> Spooled | LogError | None:
         """Have events written, without holding up the event loop; where they wait, or what went wrong, if anything."""
         receipt = self._group.submit(*new)
-        if not receipt.done() and self._group.behind < PATIENCE:
-            await wait_a_while(receipt, PATIENCE)
+        await wait_a_while(receipt, self._patience(PATIENCE))
         if receipt.done():
             return _refusal(receipt)
         return await in_thread(lambda: self._put_aside(receipt))
@@ -121,7 +120,9 @@ class Knowledge:
         decisions = decisions_of(target)
         own = await in_thread(lambda: self._own_decisions(decisions)) if len(decisions) > 1 else set[str]()
         receipt = self._group.submit(*self._feedback_for(decisions, credit, feedback, own))
-        if not await wait_a_while(receipt, JUDGING) and (kept := await in_thread(lambda: self._settled(receipt, 0.0))):
+        if not await wait_a_while(receipt, self._patience(JUDGING)) and (
+            kept := await in_thread(lambda: self._settled(receipt, 0.0))
+        ):
             return kept
         return any(receipt.result())
 
@@ -131,11 +132,15 @@ class Knowledge:
         Raises:
             LogError: it can neither be written nor kept.
         """
-        wait([receipt], patience)
+        wait([receipt], self._patience(patience))
         outcome = _refusal(receipt) if receipt.done() else self._put_aside(receipt)
         if isinstance(outcome, LogError):
             raise outcome
         return outcome
+
+    def _patience(self, seconds: float) -> float:
+        """How long to wait for a log: not at all where others have waited as long, in vain."""
+        return seconds if self._group.behind < seconds else 0.0
 
     def _put_aside(self, receipt: Receipt) -> Spooled | LogError | None:
         try:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 
+from uniscale_integrations.concurrency.turns import take_turn
 from uniscale_integrations.cost.ledger import Ledger
 from uniscale_integrations.engine.attempt import Output, attempt_search
 from uniscale_integrations.engine.brain import Brain
@@ -58,6 +59,7 @@ class Requests:
         brain, output = self.brain, Output(request.emit, request.has_output)
         notes = await self._knowledge.replica.sync_if_due_async()
         for attempt in count():
+            await take_turn()
             decision = self.decide(request, failed, attempt)
             self._reserve(decision)
             tell(request.observers, Decided(decision))
@@ -80,6 +82,7 @@ class Requests:
                 if output.has_output() or not brain.eligibility.anything(request.conversation, failed):
                     raise
                 continue
+            await take_turn()
             return await self._finish(decision, request, answer, notes)
         raise AssertionError("a request ends with an answer or an error")
 

@@ -12,7 +12,7 @@ from threading import Condition, Lock, Thread
 from weakref import WeakSet
 
 from uniscale_integrations.errors import LogError, UnknownDecisionError
-from uniscale_integrations.log.events import Event, Feedback
+from uniscale_integrations.log.events import Event
 from uniscale_integrations.log.spool import Abandoned, Spool
 
 PATIENCE = 0.02
@@ -246,7 +246,7 @@ class GroupCommit:
         except LogError as error:
             if error.passing and not self._at_once:
                 self._note_trouble(error)
-                return [*batch] if len(batch) == 1 or self._failures == 1 else self._without_bad_ones(batch)
+                return [*batch]
             # One that cannot be written, for its size, must not take the others with it.
             if len(batch) == 1:
                 _tell(batch, error)
@@ -261,33 +261,6 @@ class GroupCommit:
                 _tell([each], results=results[place : place + len(each.events)])
                 place += len(each.events)
         return []
-
-    def _without_bad_ones(self, batch: Sequence[Receipt]) -> list[Receipt]:
-        """Where the log takes others, but not the first of a batch, that one is refused; returns what is to be tried again."""
-        first, *rest = batch
-        if self._failure_of(first) is None:
-            return rest
-        # Judgements must not overtake what they judge.
-        other = next((each for each in rest if not any(isinstance(event, Feedback) for event in each.events)), None)
-        if other is None or self._failure_of(other) is not None:
-            return [*batch]
-        rest.remove(other)
-        if (error := self._failure_of(first)) is not None:
-            _tell([first], error)
-        return rest
-
-    def _failure_of(self, receipt: Receipt) -> LogError | None:
-        """Write what was submitted together, and tell who did; why that cannot be done now."""
-        try:
-            results = self._write(receipt.events)
-        except LogError as error:
-            return error
-        except BaseException as error:
-            _tell([receipt], error)
-        else:
-            self._note_recovery()
-            _tell([receipt], results=results)
-        return None
 
     def _clear_spool(self) -> None:
         """Where nothing waits any more, nothing need be kept aside."""

@@ -381,10 +381,21 @@ class SQLStore:
             try:
                 yield cursor
             except BaseException:
-                connection.rollback()
+                self._roll_back(connection)
                 raise
-            connection.commit()
+            try:
+                connection.commit()
+            except self._error:
+                self._roll_back(connection)
+                raise
         self._check_presence()
+
+    def _roll_back(self, connection: PoolProxiedConnection) -> None:
+        """Leave a connection as it was, or none where it is broken, which is of no more use to anybody."""
+        try:
+            connection.rollback()
+        except self._error:
+            connection.invalidate()
 
     @contextmanager
     def _borrowed(self) -> Iterator[PoolProxiedConnection]:
@@ -416,7 +427,9 @@ class SQLStore:
         except (SQLAlchemyError, UnicodeError, self._error) as error:
             cause = getattr(error, "orig", None) or error
             failure = LogError(f"cannot {what} the log {self.name}: {str(cause).strip().splitlines()[0]}")
-            failure.passing = isinstance(cause, (self._passing, SQLAlchemyTimeoutError))
+            # What PostgreSQL has no room for in a row or an index is a fault of what was to be written.
+            too_large = str(getattr(cause, "sqlstate", "")).startswith("54")
+            failure.passing = isinstance(cause, (self._passing, SQLAlchemyTimeoutError)) and not too_large
             raise failure from error
 
 

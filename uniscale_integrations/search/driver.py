@@ -8,6 +8,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from uniscale_integrations.concurrency.turns import take_turn
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.deprecation import former_names, member
 from uniscale_integrations.errors import BudgetError, CrowdedError, RequestRefused, VerifierError
@@ -118,6 +119,8 @@ class Driver:
                     await self._expand(calls[0])
                 else:
                     await self._wait(running, calls, seconds)
+                # The replies of many requests may have come at once.
+                await take_turn()
                 done = [call for call in running if call.results is not None]
                 if not done and (finish_now := self._early_return) is not None and seconds is not None:
                     finish_now()
