@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
+from uniscale_integrations.concurrency.threads import in_thread
 from uniscale_integrations.engine.attribution import Credit, credit_shares, decisions_of
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.recalibration import Recalibration
@@ -101,7 +102,7 @@ class Knowledge:
         """The same, without holding up the event loop."""
         decisions = decisions_of(target)
         if len(decisions) > 1:
-            events = await asyncio.to_thread(self._feedback_for, decisions, credit, feedback)
+            events = await in_thread(lambda: self._feedback_for(decisions, credit, feedback))
         else:
             events = self._feedback_for(decisions, credit, feedback)
         new: Sequence[bool] = await asyncio.wrap_future(self._group.submit(*events))

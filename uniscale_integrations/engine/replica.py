@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from threading import Lock, RLock
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from uniscale_integrations.concurrency.threads import in_thread
 from uniscale_integrations.engine.continuation import Continuation, Replies, continuation_of
 from uniscale_integrations.engine.pacers import Pacers
 from uniscale_integrations.engine.recalibration import Recalibration
@@ -142,7 +142,7 @@ class Replica:
         # Whoever asks next meanwhile need not wait for the log, too.
         self._stale, self._synced = False, time.monotonic()
         try:
-            await asyncio.to_thread(self.sync)
+            await in_thread(self.sync)
         except LogError as error:
             return [f"decided without what others have logged of late: {error}", *self.warnings()]
         return self.warnings()

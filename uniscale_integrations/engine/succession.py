@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from threading import Lock
 
 from uniscale_integrations.concurrency.background import BackgroundWork
+from uniscale_integrations.concurrency.threads import in_thread
 from uniscale_integrations.engine.brain import Brain, build
 from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.probe_results import ProbeResults, learners
@@ -46,7 +46,7 @@ class Succession:
     async def look(self) -> None:
         """Before a model is asked: share what was found of the models, and know what others have found, so that it is not probed again."""
         if self._probes.due(self._learners.values()):
-            await asyncio.to_thread(self._probes.exchange, self._learners.values())
+            await in_thread(lambda: self._probes.exchange(self._learners.values()))
 
     def adopt(self) -> None:
         """Share what was found of the models, and choose from now on by what is known of them: of equal searches one is left.

@@ -82,6 +82,9 @@ class LlamaIndexClient:
         llm: the LLM.
     """
 
+    loop_free = True
+    """Who does not await is answered by synchronous methods alone."""
+
     def __init__(self, llm: LLM) -> None:
         self.name = llm.metadata.model_name if llm.metadata.model_name != "unknown" else llm.class_name()
         self._api = next((APIS[kind.__module__] for kind in type(llm).__mro__ if kind.__module__ in APIS), Api())
