@@ -72,7 +72,7 @@ class CallerLoops:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._take_all()
+        self._places = self._empty_places()
         os.register_at_fork(after_in_child=self.close)
         atexit.register(self.close)
 
@@ -98,15 +98,14 @@ class CallerLoops:
         return task.result()
 
     def close(self) -> None:
-        """Close the loops that are idle."""
-        for loop in self._take_all():
-            loop.close()
+        """Close the loops that are idle; others come in their places where they are needed."""
+        places, self._places = self._places, self._empty_places()
+        for loop in places:
+            if loop is not None:
+                loop.close()
 
-    def _take_all(self) -> list[_CallerLoop]:
-        """The loops that were idle, in whose places others may be made."""
-        idle = [loop for loop in getattr(self, "_places", ()) if loop is not None]
-        self._places: deque[_CallerLoop | None] = deque([None] * self._limit)
-        return idle
+    def _empty_places(self) -> deque[_CallerLoop | None]:
+        return deque([None] * self._limit)
 
 
 class _CallerLoop(asyncio.SelectorEventLoop):

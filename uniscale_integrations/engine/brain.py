@@ -72,7 +72,7 @@ class Brain:
 
     @property
     def loop_free(self) -> bool:
-        """Whether requests of callers who do not await use nothing that belongs to one event loop; as models and verifier say."""
+        """Whether requests of callers who do not await use nothing that belongs to one event loop; see `LoopFree`."""
         parts = self.models.values() if self.verifier is None else (*self.models.values(), self.verifier)
         return all(getattr(part, "loop_free", False) for part in parts)
 
