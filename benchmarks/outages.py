@@ -1,7 +1,7 @@
 """What requests notice of a log that takes nothing: an engine serves and is judged on one event loop while something is wrong with its log.
 
-The same requests run first without a log of their own, so that what the machine costs is known. In the end the log must hold everything that
-was acknowledged, once, and the state that was learned must equal one folded from the events without any interruption.
+The same requests run first without a log of their own, so that what the machine costs is known. In the end the log must hold everything
+that was acknowledged, once, and the state that was learned must equal one folded from the events without any interruption.
 """
 
 from __future__ import annotations

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from uniscale_integrations.adapters.stopping import Until
+from uniscale_integrations.concurrency.caller import CALLER_LOOPS
+from uniscale_integrations.concurrency.loop import DEFAULT_LOOP
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import SearchFailed
 from uniscale_integrations.policy.targets import Mode
@@ -167,6 +169,21 @@ async def answer(
         raise
 
 
+def answer_blocking(engine: UniScale, call: Call, dialect: Dialect[Any, Any, Any]) -> Answer:
+    """`answer` for callers who do not await, in the dialect's context.
+
+    Args:
+        engine: answers.
+        call: of a framework's model, `synchronous`.
+        dialect: of the framework.
+
+    Raises:
+        Exception: as of `answer`.
+    """
+    loop = CALLER_LOOPS if engine.brain.loop_free else DEFAULT_LOOP
+    return loop.run(lambda: answer(engine, call), dialect.context())
+
+
 async def stream(
     engine: UniScale, call: Call, dialect: Dialect[Any, Any, Chunk], *, observe: Observer | None = None
 ) -> AsyncGenerator[Chunk, None]:
@@ -204,6 +221,13 @@ async def stream(
         if not work.done():
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
+
+
+def stream_blocking(
+    engine: UniScale, call: Call, dialect: Dialect[Any, Any, Chunk], *, observe: Observer | None = None
+) -> Iterator[Chunk]:
+    """`stream` for callers who do not await, in the dialect's context as it is now; parameters and errors as there."""
+    return DEFAULT_LOOP.iterate(lambda: stream(engine, call, dialect, observe=observe), dialect.context())
 
 
 class _Feed:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Any, TypeVar
@@ -54,22 +55,11 @@ async def in_thread(call: Callable[[], Result]) -> Result:
     future: asyncio.Future[Result] = loop.create_future()
     context = copy_context()
 
-    def settle(error: BaseException | None, result: Result | None = None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(result)  # type: ignore[arg-type]  # the result, where there is no error
-        else:
-            future.set_exception(RuntimeError(f"the call raised {error!r}") if isinstance(error, StopIteration) else error)
-
     def work() -> None:
-        try:
-            outcome: tuple[BaseException | None, Result | None] = (None, context.run(call))
-        except BaseException as error:
-            outcome = (error, None)
+        error, result = outcome_of(partial(context.run, call))
         with suppress(RuntimeError):
             # The loop may have been closed since; then nobody waits any more.
-            loop.call_soon_threadsafe(settle, *outcome)
+            loop.call_soon_threadsafe(settle, future, error, result)
 
     _hand_over(work)
     return await future
@@ -118,6 +108,24 @@ async def wait_a_while(future: Future[Any], seconds: float) -> bool:
         future.add_done_callback(wake)
         await asyncio.wait([done], timeout=seconds)
     return future.done()
+
+
+def outcome_of(call: Callable[[], Result]) -> tuple[BaseException | None, Result | None]:
+    """What a call raised, and what it gave where that is nothing."""
+    try:
+        return None, call()
+    except BaseException as error:
+        return error, None
+
+
+def settle(future: asyncio.Future[Result], error: BaseException | None, result: Result | None) -> None:
+    """Set a future to what came of a call, unless nobody waits for it any more."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)  # type: ignore[arg-type]  # the result, where there is no error
+    else:
+        future.set_exception(RuntimeError(f"the call raised {error!r}") if isinstance(error, StopIteration) else error)
 
 
 async def read_aside(reader: Callable[[str], Result], text: str) -> Result:

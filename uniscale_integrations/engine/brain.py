@@ -71,6 +71,12 @@ class Brain:
         return self.design.verifier
 
     @property
+    def loop_free(self) -> bool:
+        """Whether requests of callers who do not await use nothing that belongs to one event loop; see `LoopFree`."""
+        parts = self.models.values() if self.verifier is None else (*self.models.values(), self.verifier)
+        return all(getattr(part, "loop_free", False) for part in parts)
+
+    @property
     def in_dollars(self) -> bool:
         """Whether costs are counted in dollars, and not in eFLOPs."""
         return self.estimates.in_dollars

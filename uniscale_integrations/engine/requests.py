@@ -66,7 +66,7 @@ class Requests:
             ledgers: list[Ledger] = []
             try:
                 answer = await attempt_search(brain, decision, request, output, ledgers)
-            except asyncio.CancelledError as error:
+            except (asyncio.CancelledError, KeyboardInterrupt) as error:
                 tell(request.observers, Ended(decision.id, error=error))
                 # The decision is closed, so that nobody waits for its outcome; the log's own thread sees to that.
                 failure = self.event_factory.failure(decision, "cancelled", _usage_of(ledgers))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from uniscale_integrations.concurrency.caller import CALLER_LOOPS
 from uniscale_integrations.deprecation import former_keywords
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.choice import excluded_by_model
@@ -95,7 +97,12 @@ class ServingEngine(LearningEngine):
     ) -> Answer:
         """`arun` for callers that do not await; works inside a running event loop too, and asks models by their synchronous methods."""
         conversation = replace(_conversation(question), synchronous=True)
-        return _finish(self.arun(conversation, mode=mode, budget=budget, sampling=sampling, models=models))
+
+        def work() -> Coroutine[Any, Any, Answer]:
+            return self.arun(conversation, mode=mode, budget=budget, sampling=sampling, models=models)
+
+        # Models of one's own may keep connections open, or hold up the loop that they run on.
+        return CALLER_LOOPS.run(work, copy_context()) if self.brain.loop_free else _finish(work())
 
     @former_keywords(shown="has_output")
     async def arun(

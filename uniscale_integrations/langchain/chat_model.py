@@ -19,9 +19,8 @@ from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 
 from uniscale_integrations.adapters.mode_field import ModeField
 from uniscale_integrations.adapters.parts import engine_from, refuse_parts, with_engine_settings
-from uniscale_integrations.adapters.service import answer, stream
+from uniscale_integrations.adapters.service import answer, answer_blocking, stream, stream_blocking
 from uniscale_integrations.adapters.tokens import conversation_tokens, text_token_ids, text_tokens
-from uniscale_integrations.concurrency.loop import DEFAULT_LOOP
 from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.engine import Prices, UniScale
 from uniscale_integrations.langchain.dialect import LangChainDialect, model_fields, with_config
@@ -270,7 +269,7 @@ class UniScaleChatModel(BaseChatModel):
     ) -> ChatResult:
         dialect, engine = LangChainDialect(self), self._engine
         call = dialect.call(engine, messages, {**kwargs, "stop": stop}, synchronous=True)
-        return dialect.reply(DEFAULT_LOOP.run(lambda: answer(engine, call), dialect.context()), call)
+        return dialect.reply(answer_blocking(engine, call, dialect), call)
 
     async def _agenerate(
         self,
@@ -292,7 +291,7 @@ class UniScaleChatModel(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         dialect, engine = LangChainDialect(self), self._engine
         call = dialect.call(engine, messages, {**kwargs, "stop": stop}, synchronous=True, streaming=True)
-        for chunk in DEFAULT_LOOP.iterate(lambda: stream(engine, call, dialect), dialect.context()):
+        for chunk in stream_blocking(engine, call, dialect):
             if run_manager is not None:
                 run_manager.on_llm_new_token(str(chunk.message.text), chunk=chunk)
             yield chunk

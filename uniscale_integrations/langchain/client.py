@@ -23,7 +23,8 @@ from langchain_core.runnables import Runnable, RunnableBinding
 
 from uniscale_integrations.adapters.endpoint import endpoint_of
 from uniscale_integrations.adapters.sampling_params import FIELDS, SamplingParams
-from uniscale_integrations.concurrency.threads import in_thread, iterate_in_thread
+from uniscale_integrations.concurrency.caller import blocking
+from uniscale_integrations.concurrency.threads import iterate_in_thread
 from uniscale_integrations.cost.price_list import Endpoint
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import GenerationError
@@ -91,6 +92,9 @@ class LangChainClient:
     Attributes:
         cache: that the model was set up with, which is for whoever asks, not for candidates.
     """
+
+    loop_free = True
+    """Who does not await is answered by synchronous methods alone."""
 
     def __init__(self, model: BaseChatModel) -> None:
         self.name = _name(model)
@@ -162,7 +166,7 @@ class LangChainClient:
         if request.emit is not None or request.conversation.streaming:
             message = await self._stream(model, messages, options, request)
         elif request.conversation.synchronous or not _has_native_async(self.model):
-            message = await in_thread(lambda: model.invoke(messages, **options))
+            message = await blocking(lambda: model.invoke(messages, **options))
         else:
             message = await model.ainvoke(messages, **options)
         if not isinstance(message, AIMessage):

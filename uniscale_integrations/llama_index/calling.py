@@ -11,7 +11,8 @@ from llama_index.core.llms import CustomLLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import LLM
 
-from uniscale_integrations.concurrency.threads import in_thread, iterate_in_thread
+from uniscale_integrations.concurrency.caller import blocking
+from uniscale_integrations.concurrency.threads import iterate_in_thread
 from uniscale_integrations.llama_index.offers import Offer
 
 Item = TypeVar("Item")
@@ -57,20 +58,20 @@ class LLMCall:
         llm, options = self.llm, self.options
         if isinstance(self.messages, Prompt):
             text, formatted = self.messages.text, self.messages.formatted
-            if self._in_thread("acomplete"):
-                return chat_of(await in_thread(lambda: llm.complete(text, formatted=formatted, **options)))
+            if self._is_blocking("acomplete"):
+                return chat_of(await blocking(lambda: llm.complete(text, formatted=formatted, **options)))
             return chat_of(await llm.acomplete(text, formatted=formatted, **options))
         messages = list(self.messages)
         if self.offer is not None:
             tools, arguments = self.offer.tools, {"chat_history": messages, **self.offer.arguments, **options}
             if self._blocks("chat_with_tools"):
-                return await in_thread(lambda: _method(llm, "chat_with_tools")(tools, **arguments))
+                return await blocking(lambda: _method(llm, "chat_with_tools")(tools, **arguments))
             response: ChatResponse = await _method(llm, "achat_with_tools")(tools, **arguments)
             return response
         if self._completes_chats("acomplete", "achat", "chat"):
             return chat_of(await llm.acomplete(_render(llm, messages), formatted=True, **options), within_message=True)
-        if self._in_thread("achat"):
-            return await in_thread(lambda: llm.chat(messages, **options))
+        if self._is_blocking("achat"):
+            return await blocking(lambda: llm.chat(messages, **options))
         return await llm.achat(messages, **options)
 
     async def pieces(self) -> AsyncGenerator[ChatResponse, None]:
@@ -78,7 +79,7 @@ class LLMCall:
         llm, options = self.llm, self.options
         if isinstance(self.messages, Prompt):
             text, formatted = self.messages.text, self.messages.formatted
-            if self._in_thread("astream_complete"):
+            if self._is_blocking("astream_complete"):
                 async for piece in iterate_in_thread(
                     _iterating(lambda: llm.stream_complete(text, formatted=formatted, **options))
                 ):
@@ -100,7 +101,7 @@ class LLMCall:
         if self._completes_chats("astream_complete", "astream_chat", "stream_chat"):
             async for piece in await llm.astream_complete(_render(llm, messages), formatted=True, **options):
                 yield chat_of(piece, within_message=True)
-        elif self._in_thread("astream_chat"):
+        elif self._is_blocking("astream_chat"):
             async for response in iterate_in_thread(_iterating(lambda: llm.stream_chat(messages, **options))):
                 yield response
         else:
@@ -111,8 +112,8 @@ class LLMCall:
         """Whether an LLM's synchronous method for chats with tools is used: by those who do not await, or where it has no other."""
         return hasattr(self.llm, method) and (self.synchronous or not hasattr(self.llm, f"a{method}"))
 
-    def _in_thread(self, method: str) -> bool:
-        """Whether an LLM is asked synchronously, on a thread."""
+    def _is_blocking(self, method: str) -> bool:
+        """Whether an LLM is asked synchronously, where the event loop does not wait for it."""
         return self.synchronous or not _defines(self.llm, method)
 
     def _completes_chats(self, completing: str, chatting: str, synchronous: str) -> bool:

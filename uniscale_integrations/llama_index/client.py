@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, TextBlock
@@ -82,6 +83,9 @@ class LlamaIndexClient:
         llm: the LLM.
     """
 
+    loop_free = True
+    """Who does not await is answered by synchronous methods alone."""
+
     def __init__(self, llm: LLM) -> None:
         self.name = llm.metadata.model_name if llm.metadata.model_name != "unknown" else llm.class_name()
         self._api = next((APIS[kind.__module__] for kind in type(llm).__mro__ if kind.__module__ in APIS), Api())
@@ -89,6 +93,7 @@ class LlamaIndexClient:
         # Where its owner has said nothing, LlamaIndex has models draw at a temperature at which they say the same nearly every time.
         self._sampling = SamplingParams(llm, type(llm).model_fields, DEFAULT_TEMPERATURE)
         self._copies: dict[str, tuple[dict[str, Any], LLM]] = {}
+        self._lock = Lock()
 
     @property
     def _additional(self) -> Mapping[str, Any]:
@@ -284,13 +289,14 @@ class LlamaIndexClient:
         if not update:
             return self.llm
         key, fields = repr(sorted(update.items())), dict(self.llm.__dict__)
-        entry = self._copies.get(key)
-        if entry is None or entry[0] != fields:
-            # Its owner may set other fields at any time.
-            if entry is None and len(self._copies) >= MAX_COPIES:
-                self._copies.pop(next(iter(self._copies)))
-            entry = self._copies[key] = fields, self.llm.model_copy(update=dict(update))
-        return entry[1]
+        with self._lock:
+            entry = self._copies.get(key)
+            if entry is None or entry[0] != fields:
+                # Its owner may set other fields at any time.
+                if entry is None and len(self._copies) >= MAX_COPIES:
+                    self._copies.pop(next(iter(self._copies)))
+                entry = self._copies[key] = fields, self.llm.model_copy(update=dict(update))
+            return entry[1]
 
 
 def _native(messages: object) -> list[ChatMessage] | None:

@@ -37,8 +37,7 @@ from uniscale_integrations.adapters.parts import (
     require_parts,
     with_engine_settings,
 )
-from uniscale_integrations.adapters.service import answer, stream
-from uniscale_integrations.concurrency.loop import DEFAULT_LOOP
+from uniscale_integrations.adapters.service import answer, answer_blocking, stream, stream_blocking
 from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.engine import Prices, UniScale
 from uniscale_integrations.llama_index.calling import Completions, Prompt, completion_of
@@ -227,7 +226,7 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
         dialect, engine = LlamaIndexDialect(self), self._engine
         call = dialect.call(engine, messages, options, synchronous=True)
         place = Place.here()
-        result = DEFAULT_LOOP.run(lambda: answer(engine, call), dialect.context())
+        result = answer_blocking(engine, call, dialect)
         place.note(result.decision_id)
         announce(engine, result, place)
         return dialect.reply(result, call)
@@ -244,10 +243,11 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
     def _stream_chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponseGen:
         dialect, engine = LlamaIndexDialect(self), self._engine
         call = dialect.call(engine, messages, options, synchronous=True, streaming=True)
-        place, context = Place.here(), dialect.context()
+        place = Place.here()
+        chunks = stream_blocking(engine, call, dialect, observe=place.observe)
 
         def responses() -> ChatResponseGen:
-            for chunk in DEFAULT_LOOP.iterate(lambda: stream(engine, call, dialect, observe=place.observe), context):
+            for chunk in chunks:
                 if chunk.answer is not None:
                     announce(engine, chunk.answer, place)
                 if chunk.response is not None:

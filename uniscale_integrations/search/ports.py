@@ -128,6 +128,16 @@ class HasHorizon(Protocol):
 
 
 @runtime_checkable
+class LoopFree(Protocol):
+    """A generator, its client or a verifier that says whether it may be used from one event loop after the other; others may not."""
+
+    @property
+    def loop_free(self) -> bool:
+        """Whether nothing of it, such as an open connection, belongs to one event loop where who asks does not await."""
+        ...
+
+
+@runtime_checkable
 class HasQueue(Protocol):
     """A session whose requests may have to wait for others, which says nothing about how fast its model is."""
 

@@ -56,6 +56,8 @@ class Agreement:
     name = "agreement"
     upper = 1.0
     path_local = False
+    loop_free = True
+    """A `similarity` is asked on a thread."""
 
     def __init__(self, similarity: object = None) -> None:
         self._embed: Embed | None = None if similarity is None else embedder(similarity)

@@ -37,6 +37,7 @@ class MathVerifier(CallableVerifier):
         (1.0, 0.0, 1.0)
     """
 
+    loop_free = True
     _in_processes = True
 
     def __init__(self, *, name: str = "math") -> None:

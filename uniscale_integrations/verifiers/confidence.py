@@ -42,6 +42,7 @@ class SelfCertainty:
     name = "self-certainty"
     upper = 1.0
     path_local = True
+    loop_free = True
 
     def __init__(self, temperature: float = 1.0) -> None:
         if not 0.0 < temperature < float("inf"):

@@ -61,6 +61,11 @@ class Ensemble:
         """Whether all members are."""
         return all(verifier.path_local for verifier, _ in self._members)
 
+    @property
+    def loop_free(self) -> bool:
+        """Whether all members are."""
+        return all(getattr(verifier, "loop_free", False) for verifier, _ in self._members)
+
     def reading_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
         """The sum over the members that tell theirs."""
         telling = (verifier for verifier, _ in self._members if isinstance(verifier, SupportsVerifierCost))

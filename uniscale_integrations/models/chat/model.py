@@ -113,6 +113,11 @@ class ChatStepModel:
         return window
 
     @property
+    def loop_free(self) -> bool:
+        """Whether its client says that nothing of it belongs to one event loop where who asks does not await."""
+        return bool(getattr(self.client, "loop_free", False))
+
+    @property
     def endpoint(self) -> Endpoint | None:
         """Where its requests go, for clients that tell."""
         return self.client.endpoint if isinstance(self.client, HasEndpoint) else None

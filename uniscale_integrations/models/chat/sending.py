@@ -55,7 +55,10 @@ class Sender:
             if not self._limited:
                 return await over_live_connections(self._client, request)
             async with self._slots.hold(queue or Queue()), asyncio.timeout(self._timeout):
-                return await self._again(request)
+                if self._timeout is None:
+                    return await self._again(request)
+                # In a task of its own a blocking call stays off the caller's thread, where nothing could give it up in time.
+                return await asyncio.create_task(self._again(request))
         except TimeoutError as error:
             raise TimeoutError(str(error) or f"no answer within {self._timeout} s") from error
 
