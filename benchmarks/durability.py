@@ -1,12 +1,16 @@
 """`python -m benchmarks.durability [--json]`: nothing that was acknowledged is lost, and all workers learn the same.
 
-Two trials on SQLite, and on PostgreSQL where a server is named or the package `pgserver` is there to bring one:
+Trials on SQLite, and on PostgreSQL where a server is named or the package `pgserver` is there to bring one:
 
 - A worker decides, runs and gives feedback, late, twice and revised, and reports each thing once the engine has acknowledged it. It is
   killed with SIGKILL at a random moment, and the next one goes on; now and then it is killed while it still starts. In the end the log
   must hold everything that was reported, and the state that an engine opens with must equal one folded from the events without any
   interruption.
 - Several workers on one log at once. When all are done, their states must be equal.
+
+And what requests notice of it, for some seconds each: somebody else holds the log's lock; the server stands still; connections are cut, also
+between a commit and its acknowledgement; two thousand requests come at once; others have written a lot. Told are the longest wait of a
+request and the longest gap of the event loop, beside those without a log.
 """
 
 from __future__ import annotations
@@ -91,6 +95,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--processes", type=int, default=8)
     parser.add_argument("--decisions", type=int, default=500)
+    parser.add_argument("--outage", type=float, default=30.0, help="seconds that each fault lasts; 0 for none (default: 30)")
+    parser.add_argument("--flood", type=int, default=100_000, help="events of others that are caught up with (default: 100000)")
     parser.add_argument("--postgres", help="address of a server; the packaged one by default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
@@ -100,7 +106,9 @@ def main() -> None:
         address, decisions, seed = arguments.worker
         work(address, int(decisions), int(seed), sys.stdin.buffer, sys.stdout.buffer)
         return
-    trials: list[Killed | Together] = []
+    from benchmarks.outages import Flood, Outage, burst, caught_up, faults_of, outage
+
+    trials: list[Killed | Together | Outage | Flood] = []
     with tempfile.TemporaryDirectory() as folder, server(Path(folder), arguments.postgres) as postgres:
         makers: list[Callable[[], str]] = [lambda: f"sqlite:///{folder}/{uuid4().hex}.db"]
         if postgres:
@@ -112,10 +120,18 @@ def main() -> None:
             sys.stderr.write(f"{trials[-1]}\n")
             trials.append(together(make(), arguments.processes, arguments.decisions, arguments.seed))
             sys.stderr.write(f"{trials[-1]}\n")
+            if arguments.outage > 0:
+                for name, fault in faults_of(make()).items():
+                    trials.append(outage(make(), name, fault, arguments.outage))
+                    sys.stderr.write(f"{trials[-1]}\n")
+                trials.append(burst(make(), 2_000))
+                sys.stderr.write(f"{trials[-1]}\n")
+                trials.append(caught_up(make(), arguments.flood))
+                sys.stderr.write(f"{trials[-1]}\n")
     if arguments.json:
-        found: dict[str, list[Any]] = {"killed": [], "together": []}
+        found: dict[str, list[Any]] = {"killed": [], "together": [], "outage": [], "flood": []}
         for trial in trials:
-            found["killed" if isinstance(trial, Killed) else "together"].append(asdict(trial))
+            found[type(trial).__name__.lower()].append(asdict(trial))
         sys.stdout.write(json.dumps(found) + "\n")
 
 

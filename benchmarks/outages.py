@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
 
 import psycopg
-from sqlalchemy import text
 
-from benchmarks.faults import database_of, locked, standing_still
+from benchmarks.faults import locked, standing_still
 from benchmarks.instant import InstantGenerator, InstantVerifier
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.log.events import DecisionEvent, Outcome
@@ -77,51 +77,28 @@ def faults_of(address: str) -> Mapping[str, Fault]:
     """What may be wrong with the log behind an address, by name."""
     found: dict[str, Fault] = {"a lock is held": locked}
     if address.startswith("postgresql"):
-        found |= {"the server stands still": standing_still, "connections are cut": cut_off}
-    else:
-        found |= {"the disk is full": full_disk}
+        found |= {"the server stands still": standing_still, "connections are cut": connections_cut}
     return found
 
 
-class cut_off:  # noqa: N801  # a context manager, used like the functions beside it
+@contextmanager
+def connections_cut(address: str) -> Iterator[None]:
     """Connections are terminated again and again, also between a commit and its acknowledgement."""
+    over = Event()
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
-    def __init__(self, address: str) -> None:
-        from threading import Event, Thread
+    def run() -> None:
+        with psycopg.connect(address, autocommit=True) as connection:
+            while not over.wait(0.005):
+                connection.execute(cut)
 
-        self._over, self._address = Event(), address
-        self._thread = Thread(target=self._run)
-
-    def _run(self) -> None:
-        with psycopg.connect(self._address, autocommit=True) as connection:
-            while not self._over.wait(0.005):
-                connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *exception: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-
-class full_disk:  # noqa: N801  # as above
-    """Nothing more fits into the database."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-
-    def __enter__(self) -> None:
-        _on_connect.add(self._address)
-
-    def __exit__(self, *exception: object) -> None:
-        _on_connect.discard(self._address)
-
-
-_on_connect: set[str] = set()
+    cutting = Thread(target=run)
+    cutting.start()
+    try:
+        yield
+    finally:
+        over.set()
+        cutting.join()
 
 
 def outage(address: str, name: str, fault: Fault, seconds: float) -> Outage:
@@ -300,16 +277,3 @@ def burst(address: str, count: int) -> Flood:
         began = time.monotonic()
         asyncio.run(all_at_once(made))
         return Flood(database(address), "requests at once", count, max(times), gap, time.monotonic() - began)
-
-
-def idle_elsewhere(address: str, elsewhere: str) -> bool:
-    """Whether a worker learns what it logs while a transaction is left open in another database of the server."""
-    other = database_of(elsewhere)
-    with other.connect() as connection, closing(slow_engine(address)) as made:
-        connection.execute(text("SELECT pg_current_xact_id()"))
-        for number in range(5):
-            made.run(f"What is {number} + 1?")
-        made.sync()
-        learned = made._knowledge.replica.fold.events == 10
-    other.dispose()
-    return learned

@@ -23,6 +23,8 @@ def served(server: Server) -> Iterator[str]:
             response = server.answer(httpx.Request("POST", f"http://server{self.path}", content=body))
             self.send_response(response.status_code)
             self.send_header("content-type", response.headers["content-type"])
+            if "retry-after" in response.headers:
+                self.send_header("retry-after", response.headers["retry-after"])
             self.send_header("content-length", str(len(response.content)))
             self.end_headers()
             self.wfile.write(response.content)
@@ -30,7 +32,10 @@ def served(server: Server) -> Iterator[str]:
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+    class Patient(ThreadingHTTPServer):
+        request_queue_size = 512
+
+    with Patient(("127.0.0.1", 0), Handler) as running:
         thread = Thread(target=running.serve_forever, args=(0.05,))
         thread.start()
         try:

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from functools import partial
@@ -155,6 +155,15 @@ def test_whoever_is_interrupted_in_a_call_has_the_request_cancelled_first(loops:
     assert said == ["cancelled"] * 5
 
 
+@pytest.fixture
+def _hears() -> Iterator[None]:
+    """Whoever runs the tests in the background may have them ignore the signal, and a process inherits that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_hears")
 def test_ctrl_c_reaches_whoever_blocks_and_cancels_what_awaits(loops: CallerLoops) -> None:
     said: list[str] = []
 
@@ -175,6 +184,7 @@ def test_ctrl_c_reaches_whoever_blocks_and_cancels_what_awaits(loops: CallerLoop
     assert said == ["cancelled"] * 2
 
 
+@pytest.mark.usefixtures("_hears")
 def test_a_second_ctrl_c_does_not_wait_for_a_request_that_will_not_end(
     loops: CallerLoops, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,10 @@ class BudgetError(UniScaleError):
     """A budget that does not cover even the first step of one sample."""
 
 
+class NoAnswerInTime(BudgetError):
+    """A deadline that passed before a model had said anything; the message names the model, and how long it was waited for."""
+
+
 class CrowdedError(BudgetError):
     """A deadline that passed while requests waited for others to end; the message says how many may run at once."""
 

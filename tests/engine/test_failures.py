@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from tests.engine.two_models import QUESTIONS, Half, Saying, engine
 from tests.logged import store
-from uniscale_integrations.engine import UniScale
+from uniscale_integrations.engine import UniScale, knowledge
 from uniscale_integrations.errors import (
     ContextLengthError,
     LogError,
@@ -51,7 +51,8 @@ def test_where_all_models_fail_the_error_is_theirs() -> None:
         made.run(QUESTIONS[0])
 
 
-def test_a_log_that_is_full_does_not_cost_the_answer(log: str) -> None:
+def test_a_log_that_is_full_does_not_cost_the_answer(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knowledge, "JUDGING", 0.2)
     made = engine(log=log)
 
     def fill(connection: object, record: object) -> None:
@@ -79,7 +80,7 @@ def test_a_log_that_is_full_does_not_cost_the_answer(log: str) -> None:
 def test_a_log_that_cannot_be_read_does_not_cost_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     made = engine(sync_interval=0.0)
 
-    def broken(position: Position, limit: int = 10_000) -> list[Entry]:
+    def broken(position: Position) -> list[Entry]:
         raise LogError("cannot read the log")
 
     monkeypatch.setattr(made.log, "since", broken)

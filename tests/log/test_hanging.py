@@ -13,11 +13,17 @@ import pytest
 from benchmarks.durability import difference, engine, opened, uninterrupted
 from benchmarks.faults import locked, standing_still
 from uniscale_integrations import UniScale
+from uniscale_integrations.engine import knowledge
 from uniscale_integrations.errors import LogError, UnknownDecisionError
 from uniscale_integrations.log import group, psycopg_connection
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import Spooled
 from uniscale_integrations.search.answer import Answer
+
+
+@pytest.fixture(autouse=True)
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knowledge, "JUDGING", 0.3)
 
 
 async def several(made: UniScale, count: int) -> list[Answer]:

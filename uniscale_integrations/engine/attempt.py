@@ -10,6 +10,7 @@ from uniscale_integrations.cost.ledger import Ledger
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.journal import Decision
 from uniscale_integrations.engine.request import EngineRequest
+from uniscale_integrations.models.chat.retry import ending_in
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.conversation import Emit
 from uniscale_integrations.search.events import SearchEvent, SearchObserver, tell
@@ -21,7 +22,7 @@ from uniscale_integrations.verifiers.format_gate import FormatGate
 
 
 async def attempt_search(
-    brain: Brain, decision: Decision, request: EngineRequest, output: Output, ledgers: list[Ledger]
+    brain: Brain, decision: Decision, request: EngineRequest, output: OwnOutput, ledgers: list[Ledger]
 ) -> Answer:
     """Run what was decided.
 
@@ -41,7 +42,7 @@ async def attempt_search(
         request.conversation.question,
         configuration,
         request.sampling,
-        request.limits,
+        request.remaining,
         early_stopping=design.verifier is None or design.verifier.path_local,
         hardware=design.hardware,
         conversation=request.conversation,
@@ -51,22 +52,52 @@ async def attempt_search(
     valid = request.conversation.validator
     verifier: Verifier | None = design.verifier if valid is None else FormatGate(design.verifier, valid)
     observe = _of_decision(decision.id, request.observers) if request.observers else None
-    return await arun(search, design.models[configuration.model], verifier, observe, ledgers.append, output.has_output)
+    with ending_in(search.budget.seconds):
+        return await arun(search, design.models[configuration.model], verifier, observe, ledgers.append, output.has_output)
 
 
 class Output:
-    """Passes pieces of an answer on, and knows whether anything of it has been shown."""
+    """What has been shown of a request's answer, all of which comes from one attempt: the first that has shown anything.
+
+    Args:
+        emit: takes the pieces.
+        has_other_output: whether anything has been shown beside them.
+    """
 
     def __init__(self, emit: Emit | None, has_other_output: Callable[[], bool]) -> None:
-        self._emit, self._has_other_output, self._any = emit, has_other_output, False
+        self._emit, self._has_other_output = emit, has_other_output
+        self.owner: OwnOutput | None = None
 
-    def __call__(self, piece: Any) -> None:
-        self._any = True
-        if self._emit is not None:
+    def show(self, owner: OwnOutput, piece: Any) -> None:
+        """Pass a piece on, unless another attempt was first."""
+        self.owner = self.owner or owner
+        if self.owner is owner and self._emit is not None:
             self._emit(piece)
 
     def has_output(self) -> bool:
-        return self._any or self._has_other_output()
+        """Whether anything of an answer has been shown."""
+        return self.owner is not None or self._has_other_output()
+
+
+class OwnOutput:
+    """What one attempt shows.
+
+    Args:
+        output: of the request.
+
+    Attributes:
+        shared: that.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self.shared = output
+
+    def __call__(self, piece: Any) -> None:
+        self.shared.show(self, piece)
+
+    def has_output(self) -> bool:
+        """Whether anything of an answer has been shown."""
+        return self.shared.has_output()
 
 
 def _of_decision(decision_id: str, observers: Sequence[Observer]) -> SearchObserver:

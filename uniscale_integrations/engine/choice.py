@@ -40,7 +40,7 @@ def decide(brain: Brain, replica: Replica, request: EngineRequest, failed: Reaso
     if not conversation.question.strip() and not conversation.may_be_empty:
         raise ConfigurationError("the question is empty; give it at least one word")
     context, input_tokens = _context(brain, request)
-    reasons = brain.eligibility.reasons(conversation, request.limits, failed)
+    reasons = brain.eligibility.reasons(conversation, request.remaining, failed)
     reasons = {**_of_other_models(brain.space, request.continues, reasons), **reasons}
     eligible = np.ones(len(brain.space), dtype=np.bool_)
     if reasons:

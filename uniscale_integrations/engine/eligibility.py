@@ -27,6 +27,9 @@ RECENT = 0.3
 MEMORY_SECONDS = 60.0
 """Seconds after which it counts no more: what is not tried for being slow would be so for ever."""
 
+MARGIN = 1.5
+"""How many times as long as of late a model may take before it counts as not answering."""
+
 MAX_BYTES = 4
 """Of a character, which is as many tokens at most."""
 
@@ -164,6 +167,32 @@ class Eligibility:
         if now - at > MEMORY_SECONDS:
             before = seconds
         self._seconds[configuration] = before + RECENT * (seconds - before), now
+
+    def usual_seconds(self, configuration: Configuration) -> float | None:
+        """How long requests have taken of late; `None` where there were none."""
+        seconds, at = self._seconds.get(configuration, (0.0, -inf))
+        return seconds if time.monotonic() - at <= MEMORY_SECONDS else None
+
+    def patience(self, configuration: Configuration, seconds: float, conversation: Conversation, failed: Reasons) -> float | None:
+        """Seconds to wait for a model that does not answer before another one is asked beside it; `None` where none is left.
+
+        Half of the time that is left, and longer where the model usually takes longer and the others need less.
+
+        Args:
+            configuration: that was decided.
+            seconds: that are left of the request's deadline.
+            conversation: the request.
+            failed: what has failed at it already.
+        """
+        cannot = {**self._never, **self._unable(conversation), **failed}
+        others = [each for each in self._space if each.model != configuration.model and each not in cannot]
+        if not others:
+            return None
+        usual = MARGIN * (self.usual_seconds(configuration) or 0.0)
+        quickest = min(
+            (MARGIN * taken for each in others if (taken := self.usual_seconds(each)) is not None), default=seconds / 4
+        )
+        return max(seconds / 2, min(usual, seconds - quickest))
 
     def anything(self, conversation: Conversation, failed: Reasons) -> bool:
         """Whether any configuration is left that could serve a request."""

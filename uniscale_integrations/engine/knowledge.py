@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import wait
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
-from uniscale_integrations.concurrency.threads import in_thread, wait_a_while
+from uniscale_integrations.concurrency.threads import begin_in_thread, in_thread, wait_a_while
 from uniscale_integrations.engine.attribution import Credit, credit_shares, decisions_of
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.recalibration import Recalibration
@@ -49,6 +51,7 @@ class Knowledge:
         self.log: EventStore = open_log(log) if isinstance(log, str) else log
         self._group = GroupCommit(self._write, at_once=self.log.in_memory, spool=_spool_of(self.log, spool))
         self._description_keys: set[str] = set()
+        self._users, self._closing, self._counting = 0, False, Lock()
 
     def begin(self, brain: Brain, interval: float, *, recalibrate: bool, seed: int | None) -> None:
         """Learn what the log holds, from a snapshot on where there is one.
@@ -150,8 +153,29 @@ class Knowledge:
         # It may have come through meanwhile.
         return _refusal(receipt) if receipt.done() else Spooled(self._group.trouble or "it has not answered yet", place)
 
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Whoever closes the log meanwhile lets the block end first."""
+        with self._counting:
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._users -= 1
+                last = self._closing and not self._users
+            if last:
+                # The block may have ended on an event loop, which does not wait for a log.
+                begin_in_thread(self._close)
+
     def close(self) -> None:
-        """Write what is waiting, and close the log unless it was given open."""
+        """Write what is waiting, and close the log unless it was given open; where requests are under way, when the last has ended."""
+        with self._counting:
+            later, self._closing = self._users > 0 and not self._closing, True
+        if not later:
+            self._close()
+
+    def _close(self) -> None:
         self._group.close()
         if self._own:
             self.log.close()

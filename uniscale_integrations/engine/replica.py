@@ -31,8 +31,8 @@ PATIENCE = 0.02
 LATE = 1.0
 """Seconds after which it is said that decisions are taken without it."""
 
-PAGE, SLICE = 500, 20
-"""Events that are read at once, and those that are folded while decisions wait."""
+SLICE = 20
+"""Events that are folded while decisions wait."""
 
 _log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class Replica:
         with self._syncing:
             self._stale, self._synced = False, time.monotonic()
             new = 0
-            while entries := self.fold.log.since(self.fold.position, PAGE):
+            while entries := self.fold.log.since(self.fold.position):
                 new += self._learn(entries)
             self._warn_once()
             if self.fold.worth_keeping:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from time import monotonic
 
 from uniscale_integrations.engine.continuation import Continuation
 from uniscale_integrations.log.events import new_id
@@ -12,6 +13,9 @@ from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Emit
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.telemetry import Observer
+
+INSTANT = 1e-3
+"""Seconds: a budget of none is no budget."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +33,7 @@ class EngineRequest:
         has_output: whether any of the answer has been shown already, beside those pieces.
         continues: the tool loop or the session that it goes on with.
         id: of the request; it may take several decisions.
+        began: when it came, by `time.monotonic`.
     """
 
     conversation: Conversation
@@ -41,3 +46,11 @@ class EngineRequest:
     has_output: Callable[[], bool] = lambda: False
     continues: Continuation | None = None
     id: str = field(default_factory=new_id)
+    began: float = field(default_factory=monotonic)
+
+    @property
+    def remaining(self) -> Budget:
+        """What is left of its limits: its deadline is one for all decisions; where it has passed, an instant."""
+        if self.limits.seconds is None:
+            return self.limits
+        return replace(self.limits, seconds=max(self.limits.seconds - (monotonic() - self.began), INSTANT))

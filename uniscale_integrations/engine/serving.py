@@ -146,12 +146,16 @@ class ServingEngine(LearningEngine):
         further = {"sampling": sampling or self.sampling, "observers": observers, "emit": emit, "has_output": has_output}
         request = self._request(question, mode, budget, **further)
         try:
-            return await requests.answer(request, excluded_by_model(requests.brain.space, models))
+            with self._knowledge.in_use():
+                return await requests.answer(request, excluded_by_model(requests.brain.space, models))
         finally:
             self._succession.adopt_later()
 
     def close(self) -> None:
-        """Write what is waiting, and close the log unless it was given open; `with UniScale(...) as engine:` does so at its end."""
+        """Write what is waiting, and close the log unless it was given open; `with UniScale(...) as engine:` does so at its end.
+
+        Requests that are under way end as they began, and the log is closed after the last of them.
+        """
         self._succession.close()
         super().close()
 

@@ -171,7 +171,7 @@ class GroupCommit:
             self._enqueue(*receipts)
         return count
 
-    def close(self, limit: float = CLOSING) -> None:
+    def close(self, limit: float | None = None) -> None:
         """Write what is waiting, as long as the log answers in time, and end the thread; what comes afterwards is refused."""
         _open_groups.discard(self)
         with self._changed:
@@ -192,9 +192,9 @@ class GroupCommit:
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting and not self._in_hand, limit)
 
-    def flush(self, limit: float = CLOSING) -> bool:
+    def flush(self, limit: float | None = None) -> bool:
         """Wait until all that was submitted is in the log, or put it aside; returns whether it is in the log."""
-        if self.settle(limit):
+        if self.settle(CLOSING if limit is None else limit):
             return True
         with self._changed:
             left = [*self._in_hand, *self._waiting]

@@ -11,7 +11,7 @@ from itertools import islice
 from uniscale_integrations.concurrency.turns import take_turn
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.deprecation import former_names, member
-from uniscale_integrations.errors import BudgetError, CrowdedError, RequestRefused, VerifierError
+from uniscale_integrations.errors import BudgetError, CrowdedError, NoAnswerInTime, RequestRefused, VerifierError
 from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.budget import Meter
 from uniscale_integrations.search.common_prefix import contenders
@@ -64,7 +64,7 @@ class Driver:
         generator: the session with the base model for this question.
         verifier: the session with the verifier for this question, if there is one.
         meter: what may be spent; where it has limits the driver charges it, and ends the search when it is used up.
-        verifier_name: for messages.
+        verifier_name: for messages, and likewise `generator_name`.
         as_one: whether the expansions of all trees go into one call; a verifier that compares paths must see them together.
         observe: is told what happens; see `telemetry`.
 
@@ -80,6 +80,7 @@ class Driver:
         meter: Meter,
         verifier_name: str = "",
         *,
+        generator_name: str = "the model",
         as_one: bool = False,
         observe: SearchObserver | None = None,
     ) -> None:
@@ -88,7 +89,7 @@ class Driver:
         self.verifier = verifier
         self.meter = meter
         self.cancelled = (NOTHING, NOTHING)
-        self._verifier_name = verifier_name
+        self._verifier_name, self._generator_name = verifier_name, generator_name
         self._as_one = as_one or search.configuration.qp == 1
         self._observe = observe
         self._early_return: Callable[[], None] | None = member(generator, "finish_now", "hurry", None)
@@ -241,6 +242,10 @@ class Driver:
         if not self.search.paths:
             if reason := member(self.generator, "queue_note", "queued", ""):
                 raise CrowdedError(f"{excess}; {reason}")
+            if self.meter.remaining_seconds() == 0.0:
+                raise NoAnswerInTime(
+                    f"{self._generator_name} has not answered for {self.meter.seconds:.3g} s, as long as the request's deadline let it"
+                )
             raise BudgetError(f"{excess}; that is less than the first step of one sample, raise the budget")
         self.search.cut(excess)
 

@@ -82,7 +82,14 @@ class SearchRun:
             raise
         as_one = self._generation.together or (verifier is not None and not verifier.path_local)
         self._driver = Driver(
-            self.search, self._generation, self._verification, self.meter, self._names[1], as_one=as_one, observe=observe
+            self.search,
+            self._generation,
+            self._verification,
+            self.meter,
+            self._names[1],
+            generator_name=self._names[0],
+            as_one=as_one,
+            observe=observe,
         )
 
     async def execute(self) -> Answer:
