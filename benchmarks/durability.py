@@ -8,7 +8,7 @@ Trials on SQLite, and on PostgreSQL where a server is named or the package `pgse
   interruption.
 - Several workers on one log at once. When all are done, their states must be equal.
 
-And what requests notice of it, for some seconds each: somebody else holds the log's lock; the server stands still; connections are cut, also
+And what requests notice, for some seconds each: somebody else holds the log's lock; the server stands still; connections are cut, also
 between a commit and its acknowledgement; two thousand requests come at once; others have written a lot. Told are the longest wait of a
 request and the longest gap of the event loop, beside those without a log.
 """

@@ -10,15 +10,40 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook, RenderResult
+from rich.measure import Measurement
+from rich.segment import Segment
 from rich.text import Text
 
 from uniscale_integrations.errors import UniScaleError
 from uniscale_integrations.texts import printable
 
+
+class _Printable:
+    """Something to show, without control characters: what models, logs and tables hold could move the cursor or rename the window."""
+
+    def __init__(self, inner: RenderableType) -> None:
+        self._inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._inner, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, self._inner)
+
+
+class _WithoutControl(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """As of rich."""
+        return [_Printable(each) for each in renderables]
+
+
 # Without markup: names of models and what logs hold are shown as they are.
 out = Console(highlight=False, markup=False)
 err = Console(stderr=True, highlight=False, markup=False)
+for _console in (out, err):
+    _console.push_render_hook(_WithoutControl())
 
 
 def print_json(values: Mapping[str, Any]) -> None:

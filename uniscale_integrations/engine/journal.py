@@ -13,11 +13,14 @@ from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.continuation import REPLY, reply_key
 from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.recalibration import Recalibration
+from uniscale_integrations.errors import BudgetError
 from uniscale_integrations.log.events import DecisionEvent, Outcome
+from uniscale_integrations.models.faults import status_of
 from uniscale_integrations.policy.explain import Explanation, explain
 from uniscale_integrations.policy.objective import Objective, Weights
 from uniscale_integrations.policy.policy import Assessment, Mask
 from uniscale_integrations.policy.targets import Target
+from uniscale_integrations.redaction import redacted
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.record import record
@@ -128,13 +131,29 @@ class EventFactory:
         extra[REPLY] = [reply_key(conversation.turns, answer.text), decision.configuration.model]
         return Outcome(decision.id, score, ledger.eflops, ledger.usd, ledger.seconds, extra=extra)
 
-    def failure(self, decision: Decision, why: str, usage: tuple[float, float] = (0.0, 0.0)) -> Outcome:
-        """That it came to nothing, and what was spent on it, in eFLOPs and dollars."""
-        return Outcome(decision.id, None, *usage, failed=why, extra=self._unit)
+    def failure(self, decision: Decision, why: str | Exception, usage: tuple[float, float] = (0.0, 0.0)) -> Outcome:
+        """That it came to nothing, and what was spent on it, in eFLOPs and dollars.
+
+        What a provider says of a request may quote it: where the text of questions is not kept, the kinds and states of errors are, with a
+        hash that tells two messages apart.
+        """
+        if isinstance(why, str) or self.store_queries or isinstance(why, BudgetError):
+            failed = redacted(str(why) or repr(why))
+        else:
+            failed = _kinds_of(why)
+        return Outcome(decision.id, None, *usage, failed=failed, extra=self._unit)
 
     @property
     def _unit(self) -> dict[str, Any]:
         return {"dollars": True} if self.brain.estimates.in_dollars else {}
+
+
+def _kinds_of(error: Exception) -> str:
+    """What kinds of errors an error stands for, with their states, and a hash of what they say."""
+    causes = getattr(error, "errors", ()) or (error,)
+    kinds = [f"{type(each).__name__}{'' if (state := status_of(each)) is None else f' {state}'}" for each in causes]
+    digest = blake2b(str(error).encode(errors="surrogatepass"), digest_size=6).hexdigest()
+    return f"{', '.join(dict.fromkeys(kinds))} (message {digest})"
 
 
 def _weights_of(objective: Objective) -> tuple[float, float, float]:

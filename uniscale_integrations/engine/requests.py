@@ -231,7 +231,7 @@ class Requests:
     async def _failed(self, attempt: Attempt, request: EngineRequest, error: Exception) -> list[str]:
         """Log that a decision came to nothing, and remember what its model is to be spared for; notes for whoever asked."""
         eligibility, decision = self.brain.eligibility, attempt.decision
-        failure = self.event_factory.failure(decision, str(error) or repr(error), attempt.usage)
+        failure = self.event_factory.failure(decision, error, attempt.usage)
         self._spend(decision, failure)
         notes = await self._keep(request, self.event_factory.decision(decision, request.query), failure)
         if isinstance(error, BudgetError) and not isinstance(error, CrowdedError) and request.limits.seconds is not None:

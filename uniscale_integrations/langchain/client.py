@@ -41,6 +41,7 @@ from uniscale_integrations.models.chat.client import (
 )
 from uniscale_integrations.models.chat.known_models import cannot_continue
 from uniscale_integrations.models.chat.model import profile_capabilities
+from uniscale_integrations.redaction import secrets_of
 from uniscale_integrations.search.conversation import Conversation, Turn
 
 COMMON = ("tools", "tool_choice", "response_format")
@@ -137,6 +138,11 @@ class LangChainClient:
         if _uses_responses(self.model, self.model, {}) or cannot_continue(self.name, self._provider):
             return ()
         return (Continuation.FLAG, Continuation.PREFILL) if hasattr(self.model, "extra_body") else (Continuation.PREFILL,)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no error or log may quote."""
+        return secrets_of(self.model)
 
     @property
     def address(self) -> str:

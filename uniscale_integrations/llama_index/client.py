@@ -34,6 +34,7 @@ from uniscale_integrations.models.chat.client import (
     mean_log_probability,
 )
 from uniscale_integrations.models.chat.known_models import cannot_continue
+from uniscale_integrations.redaction import secrets_of
 from uniscale_integrations.search.conversation import Conversation, Turn
 
 ROLES = {"system": MessageRole.SYSTEM, "assistant": MessageRole.ASSISTANT, "tool": MessageRole.TOOL}
@@ -94,6 +95,11 @@ class LlamaIndexClient:
         self._sampling = SamplingParams(llm, type(llm).model_fields, DEFAULT_TEMPERATURE)
         self._copies: dict[str, tuple[dict[str, Any], LLM]] = {}
         self._lock = Lock()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no error or log may quote."""
+        return secrets_of(self.llm)
 
     @property
     def _additional(self) -> Mapping[str, Any]:

@@ -13,11 +13,15 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from uniscale_integrations.errors import LogError, MissingExtraError
+from uniscale_integrations.redaction import MASK, redacted
 
 BUSY_MILLISECONDS = 30_000
 """How long a SQLite writer waits for another one."""
 
 GIVE = "give sqlite:///file.db or postgresql://user@host/database"
+
+_OPTIONS = re.compile(r"(?i)(?<=[?&])(options|[a-z]*key)=[^&\s]+")
+"""What may hold secrets in the query of an address, beside what is named so."""
 
 READING = "uniscale_reading"
 """The execution option of a transaction that only reads."""
@@ -37,8 +41,13 @@ if hasattr(os, "register_at_fork"):
 
 
 def without_password(url: str) -> str:
-    """An address, which need not be one, as it may be shown."""
-    return url if url.startswith("sqlite") else re.sub(r"(?<=://).*(?=@)", "***", url)
+    """An address, which need not be one, as it may be shown.
+
+    Example:
+        >>> without_password("postgresql://me:hunter2@host/db?password=hunter2")
+        'postgresql://me:***@host/db?password=***'
+    """
+    return _OPTIONS.sub(rf"\1={MASK}", redacted(url))
 
 
 def address_of(url: str) -> URL:
@@ -53,9 +62,11 @@ def address_of(url: str) -> URL:
             raise LogError(f"a log is kept in SQLite or PostgreSQL, got {without_password(url)!r}; {GIVE}")
         if address.drivername == "postgresql":
             address = address.set(drivername="postgresql+psycopg")
-    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+    except (ArgumentError, NoSuchModuleError, ValueError):
         # What SQLAlchemy says of it quotes it, and with it the password.
-        raise LogError(f"{without_password(url)!r} is no address of a log; {GIVE}") from error
+        raise LogError(f"{without_password(url)!r} is no address of a log; {GIVE}") from None
+    if "@" in (address.host or ""):
+        raise LogError(f"{without_password(url)!r} is no address of a log; write an @ in a password as %40")
     return address
 
 

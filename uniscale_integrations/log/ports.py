@@ -128,7 +128,7 @@ class EventStore(Protocol):
         """
         ...
 
-    def since(self, position: Position = BEGINNING, limit: int = 10_000) -> list[Entry]:
+    def since(self, position: Position = BEGINNING, limit: int = 1_000) -> list[Entry]:
         """The events after a position that are there for good, in the log's order."""
         ...
 

@@ -28,10 +28,11 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeoutError
 
 from uniscale_integrations.errors import LogError, no_decision
-from uniscale_integrations.log.connect import READING, is_in_memory
+from uniscale_integrations.log.connect import READING, is_in_memory, without_password
 from uniscale_integrations.log.events import Event, Feedback, event_of
 from uniscale_integrations.log.ports import BEGINNING, Entry, Position, WriteResult
 from uniscale_integrations.log.schema import calibrations, descriptions, events, meta, prepare, snapshots
+from uniscale_integrations.redaction import redacted
 from uniscale_integrations.texts import utf8_safe
 
 # The statements of every request. SQLAlchemy would take as long to say them as SQLite takes to carry them out.
@@ -171,7 +172,7 @@ class SQLStore:
                 return event_id == feedback.event_id or (said.correct, said.comment) != (feedback.correct, feedback.comment)
         return True
 
-    def since(self, position: Position = BEGINNING, limit: int = 10_000) -> list[Entry]:
+    def since(self, position: Position = BEGINNING, limit: int = 1_000) -> list[Entry]:
         """As of `EventStore`."""
         with self._reading() as connection:
             # Rows that cannot be read, after which others may come, are read once.
@@ -338,7 +339,7 @@ class SQLStore:
     @property
     def name(self) -> str:
         """The address without its password."""
-        return self._engine.url.render_as_string(hide_password=True)
+        return without_password(self._engine.url.render_as_string(hide_password=True))
 
     @property
     def file(self) -> Path | None:
@@ -426,7 +427,8 @@ class SQLStore:
             yield
         except (SQLAlchemyError, UnicodeError, self._error) as error:
             cause = getattr(error, "orig", None) or error
-            failure = LogError(f"cannot {what} the log {self.name}: {str(cause).strip().splitlines()[0]}")
+            told = redacted(str(cause).strip().splitlines()[0], [str(self._engine.url.password or "")])
+            failure = LogError(f"cannot {what} the log {self.name}: {told}")
             # What PostgreSQL has no room for in a row or an index is a fault of what was to be written.
             too_large = str(getattr(cause, "sqlstate", "")).startswith("54")
             failure.passing = isinstance(cause, (self._passing, SQLAlchemyTimeoutError)) and not too_large

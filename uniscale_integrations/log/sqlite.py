@@ -41,7 +41,7 @@ class SQLiteStore(SQLStore):
     def _place(self, position: Position) -> dict[str, int]:
         return {"seq": position.seq}
 
-    def since(self, position: Position = BEGINNING, limit: int = 10_000) -> list[Entry]:
+    def since(self, position: Position = BEGINNING, limit: int = 1_000) -> list[Entry]:
         """As of `EventStore`."""
         entries = super().since(position, limit)
         if entries:

@@ -24,6 +24,7 @@ from uniscale_integrations.models.chat.probe import probe_continuation
 from uniscale_integrations.models.chat.sending import Sender
 from uniscale_integrations.models.chat.session import ChatSession
 from uniscale_integrations.models.chat.slots import Queue, Slots
+from uniscale_integrations.redaction import redacted
 from uniscale_integrations.search.conversation import Conversation, Emit, Turn
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.segmenter import Segmenter, Units
@@ -100,6 +101,10 @@ class ChatStepModel:
         self._probed = False
         self.max_concurrency = max_concurrency
         self._finding = Slots(1)
+
+    def redact(self, text: str) -> str:
+        """What a provider or a client has said, without the keys that it may have quoted."""
+        return redacted(text, getattr(self.client, "secrets", ()))
 
     def set_price(self, price: Price | None) -> None:
         """Count in dollars from now on, or no longer where it is `None`."""
@@ -185,7 +190,7 @@ class ChatStepModel:
             stop = () if cuts else (self.segmenter.delimiter,)
             probe = await probe_continuation(self.client, self._sender.send, stop=stop, synchronous=session.synchronous)
             session.charge(self.with_cost(probe.usage))
-            session.notes.extend(probe.notes)
+            session.notes.extend(map(self.redact, probe.notes))
             self.echoes = probe.echoes
             if probe.sure:
                 self._way, self._probed = probe.way, True

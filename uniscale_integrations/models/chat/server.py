@@ -54,6 +54,7 @@ class ServerClient:
         self.name, self.address = model, url
         self._url, self._render, self._extra = url.rstrip("/"), render, dict(extra or {})
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
+        self.secrets = (key,) if key else ()
         self._http = http
         self._renders: bool | None = None
         self._tells_log_probabilities = True

@@ -56,6 +56,10 @@ class Owner(Protocol):
         """How it continues a partial answer, found out at the first need."""
         ...
 
+    def redact(self, text: str) -> str:
+        """A text without the keys that it may quote."""
+        ...
+
     def falls_back(self) -> None:
         """Have whole answers sampled from now on."""
         ...
@@ -221,7 +225,7 @@ class ChatSession:
                 # It may be what a step adds to the request that is refused, such as a text of blanks that ends it.
                 return await self._without_steps(expansion, index, error)
             if refused and not request.prefix:
-                message = f"{self._owner.name} refused the request: {error}"
+                message = owner.redact(f"{owner.name} refused the request: {error}")
                 raise RequestRefused(message, (message,), (error,)) from error
             return self._failed(error)
         if step.broke:
@@ -243,7 +247,8 @@ class ChatSession:
             self._owner.falls_back()
             return candidate
         self._owner.falls_back()
-        message = f"{self._owner.name} refused to go on with an answer, and is asked for whole ones from now on: {error}"
+        why = f"{self._owner.name} refused to go on with an answer, and is asked for whole ones from now on: {error}"
+        message = self._owner.redact(why)
         return Candidate((), False, error=message, payload=ContinuationError(message))
 
     async def _complete(self, request: CompletionRequest) -> Completion:
@@ -258,7 +263,7 @@ class ChatSession:
         return replace(await asyncio.shield(first), usage=NOTHING)
 
     def _failed(self, error: Exception, usage: Usage = NOTHING) -> Candidate:
-        return Candidate((), False, usage, error=f"{type(error).__name__}: {error}", payload=error)
+        return Candidate((), False, usage, error=self._owner.redact(f"{type(error).__name__}: {error}"), payload=error)
 
     def _completion_request(self, path: Path, index: int, way: Continuation, whole: bool) -> CompletionRequest:
         sampling, owner = self._sampling, self._owner

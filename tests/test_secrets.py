@@ -1,0 +1,170 @@
+"""Keys and passwords are nowhere but where they are needed: one walk over everything that is shown or kept."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_openai import ChatOpenAI
+from llama_index.llms.openai_like import OpenAILike
+from pydantic import SecretStr
+from rich.table import Table
+from typer.testing import CliRunner
+
+from tests.loopback import served
+from tests.openai_server import Body, Server
+from uniscale_integrations import UniScale, UniScaleChatModel, UniScaleLLM
+from uniscale_integrations.cli.app import app
+from uniscale_integrations.cli.console import out
+from uniscale_integrations.errors import LogError, UniScaleError
+from uniscale_integrations.log.connect import without_password
+from uniscale_integrations.log.log import open_log
+from uniscale_integrations.models.chat.model import ChatStepModel
+from uniscale_integrations.models.chat.server import ServerClient
+from uniscale_integrations.redaction import redacted
+from uniscale_integrations.space import ConfigurationSpace
+
+KEY = "kb-7f3a9c1e5d2b4860"
+"""Nothing about it says that it is one."""
+
+PROMPT, ANSWER = "What does the heron keep in its cellar?", "Seventeen umbrellas"
+
+Make = Callable[[str], object]
+
+
+def langchain(address: str) -> object:
+    return ChatOpenAI(model="m", base_url=address, api_key=SecretStr(KEY), max_retries=0)
+
+
+def llama_index(address: str) -> object:
+    return OpenAILike(model="m", api_base=address, api_key=KEY, is_chat_model=True, max_retries=0, context_window=4096)
+
+
+def server_client(address: str) -> object:
+    return ChatStepModel(ServerClient(address, "m", key=KEY))
+
+
+CLIENTS: dict[str, Make] = {"LangChain": langchain, "LlamaIndex": llama_index, "a server": server_client}
+
+
+def quoting(status: int) -> Server:
+    """A server that quotes what it was sent, keys and all."""
+
+    def behaves(body: Body, number: int) -> httpx.Response | None:
+        if number == 0 or status == 200:
+            return None
+        said = f"no such key {KEY} (Authorization: Bearer {KEY}) in {body['messages']}"
+        return httpx.Response(status, json={"error": {"message": said, "type": "x"}})
+
+    return Server(behaves=behaves, says=lambda body, number: f"{ANSWER}.\nAnswer: {ANSWER}")
+
+
+@pytest.fixture
+def kept(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
+    """Everything that is shown or kept."""
+    caplog.set_level(logging.DEBUG, logger="uniscale_integrations")
+    everything = list[str]()
+    yield everything
+    everything.append(caplog.text)
+    for text in everything:
+        assert KEY not in text
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("status", [200, 401, 500])
+def test_a_key_is_in_no_log_error_repr_or_report_and_no_prompt_in_the_log(
+    client: str, status: int, tmp_path: Path, kept: list[str]
+) -> None:
+    address = f"sqlite:///{tmp_path / 'log.db'}"
+    with served(quoting(status)) as at:
+        made = UniScale(
+            [CLIENTS[client](at)], "agreement", ConfigurationSpace.default(["m"], [(1, 1, 1), (2, 1, 1)]), log=address
+        )
+        outer = [UniScaleChatModel(engine=made), UniScaleLLM(engine=made)]
+        for _ in range(4):
+            try:
+                answer = made.run(PROMPT)
+            except UniScaleError as error:
+                kept += [str(error), repr(error), *map(str, getattr(error, "causes", ()))]
+            else:
+                kept += [repr(answer), *answer.warnings]
+                made.feedback(answer, 1.0, comment="well")
+        kept += [repr(made), repr(made.brain), str(made.log.name), *map(repr, outer), *map(str, made.models.values())]
+        made.close()
+    runner = CliRunner()
+    report = tmp_path / "report.html"
+    for command in (["log", "info", address], ["log", "verify", address], ["report", address, "-o", str(report)]):
+        kept.append(runner.invoke(app, command).output)
+    kept.append(report.read_text() if report.exists() else "")
+    rows = "".join(file.read_bytes().decode("latin-1") for file in tmp_path.glob("log.db*"))
+    kept.append(rows)
+    assert "umbrella" not in rows
+    assert "heron" not in rows
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"postgresql://me:{KEY}@127.0.0.1:1/db",
+        f"postgresql://me:x@{KEY}@127.0.0.1:1/db",
+        f"postgresql://me@127.0.0.1:1/db?password={KEY}",
+        f"postgresql://127.0.0.1:1/db?user=me&sslpassword={KEY}&sslmode=disable",
+        f"postgresql://127.0.0.1:1/db?options=-c%20my.secret%3D{KEY}",
+        f"host=127.0.0.1 port=1 password='{KEY}' dbname=db",
+        f"host=127.0.0.1 password={KEY}",
+        f"mysql://me:{KEY}@host/db",
+        f"postgresql://me:{KEY}@host:port/db",
+    ],
+)
+def test_a_password_is_in_no_error_of_an_address(address: str, kept: list[str]) -> None:
+    with pytest.raises(LogError) as raised:
+        open_log(address)
+    error: BaseException | None = raised.value
+    while error is not None:
+        kept += [str(error), repr(error)]
+        error = error.__cause__
+    kept += [without_password(address), CliRunner().invoke(app, ["log", "info", address]).output]
+    gc.collect()
+
+
+FORMS = (
+    "postgresql://me:{}@host/db",
+    "https://me:{}@host/v1?x=1",
+    "password={} host=x",
+    "?password={}&x=1",
+    "Authorization: Bearer {}",
+    "api_key={}",
+)
+
+
+@given(st.text(alphabet=st.characters(codec="ascii", categories=("L", "N")), min_size=8, max_size=30), st.sampled_from(FORMS))
+def test_whatever_the_secret_is(secret: str, form: str) -> None:
+    assert secret not in redacted(form.format(secret)).replace(form.format(""), "")
+    assert secret not in redacted(f"they said {secret} to us", [secret])
+
+
+def test_what_is_shown_moves_no_cursor(tmp_path: Path) -> None:
+    hostile = "\x1b]0;owned\x07\x1b[2J\x9b31m"
+    with out.capture() as capture:
+        table = Table(title=hostile)
+        table.add_column(hostile)
+        table.add_row(hostile)
+        out.print(table)
+        out.print(hostile)
+    assert not any(each in capture.get() for each in ("\x1b]0", "\x07", "\x1b[2J", "\x9b"))
+    address = f"sqlite:///{tmp_path / 'log.db'}"
+    with closing(UniScale(["uniscale-0.3m"], log=address)) as made:
+        answer = made.run("What is 2 + 2?")
+        made.feedback(answer, 1.0, source=f"user {hostile}")
+        made.feedback(answer, 0.0, source="other")
+    shown: Any = CliRunner().invoke(app, ["log", "info", address])
+    assert "\x1b]0" not in shown.output
+    assert "\x07" not in shown.output
