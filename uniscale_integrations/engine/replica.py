@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
+from contextlib import nullcontext
 from threading import Lock, RLock
 from typing import Any
 
@@ -31,8 +32,11 @@ PATIENCE = 0.02
 LATE = 1.0
 """Seconds after which it is said that decisions are taken without it."""
 
-SLICE = 20
+SLICE = 4
 """Events that are folded while decisions wait."""
+
+MANY = 100
+"""Events whose folding is worth the time that it takes to say how."""
 
 _log = logging.getLogger(__name__)
 
@@ -133,7 +137,9 @@ class Replica:
             self._stale, self._synced = False, time.monotonic()
             new = 0
             while entries := self.fold.log.since(self.fold.position):
-                new += self._learn(entries)
+                # As for another fold that is taught.
+                with threadpool_limits(1) if len(entries) > MANY else nullcontext():
+                    new += self._learn(entries)
             self._warn_once()
             if self.fold.worth_keeping:
                 self._keep()

@@ -47,7 +47,8 @@ def without_password(url: str) -> str:
         >>> without_password("postgresql://me:hunter2@host/db?password=hunter2")
         'postgresql://me:***@host/db?password=***'
     """
-    return _OPTIONS.sub(rf"\1={MASK}", redacted(url))
+    # A password may hold what should have been written otherwise: it ends with the last @.
+    return _OPTIONS.sub(rf"\1={MASK}", redacted(re.sub(r"(://[^\s/:@?]*):.*@", rf"\1:{MASK}@", url)))
 
 
 def address_of(url: str) -> URL:
