@@ -113,6 +113,10 @@ class Verdicts:
         """The deadlines that have passed when an event happens at some Unix time, each once; see `silence`."""
         return self._deadlines.pass_time(at)
 
+    def awaits(self, decision_id: str) -> bool:
+        """Whether a deadline of a decision is still to pass, so that its silence may teach something."""
+        return self._deadlines.awaits(decision_id)
+
     def due(self, at: float) -> set[str]:
         """The decisions whose deadlines will have passed then."""
         return {each.decision_id for each in self._deadlines.before(at)}
