@@ -29,7 +29,7 @@ class PlainVerdicts(Verdicts):
 
     def forget(self, decision_id: str) -> None:
         for kept in (self._all, self._first, self._answers):
-            kept.pop(decision_id, None)  # type: ignore[attr-defined]
+            kept.pop(decision_id, None)
 
     def judge(self, feedback: Feedback, configuration: str) -> Lesson:
         decision_id = feedback.decision_id

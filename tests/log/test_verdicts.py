@@ -66,12 +66,12 @@ def test_they_come_to_the_same_as_said_plainly(rules: FeedbackRules, steps: list
                 plain.forget(decision)
                 gone.add(decision)
             elif what == "answer":
-                event: Feedback | Outcome = Outcome(decision, values[1], at=now)
+                outcome = Outcome(decision, values[1], at=now)
                 if decision not in answered:
                     answered.add(decision)
-                    quick.answer(event)
-                    plain.answer(event)
-                    log.setdefault(decision, []).append(event)
+                    quick.answer(outcome)
+                    plain.answer(outcome)
+                    log.setdefault(decision, []).append(outcome)
             else:
                 event = Feedback(decision, values[3], values[1], values[2], weight=0.5 if values[0] % 2 else 1.0, at=now)
                 recall(quick, plain, {decision} & gone, log)

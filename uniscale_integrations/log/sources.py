@@ -95,7 +95,7 @@ class Sources:
 
         Args:
             configuration: of the answer.
-            before: how right each source said it was, in [0, 1]; sources that are not `compared` and say the same as before may be left out.
+            before: how right each source said it was, in [0, 1]; those that are not `compared` and say the same as before may be missing.
             after: how right each says it is now, of the same sources and those that are new.
         """
         for source in after.keys() - before.keys():

@@ -29,7 +29,7 @@ from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeoutError
 
 from uniscale_integrations.errors import LogError, no_decision
 from uniscale_integrations.log.connect import READING, is_in_memory
-from uniscale_integrations.log.events import Event, Feedback, event_of
+from uniscale_integrations.log.events import Event, Feedback, event_of, jsonable
 from uniscale_integrations.log.ports import BEGINNING, Entry, Position, Retention, WriteResult
 from uniscale_integrations.log.schema import (
     EPOCH,
@@ -68,7 +68,7 @@ MAX_UNREADABLE = 1_000
 """Rows of which it is kept why they cannot be read."""
 
 _log = logging.getLogger(__name__)
-_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=jsonable).encode
 Row = tuple[str, str, float, str, str | None, str | None]
 """An event as its columns: kind, decision, time, body, its id, and of feedback a hash of source and key."""
 
