@@ -8,6 +8,7 @@ from uniscale_integrations.cli.ask import ask
 from uniscale_integrations.cli.calibrate import calibrate
 from uniscale_integrations.cli.demo import demo
 from uniscale_integrations.cli.log import app as log
+from uniscale_integrations.cli.log_portable import export, import_
 from uniscale_integrations.cli.log_retention import forget, prune
 from uniscale_integrations.cli.replay import replay
 from uniscale_integrations.cli.report import report
@@ -26,6 +27,8 @@ app.command()(calibrate)
 app.command()(table)
 app.command()(replay)
 app.command()(report)
+log.command()(export)
+log.command("import")(import_)
 log.command()(prune)
 log.command()(forget)
 app.add_typer(log)

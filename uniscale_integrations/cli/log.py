@@ -1,15 +1,12 @@
-"""`uniscale log`: what a log holds, whether it is sound, and its events as JSON Lines."""
+"""`uniscale log`: what a log holds, and whether it is sound."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import zip_longest
-from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
 
@@ -20,7 +17,6 @@ from uniscale_integrations.cli.console import beginning_needed, out, print_json,
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.engine.recalibration import Pair, pairs
 from uniscale_integrations.engine.retention import check_beginning
-from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.log.log import open_log
@@ -277,26 +273,3 @@ def rebuild(address: Address, as_json: AsJson = False) -> None:
         out.print(f"dropped {count} snapshots; the next engine that opens the log folds its {sum(log.counts().values())} events")
         if as_json:
             print_json({"dropped": count})
-
-
-@app.command()
-def export(
-    address: Address, target: Annotated[Path | None, typer.Option(help="A file to write; standard output by default.")] = None
-) -> None:
-    """Write all events as JSON Lines, in the log's order.
-
-    Example: uniscale log export sqlite:///uniscale.db --target events.jsonl
-    """
-    with told_plainly(False), closing(open_log(address, create=False)) as log:
-        if target is not None:
-            log.spare(target)
-        try:
-            with nullcontext(sys.stdout) if target is None else target.open("w", encoding="utf-8") as file:
-                for entry in log.everything():
-                    event = entry.event
-                    values = {"kind": event.kind, "decision_id": event.decision_id, "at": event.at, **event.body()}
-                    file.write(json.dumps(values, ensure_ascii=False) + "\n")
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise LogError(f"cannot write {target}: {error}") from error

@@ -31,9 +31,10 @@ VERSION = 1
 REVISION = 2
 """Of what a log has beside that, of which earlier versions of this package need to know nothing: they go on beside this one."""
 
-EPOCH, PRUNED, FIRST, BEGUN, UNCLEAN = "epoch", "pruned", "first", "begun", "unclean"
+EPOCH, PRUNED, FIRST, BEGUN, UNCLEAN, ORIGIN = "epoch", "pruned", "first", "begun", "unclean", "origin"
 """Names of notes in `meta` of what the log does not have any more: those of `Retention`; the number of the first row that is left after
-rows went with what they had taught; that this was begun and not brought to its end; and that the file may still hold some of it."""
+rows went with what they had taught; that this was begun and not brought to its end; that the file may still hold some of it;
+and the export that this log is a copy of, where that had lost its beginning."""
 
 _KEY = BigInteger().with_variant(Integer(), "sqlite")
 metadata = MetaData()

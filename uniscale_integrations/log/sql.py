@@ -327,6 +327,18 @@ class SQLStore:
             yield from entries
             position = entries[-1].position
 
+    def known_ids(self, event_ids: Iterable[str]) -> set[str]:
+        """Those of some events' ids that are there."""
+        with self._reading() as connection:
+            return set(connection.execute(select(events.c.event_id).where(events.c.event_id.in_(list(event_ids)))).scalars())
+
+    def count_up_to(self, position: Position) -> int:
+        """How many events there are up to a place."""
+        later = self.later.limit(None).subquery()
+        with self._reading() as connection:
+            beyond = connection.execute(select(func.count()).select_from(later), self._place(position)).scalar_one()
+            return connection.execute(select(func.count()).select_from(events)).scalar_one() - beyond
+
     def counts(self) -> dict[str, int]:
         """How many events there are, by kind."""
         with self._reading() as connection:
