@@ -22,11 +22,15 @@ from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.one_sided import FeedbackBalance
 from uniscale_integrations.log.ports import EventStore
+from uniscale_integrations.log.source_shares import SourceShare, source_shares
 from uniscale_integrations.policy.objective import Objective
 from uniscale_integrations.policy.trade_off import describe_trade
 from uniscale_integrations.verifiers.calibration import brier, held_out, reliability
 
 app = typer.Typer(name="log", help="Look at the log of decisions, outcomes and feedback.", no_args_is_help=True)
+
+MAX_SOURCES, MAX_SOURCES_TOLD = 20, 1_000
+"""Sources of feedback of which a table tells, and the JSON, those that judge most: every user may be one."""
 
 MAX_PAIRS = 10_000
 """Judged answers that a verifier's reliability is told of, the newest ones."""
@@ -59,6 +63,8 @@ def info(address: Address, as_json: AsJson = False) -> None:
             span = " to ".join(datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") for at in (first, last))
             out.print(f"{span}; {', '.join(f'{count} of kind {kind}' for kind, count in counts.items())}")
         out.print(_judged(summary))
+        if summary.sources:
+            out.print(_sources(summary.sources))
         if unreadable := list(log.unreadable.values()):
             out.print(f"{len(unreadable)} rows cannot be read by this version, and are passed over: {unreadable[0]}")
         trade = _trade(log, summary)
@@ -73,6 +79,7 @@ def info(address: Address, as_json: AsJson = False) -> None:
                 "configurations": rows,
                 "verifiers": verifiers,
                 "feedback": summary.balance.summary,
+                "sources": [asdict(each) for each in summary.sources[:MAX_SOURCES_TOLD]],
                 "unreadable": unreadable[:100],
             }
             print_json({"events": counts, "first": first or None, "last": last or None, **details})
@@ -102,6 +109,7 @@ class _Summary:
         rules: how the engine that decided last learns from feedback.
         brain: the key of what decided last.
         objective: what its last decision was after.
+        sources: who judges how much, the one that judges most first.
     """
 
     arms: Mapping[str, _Arm]
@@ -111,6 +119,7 @@ class _Summary:
     rules: FeedbackRules
     brain: str
     objective: Objective | None
+    sources: Sequence[SourceShare]
 
 
 def _summary(log: EventStore) -> _Summary:
@@ -146,7 +155,7 @@ def _summary(log: EventStore) -> _Summary:
     for decision_id, values in verdicts.items():
         if decision_id in configuration_of:
             arms[configuration_of[decision_id]].verdicts.append(rules.mean(values) if rules.weights else fmean(values.values()))
-    return _Summary(arms, first, last, balance, rules, brain, objective)
+    return _Summary(arms, first, last, balance, rules, brain, objective, source_shares(verdicts.values()))
 
 
 def _trade(log: EventStore, summary: _Summary) -> str:
@@ -170,6 +179,18 @@ def _judged(summary: _Summary) -> str:
     if balance.one_sided and summary.rules.silence:
         return f"{text}, the last {balance.run} alike; silence is learned from"
     return f"{text}; warning: {balance.warning}" if balance.one_sided else text
+
+
+def _sources(shares: Sequence[SourceShare]) -> Table:
+    """How much each source judges, and how far it agrees with the others."""
+    more = f", the first {MAX_SOURCES} of {len(shares)}" if len(shares) > MAX_SOURCES else ""
+    table = Table(title=f"who judges{more}", title_justify="left")
+    for column in ("source", "judgements", "share", "judged by others too", "agreement"):
+        table.add_column(column, justify="left" if column == "source" else "right")
+    for each in shares[:MAX_SOURCES]:
+        agreement = "" if each.agreement is None else f"{each.agreement:.1%}"
+        table.add_row(each.source, str(each.judgements), f"{each.share:.1%}", str(each.shared), agreement)
+    return table
 
 
 def _by_verifier(pairs_of_all: Sequence[Pair]) -> dict[str, list[Pair]]:

@@ -44,8 +44,8 @@ def import_(
 ) -> None:
     """Write to a log what an export holds and the log does not yet; a log that is not there is made. To repeat it adds nothing.
 
-    A log without events also takes over what was learned, of an export of a log that was pruned with --keep-learned. Exit code 1 where lines
-    were passed over.
+    A log without events also takes over what was learned, of an export of a log that was pruned with --keep-learned. Exit code 1 where
+    lines were passed over.
 
     Example: uniscale log import postgresql://user@host/database events.jsonl
     """

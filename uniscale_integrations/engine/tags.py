@@ -16,7 +16,7 @@ _tags: ContextVar[tuple[str, ...]] = ContextVar("uniscale_tags", default=())
 
 @contextmanager
 def tagged(*tags: str) -> Iterator[None]:
-    """Have the log keep names with the decisions that are taken in the block, in whatever framework, thread or task it takes them.
+    """Have the log keep names with the decisions that are taken in the block, by the engine or a framework's calls of it, also in tasks.
 
     Without it the log says nothing of who has asked. `uniscale log forget --tag` takes the decisions of a tag out again.
 
