@@ -168,9 +168,55 @@ def test_a_worker_that_has_not_read_what_goes_learns_it_all_the_same(address: st
             expected = made.state()
         late.sync()
         assert difference(late.state(), expected) < 1e-9
-        late.update(models=["small", "large"])
-        late.run("What is 3 + 3?")
-        late.update(models=["small", "large", InstantGenerator(2, "middle", MODELS["middle"])])
+
+
+def test_a_model_that_comes_back_knows_what_rows_had_taught_that_are_gone(address: str) -> None:
+    with closing(engine(address)) as made:
+        traffic(made, 30)
+        made.update(models=["small", "large"])
+        traffic(made, 5, 30)
+        made.sync()
+        with opened(address) as log:
+            assert prune(log, FOREVER, keep_learned=True).folds == 2
+        middle = InstantGenerator(2, "middle", MODELS["middle"])
+        made.update(models=["small", middle, "large"], space=ConfigurationSpace.default(list(MODELS), SHAPES))
+        made.sync()
+        assert difference(made.state(), state(address)) < 1e-9
+        assert made.state()["told"].sum() == 23
+
+
+def test_that_nothing_tells_what_was_learned_is_said(address: str, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(engine(address)) as made:
+        traffic(made, 5)
+    with opened(address) as log:
+        prune(log, FOREVER, keep_learned=True)
+    assert not caplog.text
+    state(address, silence=Silence(1.0, timedelta(hours=1)))
+    assert "no snapshot holds what events had taught that are gone" in caplog.text
+
+
+def test_a_log_that_has_lost_rows_is_reported_and_replayed_and_learned_from(address: str, tmp_path: Path) -> None:
+    with halves(address) as (made, _old, between, new):
+        made.sync()
+    with opened(address) as log:
+        prune(log, between, keep_learned=True)
+        Removal(log).decisions([new[-1]])
+        assert log.since()[-1].event.decision_id == ""
+    target = tmp_path / "report.html"
+    result = CliRunner().invoke(app, ["report", address, "-o", str(target)])
+    assert result.exit_code == 0, result.output
+    assert run("info", address).exit_code == 0
+    with closing(engine("sqlite://")) as other:
+        assert other.warm_start(address) == len(new) - 1
+
+
+def test_a_log_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'none.db'}"
+    for words in (("prune", address, "--before", "2026-01-01"), ("forget", address, "--tag", "user-17")):
+        result = run(*words)
+        assert result.exit_code == 2
+        assert "there is no log at" in result.output
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_place_that_was_reached_does_not_come_again(address: str) -> None:

@@ -167,6 +167,8 @@ class Fold:
         name = self._last_snapshot()
         stored_state = None if name is None else self.log.load_snapshot(name)
         if stored_state is None:
+            if self.retention.pruned > BEGINNING:
+                _log.warning("%s: no snapshot holds what events had taught that are gone; it is not known here", self.log.name)
             return False
         position, state = stored_state
         before = self.policy.state()
