@@ -102,6 +102,10 @@ class LogError(UniScaleError):
     passing = False
 
 
+class LostBeginning(LogError):
+    """A log no longer has the events that its states began with, so that nothing can be taken out of what they have learned."""
+
+
 class UnknownDecisionError(LogError, LookupError):
     """Feedback for a decision that the log does not hold."""
 

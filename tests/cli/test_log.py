@@ -73,6 +73,31 @@ def test_info_tells_how_much_is_judged_and_whether_all_in_one_sense(address: str
     assert "silence=Silence(means=1.0" in " ".join(result.output.split())
 
 
+def test_info_tells_who_judges_how_much_and_how_far_sources_agree(address: str) -> None:
+    values = last_line(run("info", address, "--json"))["sources"]
+    alone = {"source": "feedback", "judgements": 1, "share": pytest.approx(1 / 3), "shared": 0, "agreement": None}
+    contradicting = [{**alone, "source": source, "shared": 1, "agreement": 0.0} for source in ("human", "judge")]
+    assert values == [alone, *contradicting]
+    with closing(open_log(address)) as log:
+        for number in range(30):
+            log.append(decision(f"n{number}", "small"), Outcome(f"n{number}", None))
+            log.append(Feedback(f"n{number}", 1.0, "judge"), Feedback(f"n{number}", float(number < 24), "human"))
+            log.append(Feedback(f"n{number}", 0.25, f"[/b] user {number}"))
+    human = next(each for each in last_line(run("info", address, "--json"))["sources"] if each["source"] == "human")
+    others = (1.0 + 0.25) / 2
+    agreement = (24 * (1 - abs(1.0 - others)) + 6 * (1 - others) + 0.0) / 31
+    assert human == {
+        "source": "human",
+        "judgements": 31,
+        "shared": 31,
+        "share": 31 / 93,
+        "agreement": pytest.approx(agreement),
+    }
+    told = run("info", address).output
+    assert "who judges, the first 20 of 33" in told
+    assert "[/b] user 0" in told
+
+
 def test_info_tells_how_far_a_verifier_can_be_trusted(address: str) -> None:
     log = open_log(address)
     for number in range(60):
@@ -95,7 +120,7 @@ def test_verify_finds_what_belongs_to_no_decision(address: str) -> None:
     log.close()
     result = run("verify", address, "--json")
     assert result.exit_code == 1
-    assert last_line(result) == {"events": 10, "decisions": 3, "lost": ["nobody"], "twice": ["a"]}
+    assert last_line(result) == {"events": 10, "there": 10, "decisions": 3, "lost": ["nobody"], "twice": ["a"], "unreadable": []}
 
 
 def test_rebuild_drops_the_snapshots(address: str) -> None:

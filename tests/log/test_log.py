@@ -12,9 +12,11 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import create_engine, event, text
 
@@ -22,6 +24,7 @@ from uniscale_integrations.errors import ConfigurationError, LogError, UnknownDe
 from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import BEGINNING, EventStore, Position
+from uniscale_integrations.log.silence import Silence
 from uniscale_integrations.space import Configuration
 
 
@@ -337,3 +340,50 @@ def test_a_batch_is_written_once_whatever_is_wrong_with_some_feedback_in_it(log:
     said = [entry.event.correct for entry in log.of_decisions(["old"]) if isinstance(entry.event, Feedback)]
     assert said == [1.0, 0.0, 1.0], "what is said last counts, also within a batch"
     assert log.counts() == {"decision": 2, "feedback": 4, "outcome": 1}
+
+
+@pytest.mark.parametrize("number", [np.float32(0.5), np.float64(0.5), np.bool_(True), np.int64(1), np.array(0.5), np.uint8(0)])
+def test_numbers_of_numpy_are_numbers(log: EventStore, number: Any) -> None:
+    log.append(decision("d"))
+    log.add_feedback(Feedback("d", number, weight=np.float32(0.5)))  # type: ignore[arg-type]
+    log.append(Outcome("d", number, np.int64(7), np.float32(0.5), extra={"tokens": [np.int64(3), np.float32(2.0)]}))  # type: ignore[arg-type]
+    _, feedback, outcome = (entry.event for entry in log.since())
+    assert isinstance(feedback, Feedback)
+    assert (feedback.correct, feedback.weight) == (float(number), 0.5)
+    assert isinstance(outcome, Outcome)
+    assert (outcome.score, outcome.eflops, outcome.usd, outcome.extra["tokens"]) == (float(number), 7.0, 0.5, [3, 2.0])
+    assert Silence(means=number).means == float(number)
+
+
+@pytest.mark.parametrize(
+    "number", [np.float32("nan"), np.float64("inf"), np.int64(2), np.array([0.5]), np.datetime64("2026-01-01")]
+)
+def test_numbers_of_numpy_that_are_no_correctness_are_refused(number: Any) -> None:
+    for make in (lambda: Feedback("d", number), lambda: Outcome("d", number), lambda: Silence(means=number)):
+        with pytest.raises(ConfigurationError, match=r"\[0, 1\]"):
+            make()
+
+
+def test_names_have_an_end_and_of_a_long_comment_the_beginning_is_kept(log: EventStore) -> None:
+    for name, limit in (("source", 200), ("key", 200), ("decision_id", 64)):
+        Feedback(**{"decision_id": "d", "correct": 1.0, name: "x" * limit})  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match=f"the {name} of feedback has at most {limit} characters, got {limit + 1}"):
+            Feedback(**{"decision_id": "d", "correct": 1.0, name: "x" * (limit + 1)})  # type: ignore[arg-type]
+    log.append(decision("d"))
+    log.add_feedback(Feedback("d", 1.0, comment="y" * 1_000_000))
+    [_, entry] = log.since()
+    assert isinstance(entry.event, Feedback)
+    assert len(entry.event.comment) == 10_000
+    assert entry.event.comment.endswith("y [cut off, of 1000000 characters]")
+    assert replace(entry.event, correct=0.0).comment == entry.event.comment
+    assert not log.add_feedback(Feedback("d", 1.0, comment="y" * 1_000_000)).count
+
+
+def test_long_names_of_earlier_versions_are_read_as_they_are(log: EventStore) -> None:
+    log.append(decision("d"))
+    said = Feedback("d", 1.0, source="x")
+    for name in ("source", "key", "comment"):
+        object.__setattr__(said, name, name * 5_000)
+    log.append(said)
+    [_, entry] = log.since()
+    assert entry.event == said

@@ -8,6 +8,8 @@ from uniscale_integrations.cli.ask import ask
 from uniscale_integrations.cli.calibrate import calibrate
 from uniscale_integrations.cli.demo import demo
 from uniscale_integrations.cli.log import app as log
+from uniscale_integrations.cli.log_portable import export, import_
+from uniscale_integrations.cli.log_retention import forget, prune
 from uniscale_integrations.cli.replay import replay
 from uniscale_integrations.cli.report import report
 from uniscale_integrations.cli.table import table
@@ -25,6 +27,10 @@ app.command()(calibrate)
 app.command()(table)
 app.command()(replay)
 app.command()(report)
+log.command()(export)
+log.command("import")(import_)
+log.command()(prune)
+log.command()(forget)
 app.add_typer(log)
 
 

@@ -15,7 +15,7 @@ from rich.measure import Measurement
 from rich.segment import Segment
 from rich.text import Text
 
-from uniscale_integrations.errors import UniScaleError
+from uniscale_integrations.errors import LostBeginning, UniScaleError
 from uniscale_integrations.texts import printable
 
 
@@ -66,6 +66,18 @@ def told_plainly(as_json: bool) -> Iterator[None]:
         if as_json:
             print_json({"error": type(error).__name__, "message": str(error)})
         raise typer.Exit(2) from None
+
+
+@contextmanager
+def beginning_needed(as_json: bool) -> Iterator[None]:
+    """That a log has lost its beginning ends the command with that message and exit code 1; nothing has been changed then."""
+    try:
+        yield
+    except LostBeginning as error:
+        err.print(Text(printable(str(error))), soft_wrap=True)
+        if as_json:
+            print_json({"error": type(error).__name__, "message": str(error)})
+        raise typer.Exit(1) from None
 
 
 def quiet_loading() -> None:

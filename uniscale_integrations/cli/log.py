@@ -1,35 +1,36 @@
-"""`uniscale log`: what a log holds, whether it is sound, and its events as JSON Lines."""
+"""`uniscale log`: what a log holds, and whether it is sound."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import zip_longest
-from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from uniscale_integrations.cli.console import out, print_json, quantity, told_plainly
+from uniscale_integrations.cli.console import beginning_needed, out, print_json, quantity, told_plainly
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.engine.recalibration import Pair, pairs
-from uniscale_integrations.errors import LogError
+from uniscale_integrations.engine.retention import check_beginning
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.one_sided import FeedbackBalance
 from uniscale_integrations.log.ports import EventStore
+from uniscale_integrations.log.source_shares import SourceShare, source_shares
 from uniscale_integrations.policy.objective import Objective
 from uniscale_integrations.policy.trade_off import describe_trade
 from uniscale_integrations.verifiers.calibration import brier, held_out, reliability
 
 app = typer.Typer(name="log", help="Look at the log of decisions, outcomes and feedback.", no_args_is_help=True)
+
+MAX_SOURCES, MAX_SOURCES_TOLD = 20, 1_000
+"""Sources of feedback of which a table tells, and the JSON, those that judge most: every user may be one."""
 
 MAX_PAIRS = 10_000
 """Judged answers that a verifier's reliability is told of, the newest ones."""
@@ -62,6 +63,8 @@ def info(address: Address, as_json: AsJson = False) -> None:
             span = " to ".join(datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") for at in (first, last))
             out.print(f"{span}; {', '.join(f'{count} of kind {kind}' for kind, count in counts.items())}")
         out.print(_judged(summary))
+        if summary.sources:
+            out.print(_sources(summary.sources))
         if unreadable := list(log.unreadable.values()):
             out.print(f"{len(unreadable)} rows cannot be read by this version, and are passed over: {unreadable[0]}")
         trade = _trade(log, summary)
@@ -76,6 +79,7 @@ def info(address: Address, as_json: AsJson = False) -> None:
                 "configurations": rows,
                 "verifiers": verifiers,
                 "feedback": summary.balance.summary,
+                "sources": [asdict(each) for each in summary.sources[:MAX_SOURCES_TOLD]],
                 "unreadable": unreadable[:100],
             }
             print_json({"events": counts, "first": first or None, "last": last or None, **details})
@@ -105,6 +109,7 @@ class _Summary:
         rules: how the engine that decided last learns from feedback.
         brain: the key of what decided last.
         objective: what its last decision was after.
+        sources: who judges how much, the one that judges most first.
     """
 
     arms: Mapping[str, _Arm]
@@ -114,6 +119,7 @@ class _Summary:
     rules: FeedbackRules
     brain: str
     objective: Objective | None
+    sources: Sequence[SourceShare]
 
 
 def _summary(log: EventStore) -> _Summary:
@@ -149,7 +155,7 @@ def _summary(log: EventStore) -> _Summary:
     for decision_id, values in verdicts.items():
         if decision_id in configuration_of:
             arms[configuration_of[decision_id]].verdicts.append(rules.mean(values) if rules.weights else fmean(values.values()))
-    return _Summary(arms, first, last, balance, rules, brain, objective)
+    return _Summary(arms, first, last, balance, rules, brain, objective, source_shares(verdicts.values()))
 
 
 def _trade(log: EventStore, summary: _Summary) -> str:
@@ -173,6 +179,18 @@ def _judged(summary: _Summary) -> str:
     if balance.one_sided and summary.rules.silence:
         return f"{text}, the last {balance.run} alike; silence is learned from"
     return f"{text}; warning: {balance.warning}" if balance.one_sided else text
+
+
+def _sources(shares: Sequence[SourceShare]) -> Table:
+    """How much each source judges, and how far it agrees with the others."""
+    more = f", the first {MAX_SOURCES} of {len(shares)}" if len(shares) > MAX_SOURCES else ""
+    table = Table(title=f"who judges{more}", title_justify="left")
+    for column in ("source", "judgements", "share", "judged by others too", "agreement"):
+        table.add_column(column, justify="left" if column == "source" else "right")
+    for each in shares[:MAX_SOURCES]:
+        agreement = "" if each.agreement is None else f"{each.agreement:.1%}"
+        table.add_row(each.source, str(each.judgements), f"{each.share:.1%}", str(each.shared), agreement)
+    return table
 
 
 def _by_verifier(pairs_of_all: Sequence[Pair]) -> dict[str, list[Pair]]:
@@ -236,7 +254,8 @@ def verify(address: Address, as_json: AsJson = False) -> None:
                 if decision_id in decisions:
                     twice.append(decision_id)
                 decisions.add(decision_id)
-            elif decision_id not in decisions:
+            elif decision_id and decision_id not in decisions:
+                # Without an id it stands in the place of a last row that has gone.
                 orphans.append(decision_id)
         unreadable = list(log.unreadable.values())
         out.print(f"{count} events of {len(decisions)} decisions can be read, of {there} that are there")
@@ -265,35 +284,13 @@ def verify(address: Address, as_json: AsJson = False) -> None:
 
 @app.command()
 def rebuild(address: Address, as_json: AsJson = False) -> None:
-    """Drop the snapshots, so that every engine folds its state from the events again.
+    """Drop the snapshots, so that every engine folds its state from the events again; exit code 1 where the events do not tell it all.
 
     Example: uniscale log rebuild sqlite:///uniscale.db
     """
-    with told_plainly(as_json), closing(open_log(address, create=False)) as log:
+    with told_plainly(as_json), beginning_needed(as_json), closing(open_log(address, create=False)) as log:
+        check_beginning(log)
         count = log.forget_snapshots()
         out.print(f"dropped {count} snapshots; the next engine that opens the log folds its {sum(log.counts().values())} events")
         if as_json:
             print_json({"dropped": count})
-
-
-@app.command()
-def export(
-    address: Address, target: Annotated[Path | None, typer.Option(help="A file to write; standard output by default.")] = None
-) -> None:
-    """Write all events as JSON Lines, in the log's order.
-
-    Example: uniscale log export sqlite:///uniscale.db --target events.jsonl
-    """
-    with told_plainly(False), closing(open_log(address, create=False)) as log:
-        if target is not None:
-            log.spare(target)
-        try:
-            with nullcontext(sys.stdout) if target is None else target.open("w", encoding="utf-8") as file:
-                for entry in log.everything():
-                    event = entry.event
-                    values = {"kind": event.kind, "decision_id": event.decision_id, "at": event.at, **event.body()}
-                    file.write(json.dumps(values, ensure_ascii=False) + "\n")
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise LogError(f"cannot write {target}: {error}") from error

@@ -132,7 +132,8 @@ def build(design: Design, log: EventStore, previous: Brain | None = None) -> Bra
     record = describe(design, estimates, duplicates)
     key = f"brain:{blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=12).hexdigest()}"
     costs = PriceHistory(log, key, record)
-    fold = Fold(log, design.policy(arms), arms, design.encode.name, costs, duplicates, design.feedback)
+    encoder, rules = design.encode.name, design.feedback
+    fold = Fold(log, design.policy(arms), arms, encoder, costs, duplicates, rules, make=lambda: design.policy(arms))
     return Brain(design, estimates, eligibility, fold, pacing, duplicates, key)
 
 

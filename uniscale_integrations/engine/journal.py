@@ -13,6 +13,7 @@ from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.continuation import REPLY, reply_key
 from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.recalibration import Recalibration
+from uniscale_integrations.engine.tags import tags_now
 from uniscale_integrations.errors import BudgetError
 from uniscale_integrations.log.events import DecisionEvent, Outcome
 from uniscale_integrations.models.faults import status_of
@@ -106,6 +107,8 @@ class EventFactory:
             extra |= {"objective": decision.objective.record() | (decision.target.record() if decision.target else {})}
         if decision.input_tokens is not None:
             extra |= {"input_tokens": decision.input_tokens}
+        if tags := tags_now():
+            extra |= {"tags": list(tags)}
         return extra
 
     def outcome(self, decision: Decision, answer: Answer, conversation: Conversation) -> Outcome:

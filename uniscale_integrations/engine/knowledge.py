@@ -83,6 +83,15 @@ class Knowledge:
         except LogError as error:
             _log.warning("what was learned has not been kept in the log after an update: %s", error)
 
+    def snapshot(self) -> None:
+        """Keep what was learned in the log, and say what has learned it, for who is to know whose states count.
+
+        Raises:
+            LogError: it could not be written.
+        """
+        self._describe(self.brain)
+        self.replica.snapshot()
+
     def append(self, *new: Event) -> None:
         """Write events as they are, in their order, and learn from them.
 

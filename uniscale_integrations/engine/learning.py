@@ -193,7 +193,7 @@ class LearningEngine:
             LogError: it could not be written.
         """
         self._knowledge.settle()
-        self._knowledge.replica.snapshot()
+        self._knowledge.snapshot()
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was learned so far, as arrays: among others `A` and `b` of correctness and of what is observed at once."""

@@ -103,6 +103,8 @@ class Replica:
         with self._syncing:
             while True:
                 entries = fold.log.since(fold.position)
+                if self._begin_anew(fold):
+                    continue
                 with self._lock:
                     fold.apply_new(entries)
                     if fold.position >= self.fold.position:
@@ -113,6 +115,7 @@ class Replica:
         """Have another fold, which is nobody's yet, learn what this one has learned, and what comes back to it from the log."""
         with self._lock:
             state, position, events = self.fold.state(), self.fold.position, self.fold.events
+            retention = self.fold.retention
             returning = fold.returning(self.fold)
             anew = bool(returning) or fold.reassigns(self.fold)
         # LAPACK holds the interpreter; on threads that wait for each other it takes ten times as long.
@@ -122,7 +125,7 @@ class Replica:
                 fold.resume()
                 fold.catch_up()
                 return
-            fold.position, fold.events = position, events
+            fold.position, fold.events, fold.retention = position, events, retention
             fold.take(state)
             if returning:
                 fold.recover(returning)
@@ -136,7 +139,13 @@ class Replica:
         with self._syncing:
             self._stale, self._synced = False, time.monotonic()
             new = 0
-            while entries := self.fold.log.since(self.fold.position):
+            while True:
+                entries = self.fold.log.since(self.fold.position)
+                # What was read before events have gone is whole; of what was read afterwards some may be missing.
+                if self._begin_anew(self.fold):
+                    continue
+                if not entries:
+                    break
                 # As for another fold that is taught.
                 with threadpool_limits(1) if len(entries) > MANY else nullcontext():
                     new += self._learn(entries)
@@ -146,6 +155,16 @@ class Replica:
             if self._recalibration is not None:
                 self._recalibration.refresh(self.fold.feedback)
             return new
+
+    def _begin_anew(self, fold: Fold) -> bool:
+        """Fold the log again where it has lost what a fold has learned, or what it has yet to learn; returns whether that was so."""
+        if not fold.outdated(fold.log.retention):
+            return False
+        with threadpool_limits(1):
+            fresh = fold.anew()
+        with self._lock:
+            fold.adopt(fresh)
+        return True
 
     def _learn(self, entries: Sequence[Entry]) -> int:
         """Fold entries a few at a time, so that decisions are taken in between; nobody waits while the log is read."""

@@ -19,6 +19,7 @@ from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain.chat_model import UniScaleChatModel
 from uniscale_integrations.langchain.pieces import Pieces, sum_of_pieces
 from uniscale_integrations.langchain.run_ledger import install
+from uniscale_integrations.log.events import plain
 
 _log = logging.getLogger(__name__)
 
@@ -241,6 +242,7 @@ def _reference(reference: Callable[[Any], Any] | str | None, inputs: Any) -> Any
 
 
 def _score(score: object) -> float:
+    score = plain(score)
     if not isinstance(score, (bool, int, float)):
         raise ConfigurationError(f"a score must be a number in [0, 1], or true or false, got {score!r}")
     return float(score)

@@ -10,6 +10,7 @@ from langsmith import Client
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.engine.attribution import Credit
 from uniscale_integrations.errors import UniScaleError
+from uniscale_integrations.log.events import plain
 
 
 class FeedbackClient:
@@ -39,6 +40,7 @@ class FeedbackClient:
         """As of the client; a score in [0, 1], true or false is feedback on the decisions within the run."""
         feedback = self._client.create_feedback(run_id, key, score=score, **settings)
         target = settings.get("feedback_target_run_id") or run_id
+        score = plain(score)
         if target is not None and isinstance(score, (bool, int, float)):
             comment = str(settings.get("comment") or "")
             try:

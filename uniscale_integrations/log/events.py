@@ -24,6 +24,15 @@ MAX_TOKENS = 1e9
 MAX_TIME = 1e11
 """Unix time of an event, some three thousand years from now."""
 
+MAX_ID = 64
+"""Characters of the id of a decision that is judged."""
+
+MAX_NAME = 200
+"""Characters of who judges, and of what about."""
+
+MAX_COMMENT = 10_000
+"""Characters of a comment; of a longer one the beginning is kept, and a note of how long it was."""
+
 
 def new_id() -> str:
     """An id that no other worker makes."""
@@ -35,7 +44,30 @@ def _event_id() -> Any:
     return field(default_factory=new_id, init=False, repr=False, compare=False)
 
 
+def plain(value: object) -> object:
+    """A number of NumPy or of another library of arrays as Python's own; everything else as it is.
+
+    Example:
+        >>> import numpy as np
+        >>> plain(np.float32(0.5)), plain(np.bool_(True)), plain("0.5")
+        (0.5, True, '0.5')
+    """
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
+
+
+def jsonable(value: object) -> object:
+    """For a JSON encoder: a number of another library, as may stand in what an event has extra.
+
+    Raises:
+        TypeError: something else.
+    """
+    if (number := plain(value)) is value:
+        raise TypeError(f"{value!r:.60} cannot be written to the log: it is of the type {type(value).__name__}")
+    return number
+
+
 def _number(name: str, value: object, limit: float = float("inf")) -> float:
+    value = plain(value)
     if isinstance(value, bool | int | float) and 0 <= value <= limit and isfinite(value):
         return float(value)
     requirement = f"a number in [0, {limit:g}]" if limit < float("inf") else "a finite number of at least 0"
@@ -158,9 +190,9 @@ class Outcome:
 
     def __post_init__(self) -> None:
         if self.score is not None:
-            _number("score", self.score, 1.0)
+            object.__setattr__(self, "score", _number("score", self.score, 1.0))
         for name in ("eflops", "usd", "seconds"):
-            _number(name, getattr(self, name))
+            object.__setattr__(self, name, _number(name, getattr(self, name)))
 
     def body(self) -> dict[str, Any]:
         """All but id and time, as JSON-ready values; `of` reads them back."""
@@ -180,17 +212,17 @@ class Feedback:
     """What somebody said of a decision, later.
 
     Attributes:
-        decision_id: the decision.
-        correct: how right the answer was, in [0, 1].
-        source: who says so; each source counts once, with the last thing it said.
-        key: what about, where one source judges several things.
-        comment: free text.
+        decision_id: the decision; at most `MAX_ID` characters.
+        correct: how right the answer was, in [0, 1]; a number of NumPy does, too.
+        source: who says so; each source counts once, with the last thing it said. At most `MAX_NAME` characters.
+        key: what about, where one source judges several things; as long.
+        comment: free text; what is beyond `MAX_COMMENT` characters is cut off, with a note of it.
         weight: what it counts, in (0, 1]; below 1 where one judgement is shared by several decisions.
         at: Unix time.
         event_id: as of `DecisionEvent`.
 
     Raises:
-        ConfigurationError: `correct` out of [0, 1], a weight that counts nothing or more than 1, or no source.
+        ConfigurationError: `correct` out of [0, 1], a weight that counts nothing or more than 1, no source, or a name that is too long.
     """
 
     decision_id: str
@@ -206,10 +238,19 @@ class Feedback:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "correct", _number("correct", self.correct, 1.0))
-        if not _number("weight", self.weight, 1.0) > 0.0:
+        object.__setattr__(self, "weight", _number("weight", self.weight, 1.0))
+        if not self.weight > 0.0:
             raise ConfigurationError("feedback must have a weight above 0, got 0")
         if not self.source:
             raise ConfigurationError("feedback needs a source, got an empty one; name who judged, for example 'exact-match'")
+        for name, limit in _LIMITS.items():
+            if len(text := getattr(self, name)) > limit:
+                raise ConfigurationError(
+                    f"the {name} of feedback has at most {limit} characters, got {len(text)}: {text!r:.60}; what is longer is a comment"
+                )
+        if len(self.comment) > MAX_COMMENT:
+            note = f" [cut off, of {len(self.comment)} characters]"
+            object.__setattr__(self, "comment", self.comment[: MAX_COMMENT - len(note)] + note)
 
     def body(self) -> dict[str, Any]:
         """All but id and time, as JSON-ready values; `of` reads them back."""
@@ -218,10 +259,18 @@ class Feedback:
 
     @classmethod
     def of(cls, decision_id: str, body: Mapping[str, Any], at: float) -> Feedback:
-        event = cls(decision_id, at=at, **body)
+        # What is there may be longer: earlier versions took everything.
+        texts = {"decision_id": decision_id, **{name: body[name] for name in ("source", "key", "comment") if name in body}}
+        long = {name: text for name, text in texts.items() if isinstance(text, str) and len(text) > MAX_ID}
+        short = {**body, **dict.fromkeys(long.keys() - {"decision_id"}, "long")}
+        event = cls(decision_id[:MAX_ID], at=at, **short)
+        for name, text in long.items():
+            object.__setattr__(event, name, text)
         _check_texts(event, "source", "key", "comment")
         return event
 
+
+_LIMITS = {"decision_id": MAX_ID, "source": MAX_NAME, "key": MAX_NAME}
 
 Event = DecisionEvent | Outcome | Feedback
 KINDS: Mapping[str, type[DecisionEvent] | type[Outcome] | type[Feedback]] = {

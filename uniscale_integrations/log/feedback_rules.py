@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Any, Self
 
 from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.log.events import plain
 from uniscale_integrations.log.silence import ANYBODY, Silence
 
 VERIFIER = "verifier"
@@ -48,10 +49,11 @@ class FeedbackRules:
         for source, each in by_source.items():
             if not isinstance(each, Silence):
                 raise ConfigurationError(f"silence is a Silence, or one for each source; got {each!r:.80} of {source!r}")
-        for source, weight in (weights or {}).items():
+        given: dict[str, Any] = {source: plain(weight) for source, weight in (weights or {}).items()}
+        for source, weight in given.items():
             if not isinstance(weight, int | float) or not isfinite(weight) or not 0 < weight <= 1:
                 raise ConfigurationError(f"the weight of the source {source!r} must be a number in (0, 1], got {weight!r}")
-        return cls(by_source, {source: float(weight) for source, weight in (weights or {}).items()})
+        return cls(by_source, {source: float(weight) for source, weight in given.items()})
 
     def weight(self, source: str) -> float:
         """What a source's judgements count."""

@@ -18,7 +18,7 @@ from uniscale_integrations.duplicate_arms import NO_DUPLICATES, DuplicateArms
 from uniscale_integrations.errors import StateError
 from uniscale_integrations.log.events import MAX_TOKENS, DecisionEvent, Event, Feedback, Outcome
 from uniscale_integrations.log.feedback_rules import FeedbackRules
-from uniscale_integrations.log.ports import BEGINNING, Entry, EventStore, Position, WriteResult
+from uniscale_integrations.log.ports import BEGINNING, Entry, EventStore, Position, Retention, WriteResult
 from uniscale_integrations.log.silence import Deadline
 from uniscale_integrations.log.verdicts import Lesson, Verdicts
 from uniscale_integrations.policy.arms import Arms
@@ -47,6 +47,9 @@ FEEDBACK = "fold.feedback"
 
 CONFIGURATIONS = "fold.configurations"
 """The configurations that decisions were of, in a state."""
+
+ARMS = "arms.configurations"
+"""The configurations that a policy learns of, in the state of those that name them."""
 
 VERDICTS = "fold.verdicts"
 """What feedback and silence have come to, in a state."""
@@ -94,6 +97,7 @@ class Fold:
         costs: from outcomes to `C~`.
         duplicates: configurations that run the same search teach the one that stands for them.
         rules: what sources' judgements and their silence count.
+        make: makes such a policy that has learned nothing, for `anew`.
 
     Attributes:
         policy: as given.
@@ -102,6 +106,7 @@ class Fold:
         events: how many events that were.
         feedback: how many decisions have been judged.
         configurations: what decisions were of, also where the policy does not have it.
+        retention: what the log did not have any more when this began.
     """
 
     def __init__(
@@ -113,10 +118,12 @@ class Fold:
         costs: Costs,
         duplicates: DuplicateArms = NO_DUPLICATES,
         rules: FeedbackRules | None = None,
+        make: Callable[[], Policy] | None = None,
     ) -> None:
         self.log, self.policy, self.position, self.events, self.feedback = log, policy, BEGINNING, 0, 0
         self.configurations: set[Configuration] = set()
-        self._arms_of, self._encoder, self._costs = arms, encoder, costs
+        self.retention = log.retention
+        self._arms_of, self._encoder, self._costs, self._make = arms, encoder, costs, make
         self._arms = {configuration: arm for arm, configuration in enumerate(arms.configurations)}
         self._duplicates, self._standing = duplicates, duplicates.standing(arms.configurations)
         self._schemas: dict[str, FeatureSchema | None] = {encoder: arms.schema}
@@ -130,7 +137,8 @@ class Fold:
     def kind(self) -> str:
         """What tells states of this kind from others: the policy with its settings, the rules of feedback, and whether there are scores.
 
-        Neither the configurations nor their prices are part of it, for what was learned of some is converted for others.
+        Neither the configurations nor their prices are part of it, for what was learned of some is converted for others. Once events have
+        gone with what they had taught, it is another: states of before hold some of that, and somebody may still write one.
         """
         return self._kind(VERSION)
 
@@ -155,9 +163,12 @@ class Fold:
         Where there is none, one of the same kind for other configurations will do if the log has lost events that it has folded. One that
         is damaged, or goes further than the log does, is dropped: the log alone counts.
         """
+        self.retention = self.log.retention
         name = self._last_snapshot()
         stored_state = None if name is None else self.log.load_snapshot(name)
         if stored_state is None:
+            if self.retention.pruned > BEGINNING:
+                _log.warning("%s: no snapshot holds what events had taught that are gone; it is not known here", self.log.name)
             return False
         position, state = stored_state
         before = self.policy.state()
@@ -170,9 +181,39 @@ class Fold:
             self.policy.load(before)
             self.feedback, self.configurations, self.verdicts = 0, set(), verdicts_for(self.policy, self.verdicts.rules)
             self.log.forget_snapshots(name)
-            return False
+            # Where the log has lost events, another one may tell what they had taught.
+            return self.resume()
         self.position = position
         return True
+
+    def outdated(self, retention: Retention) -> bool:
+        """Whether the log has lost what this has learned, or events before it could learn from them, since it began."""
+        lost = retention.pruned > max(self.position, self.retention.pruned)
+        return lost or retention.epoch != self.retention.epoch
+
+    def anew(self) -> Fold:
+        """Another fold of the same kind for the same arms, which begins at the last snapshot or at the log's beginning, caught up."""
+        assert self._make is not None
+        arms, costs, rules = self._arms_of, self._costs, self.verdicts.rules
+        while True:
+            fold = Fold(self.log, self._make(), arms, self._encoder, costs, self._duplicates, rules, self._make)
+            if not fold.resume() and fold.retention.pruned > BEGINNING:
+                _log.warning(
+                    "%s: there is no snapshot of what events had taught that are gone; it is not known here", self.log.name
+                )
+            if fold.catch_up():
+                return fold
+
+    def adopt(self, fold: Fold) -> None:
+        """Go on as another fold, which is nobody's any more."""
+        self.policy, self.verdicts, self.retention = fold.policy, fold.verdicts, fold.retention
+        self.position, self.events, self.feedback, self.configurations = (
+            fold.position,
+            fold.events,
+            fold.feedback,
+            fold.configurations,
+        )
+        self._decisions, self._snapshot_events = fold._decisions, 0
 
     def _reached(self, position: Position) -> Position:
         """Where to go on in the log after a snapshot that was taken there.
@@ -215,13 +256,20 @@ class Fold:
 
     @property
     def reproducible(self) -> bool:
-        """Whether the log tells all that may have been learned: it has its first event, and nothing was handed on to a successor."""
-        return self.log.complete and not any(heir in self._arms_of.models for heir, _ in self._arms_of.successors)
+        """Whether the log tells all that may have been learned, and nothing was handed on to a successor.
 
-    def catch_up(self) -> None:
-        """Fold what the log has after the position."""
+        It does so where it has its first event, and where what those that are gone had taught is kept in a snapshot of this very fold.
+        """
+        told = self.log.complete or bool(self.log.retention.pruned > BEGINNING and self._own_snapshots())
+        return told and not any(heir in self._arms_of.models for heir, _ in self._arms_of.successors)
+
+    def catch_up(self) -> bool:
+        """Fold what the log has after the position; returns whether that was so to its end, and not `outdated` before."""
         while entries := self.log.since(self.position):
+            if self.outdated(self.log.retention):
+                return False
             self.apply(entries)
+        return not self.outdated(self.log.retention)
 
     def recover(self, configurations: Collection[Configuration]) -> None:
         """Learn what the log tells of some configurations up to the position, where the state that was taken over lacks it."""
@@ -234,8 +282,15 @@ class Fold:
         self.position, (self.events, self.feedback) = end, count
 
     def _kind(self, version: int) -> str:
-        identity = [version, self.policy.name, self._arms_of.scored, self.verdicts.rules.record()]
+        identity: list[object] = [version, self.policy.name, self._arms_of.scored, self.verdicts.rules.record()]
+        if self.retention.epoch:
+            identity.append(self.retention.epoch)
         return blake2b(json.dumps(identity).encode(), digest_size=12).hexdigest()
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The names of its snapshots, whose states are whole or in parts."""
+        return self.name, self._name_in_parts
 
     @property
     def _name_in_parts(self) -> str:
@@ -244,13 +299,32 @@ class Fold:
 
     def _last_snapshot(self) -> str | None:
         """The name of the last snapshot of this fold, in either form; of another of this kind where the log has lost its beginning."""
+        own = self._own_snapshots()
+        if own or self.log.complete:
+            return own[0] if own else None
+        others = self._snapshots()
+        return max(others, key=self._share_known, default=None) if len(others) > 1 else next(iter(others), None)
+
+    def _own_snapshots(self) -> list[str]:
+        """Names of snapshots of this very fold."""
+        return [name for name in self._snapshots() if name in self.names]
+
+    def _snapshots(self) -> list[str]:
+        """Names of snapshots of this kind, the latest first, without those that lack what events had taught that are gone."""
         kinds = (self.kind, self._kind(VERSION_IN_PARTS))
         stored = [each for kind in kinds for each in self.log.snapshots_of(f"{kind}-")]
-        latest = [name for name, _ in sorted(stored, key=lambda each: each[1], reverse=True)]
-        own = [name for name in latest if name in (self.name, self._name_in_parts)]
-        if own:
-            return own[0]
-        return latest[0] if latest and not self.log.complete else None
+        pruned = self.log.retention.pruned
+        return [name for name, place in sorted(stored, key=lambda each: each[1], reverse=True) if place >= pruned]
+
+    def _share_known(self, name: str) -> int:
+        """How many of this fold's configurations another one had, as far as its snapshot tells."""
+        stored = self.log.load_snapshot(name)
+        try:
+            with np.load(BytesIO(stored[1] if stored else b""), allow_pickle=False) as arrays:
+                had = {str(each) for each in arrays[ARMS]} if ARMS in arrays else set()
+        except (EOFError, OSError, ValueError, BadZipFile, zlib.error):
+            return -1
+        return sum(key(each) in had for each in self._arms_of.configurations)
 
     @property
     def worth_keeping(self) -> bool:

@@ -24,6 +24,23 @@ BEGINNING = Position()
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """What a log does not have any more.
+
+    Attributes:
+        epoch: how often events have gone with what they had taught; states of an earlier one hold some of that.
+        pruned: up to where events have gone whose lessons stay, in snapshots from there on; `BEGINNING` where none have.
+
+    Example:
+        >>> Retention() == Retention(0, BEGINNING)
+        True
+    """
+
+    epoch: int = 0
+    pruned: Position = BEGINNING
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An event and where it stands."""
 
@@ -103,6 +120,11 @@ class EventStore(Protocol):
         """Whether it still has its first event, so that a fold from its beginning lacks nothing; true of an empty one."""
         ...
 
+    @property
+    def retention(self) -> Retention:
+        """What it does not have any more."""
+        ...
+
     def append(self, *new: Event) -> WriteResult:
         """Write events in one transaction; when this returns they are there to stay.
 
@@ -172,12 +194,20 @@ class EventStore(Protocol):
         """What a key stands for, if that is known."""
         ...
 
+    def descriptions_of(self, prefix: str) -> list[tuple[str, dict[str, Any]]]:
+        """Keys that begin alike, each with what it stands for, in the order in which they were kept."""
+        ...
+
     def save_calibration(self, verifier: str, version: int, body: Mapping[str, Any]) -> bool:
         """Keep a version of a verifier's calibration; returns whether there was none of that number."""
         ...
 
     def load_calibration(self, verifier: str) -> tuple[int, dict[str, Any]] | None:
         """Number and body of the last version of a verifier's calibration, if there is one."""
+        ...
+
+    def calibrations(self) -> list[tuple[str, int, dict[str, Any]]]:
+        """Verifier, number and body of all versions of all calibrations, in their order."""
         ...
 
     def spare(self, target: Path) -> None:

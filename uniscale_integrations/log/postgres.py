@@ -11,8 +11,11 @@ from sqlalchemy import Connection, and_, bindparam, or_, text
 
 from uniscale_integrations.log.events import Event
 from uniscale_integrations.log.ports import Position, WriteResult
-from uniscale_integrations.log.schema import events
+from uniscale_integrations.log.schema import events, snapshots
 from uniscale_integrations.log.sql import IN_ORDER, LIMIT, Row, SQLStore
+
+LOCK_MILLISECONDS = 20
+"""How long who takes events out waits for those who are at it; all others wait behind."""
 
 
 class PostgresStore(SQLStore):
@@ -32,6 +35,21 @@ class PostgresStore(SQLStore):
 
     def _lock_snapshots(self, connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('uniscale_snapshots'))"))
+
+    def _shut_out(self, connection: Connection) -> None:
+        # Who writes feedback has looked the decision up before; and who waits for this lock has all others wait behind.
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_MILLISECONDS}ms'"))
+        connection.execute(text(f"LOCK TABLE {events.name} IN ACCESS EXCLUSIVE MODE"))
+
+    def _compact(self, connection: Any) -> None:
+        bounded = connection.dbapi_connection
+        usual, bounded.seconds = bounded.seconds, inf
+        try:
+            bounded.autocommit = True
+            bounded.execute(f"VACUUM {events.name}")
+            bounded.execute(f"VACUUM {snapshots.name}")
+        finally:
+            bounded.autocommit, bounded.seconds = False, usual
 
     @contextmanager
     def _unhurried(self, connection: Connection) -> Iterator[None]:

@@ -31,6 +31,11 @@ VERSION = 1
 REVISION = 2
 """Of what a log has beside that, of which earlier versions of this package need to know nothing: they go on beside this one."""
 
+EPOCH, PRUNED, FIRST, BEGUN, UNCLEAN, ORIGIN = "epoch", "pruned", "first", "begun", "unclean", "origin"
+"""Names of notes in `meta` of what the log does not have any more: those of `Retention`; the number of the first row that is left after
+rows went with what they had taught; that this was begun and not brought to its end; that the file may still hold some of it;
+and the export that this log is a copy of, where that had lost its beginning."""
+
 _KEY = BigInteger().with_variant(Integer(), "sqlite")
 metadata = MetaData()
 
@@ -148,10 +153,21 @@ def _one_writer(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
+def noted(connection: Connection, *names: str) -> dict[str, str]:
+    """Those of some notes of the log that there are."""
+    rows = connection.execute(select(meta.c.name, meta.c.value).where(meta.c.name.in_(names)))
+    return {row.name: row.value for row in rows}
+
+
+def note(connection: Connection, name: str, value: object) -> None:
+    """Keep a note of the log in the place of an earlier one."""
+    connection.execute(delete(meta).where(meta.c.name == name))
+    connection.execute(insert(meta).values(name=name, value=str(value)))
+
+
 def _noted(connection: Connection, name: str, default: str) -> str:
-    return str(connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar_one_or_none() or default)
+    return noted(connection, name).get(name) or default
 
 
 def _note_revision(connection: Connection) -> None:
-    connection.execute(delete(meta).where(meta.c.name == "revision"))
-    connection.execute(insert(meta).values(name="revision", value=str(REVISION)))
+    note(connection, "revision", REVISION)

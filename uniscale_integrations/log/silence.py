@@ -11,6 +11,7 @@ from math import isfinite
 from typing import NamedTuple
 
 from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.log.events import plain
 
 ANYBODY = ""
 """The source of a silence that is everybody's."""
@@ -47,6 +48,7 @@ class Silence:
     after: timedelta = timedelta(hours=1)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "means", plain(self.means))
         if not isinstance(self.means, bool | int | float) or not isfinite(self.means) or not 0 <= self.means <= 1:
             raise ConfigurationError(f"what silence means must be a correctness in [0, 1], got {self.means!r}")
         if not isinstance(self.after, timedelta) or not self.after > timedelta(0):

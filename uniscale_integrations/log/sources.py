@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from uniscale_integrations.log.dawid_skene import PRIOR, Confusions, Pattern, fit, hard
@@ -66,6 +66,11 @@ class Sources:
         """Whether any source is corrected."""
         return any(map(self._is_known, self._compared))
 
+    @property
+    def compared(self) -> Collection[str]:
+        """The sources that are compared; at most `MAX_COMPARED`."""
+        return self._compared.keys()
+
     def known(self, says: Mapping[str, float]) -> dict[str, float]:
         """Those of some judgements whose sources are corrected; at most `MAX_RATERS`."""
         chosen = [source for source in sorted(says) if self._is_known(source)][:MAX_RATERS]
@@ -90,8 +95,8 @@ class Sources:
 
         Args:
             configuration: of the answer.
-            before: how right each source said it was, in [0, 1].
-            after: how right each says it is now.
+            before: how right each source said it was, in [0, 1]; those that are not `compared` and say the same as before may be missing.
+            after: how right each says it is now, of the same sources and those that are new.
         """
         for source in after.keys() - before.keys():
             self._count(source)

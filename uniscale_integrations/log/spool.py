@@ -13,7 +13,7 @@ from tempfile import gettempdir
 from threading import Lock
 
 from uniscale_integrations.errors import LogError
-from uniscale_integrations.log.events import Event, event_of, new_id
+from uniscale_integrations.log.events import Event, event_of, jsonable, new_id
 from uniscale_integrations.texts import utf8_safe
 
 try:
@@ -188,7 +188,13 @@ def spool_folder(name: str, file: Path | None) -> Path:
 
 
 def _line(event: Event) -> bytes:
-    row = [event.kind, event.decision_id, event.at, event.event_id, json.dumps(event.body(), ensure_ascii=False)]
+    row = [
+        event.kind,
+        event.decision_id,
+        event.at,
+        event.event_id,
+        json.dumps(event.body(), ensure_ascii=False, default=jsonable),
+    ]
     return utf8_safe(json.dumps(row, ensure_ascii=False)).encode() + b"\n"
 
 

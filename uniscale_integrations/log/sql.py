@@ -29,9 +29,20 @@ from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeoutError
 
 from uniscale_integrations.errors import LogError, no_decision
 from uniscale_integrations.log.connect import READING, is_in_memory, without_password
-from uniscale_integrations.log.events import Event, Feedback, event_of
-from uniscale_integrations.log.ports import BEGINNING, Entry, Position, WriteResult
-from uniscale_integrations.log.schema import calibrations, descriptions, events, meta, prepare, snapshots
+from uniscale_integrations.log.events import Event, Feedback, event_of, jsonable
+from uniscale_integrations.log.ports import BEGINNING, Entry, Position, Retention, WriteResult
+from uniscale_integrations.log.schema import (
+    EPOCH,
+    FIRST,
+    PRUNED,
+    calibrations,
+    descriptions,
+    events,
+    meta,
+    noted,
+    prepare,
+    snapshots,
+)
 from uniscale_integrations.redaction import redacted
 from uniscale_integrations.texts import utf8_safe
 
@@ -58,7 +69,7 @@ MAX_UNREADABLE = 1_000
 """Rows of which it is kept why they cannot be read."""
 
 _log = logging.getLogger(__name__)
-_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=jsonable).encode
 Row = tuple[str, str, float, str, str | None, str | None]
 """An event as its columns: kind, decision, time, body, its id, and of feedback a hash of source and key."""
 
@@ -241,6 +252,12 @@ class SQLStore:
             rows = connection.execute(query).all()
         return sorted(((row.fold, Position(row.tx, row.seq)) for row in rows), key=lambda each: each[1], reverse=True)
 
+    def snapshot_times(self) -> list[tuple[str, Position, float]]:
+        """Names of all folds with snapshots, with the place of each and the Unix time at which it was taken."""
+        with self._reading() as connection:
+            rows = connection.execute(select(snapshots.c.fold, snapshots.c.tx, snapshots.c.seq, snapshots.c.at)).all()
+        return [(row.fold, Position(row.tx, row.seq), row.at) for row in rows]
+
     def forget_snapshots(self, fold: str | None = None) -> int:
         """As of `EventStore`."""
         which = delete(snapshots) if fold is None else delete(snapshots).where(snapshots.c.fold == fold)
@@ -271,6 +288,13 @@ class SQLStore:
             body = connection.execute(select(descriptions.c.body).where(descriptions.c.key == key)).scalar_one_or_none()
         return None if body is None else json.loads(body)
 
+    def descriptions_of(self, prefix: str) -> list[tuple[str, dict[str, Any]]]:
+        """As of `EventStore`."""
+        query = select(descriptions.c.key, descriptions.c.body).where(descriptions.c.key.startswith(prefix, autoescape=True))
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(descriptions.c.at, descriptions.c.key)).all()
+        return [(row.key, json.loads(row.body)) for row in rows]
+
     def save_calibration(self, verifier: str, version: int, body: Mapping[str, Any]) -> bool:
         """Keep a version of a verifier's calibration; returns whether there was none of that number."""
         values = {"verifier": verifier, "version": version, "at": time.time(), "body": json.dumps(body)}
@@ -290,12 +314,31 @@ class SQLStore:
             row = connection.execute(query.order_by(calibrations.c.version.desc()).limit(1)).first()
         return None if row is None else (row.version, json.loads(row.body))
 
+    def calibrations(self) -> list[tuple[str, int, dict[str, Any]]]:
+        """As of `EventStore`."""
+        query = select(calibrations.c.verifier, calibrations.c.version, calibrations.c.body)
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(calibrations.c.verifier, calibrations.c.version)).all()
+        return [(row.verifier, row.version, json.loads(row.body)) for row in rows]
+
     def everything(self) -> Iterator[Entry]:
         """All events that are there for good, in the log's order, a part at a time."""
         position = BEGINNING
         while entries := self.since(position):
             yield from entries
             position = entries[-1].position
+
+    def known_ids(self, event_ids: Iterable[str]) -> set[str]:
+        """Those of some events' ids that are there."""
+        with self._reading() as connection:
+            return set(connection.execute(select(events.c.event_id).where(events.c.event_id.in_(list(event_ids)))).scalars())
+
+    def count_up_to(self, position: Position) -> int:
+        """How many events there are up to a place."""
+        later = self.later.limit(None).subquery()
+        with self._reading() as connection:
+            beyond = connection.execute(select(func.count()).select_from(later), self._place(position)).scalar_one()
+            return connection.execute(select(func.count()).select_from(events)).scalar_one() - beyond
 
     def counts(self) -> dict[str, int]:
         """How many events there are, by kind."""
@@ -321,10 +364,19 @@ class SQLStore:
 
     @property
     def complete(self) -> bool:
-        """As of `EventStore`: rows are numbered from 1."""
+        """As of `EventStore`: rows are numbered from 1, or from what is left where earlier ones went with what they had taught."""
         with self._reading() as connection:
             first = connection.execute(select(func.min(events.c.seq))).scalar_one_or_none()
-        return first is None or first == 1
+            marks = noted(connection, FIRST, PRUNED)
+        return PRUNED not in marks and (first is None or first == int(marks.get(FIRST, "1")))
+
+    @property
+    def retention(self) -> Retention:
+        """As of `EventStore`."""
+        with self._reading() as connection:
+            marks = noted(connection, EPOCH, PRUNED)
+        pruned = Position(*map(int, marks[PRUNED].split())) if PRUNED in marks else BEGINNING
+        return Retention(int(marks.get(EPOCH, "0")), pruned)
 
     @property
     def in_memory(self) -> bool:
@@ -345,6 +397,38 @@ class SQLStore:
     def file(self) -> Path | None:
         """Where the log is one file, that."""
         return None
+
+    @property
+    def dialect(self) -> str:
+        """What the database is, "sqlite" or "postgresql"."""
+        return self._engine.dialect.name
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with self._reading() as connection:
+            yield connection
+
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """A transaction that nobody else writes, or looks up what to write, beside.
+
+        Raises:
+            LogError: passing, where somebody is at it for longer than others may be held up.
+        """
+        self._check_presence()
+        with self._translate_errors("write to"), self._engine.begin() as connection:
+            self._shut_out(connection)
+            yield connection
+
+    def compact(self) -> None:
+        """Rewrite the database without what was deleted.
+
+        Raises:
+            LogError: it cannot be, for now or for want of room.
+        """
+        with self._translate_errors("rewrite"), closing(self._engine.raw_connection()) as connection:
+            self._compact(connection)
 
     def _place(self, position: Position) -> dict[str, int]:
         """The parameters of `later`."""
@@ -368,6 +452,13 @@ class SQLStore:
     def _unhurried(self, connection: Connection) -> Iterator[None]:
         """Let statements of a connection take as long as they must."""
         yield
+
+    def _shut_out(self, connection: Connection) -> None:
+        """Have nobody read or write the events until a transaction ends, where that is not so by itself."""
+
+    def _compact(self, connection: Any) -> None:
+        """The same on a connection of the pool."""
+        raise NotImplementedError
 
     def _lock_snapshots(self, connection: Connection) -> None:
         """Have one writer of snapshots at a time."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from uniscale_integrations.log.sql import IN_ORDER, INSERT, LIMIT, Row, SQLStore
 
 NUMBERED = INSERT.replace("(kind,", "(seq, kind,").replace("VALUES (", "VALUES (?, ")
 """An insert of a row with a number."""
+
+CHECKPOINTS = 100
+"""Tries to empty the file that SQLite writes ahead."""
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +78,19 @@ class SQLiteStore(SQLStore):
 
     def _begin(self, cursor: Any) -> None:
         cursor.execute("BEGIN IMMEDIATE")
+
+    def _compact(self, connection: Any) -> None:
+        cursor = connection.cursor()
+        # A page that was written anew may still hold what stood in it before, in a part that is not in use.
+        cursor.execute("VACUUM")
+        for _ in range(CHECKPOINTS):
+            # What was written before stays in the file beside it until nobody reads from there.
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, *_ = cursor.fetchone()
+            if not busy:
+                return
+            time.sleep(0.05)
+        raise sqlite3.OperationalError("somebody goes on reading what was there before; try again")
 
     def _identity_of_file(self) -> tuple[int, int] | None:
         """What tells a file from another one of its name."""

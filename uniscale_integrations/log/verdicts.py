@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from uniscale_integrations.log.events import Event, Feedback, Outcome
 from uniscale_integrations.log.feedback_rules import VERIFIER, FeedbackRules
+from uniscale_integrations.log.judgements import Judgements
 from uniscale_integrations.log.one_sided import FeedbackBalance
 from uniscale_integrations.log.silence import ANYBODY, Deadline, Deadlines
 from uniscale_integrations.log.sources import SILENCE, Sources
@@ -79,9 +80,7 @@ class Verdicts:
         # Of sources with a silence, judgements that contradict what it means, and that say the same.
         self._spoken: dict[str, tuple[float, float]] = dict.fromkeys(rules.silence, (0.0, 0.0))
         # What the log tells of the decisions at hand, which may be read from it again.
-        self._judgements: dict[str, dict[tuple[str, str], float]] = {}
-        # A decision counts for what the first judgement of it said, and by that it is revised.
-        self._weights: dict[str, float] = {}
+        self._judgements: dict[str, Judgements] = {}
         self._answers: dict[str, float | None] = {}
 
     @property
@@ -99,19 +98,22 @@ class Verdicts:
     def recall(self, event: Event) -> None:
         """What was seen before of a decision that is at hand again."""
         if isinstance(event, Feedback):
-            self._judgements.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
-            self._weights.setdefault(event.decision_id, event.weight)
+            self._judged(event)
         elif isinstance(event, Outcome) and not event.failed:
             self._answers.setdefault(event.decision_id, event.score)
 
     def forget(self, decision_id: str) -> None:
         """A decision is no longer at hand."""
-        for kept in (self._judgements, self._weights, self._answers):
-            kept.pop(decision_id, None)
+        self._judgements.pop(decision_id, None)
+        self._answers.pop(decision_id, None)
 
     def overdue(self, at: float) -> Iterator[Deadline]:
         """The deadlines that have passed when an event happens at some Unix time, each once; see `silence`."""
         return self._deadlines.pass_time(at)
+
+    def awaits(self, decision_id: str) -> bool:
+        """Whether a deadline of a decision is still to pass, so that its silence may teach something."""
+        return self._deadlines.awaits(decision_id)
 
     def due(self, at: float) -> set[str]:
         """The decisions whose deadlines will have passed then."""
@@ -130,7 +132,7 @@ class Verdicts:
 
     def _silence(self, deadline: Deadline, configuration: str) -> Lesson | None:
         decision_id, source = deadline.decision_id, deadline.source
-        said, before = self._judgements.get(decision_id, {}), self._before(decision_id)
+        said, before = self._sources_of(decision_id), self._before(decision_id)
         if _has_spoken(source, said):
             return None
         silent = (*(before.silent if before else ()), source)
@@ -158,14 +160,13 @@ class Verdicts:
         decision_id = feedback.decision_id
         before = self._before(decision_id)
         silent = before.silent if before else ()
-        opinions = self._opinions(decision_id, silent)
-        judgements = self._judgements.setdefault(decision_id, {})
-        first, new = not judgements, not _has_spoken(feedback.source, judgements)
-        self.balance.judge(feedback.correct, feedback.source, {source for source, _ in judgements})
-        judgements[feedback.source, feedback.key] = feedback.correct
-        self._weights.setdefault(decision_id, feedback.weight)
+        opinions = self._opinions(decision_id, silent, feedback.source)
+        said = self._sources_of(decision_id)
+        first, new = not said, not _has_spoken(feedback.source, said)
+        self.balance.judge(feedback.correct, feedback.source, said)
+        self._judged(feedback)
         correct, weight = self._verdict(decision_id, configuration)
-        self.sources.change(configuration, opinions, self._opinions(decision_id, silent))
+        self.sources.change(configuration, opinions, self._opinions(decision_id, silent, feedback.source))
         if new:
             self._note_spoken(feedback, silent)
         after = Learned(correct, weight, silent)
@@ -196,11 +197,24 @@ class Verdicts:
         )
         self._spoken |= {source: (against, with_it) for source, (against, with_it) in record["spoken"].items()}
 
+    def _judged(self, feedback: Feedback) -> None:
+        """Keep what a source said last of a decision."""
+        said = self._judgements.get(feedback.decision_id)
+        if said is None:
+            # A decision counts for what the first judgement of it said, and by that it is revised.
+            said = self._judgements[feedback.decision_id] = Judgements(feedback.weight)
+        said.add(feedback.source, feedback.key, feedback.correct, self.rules.weight(feedback.source))
+
+    def _sources_of(self, decision_id: str) -> Mapping[str, object]:
+        """Who has judged a decision."""
+        said = self._judgements.get(decision_id)
+        return {} if said is None else said.sources
+
     def _verdict(self, decision_id: str, configuration: str) -> tuple[float, float]:
         """How right a judged decision is, and what that counts."""
         correct, weight = self._plain(decision_id)
-        by_source = self._by_source(decision_id)
-        known = self.sources.known(by_source)
+        said = self._judgements[decision_id]
+        known = self.sources.known(said.of(self.sources.compared))
         if not known:
             return correct, weight
         if len(known) == 1:
@@ -209,23 +223,20 @@ class Verdicts:
         else:
             correct, worth = self.sources.combined(known, configuration)
         # Others are averaged with what those that are known come to.
-        shares = {source: self.rules.weight(source) for source in by_source}
-        total, sure = sum(shares.values()), sum(shares[source] for source in known)
-        others = sum(share * by_source[source] for source, share in shares.items() if source not in known)
-        return (sure * correct + others) / total, weight * (sure * worth + (total - sure)) / total
+        shares = {source: self.rules.weight(source) for source in known}
+        total, sure = said.share, sum(shares.values())
+        return (sure * correct + said.others(shares)) / total, weight * (sure * worth + (total - sure)) / total
 
     def _plain(self, decision_id: str) -> tuple[float, float]:
         """The same by the rules alone, which the log tells by itself."""
-        judgements, weight = self._judgements[decision_id], self._weights[decision_id]
-        if not self.rules.weights:
-            return fmean(judgements.values()), weight
-        return self.rules.mean(judgements), weight * max(self.rules.weight(source) for source, _ in judgements)
+        said = self._judgements[decision_id]
+        return said.mean, said.weight * (said.greatest if self.rules.weights else 1.0)
 
     def _before(self, decision_id: str) -> Learned | None:
         """What was learned of a decision so far."""
         if (learned := self._learned.get(decision_id)) is not None:
             return learned
-        if self._judgements.get(decision_id):
+        if decision_id in self._judgements:
             return Learned(*self._plain(decision_id))
         if self.rules.silence and decision_id in self._answers and not self._deadlines.awaits(decision_id):
             # It was silent so long ago that what was learned of it is no longer kept.
@@ -261,28 +272,25 @@ class Verdicts:
                 distance = abs(feedback.correct - self.rules.silence[source].means)
                 self._spoken[source] = against + distance, with_it + 1.0 - distance
 
-    def _by_source(self, decision_id: str) -> dict[str, float]:
-        """What each source says of a decision, over all that it judges of it."""
-        judgements = self._judgements.get(decision_id, {})
-        return {
-            source: fmean(value for (each, _), value in judgements.items() if each == source)
-            for source in dict.fromkeys(source for source, _ in judgements)
-        }
+    def _opinions(self, decision_id: str, silent: Collection[str], changing: str = "") -> dict[str, float]:
+        """What is compared: judgements, who was silent and who was not, and the verifier's score where it bears witness.
 
-    def _opinions(self, decision_id: str, silent: Collection[str]) -> dict[str, float]:
-        """What is compared: judgements, who was silent and who was not, and the verifier's score where it bears witness."""
-        opinions = self._by_source(decision_id)
+        Of the judgements only those of sources that are compared, and of one that is about to be or has just been heard: what thousands of
+        others have said does not change.
+        """
+        judgements = self._judgements.get(decision_id)
+        opinions = {} if judgements is None else judgements.of((*self.sources.compared, changing))
         if decision_id in self._answers:
-            judgements = self._judgements.get(decision_id, {})
+            said = self._sources_of(decision_id)
             for source in self.rules.silence:
-                if source in silent or _has_spoken(source, judgements):
+                if source in silent or _has_spoken(source, said):
                     opinions[SILENCE + source] = float(source in silent)
             score = self._answers[decision_id]
-            if VERIFIER in self.rules.weights and score is not None and judgements:
-                opinions.setdefault(VERIFIER, score)
+            if VERIFIER in self.rules.weights and score is not None and judgements is not None:
+                opinions.update(judgements.of([VERIFIER]) or {VERIFIER: score})
         return opinions
 
 
-def _has_spoken(source: str, judgements: Iterable[tuple[str, str]]) -> bool:
+def _has_spoken(source: str, said: Collection[str]) -> bool:
     """Whether a source, or with `ANYBODY` any, is among those that have judged."""
-    return any(source in (each, ANYBODY) for each, _ in judgements)
+    return source in said or (source == ANYBODY and bool(said))

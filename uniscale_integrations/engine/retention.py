@@ -1,0 +1,207 @@
+"""What a log need not keep: old rows whose lessons stay, and rows that are to be forgotten with what they have taught."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from uniscale_integrations.engine.brain_record import duplicates_of, restore, rules_of
+from uniscale_integrations.errors import ConfigurationError, LogError, LostBeginning
+from uniscale_integrations.log.events import DecisionEvent
+from uniscale_integrations.log.fold import Fold
+from uniscale_integrations.log.ports import BEGINNING, Position
+from uniscale_integrations.log.removal import Removal, feedback_of
+from uniscale_integrations.log.spool import Spool, spool_folder
+from uniscale_integrations.log.sql import SQLStore
+
+BRAIN = "brain:"
+"""What the keys begin with under which a log describes what has decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What a log has lost.
+
+    Attributes:
+        decisions: how many decisions were looked at for that.
+        events: how many events have gone.
+        kept: decisions that stay although they are old, since there is more to be learned of them.
+        folds: how many states hold what they have taught.
+    """
+
+    decisions: int
+    events: int
+    kept: int = 0
+    folds: int = 0
+
+
+def prune(log: SQLStore, before: float, *, keep_learned: bool, spool: Spool | None = None) -> Removed:
+    """Take out decisions that were taken before some Unix time, with their outcomes and feedback.
+
+    Workers go on meanwhile. Each transaction takes some hundredths of a second at most. Feedback on what has gone is refused.
+
+    Args:
+        log: which.
+        before: the time.
+        keep_learned: whether what they have taught stays. Then a snapshot is taken of every state that an engine of late has, and nothing
+            goes that any of them has yet to learn from: decisions that are waiting for their silence, and rows that this version cannot
+            read. Otherwise all workers fold what is left.
+        spool: where workers that have ended may have left events; by default where they do.
+
+    Raises:
+        LostBeginning: what was taught is to go as well, and the log has lost its beginning before.
+        LogError: there is a state that counts of which no snapshot can be taken here; nothing has changed.
+    """
+    _take_in(log, spool)
+    removal = Removal(log)
+    if not keep_learned:
+        check_beginning(log)
+        ids = (each for part in removal.before(before) for each in part)
+        return _forget(removal, list(ids))
+    folds = _folds(log)
+    bound = _bound(log, folds, before)
+    old = [each for part in removal.before(before, bound) for each in part]
+    awaited = {each for each in old if any(fold.verdicts.awaits(each) for fold in folds)}
+    going = removal.readable(each for each in old if each not in awaited)
+    if not going:
+        return Removed(len(old), 0, len(old), len(folds))
+    removal.mark(max(bound, log.retention.pruned))
+    events = removal.decisions(going, bound)
+    removal.sweep()
+    left = len({entry.event.decision_id for entry in log.of_decisions(going)})
+    return Removed(len(old), events, len(old) - len(going) + left, len(folds))
+
+
+def forget(
+    log: SQLStore, *, decision: str | None = None, source: str | None = None, tag: str | None = None, spool: Spool | None = None
+) -> Removed:
+    """Take out decisions, or what a source has said, with all that they have taught, and rewrite the database without them.
+
+    Args:
+        log: which.
+        decision: the id of a decision; all decisions of its request go.
+        source: of feedback; what it says afterwards is taken as before.
+        tag: decisions that were taken under it, see `tagged`.
+        spool: as of `prune`.
+
+    Raises:
+        ConfigurationError: not one of the three.
+        LostBeginning: the log has lost its beginning; nothing has changed.
+        LogError: the log cannot be written; who repeats the call finishes it.
+    """
+    if sum(each is not None for each in (decision, source, tag)) != 1:
+        raise ConfigurationError("what is to be forgotten is a decision, a source, or a tag, and one of them")
+    _take_in(log, spool)
+    removal = Removal(log)
+    check_beginning(log)
+    if source is not None:
+        rows = feedback_of(removal, source)
+        return _forget(removal, (), rows, wipe=True)
+    if decision is not None:
+        return _forget(removal, _request_of(log, removal, decision), wipe=True)
+    found = removal.found(DecisionEvent.kind, lambda body: tag in (_extra(body).get("tags") or ()))
+    return _forget(removal, [row.decision_id for row in found], wipe=True)
+
+
+def _forget(removal: Removal, decisions: Iterable[str], rows: Iterable[int] = (), *, wipe: bool = False) -> Removed:
+    """Take out events and what they have taught, also what somebody had begun to."""
+    decisions, rows, events = list(dict.fromkeys(decisions)), list(rows), 0
+    begun, unclean = removal.unfinished
+    if decisions or rows or begun:
+        removal.begin(wipe=wipe)
+        events = removal.decisions(decisions) + removal.rows(rows)
+        removal.sweep()
+        removal.end()
+        unclean |= wipe
+    if wipe and unclean:
+        removal.clean()
+    return Removed(len(decisions), events)
+
+
+def _request_of(log: SQLStore, removal: Removal, decision: str) -> list[str]:
+    """The decisions of the request that a decision belongs to: they hold the same question."""
+    events = [entry.event for entry in log.of_decisions([decision])]
+    request = next((each.request_id for each in events if isinstance(each, DecisionEvent)), "")
+    others = removal.found(DecisionEvent.kind, lambda body: body.get("request_id") == request) if request else ()
+    # Also what cannot be read.
+    return [*removal.present(decision), *(row.decision_id for row in others)]
+
+
+def _extra(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    extra = body.get("extra")
+    return extra if isinstance(extra, Mapping) else {}
+
+
+def check_beginning(log: SQLStore) -> None:
+    """That what states have learned can be folded from the log.
+
+    Raises:
+        LostBeginning: it cannot.
+    """
+    if not log.complete:
+        raise LostBeginning(
+            f"{log.name} has lost its beginning (rows were pruned with --keep-learned, or removed by hand), so that what the others have "
+            "taught cannot be told apart from what is to be forgotten; nothing was changed"
+        )
+
+
+def _take_in(log: SQLStore, spool: Spool | None) -> None:
+    """Write what workers have left that have ended: it would otherwise come back when the next one begins."""
+    if log.in_memory:
+        return
+    for left in (spool or Spool(spool_folder(log.name, log.file))).abandoned():
+        log.write(*left.events)
+        left.remove()
+
+
+def _folds(log: SQLStore) -> list[Fold]:
+    """A fold for every state that engines on the log have, up to its end, each with a snapshot.
+
+    Raises:
+        LogError: there is none, or one that cannot be folded here.
+    """
+    latest: dict[str, Fold] = {}
+    for key, record in log.descriptions_of(BRAIN):
+        try:
+            arms, policy, costs = restore(log, key, record)
+        except ConfigurationError as error:
+            raise LogError(
+                f"the state of a policy counts that cannot be made here: {error}. Prune where it can be imported, by "
+                "`uniscale_integrations.engine.retention.prune`"
+            ) from error
+        fold = Fold(log, policy, arms, record["encoder"], costs, duplicates_of(record), rules_of(record))
+        # Of several at different prices the last one.
+        latest[fold.name] = fold
+    if not latest:
+        raise LogError(
+            f"nothing in {log.name} says which engines learn from it, so that what was learned could be lost; open it with each of them, "
+            "and call its `engine.snapshot()`"
+        )
+    for fold in latest.values():
+        if not fold.resume() and not log.complete:
+            raise LogError(
+                f"{log.name} has lost its beginning, and there is no snapshot of a state that counts; call `engine.snapshot()` of the "
+                "engine that is running on it"
+            )
+        while not fold.catch_up():
+            raise LogError("somebody else takes events out of the log; try again")
+        log.save_snapshot(*fold.snapshot())
+    return list(latest.values())
+
+
+def _bound(log: SQLStore, folds: list[Fold], before: float) -> Position:
+    """Up to where all states that count have learned.
+
+    Raises:
+        LogError: nowhere.
+    """
+    known = {name for fold in folds for name in fold.names}
+    # Of engines that have never decided here, and so are described nowhere; those that have not been back since are past.
+    others = [place for name, place, at in log.snapshot_times() if name not in known and at >= before]
+    bound = min([*(fold.position for fold in folds), *others])
+    if bound <= BEGINNING:
+        raise LogError(
+            "there is a state of late that has learned nothing yet; call `engine.snapshot()` of the engines on the log"
+        )
+    return bound
