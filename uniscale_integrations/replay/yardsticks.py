@@ -71,4 +71,5 @@ def _share(target: Target, accuracy: Array, costs: Array) -> float:
         goal, (first, second) = target.accuracy, accuracy
     else:
         goal, (first, second) = target.mean_cost if isinstance(target, Within) else costs[0], costs
-    return float(np.clip((goal - first) / (second - first), 0.0, 1.0)) if second != first else 0.0
+    # Of Python's numbers a quotient that is too great is infinite, without a warning.
+    return float(np.clip(float(goal - first) / float(second - first), 0.0, 1.0)) if second != first else 0.0
