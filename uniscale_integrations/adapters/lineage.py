@@ -6,8 +6,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from threading import RLock
 from typing import Generic, TypeVar
+
+from uniscale_integrations.concurrency.forks import ForkLock
 
 MAX_CALLS = 50_000
 """Calls that are remembered, the last ones."""
@@ -89,7 +90,7 @@ class Lineage(Generic[Key]):
         self._limit, self._seconds = limit, seconds
         self._calls: OrderedDict[Key, _Call[Key]] = OrderedDict()
         # Objects whose end is told by the garbage collector may tell it while this thread holds the lock.
-        self._lock = RLock()
+        self._lock = ForkLock(reentrant=True)
 
     def __len__(self) -> int:
         return len(self._calls)

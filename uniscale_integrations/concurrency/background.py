@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Lock, Thread
+from threading import Thread
+
+from uniscale_integrations.concurrency.forks import ForkLock
 
 
 class BackgroundWork:
@@ -26,7 +28,7 @@ class BackgroundWork:
 
     def __init__(self, work: Callable[[], object], name: str) -> None:
         self._work, self._name = work, name
-        self._lock, self._wanted = Lock(), False
+        self._lock, self._wanted = ForkLock(), False
         self._thread: Thread | None = None
 
     def start(self) -> None:

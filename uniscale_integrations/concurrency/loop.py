@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextvars import Context
 from queue import SimpleQueue
-from threading import Lock, Thread, current_thread
+from threading import Thread, current_thread
 from typing import Any, TypeVar
+
+from uniscale_integrations.concurrency.forks import ForkLock
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -24,7 +26,7 @@ class LoopThread:
     """
 
     def __init__(self, name: str) -> None:
-        self._name, self._lock = name, Lock()
+        self._name, self._lock = name, ForkLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
         self._process = 0

@@ -6,9 +6,9 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from threading import Lock
 from typing import Literal
 
+from uniscale_integrations.concurrency.forks import ForkLock
 from uniscale_integrations.log.events import Event, Outcome
 from uniscale_integrations.search.canonical import canonical
 from uniscale_integrations.search.conversation import Conversation, Turn
@@ -56,7 +56,7 @@ class Replies:
     """
 
     def __init__(self, limit: int = MAX_REPLIES) -> None:
-        self._limit, self._lock = limit, Lock()
+        self._limit, self._lock = limit, ForkLock()
         self._models = OrderedDict[str, str]()
 
     def __len__(self) -> int:

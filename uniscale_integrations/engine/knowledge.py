@@ -8,8 +8,8 @@ from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
 
+from uniscale_integrations.concurrency.forks import ForkLock, follow_forks
 from uniscale_integrations.concurrency.threads import begin_in_thread, in_thread, wait_a_while
 from uniscale_integrations.engine.attribution import Credit, credit_shares, decisions_of
 from uniscale_integrations.engine.brain import Brain
@@ -51,7 +51,8 @@ class Knowledge:
         self.log: EventStore = open_log(log) if isinstance(log, str) else log
         self._group = GroupCommit(self._write, at_once=self.log.in_memory, spool=_spool_of(self.log, spool))
         self._description_keys: set[str] = set()
-        self._users, self._closing, self._counting = 0, False, Lock()
+        self._users, self._closing, self._counting = 0, False, ForkLock()
+        follow_forks(self)
 
     def begin(self, brain: Brain, interval: float, *, recalibrate: bool, seed: int | None) -> None:
         """Learn what the log holds, from a snapshot on where there is one.
@@ -171,11 +172,15 @@ class Knowledge:
             yield
         finally:
             with self._counting:
-                self._users -= 1
+                self._users = max(0, self._users - 1)
                 last = self._closing and not self._users
             if last:
                 # The block may have ended on an event loop, which does not wait for a log.
                 begin_in_thread(self._close)
+
+    def after_fork(self) -> None:
+        """Requests of the other process are not under way in this one."""
+        self._users = 0
 
     def close(self) -> None:
         """Write what is waiting, and close the log unless it was given open; where requests are under way, when the last has ended."""

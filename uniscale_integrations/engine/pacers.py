@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from threading import Lock
 
+from uniscale_integrations.concurrency.forks import ForkLock
 from uniscale_integrations.policy.targets import Pacer, Target
 
 MAX_TARGETS = 64
@@ -22,7 +22,7 @@ class Pacers:
     """
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = ForkLock()
         self._of: OrderedDict[Target, Pacer] = OrderedDict()
 
     def of(self, target: Target) -> Pacer:

@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from contextlib import nullcontext
-from threading import Lock, RLock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from uniscale_integrations.concurrency.forks import ForkLock, follow_forks
 from uniscale_integrations.concurrency.threads import begin_in_thread, wait_a_while
 from uniscale_integrations.engine.continuation import Continuation, Replies, continuation_of
 from uniscale_integrations.engine.pacers import Pacers
@@ -59,7 +59,8 @@ class Replica:
     def __init__(self, fold: Fold, interval: float, recalibration: Recalibration | None = None, seed: int | None = None) -> None:
         self.fold = fold
         self._interval, self._recalibration = interval, recalibration
-        self._lock, self._syncing = Lock(), RLock()
+        self._lock, self._syncing = ForkLock(), ForkLock(reentrant=True, brief=False)
+        follow_forks(self)
         self._background: Future[int] | None = None
         self._begun = 0.0
         self._stale, self._synced = True, 0.0
@@ -67,6 +68,10 @@ class Replica:
         self.pacers, self.replies = Pacers(), Replies()
         fold.judged = self.pacers.judged
         self._has_warned = False
+
+    def after_fork(self) -> None:
+        """What is being read is read by the other process."""
+        self._background, self._stale = None, True
 
     def assess(self, policy: Policy, context: Context, objective: Objective, eligible: Mask) -> Assessment:
         """What a policy expects of every configuration, as far as the log has been folded."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from threading import Lock
 
 from uniscale_integrations.concurrency.background import BackgroundWork
+from uniscale_integrations.concurrency.forks import ForkLock
 from uniscale_integrations.concurrency.threads import begin_in_thread, wait_a_while
 from uniscale_integrations.engine.brain import Brain, build
 from uniscale_integrations.engine.knowledge import Knowledge
@@ -33,7 +33,7 @@ class Succession:
 
     def __init__(self, knowledge: Knowledge, probes: ProbeResults, began: Callable[[Brain], None]) -> None:
         self._knowledge, self._probes, self._began = knowledge, probes, began
-        self._swapping = Lock()
+        self._swapping = ForkLock(brief=False)
         self._background = BackgroundWork(self._adopt_or_warn, "uniscale probes")
         self._begin(knowledge.brain)
 

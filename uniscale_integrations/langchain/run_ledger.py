@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextvars import ContextVar
-from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from langchain_core.tracers.context import register_configure_hook
 
 from uniscale_integrations.adapters.lineage import MAX_CALLS, SECONDS, Lineage
 from uniscale_integrations.adapters.stamp import decision_of
+from uniscale_integrations.concurrency.forks import ForkLock
 from uniscale_integrations.deprecation import former_keywords
 
 
@@ -77,7 +77,7 @@ LEDGER = RunLedger()
 
 # The default of a context variable is seen in every thread and every context.
 _ledger: ContextVar[RunLedger | None] = ContextVar("uniscale_run_ledger", default=LEDGER)
-_lock = Lock()
+_lock = ForkLock()
 
 
 def install() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, TextBlock
@@ -16,6 +15,7 @@ from llama_index.core.llms.llm import LLM
 from uniscale_integrations.adapters.endpoint import endpoint_of
 from uniscale_integrations.adapters.sampling_params import FIELDS, SamplingParams
 from uniscale_integrations.adapters.stamp import KEY
+from uniscale_integrations.concurrency.forks import ForkLock
 from uniscale_integrations.cost.price_list import Endpoint
 from uniscale_integrations.cost.usage import NOTHING
 from uniscale_integrations.errors import GenerationError
@@ -94,7 +94,7 @@ class LlamaIndexClient:
         # Where its owner has said nothing, LlamaIndex has models draw at a temperature at which they say the same nearly every time.
         self._sampling = SamplingParams(llm, type(llm).model_fields, DEFAULT_TEMPERATURE)
         self._copies: dict[str, tuple[dict[str, Any], LLM]] = {}
-        self._lock = Lock()
+        self._lock = ForkLock()
 
     @property
     def secrets(self) -> tuple[str, ...]:

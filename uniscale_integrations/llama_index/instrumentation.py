@@ -14,7 +14,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, 
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any, TypeVar, cast
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse
@@ -32,6 +31,7 @@ from pydantic import BaseModel
 
 from uniscale_integrations.adapters.lineage import Lineage
 from uniscale_integrations.adapters.stamp import configuration_record, decision_on
+from uniscale_integrations.concurrency.forks import ForkLock
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.llama_index.judging import record_decision
 from uniscale_integrations.search.answer import Answer
@@ -135,7 +135,7 @@ class DecisionSpans(BaseSpanHandler[BaseSpan]):
 
 
 _handler = DecisionSpans()
-_lock = Lock()
+_lock = ForkLock()
 _dispatcher = get_dispatcher(__name__)
 
 

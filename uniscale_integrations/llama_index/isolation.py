@@ -11,11 +11,12 @@ import logging
 from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
 from functools import wraps
-from threading import Lock
 from typing import Any
 
 from llama_index.core.callbacks import CallbackManager
 from llama_index_instrumentation.dispatcher import Dispatcher
+
+from uniscale_integrations.concurrency.forks import ForkLock
 
 REPORTING_METHODS: tuple[tuple[type, str], ...] = (
     *((Dispatcher, name) for name in ("event", "span_enter", "span_exit", "span_drop")),
@@ -27,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 _silent: ContextVar[bool] = ContextVar("uniscale_silent", default=False)
 
-_lock = Lock()
+_lock = ForkLock()
 
 _patches: dict[tuple[type, str], tuple[Callable[..., Any], Callable[..., Any]]] = {}
 """The original of each wrapped method, and its wrapper."""

@@ -10,8 +10,8 @@ from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import gettempdir
-from threading import Lock
 
+from uniscale_integrations.concurrency.forks import ForkLock
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.events import Event, event_of, jsonable, new_id
 from uniscale_integrations.texts import utf8_safe
@@ -52,7 +52,7 @@ class Spool:
 
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
         self._folder, self._limit = folder, limit
-        self._lock = Lock()
+        self._lock = ForkLock()
         self._file: _OwnFile | None = None
 
     def append(self, events: Sequence[Event]) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
-from threading import Lock
 
 import numpy as np
 
+from uniscale_integrations.concurrency.forks import ForkLock
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.policy.budget_pacer import BudgetPacer
 from uniscale_integrations.policy.kernels import Array
@@ -27,7 +27,7 @@ class Pacing:
     """
 
     def __init__(self, budget: float, scale: CostScale | None = None, carry: float = inf) -> None:
-        self._pacer, self._scale, self._lock = BudgetPacer(budget, carry=carry), scale, Lock()
+        self._pacer, self._scale, self._lock = BudgetPacer(budget, carry=carry), scale, ForkLock()
 
     def at(self, scale: CostScale) -> Pacing:
         """The same budget, with what was spent of it, on another scale."""

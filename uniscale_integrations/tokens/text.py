@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from threading import Lock
 from zlib import crc32
 
+from uniscale_integrations.concurrency.forks import ForkLock
 from uniscale_integrations.tokens.estimate import estimate_tokens
 from uniscale_integrations.tokens.vocabulary import VOCABULARIES, vocabulary_of
 
@@ -35,7 +35,7 @@ class CountCache:
 
     def __init__(self, limit: int = MAX_REMEMBERED) -> None:
         self._counts: OrderedDict[Key, float] = OrderedDict()
-        self._limit, self._lock = limit, Lock()
+        self._limit, self._lock = limit, ForkLock()
 
     def __len__(self) -> int:
         return len(self._counts)

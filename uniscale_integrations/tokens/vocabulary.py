@@ -18,9 +18,11 @@ from functools import lru_cache
 from hashlib import sha1, sha256
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Thread
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
+
+from uniscale_integrations.concurrency.forks import ForkLock
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
@@ -84,7 +86,7 @@ class Vocabularies:
         self._directories = directories
         self._loaded: dict[str, Encoding | None] = {}
         self._threads: dict[str, Thread] = {}
-        self._lock = Lock()
+        self._lock = ForkLock()
 
     def get(self, name: str) -> Encoding | None:
         """The vocabulary if it is loaded; waits for nothing and begins nothing."""

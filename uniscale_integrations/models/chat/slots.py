@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from threading import Lock
 from time import monotonic
+
+from uniscale_integrations.concurrency.forks import ForkLock
 
 
 @dataclass(slots=True)
@@ -43,7 +44,7 @@ class Slots:
         self.limit = limit
         self._free = limit or 0
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._lock = Lock()
+        self._lock = ForkLock()
 
     @asynccontextmanager
     async def hold(self, queue: Queue) -> AsyncIterator[None]:
