@@ -57,12 +57,11 @@ def engine(models: Sequence[object], shape: tuple[int, int, int] = (1, 1, 1), **
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_model_that_hangs_takes_the_deadline_and_is_named(hung: str, shape: tuple[int, int, int], asynchronous: bool) -> None:
     with engine([client("stuck", hung)], shape) as made:
-        question, budget = "What is 2 + 2?", Budget(seconds=0.5)
-        ask = (
-            (lambda: asyncio.run(made.arun(question, budget=budget)))
-            if asynchronous
-            else lambda: made.run(question, budget=budget)
-        )
+
+        def ask() -> Answer:
+            question, budget = "What is 2 + 2?", Budget(seconds=0.5)
+            return asyncio.run(made.arun(question, budget=budget)) if asynchronous else made.run(question, budget=budget)
+
         began = time.monotonic()
         with pytest.raises(NoAnswerInTime, match=r"stuck has not answered for 0.[56]\d* s"):
             ask()

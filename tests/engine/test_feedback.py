@@ -18,6 +18,7 @@ from uniscale_integrations.errors import (
     UnknownDecisionError,
 )
 from uniscale_integrations.log.events import Feedback
+from uniscale_integrations.log.ports import Spooled
 
 
 def test_several_sources_are_averaged_and_a_revision_takes_the_place_of_what_it_revises() -> None:
@@ -74,7 +75,7 @@ def test_an_evaluator_on_an_event_loop_does_not_hold_it_up_while_the_log_is_lock
             gaps.append(time.monotonic() - before)
             before = time.monotonic()
 
-    async def judged() -> list[bool]:
+    async def judged() -> list[bool | Spooled]:
         beating = asyncio.create_task(beat())
         with sqlite3.connect(tmp_path / "log.db", isolation_level=None) as other:
             other.execute("BEGIN IMMEDIATE")

@@ -83,7 +83,7 @@ def poisoned(state: bytes) -> bytes:
         changed = dict(arrays)
     changed["judged.A"][3, 4] = np.nan
     file = BytesIO()
-    np.savez(file, **changed)  # type: ignore[arg-type]
+    np.savez(file, **changed)
     return file.getvalue()
 
 
