@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.arms import Arms
-from uniscale_integrations.policy.objective import Value, weights
+from uniscale_integrations.policy.objective import Objective, Value, weights
 from uniscale_integrations.policy.policy import Choice, Context
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.rounds.attempt import Answered, Decision, Failed
@@ -48,9 +48,9 @@ class Played:
     came: list[Answered[int] | Failed] = field(default_factory=list)
 
 
-def play(policy: DecidesAgain, eligible: list[bool], limits: Limits, outcomes: list[object], objective: object) -> Played:
+def play(policy: DecidesAgain, eligible: list[bool], limits: Limits, outcomes: list[object], objective: Objective) -> Played:
     """Let each attempt come out as the next of `outcomes` says: a score, no score, or a failure; the last goes on for ever."""
-    episode: Episode[int] = Episode(policy, REQUEST, objective, np.array(eligible), MODELS, limits)  # type: ignore[arg-type]
+    episode: Episode[int] = Episode(policy, REQUEST, objective, np.array(eligible), MODELS, limits)
     played = Played(episode)
     while (decision := episode.ask()) is not None:
         number = len(played.asked)
@@ -97,7 +97,7 @@ def test_whatever_comes_an_episode_keeps_to_its_rules(played: Played) -> None:
 
 
 @given(st.lists(st.booleans(), min_size=6, max_size=6), st.integers(0, 100), OBJECTIVES, st.integers(1, 3))
-def test_what_is_not_eligible_is_never_asked(eligible: list[bool], seed: int, objective: object, rounds: int) -> None:
+def test_what_is_not_eligible_is_never_asked(eligible: list[bool], seed: int, objective: Objective, rounds: int) -> None:
     for policy in (DecidesAgain(ARMS), Unforeseeable(ARMS, seed)):
         played = play(policy, eligible, Limits(rounds), [0.3, "fails", 0.2], objective)
         assert all(eligible[decision.configuration] for decision in played.asked)
@@ -105,7 +105,7 @@ def test_what_is_not_eligible_is_never_asked(eligible: list[bool], seed: int, ob
 
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=4), st.integers(0, 100), OBJECTIVES)
-def test_one_round_is_one_decision(scores: list[object], seed: int, objective: object) -> None:
+def test_one_round_is_one_decision(scores: list[object], seed: int, objective: Objective) -> None:
     played = play(Unforeseeable(ARMS, seed), [True] * 6, Limits(rounds=1), scores, objective)
     assert len(played.asked) == 1
     assert not played.episode.stopped

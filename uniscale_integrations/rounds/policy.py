@@ -160,6 +160,8 @@ class DecidesAgain:
         if previous is not None:
             change = correct - previous
         self._trust(kept.verifier, new=True).observe(kept.decision.configuration, query, kept.score, correct, weight, previous)
+        if last is not kept:
+            return
         features = np.concatenate([query, self._state(_before(context, last), query)])
         row = self._layout.products.features(last.decision.configuration, features)
         self._head.revise(row, np.array([self.settings.label_share * change, 0.0]), weight)
