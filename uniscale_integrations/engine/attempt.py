@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import inf
+from time import monotonic
 from typing import Any
 
 from uniscale_integrations.cost.ledger import Ledger
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.journal import Decision
 from uniscale_integrations.engine.request import EngineRequest
-from uniscale_integrations.models.chat.retry import ending_in
+from uniscale_integrations.models.chat.watch import Watch, watched
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.conversation import Emit
 from uniscale_integrations.search.events import SearchEvent, SearchObserver, tell
@@ -22,7 +24,7 @@ from uniscale_integrations.verifiers.format_gate import FormatGate
 
 
 async def attempt_search(
-    brain: Brain, decision: Decision, request: EngineRequest, output: OwnOutput, ledgers: list[Ledger]
+    brain: Brain, decision: Decision, request: EngineRequest, output: OwnOutput, ledgers: list[Ledger], watch: Watch
 ) -> Answer:
     """Run what was decided.
 
@@ -32,6 +34,7 @@ async def attempt_search(
         request: what is asked.
         output: takes what is shown of the answer.
         ledgers: where no answer comes of it, what was spent is added here.
+        watch: knows what comes of it meanwhile.
 
     Raises:
         SearchFailed: every candidate failed.
@@ -52,7 +55,8 @@ async def attempt_search(
     valid = request.conversation.validator
     verifier: Verifier | None = design.verifier if valid is None else FormatGate(design.verifier, valid)
     observe = _of_decision(decision.id, request.observers) if request.observers else None
-    with ending_in(search.budget.seconds):
+    watch.ends = inf if search.budget.seconds is None else monotonic() + search.budget.seconds
+    with watched(watch):
         return await arun(search, design.models[configuration.model], verifier, observe, ledgers.append, output.has_output)
 
 

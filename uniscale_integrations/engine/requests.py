@@ -19,6 +19,7 @@ from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.request import INSTANT, EngineRequest
 from uniscale_integrations.errors import (
     BudgetError,
+    ConfigurationError,
     ContextLengthError,
     CrowdedError,
     LogError,
@@ -28,6 +29,7 @@ from uniscale_integrations.errors import (
 )
 from uniscale_integrations.log.events import Event as LogEvent
 from uniscale_integrations.log.events import Outcome
+from uniscale_integrations.models.chat.watch import Watch
 from uniscale_integrations.models.faults import Fault, fault_of
 from uniscale_integrations.policy.request_pacing import Pacing
 from uniscale_integrations.policy.targets import Pacer
@@ -45,6 +47,7 @@ class Attempt:
         output: what it shows of its answer.
         ledgers: what was spent where no answer comes of it.
         task: that runs it, where it does not run alone.
+        watch: knows whether its model has replied at all.
         why: the reason for which it is cancelled, if it is.
         began: when, by `time.monotonic`.
     """
@@ -53,6 +56,7 @@ class Attempt:
     output: OwnOutput
     ledgers: list[Ledger] = field(default_factory=list)
     task: asyncio.Future[Answer | Exception] | None = None
+    watch: Watch = field(default_factory=Watch)
     why: str = "cancelled"
     began: float = field(default_factory=monotonic)
 
@@ -148,10 +152,14 @@ class Requests:
         first.task = asyncio.ensure_future(self._run(first, request))
         try:
             await asyncio.wait((first.task,), timeout=patience)
-            if first.task.done() or first.output.has_output():
+            if first.task.done() or first.watch.replied or first.output.has_output():
                 return first, await first.task
             late = self._of_model(first, f"{first.model} has not answered for {first.seconds:.3g} s")
-            second = self._begin(request, {**failed, **late}, next(numbers), first.output.shared)
+            try:
+                second = self._begin(request, {**failed, **late}, next(numbers), first.output.shared)
+            except ConfigurationError:
+                # Nothing else can serve this request, as little as it could at its beginning.
+                return first, await first.task
             second.task = asyncio.ensure_future(self._run(second, request))
         except BaseException:
             await _cancelled(first)
@@ -170,7 +178,7 @@ class Requests:
                     if isinstance(came, Answer) and running and attempt.output.shared.owner not in (None, attempt.output):
                         # What has been shown is the beginning of another answer.
                         attempt.ledgers.append(came.ledger)
-                        came = SearchFailed("another answer was being shown already", (), (NotInTime("it came too late"),))
+                        came = NotInTime("another answer was being shown already")
                     if isinstance(came, Answer) or not running:
                         for other in running:
                             other.why = f"given up after {other.seconds:.3g} s, for {attempt.model} had answered"
@@ -183,9 +191,12 @@ class Requests:
                 await _cancelled(each)
 
     def _patience(self, attempt: Attempt, request: EngineRequest, failed: Reasons) -> float | None:
-        """Seconds after which another model is asked beside one that does not answer; `None` for never."""
+        """Seconds after which another model is asked beside one that does not answer; `None` for never.
+
+        A model that computes here is at work, and another one beside it would only take its time.
+        """
         seconds = request.remaining.seconds
-        if seconds is None:
+        if seconds is None or not getattr(self.brain.models[attempt.model], "remote", False):
             return None
         return self.brain.eligibility.patience(attempt.decision.configuration, seconds, request.conversation, failed)
 
@@ -193,7 +204,7 @@ class Requests:
         """What comes of an attempt; where it is cancelled its decision is closed."""
         decision = attempt.decision
         try:
-            return await attempt_search(self.brain, decision, request, attempt.output, attempt.ledgers)
+            return await attempt_search(self.brain, decision, request, attempt.output, attempt.ledgers, attempt.watch)
         except (asyncio.CancelledError, KeyboardInterrupt) as error:
             tell(request.observers, Ended(decision.id, error=error))
             # The decision is closed, so that nobody waits for its outcome; the log's own thread sees to that.

@@ -24,6 +24,7 @@ from uniscale_integrations.models.chat.probe import probe_continuation
 from uniscale_integrations.models.chat.sending import Sender
 from uniscale_integrations.models.chat.session import ChatSession
 from uniscale_integrations.models.chat.slots import Queue, Slots
+from uniscale_integrations.models.chat.watch import note_reply
 from uniscale_integrations.redaction import redacted
 from uniscale_integrations.search.conversation import Conversation, Emit, Turn
 from uniscale_integrations.search.ports import Sampling
@@ -68,6 +69,9 @@ class ChatStepModel:
 
     shapes = ((1, 1, 1), (2, 1, 1), (4, 1, 1), (8, 1, 1), (1, 4, 2))
     """Every candidate is a request, and every step of one: at most eight at once."""
+
+    remote = True
+    """It answers from elsewhere, and may not."""
 
     suits = "consensus"
     """The verifier that costs nothing and needs nothing that only some chat models have."""
@@ -215,6 +219,7 @@ class ChatStepModel:
                 self._with_token_counts(request, Completion(interruption.text, usage=interruption.usage))
             )
             raise
+        note_reply()
         usage = self.with_cost(self._with_token_counts(request, reply))
         return Completion(reply.text, reply.incomplete, usage, reply.log_probability, reply.message, reply.cut)
 

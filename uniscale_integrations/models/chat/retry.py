@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
-from math import inf
 from time import monotonic, time
 from typing import TypeVar
 
 from uniscale_integrations.errors import MissingExtraError
 from uniscale_integrations.models.chat.client import InterruptedReply
+from uniscale_integrations.models.chat.watch import time_is_up_at
 from uniscale_integrations.models.faults import status_of
 
 PASSING = (408, 409, 425, 429, 500, 502, 503, 504, 529)
@@ -20,26 +18,7 @@ PASSING = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 MAX_WAIT = 60.0
 """Most seconds that are waited, whatever a server asks for."""
 
-ENDS: ContextVar[float] = ContextVar("ends", default=inf)
-"""When the request must be answered for which models are asked, by `time.monotonic`: nobody waits for longer to ask again."""
-
 Result = TypeVar("Result")
-
-
-@contextmanager
-def ending_in(seconds: float | None) -> Iterator[None]:
-    """Within the block, requests are not asked again later than that; `None` for no limit.
-
-    Example:
-        >>> with ending_in(1.0):
-        ...     ENDS.get() <= monotonic() + 1.0
-        True
-    """
-    token = ENDS.set(inf if seconds is None else monotonic() + seconds)
-    try:
-        yield
-    finally:
-        ENDS.reset(token)
 
 
 async def retrying(call: Callable[[], Awaitable[Result]], retries: int, still: Callable[[], bool] = lambda: True) -> Result:
@@ -67,7 +46,7 @@ async def retrying(call: Callable[[], Awaitable[Result]], retries: int, still: C
 
     def in_time(error: BaseException) -> bool:
         # Another model may answer at once.
-        return monotonic() + (retry_after(error) or 0.0) < ENDS.get()
+        return monotonic() + (retry_after(error) or 0.0) < time_is_up_at()
 
     passing = retry_if_exception(lambda error: may_pass(error) and still() and in_time(error))
     async for attempt in AsyncRetrying(stop=stop_after_attempt(retries + 1), wait=wait, retry=passing, reraise=True):
