@@ -65,7 +65,7 @@ def test_a_model_that_hangs_takes_the_deadline_and_is_named(hung: str, shape: tu
             return asyncio.run(made.arun(question, budget=budget)) if asynchronous else made.run(question, budget=budget)
 
         began = time.monotonic()
-        with pytest.raises(NoAnswerInTime, match=r"stuck has not answered for 0.[56]\d* s"):
+        with pytest.raises(NoAnswerInTime, match=r"stuck has not answered for 0\.[4-9]\d* s"):
             ask()
         # With everything around it; a machine that does other things too takes its time.
         assert 0.5 <= time.monotonic() - began < 1.5

@@ -236,7 +236,8 @@ class Knowledge:
 def _spool_of(log: EventStore, folder: str | Path | None) -> Spool | None:
     if log.in_memory or folder == "memory":
         return None
-    return Spool(spool_folder(log.name, getattr(log, "file", None)) if folder is None else Path(folder))
+    place = None if folder is None else Path(folder)
+    return Spool(spool_folder(getattr(log, "identity", log.name), getattr(log, "file", None), place))
 
 
 def _refusal(receipt: Receipt) -> LogError | None:

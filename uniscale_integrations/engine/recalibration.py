@@ -45,12 +45,15 @@ def pairs(log: EventStore, limit: int = WINDOW) -> list[Pair]:
             outcomes[event.decision_id] = event
         elif isinstance(event, Feedback):
             judgements.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
-    return [_pair(outcomes[each], fmean(judgements[each].values())) for each in reversed(decisions) if each in outcomes]
+    known = (each for each in reversed(decisions) if each in outcomes and each in judgements)
+    return [_pair(outcomes[each], fmean(judgements[each].values())) for each in known]
 
 
 def _pair(outcome: Outcome, correct: float) -> Pair:
     assert outcome.score is not None
-    return Pair(str(outcome.extra.get("verifier", "")), float(outcome.extra.get("raw", outcome.score)), outcome.score, correct)
+    raw = outcome.extra.get("raw")
+    raw = float(raw) if isinstance(raw, int | float) else outcome.score
+    return Pair(str(outcome.extra.get("verifier", "")), raw, outcome.score, correct)
 
 
 class Recalibration:

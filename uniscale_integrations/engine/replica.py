@@ -225,10 +225,10 @@ class Replica:
         error = background.exception()
         if error is None:
             return []
-        if isinstance(error, LogError):
-            return [f"decided without what others have logged of late: {error}"]
-        self._background = None
-        raise error
+        if not isinstance(error, LogError):
+            # Whatever it is, it stands in the log, where it would stop every request of every worker.
+            _log.error("what others have logged cannot be learned", exc_info=error)
+        return [f"decided without what others have logged of late: {error}"]
 
     def snapshot(self) -> None:
         """Keep everything that is in the log now as a snapshot.

@@ -150,7 +150,7 @@ def _take_in(log: SQLStore, spool: Spool | None) -> None:
     """Write what workers have left that have ended: it would otherwise come back when the next one begins."""
     if log.in_memory:
         return
-    for left in (spool or Spool(spool_folder(log.name, log.file))).abandoned():
+    for left in (spool or Spool(spool_folder(log.identity, log.file))).abandoned():
         log.write(*left.events)
         left.remove()
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -95,6 +97,9 @@ def database_engine(url: str, create: bool = True) -> Engine:
         raise LogError(f"there is no log at {public_address}")
     # In memory there is a database for each connection, so all share one.
     pool: dict[str, Any] = {"pool_size": 1, "max_overflow": 0} if in_memory else {}
+    if not in_memory and not str(address.database).startswith("file:"):
+        # Connections that are opened later, in another folder, are to the same file.
+        address = address.set(database=str(absolute_path(str(address.database))))
     engine = create_engine(address, poolclass=QueuePool, connect_args={"check_same_thread": False}, **pool)
     if not in_memory:
         _forkable.add(engine)
@@ -125,6 +130,17 @@ def _postgres_engine(address: URL) -> Engine:
     return engine
 
 
+def absolute_path(database: str) -> Path:
+    """The file of a SQLite database, which may be named by a URI.
+
+    Example:
+        >>> absolute_path("file:/data/answers.db?mode=rw").as_posix(), absolute_path("answers.db").is_absolute()
+        ('/data/answers.db', True)
+    """
+    name = unquote(urlsplit(database).path) if database.startswith("file:") else database
+    return Path(os.path.abspath(name))
+
+
 def is_in_memory(address: URL) -> bool:
     """Whether a database lives no longer than its process.
 
@@ -146,11 +162,17 @@ def _set_up_as_it_is(connection: Any, record: object) -> None:
     # A file stays in the mode that it is in: it may turn out to be another application's.
     # The driver would begin transactions by itself, and without taking the write lock; `_begin` does it.
     connection.isolation_level = None
+    # A row that is no UTF-8 is one that cannot be read, and must not stop those around it.
+    connection.text_factory = _decoded
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
     # What was acknowledged survives a power cut, not only a crash of this process.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode(errors="replace")
 
 
 def _begin(connection: Connection) -> None:

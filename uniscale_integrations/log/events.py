@@ -142,6 +142,9 @@ class DecisionEvent:
         rest = {name: body[name] for name in names} | {"propensity": _number("propensity", body["propensity"], 1.0)}
         event = cls(decision_id, Configuration(model, qp, cp, bs), features, weights=(correct, score, cost), at=at, **rest)
         _check_texts(event, "encoder", "request_id", "query_hash")
+        if not isinstance(model, str):
+            raise ValueError(f"a model is named {model!r:.60}")
+        hash(event.configuration)
         _check_extra(event.extra)
         _ = event.objective
         return event

@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from uniscale_integrations.duplicate_arms import NO_DUPLICATES, DuplicateArms
-from uniscale_integrations.errors import StateError
+from uniscale_integrations.errors import LogError, StateError
 from uniscale_integrations.log.events import MAX_TOKENS, DecisionEvent, Event, Feedback, Outcome
 from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.log.ports import BEGINNING, Entry, EventStore, Position, Retention, WriteResult
@@ -176,7 +176,10 @@ class Fold:
             position = self._reached(position)
             with np.load(BytesIO(state), allow_pickle=False) as arrays:
                 self.take(dict(arrays))
-        except (EOFError, OSError, ValueError, KeyError, TypeError, IndexError, BadZipFile, zlib.error) as error:
+        except LogError:
+            raise
+        except Exception as error:
+            # An archive that is damaged fails in as many ways as there are in its format.
             _log.warning("%s: a snapshot is dropped, and the log folded from its beginning: %s", self.log.name, error)
             self.policy.load(before)
             self.feedback, self.configurations, self.verdicts = 0, set(), verdicts_for(self.policy, self.verdicts.rules)

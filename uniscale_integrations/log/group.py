@@ -30,6 +30,9 @@ MAX_BATCH = 1_000
 FIRST_PAUSE, LAST_PAUSE = 0.05, 5.0
 """Seconds before a log that has failed is tried again; twice as long each time."""
 
+AGAIN, EARLY = 5.0, 900.0
+"""Seconds after which a judgement that was kept aside is tried again whose decision is not there, and those after which it no longer is."""
+
 IDLE = 10.0
 """Seconds after which a thread that has nothing to write ends."""
 
@@ -46,11 +49,13 @@ class Receipt(Future[Sequence[bool]]):
         events: which.
         since: when they were submitted, by `time.monotonic`.
         aside: whether they are kept elsewhere until the log takes them.
+        again: when they are tried again, of judgements of something that is not in the log yet.
     """
 
     def __init__(self, events: Sequence[Event], *, aside: bool = False) -> None:
         super().__init__()
         self.events, self.aside, self.since = events, aside, time.monotonic()
+        self.again = 0.0
 
 
 class GroupCommit:
@@ -88,6 +93,7 @@ class GroupCommit:
     def _begin(self) -> None:
         self._changed, self._spooling = Condition(), Lock()
         self._waiting: list[Receipt] = []
+        self._early: list[Receipt] = []
         self._in_hand: list[Receipt] = []
         self._thread: Thread | None = None
         self._process = os.getpid()
@@ -213,6 +219,7 @@ class GroupCommit:
     def _run(self) -> None:
         while batch := self._next():
             again = self._write_batch(batch)
+            self._take_up_early_ones()
             with self._changed:
                 self._in_hand = []
                 self._waiting[:0] = again
@@ -228,7 +235,9 @@ class GroupCommit:
         """What is to be written next; nothing where the thread is to end."""
         with self._changed:
             if not self._waiting and not self._closed:
-                self._changed.wait_for(lambda: self._waiting or self._closed, IDLE)
+                self._changed.wait_for(lambda: self._waiting or self._closed, AGAIN if self._early else IDLE)
+            if not self._waiting and self._early and not self._closed:
+                self._waiting, self._early = self._early, []
             if not self._waiting or self._given_up:
                 self._thread = None
                 return []
@@ -252,15 +261,38 @@ class GroupCommit:
                 _tell(batch, error)
                 return []
             return [again for each in batch for again in self._write_batch([each])]
-        except BaseException as error:
+        except Exception as error:
+            if len(batch) > 1:
+                return [again for each in batch for again in self._write_batch([each])]
             _tell(batch, error)
         else:
             self._note_recovery()
             place = 0
             for each in batch:
-                _tell([each], results=results[place : place + len(each.events)])
+                own = results[place : place + len(each.events)]
                 place += len(each.events)
+                if not self._comes_too_early(each, own):
+                    _tell([each], results=own)
         return []
+
+    def _take_up_early_ones(self) -> None:
+        """Try judgements again that were kept aside and have come before what they judge, which another may have kept aside as well."""
+        now = time.monotonic()
+        with self._changed:
+            due = [each for each in self._early if now >= each.again]
+            self._early = [each for each in self._early if now < each.again]
+            self._waiting += due
+
+    def _comes_too_early(self, receipt: Receipt, results: Sequence[Result]) -> bool:
+        """Whether a judgement may still be of something that is on its way; then it is tried again later."""
+        if not receipt.aside or self._closed or not any(isinstance(each, UnknownDecisionError) for each in results):
+            return False
+        if time.monotonic() - receipt.since > EARLY:
+            return False
+        receipt.again = time.monotonic() + AGAIN
+        with self._changed:
+            self._early.append(receipt)
+        return True
 
     def _clear_spool(self) -> None:
         """Where nothing waits any more, nothing need be kept aside."""
@@ -268,7 +300,7 @@ class GroupCommit:
             return
         with self._spooling:
             with self._changed:
-                waits = any(each.aside for each in (*self._in_hand, *self._waiting))
+                waits = any(each.aside for each in (*self._in_hand, *self._waiting, *self._early))
             if not waits:
                 self._spool.clear()
 

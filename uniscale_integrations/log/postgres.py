@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, bindparam, or_, text
 
 from uniscale_integrations.log.events import Event
 from uniscale_integrations.log.ports import Position, WriteResult
-from uniscale_integrations.log.schema import events, snapshots
+from uniscale_integrations.log.schema import RENUMBER, events, snapshots
 from uniscale_integrations.log.sql import IN_ORDER, LIMIT, Row, SQLStore
 
 LOCK_MILLISECONDS = 20
@@ -20,6 +20,8 @@ LOCK_MILLISECONDS = 20
 
 class PostgresStore(SQLStore):
     """A log in PostgreSQL, which has one writer at a time: rows become visible in their order, see `schema.ONE_WRITER`."""
+
+    _renumbers = False
 
     later = IN_ORDER.where(
         or_(events.c.tx > bindparam("tx"), and_(events.c.tx == bindparam("tx"), events.c.seq > bindparam("seq")))
@@ -32,6 +34,22 @@ class PostgresStore(SQLStore):
         if rows:
             cursor.executemany(self._insert, rows)
         return WriteResult((True,) * len(rows))
+
+    def _may_pass(self, cause: BaseException) -> bool:
+        # What is wrong with a value, or too large for a row or an index, stays so. All else is the fault of the server, its roles or
+        # tables: a failover leaves it read-only for a while, and tables are gone while they are restored.
+        state = str(getattr(cause, "sqlstate", None) or "")
+        if isinstance(cause, self._collision):
+            self._renumbers = True
+            return True
+        return super()._may_pass(cause) or (state != "" and not state.startswith(("22", "54")))
+
+    def _begin(self, cursor: Any) -> None:
+        if self._renumbers:
+            # As after rows have been copied here without the place where their numbers end.
+            cursor.execute(f"LOCK TABLE {events.name} IN SHARE ROW EXCLUSIVE MODE")
+            cursor.execute(RENUMBER)
+            self._renumbers = False
 
     def _lock_snapshots(self, connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('uniscale_snapshots'))"))

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
+    func,
     insert,
     inspect,
     select,
@@ -91,6 +92,13 @@ calibrations = Table(
 AGE = f"SELECT GREATEST(COALESCE(MAX(tx), 0) + 1, pg_current_xact_id()::text::bigint) FROM {events.name}"
 """A number greater than those of all rows so far, which readers of the log's first revision take for a transaction that has ended."""
 
+LAST_NUMBER = f"SELECT pg_sequence_last_value(pg_get_serial_sequence('{events.name}', 'seq')::regclass)"
+
+RENUMBER = f"""SELECT setval(s.name, s.last) FROM (
+    SELECT pg_get_serial_sequence('{events.name}', 'seq') AS name, (SELECT MAX(seq) FROM {events.name}) AS last) AS s
+    WHERE s.last > (SELECT COALESCE(pg_sequence_last_value(s.name::regclass), 0))"""
+"""Have rows be numbered after the last one that is there, where they are not."""
+
 ONE_WRITER = (
     """CREATE OR REPLACE FUNCTION uniscale_one_writer() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -103,6 +111,11 @@ ONE_WRITER = (
 )
 """PostgreSQL hands out serial numbers in another order than transactions end in. Here who writes takes a lock before it gets one, and
 keeps it until its rows are to be seen: they become visible in the order of their numbers, whoever writes them, wherever the log moves."""
+
+
+def is_of_before(connection: Connection) -> bool:
+    """Whether there is a log of an earlier revision, which takes its time to be brought up to date."""
+    return inspect(connection).has_table(events.name) and _number(connection, "revision", 1) < REVISION
 
 
 def prepare(connection: Connection) -> None:
@@ -120,15 +133,17 @@ def prepare(connection: Connection) -> None:
         _one_writer(connection)
         _note_revision(connection)
         return
-    version = int(_noted(connection, "version", str(VERSION)))
+    version = _number(connection, "version", VERSION)
     if version > VERSION:
         raise LogError(f"the log has the schema version {version}, this package knows {VERSION} at most; install a newer one")
     # Whoever cannot write it learns so now.
     connection.execute(update(meta).where(meta.c.name == "version").values(value=str(VERSION)))
-    if int(_noted(connection, "revision", "1")) < REVISION:
+    if _number(connection, "revision", 1) < REVISION:
         _add_ids(connection)
         _one_writer(connection)
         _note_revision(connection)
+    elif connection.dialect.name == "postgresql":
+        _follow_copied_rows(connection)
 
 
 def _add_ids(connection: Connection) -> None:
@@ -141,6 +156,17 @@ def _add_ids(connection: Connection) -> None:
     for index in (BY_ID, BY_DECISION):
         index.create(connection, checkfirst=True)
     connection.execute(text("DROP INDEX IF EXISTS uniscale_events_decision"))
+
+
+def _follow_copied_rows(connection: Connection) -> None:
+    """Where rows have been copied here from another server, without what follows from them: their age, and where their numbers end."""
+    last = connection.execute(select(func.max(events.c.tx), func.max(events.c.seq))).one()
+    default = next(each["default"] for each in inspect(connection).get_columns(events.name) if each["name"] == "tx")
+    if last[0] is not None and str(default).isdigit() and last[0] > int(str(default)):
+        _one_writer(connection)
+    if last[1] is not None and last[1] > (connection.execute(text(LAST_NUMBER)).scalar_one() or 0):
+        connection.execute(text(f"LOCK TABLE {events.name} IN SHARE ROW EXCLUSIVE MODE"))
+        connection.execute(text(RENUMBER))
 
 
 def _one_writer(connection: Connection) -> None:
@@ -171,3 +197,11 @@ def _noted(connection: Connection, name: str, default: str) -> str:
 
 def _note_revision(connection: Connection) -> None:
     note(connection, "revision", REVISION)
+
+
+def _number(connection: Connection, name: str, default: int) -> int:
+    value = _noted(connection, name, str(default))
+    try:
+        return int(value)
+    except ValueError:
+        raise LogError(f"{meta.name} holds {value!r:.40} as the {name} of the log, which is no number") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
@@ -25,6 +26,9 @@ LIMIT = 64 * 1024 * 1024
 """Bytes that a spool may hold."""
 
 SUFFIX = ".events.jsonl"
+
+DIGEST = 8
+"""Bytes that tell a log from others."""
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +95,8 @@ class Spool:
         """What processes have left that ended before it had arrived."""
         if fcntl is None or not self._folder.is_dir():
             return
-        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+        # The oldest first: judgements must not overtake what they judge.
+        for path in sorted(self._folder.glob(f"*{SUFFIX}"), key=_age):
             file = _OwnFile.of_nobody(path)
             if file is not None:
                 yield Abandoned(file)
@@ -111,10 +116,15 @@ class Abandoned:
 
     def __init__(self, file: _OwnFile) -> None:
         self._file = file
-        self.events = list(_events(file.path))
+        self.events, self._unread = _read(file.path)
 
     def remove(self) -> None:
-        """All of it has arrived."""
+        """All of it that can be read has arrived; of lines that cannot, whoever wrote them may know more."""
+        if self._unread:
+            kept = self._file.path.with_suffix(".unread")
+            with suppress(OSError):
+                kept.write_bytes(b"\n".join(self._unread))
+                _log.warning("%d lines of %s cannot be read, and are kept in %s", len(self._unread), self._file.path, kept)
         self._file.remove()
 
 
@@ -138,6 +148,9 @@ class _OwnFile:
     def of_nobody(cls, path: Path) -> _OwnFile | None:
         """A file whose owner has ended; `None` where it has not, or another has been quicker."""
         try:
+            # Whatever somebody has put there.
+            if not stat.S_ISREG(os.lstat(path).st_mode):
+                return None
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
         except OSError:
             return None
@@ -165,26 +178,38 @@ class _OwnFile:
             self.path.unlink()
         self.let_go()
         with suppress(OSError):
-            # As long as it is empty.
+            # As long as they are empty.
             self.path.parent.rmdir()
+            if len(self.path.parent.name) == 2 * DIGEST:
+                self.path.parent.parent.rmdir()
 
     def let_go(self) -> None:
         os.close(self._descriptor)
 
 
-def spool_folder(name: str, file: Path | None) -> Path:
-    """Where events wait for a log by default: beside its file, or where programs of this user keep their state.
+def spool_folder(identity: str, file: Path | None, folder: Path | None = None) -> Path:
+    """Where events wait for a log, and for no other: beside its file, or where programs of this user keep their state.
 
     Args:
-        name: of the log, without a password.
+        identity: what tells the log from others.
         file: where the log is one.
+        folder: in which they are to wait instead.
     """
+    own = blake2b(identity.encode(errors="surrogatepass"), digest_size=DIGEST).hexdigest()
+    if folder is not None:
+        return folder / own
     if file is not None:
         return file.with_name(f"{file.name}-spool")
-    own = blake2b(name.encode(errors="surrogatepass"), digest_size=8).hexdigest()
     state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     # Without a home `expanduser` leaves the tilde.
     return Path(gettempdir() if state.startswith("~") else state) / "uniscale" / "spool" / own
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _line(event: Event) -> bytes:
@@ -198,12 +223,18 @@ def _line(event: Event) -> bytes:
     return utf8_safe(json.dumps(row, ensure_ascii=False)).encode() + b"\n"
 
 
-def _events(path: Path) -> Iterator[Event]:
+def _read(path: Path) -> tuple[list[Event], list[bytes]]:
+    """The events of a file, and the lines that are none: cut off in the middle, of a later version, or of somebody else."""
+    events, unread = list[Event](), list[bytes]()
     for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
         if not line:
             continue
         try:
             kind, decision_id, at, event_id, body = json.loads(line)
-            yield event_of(kind, decision_id, body, at, event_id)
-        except (ValueError, LogError) as error:
+            if not isinstance(event_id, str) or not isinstance(decision_id, str):
+                raise ValueError("its ids are no texts")
+            events.append(event_of(kind, decision_id, body, at, event_id))
+        except (ValueError, TypeError, RecursionError, LogError) as error:
+            unread.append(line)
             _log.warning("line %d of %s is passed over, it was cut off or is no event: %s", number, path, error)
+    return events, unread

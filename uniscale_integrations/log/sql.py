@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,6 +38,7 @@ from uniscale_integrations.log.schema import (
     calibrations,
     descriptions,
     events,
+    is_of_before,
     meta,
     noted,
     prepare,
@@ -48,7 +49,8 @@ from uniscale_integrations.texts import utf8_safe
 
 # The statements of every request. SQLAlchemy would take as long to say them as SQLite takes to carry them out.
 INSERT = (
-    "INSERT INTO uniscale_events (kind, decision_id, at, body, event_id, about) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    "INSERT INTO uniscale_events (kind, decision_id, at, body, event_id, about) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (event_id) DO NOTHING"
 )
 DECIDED = "SELECT 1 FROM uniscale_events WHERE decision_id = ? AND kind = 'decision' LIMIT 1"
 SAID = "SELECT tx, seq, event_id, body FROM uniscale_events WHERE decision_id = ? AND kind = 'feedback' AND about"
@@ -96,6 +98,7 @@ class SQLStore:
         driver = engine.dialect.loaded_dbapi
         self._error: type[Exception] = driver.Error
         self._passing: type[Exception] = driver.OperationalError
+        self._collision: type[Exception] = driver.IntegrityError
         self._beyond: dict[Position, Position] = {}
         self.unreadable: dict[Position, str] = {}
         mark = "?" if driver.paramstyle == "qmark" else "%s"
@@ -108,10 +111,11 @@ class SQLStore:
             raise
 
     def _prepare(self, *, create: bool) -> None:
-        with self._translate_errors("open"), self._engine.begin() as connection, self._unhurried(connection):
+        with self._translate_errors("open"), self._engine.begin() as connection:
             if not create and not inspect(connection).has_table(meta.name):
                 raise LogError(f"there is no log at {self.name}")
-            prepare(connection)
+            with self._unhurried(connection) if is_of_before(connection) else nullcontext():
+                prepare(connection)
 
     def append(self, *new: Event) -> WriteResult:
         """As of `EventStore`."""
@@ -177,8 +181,12 @@ class SQLStore:
             cursor.execute(statement, values)
             rows += cursor.fetchall()
         for _, _, event_id, body in sorted(rows, key=lambda row: (row[0], row[1]), reverse=True):
-            said = Feedback.of(decision, json.loads(body), 0.0)
-            if _about(said) == about:
+            try:
+                said = event_of(Feedback.kind, decision, body, 0.0)
+            except LogError:
+                # Of another version, or damaged: what it said is not known.
+                continue
+            if isinstance(said, Feedback) and _about(said) == about:
                 # What is written again since nobody knows whether it has arrived was new when it did.
                 return event_id == feedback.event_id or (said.correct, said.comment) != (feedback.correct, feedback.comment)
         return True
@@ -286,7 +294,11 @@ class SQLStore:
         """As of `EventStore`."""
         with self._reading() as connection:
             body = connection.execute(select(descriptions.c.body).where(descriptions.c.key == key)).scalar_one_or_none()
-        return None if body is None else json.loads(body)
+        try:
+            found = None if body is None else json.loads(body)
+        except ValueError:
+            found = None
+        return found if isinstance(found, dict) else None
 
     def descriptions_of(self, prefix: str) -> list[tuple[str, dict[str, Any]]]:
         """As of `EventStore`."""
@@ -394,6 +406,11 @@ class SQLStore:
         return without_password(self._engine.url.render_as_string(hide_password=True))
 
     @property
+    def identity(self) -> str:
+        """What tells it from every other log, without a password: an address in full, which may not be shown."""
+        return self._engine.url.set(password=None).render_as_string(hide_password=False)
+
+    @property
     def file(self) -> Path | None:
         """Where the log is one file, that."""
         return None
@@ -437,6 +454,10 @@ class SQLStore:
     def _write(self, cursor: Any, new: Sequence[Event], rows: Sequence[Row]) -> WriteResult:
         """Write events in the transaction of a cursor."""
         raise NotImplementedError
+
+    def _may_pass(self, cause: BaseException) -> bool:
+        """Whether the same may be written another time; otherwise it is what was to be written that is at fault."""
+        return isinstance(cause, (self._passing, SQLAlchemyTimeoutError))
 
     def _check_presence(self) -> None:
         """That the log is still where it was, so that what is written to it can be found again.
@@ -520,9 +541,7 @@ class SQLStore:
             cause = getattr(error, "orig", None) or error
             told = redacted(str(cause).strip().splitlines()[0], [str(self._engine.url.password or "")])
             failure = LogError(f"cannot {what} the log {self.name}: {told}")
-            # What PostgreSQL has no room for in a row or an index is a fault of what was to be written.
-            too_large = str(getattr(cause, "sqlstate", "")).startswith("54")
-            failure.passing = isinstance(cause, (self._passing, SQLAlchemyTimeoutError)) and not too_large
+            failure.passing = self._may_pass(cause)
             raise failure from error
 
 

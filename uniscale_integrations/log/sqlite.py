@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import bindparam
 
 from uniscale_integrations.errors import LogError
+from uniscale_integrations.log.connect import absolute_path
 from uniscale_integrations.log.events import Event
 from uniscale_integrations.log.ports import BEGINNING, Entry, Position, WriteResult
 from uniscale_integrations.log.schema import events
@@ -31,15 +32,23 @@ class SQLiteStore(SQLStore):
     """A log in SQLite, which has one writer at a time: rows have consecutive numbers, so that a gap means that another has written."""
 
     _last, _identity, _is_another = 0, None, False
+    _path: Path | None = None
 
     later = IN_ORDER.where(events.c.seq > bindparam("seq")).order_by(None).order_by(events.c.seq).limit(LIMIT)
 
     @property
     def file(self) -> Path | None:
+        """As of `SQLStore`: where it was when it was opened, also of an address that is a URI or relative to a folder left since."""
+        return self._path
+
+    @property
+    def identity(self) -> str:
         """As of `SQLStore`."""
-        return None if self.in_memory else Path(str(self._engine.url.database))
+        return str(self._path)
 
     def _prepare(self, *, create: bool) -> None:
+        if self._path is None and not self.in_memory:
+            self._path = absolute_path(str(self._engine.url.database))
         super()._prepare(create=create)
         self._identity = self._identity_of_file()
 

@@ -35,6 +35,9 @@ from uniscale_integrations.tokens import VOCABULARIES, count_conversation, count
 UNKNOWN_PARAMETERS = 1e10
 """Parameters that a model is taken to have where neither it nor its name tells."""
 
+MAX_TOKENS = 1e9
+"""Tokens of one request; what a provider says beyond that, or below 0, it has not counted."""
+
 _SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?([bm])(?![a-z])", re.IGNORECASE)
 
 
@@ -226,6 +229,9 @@ class ChatStepModel:
     def _with_token_counts(self, request: CompletionRequest, reply: Completion) -> Usage:
         """The tokens of a request; counted here where the provider does not, since nothing comes for free."""
         usage = reply.usage
+        if not all(0.0 <= each <= MAX_TOKENS for each in (usage.prompt_tokens, usage.completion_tokens)):
+            # No provider has counted these.
+            usage = usage._replace(prompt_tokens=0.0, completion_tokens=0.0)
         if usage.prompt_tokens:
             return usage
         prompt_tokens = count_conversation(request.conversation, self.model_id) + count_tokens(request.prefix, self.model_id)
