@@ -46,6 +46,11 @@ def state(address: str, models: Collection[str] = tuple(MODELS), **settings: Any
         return made.state()
 
 
+def known(learned: State) -> State:
+    """Without how many updates ago each head was last solved anew, which is no part of what it knows."""
+    return {name: array for name, array in learned.items() if not name.endswith(".settings")}
+
+
 def traffic(made: UniScale, count: int, start: int = 0) -> list[str]:
     """Questions, of which two thirds are judged, some by two sources."""
     ids = []
@@ -181,7 +186,7 @@ def test_a_model_that_comes_back_knows_what_rows_had_taught_that_are_gone(addres
         middle = InstantGenerator(2, "middle", MODELS["middle"])
         made.update(models=["small", middle, "large"], space=ConfigurationSpace.default(list(MODELS), SHAPES))
         made.sync()
-        assert difference(made.state(), state(address)) < 1e-9
+        assert difference(known(made.state()), known(state(address))) < 1e-9
         assert made.state()["told"].sum() == 23
 
 

@@ -190,6 +190,8 @@ class Knowledge:
             self._close()
 
     def _close(self) -> None:
+        if (replica := getattr(self, "replica", None)) is not None:
+            replica.close()
         self._group.close()
         if self._own:
             self.log.close()

@@ -29,6 +29,9 @@ from uniscale_integrations.search.conversation import Conversation
 PATIENCE = 0.02
 """Seconds that a decision waits at most for what other workers have logged; it is learned in the background, for the decisions after it."""
 
+CLOSING = 1.0
+"""Seconds that closing waits for what is being read."""
+
 LATE = 1.0
 """Seconds after which it is said that decisions are taken without it."""
 
@@ -62,6 +65,7 @@ class Replica:
         self._lock, self._syncing = ForkLock(), ForkLock(reentrant=True, brief=False)
         follow_forks(self)
         self._background: Future[int] | None = None
+        self._closed = False
         self._begun = 0.0
         self._stale, self._synced = True, 0.0
         self._rng = np.random.default_rng(seed)
@@ -135,8 +139,17 @@ class Replica:
             if returning:
                 fold.recover(returning)
 
-    def sync(self) -> int:
+    def close(self) -> None:
+        """Begin to read nothing more; a log that is read after it was closed would be opened again."""
+        self._closed = True
+        if (background := self._background) is not None:
+            wait([background], CLOSING)
+
+    def sync(self, *, in_background: bool = False) -> int:
         """Learn now what any worker has logged since; returns how many events that were.
+
+        Args:
+            in_background: whether nobody waits for it, so that it ends when the log is closed.
 
         Raises:
             LogError: the log cannot be read, or a snapshot or a calibration not be written.
@@ -145,6 +158,8 @@ class Replica:
             self._stale, self._synced = False, time.monotonic()
             new = 0
             while True:
+                if self._closed and in_background:
+                    return new
                 entries = self.fold.log.since(self.fold.position)
                 # What was read before events have gone is whole; of what was read afterwards some may be missing.
                 if self._begin_anew(self.fold):
@@ -211,7 +226,7 @@ class Replica:
         self._stale, self._synced = False, time.monotonic()
         if self._background is None or self._background.done():
             self._begun = time.monotonic()
-            self._background = begin_in_thread(self.sync)
+            self._background = begin_in_thread(lambda: self.sync(in_background=True))
         return self._background
 
     def _lateness(self) -> list[str]:
