@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -182,3 +183,25 @@ def test_a_connection_that_dies_after_its_commit_writes_nothing_twice(address: s
         state, counts = made.state(), made.log.counts()
     assert counts == {"decision": 5, "outcome": 5, "feedback": 5}
     assert difference(state, uninterrupted(address)) < 1e-9
+
+
+def test_rows_that_were_copied_without_where_their_numbers_end_are_gone_on_after(postgres: str) -> None:
+    source, target = new_database(postgres), new_database(postgres)
+    with closing(engine(source)) as made:
+        for number in range(5):
+            made.feedback(made.run(f"What is {number} + 1?"), 1.0)
+    engine(target).close()
+    for begin in (False, True):
+        # Also where a worker is up while they are copied.
+        with closing(engine(target)) as made:
+            if not begin:
+                copy = subprocess.run(
+                    [binary("psql"), "-qc", "COPY uniscale_events TO STDOUT", source], check=True, capture_output=True
+                )
+                with psycopg.connect(target) as connection, connection.cursor().copy("COPY uniscale_events FROM STDIN") as rows:
+                    rows.write(copy.stdout)
+            answers = [made.run(f"What is {number} + 2?") for number in range(4)]
+            assert all(made.feedback(answer, 1.0) for answer in answers)
+            made.sync()
+            counts = made.log.counts()
+        assert counts == dict.fromkeys(("decision", "feedback", "outcome"), 13 if begin else 9)

@@ -14,7 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.durability import engine
+from benchmarks.faults import locked
 from uniscale_integrations.errors import LogError
+from uniscale_integrations.log import group as group_commit
 from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, Outcome
 from uniscale_integrations.log.group import GroupCommit
 from uniscale_integrations.log.log import open_log
@@ -174,3 +177,33 @@ def test_events_are_inserted_where_absent(twice: EventStore) -> None:
     said = [entry.event.correct for entry in twice.since() if isinstance(entry.event, Feedback)]
     assert said == [1.0, 0.0]
     assert twice.counts() == {"decision": 1, "feedback": 2, "outcome": 1}
+
+
+def test_logs_that_share_a_folder_get_each_their_own_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "CLOSING", 0.2)
+    folder, addresses = tmp_path / "spool", [f"sqlite:///{tmp_path / name}.db" for name in "ab"]
+    for count, address in enumerate(addresses, 1):
+        made = engine(address, folder)
+        with locked(address):
+            for number in range(count):
+                made.run(f"What is {number} + 1?")
+            made.close()
+    for address in reversed(addresses):
+        engine(address, folder).close()
+    found = []
+    for address in addresses:
+        with closing(open_log(address)) as log:
+            found.append(log.counts())
+    assert found == [{"decision": 1, "outcome": 1}, {"decision": 2, "outcome": 2}]
+    assert not folder.exists()
+
+
+def test_what_cannot_be_read_is_left_to_who_can(tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    (folder / "later.events.jsonl").write_text('5\n["dream", "d", 0, "e", "{}"]\n' + "[" * 100_000)
+    os.mkfifo(folder / "pipe.events.jsonl")
+    group = GroupCommit(lambda new: [True] * len(new), spool=Spool(folder))
+    assert group.adopt() == 0
+    group.close()
+    assert len((folder / "later.events.unread").read_bytes().split(b"\n")) == 3

@@ -52,6 +52,8 @@ BAD: Mapping[str, tuple[str, str]] = {
     "features beyond all measure": ("decision", json.dumps(GOOD["decision"] | {"features": [1e300] * 4})),
     "features that are none": ("decision", json.dumps(GOOD["decision"] | {"features": ["a", None]})),
     "a configuration that is none": ("decision", json.dumps(GOOD["decision"] | {"configuration": ["small", 0, -1, 1]})),
+    "a model that is none": ("decision", json.dumps(GOOD["decision"] | {"configuration": [["small"], 1, 1, 1]})),
+    "a time before all": ("outcome", json.dumps(GOOD["outcome"] | {"seconds": -1e11})),
     "an extra that is none": ("decision", json.dumps(GOOD["decision"] | {"extra": 7})),
     "an objective that is none": ("decision", json.dumps(GOOD["decision"] | {"extra": {"objective": {"weights": "no"}}})),
     "tokens that are none": ("decision", json.dumps(GOOD["decision"] | {"extra": {"input_tokens": "many"}})),
