@@ -106,6 +106,7 @@ def main() -> None:
         address, decisions, seed = arguments.worker
         work(address, int(decisions), int(seed), sys.stdin.buffer, sys.stdout.buffer)
         return
+    # Which uses what is said here.
     from benchmarks.outages import Flood, Outage, burst, caught_up, faults_of, outage
 
     trials: list[Killed | Together | Outage | Flood] = []

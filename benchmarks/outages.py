@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import psycopg
 
+from benchmarks.durability import database, difference
 from benchmarks.faults import locked, standing_still
 from benchmarks.instant import InstantGenerator, InstantVerifier
 from uniscale_integrations.engine import UniScale
@@ -120,8 +121,6 @@ def outage(address: str, name: str, fault: Fault, seconds: float) -> Outage:
             made.sync()
             learned = made.state()
         lost, doubled = _compared(address, found.acknowledged)
-    from benchmarks.durability import database, difference
-
     with closing(open_log(address)) as log:
         log.forget_snapshots()
     with closing(slow_engine(address)) as anew:
@@ -227,12 +226,9 @@ class Flood:
 
 def caught_up(address: str, count: int) -> Flood:
     """Serve requests while so many events that another has written are learned."""
-    from benchmarks.durability import database
-
     with closing(slow_engine(address)) as made:
         made.run("What is 0 + 0?")
         features = _features(made)
-        began = time.monotonic()
         with closing(open_log(address)) as other:
             for start in range(0, count // 2, 5_000):
                 events: list[Any] = []
@@ -254,8 +250,6 @@ def _features(made: UniScale) -> tuple[tuple[float, ...], str, tuple[float, floa
 
 def burst(address: str, count: int) -> Flood:
     """Serve so many requests at once."""
-    from benchmarks.durability import database
-
     times, gap = list[float](), 0.0
 
     async def one(made: UniScale, number: int) -> None:

@@ -37,7 +37,9 @@ for _ in range({CHILDREN}):
         # Whoever waits for a lock that nobody gives back waits for ever.
         signal.alarm(60)
         answer = made.run("What is 9 + 9?")
-        os._exit(0 if made.feedback(answer, 1.0, source="child") else 1)
+        kept = made.feedback(answer, 1.0, source="child")
+        made.close()
+        os._exit(0 if kept else 1)
     children.append(child)
 codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 over.set()

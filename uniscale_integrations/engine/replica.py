@@ -65,6 +65,7 @@ class Replica:
         self._lock, self._syncing = ForkLock(), ForkLock(reentrant=True, brief=False)
         follow_forks(self)
         self._background: Future[int] | None = None
+        self._told: Future[int] | None = None
         self._closed = False
         self._begun = 0.0
         self._stale, self._synced = True, 0.0
@@ -95,6 +96,7 @@ class Replica:
                 if not self.fold.follow(result, recalled):
                     self._stale = True
         except LogError:
+            # It is in the log, and read from there by the next sync, which says so where that fails, too.
             self._stale = True
         self._warn_once()
 
@@ -240,8 +242,9 @@ class Replica:
         error = background.exception()
         if error is None:
             return []
-        if not isinstance(error, LogError):
+        if not isinstance(error, LogError) and background is not self._told:
             # Whatever it is, it stands in the log, where it would stop every request of every worker.
+            self._told = background
             _log.error("what others have logged cannot be learned", exc_info=error)
         return [f"decided without what others have logged of late: {error}"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from threading import Condition, Lock, Thread
 from weakref import WeakSet
 
+from uniscale_integrations.concurrency.forks import follow_forks
 from uniscale_integrations.errors import LogError, UnknownDecisionError
 from uniscale_integrations.log.events import Event
 from uniscale_integrations.log.spool import Abandoned, Spool
@@ -87,6 +87,7 @@ class GroupCommit:
         self._write, self._at_once, self._spool = write, at_once, spool
         self._closed, self._given_up = False, False
         self._begin()
+        follow_forks(self)
         if not at_once:
             _open_groups.add(self)
 
@@ -96,8 +97,13 @@ class GroupCommit:
         self._early: list[Receipt] = []
         self._in_hand: list[Receipt] = []
         self._thread: Thread | None = None
-        self._process = os.getpid()
         self._failures, self.trouble = 0, ""
+
+    def after_fork(self) -> None:
+        """A forked process has what waits, but not the thread that writes it: it is the other's, and so is the file that it is kept in."""
+        self._begin()
+        if self._spool is not None:
+            self._spool.close()
 
     def submit(self, *events: Event) -> Receipt:
         """Have events written, in one transaction with each other, after all that was submitted before.
@@ -121,11 +127,6 @@ class GroupCommit:
         return self.submit(*events).result()
 
     def _enqueue(self, *receipts: Receipt) -> None:
-        if self._process != os.getpid():
-            # A forked process has the lock and what waits, but not the thread; what waits is the other's.
-            self._begin()
-            if self._spool is not None:
-                self._spool.close()
         with self._changed:
             waiting = sum(len(each.events) for each in (*self._in_hand, *self._waiting)) if self.trouble else 0
             if self._closed:
@@ -193,8 +194,6 @@ class GroupCommit:
 
     def settle(self, limit: float) -> bool:
         """Wait until all that was submitted is in the log; returns whether it is."""
-        if self._process != os.getpid():
-            return True
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting and not self._in_hand, limit)
 

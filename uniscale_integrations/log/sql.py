@@ -296,7 +296,8 @@ class SQLStore:
             body = connection.execute(select(descriptions.c.body).where(descriptions.c.key == key)).scalar_one_or_none()
         try:
             found = None if body is None else json.loads(body)
-        except ValueError:
+        except ValueError as error:
+            _log.warning("%s: what %s stands for cannot be read, and counts as unknown: %s", self.name, key, error)
             found = None
         return found if isinstance(found, dict) else None
 
