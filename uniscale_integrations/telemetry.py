@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from uniscale_integrations.engine.journal import Decision
+from uniscale_integrations.engine.journal import Conclusion, Decision
 from uniscale_integrations.log.events import Event as LogEvent
 from uniscale_integrations.log.ports import Spooled
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.events import Sampled, Scored, Stopped
 
-__all__ = ["Decided", "Ended", "Event", "Logged", "Observer", "Sampled", "Scored", "Stopped"]
+__all__ = ["Concluded", "Decided", "Ended", "Event", "Logged", "Observer", "Sampled", "Scored", "Stopped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,17 @@ class Decided:
     """
 
     decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """It was decided to ask nobody further, once an answer was seen.
+
+    Attributes:
+        conclusion: with what was expected of going on.
+    """
+
+    conclusion: Conclusion
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,6 @@ class Logged:
     spooled: Spooled | None = None
 
 
-Event = Decided | Sampled | Scored | Stopped | Ended | Logged
+Event = Decided | Concluded | Sampled | Scored | Stopped | Ended | Logged
 Observer = Callable[[Event], object]
 """Takes an event at once, on the thread or event loop that it happens on, which waits for it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -85,7 +86,7 @@ def test_another_model_is_asked_beside_it_with_what_is_left(hung: str, fine: str
         assert 1 <= asked.count("stuck") < 4, "after it has hung it is asked as long as another can serve"
         noted = [note for answer in answers for note in answer.warnings if "was asked beside it" in note]
         assert len(noted) == asked.count("stuck")
-        assert noted[0].startswith("stuck had not answered for 1")
+        assert re.match(r"stuck had not answered for (0\.9|1)", noted[0]), "half of the deadline"
         given_up = [outcome.failed for outcome in outcomes(made) if outcome.failed]
         assert len(given_up) == asked.count("stuck")
         assert all("for works had answered" in why for why in given_up)

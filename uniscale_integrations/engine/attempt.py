@@ -49,7 +49,7 @@ async def attempt_search(
         early_stopping=design.verifier is None or design.verifier.path_local,
         hardware=design.hardware,
         conversation=request.conversation,
-        emit=output if request.emit is not None and configuration.plain else None,
+        emit=output if request.emit is not None and configuration.plain and decision.shown else None,
         decision_id=decision.id,
     )
     valid = request.conversation.validator

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 from uniscale_integrations.duplicate_arms import DuplicateArms
 from uniscale_integrations.engine.brain_record import describe
@@ -22,6 +22,9 @@ from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.policy import Policy
 from uniscale_integrations.policy.request_pacing import Pacing
+from uniscale_integrations.rounds.one_round import OneRound
+from uniscale_integrations.rounds.policy import DecidesAgain
+from uniscale_integrations.rounds.ports import LearnsFromRounds, RoundsPolicy
 from uniscale_integrations.search.ports import Generator, Verifier
 from uniscale_integrations.space import ConfigurationSpace
 
@@ -40,6 +43,7 @@ class Brain:
         pacing: of a mean budget.
         duplicates: which of the configurations run the same search as another one.
         key: under which the log keeps `record`.
+        arms: the configurations as the policy knows them.
     """
 
     design: Design
@@ -49,11 +53,23 @@ class Brain:
     pacing: Pacing | None
     duplicates: DuplicateArms
     key: str
+    arms: Arms
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> Policy | LearnsFromRounds:
         """What chooses and learns."""
         return self.fold.policy
+
+    @property
+    def rounds_policy(self) -> RoundsPolicy:
+        """The same as episodes know it: one that decides once stops where there is an answer."""
+        policy = self.fold.policy
+        return policy if isinstance(policy, DecidesAgain) else OneRound(cast(Policy, policy), self.arms)
+
+    @property
+    def decides_again(self) -> bool:
+        """Whether a request may have several rounds."""
+        return self.design.policy.decides_again
 
     @property
     def space(self) -> ConfigurationSpace:
@@ -133,8 +149,10 @@ def build(design: Design, log: EventStore, previous: Brain | None = None) -> Bra
     key = f"brain:{blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=12).hexdigest()}"
     costs = PriceHistory(log, key, record)
     encoder, rules = design.encode.name, design.feedback
-    fold = Fold(log, design.policy(arms), arms, encoder, costs, duplicates, rules, make=lambda: design.policy(arms))
-    return Brain(design, estimates, eligibility, fold, pacing, duplicates, key)
+    fold = Fold(
+        log, design.policy.learner(arms), arms, encoder, costs, duplicates, rules, make=lambda: design.policy.learner(arms)
+    )
+    return Brain(design, estimates, eligibility, fold, pacing, duplicates, key, arms)
 
 
 def _report(duplicates: DuplicateArms, space: ConfigurationSpace) -> None:

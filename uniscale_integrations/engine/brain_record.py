@@ -19,6 +19,7 @@ from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.policy.policy import Policy
 from uniscale_integrations.policy.rates import Rates
 from uniscale_integrations.policy.schema import FeatureSchema
+from uniscale_integrations.rounds.ports import LearnsFromRounds
 from uniscale_integrations.space import Configuration
 
 
@@ -46,7 +47,7 @@ def duplicates_of(record: Mapping[str, Any]) -> DuplicateArms:
     return DuplicateArms.of(record)
 
 
-def restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms, Policy, Costs]:
+def restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms, Policy | LearnsFromRounds, Costs]:
     """What a brain learned with, made again from what the log describes: its arms, a policy that has learned nothing yet, and the costs.
 
     Args:
@@ -64,7 +65,7 @@ def restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms,
     # Brains of before there were rates tell what they expected of each whole cost.
     rates = Rates.of_record(record["rates"]) if "rates" in record else None
     arms = Arms.of(configurations, schema, record["costs"], features=features, scored=has_scores, span=scale.span, rates=rates)
-    return arms, PolicySpec.of(record["policy"])(arms), PriceHistory(log, key, record)
+    return arms, PolicySpec.of(record["policy"]).learner(arms), PriceHistory(log, key, record)
 
 
 def rules_of(record: Mapping[str, Any]) -> FeedbackRules:

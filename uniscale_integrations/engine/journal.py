@@ -16,12 +16,14 @@ from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.engine.tags import tags_now
 from uniscale_integrations.errors import BudgetError
 from uniscale_integrations.log.events import DecisionEvent, Outcome
+from uniscale_integrations.log.lessons import ROUNDS, Rounds
 from uniscale_integrations.models.faults import status_of
 from uniscale_integrations.policy.explain import Explanation, explain
 from uniscale_integrations.policy.objective import Objective, Weights
 from uniscale_integrations.policy.policy import Assessment, Mask
 from uniscale_integrations.policy.targets import Target
 from uniscale_integrations.redaction import redacted
+from uniscale_integrations.rounds.attempt import Decision as RoundDecision
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.conversation import Conversation
 from uniscale_integrations.search.record import record
@@ -42,6 +44,9 @@ class Decision:
         round: counts them, from 0.
         propensity: the probability with which the policy chose it.
         target: what was asked of requests together, if anything was, which has made the objective.
+        of: the decision in its request's episode.
+        spent: in dollars or eFLOPs, by attempts at the request before it; `expected` is of all of them together.
+        shown: whether what comes of it may be shown while it is made, for nothing that is decided later takes it back.
     """
 
     id: str
@@ -58,6 +63,9 @@ class Decision:
     propensity: float = 1.0
     input_tokens: float | None = field(default=None, repr=False)
     target: Target | None = None
+    of: RoundDecision | None = field(default=None, repr=False)
+    spent: float = 0.0
+    shown: bool = True
 
     weights = former_attribute("objective")
     masked = former_attribute("reasons")
@@ -66,6 +74,37 @@ class Decision:
     def explain(self) -> Explanation:
         """Every configuration with what was expected of it, why it was not eligible, and at which setting it would have been chosen."""
         return explain(self.space, self.assessment, self.objective, self.reasons, self.space.index(self.configuration))
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The decision to ask nobody further, once an answer was seen.
+
+    Attributes:
+        request_id: the request.
+        decision_id: the decision whose answer is given.
+        assessment: of going on with every configuration, and in the last row of stopping.
+        objective: of the request, with all its numbers.
+    """
+
+    request_id: str
+    decision_id: str
+    assessment: Assessment = field(repr=False)
+    objective: Objective
+    space: ConfigurationSpace = field(repr=False)
+    reasons: Reasons = field(repr=False)
+
+    def explain(self) -> Explanation:
+        """Every configuration with what was expected of going on with it, and what was of stopping."""
+        return explain(self.space, self.assessment, self.objective, self.reasons, len(self.space))
+
+    def record(self) -> dict[str, float]:
+        """What was expected of stopping, and the greatest bound of going on, for the log."""
+        assessment, stop = self.assessment, len(self.space)
+        going_on = np.where(assessment.eligible, assessment.reward + assessment.bonus, -np.inf)[:stop].max()
+        names = ("correct", "score", "cost", "reward")
+        expected = {name: round(float(getattr(assessment, name)[stop]), 6) for name in names}
+        return expected | ({"going_on": round(float(going_on), 6)} if np.isfinite(going_on) else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,35 +146,41 @@ class EventFactory:
             extra |= {"objective": decision.objective.record() | (decision.target.record() if decision.target else {})}
         if decision.input_tokens is not None:
             extra |= {"input_tokens": decision.input_tokens}
+        if decision.round:
+            extra |= {"expected": [decision.expected["correct"], decision.expected["score"]]}
         if tags := tags_now():
             extra |= {"tags": list(tags)}
         return extra
 
-    def outcome(self, decision: Decision, answer: Answer, conversation: Conversation) -> Outcome:
+    def outcome(self, decision: Decision, answer: Answer, conversation: Conversation, rounds: Rounds | None = None) -> Outcome:
         """What it came to, and whose the reply is, for when it comes back to any worker.
 
         Args:
             decision: names the model.
             answer: what came of it.
             conversation: that it answers.
+            rounds: its place in an episode, where the engine decides again.
         """
         ledger = answer.ledger
         position = round(self.brain.estimates.position(ledger), 6)
         extra = {"tokens": list(ledger.tokens), "cut": answer.stop_reason, "cost": position} | self._unit
         if self.store_paths:
             extra |= {"record": record(answer), "ledger": ledger.as_dict(), "notes": list(answer.warnings)}
-        score = answer.score
-        verifier = self.brain.design.verifier
+        score, verifier = answer.score, self.brain.design.verifier
         if score is not None and verifier is not None:
             extra["verifier"] = verifier.name
             if self.recalibration is not None:
                 extra |= {"raw": score, "calibration": self.recalibration.version}
                 score = self.recalibration(score)
+        if rounds is not None:
+            extra[ROUNDS] = rounds.record()
         extra[REPLY] = [reply_key(conversation.turns, answer.text), decision.configuration.model]
         return Outcome(decision.id, score, ledger.eflops, ledger.usd, ledger.seconds, extra=extra)
 
-    def failure(self, decision: Decision, why: str | Exception, usage: tuple[float, float] = (0.0, 0.0)) -> Outcome:
-        """That it came to nothing, and what was spent on it, in eFLOPs and dollars.
+    def failure(
+        self, decision: Decision, why: str | Exception, usage: tuple[float, float] = (0.0, 0.0), rounds: Rounds | None = None
+    ) -> Outcome:
+        """That it came to nothing, and what was spent on it, in eFLOPs and dollars; its place in an episode as of `outcome`.
 
         What a provider says of a request may quote it: where the text of questions is not kept, the kinds and states of errors are, with a
         hash that tells two messages apart.
@@ -144,7 +189,12 @@ class EventFactory:
             failed = redacted(str(why) or repr(why))
         else:
             failed = _kinds_of(why)
-        return Outcome(decision.id, None, *usage, failed=failed, extra=self._unit)
+        extra = self._unit if rounds is None else self._unit | {ROUNDS: rounds.record()}
+        return Outcome(decision.id, None, *usage, failed=failed, extra=extra)
+
+    def score(self, answer: Answer) -> float | None:
+        """The score of an answer as it is learned from."""
+        return answer.score if self.recalibration is None or answer.score is None else self.recalibration(answer.score)
 
     @property
     def _unit(self) -> dict[str, Any]:

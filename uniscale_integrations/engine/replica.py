@@ -23,7 +23,9 @@ from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.ports import Entry, WriteResult
 from uniscale_integrations.policy.heads import whole_heads
 from uniscale_integrations.policy.objective import Objective
-from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Policy
+from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask
+from uniscale_integrations.rounds.context import RoundContext
+from uniscale_integrations.rounds.ports import RoundsPolicy
 from uniscale_integrations.search.conversation import Conversation
 
 PATIENCE = 0.02
@@ -78,12 +80,17 @@ class Replica:
         """What is being read is read by the other process."""
         self._background, self._stale = None, True
 
-    def assess(self, policy: Policy, context: Context, objective: Objective, eligible: Mask) -> Assessment:
+    def assess(self, policy: RoundsPolicy, context: RoundContext, objective: Objective, eligible: Mask) -> Assessment:
         """What a policy expects of every configuration, as far as the log has been folded."""
         with self._lock:
             return policy.assess(context, objective, eligible)
 
-    def choose(self, policy: Policy, assessment: Assessment) -> Choice:
+    def believe(self, policy: RoundsPolicy, request: Context, action: int, score: float | None, verifier: str) -> float:
+        """How right a policy believes an answer to be."""
+        with self._lock:
+            return policy.believe(request, action, score, verifier)
+
+    def choose(self, policy: RoundsPolicy, assessment: Assessment) -> Choice:
         """What a policy makes of that."""
         with self._lock:
             return policy.choose(assessment, self._rng)

@@ -32,6 +32,7 @@ class EngineRequest:
         emit: takes the pieces of an answer while it is made.
         has_output: whether any of the answer has been shown already, beside those pieces.
         continues: the tool loop or the session that it goes on with.
+        rounds: answers that may be looked at before one is given; the last of them cannot be followed.
         id: of the request; it may take several decisions.
         began: when it came, by `time.monotonic`.
     """
@@ -45,6 +46,7 @@ class EngineRequest:
     emit: Emit | None = None
     has_output: Callable[[], bool] = lambda: False
     continues: Continuation | None = None
+    rounds: int = 1
     id: str = field(default_factory=new_id)
     began: float = field(default_factory=monotonic)
 

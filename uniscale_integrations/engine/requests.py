@@ -1,25 +1,24 @@
-"""One request: decide, try, and where a model fails decide again."""
+"""One request: decide, try, and decide again where a model failed or its answer may be improved on."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import count
+from dataclasses import dataclass, field
 from time import monotonic
 
 from uniscale_integrations.concurrency.turns import take_turn
 from uniscale_integrations.cost.ledger import Ledger
 from uniscale_integrations.engine.attempt import Output, OwnOutput, attempt_search
 from uniscale_integrations.engine.brain import Brain
-from uniscale_integrations.engine.choice import decide
+from uniscale_integrations.engine.deliberation import Deliberation, spent_of
 from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.journal import Decision, EventFactory
+from uniscale_integrations.engine.kept import answer_of
 from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.request import INSTANT, EngineRequest
 from uniscale_integrations.errors import (
     BudgetError,
-    ConfigurationError,
     ContextLengthError,
     CrowdedError,
     LogError,
@@ -29,13 +28,15 @@ from uniscale_integrations.errors import (
 )
 from uniscale_integrations.log.events import Event as LogEvent
 from uniscale_integrations.log.events import Outcome
+from uniscale_integrations.log.lessons import Rounds
 from uniscale_integrations.models.chat.watch import Watch
 from uniscale_integrations.models.faults import Fault, fault_of
 from uniscale_integrations.policy.request_pacing import Pacing
 from uniscale_integrations.policy.targets import Pacer
+from uniscale_integrations.rounds.attempt import Answered, Failed
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.events import tell
-from uniscale_integrations.telemetry import Decided, Ended, Logged
+from uniscale_integrations.telemetry import Concluded, Decided, Ended, Logged
 
 
 @dataclass(slots=True, eq=False)
@@ -94,16 +95,22 @@ class Requests:
     def __init__(self, brain: Brain, knowledge: Knowledge, journal: EventFactory) -> None:
         self.brain, self._knowledge, self.event_factory = brain, knowledge, journal
 
-    def decide(self, request: EngineRequest, failed: Reasons, attempt: int = 0) -> Decision:
-        """As of `choice.decide`."""
-        return decide(self.brain, self._knowledge.replica, request, failed, attempt)
+    def decide(self, request: EngineRequest, excluded: Reasons) -> Decision:
+        """The first decision of a request.
 
-    async def answer(self, request: EngineRequest, failed: Reasons) -> Answer:
-        """The answer of the first configuration that gives one.
+        Raises:
+            ConfigurationError: no configuration can serve it.
+        """
+        decision = Deliberation(self.brain, self._knowledge.replica, request, excluded).ask()
+        assert decision is not None, "where nothing can be decided that is raised"
+        return decision
+
+    async def answer(self, request: EngineRequest, excluded: Reasons) -> Answer:
+        """The answer that is kept once nothing further is worth trying: the first one, where the engine decides once.
 
         Args:
             request: the request.
-            failed: configurations that it leaves out, with the reason.
+            excluded: configurations that it leaves out, with the reason.
 
         Raises:
             ConfigurationError: no configuration can serve it.
@@ -113,61 +120,116 @@ class Requests:
         """
         output = Output(request.emit, request.has_output)
         notes = await self._knowledge.replica.sync_if_due_async()
-        numbers = count()
-        while True:
+        await take_turn()
+        work = Deliberation(self.brain, self._knowledge.replica, request, excluded)
+        decision = work.ask()
+        while decision is not None:
+            attempt = self._begin(decision, request, output)
+            attempt, came = await self._first_to_answer(attempt, work, request, notes)
             await take_turn()
-            attempt = self._begin(request, failed, next(numbers), output)
-            attempt, came = await self._first_to_answer(attempt, request, failed, numbers, notes)
+            decision = await self._told(work, request, attempt, came, notes)
             await take_turn()
-            if isinstance(came, Answer):
-                return await self._finish(attempt.decision, request, came, notes)
-            notes += await self._failed(attempt, request, came)
-            failed = {**failed, **self._of_model(attempt, str(came))}
-            if not self._may_go_on(came, request, failed, output):
-                raise came
+        return self._given(work, request, attempt, notes)
 
-    def _begin(self, request: EngineRequest, failed: Reasons, number: int, output: Output) -> Attempt:
-        decision = self.decide(request, failed, number)
+    def _begin(self, decision: Decision, request: EngineRequest, output: Output) -> Attempt:
         self._reserve(decision)
         tell(request.observers, Decided(decision))
         return Attempt(decision, OwnOutput(output))
 
+    async def _told(
+        self, work: Deliberation, request: EngineRequest, attempt: Attempt, came: Answer | Exception, notes: list[str]
+    ) -> Decision | None:
+        """Take in what came of an attempt, and log it; returns the decision to go on with, if any.
+
+        Raises:
+            Exception: what came, where nothing answers the request any more.
+        """
+        if isinstance(came, Answer):
+            self._note_success(work, attempt.decision, came)
+            following = work.ask()
+        else:
+            self._note_failure(work, request, attempt, came)
+            following = work.ask() if self._may_go_on(came, request, attempt.output) else None
+        over = following is None
+        rounds = self._rounds(work, attempt.decision, over=over)
+        event = self.event_factory.decision(attempt.decision, request.query)
+        if isinstance(came, Answer):
+            outcome = self.event_factory.outcome(attempt.decision, came, request.conversation, rounds)
+            self._knowledge.replica.replies.learn(outcome)
+        else:
+            outcome = self.event_factory.failure(attempt.decision, came, attempt.usage, rounds)
+            notes.append(f"{attempt.decision.configuration} failed: {came}")
+        if over or not isinstance(came, Answer):
+            notes[len(notes) - (not isinstance(came, Answer)) :] += await self._keep(request, event, outcome)
+        else:
+            # Whoever asks waits for what follows, and not for the log meanwhile.
+            self._knowledge.submit(event, outcome)
+        if over and not work.episode.context.answers:
+            assert isinstance(came, Exception)
+            raise came
+        if not over and isinstance(came, Answer):
+            tell(request.observers, Ended(attempt.decision.id, came))
+        return following
+
+    def _rounds(self, work: Deliberation, decision: Decision, *, over: bool) -> Rounds | None:
+        """What the log is told of an attempt's place in its episode; `None` of an engine that decides once."""
+        if not self.brain.decides_again:
+            return None
+        kept, conclusion = work.episode.context.kept, work.conclusion()
+        return Rounds(
+            work.attempt_of(decision).belief,
+            over,
+            kept.decision.number if over and kept is not None else None,
+            conclusion.record() if over and conclusion is not None else None,
+        )
+
+    def _given(self, work: Deliberation, request: EngineRequest, last: Attempt, notes: Sequence[str]) -> Answer:
+        """The request's answer, with what all attempts have cost; observers are told of it."""
+        answer = answer_of(work.episode, self.brain.space, work.id_of, notes, in_rounds=self.brain.decides_again)
+        if (conclusion := work.conclusion()) is not None:
+            tell(request.observers, Concluded(conclusion))
+        # Of an attempt that failed that was told when it did.
+        answered = work.attempt_of(last.decision).answered
+        tell(request.observers, Ended(last.decision.id if answered else answer.decision_id or "", answer))
+        return answer
+
     def _of_model(self, attempt: Attempt, why: str) -> Reasons:
         return {each: why for each in self.brain.space if each.model == attempt.model}
 
-    def _may_go_on(self, error: Exception, request: EngineRequest, failed: Reasons, output: Output) -> bool:
+    def _may_go_on(self, error: Exception, request: EngineRequest, output: OwnOutput) -> bool:
         """Whether another model may answer after an error."""
         if isinstance(error, RequestRefused) or not isinstance(error, (SearchFailed, ContextLengthError)):
             return False
         in_time = request.remaining.seconds is None or request.remaining.seconds > INSTANT
-        return in_time and not output.has_output() and self.brain.eligibility.anything(request.conversation, failed)
+        return in_time and not output.has_output()
 
     async def _first_to_answer(
-        self, first: Attempt, request: EngineRequest, failed: Reasons, numbers: Iterator[int], notes: list[str]
+        self, first: Attempt, work: Deliberation, request: EngineRequest, notes: list[str]
     ) -> tuple[Attempt, Answer | Exception]:
         """What comes of an attempt; where it does not answer in half of its time, of another one that is begun beside it."""
-        patience = self._patience(first, request, failed)
+        patience = self._patience(first, request, work.excluded)
+        running = spent_of(request, self.brain, work)
         if patience is None:
-            return first, await self._run(first, request)
-        first.task = asyncio.ensure_future(self._run(first, request))
+            return first, await self._run(first, running)
+        first.task = asyncio.ensure_future(self._run(first, running))
         try:
             await asyncio.wait((first.task,), timeout=patience)
             if first.task.done() or first.watch.replied or first.output.has_output():
                 return first, await first.task
-            late = self._of_model(first, f"{first.model} has not answered for {first.seconds:.3g} s")
-            try:
-                second = self._begin(request, {**failed, **late}, next(numbers), first.output.shared)
-            except ConfigurationError:
-                # Nothing else can serve this request, as little as it could at its beginning.
+            decision = work.beside(self._of_model(first, f"{first.model} has not answered for {first.seconds:.3g} s"))
+            if decision is None:
                 return first, await first.task
-            second.task = asyncio.ensure_future(self._run(second, request))
+            second = self._begin(decision, request, first.output.shared)
+            second.task = asyncio.ensure_future(self._run(second, running))
         except BaseException:
             await _cancelled(first)
             raise
         notes.append(f"{first.model} had not answered for {first.seconds:.3g} s, and {second.model} was asked beside it")
-        return await self._race([first, second], request, notes)
+        return await self._race([first, second], work, request, notes)
 
-    async def _race(self, running: list[Attempt], request: EngineRequest, notes: list[str]) -> tuple[Attempt, Answer | Exception]:
+    async def _race(
+        self, running: list[Attempt], work: Deliberation, request: EngineRequest, notes: list[str]
+    ) -> tuple[Attempt, Answer | Exception]:
         """What comes of the attempt that answers first, or fails last; the others are given up."""
         try:
             while True:
@@ -185,10 +247,16 @@ class Requests:
                             # How long it would have taken is not known, only that it was more.
                             self.brain.eligibility.observe_seconds(other.decision.configuration, 2.0 * other.seconds)
                         return attempt, came
-                    notes += await self._failed(attempt, request, came)
+                    self._note_failure(work, request, attempt, came)
+                    failure = self.event_factory.failure(
+                        attempt.decision, came, attempt.usage, self._rounds(work, attempt.decision, over=False)
+                    )
+                    notes += await self._keep(request, self.event_factory.decision(attempt.decision, request.query), failure)
+                    notes.append(f"{attempt.decision.configuration} failed: {came}")
         finally:
             for each in running:
                 await _cancelled(each)
+                work.tell(each.decision, Failed(NotInTime(each.why)))
 
     def _patience(self, attempt: Attempt, request: EngineRequest, failed: Reasons) -> float | None:
         """Seconds after which another model is asked beside one that does not answer; `None` for never.
@@ -216,19 +284,16 @@ class Requests:
             tell(request.observers, Ended(decision.id, error=error))
             return error
 
-    async def _finish(self, decision: Decision, request: EngineRequest, answer: Answer, notes: Sequence[str]) -> Answer:
-        """Remember how it went, and log it."""
-        eligibility = self.brain.eligibility
+    def _note_success(self, work: Deliberation, decision: Decision, answer: Answer) -> None:
+        """Remember how it went."""
+        eligibility, verifier = self.brain.eligibility, self.brain.design.verifier
         eligibility.breaker.record_success(decision.configuration.model)
         eligibility.observe_seconds(decision.configuration, answer.ledger.seconds - answer.wait_seconds)
         self._spend(decision, answer.ledger)
-        outcome = self.event_factory.outcome(decision, answer, request.conversation)
-        self._knowledge.replica.replies.learn(outcome)
-        log_notes = await self._keep(request, self.event_factory.decision(decision, request.query), outcome)
-        if notes or log_notes:
-            answer = replace(answer, warnings=(*answer.warnings, *notes, *log_notes))
-        tell(request.observers, Ended(decision.id, answer))
-        return answer
+        read, sampled = answer.ledger.tokens
+        spend, score = self.brain.estimates.cost(answer.ledger), self.event_factory.score(answer)
+        name = "" if verifier is None or score is None else verifier.name
+        work.tell(decision, Answered(answer, score, spend, sampled or None, read or None, name))
 
     async def _keep(self, request: EngineRequest, *new: LogEvent) -> list[str]:
         """Log what happened; a log that fails never costs the user the answer, who is told of it instead."""
@@ -239,27 +304,27 @@ class Requests:
         tell(request.observers, Logged(new, spooled=outcome))
         return [] if outcome is None else [str(outcome)]
 
-    async def _failed(self, attempt: Attempt, request: EngineRequest, error: Exception) -> list[str]:
-        """Log that a decision came to nothing, and remember what its model is to be spared for; notes for whoever asked."""
+    def _note_failure(self, work: Deliberation, request: EngineRequest, attempt: Attempt, error: Exception) -> None:
+        """Remember that a decision came to nothing, and what its model is to be spared for."""
         eligibility, decision = self.brain.eligibility, attempt.decision
         failure = self.event_factory.failure(decision, error, attempt.usage)
         self._spend(decision, failure)
-        notes = await self._keep(request, self.event_factory.decision(decision, request.query), failure)
         if isinstance(error, BudgetError) and not isinstance(error, CrowdedError) and request.limits.seconds is not None:
             # As of those that are given up.
             eligibility.observe_seconds(decision.configuration, 2.0 * request.limits.seconds)
         if isinstance(error, SearchFailed) and (not error.errors or any(fault_of(each) is Fault.MODEL for each in error.errors)):
             eligibility.breaker.record_failure(decision.configuration.model)
-        return [*notes, f"{decision.configuration} failed: {error}"]
+        work.tell(decision, Failed(error, self.brain.estimates.cost(failure)))
+        work.excluded = {**work.excluded, **self._of_model(attempt, str(error))}
 
     def _reserve(self, decision: Decision) -> None:
         """Count what a decision is expected to cost, for those that are taken before it is known: a burst would overdraw every budget."""
-        if (expected := decision.expected.get("spend")) is not None:
+        if (expected := _expected_spend(decision)) is not None:
             for pacer in self._pacers(decision):
                 pacer.spend(expected)
 
     def _spend(self, decision: Decision, record: Ledger | Outcome) -> None:
-        cost, expected = self.brain.estimates.cost(record), decision.expected.get("spend")
+        cost, expected = self.brain.estimates.cost(record), _expected_spend(decision)
         for pacer in self._pacers(decision):
             if expected is None:
                 pacer.spend(cost)
@@ -271,6 +336,12 @@ class Requests:
             yield self.brain.pacing
         if decision.target is not None:
             yield self._knowledge.replica.pacers.of(decision.target)
+
+
+def _expected_spend(decision: Decision) -> float | None:
+    """What a decision is expected to cost beside what was spent before it."""
+    whole = decision.expected.get("spend")
+    return None if whole is None else whole - decision.spent
 
 
 async def _cancelled(attempt: Attempt) -> None:

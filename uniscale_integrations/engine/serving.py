@@ -20,6 +20,7 @@ from uniscale_integrations.engine.probe_results import ProbeResults
 from uniscale_integrations.engine.request import EngineRequest
 from uniscale_integrations.engine.requests import Requests
 from uniscale_integrations.engine.succession import Succession
+from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.targets import Goal, Mode
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.budget import Budget
@@ -28,6 +29,9 @@ from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.telemetry import Observer
 
 Result = TypeVar("Result")
+
+ROUNDS = 2
+"""Answers that may be looked at by an engine that decides again, where nobody says."""
 
 
 class ServingEngine(LearningEngine):
@@ -41,6 +45,7 @@ class ServingEngine(LearningEngine):
         probes: shares what was found of the models with other workers.
         store_queries: whether the log keeps the text of questions.
         store_paths: whether it keeps every path of a search.
+        rounds: answers that may be looked at before one is given, for requests that do not say; `None` for what suits each.
     """
 
     def __init__(
@@ -53,8 +58,10 @@ class ServingEngine(LearningEngine):
         *,
         store_queries: bool,
         store_paths: bool,
+        rounds: int | None = None,
     ) -> None:
         super().__init__(knowledge, goal)
+        self._rounds = rounds
         self.sampling, self._observers = sampling, tuple(observers)
         self._storage = {"store_queries": store_queries, "store_paths": store_paths}
         self._succession = Succession(knowledge, probes, self._serve_with)
@@ -94,12 +101,13 @@ class ServingEngine(LearningEngine):
         budget: Budget | None = None,
         sampling: Sampling | None = None,
         models: Collection[str] | None = None,
+        rounds: int | None = None,
     ) -> Answer:
         """`arun` for callers that do not await; works inside a running event loop too, and asks models by their synchronous methods."""
         conversation = replace(_conversation(question), synchronous=True)
 
         def work() -> Coroutine[Any, Any, Answer]:
-            return self.arun(conversation, mode=mode, budget=budget, sampling=sampling, models=models)
+            return self.arun(conversation, mode=mode, budget=budget, sampling=sampling, models=models, rounds=rounds)
 
         # Models of one's own may keep connections open, or hold up the loop that they run on.
         return CALLER_LOOPS.run(work, copy_context()) if self.brain.loop_free else _finish(work())
@@ -113,6 +121,7 @@ class ServingEngine(LearningEngine):
         budget: Budget | None = None,
         sampling: Sampling | None = None,
         models: Collection[str] | None = None,
+        rounds: int | None = None,
         observe: Observer | None = None,
         emit: Emit | None = None,
         has_output: Callable[[], bool] = lambda: False,
@@ -130,12 +139,14 @@ class ServingEngine(LearningEngine):
                 anything else is left.
             sampling: how to draw, instead of the engine's.
             models: names of those that may be chosen; all by default.
+            rounds: answers that may be looked at before one is given; by default as many as the engine was set up with, and one where
+                the answer is read while it is written and the engine was not told how many.
             observe: told what happens, beside the engine's own observers; see `telemetry`.
             emit: takes the pieces of an answer while it is made, where the configuration is plain and the model streams.
             has_output: whether any of the answer has been shown already, beside those pieces, so that it cannot be begun anew.
 
         Raises:
-            ConfigurationError: no configuration can serve it.
+            ConfigurationError: no configuration can serve it, or more rounds than one of an engine that decides once.
             SearchFailed: every model failed.
             RequestRefused: a provider refused the request itself.
             ContextLengthError: the question is too long for the last one that was left.
@@ -144,7 +155,8 @@ class ServingEngine(LearningEngine):
         requests = self._requests
         observers = self._observers if observe is None else (*self._observers, observe)
         further = {"sampling": sampling or self.sampling, "observers": observers, "emit": emit, "has_output": has_output}
-        request = self._request(question, mode, budget, **further)
+        rounds = self._rounds_of(requests.brain, rounds, streaming=emit is not None)
+        request = self._request(question, mode, budget, rounds=rounds, **further)
         try:
             with self._knowledge.in_use():
                 return await requests.answer(request, excluded_by_model(requests.brain.space, models))
@@ -162,6 +174,24 @@ class ServingEngine(LearningEngine):
     def _serve_with(self, brain: Brain) -> None:
         """Serve requests with a brain from now on; those that are under way keep theirs."""
         self._requests = Requests(brain, self._knowledge, EventFactory(brain, self._knowledge.recalibration, **self._storage))
+
+    def _rounds_of(self, brain: Brain, asked: int | None, *, streaming: bool) -> int:
+        """How many answers may be looked at.
+
+        Raises:
+            ConfigurationError: no such number, or more than one of an engine that decides once.
+        """
+        if asked is None:
+            usual = 1 if streaming and self._rounds is None else self._rounds or ROUNDS
+            return usual if brain.decides_again else 1
+        if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
+            raise ConfigurationError(f"rounds must be a whole number of at least 1, got {asked!r}")
+        if asked > 1 and not brain.decides_again:
+            raise ConfigurationError(
+                f"this engine decides once, and a call asks for rounds={asked}; make the engine with rounds={asked}, so that it "
+                "learns when to go on"
+            )
+        return asked
 
     def _request(self, question: str | Conversation, mode: Mode | None, budget: Budget | None, **further: Any) -> EngineRequest:
         conversation = _conversation(question)

@@ -15,7 +15,7 @@ from uniscale_integrations.engine.model_registry import Model, default_space, ge
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.feedback_rules import FeedbackRules, SilenceSetting
 from uniscale_integrations.policy.encoders import JointContext, RequestEncoder, WithNumbers, query_encoder
-from uniscale_integrations.policy.named import PolicySpec
+from uniscale_integrations.policy.named import ROUNDS, PolicySpec
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import NUMBERS
 from uniscale_integrations.search.ports import Generator, Verifier
@@ -89,6 +89,33 @@ def with_feedback_rules(design: Design, silence: Silences | None, source_weights
         ConfigurationError: a silence that is none, or a weight out of (0, 1].
     """
     return replace(design, feedback=FeedbackRules.of(silence, source_weights))
+
+
+def policy_for(rounds: int | None, policy: PolicySpec, *, scored: bool) -> PolicySpec:
+    """The policy of an engine with so many rounds.
+
+    Args:
+        rounds: as given; `None` where nothing was said.
+        policy: likewise.
+        scored: whether anything scores answers.
+
+    Raises:
+        ConfigurationError: no such number, or several rounds with a policy that decides once, or without scores to decide by.
+    """
+    if rounds is None:
+        return policy
+    if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 1:
+        raise ConfigurationError(f"rounds must be a whole number of at least 1, got {rounds!r}")
+    if rounds == 1 or policy.decides_again:
+        return policy
+    if policy.source != "linucb" or policy.settings is not None:
+        raise ConfigurationError(
+            f"rounds={rounds} brings a policy of its own, which decides again once an answer was seen; leave out policy and settings, "
+            f"got the policy {policy.source!r:.60}"
+        )
+    if not scored:
+        raise ConfigurationError(f"rounds={rounds} decides by an answer's score, and verifier=None gives none; name a verifier")
+    return PolicySpec(ROUNDS)
 
 
 def _reading(features: object, policy: PolicySpec) -> tuple[RequestEncoder, PolicySpec]:

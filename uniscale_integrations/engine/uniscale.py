@@ -11,7 +11,14 @@ from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.known_prices import Prices
 from uniscale_integrations.engine.probe_results import ProbeResults, learners
 from uniscale_integrations.engine.serving import ServingEngine
-from uniscale_integrations.engine.setup import ClientSettings, Silences, design_of, updated_design, with_feedback_rules
+from uniscale_integrations.engine.setup import (
+    ClientSettings,
+    Silences,
+    design_of,
+    policy_for,
+    updated_design,
+    with_feedback_rules,
+)
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.named import PolicySpec
@@ -68,6 +75,9 @@ class UniScale(ServingEngine):
         client_settings: of the clients around models of a framework, from the beginning and after `update`: `max_concurrency`,
             `timeout` in seconds and `retries` of one request, and the `api_key` of models that are named with their provider. Models
             that are generators already keep their own.
+        rounds: answers that may be looked at before one is given: with 2, once an answer and its score are there, the policy decides
+            whether to give it or to ask again, the same model or another one, and learns when that pays off. With 1, the default, it
+            decides once. A call may say less, or more.
         spool: the folder where events wait for a log that does not take them within moments, so that nobody waits for it; by default
             beside the log's file, or under `$XDG_STATE_HOME`. "memory" for none: then what waits ends with the process.
 
@@ -106,11 +116,12 @@ class UniScale(ServingEngine):
         store_paths: bool = False,
         observers: Sequence[Observer] = (),
         client_settings: ClientSettings | None = None,
+        rounds: int | None = None,
         spool: str | Path | None = None,
     ) -> None:
         # What is wrong with the settings is said before a log is opened.
         asked, sampling, clients = mode if mode is None else sought(mode), sampling or Sampling(), client_settings or {}
-        spec = PolicySpec(policy, settings)
+        spec = policy_for(rounds, PolicySpec(policy, settings), scored=verifier is not None)
         design = design_of(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget, clients)
         design = with_feedback_rules(design, silence, source_weights)
         knowledge = Knowledge(log, spool)
@@ -123,7 +134,8 @@ class UniScale(ServingEngine):
             knowledge.close()
             raise
         goal = Goal.of(asked or default_objective(priced=brain.in_dollars))
-        super().__init__(knowledge, goal, sampling, observers, probes, store_queries=store_queries, store_paths=store_paths)
+        stored = {"store_queries": store_queries, "store_paths": store_paths}
+        super().__init__(knowledge, goal, sampling, observers, probes, **stored, rounds=rounds)
 
     def update(
         self, *, models: Sequence[object] | None = None, space: ConfigurationSpace | None = None, prices: Prices = None

@@ -7,9 +7,10 @@ import logging
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from io import BytesIO
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,6 +19,7 @@ from uniscale_integrations.duplicate_arms import NO_DUPLICATES, DuplicateArms
 from uniscale_integrations.errors import LogError, StateError
 from uniscale_integrations.log.events import MAX_TOKENS, DecisionEvent, Event, Feedback, Outcome
 from uniscale_integrations.log.feedback_rules import FeedbackRules
+from uniscale_integrations.log.lessons import DecisionContext, Lessons, lessons_for
 from uniscale_integrations.log.ports import BEGINNING, Entry, EventStore, Position, Retention, WriteResult
 from uniscale_integrations.log.silence import Deadline
 from uniscale_integrations.log.verdicts import Lesson, Verdicts
@@ -26,6 +28,7 @@ from uniscale_integrations.policy.heads import in_parts
 from uniscale_integrations.policy.policy import Context, IgnoresChange, Observation, Policy, State
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.policy.transfer import configuration_of, key
+from uniscale_integrations.rounds.ports import LearnsFromRounds
 from uniscale_integrations.space import Configuration
 
 _log = logging.getLogger(__name__)
@@ -74,15 +77,6 @@ class Costs(Protocol):
         ...
 
 
-class DecisionContext(NamedTuple):
-    """A decision as the policy understands it, with the key of the brain that took it, and whether its input tokens were counted."""
-
-    arm: int
-    context: Context
-    brain: str
-    counted: bool
-
-
 class Fold:
     """Applies the log's events to a policy.
 
@@ -100,7 +94,6 @@ class Fold:
         make: makes such a policy that has learned nothing, for `anew`.
 
     Attributes:
-        policy: as given.
         verdicts: what judgements and silence come to, and how much is judged.
         position: up to where the log has been folded.
         events: how many events that were.
@@ -112,15 +105,16 @@ class Fold:
     def __init__(
         self,
         log: EventStore,
-        policy: Policy,
+        policy: Policy | LearnsFromRounds,
         arms: Arms,
         encoder: str,
         costs: Costs,
         duplicates: DuplicateArms = NO_DUPLICATES,
         rules: FeedbackRules | None = None,
-        make: Callable[[], Policy] | None = None,
+        make: Callable[[], Policy | LearnsFromRounds] | None = None,
     ) -> None:
-        self.log, self.policy, self.position, self.events, self.feedback = log, policy, BEGINNING, 0, 0
+        self.log, self.position, self.events, self.feedback = log, BEGINNING, 0, 0
+        self._lessons = lessons_for(policy)
         self.configurations: set[Configuration] = set()
         self.retention = log.retention
         self._arms_of, self._encoder, self._costs, self._make = arms, encoder, costs, make
@@ -132,6 +126,11 @@ class Fold:
         self._snapshot_events = 0
         self._decisions: OrderedDict[str, DecisionContext | None] = OrderedDict()
         self.verdicts = verdicts_for(policy, rules or FeedbackRules())
+
+    @property
+    def policy(self) -> Policy | LearnsFromRounds:
+        """What learns."""
+        return self._lessons.policy
 
     @property
     def kind(self) -> str:
@@ -209,7 +208,7 @@ class Fold:
 
     def adopt(self, fold: Fold) -> None:
         """Go on as another fold, which is nobody's any more."""
-        self.policy, self.verdicts, self.retention = fold.policy, fold.verdicts, fold.retention
+        self._lessons, self.verdicts, self.retention = fold._lessons, fold.verdicts, fold.retention
         self.position, self.events, self.feedback, self.configurations = (
             fold.position,
             fold.events,
@@ -349,10 +348,12 @@ class Fold:
 
     def lacking(self, entries: Sequence[Entry]) -> set[str]:
         """The decisions that entries judge or leave silent and that are no longer at hand: `apply` needs all of their events."""
+        of = self._lessons.judged_as
         new = {entry.event.decision_id for entry in entries if isinstance(entry.event, DecisionEvent)}
-        mentions = {entry.event.decision_id for entry in entries}
+        mentions = {of(entry.event.decision_id) for entry in entries}
         mentions |= self.verdicts.due(max((entry.event.at for entry in entries), default=0.0))
-        return {decision for decision in mentions if decision not in new and decision not in self._decisions}
+        lacking = (decision for decision in mentions if decision not in new and decision not in self._decisions)
+        return {each for decision in lacking for each in self._lessons.family(decision)}
 
     def apply(self, entries: Sequence[Entry], recalled: Sequence[Entry] = ()) -> None:
         """Fold entries that follow the position.
@@ -380,42 +381,49 @@ class Fold:
         while len(self._decisions) > MAX_DECISIONS:
             oldest, _ = self._decisions.popitem(last=False)
             self.verdicts.forget(oldest)
+            self._lessons.forget(oldest)
 
     def _apply_decision(self, decision: DecisionEvent) -> None:
         self.configurations.add(decision.configuration)
         past = self._context_of(decision)
         self._decisions[decision.decision_id] = past
         if past is not None:
-            self.policy.decided(decision.decision_id, past.arm, past.context)
+            self._lessons.decided(decision, past)
 
     def _apply_outcome(self, outcome: Outcome) -> None:
         past = self._decisions.get(outcome.decision_id)
-        if past is not None and not outcome.failed:
-            cost = self._costs.position(outcome, self._arms_of.configurations[past.arm], past.brain)
-            read, sampled = _tokens_of(outcome)
-            observation = Observation(outcome.score, cost, sampled, read if past.counted else None)
-            self.policy.outcome(outcome.decision_id, past.arm, past.context, observation)
-            self.verdicts.answer(outcome)
-
-    def _apply_feedback(self, feedback: Feedback) -> None:
-        past = self._decisions.get(feedback.decision_id)
         if past is None:
             return
-        lesson = self.verdicts.judge(feedback, key(self._arms_of.configurations[past.arm]))
+        cost = 0.0 if outcome.failed else self._costs.position(outcome, self._arms_of.configurations[past.arm], past.brain)
+        read, sampled = _tokens_of(outcome)
+        observation = Observation(outcome.score, cost, sampled, read if past.counted else None)
+        answered = self._lessons.outcome(outcome, past, observation)
+        if answered is not None:
+            self.verdicts.answer(answered)
+
+    def _apply_feedback(self, feedback: Feedback) -> None:
+        decision_id = self._lessons.judged_as(feedback.decision_id)
+        past = self._decisions.get(decision_id)
+        if past is None:
+            return
+        past = self._lessons.answered(decision_id, past)
+        judgement = feedback if decision_id == feedback.decision_id else replace(feedback, decision_id=decision_id)
+        lesson = self.verdicts.judge(judgement, key(self._arms_of.configurations[past.arm]))
         self.feedback += lesson.first
-        self._learn(feedback.decision_id, past, lesson)
+        self._learn(decision_id, past, lesson)
 
     def _close(self, deadlines: Iterable[Deadline]) -> None:
         """Learn what silence tells of decisions that were not judged in time."""
         for deadline in deadlines:
             past = self._decisions.get(deadline.decision_id)
+            past = past and self._lessons.answered(deadline.decision_id, past)
             configuration = None if past is None else key(self._arms_of.configurations[past.arm])
             lesson = self.verdicts.silence(deadline, configuration)
             if past is not None and lesson is not None:
                 self._learn(deadline.decision_id, past, lesson)
 
     def _learn(self, decision_id: str, past: DecisionContext, lesson: Lesson) -> None:
-        teach(self.policy, decision_id, past, lesson)
+        teach(self._lessons, decision_id, past, lesson)
         if lesson.correct != lesson.previous:
             self.judged(decision_id, lesson.correct)
 
@@ -454,25 +462,32 @@ class Fold:
             if event.decision_id not in lacking:
                 continue
             if isinstance(event, DecisionEvent):
-                self._decisions[event.decision_id] = self._context_of(event)
-            elif entry.position <= self.position:
-                self.verdicts.recall(event)
+                self._decisions[event.decision_id] = past = self._context_of(event)
+            elif entry.position > self.position:
+                continue
+            elif isinstance(event, Feedback):
+                self.verdicts.recall(replace(event, decision_id=self._lessons.judged_as(event.decision_id)))
+                continue
+            else:
+                past = self._decisions.get(event.decision_id)
+            if past is not None and (answered := self._lessons.recall(event, past)) is not None:
+                self.verdicts.recall(answered)
 
 
-def verdicts_for(policy: Policy, rules: FeedbackRules) -> Verdicts:
+def verdicts_for(policy: Policy | LearnsFromRounds, rules: FeedbackRules) -> Verdicts:
     """What judgements and silence will come to, for a policy that has learned nothing of them yet."""
     if rules.silence and isinstance(policy, IgnoresChange):
         policy.detects_changes = False
     return Verdicts(rules)
 
 
-def teach(policy: Policy, decision_id: str, past: DecisionContext, lesson: Lesson) -> None:
+def teach(lessons: Lessons, decision_id: str, past: DecisionContext, lesson: Lesson) -> None:
     """Have a policy learn what judgements or silence have come to."""
     if lesson.correct != lesson.previous:
-        policy.feedback(decision_id, past.arm, past.context, lesson.correct, lesson.weight, lesson.previous)
+        lessons.feedback(decision_id, past, lesson.correct, lesson.weight, lesson.previous)
     if lesson.extra:
         # Beside what is counted already: sums of weights are the same as if all of it had come at once.
-        policy.feedback(decision_id, past.arm, past.context, lesson.correct, lesson.extra)
+        lessons.feedback(decision_id, past, lesson.correct, lesson.extra, None)
 
 
 def _is_in_time(event: Event, deadline: Deadline) -> bool:

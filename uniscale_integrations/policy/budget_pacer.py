@@ -176,6 +176,15 @@ class BudgetPacer:
         affordable[np.where(eligible, shares, np.inf).argmin()] = True
         return price * shares, affordable
 
+    def again(self, costs: Array, spent: float) -> tuple[Array, NDArray[np.bool_]]:
+        """The same of a request that is under way and has been counted, which says nothing new of what requests call for.
+
+        Args:
+            costs: what the whole of it is expected to cost with each action, shape (K,).
+            spent: what it has cost so far.
+        """
+        return self.price * costs / self.budget, (costs - spent) / self.budget <= self.purse + 1.0 + self.slack
+
     def spend(self, cost: float) -> None:
         """Count what a request has cost, or, from when it is decided on, what it is expected to cost; `revise` puts that right."""
         self.purse = min(self.purse + 1.0 - cost / self.budget, self.carry)

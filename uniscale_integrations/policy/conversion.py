@@ -35,15 +35,8 @@ def converted(state: State, transfer: Transfer, arms: Arms, precision: Array) ->
         StateError: arrays that do not fit what they are said to be of.
     """
     result, old = {name: array for name, array in state.items() if not name.startswith(BEGINS)}, transfer.old
-    successors = _successors(arms, transfer)
     for part in HEADS:
-        matrix, sums, ridge, settings = read_arrays(whole_head(head_of(state, part)), ("A", "b", "ridge", "settings")).values()
-        discount, weight, _ = settings
-        if matrix.shape != (old.dim,) * 2:
-            raise StateError(f"the {part} head has {len(matrix)} coefficients, its configurations need {old.dim}")
-        matrix, sums = transfer.head(matrix, sums, ridge, float(weight), precision)
-        matrix, sums = with_successors(matrix, sums, precision, successors) if successors else (matrix, sums)
-        new = {"A": matrix, "b": sums, "ridge": precision, "settings": np.array([discount, 1.0, 0.0])}
+        new = converted_head(head_of(state, part), transfer, arms, precision, part)
         result |= {f"{part}.{name}": array for name, array in new.items()}
     average = dict(zip(old.query, np.asarray(state["average"], dtype=np.float64).tolist(), strict=True))
     waiting = [
@@ -60,6 +53,29 @@ def converted(state: State, transfer: Transfer, arms: Arms, precision: Array) ->
         "waited": np.array([arm for _, arm in waiting], dtype=np.int64),
         "sums": transfer.per_model(np.asarray(state["sums"])),
     }
+
+
+def converted_head(head: State, transfer: Transfer, arms: Arms, precision: Array, name: str) -> dict[str, Array]:
+    """The arrays of one ridge head.
+
+    Args:
+        head: those of what was learned.
+        transfer: from what to what.
+        arms: what there is now.
+        precision: prior precisions of its coefficients, shape (d,).
+        name: of the head.
+
+    Raises:
+        StateError: arrays that do not fit what they are said to be of.
+    """
+    matrix, sums, ridge, settings = read_arrays(whole_head(head), ("A", "b", "ridge", "settings")).values()
+    discount, weight, _ = settings
+    if matrix.shape != (transfer.old.dim,) * 2:
+        raise StateError(f"the {name} head has {len(matrix)} coefficients, its configurations need {transfer.old.dim}")
+    matrix, sums = transfer.head(matrix, sums, ridge, float(weight), precision)
+    if successors := _successors(arms, transfer):
+        matrix, sums = with_successors(matrix, sums, precision, successors)
+    return {"A": matrix, "b": sums, "ridge": precision, "settings": np.array([discount, 1.0, 0.0])}
 
 
 def ancestors_leaving(arms: Arms, old: ArmsDescription) -> list[Configuration]:
@@ -84,7 +100,7 @@ def _judged(arms: Arms, transfer: Transfer, judged: Array) -> Array:
 def _successors(arms: Arms, transfer: Transfer) -> list[tuple[list[int], list[int]]]:
     """Places of the coefficients of models that succeed one, and were not there before, with those of what they succeed."""
     matches: list[tuple[list[int], list[int]]] = []
-    names, n, configurations = arms.names, len(arms.schema), arms.configurations
+    names, n, configurations = arms.names, len(transfer.new.query), arms.configurations
     for heir, ancestor in arms.successors:
         columns = [f"model: {heir}", f"model: {ancestor}"]
         if heir in transfer.old.models or not all(name in names for name in columns):

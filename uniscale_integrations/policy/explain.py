@@ -40,16 +40,39 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopping:
+    """Giving the answer that there is, in an explanation.
+
+    Attributes:
+        correct: how right it is believed to be, now that its score is seen.
+        score: its score.
+        cost: `C~` of what was spent.
+        reward: what it earns.
+        bonus: by how much going on must look better.
+        chosen: whether that was decided.
+    """
+
+    correct: float
+    score: float
+    cost: float
+    reward: float
+    bonus: float
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """All configurations, the chosen one first, then by what they promised.
 
     Attributes:
-        candidates: see `Alternative`.
+        candidates: see `Alternative`; once an answer was seen, of the whole request with each of them asked next.
         objective: of the request.
+        stopping: what giving the answer that there is was worth; `None` where there was none.
     """
 
     candidates: tuple[Alternative, ...]
     objective: Objective
+    stopping: Stopping | None = None
 
     @property
     def choice(self) -> Alternative:
@@ -66,8 +89,18 @@ def explain(
     reasons: Mapping[Configuration, str],
     choice: int,
 ) -> Explanation:
-    """The explanation of an assessment from which a configuration was chosen, by its index."""
-    best = choice
+    """The explanation of an assessment from which a configuration was chosen, by its index, or to stop, by their number."""
+    best, rows = choice, len(assessment.reward)
+    stopping = None
+    if rows > len(space):
+        stopping = Stopping(
+            float(assessment.correct[-1]),
+            float(assessment.score[-1]),
+            float(assessment.cost[-1]),
+            float(assessment.reward[-1]),
+            float(assessment.bonus[-1]),
+            choice == len(space),
+        )
     alternatives = [
         Alternative(
             configuration,
@@ -89,7 +122,7 @@ def explain(
             -alternatives[arm].reward - alternatives[arm].bonus,
         ),
     )
-    return Explanation(tuple(alternatives[arm] for arm in order), objective)
+    return Explanation(tuple(alternatives[arm] for arm in order), objective, stopping)
 
 
 __getattr__ = former_names(__name__, {"Candidate": "Alternative"})

@@ -15,6 +15,8 @@ from uniscale_integrations.policy.joint import JointLinUCBPolicy
 from uniscale_integrations.policy.policy import Policy, PolicyFactory
 from uniscale_integrations.policy.priors import Precisions
 from uniscale_integrations.policy.thompson import ThompsonSampling
+from uniscale_integrations.rounds.policy import DecidesAgain
+from uniscale_integrations.rounds.ports import LearnsFromRounds
 
 LEARNERS: Mapping[str, Callable[[Arms, LearnerSettings | None], Policy]] = {
     "linucb": LinUCBPolicy,
@@ -26,6 +28,9 @@ LEARNERS: Mapping[str, Callable[[Arms, LearnerSettings | None], Policy]] = {
 BASELINES: Mapping[str, PolicyFactory] = {"greedy": Greedy, "knn": NearestNeighbours, "random": Random}
 
 NAMES = (*LEARNERS, *BASELINES)
+
+ROUNDS = "rounds"
+"""The policy that decides again once an answer was seen, as an engine with several rounds has it; see `DecidesAgain`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +59,30 @@ class PolicySpec:
         if not isinstance(self.source, str) and not callable(self.source):
             requirement = f"one of {', '.join(NAMES)}, 'module:name', or a class that takes Arms"
             raise ConfigurationError(f"a policy is {requirement}; got {self.source!r:.80}")
-        if isinstance(self.source, str) and self.source not in NAMES:
+        if isinstance(self.source, str) and self.source not in (*NAMES, ROUNDS):
             _import(self.source)
 
+    @property
+    def decides_again(self) -> bool:
+        """Whether it is the one that does."""
+        return self.source == ROUNDS
+
+    def learner(self, arms: Arms) -> Policy | LearnsFromRounds:
+        """The policy for some configurations, be it one that decides again."""
+        return DecidesAgain(arms) if self.decides_again else self(arms)
+
     def __call__(self, arms: Arms) -> Policy:
-        """The policy for some configurations."""
+        """The policy for some configurations.
+
+        Raises:
+            ConfigurationError: it is one that decides again, which learns from whole requests; see `learner`.
+        """
         if not isinstance(self.source, str):
             return self.source(arms)
+        if self.decides_again:
+            raise ConfigurationError(
+                "the policy 'rounds' learns from whole requests, and this takes a policy of single decisions"
+            )
         if self.source in LEARNERS:
             return LEARNERS[self.source](arms, self.settings)
         return (BASELINES[self.source] if self.source in BASELINES else _import(self.source))(arms)

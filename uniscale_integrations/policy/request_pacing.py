@@ -40,6 +40,19 @@ class Pacing:
         surcharge, affordable = self.terms(assessment, assessment.reward)
         return replace(assessment, reward=assessment.reward - surcharge, eligible=affordable)
 
+    def adjust_again(self, assessment: Assessment, spent: float) -> Assessment:
+        """The same of a request that is under way, and has spent something.
+
+        Args:
+            assessment: of the whole of it, what was spent counted; the last row is of stopping, which is always affordable.
+            spent: in dollars or eFLOPs.
+        """
+        assert assessment.spend is not None, "who decides again expects costs"
+        with self._lock:
+            surcharge, affordable = self._pacer.again(assessment.spend, spent)
+        affordable[-1] = True
+        return replace(assessment, reward=assessment.reward - surcharge, eligible=assessment.eligible & affordable)
+
     def terms(self, assessment: Assessment, rewards: Array) -> tuple[Array, Mask]:
         """What to take off some rewards of a request's configurations, and which of them the purse allows, shape (K,) each.
 

@@ -11,7 +11,8 @@ import numpy as np
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.feedback_rules import FeedbackRules
-from uniscale_integrations.log.fold import DecisionContext, teach, verdicts_for
+from uniscale_integrations.log.fold import teach, verdicts_for
+from uniscale_integrations.log.lessons import DecisionContext, lessons_for
 from uniscale_integrations.log.silence import Silence
 from uniscale_integrations.log.verdicts import Lesson
 from uniscale_integrations.policy.policy import Context, Policy
@@ -97,7 +98,7 @@ class Judge:
     ) -> None:
         self.verdicts = verdicts_for(policy, plan.rules)
         self.warned_after: int | None = None
-        self._policy, self._plan, self._learned = policy, plan, learned
+        self._lessons, self._plan, self._learned = lessons_for(policy), plan, learned
         self._rng = np.random.default_rng([seed, 1])
         self._pasts: dict[str, DecisionContext] = {}
 
@@ -121,6 +122,6 @@ class Judge:
         self._teach(decision, lesson)
 
     def _teach(self, decision: str, lesson: Lesson) -> None:
-        teach(self._policy, decision, self._pasts[decision], lesson)
+        teach(self._lessons, decision, self._pasts[decision], lesson)
         if lesson.correct != lesson.previous:
             self._learned(decision, lesson.correct)

@@ -22,6 +22,7 @@ from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.policy.policy import Context, DetectsChange, Policy
 from uniscale_integrations.policy.schema import FeatureSchema
+from uniscale_integrations.rounds.ports import LearnsFromRounds
 from uniscale_integrations.search.conversation import NUMBERS
 from uniscale_integrations.space import Configuration
 
@@ -80,7 +81,7 @@ def beliefs_of(
 
 def _as_default(
     configurations: Sequence[Configuration], costs: Array, last: DecisionEvent, scored: bool, scale: CostScale
-) -> tuple[Arms, Policy, Costs]:
+) -> tuple[Arms, Policy | LearnsFromRounds, Costs]:
     """As an engine is set up that says nothing of it, for logs of earlier versions."""
     arms = Arms.of(configurations, _schema(len(last.features)), costs, scored=scored, span=scale.span)
     return arms, PolicySpec()(arms), _LoggedCosts(scale)
@@ -103,15 +104,18 @@ def _schema(length: int) -> FeatureSchema:
     return usual if length == len(usual) else FeatureSchema(("bias", *map(str, range(1, length))))
 
 
-def _alpha(policy: Policy) -> float:
+def _alpha(policy: Policy | LearnsFromRounds) -> float:
     return policy.settings.alpha if isinstance(policy, HasWidths) else 0.0
 
 
-def _rows(policy: Policy, arms: Arms, configurations: Sequence[Configuration], average: Array) -> list[dict[str, float]]:
+def _rows(
+    policy: Policy | LearnsFromRounds, arms: Arms, configurations: Sequence[Configuration], average: Array
+) -> list[dict[str, float]]:
     if isinstance(policy, HasWidths):
         (correct, score, cost), (judged_widths, widths) = policy.on_average()
     else:
         every = np.ones(len(arms), dtype=bool)
+        assert not isinstance(policy, LearnsFromRounds), "those tell it themselves"
         assessment = policy.assess(Context(average), Weights(1 / 3, 1 / 3, 1 / 3), every)
         correct, score, cost, judged_widths, widths = (
             assessment.correct,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Final, Generic, TypeVar
 
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.objective import Expectation
+from uniscale_integrations.policy.policy import Assessment
 
 Answer_co = TypeVar("Answer_co", covariant=True)
 """What an answer is, which is no matter of rounds."""
@@ -33,12 +34,15 @@ class Decision:
         action: the configuration to ask, or `STOP`.
         expected: of the whole episode with this action, all that was spent before counted.
         propensity: with which it was chosen, in (0, 1].
+        assessment: that it was chosen from, of every configuration and, once there is an answer, of stopping; `None` of one that is read
+            from a log.
     """
 
     number: int
     action: Action
     expected: Expectation
     propensity: float = 1.0
+    assessment: Assessment | None = field(default=None, repr=False, compare=False)
 
     @property
     def stops(self) -> bool:
@@ -68,6 +72,7 @@ class Answered(Generic[Answer_co]):
         output_tokens: that were sampled, on all paths together, where they are known.
         input_tokens: that were read, likewise.
         verifier: the name of what scored it; scores of one verifier say nothing of another's.
+        counted: whether anybody counted what it has cost.
 
     Raises:
         ConfigurationError: a score out of [0, 1], or a cost that is negative or not finite.
@@ -79,6 +84,7 @@ class Answered(Generic[Answer_co]):
     output_tokens: float | None = None
     input_tokens: float | None = None
     verifier: str = ""
+    counted: bool = True
 
     def __post_init__(self) -> None:
         if self.score is not None and not 0.0 <= self.score <= 1.0:

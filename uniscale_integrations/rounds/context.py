@@ -32,15 +32,17 @@ class RoundContext:
         request: the question, as of every policy.
         attempts: what was tried before, the first one first; none at the first decision.
         objective: what is sought, with the numbers that the first decision resolved; `None` before that.
+        chosen: the number of the decision whose answer was given in the end, where a vote over all of them has said so.
     """
 
     request: Context
     attempts: Attempts = ()
     objective: Objective | None = field(default=None)
+    chosen: int | None = None
 
     def after(self, attempt: Attempt[object]) -> RoundContext:
-        """The same with one attempt more."""
-        return replace(self, attempts=(*self.attempts, attempt))
+        """The same with one attempt more, in the order in which they were decided."""
+        return replace(self, attempts=tuple(sorted((*self.attempts, attempt), key=lambda each: each.decision.number)))
 
     @property
     def spent(self) -> float:
@@ -59,6 +61,8 @@ class RoundContext:
         It is the one of the greatest worth, `w1 c^ + w2 s`, not that of the greatest score: the first of equals.
         """
         answers = self.answers
+        if self.chosen is not None:
+            return next((each for each in answers if each.decision.number == self.chosen), None)
         if not answers or self.objective is None:
             return answers[0] if answers else None
         return answers[int(np.argmax(worths(answers, self.objective)))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 
@@ -78,7 +78,8 @@ class Episode(Generic[Answer]):
     """The attempts at one request.
 
     A model that fails is not asked again, and every other eligible one may be: failover is no case of its own. A decision is open from
-    `ask` until it is told; meanwhile `ask` gives the same one again.
+    `ask` until it is told; meanwhile `ask` gives the same one again, and `beside` one of another model, for who has waited long enough.
+    What is open may be told in any order.
 
     Args:
         policy: decides.
@@ -121,7 +122,7 @@ class Episode(Generic[Answer]):
         models: Sequence[int],
         limits: Limits = Limits(),
         rng: np.random.Generator | None = None,
-        adjust: Callable[[Assessment], Assessment] = lambda assessment: assessment,
+        adjust: Callable[[RoundContext, Assessment], Assessment] = lambda context, assessment: assessment,
     ) -> None:
         if len(models) != len(eligible):
             raise ConfigurationError(f"{len(models)} models of configurations do not fit {len(eligible)} that may be eligible")
@@ -130,64 +131,91 @@ class Episode(Generic[Answer]):
         self._policy, self._objective, self._limits, self._adjust = policy, objective, limits, adjust
         self._eligible, self._models = np.array(eligible, dtype=np.bool_), np.asarray(models)
         self._rng = rng or np.random.default_rng()
-        self._open: Decision | None = None
-        self._over = False
+        self._open: dict[int, Decision] = {}
+        self._asked, self._over = 0, False
 
     @property
     def stopped(self) -> bool:
         """Whether the policy decided to stop, and not that nothing further could be tried."""
         return self.last is not None and self.last.stops
 
-    def ask(self, elapsed: float = 0.0) -> Decision | None:
+    def ask(self, elapsed: float = 0.0, allowed: Mask | None = None) -> Decision | None:
         """Whom to ask next; `None` where the episode is over.
 
         Args:
             elapsed: seconds since the request came; only what follows a first attempt is refused for the time.
+            allowed: which of the eligible configurations may be asked now, shape (K,); all by default.
         """
-        if self._open is not None or self._over:
-            return self._open
-        self._over = True
-        late = bool(self.context.attempts) and elapsed >= self._limits.seconds
-        if late or len(self.context.answers) >= self._limits.rounds or not self._eligible.any():
+        if self._open:
+            return next(iter(self._open.values()))
+        if self._over:
             return None
-        belief = self._policy.assess(self.context, self.context.objective or self._objective, self._eligible)
-        if self.context.objective is None:
-            self.context = replace(self.context, objective=belief.objective or self._objective)
-        assessment = self._affordable(self._adjust(belief))
-        if not assessment.eligible.any():
-            return None
-        choice = self._policy.choose(assessment, self._rng)
-        action = STOP if choice.action == len(self._models) else choice.action
-        self.last = Decision(len(self.context.attempts), action, assessment.of(choice.action), choice.propensity)
-        if self.last.stops:
-            return None
-        self._over, self._open = False, self.last
-        return self._open
+        decision = self._decide(elapsed, allowed)
+        self._over = decision is None
+        return decision
+
+    def beside(self, elapsed: float = 0.0, allowed: Mask | None = None) -> Decision | None:
+        """Whom to ask beside those that are open and have not answered, of another model than theirs; `None` where there is nobody.
+
+        Args:
+            elapsed: as of `ask`.
+            allowed: likewise.
+        """
+        for decision in self._open.values():
+            self._withdraw_model(decision.configuration)
+        return self._decide(elapsed, allowed)
 
     def tell(self, decision: Decision, came: Answered[Answer] | Failed) -> None:
-        """What came of the decision that is open.
+        """What came of a decision that is open.
 
         Raises:
             ConfigurationError: another decision, or one that was told before; nothing changes then.
         """
-        if self._open is None or decision != self._open:
-            raise ConfigurationError(f"decision {decision.number} is not open; tell what came of the last one that ask() gave")
+        if self._open.get(decision.number) != decision:
+            raise ConfigurationError(f"decision {decision.number} is not open; tell what came of one that ask() or beside() gave")
         action = decision.configuration
         if isinstance(came, Failed):
             attempt: Attempt[Answer] = Attempt(decision, came)
-            self.withdraw(np.flatnonzero(self._models == self._models[action]).tolist())
+            self._withdraw_model(action)
         else:
             attempt = Attempt(decision, came, self._policy.believe(self.context.request, action, came.score, came.verifier))
-        self.context, self._open = self.context.after(attempt), None
+        self.context = self.context.after(attempt)
+        del self._open[decision.number]
 
     def withdraw(self, actions: Sequence[int]) -> None:
         """Ask these configurations no more: those of a model that cools down, or that would only say the same again."""
         self._eligible[list(actions)] = False
 
+    def _withdraw_model(self, action: int) -> None:
+        self.withdraw(np.flatnonzero(self._models == self._models[action]).tolist())
+
+    def _decide(self, elapsed: float, allowed: Mask | None) -> Decision | None:
+        late = bool(self.context.attempts) and elapsed >= self._limits.seconds
+        eligible = self._eligible if allowed is None else self._eligible & allowed
+        if late or len(self.context.answers) >= self._limits.rounds or not eligible.any():
+            return None
+        again, sought = bool(self.context.answers), self.context.objective
+        belief = self._policy.assess(self.context, sought if again and sought is not None else self._objective, eligible)
+        assessment = self._affordable(self._adjust(self.context, belief))
+        if not again:
+            self.context = replace(self.context, objective=assessment.objective or self._objective)
+        if not assessment.eligible.any():
+            return None
+        choice = self._policy.choose(assessment, self._rng)
+        action = STOP if choice.action == len(self._models) else choice.action
+        self.last = Decision(self._asked, action, assessment.of(choice.action), choice.propensity, assessment)
+        if self.last.stops:
+            return None
+        self._asked += 1
+        self._open[self.last.number] = self.last
+        return self.last
+
     def result(self) -> Result[Answer]:
         """What it has brought so far."""
         context = self.context
-        return Result(context.kept, context.attempts, context.spent)
+        attempts = cast("tuple[Attempt[Answer], ...]", context.attempts)
+        kept = cast("Attempt[Answer] | None", context.kept)
+        return Result(kept, attempts, context.spent)
 
     def _affordable(self, assessment: Assessment) -> Assessment:
         """Without what is expected to take the episode beyond its limit; what a first attempt may cost is known before there is one."""

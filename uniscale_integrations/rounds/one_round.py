@@ -45,6 +45,10 @@ class OneRound:
         """The score; nothing is decided by it."""
         return 0.0 if score is None else score
 
+    def prior_belief(self, action: int, score: float | None) -> float:
+        """The score, too."""
+        return 0.0 if score is None else score
+
     def assess(self, context: RoundContext, objective: Objective, eligible: Mask) -> Assessment:
         """That of the policy, which knows of no attempts; what there is an answer to stops."""
         assessment = self.policy.assess(context.request, objective, eligible)

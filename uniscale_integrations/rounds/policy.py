@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from uniscale_integrations.errors import StateError
 from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.conversion import ancestors_leaving
 from uniscale_integrations.policy.heads import head_of
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Forecast, Objective
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, Observation, State
+from uniscale_integrations.policy.transfer import ArmsDescription, Transfer
 from uniscale_integrations.rounds.attempt import Answered, Attempt, Attempts
 from uniscale_integrations.rounds.context import STATE, RoundContext, state_features
+from uniscale_integrations.rounds.conversion import converted_rounds
 from uniscale_integrations.rounds.layout import Layout, amounts_of
 from uniscale_integrations.rounds.outlook import Hope, Prices
 from uniscale_integrations.rounds.trust import FIRST_BELIEF, Trust
@@ -97,6 +100,10 @@ class DecidesAgain:
         """As of `RoundsPolicy`."""
         return self._trust(verifier)(action, self._centre(request.query, self._with(request.query)), score)
 
+    def prior_belief(self, action: int, score: float | None) -> float:
+        """As of `LearnsFromRounds`."""
+        return self._nothing_judged(action, np.zeros(len(self.arms.schema)), score)
+
     def assess(self, context: RoundContext, objective: Objective, eligible: Mask) -> Assessment:
         """As of `RoundsPolicy`."""
         query, count, kept = self._centre(context.request.query, self._with(context.request.query)), len(self.arms), context.kept
@@ -147,7 +154,8 @@ class DecidesAgain:
             features = np.concatenate([query, self._state(before, query)])
             values = np.array([correct, score]) - self._offsets(before, query)[:, action]
             self._layout.products.observe(self._head, action, features, values)
-            self._learn_amounts(attempt, query, context.request)
+            if isinstance(attempt.came, Answered) and attempt.came.counted:
+                self._learn_amounts(attempt, query, context.request)
 
     def feedback(
         self, episode: str, context: RoundContext, correct: float, weight: float = 1.0, previous: float | None = None
@@ -180,17 +188,29 @@ class DecidesAgain:
             "average": self._average.copy(),
             "verifiers": np.array(verifiers, dtype=np.str_),
         }
-        return head | trusts | self._amounts.state() | own
+        return head | trusts | self._amounts.state() | own | self._description.state()
 
     def load(self, state: State) -> None:
         """As of `LearnsFromRounds`.
 
         Raises:
-            StateError: arrays that are missing, or are of other configurations.
+            StateError: arrays that are missing or do not fit; what was learned of other configurations is converted.
         """
         missing = [name for name in ("seen", "average", "verifiers") if name not in state]
         if missing:
             raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
+        old = ArmsDescription.read(state)
+        if old is not None and (leaving := ancestors_leaving(self.arms, old)):
+            # What they know is handed on while they are still there.
+            both = DecidesAgain(self.arms.beside(leaving), self.settings)
+            both.load(state)
+            state = both.state()
+            old = both._description
+        original, transfer = state, None
+        if old is not None and not old.same(self._description):
+            transfer = Transfer(old, self._description)
+            precision = self._layout.precision, self._nothing_judged.precision
+            state = {**state, **converted_rounds(state, old, self.arms, *precision)}
         average = np.array(state["average"], dtype=np.float64)
         if average.shape != self._average.shape or not np.isfinite(average).all():
             raise StateError(f"the average question must be {len(self._average)} finite numbers, got {average!r:.80}")
@@ -200,9 +220,27 @@ class DecidesAgain:
         trusts = {str(verifier): Trust(self.arms, self._hope, self.settings.belief) for verifier in state["verifiers"]}
         for number, trust in enumerate(trusts.values()):
             trust.load(head_of(state, f"trust {number}"))
-        self._amounts.load(state, None)
+        self._amounts.load(original, transfer)
         self._head, self._trusts = head, trusts
         self._seen, self._average = int(state["seen"]), average
+
+    def on_average(self) -> tuple[Array, Array]:
+        """What is expected of one attempt with every configuration on the average question so far, as of `LinUCBPolicy`.
+
+        Returns:
+            correctness, score and `C~`, shape (3, K), and `sqrt(x^T A^-1 x)`, twice, shape (2, K).
+        """
+        query, context = self._centre(self._average, self._average), RoundContext(Context(self._average))
+        features = np.concatenate([query, self._state(context, query)])
+        expected = np.clip(self._offsets(context, query) + self._layout.products.expect(self._head, features), 0.0, 1.0)
+        every = np.ones(len(self.arms), dtype=np.bool_)
+        costs = self.arms.rates.positions(self._amounts.spend(query, context.request), every)
+        widths = self._layout.products.widths(self._head, features)
+        return np.concatenate([expected, costs[None]]), np.stack([widths, widths])
+
+    @property
+    def _description(self) -> ArmsDescription:
+        return ArmsDescription.of(self.arms, own=len(self.arms.models) < len(self.arms))
 
     def _offsets(self, context: RoundContext, query: Array) -> Array:
         """What is hoped for of every configuration next, correctness and score, shape (2, K)."""
@@ -248,8 +286,8 @@ class DecidesAgain:
 
 def _before(context: RoundContext, attempt: Attempt[object]) -> RoundContext:
     """As it was when an attempt was decided."""
-    earlier: Attempts = context.attempts[: attempt.decision.number]
-    return replace(context, attempts=earlier)
+    earlier: Attempts = tuple(each for each in context.attempts if each.decision.number < attempt.decision.number)
+    return replace(context, attempts=earlier, chosen=None)
 
 
 def _unit(objective: Objective) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from numpy.random import Generator
 
@@ -32,12 +32,17 @@ class RoundsPolicy(Protocol):
         ...
 
 
+@runtime_checkable
 class LearnsFromRounds(RoundsPolicy, Protocol):
     """A policy that learns what came of episodes: a fold, as `Policy` is."""
 
     @property
     def name(self) -> str:
         """As of `Policy`."""
+        ...
+
+    def prior_belief(self, action: int, score: float | None) -> float:
+        """`c^` as it is before any answer was judged, which what is learned does not change."""
         ...
 
     def ended(self, episode: str, context: RoundContext) -> None:

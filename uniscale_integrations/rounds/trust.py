@@ -32,6 +32,9 @@ class Trust:
         hope: what is expected of an answer of each that has no score, shape (K,).
         belief: how much of a score is believed beforehand, in [0, 1].
 
+    Attributes:
+        precision: prior precisions of the coefficients, shape (d,).
+
     Example:
         >>> from uniscale_integrations.policy.schema import FeatureSchema
         >>> from uniscale_integrations.space import Configuration
@@ -49,6 +52,7 @@ class Trust:
     def __init__(self, arms: Arms, hope: Array, belief: float = FIRST_BELIEF) -> None:
         layout = Layout.of(arms, len(score_features(USUAL_SCORE)), LEVEL)
         self._products, self._hope, self._belief = layout.products, hope, belief
+        self.precision = layout.precision
         self._head = self._products.regression(1, layout.precision)
 
     def __call__(self, action: int, query: Array, score: float | None) -> float:

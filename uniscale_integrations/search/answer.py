@@ -11,6 +11,33 @@ from uniscale_integrations.search.paths import Path, PathKey
 from uniscale_integrations.space import Configuration
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One of the attempts at a request that was decided on again once an answer was seen.
+
+    Attributes:
+        decision_id: its decision.
+        configuration: what was run.
+        score: of what came of it; `None` where nothing scored it.
+        belief: how right that was believed to be once its score was seen, in [0, 1].
+        eflops: what it has taken.
+        usd: likewise.
+        seconds: likewise.
+        failed: why nothing came of it; empty where something did.
+        kept: whether its answer is the request's.
+    """
+
+    decision_id: str
+    configuration: Configuration
+    score: float | None
+    belief: float
+    eflops: float = 0.0
+    usd: float = 0.0
+    seconds: float = 0.0
+    failed: str = ""
+    kept: bool = False
+
+
 @former_keywords(cut="stop_reason", notes="warnings", waited="wait_seconds")
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -32,6 +59,7 @@ class Answer:
         decision_id: the decision that chose the configuration, where one did.
         wait_seconds: seconds of `ledger.seconds` in which its requests waited for others to end.
         finish_reason: why the text ends, in OpenAI's words: "stop" where its model ended it, "length" where a limit did.
+        rounds: the attempts that were made, the first one first, where the engine decides again; the ledger is of all of them.
     """
 
     text: str
@@ -49,6 +77,7 @@ class Answer:
     decision_id: str | None = None
     wait_seconds: float = 0.0
     finish_reason: str = "stop"
+    rounds: tuple[Round, ...] = ()
 
     cut = former_attribute("stop_reason")
     notes = former_attribute("warnings")

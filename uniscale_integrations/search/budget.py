@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 from time import monotonic
 
@@ -36,6 +36,26 @@ class Budget:
         """The limits that are set."""
         every = {"eflops": self.eflops, "usd": self.usd, "tokens": self.tokens, "seconds": self.seconds}
         return {name: float(limit) for name, limit in every.items() if limit is not None}
+
+    def less(self, usage: Usage, profile: HardwareProfile) -> Budget:
+        """What is left once so much was spent; of what is used up, next to nothing. Time is not counted.
+
+        Args:
+            usage: that was spent.
+            profile: that prices compute.
+
+        Example:
+            >>> from uniscale_integrations.cost.hardware import H100
+            >>> Budget(usd=0.5, seconds=3.0).less(Usage(usd=0.2), H100)
+            Budget(eflops=None, usd=0.3, tokens=None, seconds=3.0)
+        """
+        spent = {"eflops": profile.eflops(usage), "usd": usage.usd, "tokens": usage.prompt_tokens + usage.completion_tokens}
+        left = {name: max(limit - spent.get(name, 0.0), LEAST_SHARE * limit) for name, limit in self.limits().items()}
+        return replace(self, **left)
+
+
+LEAST_SHARE = 1e-9
+"""Of a limit, where none of it is left: a budget is above 0."""
 
 
 class Meter:
