@@ -19,7 +19,7 @@ from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.space import Configuration
 
-ENGINE_OPTIONS = ("mode", "weights", "budget", "deadline")
+ENGINE_OPTIONS = ("mode", "weights", "budget", "deadline", "rounds")
 """Options of a call that are for the engine; all others are for the inner model."""
 
 CONFIG_PREFIX = "uniscale_"
@@ -139,6 +139,7 @@ def call_from(engine: UniScale, conversation: Conversation, options: Mapping[str
         _budget(engine, budget, deadline),
         _sampling(engine.sampling, conversation.options),
         _models(engine, conversation.options.get("model")),
+        options.get("rounds"),
     )
 
 

@@ -47,6 +47,7 @@ class Call:
         budget: what the search may spend.
         sampling: how candidates are sampled; `None` is the engine's.
         models: names of those that may answer; `None` is all.
+        rounds: answers that may be looked at before one is given; `None` is what the engine does.
     """
 
     conversation: Conversation
@@ -54,6 +55,7 @@ class Call:
     budget: Budget = Budget()
     sampling: Sampling | None = None
     models: Collection[str] | None = None
+    rounds: int | None = None
 
 
 class Dialect(Protocol[Message_contra, Reply_co, Chunk]):
@@ -159,6 +161,7 @@ async def answer(
             budget=call.budget,
             sampling=call.sampling,
             models=call.models,
+            rounds=call.rounds,
             observe=observe,
             emit=emit,
             has_output=has_output,
@@ -248,7 +251,8 @@ class _Feed:
         if self._observe is not None:
             self._observe(event)
         if isinstance(event, Decided):
-            self._plain = event.decision.configuration.plain
+            # What a later round may take back is not shown.
+            self._plain = event.decision.configuration.plain or not event.decision.shown
         elif isinstance(event, Sampled):
             payloads = (candidate.payload for candidate in event.candidates if candidate.error is None)
             self._textual = self._textual and all(map(self._chunks.shows_steps, payloads))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.search.answer import Answer
+from uniscale_integrations.search.answer import Answer, Round
 from uniscale_integrations.space import Configuration
 
 KEY = "uniscale"
@@ -22,7 +23,12 @@ def stamp(answer: Answer) -> dict[str, Any]:
         "ledger": answer.ledger.as_dict(),
         "cut": answer.stop_reason,
         "notes": list(answer.warnings),
-    }
+    } | ({"rounds": list(map(round_record, answer.rounds))} if answer.rounds else {})
+
+
+def round_record(attempt: Round) -> dict[str, Any]:
+    """One of several attempts in values of JSON."""
+    return {**asdict(attempt), "configuration": configuration_record(attempt.configuration)}
 
 
 def configuration_record(configuration: Configuration) -> dict[str, Any]:

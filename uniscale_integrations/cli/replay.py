@@ -40,7 +40,15 @@ Tables = Annotated[
 CostsOption = Annotated[
     str, typer.Option(help="What is known of costs beforehand: cold (a price for each model) or known (every mean cost).")
 ]
-FeedbackOption = Annotated[str, typer.Option(help="Which answers are judged: both right and wrong ones, or down or up alone.")]
+FeedbackOption = Annotated[
+    str,
+    typer.Option(
+        help="Which answers are judged: both right and wrong ones, or down or up alone; or the share that is, such as 0.1."
+    ),
+]
+RoundsOption = Annotated[
+    int, typer.Option(help="Answers that uis may look at before it gives one; beside it, as once, the same with one round.")
+]
 SilenceOption = Annotated[
     float | None, typer.Option(help="The correctness that an answer without a judgement stands for; nothing by default.")
 ]
@@ -81,6 +89,7 @@ def replay(
     without: Annotated[str, typer.Option(help="An ablation: verification, cost (both not known then), or early-stopping.")] = "",
     full_costs: FullCostsOption = None,
     features: FeaturesOption = None,
+    rounds: RoundsOption = 1,
     plots: PlotsOption = None,
     processes: Annotated[int, typer.Option(help="Orders side by side; no more than there are idle cores.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
@@ -94,6 +103,9 @@ def replay(
     With --feedback down only wrong answers are judged, as by a thumbs-down button; --silence 1.0 then takes the others for right, as
     `UniScale(silence=Silence(means=1.0))` does.
 
+    With --rounds 2 uis decides again once it has seen an answer and its score, as `UniScale(rounds=2)` does, and the cost of all attempts
+    counts; on tables without scores it has one round.
+
     Policies know as much of costs as an engine on its first day; with --costs known they know every configuration's mean cost. TABLES
     may be a log: what nobody has seen of it is estimated, and it is said what estimates rest on.
 
@@ -103,11 +115,12 @@ def replay(
         from uniscale_integrations.replay.experiment import Setup
         from uniscale_integrations.replay.feedback import FeedbackPlan
 
-        plan = FeedbackPlan(feedback, silence, silence_after, wrong)
+        kind, share = _judged(feedback)
+        plan = FeedbackPlan(kind, silence, silence_after, wrong, share)
         names = tuple(filter(None, map(str.strip, policies.split(","))))
         _check(without, full_costs, processes)
         objective = sought_by(mode, weights, right, points, at_least, within)
-        setup = Setup(objective, names, seeds, delay, drift, without, passes, budget_per_query, feedback=plan)
+        setup = Setup(objective, names, seeds, delay, drift, without, passes, budget_per_query, feedback=plan, rounds=rounds)
         with err.status("reading the tables"):
             world, logged = _world(tables, costs, features, full_costs, drift)
         episodes = _replay(world, setup, processes)
@@ -116,6 +129,14 @@ def replay(
         if logged is not None:
             result["log"] = support_of(logged, episodes)
         _tell(result, world, episodes, plots, as_json)
+
+
+def _judged(feedback: str) -> tuple[str, float]:
+    """Which answers are judged, and what share of them."""
+    try:
+        return "both", float(feedback)
+    except ValueError:
+        return feedback, 1.0
 
 
 def _check(without: str, full_costs: Path | None, processes: int) -> None:

@@ -40,6 +40,7 @@ def result_of(world: World, setup: Setup, episodes: Sequence[Episode]) -> dict[s
         "unit": world.unit,
         "decisions": len(next(iter(episodes[0].runs.values())).reward) if episodes[0].runs else 0,
         "seeds": setup.seeds,
+        "rounds": setup.rounds,
         "best_fixed": {
             "configuration": str(world.configurations[arm]),
             "reward": reward,
@@ -145,7 +146,17 @@ def _rewards(result: dict[str, Any], unit: str) -> Table:
     """The policies by what they earn."""
     best, reward = result["best_fixed"], result["best_fixed"]["reward"]
     table = Table(title=_title(result, unit), title_justify="left")
-    for column in ("policy", "reward", "to best", "2nd half", "uis ahead by", "right", "cost"):
+    in_rounds = any(standing["attempts"] > 1.0 for standing in result["policies"].values())
+    for column in (
+        "policy",
+        "reward",
+        "to best",
+        "2nd half",
+        "uis ahead by",
+        "right",
+        "cost",
+        *(("answers",) if in_rounds else ()),
+    ):
         table.add_column(column, justify="left" if column == "policy" else "right")
     for name, standing in result["policies"].items():
         table.add_row(
@@ -156,6 +167,7 @@ def _rewards(result: dict[str, Any], unit: str) -> Table:
             _ahead(result["uis_ahead"].get(name), reward),
             f"{standing['accuracy']:.1%}",
             _cost(standing["cost"], unit),
+            *((f"{standing['attempts']:.2f}",) if in_rounds else ()),
         )
     return table
 

@@ -141,7 +141,7 @@ class EventFactory:
         )
 
     def _extra(self, decision: Decision) -> dict[str, Any]:
-        extra: dict[str, Any] = {"brain": self.brain.key, "eligible": _flags(decision.assessment.eligible)}
+        extra: dict[str, Any] = {"brain": self.brain.key, "eligible": _flags(decision.assessment.eligible[: len(decision.space)])}
         if not isinstance(decision.objective, Weights):
             extra |= {"objective": decision.objective.record() | (decision.target.record() if decision.target else {})}
         if decision.input_tokens is not None:

@@ -6,10 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
 
+from uniscale_integrations.answers.algebra import equal_expressions
 from uniscale_integrations.cost.ledger import Ledger
 from uniscale_integrations.rounds.attempt import Answered, Attempt, Decision
 from uniscale_integrations.rounds.episode import Episode
+from uniscale_integrations.rounds.joint_vote import Voter, joint_vote
 from uniscale_integrations.search.answer import Answer, Round
+from uniscale_integrations.search.paths import Path, PathKey
+from uniscale_integrations.search.result import champions
+from uniscale_integrations.search.voting import Ballot
 from uniscale_integrations.space import Configuration
 
 
@@ -37,18 +42,60 @@ def answer_of(
     if not in_rounds:
         return answer
     answers = [each.came.answer for each in result.attempts if isinstance(each.came, Answered)]
+    others = [each for each in answers if each is not result.answer]
     rounds = tuple(
         _round(each, space[each.decision.configuration], id_of(each.decision), is_kept=each is result.kept)
         for each in result.attempts
     )
-    if len(answers) == 1:
+    if not others:
         return replace(answer, rounds=rounds)
+    paths, read = _paths_of([result.answer, *others])
     return replace(
         answer,
+        paths=paths,
+        answers=read,
         ledger=reduce(Ledger.plus, (each.ledger for each in answers)),
         wait_seconds=sum(each.wait_seconds for each in answers),
         rounds=rounds,
     )
+
+
+def vote_over(episode: Episode[Answer], question: str) -> None:
+    """Have all attempts say together whose answer is kept.
+
+    Args:
+        episode: in which nothing further is tried.
+        question: that was asked.
+    """
+    answers = [each for each in episode.result().attempts if isinstance(each.came, Answered)]
+    kept = episode.context.kept
+    if len(answers) < 2 or kept is None:
+        return
+    voters = [
+        Voter(each.came.answer.answer, each.belief, _ballots(each.came.answer))
+        for each in answers
+        if isinstance(each.came, Answered)
+    ]
+    own = next(number for number, each in enumerate(answers) if each is kept)
+    episode.keep(answers[joint_vote(voters, own, question, equal_expressions)].decision.number)
+
+
+def _ballots(answer: Answer) -> list[Ballot]:
+    """Of the paths that took part in an attempt's own vote."""
+    return [Ballot(answer.answers.get(path.key), path.value, path.key, text=path.text) for path in champions(answer.paths)]
+
+
+def _paths_of(answers: Sequence[Answer]) -> tuple[tuple[Path, ...], dict[PathKey, str | None]]:
+    """The paths of several answers as of one, with what was read off them: trees are numbered on."""
+    paths: list[Path] = []
+    read: dict[PathKey, str | None] = {}
+    first = 0
+    for answer in answers:
+        moved = {path.key: PathKey(path.key.tree + first, path.key.lineage) for path in answer.paths}
+        paths += [replace(path, key=moved[path.key]) for path in answer.paths]
+        read |= {moved[key]: value for key, value in answer.answers.items() if key in moved}
+        first += 1 + max((path.key.tree for path in answer.paths), default=-1)
+    return tuple(paths), read
 
 
 def _round(attempt: Attempt[Answer], configuration: Configuration, decision_id: str, *, is_kept: bool) -> Round:

@@ -14,7 +14,7 @@ from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.deliberation import Deliberation, spent_of
 from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.journal import Decision, EventFactory
-from uniscale_integrations.engine.kept import answer_of
+from uniscale_integrations.engine.kept import answer_of, vote_over
 from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.request import INSTANT, EngineRequest
 from uniscale_integrations.errors import (
@@ -151,6 +151,8 @@ class Requests:
             self._note_failure(work, request, attempt, came)
             following = work.ask() if self._may_go_on(came, request, attempt.output) else None
         over = following is None
+        if over and self.brain.decides_again:
+            vote_over(work.episode, request.conversation.question)
         rounds = self._rounds(work, attempt.decision, over=over)
         event = self.event_factory.decision(attempt.decision, request.query)
         if isinstance(came, Answer):

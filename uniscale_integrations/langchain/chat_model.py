@@ -62,8 +62,9 @@ class UniScaleChatModel(BaseChatModel):
             with the id of its decision, so that feedback on it counts once.
         engine_settings: what else an engine takes, such as `mean_budget` and `store_queries`, may be given as if it were a field.
 
-    A call may bring its own `mode`, `weights`, `budget` and `deadline` (seconds), by `bind`, or as `uniscale_mode` and so on under
-    `configurable` in its config, where the plain names are the application's. `model` restricts a call to the configurations of one model.
+    A call may bring its own `mode`, `weights`, `budget`, `deadline` (seconds) and `rounds`, by `bind`, or as `uniscale_mode` and so on
+    under `configurable` in its config, where the plain names are the application's. `model` restricts a call to the configurations of one
+    model.
 
     Example:
         >>> model = UniScaleChatModel(models=["uniscale-0.3m"], mode="cost-sensitive")

@@ -72,7 +72,7 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
         api_key: of inner models that are given by their names, such as "openai:gpt-5-mini"; others bring their own.
         engine_settings: what else an engine takes, such as `mean_budget` and `store_queries`, may be given as if it were a field.
 
-    A call may bring its own `mode`, `weights`, `budget` and `deadline` (seconds) beside its messages; `model` restricts it to the
+    A call may bring its own `mode`, `weights`, `budget`, `deadline` (seconds) and `rounds` beside its messages; `model` restricts it to the
     configurations of one model. Everything else that it says goes to the model that answers, as it is.
 
     Example:

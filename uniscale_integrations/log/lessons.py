@@ -6,7 +6,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from uniscale_integrations.errors import StateError
 from uniscale_integrations.log.events import DecisionEvent, Outcome
@@ -54,6 +54,7 @@ class DecisionContext(NamedTuple):
     counted: bool
 
 
+@runtime_checkable
 class Lessons(Protocol):
     """How a policy is taught."""
 

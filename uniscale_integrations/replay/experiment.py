@@ -24,6 +24,7 @@ from uniscale_integrations.policy.request_pacing import Pacing
 from uniscale_integrations.policy.targets import Target
 from uniscale_integrations.replay.feedback import FeedbackPlan
 from uniscale_integrations.replay.replay import Consumption, Purse, replay
+from uniscale_integrations.replay.rounds import replay_rounds, rounds_policy
 from uniscale_integrations.replay.stream import Stream, World
 from uniscale_integrations.replay.yardsticks import merit
 
@@ -31,6 +32,9 @@ POLICIES = ("uis", "tts", "routing", "random", "greedy", "knn")
 """What is compared by default: UniScale's policy over all configurations, over those of one model, over plain samples; and the others."""
 
 PARTS = ("uis", "tts", "routing")
+
+ONCE = "once"
+"""The name of "uis" with one round, beside several."""
 ABLATIONS = ("verification", "cost", "early-stopping")
 
 
@@ -52,6 +56,8 @@ class Setup:
         budget: mean cost per question that "uis" has to keep to, in the table's unit; `None` is none.
         settings: of the learner.
         feedback: which answers are judged, and how.
+        rounds: answers that "uis" may look at before it gives one; with more than one, "once" is the same policy that decides once. A world
+            without scores has one round.
     """
 
     objective: Objective | Target
@@ -65,6 +71,7 @@ class Setup:
     settings: LearnerSettings | None = None
     learner: str = "linucb"
     feedback: FeedbackPlan = field(default_factory=FeedbackPlan)
+    rounds: int = 1
 
     weights = former_attribute("objective")
 
@@ -74,13 +81,23 @@ class Setup:
                 PolicySpec(name)
         if self.without and self.without not in ABLATIONS:
             raise ConfigurationError(f"nothing to go without is called {self.without!r}; there are {', '.join(ABLATIONS)}")
-        for name, value, least in (("seeds", self.seeds, 1), ("delay", self.delay, 0), ("passes", self.passes, 1)):
+        for name, value, least in (
+            ("seeds", self.seeds, 1),
+            ("delay", self.delay, 0),
+            ("passes", self.passes, 1),
+            ("rounds", self.rounds, 1),
+        ):
             if value < least:
                 raise ConfigurationError(f"{name} must be at least {least}, got {value}")
         if self.budget is not None and not 0 < self.budget < float("inf"):
             raise ConfigurationError(f"a budget per query must be a number above 0, got {self.budget!r}")
         if self.budget is not None and isinstance(self.objective, Target):
             raise ConfigurationError(f"{self.objective} keeps to its own terms; give it, or a budget per query")
+        if self.rounds > 1 and (self.drift != "none" or self.without or self.settings is not None or self.learner != "linucb"):
+            raise ConfigurationError(
+                f"{self.rounds} rounds are played by a policy of their own, on tables in which nothing drifts and with all that it sees; "
+                "leave out drift, ablations and other learners, or replay one round"
+            )
         if self.without == "cost" and not isinstance(self.objective, Weights):
             raise ConfigurationError(
                 f"without cost is an ablation of weights, {self.objective} has no weight of cost to take away"
@@ -100,6 +117,7 @@ class Run:
         judged_share: share of the answers that were judged.
         warned_after: judgements after which feedback was found one-sided; `None` where it was not.
         seen_share: share of its choices whose answer is on record: all of a table, of a log those that the engine made too.
+        attempts: how many answers were looked at on average.
     """
 
     reward: Array
@@ -110,6 +128,7 @@ class Run:
     judged_share: float = 1.0
     warned_after: int | None = None
     seen_share: float = 1.0
+    attempts: float = 1.0
 
     chosen = former_attribute("choices")
 
@@ -170,10 +189,12 @@ def episode(world: World, setup: Setup, seed: int) -> Episode:
         observations[1] = np.nan
     runs: dict[str, Run] = {}
     known = world if isinstance(setup.objective, Weights) else world.in_money()
+    if _in_rounds(world, setup):
+        runs["uis"] = _rounds(world, setup, stream, seed)
     for name, arms, factory in _policies(world, setup):
         part = known.only(arms)
         visible_arms = part.arms if setup.without != "verification" else replace(part.arms, scored=False)
-        purse = Purse(Pacing(setup.budget, world.scale), costs) if name == "uis" and setup.budget is not None else None
+        purse = Purse(Pacing(setup.budget, world.scale), costs) if name in ("uis", ONCE) and setup.budget is not None else None
         trace = replay(
             factory(visible_arms),
             part,
@@ -194,6 +215,45 @@ def episode(world: World, setup: Setup, seed: int) -> Episode:
     target = setup.objective if isinstance(setup.objective, Target) else None
     fixed_rewards, fixed_costs = fixed
     return Episode(runs, fixed_rewards, float(rewards.max(axis=1).mean()), fixed_costs, target)
+
+
+def _in_rounds(world: World, setup: Setup) -> bool:
+    """Whether "uis" decides again: a second decision has nothing to go by where nothing is scored.
+
+    Raises:
+        ConfigurationError: of a log, which has one answer to each question.
+    """
+    if setup.rounds > 1 and world.off_policy is not None:
+        raise ConfigurationError(
+            "rounds are replayed on tables, which know what every configuration answers; a log has one answer each"
+        )
+    return setup.rounds > 1 and world.scored and "uis" in setup.policies
+
+
+def _rounds(world: World, setup: Setup, stream: Stream, seed: int) -> Run:
+    """Episodes over all configurations."""
+    in_money = world.in_money()
+    played = replay_rounds(
+        rounds_policy(in_money, setup.rounds),
+        in_money,
+        stream,
+        _policy_objective(world, setup, "uis"),
+        rounds=setup.rounds,
+        feedback=setup.feedback,
+        seed=seed,
+        delay=setup.delay,
+        pacing=None if setup.budget is None else Pacing(setup.budget, world.scale),
+    )
+    earned = world.earned(setup.objective, played.parts, played.costs)
+    return Run(
+        earned,
+        played.parts[0],
+        played.costs,
+        played.choices,
+        judged_share=played.judged_share,
+        warned_after=played.warned_after,
+        attempts=float(played.attempts.mean()),
+    )
 
 
 def _estimates(
@@ -217,7 +277,7 @@ def _policies(world: World, setup: Setup) -> Iterator[tuple[str, list[int], Poli
     everything = list(range(len(world.configurations)))
     learner = PolicySpec(setup.learner, setup.settings)
     if "uis" in setup.policies:
-        yield "uis", everything, learner
+        yield ONCE if _in_rounds(world, setup) else "uis", everything, learner
     if "routing" in setup.policies and (plain := [arm for arm in everything if world.configurations[arm].plain]):
         yield "routing", plain, learner
     if "tts" in setup.policies:
@@ -257,6 +317,7 @@ class Standing:
         cost: mean cost, in the table's unit.
         second_half_accuracy: mean correctness of the second half of each order.
         second_half_cost: mean cost of it.
+        attempts: answers that were looked at, on average.
     """
 
     reward: float
@@ -266,6 +327,7 @@ class Standing:
     cost: float
     second_half_accuracy: float
     second_half_cost: float
+    attempts: float = 1.0
 
 
 def standings(episodes: Sequence[Episode]) -> dict[str, Standing]:
@@ -308,6 +370,7 @@ def _standing(runs: Sequence[Run]) -> Standing:
         float(np.mean([run.cost.mean() for run in runs])),
         _second_half([run.correct for run in runs]),
         _second_half([run.cost for run in runs]),
+        float(np.mean([run.attempts for run in runs])),
     )
 
 

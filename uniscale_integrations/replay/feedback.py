@@ -12,7 +12,7 @@ from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.log.fold import teach, verdicts_for
-from uniscale_integrations.log.lessons import DecisionContext, lessons_for
+from uniscale_integrations.log.lessons import DecisionContext, Lessons, lessons_for
 from uniscale_integrations.log.silence import Silence
 from uniscale_integrations.log.verdicts import Lesson
 from uniscale_integrations.policy.policy import Context, Policy
@@ -32,6 +32,7 @@ class FeedbackPlan:
         silence: the correctness that it stands for that an answer is not judged, in [0, 1]; `None` learns nothing of it.
         silence_after: how many decisions later that is.
         wrong: share of answers of which the opposite is said, in [0, 1].
+        share: of the answers that anybody looks at, in [0, 1]; which ones does not depend on what was decided.
 
     Raises:
         ConfigurationError: no such kind, or a number out of its range.
@@ -41,6 +42,7 @@ class FeedbackPlan:
     silence: float | None = None
     silence_after: int = SILENCE_AFTER
     wrong: float = 0.0
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -49,13 +51,15 @@ class FeedbackPlan:
             raise ConfigurationError(f"decisions until silence counts must be at least 1, got {self.silence_after}")
         if not 0 <= self.wrong <= 1:
             raise ConfigurationError(f"the share of wrong feedback must be in [0, 1], got {self.wrong!r}")
+        if not 0 <= self.share <= 1:
+            raise ConfigurationError(f"the share of the answers that are judged must be in [0, 1], got {self.share!r}")
         # What silence cannot mean is said before anything is replayed.
         _ = self.rules
 
     @property
     def complete(self) -> bool:
         """Whether every answer is judged, and as it is."""
-        return self.kind == "both" and not self.wrong
+        return self.kind == "both" and not self.wrong and self.share == 1.0
 
     @property
     def rules(self) -> FeedbackRules:
@@ -79,7 +83,7 @@ class Judge:
     """Judges the answers of one replay, and has a policy learn what an engine would that had a log of it.
 
     Args:
-        policy: what learns.
+        policy: what learns, or how it is taught.
         plan: which answers are judged.
         seed: of which judgements are wrong.
         learned: is told of every judgement that is learned: the decision, and how right its answer is.
@@ -91,15 +95,16 @@ class Judge:
 
     def __init__(
         self,
-        policy: Policy,
+        policy: Policy | Lessons,
         plan: FeedbackPlan,
         seed: int,
         learned: Callable[[str, float], None] = lambda decision, correct: None,
     ) -> None:
-        self.verdicts = verdicts_for(policy, plan.rules)
+        self._lessons = policy if isinstance(policy, Lessons) else lessons_for(policy)
+        self.verdicts = verdicts_for(self._lessons.policy, plan.rules)
         self.warned_after: int | None = None
-        self._lessons, self._plan, self._learned = lessons_for(policy), plan, learned
-        self._rng = np.random.default_rng([seed, 1])
+        self._plan, self._learned = plan, learned
+        self._rng, self._looks = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 5])
         self._pasts: dict[str, DecisionContext] = {}
 
     def answered(self, decision: str, action: int, context: Context, score: float | None, time: int) -> None:
@@ -113,6 +118,8 @@ class Judge:
 
     def judge(self, decision: str, action: int, context: Context, correct: float) -> None:
         """An answer's time to be judged has come."""
+        if self._looks.random() >= self._plan.share:
+            return
         says = self._plan.judgement(correct, mistaken=bool(self._rng.random() < self._plan.wrong))
         if says is None:
             return

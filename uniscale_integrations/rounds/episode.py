@@ -210,6 +210,19 @@ class Episode(Generic[Answer]):
         self._open[self.last.number] = self.last
         return self.last
 
+    def keep(self, number: int) -> None:
+        """Say whose answer is the request's, where a vote over all of them tells.
+
+        Args:
+            number: of a decision that was answered.
+
+        Raises:
+            ConfigurationError: of none.
+        """
+        if all(each.decision.number != number for each in self.context.answers):
+            raise ConfigurationError(f"decision {number} has brought no answer that could be kept")
+        self.context = replace(self.context, chosen=number)
+
     def result(self) -> Result[Answer]:
         """What it has brought so far."""
         context = self.context
