@@ -171,6 +171,50 @@ def test_a_decision_is_told_once_and_asked_for_until_then() -> None:
     assert episode.result().spend == 1.0
 
 
+@given(st.lists(st.sampled_from(["answers", "fails"]), min_size=2, max_size=2), st.booleans())
+def test_decisions_beside_each_other_may_be_told_in_any_order(outcomes: list[str], late_first: bool) -> None:
+    episode: Episode[str] = Episode(DecidesAgain(ARMS), REQUEST, weights("balanced"), np.ones(6, bool), MODELS, Limits(1))
+    first, second = episode.ask(), episode.beside()
+    assert first is not None
+    assert second is not None
+    assert MODELS[first.configuration] != MODELS[second.configuration]
+    order = [(first, outcomes[0]), (second, outcomes[1])]
+    for decision, outcome in reversed(order) if late_first else order:
+        assert episode.ask() in (first, second)
+        episode.tell(decision, Answered("yes", 0.5, 1.0) if outcome == "answers" else Failed(TimeoutError("late")))
+    assert [each.decision for each in episode.context.attempts] == [first, second]
+    following = episode.ask()
+    if "answers" in outcomes:
+        assert following is None
+        assert episode.result().answer == "yes"
+    else:
+        assert following is not None
+        assert MODELS[following.configuration] not in {MODELS[first.configuration], MODELS[second.configuration]}
+
+
+def test_a_vote_may_say_whose_answer_is_kept() -> None:
+    episode: Episode[str] = Episode(Unforeseeable(ARMS, 2), REQUEST, weights("balanced"), np.ones(6, bool), MODELS, Limits(3))
+    while (decision := episode.ask()) is not None:
+        episode.tell(decision, Answered(str(decision.number), 1.0 - 0.3 * decision.number, 1.0))
+    last = episode.context.attempts[-1].decision.number
+    episode.keep(last)
+    assert episode.result().answer == str(last)
+    with pytest.raises(ConfigurationError, match="decision 9"):
+        episode.keep(9)
+
+
+def test_what_may_not_be_asked_now_may_be_asked_later() -> None:
+    episode: Episode[str] = Episode(DecidesAgain(ARMS), REQUEST, weights("balanced"), np.ones(6, bool), MODELS)
+    large = np.array([model == MODELS[-1] for model in MODELS])
+    first = episode.ask(allowed=large)
+    assert first is not None
+    assert large[first.configuration]
+    episode.tell(first, Failed(TimeoutError("late")))
+    second = episode.ask(allowed=~large)
+    assert second is not None
+    assert not large[second.configuration]
+
+
 def test_what_was_withdrawn_is_not_asked_again() -> None:
     episode: Episode[str] = Episode(Unforeseeable(ARMS, 3), REQUEST, weights("balanced"), np.ones(6, bool), MODELS, Limits(9))
     asked = []

@@ -74,12 +74,47 @@ def test_states_that_do_not_fit_are_refused_and_change_nothing() -> None:
     policy = DecidesAgain(ARMS)
     lived(policy, 20)
     before = policy.state()
-    other = DecidesAgain(Arms.of([Configuration("one"), Configuration("two")], FeatureSchema(("bias",)), [0.0, 1.0]))
     poisoned = policy.state() | {"average": np.array([1.0, np.nan])}
-    for wrong in ({}, other.state(), poisoned, {k: v for k, v in before.items() if not k.startswith("rounds.")}):
+    for wrong in ({}, poisoned, {k: v for k, v in before.items() if not k.startswith("rounds.")}):
         with pytest.raises(StateError):
             policy.load(wrong)
     assert all(np.array_equal(before[name], array) for name, array in policy.state().items())
+
+
+def test_what_was_learned_of_models_that_stay_is_kept_when_others_come_and_go() -> None:
+    policy = DecidesAgain(ARMS)
+    lived(policy, 60)
+    more = Arms.of(
+        [*ARMS.configurations, Configuration("huge"), Configuration("huge", 4)],
+        FeatureSchema(("bias", "length")),
+        [*ARMS.costs, 1.1, 1.3],
+        span=4.6,
+    )
+    wider, back = DecidesAgain(more), DecidesAgain(ARMS)
+    wider.load(policy.state())
+    back.load(wider.state())
+    (before, _), (between, _), (after, _) = (each.on_average() for each in (policy, wider, back))
+    np.testing.assert_allclose(between[:2, :4], before[:2], atol=1e-6)
+    np.testing.assert_allclose(after[:2], before[:2], atol=1e-6)
+    for place, request in enumerate(requests(5, 3)):
+        beliefs = [each.believe(request, place % 4, 0.3) for each in (policy, wider, back)]
+        assert beliefs == pytest.approx([beliefs[0]] * 3, abs=1e-6)
+
+
+def test_a_successor_begins_with_what_is_believed_of_its_predecessor() -> None:
+    policy = DecidesAgain(ARMS)
+    lived(policy, 60)
+    heirs = Arms.of(
+        [*ARMS.configurations[:2], Configuration("larger"), Configuration("larger", 4)],
+        FeatureSchema(("bias", "length")),
+        ARMS.costs,
+        span=4.6,
+        successors=(("larger", "large"),),
+    )
+    anew, unrelated = DecidesAgain(heirs), DecidesAgain(heirs)
+    anew.load(policy.state())
+    np.testing.assert_allclose(anew.on_average()[0][:2, 2:], policy.on_average()[0][:2, 2:], atol=0.05)
+    assert unrelated.on_average()[0][0, 2] != pytest.approx(anew.on_average()[0][0, 2], abs=1e-3)
 
 
 @given(st.floats(0.0, 1.0), st.floats(0.0, 1.0), st.sampled_from([weights("balanced"), Value(points=5.0), weights([1, 0, 0])]))

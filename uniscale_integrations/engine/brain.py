@@ -23,7 +23,6 @@ from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.policy import Policy
 from uniscale_integrations.policy.request_pacing import Pacing
 from uniscale_integrations.rounds.one_round import OneRound
-from uniscale_integrations.rounds.policy import DecidesAgain
 from uniscale_integrations.rounds.ports import LearnsFromRounds, RoundsPolicy
 from uniscale_integrations.search.ports import Generator, Verifier
 from uniscale_integrations.space import ConfigurationSpace
@@ -64,12 +63,12 @@ class Brain:
     def rounds_policy(self) -> RoundsPolicy:
         """The same as episodes know it: one that decides once stops where there is an answer."""
         policy = self.fold.policy
-        return policy if isinstance(policy, DecidesAgain) else OneRound(cast(Policy, policy), self.arms)
+        return cast(RoundsPolicy, policy) if self.decides_again else OneRound(cast(Policy, policy), self.arms)
 
     @property
     def decides_again(self) -> bool:
         """Whether a request may have several rounds."""
-        return self.design.policy.decides_again
+        return self.fold.decides_again
 
     @property
     def space(self) -> ConfigurationSpace:

@@ -110,8 +110,8 @@ def policy_for(rounds: int | None, policy: PolicySpec, *, scored: bool) -> Polic
         return policy
     if policy.source != "linucb" or policy.settings is not None:
         raise ConfigurationError(
-            f"rounds={rounds} brings a policy of its own, which decides again once an answer was seen; leave out policy and settings, "
-            f"got the policy {policy.source!r:.60}"
+            f"rounds={rounds} needs a policy that decides again once an answer was seen, which it brings: leave out policy and settings, "
+            f"or give a class that is one (see `LearnsFromRounds`); got the policy {policy.source!r:.60}"
         )
     if not scored:
         raise ConfigurationError(f"rounds={rounds} decides by an answer's score, and verifier=None gives none; name a verifier")

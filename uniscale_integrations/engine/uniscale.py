@@ -25,6 +25,7 @@ from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.policy.objective import default_objective
 from uniscale_integrations.policy.policy import PolicyFactory
 from uniscale_integrations.policy.targets import Goal, Mode, sought
+from uniscale_integrations.rounds.ports import RoundsFactory
 from uniscale_integrations.search.ports import Sampling, Verifier
 from uniscale_integrations.space import ConfigurationSpace
 from uniscale_integrations.telemetry import Observer
@@ -56,7 +57,7 @@ class UniScale(ServingEngine):
         hardware: the profile that prices compute.
         settings: of the policies "linucb", "thompson" and "joint".
         policy: what chooses and learns: "linucb", "thompson", "greedy", "knn", "random" or "joint", a class that takes `Arms` (see
-            `Policy`), or "module:name" of one.
+            `Policy`), or "module:name" of one. A class that is `LearnsFromRounds` decides again.
         max_cost: most that exploration may spend on one request, in eFLOPs (or dollars for models with a price): configurations
             expected to cost more are not eligible.
         mean_budget: what requests may cost on average, in eFLOPs (or dollars): within it the money goes where it brings most. What is
@@ -102,7 +103,7 @@ class UniScale(ServingEngine):
         *,
         sampling: Sampling | None = None,
         features: object = None,
-        policy: str | PolicyFactory = "linucb",
+        policy: str | PolicyFactory | RoundsFactory = "linucb",
         prices: Prices = "auto",
         hardware: HardwareProfile = H100,
         settings: LearnerSettings | None = None,

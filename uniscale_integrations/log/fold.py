@@ -19,7 +19,7 @@ from uniscale_integrations.duplicate_arms import NO_DUPLICATES, DuplicateArms
 from uniscale_integrations.errors import LogError, StateError
 from uniscale_integrations.log.events import MAX_TOKENS, DecisionEvent, Event, Feedback, Outcome
 from uniscale_integrations.log.feedback_rules import FeedbackRules
-from uniscale_integrations.log.lessons import DecisionContext, Lessons, lessons_for
+from uniscale_integrations.log.lessons import DecisionContext, EpisodeLessons, Lessons, lessons_for
 from uniscale_integrations.log.ports import BEGINNING, Entry, EventStore, Position, Retention, WriteResult
 from uniscale_integrations.log.silence import Deadline
 from uniscale_integrations.log.verdicts import Lesson, Verdicts
@@ -131,6 +131,11 @@ class Fold:
     def policy(self) -> Policy | LearnsFromRounds:
         """What learns."""
         return self._lessons.policy
+
+    @property
+    def decides_again(self) -> bool:
+        """Whether it learns from whole requests."""
+        return isinstance(self._lessons, EpisodeLessons)
 
     @property
     def kind(self) -> str:

@@ -16,7 +16,7 @@ from uniscale_integrations.policy.policy import Policy, PolicyFactory
 from uniscale_integrations.policy.priors import Precisions
 from uniscale_integrations.policy.thompson import ThompsonSampling
 from uniscale_integrations.rounds.policy import DecidesAgain
-from uniscale_integrations.rounds.ports import LearnsFromRounds
+from uniscale_integrations.rounds.ports import LearnsFromRounds, RoundsFactory
 
 LEARNERS: Mapping[str, Callable[[Arms, LearnerSettings | None], Policy]] = {
     "linucb": LinUCBPolicy,
@@ -49,7 +49,7 @@ class PolicySpec:
         ('linucb', 'uniscale_integrations.policy.baselines:Greedy')
     """
 
-    source: str | PolicyFactory = "linucb"
+    source: str | PolicyFactory | RoundsFactory = "linucb"
     settings: LearnerSettings | None = None
 
     def __post_init__(self) -> None:
@@ -64,12 +64,19 @@ class PolicySpec:
 
     @property
     def decides_again(self) -> bool:
-        """Whether it is the one that does."""
-        return self.source == ROUNDS
+        """Whether it is one that does, as `LearnsFromRounds`."""
+        source = _import(self.source) if isinstance(self.source, str) and ":" in self.source else self.source
+        return source == ROUNDS or (isinstance(source, type) and hasattr(source, "believe") and hasattr(source, "ended"))
 
     def learner(self, arms: Arms) -> Policy | LearnsFromRounds:
         """The policy for some configurations, be it one that decides again."""
-        return DecidesAgain(arms) if self.decides_again else self(arms)
+        if not isinstance(self.source, str):
+            return self.source(arms)
+        if self.source == ROUNDS:
+            return DecidesAgain(arms)
+        if self.source in LEARNERS:
+            return LEARNERS[self.source](arms, self.settings)
+        return (BASELINES[self.source] if self.source in BASELINES else _import(self.source))(arms)
 
     def __call__(self, arms: Arms) -> Policy:
         """The policy for some configurations.
@@ -77,15 +84,11 @@ class PolicySpec:
         Raises:
             ConfigurationError: it is one that decides again, which learns from whole requests; see `learner`.
         """
-        if not isinstance(self.source, str):
-            return self.source(arms)
         if self.decides_again:
             raise ConfigurationError(
-                "the policy 'rounds' learns from whole requests, and this takes a policy of single decisions"
+                f"the policy {self.source!r:.60} learns from whole requests, and this takes a policy of single decisions"
             )
-        if self.source in LEARNERS:
-            return LEARNERS[self.source](arms, self.settings)
-        return (BASELINES[self.source] if self.source in BASELINES else _import(self.source))(arms)
+        return cast(Policy, self.learner(arms))
 
     def record(self) -> dict[str, Any]:
         """For the log, JSON-ready; `of` reads it back."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from numpy.random import Generator
 
+from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.objective import Objective
 from uniscale_integrations.policy.policy import Assessment, Choice, Context, Mask, State
 from uniscale_integrations.rounds.context import RoundContext
@@ -71,3 +73,7 @@ class LearnsFromRounds(RoundsPolicy, Protocol):
             StateError: arrays that are missing or do not fit; nothing is taken over then.
         """
         ...
+
+
+RoundsFactory = Callable[[Arms], LearnsFromRounds]
+"""Makes such a policy for some configurations; a class whose constructor takes `Arms` is one."""

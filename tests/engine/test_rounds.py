@@ -1,0 +1,212 @@
+"""An engine that decides again once an answer was seen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from benchmarks.instant import InstantVerifier
+from tests.engine.two_models import QUESTIONS, Half, Saying
+from tests.logged import decided, decisions, outcomes
+from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.engine import UniScale
+from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.log.log import open_log
+from uniscale_integrations.policy.policy import Assessment, Choice
+from uniscale_integrations.rounds.policy import DecidesAgain
+from uniscale_integrations.search.answer import Answer
+from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.paths import Candidate, Path
+from uniscale_integrations.space import ConfigurationSpace
+from uniscale_integrations.telemetry import Concluded, Decided, Ended, Event, Scored
+
+SMALL, LARGE = 1e6, 1e8
+
+
+class Knowing(InstantVerifier):
+    """A verifier that finds "Answer: 5" right and everything else wrong."""
+
+    name = "knowing"
+
+    async def score(self, items: Sequence[tuple[Path, Candidate]]) -> list[tuple[tuple[float, ...] | None, Usage]]:
+        return [((0.98 if "5" in candidate.steps[0] else 0.05,), NOTHING) for _, candidate in items]
+
+
+class Doubting(DecidesAgain):
+    """Begins with the small model, and asks the large one where the score is low."""
+
+    def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
+        stop = len(self.arms)
+        if len(assessment.eligible) == stop:
+            return Choice(0 if assessment.eligible[0] else 1)
+        return Choice(1 if assessment.score[stop] < 0.5 and assessment.eligible[1] else stop)
+
+
+def engine(
+    small: Saying | None = None,
+    large: Saying | None = None,
+    *,
+    rounds: int | None = 2,
+    log: object = "sqlite://",
+    **changes: object,
+) -> UniScale:
+    models = [small or Saying("small", SMALL, "Answer: 4"), large or Saying("large", LARGE, "Answer: 5")]
+    space = ConfigurationSpace.default(["small", "large"], [(1, 1, 1)])
+    settings = {"verifier": Knowing(), "space": space, "mode": "quality-first", "log": log, "policy": Doubting} | changes
+    return UniScale(models, rounds=rounds, **settings)  # type: ignore[arg-type]
+
+
+def models_of(answer: Answer) -> list[str]:
+    return [each.configuration.model for each in answer.rounds]
+
+
+def test_it_goes_on_where_an_answer_is_doubtful_and_counts_all_that_was_spent() -> None:
+    made = engine()
+    answer = made.run(QUESTIONS[0])
+    first, second = answer.rounds
+    assert (first.configuration.model, first.score, first.kept) == ("small", 0.05, False)
+    assert (second.configuration.model, second.score, second.kept) == ("large", 0.98, True)
+    assert answer.text == "Answer: 5"
+    assert answer.decision_id == second.decision_id
+    assert answer.ledger.eflops == pytest.approx(first.eflops + second.eflops)
+    assert len({path.key for path in answer.paths}) == len(answer.paths) == 2
+    assert made.cost(answer) == pytest.approx(SMALL + LARGE, rel=0.01)
+
+
+def test_rounds_are_decisions_of_one_request_in_the_log() -> None:
+    made = engine()
+    made.run(QUESTIONS[0])
+    last, kept = decisions(made)[-2:]
+    assert (last.request_id, last.round, kept.round) == (kept.request_id, 0, 1)
+    assert kept.decision_id == f"{last.decision_id}-1"
+    first, second = outcomes(made)[-2:]
+    assert (first.extra["rounds"]["over"], second.extra["rounds"]["over"], second.extra["rounds"]["kept"]) == (False, True, 1)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_judgement_of_any_of_them_is_of_the_answer(place: int) -> None:
+    made, other = engine(), engine()
+    for each, at in ((made, place), (other, 1)):
+        answer = each.run(QUESTIONS[0])
+        assert each.feedback(answer.rounds[at].decision_id, 1.0)
+        # A second one by the same source says nothing new.
+        each.feedback(answer.rounds[1 - at].decision_id, 1.0)
+    for name, array in made.state().items():
+        if array.dtype.kind == "f":
+            np.testing.assert_allclose(array, other.state()[name], rtol=1e-9, err_msg=name)
+
+
+def test_whoever_reads_the_log_learns_the_same() -> None:
+    log = open_log("sqlite://")
+    made = engine(log=log)
+    for number in range(12):
+        answer = made.run(f"What is {number} + 2?")
+        if number % 3:
+            made.feedback(answer, float(number % 2))
+    anew = engine(log=log)
+    for name, array in made.state().items():
+        if array.dtype.kind == "f":
+            np.testing.assert_allclose(array, anew.state()[name], atol=1e-9, err_msg=name)
+
+
+def test_a_model_that_fails_in_the_second_round_costs_nobody_the_first_answer() -> None:
+    made = engine(large=Saying("large", LARGE, fails=True))
+    answer = made.run(QUESTIONS[0])
+    assert (answer.text, models_of(answer)) == ("Answer: 4", ["small", "large"])
+    assert [bool(each.failed) for each in answer.rounds] == [False, True]
+    assert any("out of order" in note for note in answer.warnings)
+    assert made.feedback(answer, 0.0)
+    assert outcomes(made)[-1].extra["rounds"]["kept"] == 0
+
+
+def test_a_budget_binds_the_whole_request() -> None:
+    made = engine()
+    assert models_of(made.run(QUESTIONS[0])) == ["small", "large"]
+    assert models_of(made.run(QUESTIONS[0], budget=Budget(eflops=LARGE))) == ["small"]
+    assert models_of(made.run(QUESTIONS[0], budget=Budget(eflops=1.2 * LARGE))) == ["small", "large"]
+    most = engine(max_cost=LARGE)
+    assert models_of(most.run(QUESTIONS[0])) == ["small"]
+
+
+def test_nothing_is_begun_once_the_deadline_has_passed() -> None:
+    def dawdle(event: Event) -> None:
+        if isinstance(event, Scored):
+            time.sleep(0.6)
+
+    made = engine(observers=[dawdle])
+    assert models_of(made.run(QUESTIONS[0], budget=Budget(seconds=0.5))) == ["small"]
+    assert models_of(made.run(QUESTIONS[0], budget=Budget(seconds=30.0))) == ["small", "large"]
+
+
+def test_a_call_says_how_many_rounds_it_has() -> None:
+    made = engine()
+    assert models_of(made.run(QUESTIONS[0], rounds=1)) == ["small"]
+    assert models_of(made.run(QUESTIONS[0], rounds=3)) == ["small", "large"]
+    with pytest.raises(ConfigurationError, match="at least 1, got 0"):
+        made.run(QUESTIONS[0], rounds=0)
+    once = engine(rounds=1, policy="linucb")
+    assert once.run(QUESTIONS[0]).rounds == ()
+    with pytest.raises(ConfigurationError, match="make the engine with rounds=2"):
+        once.run(QUESTIONS[0], rounds=2)
+
+
+def test_settings_that_do_not_go_with_rounds_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="verifier"):
+        engine(verifier=None, policy="linucb")
+    with pytest.raises(ConfigurationError, match="'thompson'"):
+        engine(policy="thompson")
+    with pytest.raises(ConfigurationError, match="got 0"):
+        engine(rounds=0)
+
+
+def test_observers_are_told_why_it_stopped_or_went_on() -> None:
+    seen: list[Event] = []
+    made = engine(Saying("small", SMALL, "Answer: 5"), observers=[seen.append])
+    made.run(QUESTIONS[0])
+    conclusion = next(each.conclusion for each in seen if isinstance(each, Concluded))
+    explained = conclusion.explain()
+    assert explained.stopping is not None
+    assert explained.stopping.chosen
+    assert {each.configuration.model for each in explained.candidates} == {"small", "large"}
+    first = next(each.decision for each in seen if isinstance(each, Decided))
+    assert first.explain().stopping is None
+    assert [each.decision_id for each in seen if isinstance(each, Ended)] == [decisions(made)[-1].decision_id]
+
+
+def test_what_is_asked_again_is_explained_beside_stopping() -> None:
+    seen: list[Event] = []
+    engine(observers=[seen.append]).run(QUESTIONS[0])
+    second = [each.decision for each in seen if isinstance(each, Decided)][1]
+    explained = second.explain()
+    assert explained.choice.configuration.model == "large"
+    assert explained.stopping is not None
+    assert not explained.stopping.chosen
+
+
+def test_what_was_decided_on_and_run_elsewhere_is_learned_from() -> None:
+    made = engine()
+    before = made.state()["rounds.A"].copy()
+    decision = made.decide(QUESTIONS[0])
+    assert made.feedback(decision, 1.0)
+    assert decided(made) == [decision.id]
+    assert not np.array_equal(made.state()["rounds.A"], before)
+
+
+def test_models_may_come_and_go() -> None:
+    made = engine(policy="linucb")
+    made.run(QUESTIONS[0])
+    seen = int(made.state()["seen"])
+    extra = Saying("huge", 1e9, "Answer: 5")
+    made.update(models=["small", "large", extra])
+    assert int(made.state()["seen"]) == seen
+    assert made.run(QUESTIONS[0]).rounds
+    made.update(models=["small", extra])
+    assert made.run(QUESTIONS[1]).rounds
+
+
+def test_one_half_is_all_it_hears() -> None:
+    made = engine(verifier=Half(), policy="linucb")
+    assert all(made.run(question).rounds for question in QUESTIONS)
