@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=2, help="how often the demo goes on over the same log")
     parser.add_argument("--modes", nargs="+", default=list(MODES), help="modes, or weights such as 0.3,0.3,0.4")
     parser.add_argument("--budget", default="", help="of the engine's questions, as of the demo: a number, or a model")
+    parser.add_argument("--rounds", type=int, default=None, help="as of the demo")
     parser.add_argument("--folder", type=Path, default=Path(".benchmarks/demo"), help="where runs are kept")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     given = parser.parse_args()
@@ -47,10 +48,7 @@ def main() -> None:
     found = []
     for number in range(given.runs):
         runs = {
-            mode: [
-                _run(given.folder, mode, seed, given.questions, number, given.budget, others=mode == given.modes[0])
-                for seed in range(given.seeds)
-            ]
+            mode: [_run(given, mode, seed, number, others=mode == given.modes[0]) for seed in range(given.seeds)]
             for mode in given.modes
         }
         found.append({"learned_from": number * given.questions or given.questions // 2, **compared(runs)})
@@ -59,11 +57,11 @@ def main() -> None:
         sys.stdout.write(json.dumps(found) + "\n")
 
 
-def _run(
-    folder: Path, mode: str, seed: int, count: int, number: int, budget: str, *, others: bool
-) -> dict[str, Mapping[str, float]]:
+def _run(given: argparse.Namespace, mode: str, seed: int, number: int, *, others: bool) -> dict[str, Mapping[str, float]]:
     """What every contestant got in one run, `right`, `reward` and `cost`; those who do not learn are the same whatever the mode."""
+    folder, count, budget = given.folder, given.questions, given.budget
     name = f"{mode}-{budget}-{seed}-{count}" if budget else f"{mode}-{seed}-{count}"
+    name = name if given.rounds is None else f"{name}-rounds{given.rounds}"
     kept = folder / f"{name}-{number}.json"
     if not kept.exists():
         told = [
@@ -71,6 +69,7 @@ def _run(
             *("--log", f"sqlite:///{folder / name}.db", "--report", str(folder / "report.html"), "--budget", budget),
             "--others" if others else "--no-others",
             *(["--fresh"] if number == 0 else []),
+            *([] if given.rounds is None else ["--rounds", str(given.rounds)]),
         ]
         sys.stderr.write(f"uniscale {' '.join(told)}\n")
         done = subprocess.run([sys.executable, "-c", COMMAND, *told], capture_output=True, text=True, check=False)

@@ -59,6 +59,9 @@ def demo(
         bool | None,
         typer.Option("--others/--no-others", help="Measure what else could be done; by default with the embedded models."),
     ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="Answers that may be looked at before one is given, as of UniScale(rounds=...).")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the questions' order, and of drawing.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
@@ -73,7 +76,7 @@ def demo(
         weighing = _weighing(models, price or [], verifier)
         with weighing:
             mean = _budget(budget, weighing, seed, count)
-        engine = _engine(weighing, objective, mean, log, seed, fresh=fresh)
+        engine = _engine(weighing, objective, mean, log, seed, rounds, fresh=fresh)
         with closing(engine):
             before = engine.log.counts().get("decision", 0)
             if before:
@@ -114,12 +117,22 @@ def _models(names: str, prices: Sequence[str]) -> list[Generator]:
     return list(loaded(own or None, given).values())
 
 
-def _engine(weighing: UniScale, worth: Weights, budget: float | None, log: str, seed: int, *, fresh: bool) -> UniScale:
+def _engine(
+    weighing: UniScale, worth: Weights, budget: float | None, log: str, seed: int, rounds: int | None, *, fresh: bool
+) -> UniScale:
     from uniscale_integrations.engine import UniScale
     from uniscale_integrations.search.ports import Sampling
 
     models = list(weighing.models.values())
-    engine = partial(UniScale, models, weighing.verifier, mode=worth.parts, sampling=Sampling(seed=seed), mean_budget=budget)
+    engine = partial(
+        UniScale,
+        models,
+        weighing.verifier,
+        mode=worth.parts,
+        sampling=Sampling(seed=seed),
+        mean_budget=budget,
+        rounds=rounds,
+    )
     if fresh:
         # What is wrong with the rest is said before anything is removed.
         engine().close()
