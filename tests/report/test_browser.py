@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.filled_log import SCRIPT
+from tests.engine.test_rounds import engine
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore
@@ -238,3 +239,22 @@ def test_an_empty_log(browser: Any, tmp_path: Path) -> None:
         open_view(browser, view)
         assert "no decision yet" in one(browser, f"#view-{view}").text
     assert browser.get_log("browser") == []
+
+
+def test_a_request_of_several_rounds_is_drawn_with_all_of_them(browser: Any, tmp_path: Path) -> None:
+    made = engine(store_queries=True, store_paths=True)
+    stopped = made.run("What is 2 + 3?")
+    made.feedback(stopped, 1.0)
+    data = page_data(made.log)
+    [places] = {tuple(each["places"]) for each in data["rounds"].values()}
+    assert places == (0, 1)
+    assert data["decisions"]["reward"][0] is None, "what was not given has earned nothing"
+    assert data["decisions"]["reward"][1] == pytest.approx(made.reward(stopped, 1.0), abs=1e-4)
+    write_report(made.log, tmp_path / "rounds.html")
+    browser.get(f"{(tmp_path / 'rounds.html').as_uri()}#decisions/{stopped.rounds[1].decision_id}")
+    text = one(browser, "#view-decisions").text
+    assert "Rounds of this request" in text
+    assert text.index("(small,1,1,1)") < text.rindex("(large,1,1,1)")
+    assert "the answer" in text
+    one(browser, "#view-decisions td a").click()
+    assert stopped.rounds[0].decision_id in one(browser, "#view-decisions").text

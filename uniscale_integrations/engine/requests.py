@@ -183,6 +183,8 @@ class Requests:
             over,
             kept.decision.number if over and kept is not None else None,
             conclusion.record() if over and conclusion is not None else None,
+            round(self.brain.estimates.scale.position(work.episode.context.spent), 6),
+            work.episode.context.spent,
         )
 
     def _given(self, work: Deliberation, request: EngineRequest, last: Attempt, notes: Sequence[str]) -> Answer:

@@ -6,6 +6,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from uniscale_integrations.errors import StateError
@@ -151,18 +152,22 @@ class Rounds:
         over: whether nothing further was tried; `False` also of an episode whose end nobody saw.
         kept: the number of the decision whose answer was given; `None` where none was, or where nothing further is known yet.
         stop: what was expected of stopping, where that was decided.
+        cost: `C~` of all attempts up to this one; `None` where nobody has said so, likewise `spend`.
+        spend: the same in dollars or eFLOPs.
     """
 
     belief: float = 0.0
     over: bool = False
     kept: int | None = None
     stop: Mapping[str, float] | None = None
+    cost: float | None = None
+    spend: float | None = None
 
     def record(self) -> dict[str, Any]:
         """For the log, JSON-ready; `of` reads it back."""
         record: dict[str, Any] = {"belief": self.belief, "over": self.over}
-        if self.kept is not None:
-            record["kept"] = self.kept
+        further = {"kept": self.kept, "cost": self.cost, "spend": self.spend}
+        record |= {name: value for name, value in further.items() if value is not None}
         return record if self.stop is None else record | {"stop": dict(self.stop)}
 
     @classmethod
@@ -174,7 +179,9 @@ class Rounds:
         belief, kept, stop = record.get("belief"), record.get("kept"), record.get("stop")
         if not isinstance(belief, int | float) or not 0.0 <= belief <= 1.0 or not isinstance(kept, int | None):
             return None
-        return cls(float(belief), record.get("over") is True, kept, stop if isinstance(stop, Mapping) else None)
+        amounts = (record.get(name) for name in ("cost", "spend"))
+        cost, spend = (float(each) if isinstance(each, int | float) and isfinite(each) else None for each in amounts)
+        return cls(float(belief), record.get("over") is True, kept, stop if isinstance(stop, Mapping) else None, cost, spend)
 
 
 @dataclass(slots=True)

@@ -217,7 +217,8 @@ class LinUCBPolicy:
         """
         query, every = self._centre(self._average, self._average), np.ones(len(self.arms), dtype=np.bool_)
         costs = self.arms.rates.positions(self.amounts.spend(query, Context(self._average)), every)
-        return np.concatenate([self.components.means(query), costs[None]]), self.components.widths(query)
+        correct, score = self.components.means(query)
+        return np.stack([correct + self._unproven(query), score, costs]), self.components.widths(query)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was learned, as arrays for `np.savez`, with the names of what it is of.

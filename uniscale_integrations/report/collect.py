@@ -18,6 +18,7 @@ from uniscale_integrations.log.one_sided import FeedbackBalance
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.objective import Weights
 from uniscale_integrations.report.beliefs import beliefs_of
+from uniscale_integrations.report.rounds import Request, requests_of
 from uniscale_integrations.space import Configuration
 
 NO_PATHS = "The log has not kept the paths of this search; an engine with store_paths=True keeps them."
@@ -78,6 +79,8 @@ def page_data(log: EventStore, most_trees: int = 500, alone: Alone | None = None
     alike = [story.in_dollars == in_dollars or not story.cost for story in histories]
     scale = _scale([story for story, same in zip(histories, alike, strict=True) if same])
     positions = [_position(story, scale) for story in histories]
+    requests = requests_of([story.decision for story in histories], [story.outcome for story in histories])
+    numbers = [story.decision.round for story in histories]
     place_of = {decision_id: place for place, decision_id in enumerate(stories)}
     beliefs, changes = _beliefs(log, histories, configurations, _means(histories, positions, number), scale)
     return {
@@ -93,7 +96,7 @@ def page_data(log: EventStore, most_trees: int = 500, alone: Alone | None = None
             "at": [round(story.decision.at, 3) for story in histories],
             "configuration": [number[story.decision.configuration] for story in histories],
             "objective": [place_of_objective[each] for each in sought],
-            "round": [story.decision.round for story in histories],
+            "round": numbers,
             "query": [story.decision.query for story in histories],
             "score": [_short(story.outcome.score if story.outcome else None) for story in histories],
             "cost": [
@@ -104,8 +107,12 @@ def page_data(log: EventStore, most_trees: int = 500, alone: Alone | None = None
             "failed": [story.outcome.failed if story.outcome else "" for story in histories],
             "unknown": [place for place, story in enumerate(histories) if story.outcome is None],
             "correct": [_short(story.correct) for story in histories],
-            "reward": [_short(_reward(story, position)) for story, position in zip(histories, positions, strict=True)],
+            "reward": [
+                _short(_reward(story, position, requests.get(place)))
+                for place, (story, position) in enumerate(zip(histories, positions, strict=True))
+            ],
         },
+        "rounds": {place: request.as_dict(numbers) for place, request in requests.items()},
         "feedback": _feedback(histories),
         "judged": balance.summary | {"warning": _warning(log, histories, balance)},
         "trees": {place_of[decision_id]: tree for decision_id, tree in trees.items()},
@@ -202,15 +209,22 @@ def _means(histories: Sequence[Story], positions: Sequence[float], number: Mappi
     return np.array([fmean(each) if each else 0.5 for each in positions_of])
 
 
-def _reward(story: Story, position: float) -> float | None:
-    """What a judged answer earned by what was sought; `None` also where only a score counts and there is none."""
-    correct, outcome = story.correct, story.outcome
+def _reward(story: Story, position: float, request: Request | None) -> float | None:
+    """What a judged answer earned by what was sought; `None` also where only a score counts and there is none.
+
+    An answer that was given after several attempts has cost what all of them did, and the others have earned nothing.
+    """
+    correct, outcome, cost = story.correct, story.outcome, story.cost
     if correct is None or outcome is None or outcome.failed:
         return None
+    if request is not None and (end := request.end) is not None:
+        if end.kept != story.decision.round:
+            return None
+        position, cost = position if end.cost is None else end.cost, cost if end.spend is None else end.spend
     objective = story.decision.objective
     if outcome.score is None and isinstance(objective, Weights) and objective.score == 1.0:
         return None
-    return objective.earned(correct, outcome.score, position, story.cost)
+    return objective.earned(correct, outcome.score, position, cost)
 
 
 def _short(value: float | None) -> float | None:

@@ -362,6 +362,7 @@
     const parts = [];
     const objective = data.objectives[d.objective[i]];
     parts.push(el("p", { class: "soft" }, `decision ${d.id[i]}${d.round[i] ? `, try ${d.round[i] + 1} of its request` : ""}; ${objective}; took ${fixed(d.seconds[i], 2)} s; reward ${fixed(d.reward[i])}`));
+    if (data.rounds?.[i]) parts.push(...rounds(data.rounds[i], i));
     if (d.failed[i]) parts.push(el("p", { class: "bad" }, d.failed[i]));
     if (unknown.has(i)) parts.push(el("p", { class: "soft" }, "The log does not say what came of it: it was decided without being run here, or is still under way."));
     if (data.feedback[i]) {
@@ -384,6 +385,20 @@
         rows.map(([name, spent]) => [name, quantity(data.unit === "$" ? spent.usd : spent.eflops), String(spent.prompt_tokens), String(spent.completion_tokens)])));
     }
     return el("div", {}, parts);
+  }
+
+  function rounds(request, i) {
+    const rows = request.places.map((place, number) => [
+      String(number + 1), data.configurations[d.configuration[place]].name, fixed(d.score[place]), fixed(request.beliefs[number], 2), quantity(d.cost[place]),
+      d.failed[place] ? el("span", { class: "badge bad" }, "failed") : place === request.kept ? el("span", { class: "badge good" }, "the answer") : "",
+      place === i ? "shown here" : el("a", { href: `#decisions/${d.id[place]}` }, "show")]);
+    const shown = [el("h3", {}, "Rounds of this request"),
+      table([["round", "n"], ["configuration", ""], ["score", "n"], ["believed right", "n"], [unit, "n"], ["", ""], ["", ""]], rows)];
+    if (request.stop) {
+      const on = request.stop.going_on;
+      shown.push(el("p", { class: "soft" }, `Stopped: to give this answer was worth ${fixed(request.stop.reward)}${on == null ? ", and nobody else could be asked" : `, to go on at most ${fixed(on)}`}.`));
+    } else if (request.kept != null) shown.push(el("p", { class: "soft" }, "It was not asked further: no round, budget or time was left, or nobody to ask."));
+    return shown;
   }
 
   const FATES = { finished: "good", pruned: "bad", failed: "bad", outranked: "warn", cancelled: "warn", truncated: "warn" };
