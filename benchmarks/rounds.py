@@ -21,6 +21,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 from rich.console import Console
@@ -30,9 +31,13 @@ from threadpoolctl import threadpool_limits
 
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import MODES, Weights
+from uniscale_integrations.policy.policy import Context
 from uniscale_integrations.replay.rounds import Played, replay_rounds, rounds_policy
 from uniscale_integrations.replay.stream import Stream, World
 from uniscale_integrations.replay.table import OutcomeTable
+from uniscale_integrations.rounds.attempt import Answered
+from uniscale_integrations.rounds.episode import Episode
+from uniscale_integrations.rounds.policy import DecidesAgain
 
 ROOT = Path(__file__).parents[1]
 FAMILY = ROOT / "benchmarks" / "tables" / "family.jsonl.gz"
@@ -119,8 +124,12 @@ def main() -> None:
     parser.add_argument("--verifiers", nargs="+", choices=VERIFIERS, default=tuple(VERIFIERS), help="of gsm8k")
     parser.add_argument("--modes", nargs="+", choices=MODES, default=tuple(MODES))
     parser.add_argument("--feedback", nargs="+", type=float, default=(1.0, 0.1), help="shares of the answers that are judged")
+    parser.add_argument("--time", action="store_true", help="only how long a second decision takes, beside the first")
     arguments = parser.parse_args()
     threadpool_limits(1)
+    if arguments.time:
+        sys.stdout.write(json.dumps(decision_times()) + "\n")
+        return
     table = Table(title=f"{arguments.rounds} rounds over one, {arguments.orders} orders", title_justify="left")
     for column in ("table", "verifier", "mode", "judged", "gain", "±", "later", "lost", "again", "right", "C~"):
         table.add_column(column, justify="right")
@@ -179,6 +188,33 @@ def play(world: World, weights: Weights, feedback: float, order: int, rounds: in
     """One order of the questions."""
     stream = Stream.of(world, order)
     return replay_rounds(rounds_policy(world, rounds), world, stream, weights, rounds=rounds, feedback=feedback, seed=order)
+
+
+def decision_times(questions: int = 400) -> dict[str, float]:
+    """Median seconds of a first and of a second decision of the same requests on the family's table, and their ratio."""
+    world = World.of([OutcomeTable.read(FAMILY)]).in_money()
+    policy, weights = DecidesAgain(world.arms), world.weights(MODES["balanced"])
+    stream, every = Stream.of(world, 0), np.ones(len(world.configurations), dtype=np.bool_)
+    taken: list[tuple[float, float]] = []
+    for time, question in enumerate(stream.queries[:questions]):
+        request = Context(world.queries[question], input_tokens=float(world.input_tokens[question]))
+        episode: Episode[int] = Episode(policy, request, weights, every, world.arms.model_of)
+        began = perf_counter()
+        decision = episode.ask()
+        first = perf_counter() - began
+        assert decision is not None, "something is always eligible"
+        arm = decision.configuration
+        score, spend = float(world.parts[1, question, arm, 0]), float(world.raw_costs[question, arm, 0])
+        episode.tell(decision, Answered(arm, score, spend))
+        began = perf_counter()
+        again = episode.ask()
+        taken.append((first, perf_counter() - began))
+        if again is not None:
+            episode.tell(again, Answered(again.configuration, score, spend))
+        policy.ended(str(time), episode.context)
+        policy.feedback(str(time), episode.context, float(world.parts[0, question, arm, 0]))
+    first, second = np.median(np.array(taken[questions // 2 :]), axis=0).tolist()
+    return {"first": first, "second": second, "ratio": second / first}
 
 
 if __name__ == "__main__":
