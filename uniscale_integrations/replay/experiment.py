@@ -93,10 +93,10 @@ class Setup:
             raise ConfigurationError(f"a budget per query must be a number above 0, got {self.budget!r}")
         if self.budget is not None and isinstance(self.objective, Target):
             raise ConfigurationError(f"{self.objective} keeps to its own terms; give it, or a budget per query")
-        if self.rounds > 1 and (self.drift != "none" or self.without or self.settings is not None or self.learner != "linucb"):
+        if self.rounds > 1 and (self.without or self.settings is not None or self.learner != "linucb"):
             raise ConfigurationError(
-                f"{self.rounds} rounds are played by a policy of their own, on tables in which nothing drifts and with all that it sees; "
-                "leave out drift, ablations and other learners, or replay one round"
+                f"{self.rounds} rounds are played by a policy of their own, with all that it sees; leave out ablations and other learners, "
+                "or replay one round"
             )
         if self.without == "cost" and not isinstance(self.objective, Weights):
             raise ConfigurationError(
@@ -252,6 +252,7 @@ def _rounds(world: World, setup: Setup, stream: Stream, seed: int) -> Run:
         played.choices,
         judged_share=played.judged_share,
         warned_after=played.warned_after,
+        changes=played.changes,
         attempts=float(played.attempts.mean()),
     )
 

@@ -15,7 +15,7 @@ from uniscale_integrations.log.lessons import DecisionContext
 from uniscale_integrations.policy.default_policy import LinUCBPolicy
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Objective
-from uniscale_integrations.policy.policy import Assessment, Context, Observation
+from uniscale_integrations.policy.policy import Assessment, Context, DetectsChange, Observation
 from uniscale_integrations.policy.request_pacing import Pacing
 from uniscale_integrations.policy.targets import WORTH_ONE, Pacer, Target
 from uniscale_integrations.replay.feedback import FeedbackPlan, Judge
@@ -38,7 +38,7 @@ class Played:
         attempts: how many there were, shape (T,).
         choices: the configuration whose answer is kept, shape (T,).
         judged_share: share of the answers that were judged.
-        warned_after: as of `Trace`.
+        warned_after: as of `Trace`, likewise `changes`.
     """
 
     parts: Array
@@ -47,6 +47,7 @@ class Played:
     choices: NDArray[np.int64]
     judged_share: float = 1.0
     warned_after: int | None = None
+    changes: int = 0
 
 
 def rounds_policy(world: World, rounds: int, settings: RoundsSettings | None = None) -> LearnsFromRounds:
@@ -75,7 +76,7 @@ def replay_rounds(
     Args:
         policy: what decides.
         world: the tables, whose policy knows costs in the tables' unit; see `World.in_money`.
-        stream: the order of the questions, in which nothing drifts.
+        stream: the order of the questions.
         objective: of every request, or the target of all of them.
         rounds: answers of an episode at most.
         feedback: share of the episodes whose answer is judged, in [0, 1], which ones depends on the seed alone; or how they are judged.
@@ -97,14 +98,14 @@ def replay_rounds(
     attempts, choices = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
     waiting: deque[tuple[str, int, Context, float]] = deque()
     for time, question in enumerate(stream.queries):
-        context = player.play(str(time), int(question), stream.samples[time])
+        context = player.play(str(time), int(question), stream.samples[time], stream.quality_of[time])
         policy.ended(str(time), context)
         lessons.episodes[str(time)] = context
         kept = context.kept
         assert kept is not None, "tables have an answer to every question"
         assert isinstance(kept.came, Answered), "which is one"
         arm, sample = cast("tuple[int, int]", kept.came.answer)
-        correct, score, _ = world.parts[:, question, arm, sample]
+        correct, score = world.parts[:2, question, stream.quality_of[time, arm], sample]
         judge.answered(str(time), arm, context.request, None if score != score else float(score), time)
         waiting.append((str(time), arm, context.request, float(correct)))
         if len(waiting) > delay:
@@ -112,7 +113,8 @@ def replay_rounds(
         parts[:, time] = correct, score, world.scale.position(context.spent)
         costs[time], attempts[time], choices[time] = context.spent, len(context.attempts), arm
     balance = judge.verdicts.balance
-    return Played(parts, costs, attempts, choices, balance.judged_share or 0.0, judge.warned_after)
+    changes = policy.changes if isinstance(policy, DetectsChange) else 0
+    return Played(parts, costs, attempts, choices, balance.judged_share or 0.0, judge.warned_after, changes)
 
 
 class _Played:
@@ -159,8 +161,15 @@ class _Player:
     pacing: Pacing | None
     rng: np.random.Generator
 
-    def play(self, decision: str, question: int, first: NDArray[np.int64]) -> RoundContext:
-        """Answer what is asked by what the tables say, beginning with these samples of each configuration, shape (K,)."""
+    def play(self, decision: str, question: int, first: NDArray[np.int64], quality_of: NDArray[np.int64]) -> RoundContext:
+        """Answer what is asked by what the tables say.
+
+        Args:
+            decision: its id.
+            question: its number.
+            first: the sample of each configuration to begin with, shape (K,).
+            quality_of: whose correctness and score each configuration has, shape (K,).
+        """
         world, beliefs = self.world, list[Assessment]()
         request = Context(world.queries[question], input_tokens=float(world.input_tokens[question]))
 
@@ -182,7 +191,7 @@ class _Player:
             asked[arm] += 1
             if asked[arm] >= there:
                 episode.withdraw([arm])
-            score = float(world.parts[1, question, arm, sample])
+            score = float(world.parts[1, question, quality_of[arm], sample])
             tokens = (None, None) if world.tokens is None else world.tokens[:, question, arm, sample].tolist()
             spend = float(world.raw_costs[question, arm, sample])
             episode.tell(choice, Answered((arm, sample), None if score != score else score, spend, tokens[1], tokens[0]))

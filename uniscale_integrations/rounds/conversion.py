@@ -46,7 +46,9 @@ def converted_rounds(state: State, old: ArmsDescription, arms: Arms, head: Array
     if average.shape != (len(old.query),):
         raise StateError(f"the average question has {average.shape} numbers, its features are {len(old.query)}")
     known: Mapping[str, float] = dict(zip(old.query, average.tolist(), strict=True))
-    return result | {"average": np.array([known.get(name, 0.0) for name in arms.schema.names])}
+    models = len(dict.fromkeys(old.models))
+    sums = Transfer(old, new).per_model(np.asarray(state["sums"], dtype=np.float64).reshape(models, -1))
+    return result | {"average": np.array([known.get(name, 0.0) for name in arms.schema.names]), "sums": sums.reshape(-1, 2)}
 
 
 def _with(arms: ArmsDescription, beside: Sequence[str]) -> ArmsDescription:

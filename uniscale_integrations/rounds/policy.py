@@ -7,7 +7,7 @@ A first choice is worth what the decision after it will be worth; a later one wh
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import log
+from math import log, sqrt
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from uniscale_integrations.errors import StateError
 from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.change import ChangeDetector
 from uniscale_integrations.policy.conversion import ancestors_leaving
+from uniscale_integrations.policy.default_policy import MAX_LEVERAGE
 from uniscale_integrations.policy.heads import head_of
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.objective import Forecast, Objective
@@ -27,6 +29,9 @@ from uniscale_integrations.rounds.conversion import converted_rounds
 from uniscale_integrations.rounds.layout import Layout, amounts_of
 from uniscale_integrations.rounds.outlook import Hope, Prices
 from uniscale_integrations.rounds.trust import FIRST_BELIEF, Trust
+
+SURPRISES = 3
+"""Streams of errors of each model: of the belief in an answer, of its score, and of judgements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class RoundsSettings:
         label_share: of what a judgement says beyond the belief in an answer, how much the head learns beside the belief.
         belief: how much of a score is believed before any answer was judged.
         hope: what is expected beforehand.
+        noise: standard deviation of what is observed about what is expected, by which a change of the world is noticed.
+        forget: share of what was learned that is kept then.
     """
 
     alpha: float = 0.25
@@ -48,6 +55,8 @@ class RoundsSettings:
     label_share: float = 0.4
     belief: float = FIRST_BELIEF
     hope: Hope = field(default_factory=Hope)
+    noise: float = 0.45
+    forget: float = 0.02
 
 
 class DecidesAgain:
@@ -60,6 +69,8 @@ class DecidesAgain:
     Attributes:
         arms: as given.
         settings: as given.
+        changes: how often a change of the world was noticed.
+        detects_changes: whether judgements may tell of one; see `IgnoresChange`. Scores may in any case.
 
     Example:
         >>> from uniscale_integrations.policy.objective import weights
@@ -90,6 +101,8 @@ class DecidesAgain:
         self._trusts: dict[str, Trust] = {}
         self._nothing_judged = Trust(arms, self._hope, self.settings.belief)
         self._seen, self._average = 0, np.zeros(len(arms.schema))
+        self.changes, self.detects_changes = 0, True
+        self._detector = ChangeDetector(SURPRISES * len(arms.models))
 
     @property
     def name(self) -> str:
@@ -153,7 +166,9 @@ class DecidesAgain:
             action, before = attempt.decision.configuration, _before(context, attempt)
             features = np.concatenate([query, self._state(before, query)])
             values = np.array([correct, score]) - self._offsets(before, query)[:, action]
-            self._layout.products.observe(self._head, action, features, values)
+            surprise = self._layout.products.observe(self._head, action, features, values)
+            if not place:
+                self._notice(action, surprise.errors, surprise.leverage)
             if isinstance(attempt.came, Answered) and attempt.came.counted:
                 self._learn_amounts(attempt, query, context.request)
 
@@ -167,12 +182,14 @@ class DecidesAgain:
         query, last, change = self._centre(context.request.query, self._average), answers[-1], correct - kept.belief
         if previous is not None:
             change = correct - previous
-        self._trust(kept.verifier, new=True).observe(kept.decision.configuration, query, kept.score, correct, weight, previous)
-        if last is not kept:
-            return
-        features = np.concatenate([query, self._state(_before(context, last), query)])
-        row = self._layout.products.features(last.decision.configuration, features)
-        self._head.revise(row, np.array([self.settings.label_share * change, 0.0]), weight)
+        trust, action = self._trust(kept.verifier, new=True), kept.decision.configuration
+        surprise = trust.observe(action, query, kept.score, correct, weight, previous)
+        if last is kept:
+            features = np.concatenate([query, self._state(_before(context, last), query)])
+            row = self._layout.products.features(action, features)
+            self._head.revise(row, np.array([self.settings.label_share * change, 0.0]), weight)
+        if surprise is not None and self.detects_changes:
+            self._notice(action, surprise.errors, surprise.leverage, judged=True)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """As of `LearnsFromRounds`."""
@@ -187,8 +204,9 @@ class DecidesAgain:
             "seen": np.array(self._seen),
             "average": self._average.copy(),
             "verifiers": np.array(verifiers, dtype=np.str_),
+            "changes": np.array(self.changes),
         }
-        return head | trusts | self._amounts.state() | own | self._description.state()
+        return head | trusts | self._amounts.state() | own | self._detector.state() | self._description.state()
 
     def load(self, state: State) -> None:
         """As of `LearnsFromRounds`.
@@ -196,7 +214,7 @@ class DecidesAgain:
         Raises:
             StateError: arrays that are missing or do not fit; what was learned of other configurations is converted.
         """
-        missing = [name for name in ("seen", "average", "verifiers") if name not in state]
+        missing = [name for name in ("seen", "average", "verifiers", "changes", "sums") if name not in state]
         if missing:
             raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
         old = ArmsDescription.read(state)
@@ -221,8 +239,9 @@ class DecidesAgain:
         for number, trust in enumerate(trusts.values()):
             trust.load(head_of(state, f"trust {number}"))
         self._amounts.load(original, transfer)
+        self._detector.load(state)
         self._head, self._trusts = head, trusts
-        self._seen, self._average = int(state["seen"]), average
+        self._seen, self._average, self.changes = int(state["seen"]), average, int(state["changes"])
 
     def on_average(self) -> tuple[Array, Array]:
         """What is expected of one attempt with every configuration on the average question so far, as of `LinUCBPolicy`.
@@ -259,6 +278,26 @@ class DecidesAgain:
         prices = Prices.of(self.arms, self._amounts, query, context.request, every)
         [position] = prices.positions(np.array([context.spent]))
         return state_features(context, float(position), self.arms.model_of[kept.decision.configuration], models)
+
+    def _notice(self, action: int, errors: Array, leverage: float, *, judged: bool = False) -> None:
+        """Look whether what was observed tells of a change of the world, and then forget nearly all.
+
+        Args:
+            action: the configuration.
+            errors: observed minus expected: of belief and score, or of a judgement; 0 of what nothing observed.
+            leverage: of the observation; what is little known is expected to differ.
+            judged: whether it was a judgement.
+        """
+        if leverage >= MAX_LEVERAGE:
+            return
+        first = SURPRISES * self.arms.model_of[action] + 2 * judged
+        scale = self.settings.noise * sqrt(1.0 + leverage)
+        noticed = [self._detector.observe(first + kind, float(error) / scale) for kind, error in enumerate(errors)]
+        if any(noticed):
+            self.changes += 1
+            self._head.forget(self.settings.forget)
+            for trust in self._trusts.values():
+                trust.forget(self.settings.forget)
 
     def _learn_amounts(self, attempt: Attempt[object], query: Array, request: Context) -> None:
         came, action, arms = attempt.came, attempt.decision.configuration, self.arms

@@ -11,6 +11,7 @@ from uniscale_integrations.errors import StateError
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.policy import State
+from uniscale_integrations.policy.ridge import Surprise
 from uniscale_integrations.rounds.context import USUAL_SCORE, score_features
 from uniscale_integrations.rounds.layout import Layout
 
@@ -74,8 +75,8 @@ class Trust:
         correct: float,
         weight: float = 1.0,
         previous: float | None = None,
-    ) -> None:
-        """Learn how right an answer was.
+    ) -> Surprise | None:
+        """Learn how right an answer was; returns how that differed from what was expected, `None` of a revision.
 
         Args:
             action: the configuration that gave it.
@@ -88,9 +89,14 @@ class Trust:
         beside = self._beside(query, score)
         if previous is not None:
             self._head.revise(self._products.features(action, beside), np.array([correct - previous]), weight)
-            return
+            return None
         scale, value = sqrt(weight), correct - self._expected(action, score)
-        self._head.observe(scale * self._products.features(action, beside), np.array([scale * value]))
+        errors, leverage = self._head.observe(scale * self._products.features(action, beside), np.array([scale * value]))
+        return Surprise(errors / scale, leverage)
+
+    def forget(self, share: float) -> None:
+        """Keep of the weight of all judgements only a share, in (0, 1]."""
+        self._head.forget(share)
 
     def state(self) -> dict[str, Array]:
         """Everything that was learned, as arrays."""
