@@ -26,16 +26,19 @@ from sqlalchemy import (
 
 from uniscale_integrations.errors import LogError
 
+MAX_NUMBER = 2**63 - 1
+"""Of a row, in either database."""
+
 VERSION = 1
 """Of what every reader must know; a log of a later version is refused."""
 
-REVISION = 2
+REVISION = 3
 """Of what a log has beside that, of which earlier versions of this package need to know nothing: they go on beside this one."""
 
-EPOCH, PRUNED, FIRST, BEGUN, UNCLEAN, ORIGIN = "epoch", "pruned", "first", "begun", "unclean", "origin"
+EPOCH, PRUNED, FIRST, BEGUN, UNCLEAN, ORIGIN, REMOVER = "epoch", "pruned", "first", "begun", "unclean", "origin", "remover"
 """Names of notes in `meta` of what the log does not have any more: those of `Retention`; the number of the first row that is left after
 rows went with what they had taught; that this was begun and not brought to its end; that the file may still hold some of it;
-and the export that this log is a copy of, where that had lost its beginning."""
+the export that this log is a copy of, where that had lost its beginning; and whose turn it is to take rows out."""
 
 _KEY = BigInteger().with_variant(Integer(), "sqlite")
 metadata = MetaData()
@@ -59,7 +62,8 @@ events = Table(
     Column("about", String(32), nullable=True),
     Index("uniscale_events_order", "tx", "seq").ddl_if(dialect="postgresql"),
 )
-BY_DECISION = Index("uniscale_events_about", events.c.decision_id, events.c.kind, events.c.about)
+# Its last column tells what a source has said last by its own time, however often it has revised it.
+BY_DECISION = Index("uniscale_events_said", events.c.decision_id, events.c.kind, events.c.about, events.c.at)
 BY_ID = Index("uniscale_events_id", events.c.event_id, unique=True)
 
 snapshots = Table(
@@ -138,12 +142,15 @@ def prepare(connection: Connection) -> None:
         raise LogError(f"the log has the schema version {version}, this package knows {VERSION} at most; install a newer one")
     # Whoever cannot write it learns so now.
     connection.execute(update(meta).where(meta.c.name == "version").values(value=str(VERSION)))
-    if _number(connection, "revision", 1) < REVISION:
+    revision = _number(connection, "revision", 1)
+    if revision < 2:
         _add_ids(connection)
         _one_writer(connection)
-        _note_revision(connection)
     elif connection.dialect.name == "postgresql":
         _follow_copied_rows(connection)
+    if revision < REVISION:
+        _add_indices(connection)
+        _note_revision(connection)
 
 
 def _add_ids(connection: Connection) -> None:
@@ -153,9 +160,14 @@ def _add_ids(connection: Connection) -> None:
         if column.name not in present:
             kind = column.type.compile(connection.dialect)
             connection.execute(text(f"ALTER TABLE {events.name} ADD COLUMN {column.name} {kind}"))
+
+
+def _add_indices(connection: Connection) -> None:
+    """To the third revision."""
     for index in (BY_ID, BY_DECISION):
         index.create(connection, checkfirst=True)
-    connection.execute(text("DROP INDEX IF EXISTS uniscale_events_decision"))
+    for name in ("uniscale_events_decision", "uniscale_events_about"):
+        connection.execute(text(f"DROP INDEX IF EXISTS {name}"))
 
 
 def _follow_copied_rows(connection: Connection) -> None:
@@ -200,8 +212,26 @@ def _note_revision(connection: Connection) -> None:
 
 
 def _number(connection: Connection, name: str, default: int) -> int:
-    value = _noted(connection, name, str(default))
+    [number] = numbers_in(name, _noted(connection, name, str(default)))
+    return number
+
+
+def numbers_in(name: str, value: str, count: int = 1) -> tuple[int, ...]:
+    """The whole numbers of a note, which anybody may have written.
+
+    Raises:
+        LogError: it holds something else, or others than a database could number its rows with.
+
+    Example:
+        >>> numbers_in("pruned", "0 17", 2)
+        (0, 17)
+    """
     try:
-        return int(value)
+        # Python reads digits of any length, of a length beyond some it says that it does not.
+        found = tuple(map(int, value.split()))
     except ValueError:
-        raise LogError(f"{meta.name} holds {value!r:.40} as the {name} of the log, which is no number") from None
+        found = ()
+    if len(found) != count or not all(abs(each) <= MAX_NUMBER for each in found):
+        expected = "a whole number" if count == 1 else f"{count} whole numbers"
+        raise LogError(f"{meta.name} holds {value!r:.40} as {name!r}, where {expected} should stand; restore it from a backup")
+    return found
