@@ -177,7 +177,7 @@ def _deciding(log: str) -> set[str]:
     from uniscale_integrations.log.events import DecisionEvent
     from uniscale_integrations.log.log import open_log
 
-    with closing(open_log(log, create=False)) as old:
+    with closing(open_log(log, read_only=True)) as old:
         return {entry.event.configuration.model for entry in old.everything() if isinstance(entry.event, DecisionEvent)}
 
 

@@ -47,7 +47,7 @@ def info(address: Address, as_json: AsJson = False) -> None:
 
     Example: uniscale log info sqlite:///uniscale.db
     """
-    with told_plainly(as_json), closing(open_log(address, create=False)) as log:
+    with told_plainly(as_json), closing(open_log(address, read_only=True)) as log:
         summary = _summary(log)
         counts = log.counts()
         rows = [arm.as_dict(name) for name, arm in sorted(summary.arms.items(), key=lambda item: -item[1].decisions)]
@@ -255,7 +255,7 @@ def verify(address: Address, as_json: AsJson = False) -> None:
 
     Example: uniscale log verify sqlite:///uniscale.db
     """
-    with told_plainly(as_json), closing(open_log(address, create=False)) as log:
+    with told_plainly(as_json), closing(open_log(address, read_only=True)) as log:
         decisions: set[str] = set()
         orphans: list[str] = []
         twice: list[str] = []

@@ -24,7 +24,7 @@ def export(
 
     Example: uniscale log export sqlite:///uniscale.db --target events.jsonl
     """
-    with told_plainly(False), closing(open_log(address, create=False)) as log:
+    with told_plainly(False), closing(open_log(address, read_only=True)) as log:
         if target is not None:
             log.spare(target)
         try:

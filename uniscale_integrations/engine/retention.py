@@ -48,7 +48,7 @@ def prune(log: SQLStore, before: float, *, keep_learned: bool, spool: Spool | No
         keep_learned: whether what they have taught stays. Then a snapshot is taken of every state that an engine of late has, and nothing
             goes that any of them has yet to learn from: decisions that are waiting for their silence, and rows that this version cannot
             read. Otherwise all workers fold what is left.
-        spool: where workers that have ended may have left events; by default where they do.
+        spool: where workers that have ended may have left events, beside where they do by default.
 
     Raises:
         LostBeginning: what was taught is to go as well, and the log has lost its beginning before.
@@ -176,9 +176,11 @@ def _take_in(log: SQLStore, spool: Spool | None) -> None:
     """Write what workers have left that have ended: it would otherwise come back when the next one begins."""
     if log.in_memory:
         return
-    for left in (spool or Spool(spool_folder(log.identity, log.file))).abandoned():
-        log.write(*left.events)
-        left.remove()
+    own = Spool(spool_folder(log.identity, log.file))
+    for each in (own,) if spool is None else (own, spool):
+        for left in each.abandoned():
+            log.write(*left.events)
+            left.remove()
 
 
 def _folds(log: SQLStore) -> list[Fold]:

@@ -35,6 +35,9 @@ VERSION = 1
 REVISION = 3
 """Of what a log has beside that, of which earlier versions of this package need to know nothing: they go on beside this one."""
 
+READABLE = 2
+"""The first revision that can be read without being brought up to date."""
+
 EPOCH, PRUNED, FIRST, BEGUN, UNCLEAN, ORIGIN, REMOVER = "epoch", "pruned", "first", "begun", "unclean", "origin", "remover"
 """Names of notes in `meta` of what the log does not have any more: those of `Retention`; the number of the first row that is left after
 rows went with what they had taught; that this was begun and not brought to its end; that the file may still hold some of it;
@@ -122,6 +125,29 @@ def is_of_before(connection: Connection) -> bool:
     return inspect(connection).has_table(events.name) and _number(connection, "revision", 1) < REVISION
 
 
+def is_readable(connection: Connection) -> bool:
+    """Whether there is a log that can be read as it is, without being brought up to date before.
+
+    Raises:
+        LogError: the log was written by a later version of this package.
+    """
+    if not inspect(connection).has_table(events.name):
+        return False
+    _check_version(connection)
+    return _number(connection, "revision", 1) >= READABLE
+
+
+def is_up_to_date(connection: Connection) -> bool:
+    """Whether there is a log to which `prepare` would do nothing.
+
+    Raises:
+        LogError: as of `is_readable`.
+    """
+    if not is_readable(connection) or is_of_before(connection):
+        return False
+    return connection.dialect.name != "postgresql" or not any(_copied_rows(connection))
+
+
 def prepare(connection: Connection) -> None:
     """Create the tables where there are none, and bring older ones up to date; within the caller's transaction.
 
@@ -137,11 +163,7 @@ def prepare(connection: Connection) -> None:
         _one_writer(connection)
         _note_revision(connection)
         return
-    version = _number(connection, "version", VERSION)
-    if version > VERSION:
-        raise LogError(f"the log has the schema version {version}, this package knows {VERSION} at most; install a newer one")
-    # Whoever cannot write it learns so now.
-    connection.execute(update(meta).where(meta.c.name == "version").values(value=str(VERSION)))
+    _check_version(connection)
     revision = _number(connection, "revision", 1)
     if revision < 2:
         _add_ids(connection)
@@ -151,6 +173,16 @@ def prepare(connection: Connection) -> None:
     if revision < REVISION:
         _add_indices(connection)
         _note_revision(connection)
+
+
+WRITABLE = update(meta).where(meta.c.name == "version").values(value=str(VERSION))
+"""Changes nothing; whoever cannot write a log learns so by it."""
+
+
+def _check_version(connection: Connection) -> None:
+    version = _number(connection, "version", VERSION)
+    if version > VERSION:
+        raise LogError(f"the log has the schema version {version}, this package knows {VERSION} at most; install a newer one")
 
 
 def _add_ids(connection: Connection) -> None:
@@ -172,13 +204,20 @@ def _add_indices(connection: Connection) -> None:
 
 def _follow_copied_rows(connection: Connection) -> None:
     """Where rows have been copied here from another server, without what follows from them: their age, and where their numbers end."""
-    last = connection.execute(select(func.max(events.c.tx), func.max(events.c.seq))).one()
-    default = next(each["default"] for each in inspect(connection).get_columns(events.name) if each["name"] == "tx")
-    if last[0] is not None and str(default).isdigit() and last[0] > int(str(default)):
+    of_later_age, beyond_numbers = _copied_rows(connection)
+    if of_later_age:
         _one_writer(connection)
-    if last[1] is not None and last[1] > (connection.execute(text(LAST_NUMBER)).scalar_one() or 0):
+    if beyond_numbers:
         connection.execute(text(f"LOCK TABLE {events.name} IN SHARE ROW EXCLUSIVE MODE"))
         connection.execute(text(RENUMBER))
+
+
+def _copied_rows(connection: Connection) -> tuple[bool, bool]:
+    """Whether there are rows of an age, and with numbers, that are still to come here."""
+    last = connection.execute(select(func.max(events.c.tx), func.max(events.c.seq))).one()
+    default = next(each["default"] for each in inspect(connection).get_columns(events.name) if each["name"] == "tx")
+    of_later_age = last[0] is not None and str(default).isdigit() and last[0] > int(str(default))
+    return of_later_age, last[1] is not None and last[1] > (connection.execute(text(LAST_NUMBER)).scalar_one() or 0)
 
 
 def _one_writer(connection: Connection) -> None:

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeoutError
 
-from uniscale_integrations.errors import LogError, no_decision
+from uniscale_integrations.errors import LogError, OutdatedLog, no_decision
 from uniscale_integrations.log.connect import READING, is_in_memory, without_password
 from uniscale_integrations.log.events import MAX_TIME, Event, Feedback, event_of, jsonable
 from uniscale_integrations.log.ports import BEGINNING, Entry, Position, Retention, WriteResult
@@ -39,6 +39,8 @@ from uniscale_integrations.log.schema import (
     descriptions,
     events,
     is_of_before,
+    is_readable,
+    is_up_to_date,
     meta,
     noted,
     numbers_in,
@@ -90,6 +92,10 @@ class SQLStore:
     Args:
         engine: connects to the database.
         create: whether to make a log where there is none; otherwise that is an error.
+        read_only: whether it is only read, so that nobody need be allowed to write it.
+
+    Attributes:
+        read_only: as given.
 
     Raises:
         LogError: it cannot be opened, or was written by a later version.
@@ -98,8 +104,8 @@ class SQLStore:
     later: ClassVar[Select[Any]]
     """The statement of `since`, with the parameters of `_place` and `limit`."""
 
-    def __init__(self, engine: Engine, *, create: bool = True) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, *, create: bool = True, read_only: bool = False) -> None:
+        self._engine, self.read_only = engine, read_only
         driver = engine.dialect.loaded_dbapi
         self._error: type[Exception] = driver.Error
         self._passing: type[Exception] = driver.OperationalError
@@ -116,11 +122,25 @@ class SQLStore:
             raise
 
     def _prepare(self, *, create: bool) -> None:
-        with self._translate_errors("open"), self._engine.begin() as connection:
-            if not create and not inspect(connection).has_table(meta.name):
-                raise LogError(f"there is no log at {self.name}")
-            with self._unhurried(connection) if is_of_before(connection) else nullcontext():
+        with self._translate_errors("open"):
+            with self._engine.connect() as connection:
+                reader = connection.execution_options(**{READING: True})
+                if not create and not inspect(reader).has_table(meta.name):
+                    raise LogError(f"there is no log at {self.name}")
+                if self.read_only:
+                    if not is_readable(reader):
+                        raise OutdatedLog(f"{self.name} is of an earlier version, and has to be brought up to date to be read")
+                    return
+                finished = is_up_to_date(reader)
+            if finished:
+                self._check_writable()
+                return
+            with self._engine.begin() as connection, self._unhurried(connection) if is_of_before(connection) else nullcontext():
                 prepare(connection)
+
+    def _check_writable(self) -> None:
+        """That this process may write the log; where somebody else is at it, that is not waited for."""
+        raise NotImplementedError
 
     def append(self, *new: Event) -> WriteResult:
         """As of `EventStore`."""
@@ -518,8 +538,7 @@ class SQLStore:
     def _writing(self) -> Iterator[Any]:
         """A cursor of the driver, in a transaction that is committed where the block ends without an error."""
         self._check_presence()
-        with self._translate_errors("write to"), self._borrowed() as connection:
-            cursor = connection.cursor()
+        with self._translate_errors("write to"), self._borrowed() as connection, closing(connection.cursor()) as cursor:
             self._begin(cursor)
             try:
                 yield cursor
