@@ -86,6 +86,8 @@ class Removal:
         """
 
         def work(connection: Connection) -> None:
+            # What could not be brought to its end is not begun.
+            numbers_in(EPOCH, noted(connection, EPOCH).get(EPOCH, "0"))
             note(connection, BEGUN, 1)
             if wipe:
                 note(connection, UNCLEAN, 1)
