@@ -24,13 +24,16 @@ from tests.openai_server import Body, Server
 from uniscale_integrations import UniScale, UniScaleChatModel, UniScaleLLM
 from uniscale_integrations.cli.app import app
 from uniscale_integrations.cli.console import out
+from uniscale_integrations.engine import Model
 from uniscale_integrations.errors import LogError, UniScaleError
+from uniscale_integrations.llama_index import FeedbackEvaluator
 from uniscale_integrations.log.connect import without_password
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.models.chat.server import ServerClient
 from uniscale_integrations.redaction import redacted
 from uniscale_integrations.space import ConfigurationSpace
+from uniscale_integrations.verifiers.judge import LLMJudge
 
 KEY = "kb-7f3a9c1e5d2b4860"
 """Nothing about it says that it is one."""
@@ -40,19 +43,54 @@ PROMPT, ANSWER = "What does the heron keep in its cellar?", "Seventeen umbrellas
 Make = Callable[[str], object]
 
 
-def langchain(address: str) -> object:
-    return ChatOpenAI(model="m", base_url=address, api_key=SecretStr(KEY), max_retries=0)
+def with_user(address: str) -> str:
+    return address.replace("://", f"://me:{KEY}@")
 
 
-def llama_index(address: str) -> object:
-    return OpenAILike(model="m", api_base=address, api_key=KEY, is_chat_model=True, max_retries=0, context_window=4096)
+def langchain(address: str, **settings: Any) -> object:
+    return ChatOpenAI(**{"model": "m", "base_url": address, "api_key": SecretStr("none"), "max_retries": 0} | settings)
 
 
-def server_client(address: str) -> object:
-    return ChatStepModel(ServerClient(address, "m", key=KEY))
+def llama_index(address: str, **settings: Any) -> object:
+    fields = {
+        "model": "m",
+        "api_base": address,
+        "api_key": "none",
+        "is_chat_model": True,
+        "max_retries": 0,
+        "context_window": 4096,
+    }
+    return OpenAILike(**fields | settings)
 
 
-CLIENTS: dict[str, Make] = {"LangChain": langchain, "LlamaIndex": llama_index, "a server": server_client}
+def http_clients(**settings: Any) -> tuple[httpx.Client, httpx.AsyncClient]:
+    return httpx.Client(**settings), httpx.AsyncClient(**settings)
+
+
+def own_http(make: Callable[..., object], address: str, names: tuple[str, str], **settings: Any) -> object:
+    return make(address, **dict(zip(names, http_clients(**settings), strict=True)))
+
+
+HEADERS = {"X-Api-Key": KEY, "Authorization": f"Bearer {KEY}"}
+OF_LANGCHAIN, OF_LLAMA_INDEX = ("http_client", "http_async_client"), ("http_client", "async_http_client")
+CLIENTS: dict[str, Make] = {
+    "LangChain": lambda address: langchain(address, api_key=SecretStr(KEY)),
+    "LangChain, headers": lambda address: langchain(address, default_headers=HEADERS),
+    "LangChain, query": lambda address: langchain(address, default_query={"api-version": "1", "sig": KEY}),
+    "LangChain, user": lambda address: langchain(with_user(address)),
+    "LangChain, HTTP client": lambda address: own_http(langchain, address, OF_LANGCHAIN, headers=HEADERS),
+    "LangChain, HTTP cookies": lambda address: own_http(langchain, address, OF_LANGCHAIN, cookies={"session": KEY}),
+    "LangChain, body": lambda address: langchain(address, extra_body={"options": {"access_token": KEY}}),
+    "LlamaIndex": lambda address: llama_index(address, api_key=KEY),
+    "LlamaIndex, headers": lambda address: llama_index(address, default_headers=HEADERS),
+    "LlamaIndex, user": lambda address: llama_index(with_user(address)),
+    "LlamaIndex, HTTP client": lambda address: own_http(llama_index, address, OF_LLAMA_INDEX, headers=HEADERS),
+    "LlamaIndex, body": lambda address: llama_index(address, additional_kwargs={"extra_body": {"api_key": KEY}}),
+    "a server": lambda address: ChatStepModel(ServerClient(address, "m", key=KEY)),
+    "a server, user": lambda address: ChatStepModel(ServerClient(with_user(address), "m")),
+    "a server, HTTP client": lambda address: ChatStepModel(ServerClient(address, "m", http=http_clients(headers=HEADERS)[1])),
+    "a server, HTTP auth": lambda address: ChatStepModel(ServerClient(address, "m", http=http_clients(auth=("me", KEY))[1])),
+}
 
 
 def quoting(status: int) -> Server:
@@ -76,6 +114,56 @@ def kept(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
     everything.append(caplog.text)
     for text in everything:
         assert KEY not in text
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_key_is_in_no_repr_and_no_error_of_what_is_built_from_a_client(client: str, kept: list[str]) -> None:
+    given = CLIENTS[client]("http://127.0.0.1:9/v1")
+    made = UniScale([Model(given, parameters=1e9)], LLMJudge(given) if "server" not in client else "agreement")
+    outer: list[Any] = [UniScaleChatModel(engine=made), UniScaleLLM(engine=made), UniScaleChatModel(models=[given])]
+    outer += [UniScaleLLM(models=[given]), Model(given, name="named")]
+    models = made.brain.models.values()
+    everything = [made, made.brain, made.brain.design, made.brain.verifier, made.space, *models, *outer]
+    everything += [getattr(each, "client", None) for each in models]
+    kept += [text(each) for each in everything for text in (repr, str)]
+    kept += [
+        repr(made.decide(PROMPT)),
+        str(made.decide(PROMPT).explain()),
+        repr(outer[1].metadata),
+        repr(outer[0]._identifying_params),
+    ]
+    wrong: list[Callable[[], object]] = [
+        lambda: UniScale(given),
+        lambda: UniScale([[given]]),
+        lambda: UniScale([given, given]),
+        lambda: UniScale([(given,)]),
+        lambda: UniScale(["uniscale-0.3m"], given),
+        lambda: UniScale([given], prices={"other": (1.0, 1.0)}),
+        lambda: UniScaleChatModel(models=given),
+        lambda: UniScaleChatModel(models=[given], mode="best"),
+        lambda: UniScaleChatModel(models=[given], colour="red"),
+        lambda: UniScaleLLM(models=given),
+        lambda: UniScaleLLM(models=[given], mode="best"),
+        lambda: UniScaleLLM(models=[given], colour="red"),
+        lambda: LLMJudge([given]),
+        lambda: made.update(models=[given, (given,)]),
+        lambda: FeedbackEvaluator(given, made),
+    ]
+    for attempt in wrong:
+        kept += errors_of(attempt)
+
+
+def errors_of(attempt: Callable[[], object]) -> list[str]:
+    """What is said of something that cannot be, with all that lies behind it; nothing where it can."""
+    try:
+        attempt()
+    except Exception as raised:
+        said, error = list[str](), raised
+        while error is not None:
+            said += [str(error), repr(error)]
+            error = error.__cause__ or error.__context__  # type: ignore[assignment]
+        return said
+    return []
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -102,6 +102,10 @@ class LogError(UniScaleError):
     passing = False
 
 
+class OutdatedLog(LogError):
+    """A log of an earlier version that has to be brought up to date by somebody who may write it, before it can be read."""
+
+
 class LostBeginning(LogError):
     """A log no longer has the events that its states began with, so that nothing can be taken out of what they have learned."""
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote
 
 MASK = "***"
 
 MAPPINGS = ("default_headers", "default_query", "extra_headers", "headers")
 """Fields of clients that hold what goes with every request, keys among it."""
 
+HTTP_CLIENTS = ("http_client", "http_async_client", "async_http_client", "_http_client", "_async_http_client")
+"""Fields of clients that hold an HTTP client of the caller's own."""
+
+ORDINARY_HEADERS = frozenset({"accept", "accept-encoding", "connection", "user-agent", "host", "content-type"})
+"""Headers that hold no secret, but words that errors are full of."""
+
 SHORTEST = 6
 """Characters of a secret that is looked for: shorter ones, such as the "none" of a local server, are words."""
 
 _NAMES = r"(?:ssl)?pass(?:word|wd|phrase|file)?|pwd|secret|token|access_token|refresh_token|(?:api[_-]?)?key|signature"
 _VALUE = r"""(?:'[^']*'|"[^"]*"|[^\s&;,'")]+)"""
+_KEY_NAME = re.compile(r"(?i)(^|[_-])(key|token|secret|password|authorization)$|apikey$")
+_USER_INFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@?]*:([^\s/?]+)@")
 _RULES = (
     # user:password@, also where the password holds an @ that should have been written otherwise.
     (re.compile(r"(://[^\s/:@?]*):[^\s/?]*@"), rf"\1:{MASK}@"),
@@ -54,14 +64,68 @@ def secrets_of(client: object) -> tuple[str, ...]:
         >>> secrets_of(Client())
         ('my-secret',)
     """
-    names = {*getattr(type(client), "model_fields", ()), "api_key", "openai_api_key", *MAPPINGS}
+    names = {*getattr(type(client), "model_fields", ()), "api_key", "openai_api_key", *MAPPINGS, *HTTP_CLIENTS}
     found = list[str]()
     for name in sorted(names):
         value = getattr(client, name, None)
-        if callable(reveal := getattr(value, "get_secret_value", None)):
-            found.append(str(reveal()))
-        elif isinstance(value, str) and name.endswith(("api_key", "token", "secret", "password")):
-            found.append(value)
-        elif isinstance(value, Mapping) and name in MAPPINGS:
+        if name in HTTP_CLIENTS:
+            found += _of_http_client(value)
+        elif name in MAPPINGS and isinstance(value, Mapping):
             found += [each for each in value.values() if isinstance(each, str)]
-    return tuple(each for each in dict.fromkeys(found) if len(each) >= SHORTEST)
+        else:
+            found += _named_like_keys(name, value)
+    return _long_enough(found)
+
+
+def secrets_of_server(address: str, http: object = None) -> tuple[str, ...]:
+    """The secrets of who speaks to an address without a framework's client: those in it, and those of an HTTP client.
+
+    Example:
+        >>> secrets_of_server("https://me:hunter2@host/v1")
+        ('hunter2',)
+    """
+    return _long_enough([*_named_like_keys("", address), *_of_http_client(http)])
+
+
+def shown(value: object) -> str:
+    """A client, or whatever else was given in the place of one, as an error may quote it.
+
+    Example:
+        >>> shown("small"), shown({"api_key": "my-secret"})
+        ("'small'", "{'api_key': '***'}")
+    """
+    parts = value if isinstance(value, list | tuple) else [value]
+    return redacted(repr(value), [secret for each in parts for secret in (*secrets_of(each), *_named_like_keys("", each))])
+
+
+def _named_like_keys(name: str, value: object) -> list[str]:
+    """What is secret, or called like something that is, also within mappings, and what stands before the @ of an address."""
+    if callable(reveal := getattr(value, "get_secret_value", None)):
+        return [str(reveal())]
+    if isinstance(value, Mapping):
+        return [secret for key, each in value.items() for secret in _named_like_keys(str(key), each)]
+    if not isinstance(value, str):
+        return []
+    if _KEY_NAME.search(name):
+        return [value]
+    parts = _USER_INFO.match(value)
+    return [] if parts is None else [parts[1], unquote(parts[1])]
+
+
+def _of_http_client(client: object) -> list[str]:
+    """What an HTTP client of httpx sends with every request."""
+    found = list[str]()
+    for name in ("headers", "params", "cookies"):
+        try:
+            values: dict[str, Any] = dict(getattr(client, name, None) or {})
+        except (TypeError, ValueError):
+            continue
+        found += [str(each) for key, each in values.items() if str(key).lower() not in ORDINARY_HEADERS]
+    # "Bearer" and the like are no secret.
+    found += [each.split(" ", 1)[1] for each in found if " " in each]
+    auth = getattr(client, "auth", None)
+    return found + [str(each) for each in getattr(auth, "__dict__", {}).values() if isinstance(each, str)]
+
+
+def _long_enough(secrets: Iterable[str]) -> tuple[str, ...]:
+    return tuple(each for each in dict.fromkeys(secrets) if len(each) >= SHORTEST)

@@ -17,30 +17,32 @@ class PlainVerdicts(Verdicts):
 
     def __init__(self, rules: FeedbackRules) -> None:
         super().__init__(rules)
-        self._all: dict[str, dict[tuple[str, str], float]] = {}
-        self._first: dict[str, float] = {}
+        self._said: dict[str, list[Feedback]] = {}
 
     def recall(self, event: Event) -> None:
         if isinstance(event, Feedback):
-            self._all.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
-            self._first.setdefault(event.decision_id, event.weight)
+            self._said.setdefault(event.decision_id, []).append(event)
         elif isinstance(event, Outcome) and not event.failed:
             self._answers.setdefault(event.decision_id, event.score)
 
     def forget(self, decision_id: str) -> None:
-        for kept in (self._all, self._first, self._answers):
-            kept.pop(decision_id, None)
+        self._said.pop(decision_id, None)
+        self._answers.pop(decision_id, None)
+
+    def _all(self, decision_id: str) -> dict[tuple[str, str], float]:
+        said = self._said.get(decision_id, [])
+        last = {(each.source, each.key): each.correct for each in sorted(said, key=lambda each: each.at)}
+        return {(each.source, each.key): last[each.source, each.key] for each in said}
 
     def judge(self, feedback: Feedback, configuration: str) -> Lesson:
         decision_id = feedback.decision_id
         before = self._before(decision_id)
         silent = before.silent if before else ()
         opinions = self._opinions(decision_id, silent)
-        judgements = self._all.setdefault(decision_id, {})
+        judgements = self._all(decision_id)
         first, new = not judgements, not has_spoken(feedback.source, judgements)
         self.balance.judge(feedback.correct, feedback.source, {source for source, _ in judgements})
-        judgements[feedback.source, feedback.key] = feedback.correct
-        self._first.setdefault(decision_id, feedback.weight)
+        self._said.setdefault(decision_id, []).append(feedback)
         correct, weight = self._verdict(decision_id, configuration)
         self.sources.change(configuration, opinions, self._opinions(decision_id, silent))
         if new:
@@ -53,7 +55,7 @@ class PlainVerdicts(Verdicts):
 
     def _silence(self, deadline: Deadline, configuration: str) -> Lesson | None:
         decision_id, source = deadline.decision_id, deadline.source
-        said, before = self._all.get(decision_id, {}), self._before(decision_id)
+        said, before = self._all(decision_id), self._before(decision_id)
         if has_spoken(source, said):
             return None
         silent = (*(before.silent if before else ()), source)
@@ -87,18 +89,18 @@ class PlainVerdicts(Verdicts):
         return (sure * correct + others) / total, weight * (sure * worth + (total - sure)) / total
 
     def _plain(self, decision_id: str) -> tuple[float, float]:
-        judgements, weight = self._all[decision_id], self._first[decision_id]
+        judgements, weight = self._all(decision_id), max(each.weight for each in self._said[decision_id])
         if not self.rules.weights:
             return fmean(judgements.values()), weight
         return self.rules.mean(judgements), weight * max(self.rules.weight(source) for source, _ in judgements)
 
     def _before(self, decision_id: str) -> Learned | None:
-        if decision_id not in self._learned and self._all.get(decision_id):
+        if decision_id not in self._learned and self._said.get(decision_id):
             return Learned(*self._plain(decision_id))
         return super()._before(decision_id)
 
     def _by_source(self, decision_id: str) -> dict[str, float]:
-        judgements = self._all.get(decision_id, {})
+        judgements = self._all(decision_id)
         return {
             source: fmean(value for (each, _), value in judgements.items() if each == source)
             for source in dict.fromkeys(source for source, _ in judgements)
@@ -107,7 +109,7 @@ class PlainVerdicts(Verdicts):
     def _opinions(self, decision_id: str, silent: Collection[str], changing: str = "") -> dict[str, float]:
         opinions = self._by_source(decision_id)
         if decision_id in self._answers:
-            judgements = self._all.get(decision_id, {})
+            judgements = self._all(decision_id)
             for source in self.rules.silence:
                 if source in silent or has_spoken(source, judgements):
                     opinions[SILENCE + source] = float(source in silent)

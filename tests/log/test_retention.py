@@ -26,7 +26,7 @@ from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, Out
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import BEGINNING
 from uniscale_integrations.log.removal import Removal
-from uniscale_integrations.log.spool import Spool
+from uniscale_integrations.log.spool import Spool, spool_folder
 from uniscale_integrations.log.sql import SQLStore
 from uniscale_integrations.policy.policy import State
 from uniscale_integrations.space import Configuration, ConfigurationSpace
@@ -479,3 +479,21 @@ def test_what_ended_workers_have_left_does_not_come_back(address: str, tmp_path:
         forget(log, decision=decision, spool=Spool(tmp_path / "left"))
     assert not list(Spool(tmp_path / "left").abandoned())
     assert events_of(address) == []
+
+
+def test_the_command_takes_in_what_was_left_in_a_folder_of_ones_own(address: str, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    with closing(engine(address, spool=folder)) as made:
+        decision, other = traffic(made, 2)
+        with opened(address) as log:
+            spool = Spool(spool_folder(log.identity, log.file, folder))
+    spool.append([Feedback(decision, 1.0, "left"), Feedback(other, 1.0, "left")])
+    spool.close()
+    assert told("forget", address, "--source", "left", "--spool", str(folder))["events"] == 2
+    assert not folder.exists()
+    with closing(engine(address, spool=folder)) as made:
+        made.sync()
+        assert "left" not in {entry.event.source for entry in made.log.everything() if isinstance(entry.event, Feedback)}
+    missing = run("prune", address, "--before", "2026-01-01", "--spool", str(tmp_path / "none"))
+    assert missing.exit_code == 2
+    assert "there is no folder" in missing.output

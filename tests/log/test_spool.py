@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from threading import Event as Flag
@@ -207,3 +211,113 @@ def test_what_cannot_be_read_is_left_to_who_can(tmp_path: Path) -> None:
     assert group.adopt() == 0
     group.close()
     assert len((folder / "later.events.unread").read_bytes().split(b"\n")) == 3
+
+
+def decision_ids(folder: Path) -> list[str]:
+    """What whoever comes next would find."""
+    return [json.loads(line)[1] for file in files(folder) for line in file.read_text().splitlines()]
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 10.0
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
+REMOVALS: dict[str, Callable[[Path], object]] = {
+    "the file": lambda folder: files(folder)[0].unlink(),
+    "the folder": shutil.rmtree,
+    "moved away": lambda folder: folder.rename(folder.with_name("elsewhere")),
+    "another file in its place": lambda folder: replaced(files(folder)[0]),
+}
+
+
+def replaced(file: Path) -> None:
+    file.unlink()
+    file.write_text("")
+
+
+@pytest.mark.parametrize("how", REMOVALS)
+@pytest.mark.parametrize("more", [True, False])
+def test_what_is_removed_before_it_has_arrived_is_written_anew(
+    how: str, more: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log, folder = Log(), tmp_path / "spool"
+    group = GroupCommit(log.write, spool=Spool(folder))
+    for number in range(3):
+        group.put_aside(group.submit(Outcome(f"{number}", 0.5)))
+    REMOVALS[how](folder)
+    if more:
+        group.put_aside(group.submit(Outcome("3", 0.5)))
+    eventually(lambda: decision_ids(folder) == [f"{number}" for number in range(3 + more)])
+    if not more:
+        eventually(lambda: "somebody has removed what was kept for the log" in caplog.text)
+    log.open.set()
+    assert group.settle(10.0)
+    group.close()
+    assert [event.decision_id for event in log.written] == [f"{number}" for number in range(3 + more)]
+    eventually(lambda: "uniscale-spool" not in {thread.name for thread in threading.enumerate()})
+
+
+def test_what_was_adopted_and_is_removed_before_it_has_arrived_is_written_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    left = Spool(folder)
+    left.append([Outcome("a", 0.5), Outcome("b", 0.5)])
+    left.close()
+    log = Log()
+    group = GroupCommit(log.write, spool=Spool(folder))
+    assert group.adopt() == 2
+    shutil.rmtree(folder)
+    eventually(lambda: decision_ids(folder) == ["a", "b"])
+    log.open.set()
+    group.close()
+    assert [event.decision_id for event in log.written] == ["a", "b"]
+    assert not folder.exists()
+
+
+def test_that_it_cannot_be_kept_anew_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    log, folder = Log(), tmp_path / "within" / "spool"
+    group = GroupCommit(log.write, spool=Spool(folder))
+    group.put_aside(group.submit(Outcome("a", 0.5)))
+    shutil.rmtree(folder.parent)
+    folder.parent.write_text("in its way")
+    eventually(lambda: "is lost if this process ends" in caplog.text)
+    folder.parent.unlink()
+    eventually(lambda: decision_ids(folder) == ["a"])
+    log.open.set()
+    group.close()
+
+
+KEEPS = """
+import sys, time
+from pathlib import Path
+from benchmarks.durability import engine
+made = engine(sys.argv[1], Path(sys.argv[2]))
+answer = made.run("What is 1 + 1?")
+assert made.log.counts()["decision"] == 1
+print("ready", flush=True)
+sys.stdin.readline()
+print(made.feedback(answer, 1.0, source="exact"), flush=True)
+time.sleep(60)
+"""
+
+
+def test_an_acknowledged_judgement_outlasts_its_folder_and_its_process(address: str, tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    command = [sys.executable, "-c", KEEPS, address, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        with locked(address):
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            assert b"not in the log yet" in process.stdout.readline()
+            shutil.rmtree(folder)
+            eventually(lambda: bool(list(folder.rglob("*.jsonl"))))
+            process.kill()
+    with closing(engine(address, folder)) as made:
+        made.sync()
+        made.log.counts()
+        assert made.log.counts() == {"decision": 1, "outcome": 1, "feedback": 1}

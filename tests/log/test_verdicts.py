@@ -30,7 +30,11 @@ RULES = [
 names = st.sampled_from(["a", "b", "c", "d", "verifier", *(f"user {number}" for number in range(9))])
 step = st.one_of(
     st.tuples(st.just("answer"), st.integers(0, 7), st.none() | st.floats(0, 1)),
-    st.tuples(st.just("judge"), st.integers(0, 7), names, st.sampled_from("kl"), st.floats(0, 1) | st.sampled_from([0.0, 1.0])),
+    st.tuples(
+        *(st.just("judge"), st.integers(0, 7), names, st.sampled_from("kl"), st.floats(0, 1) | st.sampled_from([0.0, 1.0])),
+        # How long it has waited for the log.
+        *(st.sampled_from([0.0, 0.0, 10.0, 1000.0]), st.sampled_from([0.3, 0.31, 0.5, 1.0])),
+    ),
     st.tuples(st.just("pass"), st.floats(0, 4000)),
     st.tuples(st.just("forget"), st.integers(0, 7)),
 )
@@ -73,7 +77,7 @@ def test_they_come_to_the_same_as_said_plainly(rules: FeedbackRules, steps: list
                     plain.answer(outcome)
                     log.setdefault(decision, []).append(outcome)
             else:
-                event = Feedback(decision, values[3], values[1], values[2], weight=0.5 if values[0] % 2 else 1.0, at=now)
+                event = Feedback(decision, values[3], values[1], values[2], weight=values[5], at=now - values[4])
                 recall(quick, plain, {decision} & gone, log)
                 gone.discard(decision)
                 alike(quick.judge(event, f"c{values[0] % 2}"), plain.judge(event, f"c{values[0] % 2}"))
@@ -144,3 +148,32 @@ def test_the_last_judgement_of_many_takes_no_more_steps_than_one_of_the_first(ru
     for number in range(40, 4_000):
         verdicts.judge(Feedback("a", float(number % 2), f"user {number}", at=0.0), "small")
     assert max(steps(number) for number in range(4_000, 4_020)) <= early + 20
+
+
+said = st.tuples(st.integers(0, 1), names, st.sampled_from("kl"), st.floats(0, 1), st.sampled_from([0.2, 0.5, 0.53, 1.0]))
+
+
+@given(st.lists(said, max_size=12).flatmap(lambda each: st.tuples(st.just(each), st.permutations(range(len(each))))))
+@pytest.mark.parametrize("rules", RULES[:2])
+def test_judgements_come_to_the_same_in_every_order_of_arrival(
+    rules: FeedbackRules, order: tuple[list[tuple[int, str, str, float, float]], list[int]]
+) -> None:
+    values, places = order
+    given_in_order = [
+        Feedback(f"d{number}", *rest[2:3], *rest[:2], weight=rest[3], at=100.0 + at) for at, (number, *rest) in enumerate(values)
+    ]
+    learned = []
+    for arrival in (given_in_order, [given_in_order[place] for place in places]):
+        verdicts, sums = Verdicts(rules), dict[str, tuple[float, float]]()
+        for each in arrival:
+            lesson, (weight, total) = verdicts.judge(each, "small"), sums.get(each.decision_id, (0.0, 0.0))
+            if lesson.previous is None:
+                weight, total = lesson.weight, lesson.weight * lesson.correct
+            else:
+                assert lesson.weight == pytest.approx(weight)
+                total += lesson.weight * (lesson.correct - lesson.previous) + lesson.extra * lesson.correct
+                weight += lesson.extra
+            sums[each.decision_id] = weight, total
+        learned.append(sums)
+    for decision, expected in learned[0].items():
+        assert learned[1][decision] == pytest.approx(expected, abs=1e-9)

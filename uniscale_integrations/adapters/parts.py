@@ -53,6 +53,16 @@ PART_DEFAULTS: Mapping[str, Any] = {
 """Parts that are not set; the mode is not among them, since it is that of the calls too and goes along with an engine."""
 
 
+def kinds_of(models: Sequence[Any]) -> list[str]:
+    """Models by their names, or by what they are, for a `repr`: their own may show keys.
+
+    Example:
+        >>> kinds_of(["uniscale-1m", object()])
+        ['uniscale-1m', 'object']
+    """
+    return [each if isinstance(each, str) else type(each).__name__ for each in models]
+
+
 def require_parts(given: Mapping[str, Any], name: str) -> None:
     """Refuse to restore a model around nothing: what is stored of one are its settings.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from uniscale_integrations.errors import LostBeginning, UniScaleError
-from uniscale_integrations.texts import printable
+from uniscale_integrations.texts import printable, printable_json
 
 
 class _Printable:
@@ -46,9 +47,21 @@ for _console in (out, err):
     _console.push_render_hook(_WithoutControl())
 
 
+class _PrintableFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """As of `logging`."""
+        return printable(super().format(record))
+
+
+def strip_warnings() -> None:
+    """Have warnings that nobody else handles, and that quote what logs and models hold, be shown without control characters as well."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_PrintableFormatter())
+
+
 def print_json(values: Mapping[str, Any]) -> None:
     """One JSON object on one line, as the last line of the output."""
-    sys.stdout.write(json.dumps(values, default=str) + "\n")
+    sys.stdout.write(printable_json(json.dumps(values, default=str)) + "\n")
     sys.stdout.flush()
 
 

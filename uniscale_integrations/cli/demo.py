@@ -18,6 +18,7 @@ from uniscale_integrations.cli.console import err, out, print_json, quiet_loadin
 from uniscale_integrations.cli.hosted import price_list
 from uniscale_integrations.cli.weights import ModeOption, VerifierOption, WeightsOption, weights_of
 from uniscale_integrations.errors import ConfigurationError, LogError
+from uniscale_integrations.texts import printable
 
 if TYPE_CHECKING:
     from uniscale_integrations.demo.contest import Contestant, Tally
@@ -189,7 +190,7 @@ def _deciding(log: str) -> set[str]:
     from uniscale_integrations.log.events import DecisionEvent
     from uniscale_integrations.log.log import open_log
 
-    with closing(open_log(log, create=False)) as old:
+    with closing(open_log(log, read_only=True)) as old:
         return {entry.event.configuration.model for entry in old.everything() if isinstance(entry.event, DecisionEvent)}
 
 
@@ -227,7 +228,7 @@ def _run(engine: UniScale, questions: Sequence[Question], measured: bool, seed: 
                 raise ConfigurationError(f"none of the first {len(part)} questions was answered: {tallies[0].results[0].failed}")
             view.note(part[-1], tallies[0].results[-1])
             if not out.is_terminal:
-                sys.stderr.write(f"{view.line()}\n")
+                sys.stderr.write(f"{printable(view.line())}\n")
 
     with Live(view, console=out, refresh_per_second=4, transient=True):
         try:

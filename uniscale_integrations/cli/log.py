@@ -15,10 +15,12 @@ from rich.table import Table
 
 from uniscale_integrations.cli.console import beginning_needed, out, print_json, quantity, told_plainly
 from uniscale_integrations.cost.normalise import CostScale
+from uniscale_integrations.engine import retention
+from uniscale_integrations.engine.brain_record import UNREADABLE, rules_of
 from uniscale_integrations.engine.recalibration import Pair, pairs
-from uniscale_integrations.engine.retention import check_beginning
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.feedback_rules import FeedbackRules
+from uniscale_integrations.log.judgements import keep_newest
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.one_sided import FeedbackBalance
 from uniscale_integrations.log.ports import EventStore
@@ -45,7 +47,7 @@ def info(address: Address, as_json: AsJson = False) -> None:
 
     Example: uniscale log info sqlite:///uniscale.db
     """
-    with told_plainly(as_json), closing(open_log(address, create=False)) as log:
+    with told_plainly(as_json), closing(open_log(address, read_only=True)) as log:
         summary = _summary(log)
         counts = log.counts()
         rows = [arm.as_dict(name) for name, arm in sorted(summary.arms.items(), key=lambda item: -item[1].decisions)]
@@ -60,7 +62,7 @@ def info(address: Address, as_json: AsJson = False) -> None:
         out.print(table)
         first, last = summary.first, summary.last
         if last:
-            span = " to ".join(datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") for at in (first, last))
+            span = " to ".join(map(_when, (first, last)))
             out.print(f"{span}; {', '.join(f'{count} of kind {kind}' for kind, count in counts.items())}")
         out.print(_judged(summary))
         if summary.sources:
@@ -83,6 +85,14 @@ def info(address: Address, as_json: AsJson = False) -> None:
                 "unreadable": unreadable[:100],
             }
             print_json({"events": counts, "first": first or None, "last": last or None, **details})
+
+
+def _when(at: float) -> str:
+    """A Unix time, which may be one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return f"{at:g} s after 1970"
 
 
 @dataclass(slots=True)
@@ -125,7 +135,7 @@ class _Summary:
 def _summary(log: EventStore) -> _Summary:
     configuration_of: dict[str, str] = {}
     arms: dict[str, _Arm] = {}
-    verdicts: dict[str, dict[tuple[str, str], float]] = {}
+    judged: dict[str, dict[tuple[str, str], Feedback]] = {}
     answered: set[str] = set()
     balance, brain = FeedbackBalance(), ""
     objective: Objective | None = None
@@ -138,9 +148,9 @@ def _summary(log: EventStore) -> _Summary:
             arms.setdefault(name, _Arm()).decisions += 1
             brain, objective = str(event.extra.get("brain", brain)), event.objective
         elif isinstance(event, Feedback):
-            judgements = verdicts.setdefault(event.decision_id, {})
+            judgements = judged.setdefault(event.decision_id, {})
             balance.judge(event.correct, event.source, {source for source, _ in judgements})
-            judgements[event.source, event.key] = event.correct
+            keep_newest(judgements, event)
         elif isinstance(event, Outcome) and event.decision_id in configuration_of:
             arm = arms[configuration_of[event.decision_id]]
             arm.dollars |= event.in_dollars
@@ -151,7 +161,8 @@ def _summary(log: EventStore) -> _Summary:
             if not event.failed:
                 answered.add(event.decision_id)
     balance.answers = len(answered)
-    rules = FeedbackRules.restore((log.load_description(brain) or {}).get("feedback"))
+    rules = rules_of(log.load_description(brain) or {})
+    verdicts = {decision: {about: each.correct for about, each in said.items()} for decision, said in judged.items()}
     for decision_id, values in verdicts.items():
         if decision_id in configuration_of:
             arms[configuration_of[decision_id]].verdicts.append(rules.mean(values) if rules.weights else fmean(values.values()))
@@ -163,10 +174,13 @@ def _trade(log: EventStore, summary: _Summary) -> str:
     record = log.load_description(summary.brain)
     if record is None or summary.objective is None:
         return ""
-    scale = CostScale(*record["scale"])
-    rows = zip(record["configurations"], record["costs"], strict=True)
-    costs = {str(model): scale.cost(position) for (model, *shape), position in rows if shape == [1, 1, 1]}
-    sentence = describe_trade(summary.objective, costs, "$" if record["dollars"] else "")
+    try:
+        scale = CostScale(*record["scale"])
+        rows = zip(record["configurations"], record["costs"], strict=True)
+        costs = {str(model): scale.cost(position) for (model, *shape), position in rows if shape == [1, 1, 1]}
+        sentence = describe_trade(summary.objective, costs, "$" if record["dollars"] else "")
+    except UNREADABLE as error:
+        return f"what the engine expected of costs cannot be read: {error!r:.200}"
     return sentence and f"{summary.objective}: {sentence}"
 
 
@@ -241,7 +255,7 @@ def verify(address: Address, as_json: AsJson = False) -> None:
 
     Example: uniscale log verify sqlite:///uniscale.db
     """
-    with told_plainly(as_json), closing(open_log(address, create=False)) as log:
+    with told_plainly(as_json), closing(open_log(address, read_only=True)) as log:
         decisions: set[str] = set()
         orphans: list[str] = []
         twice: list[str] = []
@@ -289,8 +303,7 @@ def rebuild(address: Address, as_json: AsJson = False) -> None:
     Example: uniscale log rebuild sqlite:///uniscale.db
     """
     with told_plainly(as_json), beginning_needed(as_json), closing(open_log(address, create=False)) as log:
-        check_beginning(log)
-        count = log.forget_snapshots()
+        count = retention.rebuild(log)
         out.print(f"dropped {count} snapshots; the next engine that opens the log folds its {sum(log.counts().values())} events")
         if as_json:
             print_json({"dropped": count})

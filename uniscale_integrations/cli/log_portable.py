@@ -24,7 +24,7 @@ def export(
 
     Example: uniscale log export sqlite:///uniscale.db --target events.jsonl
     """
-    with told_plainly(False), closing(open_log(address, create=False)) as log:
+    with told_plainly(False), closing(open_log(address, read_only=True)) as log:
         if target is not None:
             log.spare(target)
         try:
@@ -53,10 +53,11 @@ def import_(
         if str(source) != "-" and not source.is_file():
             raise LogError(f"there is no file {source} to read")
         with (
-            nullcontext(sys.stdin) if str(source) == "-" else source.open(encoding="utf-8") as file,
+            nullcontext(sys.stdin.buffer) if str(source) == "-" else source.open("rb") as file,
             closing(open_log(address)) as log,
         ):
-            done = read(log, file)
+            # A line that is no UTF-8 is one that cannot be read, as others are.
+            done = read(log, (line.decode(errors="surrogateescape") for line in file))
         out.print(f"{done.events} events are new, {done.present} were there already")
         if done.states:
             out.print(f"{done.states} states of events that are gone were taken over")

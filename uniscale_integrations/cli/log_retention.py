@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,12 +15,22 @@ from uniscale_integrations.cli.log import Address, AsJson
 from uniscale_integrations.engine import retention
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.spool import Spool, spool_folder
+from uniscale_integrations.log.sql import SQLStore
+
+SpoolFolder = Annotated[
+    Path | None,
+    typer.Option(
+        help="The folder of `UniScale(spool=...)`, where that was set: what ended workers have left there is written first."
+    ),
+]
 
 
 def prune(
     address: Address,
     before: Annotated[str, typer.Option(help="A date, or a date and time, in UTC where it names no zone: 2026-01-31.")],
     keep_learned: Annotated[bool, typer.Option("--keep-learned", help="What they have taught stays, in snapshots.")] = False,
+    spool: SpoolFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Take out decisions that were taken before a date, with their outcomes and feedback, while workers go on.
@@ -32,7 +43,7 @@ def prune(
     with told_plainly(as_json), beginning_needed(as_json):
         at = _time(before)
         with closing(open_log(address, create=False)) as log:
-            removed = retention.prune(log, at, keep_learned=keep_learned)
+            removed = retention.prune(log, at, keep_learned=keep_learned, spool=_spool(log, spool))
             text = f"took out {removed.events} events of decisions before {before}"
             if removed.kept:
                 text += f"; {removed.kept} decisions stay, of which there is more to be learned"
@@ -50,6 +61,7 @@ def forget(
     decision: Annotated[str | None, typer.Option(help="The id of a decision; all decisions of its request go.")] = None,
     source: Annotated[str | None, typer.Option(help="A source of feedback; all that it has said goes.")] = None,
     tag: Annotated[str | None, typer.Option(help="All decisions that were taken under a tag go.")] = None,
+    spool: SpoolFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Take out decisions, or what a source has said, with all that they have taught, and wipe them from the database's file.
@@ -60,7 +72,7 @@ def forget(
     Example: uniscale log forget sqlite:///uniscale.db --tag user-17
     """
     with told_plainly(as_json), beginning_needed(as_json), closing(open_log(address, create=False)) as log:
-        removed = retention.forget(log, decision=decision, source=source, tag=tag)
+        removed = retention.forget(log, decision=decision, source=source, tag=tag, spool=_spool(log, spool))
         if removed.events:
             of = f" of {removed.decisions} decisions" if removed.decisions else ""
             out.print(
@@ -70,6 +82,19 @@ def forget(
             out.print("there is nothing of it in the log")
         if as_json:
             print_json(asdict(removed))
+
+
+def _spool(log: SQLStore, folder: Path | None) -> Spool | None:
+    """Where an engine with that setting keeps what the log does not take.
+
+    Raises:
+        ConfigurationError: there is no such folder.
+    """
+    if folder is None:
+        return None
+    if not folder.is_dir():
+        raise ConfigurationError(f"there is no folder {folder}; --spool takes what engines on the log were given as spool=")
+    return Spool(spool_folder(log.identity, log.file, folder))
 
 
 def _time(text: str) -> float:

@@ -207,6 +207,6 @@ def _world(
     from uniscale_integrations.replay.logged import LoggedDecisions
     from uniscale_integrations.replay.off_policy import logged_world
 
-    with closing(open_log(logs[0], create=False)) as log:
+    with closing(open_log(logs[0], read_only=True)) as log:
         logged = LoggedDecisions.read(log)
     return logged_world(logged, costs), logged

@@ -29,7 +29,7 @@ def report(
 
     Example: uniscale report sqlite:///uniscale.db -o report.html
     """
-    with told_plainly(as_json), closing(open_log(address, create=False)) as log:
+    with told_plainly(as_json), closing(open_log(address, read_only=True)) as log:
         data = write_report(log, target, most_trees=trees)
         decisions, tree_count = len(data["decisions"]["id"]), len(data["trees"])
         out.print(f"{target}: {decisions} decisions, {tree_count} of them with their paths; open it in a browser", soft_wrap=True)

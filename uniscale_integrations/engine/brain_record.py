@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from uniscale_integrations.duplicate_arms import DuplicateArms
 from uniscale_integrations.engine.design import Design
 from uniscale_integrations.engine.estimates import Estimates
 from uniscale_integrations.engine.price_history import PriceHistory
+from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.log.fold import Costs
 from uniscale_integrations.log.ports import EventStore
@@ -21,6 +23,11 @@ from uniscale_integrations.policy.rates import Rates
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.rounds.ports import LearnsFromRounds
 from uniscale_integrations.space import Configuration
+
+_log = logging.getLogger(__name__)
+
+UNREADABLE = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
+"""What reading a description ends in that is of another version, or that somebody else has written."""
 
 
 def describe(design: Design, estimates: Estimates, duplicates: DuplicateArms) -> dict[str, Any]:
@@ -56,8 +63,17 @@ def restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms,
         record: the description.
 
     Raises:
-        ConfigurationError: a policy that cannot be imported here.
+        ConfigurationError: a policy that cannot be imported here, or a description that is none.
     """
+    try:
+        return _restore(log, key, record)
+    except ConfigurationError:
+        raise
+    except UNREADABLE as error:
+        raise ConfigurationError(f"its description in the log cannot be read: {error!r:.200}") from error
+
+
+def _restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms, Policy, Costs]:
     schema = FeatureSchema(tuple(record["features"]), frozenset(record["kinds"]))
     scale = CostScale(*record["scale"])
     configurations = [Configuration(model, *shape) for model, *shape in record["configurations"]]
@@ -69,5 +85,9 @@ def restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms,
 
 
 def rules_of(record: Mapping[str, Any]) -> FeedbackRules:
-    """How a described brain learns from feedback."""
-    return FeedbackRules.restore(record.get("feedback"))
+    """How a described brain learns from feedback; as by default where the description cannot be read."""
+    try:
+        return FeedbackRules.restore(record.get("feedback"))
+    except UNREADABLE as error:
+        _log.warning("how feedback is learned from cannot be read in the log, and is taken to be as by default: %r", error)
+        return FeedbackRules()

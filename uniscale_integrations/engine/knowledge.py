@@ -68,7 +68,8 @@ class Knowledge:
         self.brain = brain
         self.replica = Replica(brain.fold, interval, self.recalibration, seed)
         brain.fold.resume()
-        self.replica.sync()
+        # Somebody else may hold the lock of a log; what is to be written waits for the first request.
+        self.replica.sync(keep=False)
         if left := self._group.adopt():
             _log.warning("%s: %d events that were kept aside are being written", self.log.name, left)
 

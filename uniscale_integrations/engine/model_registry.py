@@ -16,6 +16,7 @@ from uniscale_integrations.engine.extensions import adapter_of, provider_of
 from uniscale_integrations.engine.known_prices import PriceNumbers
 from uniscale_integrations.engine.probe_results import learners
 from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.redaction import shown
 from uniscale_integrations.search.ports import Generator, Verifier
 from uniscale_integrations.space import DEFAULT_SHAPES, ConfigurationSpace
 
@@ -55,6 +56,14 @@ class Model:
     parameters: float | None = None
     successor_of: str | None = None
 
+    def __repr__(self) -> str:
+        rest = "".join(
+            f", {name}={value!r}"
+            for name in ("name", "price", "parameters", "successor_of")
+            if (value := getattr(self, name)) is not None
+        )
+        return f"Model({shown(self.model)}{rest})"
+
     def __post_init__(self) -> None:
         if self.parameters is not None and not 0.0 < self.parameters < float("inf"):
             raise ConfigurationError(f"parameters must be a finite number above 0, got {self.parameters!r}")
@@ -83,7 +92,7 @@ def loaded(models: Sequence[object] | None, prices: Mapping[str, PriceNumbers] |
 
         models = language_models()
     if isinstance(models, str) or not models:
-        raise ConfigurationError(f"an engine needs at least one model, in a list, got {models!r}")
+        raise ConfigurationError(f"an engine needs at least one model, in a list, got {shown(models)}")
     prices = {each.called: each.price for each in models if isinstance(each, Model) and each.price is not None} | dict(
         prices or {}
     )
@@ -188,13 +197,13 @@ def _adapt(model: object, settings: Mapping[str, Any]) -> Generator:
     adapter = adapter_of(model)
     if adapter is None:
         raise ConfigurationError(
-            f"a model must be the name of a local one, a chat model of LangChain or LlamaIndex, or a generator, got {model!r:.80}; "
+            f"a model must be the name of a local one, a chat model of LangChain or LlamaIndex, or a generator, got {shown(model):.80}; "
             "give a chat model itself, without bind, with_retry and the like"
         )
     generator = adapter(model, **settings)
     if not _is_generator(generator):
         raise ConfigurationError(
-            f"the adapter {adapter!r:.80} gave {generator!r:.80}, which is no generator: it needs name and open"
+            f"the adapter {adapter!r:.80} gave {shown(generator):.80}, which is no generator: it needs name and open"
         )
     return cast(Generator, generator)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,6 +11,8 @@ from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.space import Configuration
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,5 +68,13 @@ class PriceHistory:
     def _pricing(self, brain: str) -> Pricing | None:
         if brain not in self._then:
             record = self._log.load_description(brain)
-            self._then[brain] = None if record is None else Pricing.of(record)
+            self._then[brain] = None if record is None else _pricing_of(record, brain)
         return self._then[brain]
+
+
+def _pricing_of(record: Mapping[str, Any], brain: str) -> Pricing | None:
+    try:
+        return Pricing.of(record)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        _log.warning("what %s expected of costs cannot be read, and its answers count at the prices of today: %r", brain, error)
+        return None

@@ -70,9 +70,16 @@ class ProbeResults:
                     self._log.save_description(_key(model), result)
                     self._shared.add(model)
                 elif model.continues is None and (known := self._log.load_description(_key(model))) is not None:
-                    model.recall_probe(known)
+                    _recall(model, known)
         except LogError as error:
             _log.warning("what probes have found of models is not shared with other workers: %s", error)
+
+
+def _recall(model: LearnsContinuation, known: Mapping[str, Any]) -> None:
+    try:
+        model.recall_probe(known)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        _log.warning("what a probe has found of a model cannot be read in the log, and is found out anew: %r", error)
 
 
 def learners(models: Mapping[str, object]) -> dict[str, LearnsContinuation]:

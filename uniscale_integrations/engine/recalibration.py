@@ -7,6 +7,7 @@ from statistics import fmean
 
 from uniscale_integrations.errors import StateError
 from uniscale_integrations.log.events import Feedback, Outcome
+from uniscale_integrations.log.judgements import keep_newest
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.verifiers.calibration import MIN_PAIRS, Calibration
 
@@ -38,21 +39,22 @@ def pairs(log: EventStore, limit: int = WINDOW) -> list[Pair]:
     """What is known of the decisions that were judged last, oldest first."""
     decisions = log.last_feedback(limit)
     outcomes: dict[str, Outcome] = {}
-    judgements: dict[str, dict[tuple[str, str], float]] = {}
+    judgements: dict[str, dict[tuple[str, str], Feedback]] = {}
     for entry in log.of_decisions(decisions):
         event = entry.event
         if isinstance(event, Outcome) and event.score is not None:
             outcomes[event.decision_id] = event
         elif isinstance(event, Feedback):
-            judgements.setdefault(event.decision_id, {})[event.source, event.key] = event.correct
+            keep_newest(judgements.setdefault(event.decision_id, {}), event)
     known = (each for each in reversed(decisions) if each in outcomes and each in judgements)
-    return [_pair(outcomes[each], fmean(judgements[each].values())) for each in known]
+    return [_pair(outcomes[each], fmean(said.correct for said in judgements[each].values())) for each in known]
 
 
 def _pair(outcome: Outcome, correct: float) -> Pair:
     assert outcome.score is not None
     raw = outcome.extra.get("raw")
-    raw = float(raw) if isinstance(raw, int | float) else outcome.score
+    # What stands there may be anything; comparing finds out NaN, and whole numbers that are too great for a float.
+    raw = float(raw) if isinstance(raw, int | float) and 0.0 <= raw <= 1.0 else outcome.score
     return Pair(str(outcome.extra.get("verifier", "")), raw, outcome.score, correct)
 
 
@@ -109,7 +111,7 @@ class Recalibration:
             return False
         try:
             self._calibration = Calibration.of(stored_version[1])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise StateError(
                 f"version {stored_version[0]} of the calibration of {self._verifier!r} cannot be read: {error!r}"
             ) from error

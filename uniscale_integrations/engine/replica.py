@@ -154,11 +154,12 @@ class Replica:
         if (background := self._background) is not None:
             wait([background], CLOSING)
 
-    def sync(self, *, in_background: bool = False) -> int:
+    def sync(self, *, in_background: bool = False, keep: bool = True) -> int:
         """Learn now what any worker has logged since; returns how many events that were.
 
         Args:
             in_background: whether nobody waits for it, so that it ends when the log is closed.
+            keep: whether what is learned may be kept in the log, too: a snapshot, and a calibration.
 
         Raises:
             LogError: the log cannot be read, or a snapshot or a calibration not be written.
@@ -179,6 +180,9 @@ class Replica:
                 with threadpool_limits(1) if len(entries) > MANY else nullcontext():
                     new += self._learn(entries)
             self._warn_once()
+            if not keep:
+                self._stale = self._stale or self.fold.worth_keeping
+                return new
             if self.fold.worth_keeping:
                 self._keep()
             if self._recalibration is not None:

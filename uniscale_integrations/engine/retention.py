@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from uniscale_integrations.engine.brain_record import duplicates_of, restore, rules_of
 from uniscale_integrations.errors import ConfigurationError, LogError, LostBeginning
 from uniscale_integrations.log.events import DecisionEvent
+from uniscale_integrations.log.exclusion import exclusive
 from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.ports import BEGINNING, Position
 from uniscale_integrations.log.removal import Removal, feedback_of
@@ -47,18 +48,30 @@ def prune(log: SQLStore, before: float, *, keep_learned: bool, spool: Spool | No
         keep_learned: whether what they have taught stays. Then a snapshot is taken of every state that an engine of late has, and nothing
             goes that any of them has yet to learn from: decisions that are waiting for their silence, and rows that this version cannot
             read. Otherwise all workers fold what is left.
-        spool: where workers that have ended may have left events; by default where they do.
+        spool: where workers that have ended may have left events, beside where they do by default.
 
     Raises:
         LostBeginning: what was taught is to go as well, and the log has lost its beginning before.
-        LogError: there is a state that counts of which no snapshot can be taken here; nothing has changed.
+        LogError: there is a state that counts of which no snapshot can be taken here, or a removal was begun that has to be finished
+            before; nothing has changed. Or another one is under way for longer than a minute.
     """
-    _take_in(log, spool)
-    removal = Removal(log)
-    if not keep_learned:
+    with exclusive(log) as turn:
+        _take_in(log, spool)
+        removal = Removal(log, turn)
+        if keep_learned:
+            return _prune_rows(log, removal, before)
         check_beginning(log)
-        ids = (each for part in removal.before(before) for each in part)
-        return _forget(removal, list(ids))
+        return _forget(removal, [each for part in removal.before(before) for each in part])
+
+
+def _prune_rows(log: SQLStore, removal: Removal, before: float) -> Removed:
+    """Take out old decisions whose lessons stay in snapshots."""
+    begun, _ = removal.unfinished
+    if begun:
+        raise LogError(
+            f"somebody has begun to take events out of {log.name} with what they had taught, and not come to the end of it; repeat that "
+            "`uniscale log forget` or `uniscale log prune` first: once old rows are gone, it could not be finished"
+        )
     folds = _folds(log)
     bound = _bound(log, folds, before)
     old = [each for part in removal.before(before, bound) for each in part]
@@ -88,20 +101,20 @@ def forget(
     Raises:
         ConfigurationError: not one of the three.
         LostBeginning: the log has lost its beginning; nothing has changed.
-        LogError: the log cannot be written; who repeats the call finishes it.
+        LogError: the log cannot be written, or another removal is under way for longer than a minute; who repeats the call finishes it.
     """
     if sum(each is not None for each in (decision, source, tag)) != 1:
         raise ConfigurationError("what is to be forgotten is a decision, a source, or a tag, and one of them")
-    _take_in(log, spool)
-    removal = Removal(log)
-    check_beginning(log)
-    if source is not None:
-        rows = feedback_of(removal, source)
-        return _forget(removal, (), rows, wipe=True)
-    if decision is not None:
-        return _forget(removal, _request_of(log, removal, decision), wipe=True)
-    found = removal.found(DecisionEvent.kind, lambda body: tag in (_extra(body).get("tags") or ()))
-    return _forget(removal, [row.decision_id for row in found], wipe=True)
+    with exclusive(log) as turn:
+        _take_in(log, spool)
+        removal = Removal(log, turn)
+        check_beginning(log)
+        if source is not None:
+            return _forget(removal, (), feedback_of(removal, source), wipe=True)
+        if decision is not None:
+            return _forget(removal, _request_of(log, removal, decision), wipe=True)
+        found = removal.found(DecisionEvent.kind, lambda body: tag in _tags(body))
+        return _forget(removal, [row.decision_id for row in found], wipe=True)
 
 
 def _forget(removal: Removal, decisions: Iterable[str], rows: Iterable[int] = (), *, wipe: bool = False) -> Removed:
@@ -128,9 +141,22 @@ def _request_of(log: SQLStore, removal: Removal, decision: str) -> list[str]:
     return [*removal.present(decision), *(row.decision_id for row in others)]
 
 
-def _extra(body: Mapping[str, Any]) -> Mapping[str, Any]:
+def _tags(body: Mapping[str, Any]) -> Collection[object]:
     extra = body.get("extra")
-    return extra if isinstance(extra, Mapping) else {}
+    tags = extra.get("tags") if isinstance(extra, Mapping) else None
+    return tags if isinstance(tags, list) else ()
+
+
+def rebuild(log: SQLStore) -> int:
+    """Drop all snapshots, so that every engine folds its state from the events again; returns how many there were.
+
+    Raises:
+        LostBeginning: the events do not tell it all; nothing has changed.
+        LogError: as of `forget`.
+    """
+    with exclusive(log):
+        check_beginning(log)
+        return log.forget_snapshots()
 
 
 def check_beginning(log: SQLStore) -> None:
@@ -150,9 +176,11 @@ def _take_in(log: SQLStore, spool: Spool | None) -> None:
     """Write what workers have left that have ended: it would otherwise come back when the next one begins."""
     if log.in_memory:
         return
-    for left in (spool or Spool(spool_folder(log.identity, log.file))).abandoned():
-        log.write(*left.events)
-        left.remove()
+    own = Spool(spool_folder(log.identity, log.file))
+    for each in (own,) if spool is None else (own, spool):
+        for left in each.abandoned():
+            log.write(*left.events)
+            left.remove()
 
 
 def _folds(log: SQLStore) -> list[Fold]:

@@ -117,7 +117,7 @@ def _of_row(row: Row, decision_id: str, features: tuple[float, ...], encoder: st
 
 
 def _of_address(address: str, space: ConfigurationSpace, encode: RequestEncoder) -> Iterator[History]:
-    with closing(open_log(address, create=False)) as log:
+    with closing(open_log(address, read_only=True)) as log:
         yield from _of_log(log, space, encode)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Self, cast
 from weakref import WeakKeyDictionary
@@ -18,7 +18,7 @@ from langchain_core.tools import BaseTool
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 
 from uniscale_integrations.adapters.mode_field import ModeField
-from uniscale_integrations.adapters.parts import engine_from, refuse_parts, with_engine_settings
+from uniscale_integrations.adapters.parts import engine_from, kinds_of, refuse_parts, with_engine_settings
 from uniscale_integrations.adapters.service import answer, answer_blocking, stream, stream_blocking
 from uniscale_integrations.adapters.tokens import conversation_tokens, text_token_ids, text_tokens
 from uniscale_integrations.deprecation import former_names
@@ -73,7 +73,7 @@ class UniScaleChatModel(BaseChatModel):
         ['configuration', 'cut', 'decision_id', 'ledger', 'notes', 'score']
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, populate_by_name=True, hide_input_in_errors=True)
 
     engine: UniScale | None = Field(default=None, exclude=True)
     models: Sequence[Any] | None = None
@@ -94,6 +94,11 @@ class UniScaleChatModel(BaseChatModel):
     budget: Budget | float | None = None
     deadline: float | None = None
     engine_settings: Mapping[str, Any] = Field(default_factory=dict, exclude=True, repr=False)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Models by their names or kinds: what they show of themselves may hold keys."""
+        for name, value in super().__repr_args__():
+            yield name, kinds_of(value) if name == "models" and value is not None else value
 
     @model_validator(mode="before")
     @classmethod

@@ -18,6 +18,7 @@ from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.llama_index.instrumentation import decisions_behind
 from uniscale_integrations.llama_index.judging import decision_record
 from uniscale_integrations.llama_index.llm import UniScaleLLM
+from uniscale_integrations.redaction import shown
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class FeedbackEvaluator(BaseEvaluator):
         decider = engine.engine if isinstance(engine, UniScaleLLM) else engine
         if not isinstance(evaluator, BaseEvaluator) or not isinstance(decider, UniScale):
             raise ConfigurationError(
-                f"give a BaseEvaluator and an engine or a UniScaleLLM, got {evaluator!r:.60} and {engine!r:.60}"
+                f"give a BaseEvaluator and an engine or a UniScaleLLM, got {shown(evaluator):.60} and {shown(engine):.60}"
             )
         if credit not in CREDITS:
             raise ConfigurationError(f"credit must be {', '.join(map(repr, CREDITS))}, got {credit!r}")

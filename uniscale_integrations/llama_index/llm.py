@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Self
 
@@ -33,6 +33,7 @@ from uniscale_integrations.adapters.parts import (
     PART_DEFAULTS,
     check_mode,
     engine_from,
+    kinds_of,
     refuse_parts,
     require_parts,
     with_engine_settings,
@@ -82,7 +83,7 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
         ['configuration', 'cut', 'decision_id', 'ledger', 'notes', 'score']
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
 
     engine: UniScale | None = Field(default=None, exclude=True)
     models: Sequence[Any] | None = Field(default=None, exclude=True)
@@ -101,6 +102,11 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
     engine_settings: Mapping[str, Any] = Field(default_factory=dict, exclude=True, repr=False)
     budget: Budget | float | None = None
     deadline: float | None = Field(default=None, gt=0.0)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Models by their names or kinds: what they show of themselves may hold keys."""
+        for name, value in super().__repr_args__():
+            yield name, kinds_of(value) if name == "models" and value is not None else value
 
     @model_validator(mode="before")
     @classmethod

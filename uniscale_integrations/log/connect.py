@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -17,8 +19,8 @@ from sqlalchemy.pool import QueuePool
 from uniscale_integrations.errors import LogError, MissingExtraError
 from uniscale_integrations.redaction import MASK, redacted
 
-BUSY_MILLISECONDS = 30_000
-"""How long a SQLite writer waits for another one."""
+BUSY_MILLISECONDS = 10_000
+"""How long a SQLite writer waits for another one, also who opens a file that is to be made or brought up to date."""
 
 GIVE = "give sqlite:///file.db or postgresql://user@host/database"
 
@@ -73,12 +75,13 @@ def address_of(url: str) -> URL:
     return address
 
 
-def database_engine(url: str, create: bool = True) -> Engine:
+def database_engine(url: str, create: bool = True, read_only: bool = False) -> Engine:
     """An engine for the database behind an address.
 
     Args:
         url: the address.
         create: whether a file that is not there is made.
+        read_only: whether it is only read, as a file or in a folder that cannot be written.
 
     Raises:
         LogError: that is no address of a log, or there is none and none is to be made.
@@ -100,10 +103,16 @@ def database_engine(url: str, create: bool = True) -> Engine:
     if not in_memory and not str(address.database).startswith("file:"):
         # Connections that are opened later, in another folder, are to the same file.
         address = address.set(database=str(absolute_path(str(address.database))))
+    if read_only and not in_memory and not str(address.database).startswith("file:"):
+        path = Path(str(address.database))
+        pool["creator"] = lambda: _reader(path)
     engine = create_engine(address, poolclass=QueuePool, connect_args={"check_same_thread": False}, **pool)
     if not in_memory:
         _forkable.add(engine)
-    event.listen(engine, "connect", _set_up if create or in_memory else _set_up_as_it_is)
+    event.listen(engine, "connect", _set_up if (create or in_memory) and not read_only else _set_up_as_it_is)
+    if read_only:
+        event.listen(engine, "connect", _set_up_to_read)
+        event.listen(engine, "close", _set_up_to_close)
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -149,6 +158,33 @@ def is_in_memory(address: URL) -> bool:
         (True, False)
     """
     return address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:")
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    """A connection to a file that is only read."""
+    connection = sqlite3.connect(path, check_same_thread=False)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+    except sqlite3.OperationalError:
+        connection.close()
+        ahead = path.with_name(f"{path.name}-wal")
+        if ahead.exists() and ahead.stat().st_size:
+            raise
+        # Readers tell writers of themselves in a file beside it, which cannot be made here; nor is there anybody who writes it.
+        connection = sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True, check_same_thread=False)
+    return connection
+
+
+def _set_up_to_read(connection: Any, record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA query_only = ON")
+    cursor.close()
+
+
+def _set_up_to_close(connection: Any, record: object) -> None:
+    # The last one to close a file takes its journal away, if it may write.
+    with suppress(sqlite3.Error):
+        connection.execute("PRAGMA query_only = OFF")
 
 
 def _set_up(connection: Any, record: object) -> None:

@@ -306,6 +306,19 @@ def _magnitude(name: str, value: object, limit: float = float("inf")) -> float:
     raise ValueError(f"{name} is {value!r:.60}")
 
 
+def position_in(extra: Mapping[str, Any]) -> float | None:
+    """`C~` that an outcome was logged with; `None` where there is none, or something else.
+
+    Example:
+        >>> position_in({"cost": 0.5}), position_in({"cost": "dear"}), position_in({})
+        (0.5, None, None)
+    """
+    try:
+        return _magnitude("cost", extra.get("cost"), MAX_FEATURE)
+    except (ValueError, OverflowError):
+        return None
+
+
 def _check_texts(event: Event, *names: str) -> None:
     for name in names:
         if not isinstance(getattr(event, name), str):

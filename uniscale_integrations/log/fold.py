@@ -39,11 +39,15 @@ MAX_DECISIONS = 20_000
 KEEP_AFTER = 2_000
 """Events after which another snapshot is worth its writing."""
 
-VERSION = 6
+VERSION = 8
 """Of how events become state; another one reads no snapshots of this one."""
 
-VERSION_IN_PARTS = 7
+VERSION_IN_PARTS = 9
 """Of states that keep what is learned of many models in parts, which packages that know only `VERSION` cannot read."""
+
+BEFORE = (6, 7)
+"""Versions of which snapshots are read where there is none of this one and the log does not tell all of it: they learned of judgements in
+the order in which those had come, and not in that in which they were given."""
 
 FEEDBACK = "fold.feedback"
 """The number of judged decisions in a state."""
@@ -159,7 +163,7 @@ class Fold:
         file, state = BytesIO(), self.state()
         np.savez(file, **state)  # type: ignore[arg-type]
         self._snapshot_events = self.events
-        return self._name_in_parts if in_parts(state) else self.name, self.position, file.getvalue()
+        return self._name(VERSION_IN_PARTS) if in_parts(state) else self.name, self.position, file.getvalue()
 
     def resume(self) -> bool:
         """Begin at the last snapshot, where there is one of this very fold; returns whether there was.
@@ -268,7 +272,11 @@ class Fold:
         It does so where it has its first event, and where what those that are gone had taught is kept in a snapshot of this very fold.
         """
         told = self.log.complete or bool(self.log.retention.pruned > BEGINNING and self._own_snapshots())
-        return told and not any(heir in self._arms_of.models for heir, _ in self._arms_of.successors)
+        return told and not self._was_handed_on
+
+    @property
+    def _was_handed_on(self) -> bool:
+        return any(heir in self._arms_of.models for heir, _ in self._arms_of.successors)
 
     def catch_up(self) -> bool:
         """Fold what the log has after the position; returns whether that was so to its end, and not `outdated` before."""
@@ -295,14 +303,13 @@ class Fold:
         return blake2b(json.dumps(identity).encode(), digest_size=12).hexdigest()
 
     @property
-    def names(self) -> tuple[str, str]:
-        """The names of its snapshots, whose states are whole or in parts."""
-        return self.name, self._name_in_parts
+    def names(self) -> tuple[str, ...]:
+        """The names of its snapshots, whose states are whole or in parts, and of those of versions before."""
+        return tuple(map(self._name, (VERSION, VERSION_IN_PARTS, *BEFORE)))
 
-    @property
-    def _name_in_parts(self) -> str:
-        """The name of the same fold where its state is in parts."""
-        return self.name.replace(self.kind, self._kind(VERSION_IN_PARTS), 1)
+    def _name(self, version: int) -> str:
+        """The name of the same fold where its state is of another version."""
+        return self.name.replace(self.kind, self._kind(version), 1)
 
     def _last_snapshot(self) -> str | None:
         """The name of the last snapshot of this fold, in either form; of another of this kind where the log has lost its beginning."""
@@ -318,8 +325,11 @@ class Fold:
 
     def _snapshots(self) -> list[str]:
         """Names of snapshots of this kind, the latest first, without those that lack what events had taught that are gone."""
-        kinds = (self.kind, self._kind(VERSION_IN_PARTS))
-        stored = [each for kind in kinds for each in self.log.snapshots_of(f"{kind}-")]
+        names = self._stored(VERSION, VERSION_IN_PARTS)
+        return names if names or (self.log.complete and not self._was_handed_on) else self._stored(*BEFORE)
+
+    def _stored(self, *versions: int) -> list[str]:
+        stored = [each for version in versions for each in self.log.snapshots_of(f"{self._kind(version)}-")]
         pruned = self.log.retention.pruned
         return [name for name, place in sorted(stored, key=lambda each: each[1], reverse=True) if place >= pruned]
 
@@ -452,7 +462,11 @@ class Fold:
         """The names of an encoder's features; `None` where the log does not know them."""
         if encoder not in self._schemas:
             body = self.log.load_description(schema_key(encoder))
-            self._schemas[encoder] = None if body is None else FeatureSchema(tuple(body["names"]))
+            try:
+                self._schemas[encoder] = None if body is None else FeatureSchema(tuple(body["names"]))
+            except (KeyError, TypeError, ValueError) as error:
+                _log.warning("%s: the features of %r cannot be read, and are unknown: %r", self.log.name, encoder, error)
+                self._schemas[encoder] = None
         return self._schemas[encoder]
 
     def _recall(self, entries: Sequence[Entry], recalled: Sequence[Entry]) -> None:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from threading import Condition, Lock, Thread
 from weakref import WeakSet
 
@@ -26,6 +27,9 @@ MAX_WAITING = 50_000
 
 MAX_BATCH = 1_000
 """Events of one transaction, unless more were submitted together."""
+
+WATCH = 0.2
+"""Seconds between two looks whether what was put aside is still there."""
 
 FIRST_PAUSE, LAST_PAUSE = 0.05, 5.0
 """Seconds before a log that has failed is tried again; twice as long each time."""
@@ -96,7 +100,9 @@ class GroupCommit:
         self._waiting: list[Receipt] = []
         self._early: list[Receipt] = []
         self._in_hand: list[Receipt] = []
+        self._adopted: list[Abandoned] = []
         self._thread: Thread | None = None
+        self._watch: Thread | None = None
         self._failures, self.trouble = 0, ""
 
     def after_fork(self) -> None:
@@ -156,15 +162,61 @@ class GroupCommit:
             receipt.aside = True
             return "memory"
         with self._spooling:
-            with self._changed:
-                new = [each for each in (*self._in_hand, *self._waiting) if not each.aside and not each.done()]
-            if new:
-                self._spool.append([event for each in new for event in each.events])
-                for each in new:
-                    each.aside = True
+            self._keep(self._spool, all_anew=self._is_gone(self._spool))
+            self._watch_over(self._spool)
             place = str(self._spool.place)
         self._clear_spool()
         return place
+
+    def _keep(self, spool: Spool, *, all_anew: bool) -> None:
+        """Write to the spool what waits and is not there yet, or all of it."""
+        with self._changed:
+            left = [each for each in (*self._in_hand, *self._waiting, *self._early) if not each.done()]
+            new = [each for each in left if all_anew or not each.aside]
+        gone = bool(new) and spool.append([event for each in new for event in each.events])
+        if gone and not all_anew and (others := [each for each in left if each.aside]):
+            # It has been removed this very moment.
+            spool.append([event for each in others for event in each.events])
+        for each in new:
+            each.aside = True
+        if all_anew:
+            self._adopted = []
+
+    def _is_gone(self, spool: Spool) -> bool:
+        # Twice, for one may have arrived, and been removed for that, while it was looked for.
+        return all(spool.gone or any(each.gone for each in list(self._adopted)) for _ in range(2))
+
+    def _watch_over(self, spool: Spool) -> None:
+        """Write what is put aside anew where somebody removes it before it has arrived: whoever waited has been told that it is kept."""
+        with self._changed:
+            if self._watch is None:
+                self._watch = Thread(target=self._watching, args=(spool,), name="uniscale-spool", daemon=True)
+                self._watch.start()
+
+    def _watching(self, spool: Spool) -> None:
+        told = False
+        while self._waits_aside():
+            with self._spooling:
+                if self._is_gone(spool):
+                    try:
+                        self._keep(spool, all_anew=True)
+                        _log.warning("somebody has removed what was kept for the log; it is kept in %s anew", spool.place)
+                    except LogError as error:
+                        if not told:
+                            told = True
+                            _log.error(
+                                "somebody has removed what was kept for the log, which is lost if this process ends: %s", error
+                            )
+            with self._changed:
+                self._changed.wait_for(lambda: self._given_up, WATCH)
+
+    def _waits_aside(self) -> bool:
+        with self._changed:
+            waits = any(each.aside for each in (*self._in_hand, *self._waiting, *self._early))
+            if not waits or self._given_up:
+                self._watch = None
+                return False
+            return True
 
     def adopt(self) -> int:
         """Write what processes have left in the spool that ended before it had arrived; returns how many events that are."""
@@ -174,8 +226,12 @@ class GroupCommit:
             count += len(events)
             parts = [events[start : start + MAX_BATCH] for start in range(0, len(events), MAX_BATCH)]
             receipts = [Receipt(part, aside=True) for part in parts]
-            _when_all_are_done(receipts, left)
+            if receipts:
+                self._adopted.append(left)
+            _when_all_are_done(receipts, left, self._adopted)
             self._enqueue(*receipts)
+        if count and self._spool is not None:
+            self._watch_over(self._spool)
         return count
 
     def close(self, limit: float | None = None) -> None:
@@ -327,12 +383,15 @@ def _write_what_is_left() -> None:
 atexit.register(_write_what_is_left)
 
 
-def _when_all_are_done(receipts: Sequence[Receipt], left: Abandoned) -> None:
+def _when_all_are_done(receipts: Sequence[Receipt], left: Abandoned, adopted: list[Abandoned]) -> None:
     pending: set[Future[Sequence[bool]]] = set(receipts)
 
     def one_done(receipt: Future[Sequence[bool]]) -> None:
         pending.discard(receipt)
         if not pending:
+            # Before it goes, so that nobody takes it for removed by somebody else.
+            with suppress(ValueError):
+                adopted.remove(left)
             left.remove()
 
     for each in receipts:

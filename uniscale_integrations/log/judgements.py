@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import fsum
+from math import fsum, inf
+
+from uniscale_integrations.log.events import Feedback
 
 
 class ExactMean:
@@ -53,19 +55,33 @@ class ExactMean:
         self.parts[count:] = [term]
 
 
-class Judgements:
-    """What was said last of a decision by every source of every thing.
+def keep_newest(said: dict[tuple[str, str], Feedback], feedback: Feedback) -> None:
+    """Keep a judgement, by its source and what it is about, unless what is kept was said later; of the same time the one that came later.
 
-    Args:
-        weight: of its first judgement.
+    Judgements arrive in another order than they were given in where one of them has waited for the log.
+
+    Example:
+        >>> said = {}
+        >>> for correct, at in ((1.0, 20.0), (0.0, 10.0)):
+        ...     keep_newest(said, Feedback("d1", correct, at=at))
+        >>> [each.correct for each in said.values()]
+        [1.0]
+    """
+    about = feedback.source, feedback.key
+    if about not in said or feedback.at >= said[about].at:
+        said[about] = feedback
+
+
+class Judgements:
+    """What was said last of a decision by every source of every thing, in whatever order it has arrived.
 
     Attributes:
-        weight: as given.
+        weight: the greatest of its judgements.
         sources: who has judged, each with the mean of what it says, in the order in which they first did.
         greatest: share of a source.
 
     Example:
-        >>> said = Judgements(1.0)
+        >>> said = Judgements()
         >>> said.add("thumbs", "correct", 0.0, 0.5)
         >>> said.add("exact-match", "correct", 0.9, 1.0)
         >>> said.mean, said.of(["thumbs", "judge"]), said.others({"thumbs": 0.5})
@@ -74,23 +90,28 @@ class Judgements:
 
     __slots__ = ("_all", "_of_sources", "_said", "greatest", "sources", "weight")
 
-    def __init__(self, weight: float) -> None:
-        self.weight, self.greatest = weight, 0.0
-        self._said: dict[tuple[str, str], float] = {}
+    def __init__(self) -> None:
+        self.weight, self.greatest = 0.0, 0.0
+        self._said: dict[tuple[str, str], tuple[float, float]] = {}
         self.sources: dict[str, ExactMean] = {}
         self._all, self._of_sources = ExactMean(), ExactMean()
 
-    def add(self, source: str, key: str, correct: float, share: float) -> None:
-        """Keep a judgement in the place of what its source has said of the same thing.
+    def add(self, source: str, key: str, correct: float, share: float, *, at: float = -inf, weight: float = 1.0) -> None:
+        """Keep a judgement in the place of what its source has said of the same thing, unless that was said later.
 
         Args:
             source: who judges.
             key: what about.
             correct: what it says.
             share: what the source counts, always the same.
+            at: Unix time; of the same time the one that comes later stays.
+            weight: what this judgement counts.
         """
-        before = self._said.get((source, key))
-        self._said[source, key] = correct
+        self.weight = max(self.weight, weight)
+        before, before_at = self._said.get((source, key), (None, -inf))
+        if at < before_at:
+            return
+        self._said[source, key] = correct, at
         own = self.sources.get(source)
         if own is None:
             own = self.sources[source] = ExactMean()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from uniscale_integrations.errors import OutdatedLog
 from uniscale_integrations.log.connect import database_engine
 from uniscale_integrations.log.postgres import PostgresStore
 from uniscale_integrations.log.sql import SQLStore
 from uniscale_integrations.log.sqlite import SQLiteStore
 
 
-def open_log(url: str, *, create: bool = True) -> SQLStore:
+def open_log(url: str, *, create: bool = True, read_only: bool = False) -> SQLStore:
     """The log behind an address.
 
     Args:
         url: as SQLAlchemy has it, "sqlite:///uniscale.db" or "postgresql://user@host/database"; "sqlite://" is in memory.
         create: whether to make one where there is none; otherwise that is an error.
+        read_only: whether it is only read: then a file that cannot be written will do, a server that only reads, or a role that may do no
+            more. None is made.
 
     Raises:
         LogError: it cannot be opened, or was written by a later version.
@@ -30,9 +33,13 @@ def open_log(url: str, *, create: bool = True) -> SQLStore:
         >>> [entry.event.kind for entry in log.since()]
         ['decision', 'feedback']
     """
-    engine = database_engine(url, create)
+    engine = database_engine(url, create and not read_only, read_only)
     store = PostgresStore if engine.dialect.name == "postgresql" else SQLiteStore
-    return store(engine, create=create)
+    try:
+        return store(engine, create=create and not read_only, read_only=read_only)
+    except OutdatedLog:
+        # Whoever may write it brings it up to date; others learn that they may not.
+        return open_log(url, create=False)
 
 
 Log = open_log

@@ -5,21 +5,35 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from bisect import insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
 
 from uniscale_integrations.errors import LogError
-from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, Outcome, event_of, jsonable, new_id
+from uniscale_integrations.log.events import (
+    MAX_NAME,
+    DecisionEvent,
+    Event,
+    Feedback,
+    Outcome,
+    event_of,
+    jsonable,
+    new_id,
+)
+from uniscale_integrations.log.exclusion import exclusive
 from uniscale_integrations.log.ports import BEGINNING, Position
 from uniscale_integrations.log.schema import EPOCH, ORIGIN, PRUNED, events, note, noted
 from uniscale_integrations.log.sql import SQLStore
-from uniscale_integrations.texts import utf8_safe
+from uniscale_integrations.texts import printable_json
 
 BATCH = 200
 """Events of one transaction, so that workers that write the log as well do not wait long."""
+
+MAX_COUNT = 2**31 - 1
+"""Of how often a log has lost events, and of a calibration's versions."""
 
 
 @dataclass(slots=True)
@@ -91,7 +105,13 @@ def read(log: SQLStore, source: Iterable[str]) -> Imported:
     Raises:
         LogError: the log cannot be written; who repeats the call goes on where it ended.
     """
-    result, batch, last, takes_states = Imported(), list[Event](), None, False
+    with ExitStack() as stack:
+        return _read(log, source, stack)
+
+
+def _read(log: SQLStore, source: Iterable[str], stack: ExitStack) -> Imported:
+    result, batch, last = Imported(), list[Event](), None
+    takes_states: bool | None = None
     for number, line in enumerate(source, 1):
         if not line.strip():
             continue
@@ -102,25 +122,31 @@ def read(log: SQLStore, source: Iterable[str]) -> Imported:
             continue
         if isinstance(values, DecisionEvent | Outcome | Feedback):
             batch.append(values)
-            if len(batch) == BATCH:
-                _write(log, batch, result)
             last = values
-            continue
-        if kind == "log":
-            takes_states = _begin(log, *values)
-        elif kind == "state":
+        if len(batch) == BATCH or kind == "state":
             _write(log, batch, result)
-            taken = takes_states and _take(log, last, result, *values)
-            result.states, result.left = result.states + taken, result.left + (not taken)
-        else:
-            (log.save_description if kind == "description" else log.save_calibration)(*values)
-            result.descriptions += 1
+        try:
+            if kind == "log" and takes_states is None:
+                # States are laid where nothing else may be: nobody may take events out meanwhile.
+                stack.enter_context(exclusive(log))
+                takes_states = _begin(log, *values)
+            elif kind == "state":
+                taken = bool(takes_states) and _take(log, last, result, *values)
+                result.states, result.left = result.states + taken, result.left + (not taken)
+            elif kind in ("description", "calibration"):
+                (log.save_description if kind == "description" else log.save_calibration)(*values)
+                result.descriptions += 1
+        except LogError as error:
+            if error.passing:
+                raise
+            result.unreadable.append(f"line {number} is passed over: {error!s:.200}")
     _write(log, batch, result)
     return result
 
 
 def _line(kind: str, **values: Any) -> str:
-    return utf8_safe(json.dumps({"kind": kind, **values}, ensure_ascii=False, default=jsonable))
+    # Whoever looks at it in a terminal sees text, and nothing is lost.
+    return printable_json(json.dumps({"kind": kind, **values}, ensure_ascii=False, default=jsonable))
 
 
 def _due(log: SQLStore, states: list[tuple[Position, str]], before: Position) -> Iterator[str]:
@@ -147,20 +173,48 @@ def _values(line: str) -> tuple[str, Event | tuple[Any, ...]]:
         ValueError: it cannot be read.
     """
     try:
-        values = json.loads(line)
+        # A file is read with what is no UTF-8 in it.
+        values = json.loads(line.encode().decode())
         kind = values.pop("kind")
         if kind == "log":
-            return kind, (str(values["id"]), int(values["epoch"]))
+            return kind, (_text(values["id"]), _count(values["epoch"]))
         if kind == "description":
-            return kind, (str(values["key"]), dict(values["body"]))
+            return kind, (_text(values["key"]), _object(values["body"]))
         if kind == "calibration":
-            return kind, (str(values["verifier"]), int(values["version"]), dict(values["body"]))
+            return kind, (_text(values["verifier"]), _count(values["version"]), _object(values["body"]))
         if kind == "state":
-            return kind, (str(values["fold"]), b64decode(values["state"], validate=True))
-        decision_id, at, event_id = str(values.pop("decision_id")), values.pop("at"), values.pop("event_id", None)
-        return kind, event_of(kind, decision_id, json.dumps(values), at, event_id)
-    except (AttributeError, KeyError, TypeError, LogError) as error:
+            return kind, (_text(values["fold"]), b64decode(values["state"], validate=True))
+        decision_id, at, event_id = _text(values.pop("decision_id")), values.pop("at"), values.pop("event_id", "")
+        event = event_of(kind, decision_id, json.dumps(values), at, _text(event_id))
+        # As it will be written.
+        json.dumps(event.body(), default=jsonable)
+        return kind, event
+    except (AttributeError, KeyError, TypeError, OverflowError, RecursionError, LogError) as error:
         raise ValueError(f"{error!r}") from error
+
+
+def _text(value: object) -> str:
+    """What names something.
+
+    Raises:
+        ValueError: it is no text that both databases can hold.
+    """
+    if not isinstance(value, str) or "\0" in value or len(value) > MAX_NAME:
+        raise ValueError(f"{value!r:.60} is no text of at most {MAX_NAME} characters")
+    value.encode()
+    return value
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or not 0 <= value <= MAX_COUNT:
+        raise ValueError(f"{value!r:.60} is no whole number from 0 to {MAX_COUNT}")
+    return value
+
+
+def _object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{value!r:.60} is no object")
+    return value
 
 
 def _write(log: SQLStore, batch: list[Event], result: Imported) -> None:
@@ -172,10 +226,25 @@ def _write(log: SQLStore, batch: list[Event], result: Imported) -> None:
     nameless = {event.decision_id for event in batch if not event.event_id}
     there = [entry.event for entry in log.of_decisions(nameless)] if nameless else []
     new = [event for event in batch if event.event_id not in known and (event.event_id or event not in there)]
-    if new:
-        log.append(*new)
-    result.events, result.present = result.events + len(new), result.present + len(batch) - len(new)
+    result.present += len(batch) - len(new)
     batch.clear()
+    _append(log, new, result)
+
+
+def _append(log: SQLStore, new: Sequence[Event], result: Imported) -> None:
+    """Write events; of those that the log does not take for what they are, the others."""
+    try:
+        if new:
+            log.append(*new)
+        result.events += len(new)
+    except LogError as error:
+        if error.passing:
+            raise
+        if len(new) > 1:
+            for each in new:
+                _append(log, [each], result)
+        else:
+            result.unreadable.append(f"the {new[0].kind} of {new[0].decision_id!r:.80} is passed over: {error!s:.200}")
 
 
 def _begin(log: SQLStore, origin: str, epoch: int) -> bool:
@@ -194,7 +263,7 @@ def _take(log: SQLStore, last: Event | None, result: Imported, fold: str, state:
     """Keep a state that was learned up to an event; returns whether that could be, as there is nothing else before that."""
     place = BEGINNING
     if last is not None:
-        place = max(entry.position for entry in log.of_decisions([last.decision_id]) if entry.event == last)
+        place = max((entry.position for entry in log.of_decisions([last.decision_id]) if entry.event == last), default=BEGINNING)
     if log.count_up_to(place) != result.events + result.present:
         return False
     log.save_snapshot(fold, place, state)

@@ -8,14 +8,19 @@ from math import inf
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, or_, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from uniscale_integrations.log.events import Event
 from uniscale_integrations.log.ports import Position, WriteResult
-from uniscale_integrations.log.schema import RENUMBER, events, snapshots
+from uniscale_integrations.log.schema import RENUMBER, WRITABLE, events, snapshots
 from uniscale_integrations.log.sql import IN_ORDER, LIMIT, Row, SQLStore
 
 LOCK_MILLISECONDS = 20
 """How long who takes events out waits for those who are at it; all others wait behind."""
+
+
+LOCK_NOT_AVAILABLE = "55P03"
+"""What the server says where a lock is held for longer than is waited for."""
 
 
 class PostgresStore(SQLStore):
@@ -50,6 +55,15 @@ class PostgresStore(SQLStore):
             cursor.execute(f"LOCK TABLE {events.name} IN SHARE ROW EXCLUSIVE MODE")
             cursor.execute(RENUMBER)
             self._renumbers = False
+
+    def _check_writable(self) -> None:
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_MILLISECONDS}ms'"))
+                connection.execute(WRITABLE)
+        except SQLAlchemyError as error:
+            if str(getattr(getattr(error, "orig", None), "sqlstate", "")) != LOCK_NOT_AVAILABLE:
+                raise
 
     def _lock_snapshots(self, connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('uniscale_snapshots'))"))

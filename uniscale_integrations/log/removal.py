@@ -11,8 +11,21 @@ from sqlalchemy import ColumnElement, Connection, Delete, Row, and_, delete, fun
 
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome, event_of
+from uniscale_integrations.log.exclusion import Turn
 from uniscale_integrations.log.ports import BEGINNING, Position
-from uniscale_integrations.log.schema import BEGUN, EPOCH, FIRST, PRUNED, UNCLEAN, events, meta, note, noted, snapshots
+from uniscale_integrations.log.schema import (
+    BEGUN,
+    EPOCH,
+    FIRST,
+    PRUNED,
+    UNCLEAN,
+    events,
+    meta,
+    note,
+    noted,
+    numbers_in,
+    snapshots,
+)
 from uniscale_integrations.log.sql import SQLStore
 
 SLICE_SECONDS = 0.008
@@ -38,6 +51,7 @@ class Removal:
 
     Args:
         log: what is to lose events.
+        turn: as of `exclusive`, so that no other removal is under way; each transaction makes sure of it.
 
     Example:
         >>> from uniscale_integrations.log.log import open_log
@@ -53,8 +67,8 @@ class Removal:
         (['b'], True, 1)
     """
 
-    def __init__(self, log: SQLStore) -> None:
-        self._log, self._in_one_order = log, log.dialect == "sqlite"
+    def __init__(self, log: SQLStore, turn: Turn | None = None) -> None:
+        self._log, self._turn, self._in_one_order = log, turn, log.dialect == "sqlite"
         self._size = FIRST_SLICE
 
     @property
@@ -72,6 +86,8 @@ class Removal:
         """
 
         def work(connection: Connection) -> None:
+            # What could not be brought to its end is not begun.
+            numbers_in(EPOCH, noted(connection, EPOCH).get(EPOCH, "0"))
             note(connection, BEGUN, 1)
             if wipe:
                 note(connection, UNCLEAN, 1)
@@ -83,7 +99,8 @@ class Removal:
 
         def work(connection: Connection) -> None:
             connection.execute(delete(snapshots))
-            note(connection, EPOCH, int(noted(connection, EPOCH).get(EPOCH, "0")) + 1)
+            [epoch] = numbers_in(EPOCH, noted(connection, EPOCH).get(EPOCH, "0"))
+            note(connection, EPOCH, epoch + 1)
             connection.execute(delete(meta).where(meta.c.name == BEGUN))
 
         self._slice(work)
@@ -174,7 +191,7 @@ class Removal:
             for row in rows:
                 try:
                     body = json.loads(row.body)
-                except ValueError:
+                except (ValueError, TypeError, RecursionError):
                     continue
                 if isinstance(body, dict) and where(body):
                     yield row
@@ -232,6 +249,8 @@ class Removal:
             try:
                 with self._log.alone() as connection:
                     begun = time.monotonic()
+                    if self._turn is not None:
+                        self._turn.check(connection)
                     result = work(connection)
                 took = time.monotonic() - begun
                 break

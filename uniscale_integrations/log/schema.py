@@ -26,16 +26,22 @@ from sqlalchemy import (
 
 from uniscale_integrations.errors import LogError
 
+MAX_NUMBER = 2**63 - 1
+"""Of a row, in either database."""
+
 VERSION = 1
 """Of what every reader must know; a log of a later version is refused."""
 
-REVISION = 2
+REVISION = 3
 """Of what a log has beside that, of which earlier versions of this package need to know nothing: they go on beside this one."""
 
-EPOCH, PRUNED, FIRST, BEGUN, UNCLEAN, ORIGIN = "epoch", "pruned", "first", "begun", "unclean", "origin"
+READABLE = 2
+"""The first revision that can be read without being brought up to date."""
+
+EPOCH, PRUNED, FIRST, BEGUN, UNCLEAN, ORIGIN, REMOVER = "epoch", "pruned", "first", "begun", "unclean", "origin", "remover"
 """Names of notes in `meta` of what the log does not have any more: those of `Retention`; the number of the first row that is left after
 rows went with what they had taught; that this was begun and not brought to its end; that the file may still hold some of it;
-and the export that this log is a copy of, where that had lost its beginning."""
+the export that this log is a copy of, where that had lost its beginning; and whose turn it is to take rows out."""
 
 _KEY = BigInteger().with_variant(Integer(), "sqlite")
 metadata = MetaData()
@@ -59,7 +65,8 @@ events = Table(
     Column("about", String(32), nullable=True),
     Index("uniscale_events_order", "tx", "seq").ddl_if(dialect="postgresql"),
 )
-BY_DECISION = Index("uniscale_events_about", events.c.decision_id, events.c.kind, events.c.about)
+# Its last column tells what a source has said last by its own time, however often it has revised it.
+BY_DECISION = Index("uniscale_events_said", events.c.decision_id, events.c.kind, events.c.about, events.c.at)
 BY_ID = Index("uniscale_events_id", events.c.event_id, unique=True)
 
 snapshots = Table(
@@ -118,6 +125,29 @@ def is_of_before(connection: Connection) -> bool:
     return inspect(connection).has_table(events.name) and _number(connection, "revision", 1) < REVISION
 
 
+def is_readable(connection: Connection) -> bool:
+    """Whether there is a log that can be read as it is, without being brought up to date before.
+
+    Raises:
+        LogError: the log was written by a later version of this package.
+    """
+    if not inspect(connection).has_table(events.name):
+        return False
+    _check_version(connection)
+    return _number(connection, "revision", 1) >= READABLE
+
+
+def is_up_to_date(connection: Connection) -> bool:
+    """Whether there is a log to which `prepare` would do nothing.
+
+    Raises:
+        LogError: as of `is_readable`.
+    """
+    if not is_readable(connection) or is_of_before(connection):
+        return False
+    return connection.dialect.name != "postgresql" or not any(_copied_rows(connection))
+
+
 def prepare(connection: Connection) -> None:
     """Create the tables where there are none, and bring older ones up to date; within the caller's transaction.
 
@@ -133,17 +163,26 @@ def prepare(connection: Connection) -> None:
         _one_writer(connection)
         _note_revision(connection)
         return
+    _check_version(connection)
+    revision = _number(connection, "revision", 1)
+    if revision < 2:
+        _add_ids(connection)
+        _one_writer(connection)
+    elif connection.dialect.name == "postgresql":
+        _follow_copied_rows(connection)
+    if revision < REVISION:
+        _add_indices(connection)
+        _note_revision(connection)
+
+
+WRITABLE = update(meta).where(meta.c.name == "version").values(value=str(VERSION))
+"""Changes nothing; whoever cannot write a log learns so by it."""
+
+
+def _check_version(connection: Connection) -> None:
     version = _number(connection, "version", VERSION)
     if version > VERSION:
         raise LogError(f"the log has the schema version {version}, this package knows {VERSION} at most; install a newer one")
-    # Whoever cannot write it learns so now.
-    connection.execute(update(meta).where(meta.c.name == "version").values(value=str(VERSION)))
-    if _number(connection, "revision", 1) < REVISION:
-        _add_ids(connection)
-        _one_writer(connection)
-        _note_revision(connection)
-    elif connection.dialect.name == "postgresql":
-        _follow_copied_rows(connection)
 
 
 def _add_ids(connection: Connection) -> None:
@@ -153,20 +192,32 @@ def _add_ids(connection: Connection) -> None:
         if column.name not in present:
             kind = column.type.compile(connection.dialect)
             connection.execute(text(f"ALTER TABLE {events.name} ADD COLUMN {column.name} {kind}"))
+
+
+def _add_indices(connection: Connection) -> None:
+    """To the third revision."""
     for index in (BY_ID, BY_DECISION):
         index.create(connection, checkfirst=True)
-    connection.execute(text("DROP INDEX IF EXISTS uniscale_events_decision"))
+    for name in ("uniscale_events_decision", "uniscale_events_about"):
+        connection.execute(text(f"DROP INDEX IF EXISTS {name}"))
 
 
 def _follow_copied_rows(connection: Connection) -> None:
     """Where rows have been copied here from another server, without what follows from them: their age, and where their numbers end."""
-    last = connection.execute(select(func.max(events.c.tx), func.max(events.c.seq))).one()
-    default = next(each["default"] for each in inspect(connection).get_columns(events.name) if each["name"] == "tx")
-    if last[0] is not None and str(default).isdigit() and last[0] > int(str(default)):
+    of_later_age, beyond_numbers = _copied_rows(connection)
+    if of_later_age:
         _one_writer(connection)
-    if last[1] is not None and last[1] > (connection.execute(text(LAST_NUMBER)).scalar_one() or 0):
+    if beyond_numbers:
         connection.execute(text(f"LOCK TABLE {events.name} IN SHARE ROW EXCLUSIVE MODE"))
         connection.execute(text(RENUMBER))
+
+
+def _copied_rows(connection: Connection) -> tuple[bool, bool]:
+    """Whether there are rows of an age, and with numbers, that are still to come here."""
+    last = connection.execute(select(func.max(events.c.tx), func.max(events.c.seq))).one()
+    default = next(each["default"] for each in inspect(connection).get_columns(events.name) if each["name"] == "tx")
+    of_later_age = last[0] is not None and str(default).isdigit() and last[0] > int(str(default))
+    return of_later_age, last[1] is not None and last[1] > (connection.execute(text(LAST_NUMBER)).scalar_one() or 0)
 
 
 def _one_writer(connection: Connection) -> None:
@@ -200,8 +251,26 @@ def _note_revision(connection: Connection) -> None:
 
 
 def _number(connection: Connection, name: str, default: int) -> int:
-    value = _noted(connection, name, str(default))
+    [number] = numbers_in(name, _noted(connection, name, str(default)))
+    return number
+
+
+def numbers_in(name: str, value: str, count: int = 1) -> tuple[int, ...]:
+    """The whole numbers of a note, which anybody may have written.
+
+    Raises:
+        LogError: it holds something else, or others than a database could number its rows with.
+
+    Example:
+        >>> numbers_in("pruned", "0 17", 2)
+        (0, 17)
+    """
     try:
-        return int(value)
+        # Python reads digits of any length, of a length beyond some it says that it does not.
+        found = tuple(map(int, value.split()))
     except ValueError:
-        raise LogError(f"{meta.name} holds {value!r:.40} as the {name} of the log, which is no number") from None
+        found = ()
+    if len(found) != count or not all(abs(each) <= MAX_NUMBER for each in found):
+        expected = "a whole number" if count == 1 else f"{count} whole numbers"
+        raise LogError(f"{meta.name} holds {value!r:.40} as {name!r}, where {expected} should stand; restore it from a backup")
+    return found

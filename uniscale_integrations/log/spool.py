@@ -58,9 +58,16 @@ class Spool:
         self._folder, self._limit = folder, limit
         self._lock = ForkLock()
         self._file: _OwnFile | None = None
+        self._lost = False
 
-    def append(self, events: Sequence[Event]) -> None:
-        """Keep events; when this returns they are on the disk.
+    @property
+    def gone(self) -> bool:
+        """Whether somebody has removed the file with what is kept in it."""
+        with self._lock:
+            return self._lost or (self._file is not None and self._file.gone)
+
+    def append(self, events: Sequence[Event]) -> bool:
+        """Keep events; when this returns they are on the disk. Returns whether what was kept before is gone, and another file begun.
 
         Raises:
             LogError: there is no room, or they cannot be written.
@@ -68,18 +75,23 @@ class Spool:
         lines = b"".join(map(_line, events))
         with self._lock:
             try:
-                if self._file is None or self._file.gone:
+                if self._file is not None and self._file.gone:
                     # Also where somebody has removed the folder.
-                    self._file = _OwnFile.new(self._folder)
+                    self._file.let_go()
+                    self._file, self._lost = None, True
+                self._file = self._file or _OwnFile.new(self._folder)
                 if self._file.size + len(lines) > self._limit:
                     raise LogError(f"{self._file.path} holds {self._file.size} bytes already, and may hold {self._limit}")
                 self._file.write(lines)
+                lost, self._lost = self._lost, False
+                return lost
             except OSError as error:
                 raise LogError(f"cannot write to {self._folder}: {error}") from error
 
     def clear(self) -> None:
         """All that was appended has arrived."""
         with self._lock:
+            self._lost = False
             if self._file is not None:
                 self._file.remove()
                 self._file = None
@@ -117,6 +129,11 @@ class Abandoned:
     def __init__(self, file: _OwnFile) -> None:
         self._file = file
         self.events, self._unread = _read(file.path)
+
+    @property
+    def gone(self) -> bool:
+        """Whether somebody else has removed the file."""
+        return self._file.gone
 
     def remove(self) -> None:
         """All of it that can be read has arrived; of lines that cannot, whoever wrote them may know more."""
@@ -163,8 +180,12 @@ class _OwnFile:
 
     @property
     def gone(self) -> bool:
-        """Whether somebody has removed it."""
-        return os.fstat(self._descriptor).st_nlink == 0
+        """Whether somebody has removed it, or put something else in its place or in that of its folder."""
+        try:
+            there, own = os.stat(self.path), os.fstat(self._descriptor)
+        except OSError:
+            return True
+        return (there.st_dev, there.st_ino) != (own.st_dev, own.st_ino)
 
     def write(self, lines: bytes) -> None:
         left = memoryview(lines)

@@ -27,9 +27,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeoutError
 
-from uniscale_integrations.errors import LogError, no_decision
+from uniscale_integrations.errors import LogError, OutdatedLog, no_decision
 from uniscale_integrations.log.connect import READING, is_in_memory, without_password
-from uniscale_integrations.log.events import Event, Feedback, event_of, jsonable
+from uniscale_integrations.log.events import MAX_TIME, Event, Feedback, event_of, jsonable
 from uniscale_integrations.log.ports import BEGINNING, Entry, Position, Retention, WriteResult
 from uniscale_integrations.log.schema import (
     EPOCH,
@@ -39,8 +39,11 @@ from uniscale_integrations.log.schema import (
     descriptions,
     events,
     is_of_before,
+    is_readable,
+    is_up_to_date,
     meta,
     noted,
+    numbers_in,
     prepare,
     snapshots,
 )
@@ -53,9 +56,13 @@ INSERT = (
     "ON CONFLICT (event_id) DO NOTHING"
 )
 DECIDED = "SELECT 1 FROM uniscale_events WHERE decision_id = ? AND kind = 'decision' LIMIT 1"
-SAID = "SELECT tx, seq, event_id, body FROM uniscale_events WHERE decision_id = ? AND kind = 'feedback' AND about"
-SAID_LAST = f"{SAID} = ? ORDER BY tx DESC, seq DESC LIMIT 1"
-SAID_BEFORE = f"{SAID} IS NULL ORDER BY tx DESC, seq DESC"
+SAID = (
+    "SELECT at, tx, seq, event_id, body FROM uniscale_events "
+    f"WHERE at <= {MAX_TIME:.0f} AND decision_id = ? AND kind = 'feedback' AND about"
+)
+# By their own times: they may have waited for the log, and come in another order.
+SAID_LAST = f"{SAID} = ? ORDER BY at DESC, tx DESC, seq DESC LIMIT 1"
+SAID_BEFORE = f"{SAID} IS NULL"
 
 # Made once, so that their SQL is too.
 IN_ORDER = select(*(events.c[name] for name in ("tx", "seq", "kind", "decision_id", "at", "body", "event_id"))).order_by(
@@ -85,6 +92,10 @@ class SQLStore:
     Args:
         engine: connects to the database.
         create: whether to make a log where there is none; otherwise that is an error.
+        read_only: whether it is only read, so that nobody need be allowed to write it.
+
+    Attributes:
+        read_only: as given.
 
     Raises:
         LogError: it cannot be opened, or was written by a later version.
@@ -93,8 +104,8 @@ class SQLStore:
     later: ClassVar[Select[Any]]
     """The statement of `since`, with the parameters of `_place` and `limit`."""
 
-    def __init__(self, engine: Engine, *, create: bool = True) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, *, create: bool = True, read_only: bool = False) -> None:
+        self._engine, self.read_only = engine, read_only
         driver = engine.dialect.loaded_dbapi
         self._error: type[Exception] = driver.Error
         self._passing: type[Exception] = driver.OperationalError
@@ -111,11 +122,25 @@ class SQLStore:
             raise
 
     def _prepare(self, *, create: bool) -> None:
-        with self._translate_errors("open"), self._engine.begin() as connection:
-            if not create and not inspect(connection).has_table(meta.name):
-                raise LogError(f"there is no log at {self.name}")
-            with self._unhurried(connection) if is_of_before(connection) else nullcontext():
+        with self._translate_errors("open"):
+            with self._engine.connect() as connection:
+                reader = connection.execution_options(**{READING: True})
+                if not create and not inspect(reader).has_table(meta.name):
+                    raise LogError(f"there is no log at {self.name}")
+                if self.read_only:
+                    if not is_readable(reader):
+                        raise OutdatedLog(f"{self.name} is of an earlier version, and has to be brought up to date to be read")
+                    return
+                finished = is_up_to_date(reader)
+            if finished:
+                self._check_writable()
+                return
+            with self._engine.begin() as connection, self._unhurried(connection) if is_of_before(connection) else nullcontext():
                 prepare(connection)
+
+    def _check_writable(self) -> None:
+        """That this process may write the log; where somebody else is at it, that is not waited for."""
+        raise NotImplementedError
 
     def append(self, *new: Event) -> WriteResult:
         """As of `EventStore`."""
@@ -180,7 +205,7 @@ class SQLStore:
         for statement, values in zip(self._said, ((decision, about), (decision,)), strict=True):
             cursor.execute(statement, values)
             rows += cursor.fetchall()
-        for _, _, event_id, body in sorted(rows, key=lambda row: (row[0], row[1]), reverse=True):
+        for *_, event_id, body in sorted(rows, key=lambda row: tuple(row[:3]), reverse=True):
             try:
                 said = event_of(Feedback.kind, decision, body, 0.0)
             except LogError:
@@ -294,19 +319,15 @@ class SQLStore:
         """As of `EventStore`."""
         with self._reading() as connection:
             body = connection.execute(select(descriptions.c.body).where(descriptions.c.key == key)).scalar_one_or_none()
-        try:
-            found = None if body is None else json.loads(body)
-        except ValueError as error:
-            _log.warning("%s: what %s stands for cannot be read, and counts as unknown: %s", self.name, key, error)
-            found = None
-        return found if isinstance(found, dict) else None
+        return None if body is None else self._object(body, f"what {key!r:.80} stands for")
 
     def descriptions_of(self, prefix: str) -> list[tuple[str, dict[str, Any]]]:
         """As of `EventStore`."""
         query = select(descriptions.c.key, descriptions.c.body).where(descriptions.c.key.startswith(prefix, autoescape=True))
         with self._reading() as connection:
             rows = connection.execute(query.order_by(descriptions.c.at, descriptions.c.key)).all()
-        return [(row.key, json.loads(row.body)) for row in rows]
+        found = [(row.key, self._object(row.body, f"what {row.key!r:.80} stands for")) for row in rows]
+        return [(key, body) for key, body in found if body is not None]
 
     def save_calibration(self, verifier: str, version: int, body: Mapping[str, Any]) -> bool:
         """Keep a version of a verifier's calibration; returns whether there was none of that number."""
@@ -325,14 +346,33 @@ class SQLStore:
         with self._reading() as connection:
             query = select(calibrations.c.version, calibrations.c.body).where(calibrations.c.verifier == verifier)
             row = connection.execute(query.order_by(calibrations.c.version.desc()).limit(1)).first()
-        return None if row is None else (row.version, json.loads(row.body))
+        if row is None:
+            return None
+        # Also of one that says nothing the number is taken.
+        return row.version, self._calibration(verifier, row.version, row.body) or {}
 
     def calibrations(self) -> list[tuple[str, int, dict[str, Any]]]:
         """As of `EventStore`."""
         query = select(calibrations.c.verifier, calibrations.c.version, calibrations.c.body)
         with self._reading() as connection:
             rows = connection.execute(query.order_by(calibrations.c.verifier, calibrations.c.version)).all()
-        return [(row.verifier, row.version, json.loads(row.body)) for row in rows]
+        found = [(row.verifier, row.version, self._calibration(row.verifier, row.version, row.body)) for row in rows]
+        return [(verifier, version, body) for verifier, version, body in found if body is not None]
+
+    def _calibration(self, verifier: str, version: int, body: str) -> dict[str, Any] | None:
+        return self._object(body, f"version {version} of the calibration of {verifier!r:.80}")
+
+    def _object(self, text: str, what: str) -> dict[str, Any] | None:
+        """A stored JSON object; `None` where it cannot be read, which is told of."""
+        try:
+            found = json.loads(text)
+            if isinstance(found, dict):
+                return found
+            problem = f"it is no object, but {found!r:.60}"
+        except (ValueError, TypeError, RecursionError) as error:
+            problem = str(error)
+        _log.warning("%s: %s cannot be read, and counts as unknown: %s", self.name, what, problem)
+        return None
 
     def everything(self) -> Iterator[Entry]:
         """All events that are there for good, in the log's order, a part at a time."""
@@ -381,15 +421,15 @@ class SQLStore:
         with self._reading() as connection:
             first = connection.execute(select(func.min(events.c.seq))).scalar_one_or_none()
             marks = noted(connection, FIRST, PRUNED)
-        return PRUNED not in marks and (first is None or first == int(marks.get(FIRST, "1")))
+        return PRUNED not in marks and (first is None or (first,) == numbers_in(FIRST, marks.get(FIRST, "1")))
 
     @property
     def retention(self) -> Retention:
         """As of `EventStore`."""
         with self._reading() as connection:
             marks = noted(connection, EPOCH, PRUNED)
-        pruned = Position(*map(int, marks[PRUNED].split())) if PRUNED in marks else BEGINNING
-        return Retention(int(marks.get(EPOCH, "0")), pruned)
+        pruned = Position(*numbers_in(PRUNED, marks[PRUNED], 2)) if PRUNED in marks else BEGINNING
+        return Retention(*numbers_in(EPOCH, marks.get(EPOCH, "0")), pruned)
 
     @property
     def in_memory(self) -> bool:
@@ -426,6 +466,15 @@ class SQLStore:
         """A transaction that only reads."""
         with self._reading() as connection:
             yield connection
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A connection of its own without a transaction, which is closed in the end, and with it all that it holds."""
+        with self._translate_errors("lock"), self._engine.connect() as connection:
+            try:
+                yield connection.execution_options(isolation_level="AUTOCOMMIT")
+            finally:
+                connection.invalidate()
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
@@ -489,8 +538,7 @@ class SQLStore:
     def _writing(self) -> Iterator[Any]:
         """A cursor of the driver, in a transaction that is committed where the block ends without an error."""
         self._check_presence()
-        with self._translate_errors("write to"), self._borrowed() as connection:
-            cursor = connection.cursor()
+        with self._translate_errors("write to"), self._borrowed() as connection, closing(connection.cursor()) as cursor:
             self._begin(cursor)
             try:
                 yield cursor
@@ -538,7 +586,7 @@ class SQLStore:
     def _translate_errors(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (SQLAlchemyError, UnicodeError, self._error) as error:
+        except (SQLAlchemyError, UnicodeError, OverflowError, self._error) as error:
             cause = getattr(error, "orig", None) or error
             told = redacted(str(cause).strip().splitlines()[0], [str(self._engine.url.password or "")])
             failure = LogError(f"cannot {what} the log {self.name}: {told}")

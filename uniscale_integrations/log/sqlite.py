@@ -7,16 +7,17 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import bindparam
 
 from uniscale_integrations.errors import LogError
-from uniscale_integrations.log.connect import absolute_path
+from uniscale_integrations.log.connect import BUSY_MILLISECONDS, absolute_path
 from uniscale_integrations.log.events import Event
 from uniscale_integrations.log.ports import BEGINNING, Entry, Position, WriteResult
-from uniscale_integrations.log.schema import events
+from uniscale_integrations.log.schema import WRITABLE, events
 from uniscale_integrations.log.sql import IN_ORDER, INSERT, LIMIT, Row, SQLStore
 
 NUMBERED = INSERT.replace("(kind,", "(seq, kind,").replace("VALUES (", "VALUES (?, ")
@@ -88,6 +89,21 @@ class SQLiteStore(SQLStore):
     def _begin(self, cursor: Any) -> None:
         cursor.execute("BEGIN IMMEDIATE")
 
+    def _check_writable(self) -> None:
+        with closing(self._engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA busy_timeout = 0")
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                cursor.execute(str(WRITABLE.compile(dialect=self._engine.dialect, compile_kwargs={"literal_binds": True})))
+                connection.commit()
+            except sqlite3.OperationalError as error:
+                self._roll_back(connection)
+                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                    raise
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+
     def _compact(self, connection: Any) -> None:
         cursor = connection.cursor()
         # A page that was written anew may still hold what stood in it before, in a part that is not in use.
@@ -113,6 +129,8 @@ class SQLiteStore(SQLStore):
         if self.file is None or (now := self._identity_of_file()) == self._identity:
             return
         self._engine.dispose()
+        if self.read_only:
+            raise LogError(f"{self.name} has been {'removed' if now is None else 'replaced'} while it was read; read it again")
         what = (
             f"{self.name} has been {'removed' if now is None else 'replaced'} while it was open; what was written to it is lost"
         )

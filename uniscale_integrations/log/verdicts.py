@@ -22,7 +22,8 @@ MAX_LEARNED = 10_000
 """Decisions of which it is kept what was learned, where the log alone does not tell; older ones are revised as if by the plain mean."""
 
 MIN_TOP_UP = 0.05
-"""By how much a judgement must count more than what was learned of its decision before, for that to be made good."""
+"""By how much a judgement must count more than what was learned of its decision before, for that to be made good, once sources are
+corrected: what they are worth changes a little with every comparison."""
 
 
 class Learned(NamedTuple):
@@ -54,8 +55,8 @@ class Lesson(NamedTuple):
 class Verdicts:
     """Takes answers, judgements and the time as they stand in the log, and says what they teach.
 
-    Without rules, and while no source is corrected, a decision counts for what the first judgement of it said, with the mean of what all
-    sources said last.
+    Without rules, and while no source is corrected, a decision counts for the greatest weight of its judgements, with the mean of what all
+    sources said last by their own times: the order in which judgements arrive makes no difference.
 
     Args:
         rules: what sources' judgements and their silence count.
@@ -201,9 +202,9 @@ class Verdicts:
         """Keep what a source said last of a decision."""
         said = self._judgements.get(feedback.decision_id)
         if said is None:
-            # A decision counts for what the first judgement of it said, and by that it is revised.
-            said = self._judgements[feedback.decision_id] = Judgements(feedback.weight)
-        said.add(feedback.source, feedback.key, feedback.correct, self.rules.weight(feedback.source))
+            said = self._judgements[feedback.decision_id] = Judgements()
+        share = self.rules.weight(feedback.source)
+        said.add(feedback.source, feedback.key, feedback.correct, share, at=feedback.at, weight=feedback.weight)
 
     def _sources_of(self, decision_id: str) -> Mapping[str, object]:
         """Who has judged a decision."""
@@ -254,7 +255,8 @@ class Verdicts:
 
     def _revise(self, decision_id: str, before: Learned, after: Learned) -> Lesson:
         extra = after.weight - before.weight
-        extra = extra if extra > MIN_TOP_UP else 0.0
+        # By the rules alone weights only grow, and to the same in every order.
+        extra = extra if extra > (MIN_TOP_UP if self.sources.any_known else 0.0) else 0.0
         self._keep(decision_id, after._replace(weight=before.weight + extra))
         return Lesson(after.correct, before.weight, before.correct, extra)
 

@@ -187,6 +187,7 @@ class LinUCBPolicy:
         """Learn correctness; where it shows that the world has changed, forget nearly all. Of a revision only `b` changes."""
         query = self._centre(context.query, self._average)
         if previous is not None:
+            self._right += correct - previous
             self.components.correctness_head.revise(
                 self.components.products.features(action, query), np.array([correct - previous]), weight
             )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from uniscale_integrations.errors import TableError
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.fold import schema_key
+from uniscale_integrations.log.judgements import keep_newest
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.schema import FeatureSchema
@@ -92,7 +93,7 @@ class LoggedDecisions:
             np.array([each.decision.features for each in kept], dtype=np.float64),
             np.array([number[each.decision.configuration] for each in kept]),
             np.array([each.decision.propensity for each in kept]),
-            np.array([fmean(each.verdicts.values()) if each.verdicts else np.nan for each in kept]),
+            np.array([fmean(said.correct for said in each.verdicts.values()) if each.verdicts else np.nan for each in kept]),
             _column([None if each.outcome is None else each.outcome.score for each in kept]),
             _column([each.cost(dollars) for each in kept]),
             "usd" if dollars else "eflops",
@@ -106,7 +107,7 @@ class _History:
 
     decision: DecisionEvent
     outcome: Outcome | None = None
-    verdicts: dict[tuple[str, str], float] = field(default_factory=dict)
+    verdicts: dict[tuple[str, str], Feedback] = field(default_factory=dict)
 
     def cost(self, dollars: bool) -> float | None:
         """What the answer has taken, in dollars or eFLOPs."""
@@ -127,7 +128,7 @@ def _histories(log: EventStore) -> list[_History]:
         elif event.decision_id in histories:
             history = histories[event.decision_id]
             if isinstance(event, Feedback):
-                history.verdicts[event.source, event.key] = event.correct
+                keep_newest(history.verdicts, event)
             else:
                 history.outcome = event
     return list(histories.values())

@@ -11,7 +11,7 @@ import numpy as np
 from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.engine.brain_record import duplicates_of, restore, rules_of
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.log.events import DecisionEvent, Outcome
+from uniscale_integrations.log.events import DecisionEvent, Outcome, position_in
 from uniscale_integrations.log.fold import Costs, Fold
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.arms import Arms
@@ -94,8 +94,8 @@ class _LoggedCosts:
     scale: CostScale
 
     def position(self, outcome: Outcome, configuration: Configuration, brain: str) -> float:
-        position = outcome.extra.get("cost")
-        return float(position) if isinstance(position, (int, float)) else self.scale.position(outcome.cost)
+        position = position_in(outcome.extra)
+        return self.scale.position(outcome.cost) if position is None else position
 
 
 def _schema(length: int) -> FeatureSchema:

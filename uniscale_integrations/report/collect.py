@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from uniscale_integrations.cost.normalise import CostScale
-from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
-from uniscale_integrations.log.feedback_rules import FeedbackRules
+from uniscale_integrations.engine.brain_record import rules_of
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome, position_in
+from uniscale_integrations.log.judgements import keep_newest
 from uniscale_integrations.log.one_sided import FeedbackBalance
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.objective import Weights
@@ -136,7 +137,7 @@ def _warning(log: EventStore, histories: Sequence[Story], balance: FeedbackBalan
     if not balance.one_sided or not histories:
         return ""
     record = log.load_description(str(histories[-1].decision.extra.get("brain", "")))
-    return "" if FeedbackRules.restore((record or {}).get("feedback")).silence else balance.warning
+    return "" if rules_of(record or {}).silence else balance.warning
 
 
 def _beliefs(
@@ -166,7 +167,7 @@ def _read(log: EventStore, most_trees: int) -> tuple[dict[str, Story], Mapping[s
             continue
         if isinstance(event, Feedback):
             balance.judge(event.correct, event.source, {source for source, _ in story.verdicts})
-            story.verdicts[event.source, event.key] = event
+            keep_newest(story.verdicts, event)
             continue
         story.outcome = event
         if "record" in event.extra and most_trees:
@@ -196,8 +197,8 @@ def _position(story: Story, scale: CostScale) -> float:
     """`C~` of what a decision took."""
     if story.outcome is None or not story.cost:
         return 0.0
-    position = story.outcome.extra.get("cost")
-    return float(position) if isinstance(position, (int, float)) else scale.position(story.cost)
+    position = position_in(story.outcome.extra)
+    return scale.position(story.cost) if position is None else position
 
 
 def _means(histories: Sequence[Story], positions: Sequence[float], number: Mapping[Configuration, int]) -> np.ndarray[Any, Any]:

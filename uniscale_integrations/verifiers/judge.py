@@ -17,6 +17,7 @@ from uniscale_integrations.engine.model_registry import generators
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.models.chat.client import CompletionRequest
 from uniscale_integrations.models.chat.model import ChatStepModel
+from uniscale_integrations.redaction import shown
 from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.ports import Verdict
 from uniscale_integrations.verifiers.session import Item, StatelessSession
@@ -112,7 +113,7 @@ def judging(model: object, price: tuple[float, float] | None) -> ChatStepModel:
     """
     [judge] = generators([model])
     if not isinstance(judge, ChatStepModel):
-        raise ConfigurationError(f"a judge must be a chat model, got {model!r:.60}")
+        raise ConfigurationError(f"a judge must be a chat model, got {shown(model):.60}")
     if price is not None:
         judge.set_price(Price.of(price))
     return judge

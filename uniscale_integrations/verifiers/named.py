@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from uniscale_integrations.errors import ConfigurationError, UnknownModelError
+from uniscale_integrations.redaction import shown
 from uniscale_integrations.search.ports import Verifier
 
 NAMES = ("none", "self-certainty", "agreement", "consensus", "arithmetic")
@@ -52,7 +53,7 @@ def check_verifier(verifier: Verifier | None) -> Verifier | None:
     if verifier is None or all(hasattr(verifier, name) for name in ("name", "upper", "path_local", "open")):
         return verifier
     raise ConfigurationError(
-        f"a verifier must be one of uniscale_integrations.verifiers, its name ({', '.join(NAMES)}), or None, got {verifier!r:.60}; "
+        f"a verifier must be one of uniscale_integrations.verifiers, its name ({', '.join(NAMES)}), or None, got {shown(verifier):.60}; "
         "CallableVerifier takes a function, LLMJudge a chat model"
     )
 

@@ -15,6 +15,7 @@ from uniscale_integrations.errors import GenerationError
 from uniscale_integrations.models.chat.client import CONTINUE, Completion, CompletionRequest, Continuation
 from uniscale_integrations.models.chat.events import CompletionBuilder
 from uniscale_integrations.models.chat.template import Render, template_render
+from uniscale_integrations.redaction import secrets_of_server
 from uniscale_integrations.search.conversation import Turn
 
 __all__ = ["Render", "ServerClient"]
@@ -54,7 +55,7 @@ class ServerClient:
         self.name, self.address = model, url
         self._url, self._render, self._extra = url.rstrip("/"), render, dict(extra or {})
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
-        self.secrets = (key,) if key else ()
+        self.secrets = (*((key,) if key else ()), *secrets_of_server(url, http))
         self._http = http
         self._renders: bool | None = None
         self._tells_log_probabilities = True
