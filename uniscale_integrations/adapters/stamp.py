@@ -21,6 +21,7 @@ def stamp(answer: Answer) -> dict[str, Any]:
         "score": answer.score,
         "ledger": answer.ledger.as_dict(),
         "cut": answer.stop_reason,
+        "vote": answer.vote,
         "notes": list(answer.warnings),
     }
 

@@ -31,6 +31,7 @@ class Answer:
         payload: what the generator put on the winning path.
         decision_id: the decision that chose the configuration, where one did.
         wait_seconds: seconds of `ledger.seconds` in which its requests waited for others to end.
+        vote: why the vote among its candidates stopped before all were drawn; empty where it did not. Nothing is missing without them.
         finish_reason: why the text ends, in OpenAI's words: "stop" where its model ended it, "length" where a limit did.
     """
 
@@ -49,6 +50,7 @@ class Answer:
     decision_id: str | None = None
     wait_seconds: float = 0.0
     finish_reason: str = "stop"
+    vote: str = ""
 
     cut = former_attribute("stop_reason")
     notes = former_attribute("warnings")
