@@ -181,7 +181,7 @@ class BeamSearch:
             tree.frontier, tree.waiting, tree.level = [], {}, []
 
     def stop_vote(self, reason: str) -> None:
-        """End the search now because its vote is decided: candidates that have not come are given up, and nothing is missing without them."""
+        """End the search now because its vote is decided: candidates that have not come are given up, and none of them is missed."""
         for path in self.live():
             self._end(path, Fate.PRUNED, reason)
         for tree in self._trees:

@@ -103,8 +103,7 @@ class VoteCount:
         groups, sizes = _groups(ballots, of), Counter(of)
         # Where no candidate has anything of its own, such as log-probabilities, values are shares.
         counted = not share or all(
-            value is None or abs(value - sizes[group] / drawn) < MARGIN
-            for (_, value, _), group in zip(ballots, of, strict=True)
+            value is None or abs(value - sizes[group] / drawn) < MARGIN for (_, value, _), group in zip(ballots, of, strict=True)
         )
         if settled(values):
             return Tally(ended, drawn, groups, counted=counted)

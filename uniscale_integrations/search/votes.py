@@ -176,19 +176,18 @@ class Vote:
         self.size, self.rule, self.share = size, rule, share
         self.asked, self.decided = 0, ""
         self.tally = Tally(0, 0, ())
-        self._waves = iter(rule.sizes(size) if rule.waves else ())
 
     def ask(self) -> int:
         """How many candidates to draw now, none twice; 0 while some of them are under way, and once the vote is over."""
         if self.decided or self.tally.ended < self.asked:
             return 0
-        wave = next(self._waves, 0) if self.rule.waves else self._fewest()
+        left = self.size - self.asked
+        wave = self.rule.sizes(self.size)[len(self.rule.sizes(self.asked))] if self.rule.waves and left else self._fewest(left)
         self.asked += wave
         return wave
 
-    def _fewest(self) -> int:
+    def _fewest(self, left: int) -> int:
         """As many as decide the vote if all of them are for the leader."""
-        left = self.size - self.tally.ended
         leader, runner, *_ = (*sorted(self.tally.groups, key=_position), NOBODY, NOBODY)
         return min(left, max(1, (runner.count + left - leader.count) // 2 + 1))
 
@@ -309,6 +308,34 @@ class Vote:
                 if runner + tie > count or (rest and change_probability(count, runner, others, rest, tie) > limit):
                     return False
         return True
+
+
+@lru_cache(maxsize=256)
+def expected_draws(size: int, rule: VoteRule | None) -> float:
+    """How many candidates a vote among so many is expected to draw where nothing is known of the model: what the urn expects.
+
+    Example:
+        >>> round(expected_draws(8, VoteRule()), 1), expected_draws(8, None)
+        (4.5, 8.0)
+    """
+    return float(size) if rule is None else _expected_draws((0, 0, 0), size, rule)
+
+
+@lru_cache(maxsize=4096)
+def _expected_draws(counts: tuple[int, int, int], size: int, rule: VoteRule) -> float:
+    """The same of a vote that has so many for three answers."""
+    machine, drawn = Vote(size, rule), sum(counts)
+    machine.asked = drawn
+    groups = tuple(Group(count, float(count), place) for place, count in enumerate(counts) if count)
+    if drawn and (machine.tell(Tally(drawn, drawn, groups)) or drawn == size):
+        return float(drawn)
+    wave = machine.ask()
+
+    def grown(gain: int, rise: int) -> tuple[int, int, int]:
+        first, second, third = sorted((counts[0] + gain, counts[1] + rise, counts[2] + wave - gain - rise), reverse=True)
+        return first, second, third
+
+    return fsum(chance * _expected_draws(grown(gain, rise), size, rule) for chance, gain, rise in _draws(*counts, wave))
 
 
 def stopped_share(count: int, drawn: int) -> float:

@@ -71,9 +71,7 @@ class Agreement:
         notes: list[str] = []
         return AgreementSession(partial(self._score, question, notes), notes)
 
-    async def _score(
-        self, question: str, notes: list[str], items: Sequence[Item], *, stopped: bool = False
-    ) -> Sequence[Verdict]:
+    async def _score(self, question: str, notes: list[str], items: Sequence[Item], *, stopped: bool = False) -> Sequence[Verdict]:
         answers = [await _answer(question, path, candidate) for path, candidate in items]
         numbers = iter(await groups_by_algebra([answer for answer in answers if answer is not None], question, notes))
         statements = [
