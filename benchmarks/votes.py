@@ -27,7 +27,6 @@ from rich.table import Table
 
 from benchmarks.local import published
 from tests.llama_server import llama_server
-from training.word_problems import tell
 from uniscale_integrations.answers.extract import extract_answer
 from uniscale_integrations.answers.sameness import groups
 from uniscale_integrations.cost.usage import NOTHING, Usage
@@ -222,14 +221,17 @@ def draw(model: Generator, rows: Sequence[Row], file: Path, sampling: Sampling, 
         asyncio.run(arun_many(requests, model, None, at_once=at_once, done=lambda index, answer: keep(missing[index], answer)))
 
 
-def word_problems(count: int) -> list[Row]:
-    """Word problems of one operation with exact answers, of which a chat model is to say the number alone."""
+def short_questions(count: int) -> list[Row]:
+    """Questions on numbers that a small chat model answers in a word, now and then wrongly."""
     random, rows = Random(21), list[Row]()
-    while len(rows) < count:
-        _, text, expression = tell(random, 1)
-        value = eval(expression)  # of our own making: numbers and operators
-        if value == int(value):
-            rows.append(Row(f"s{len(rows)}", f"{text} Reply with the number alone.", str(int(value))))
+    for number in range(count):
+        one, other = random.sample(range(10, 100), 2)
+        asked, reference = (
+            (f"Which number is larger, {one} or {other}? Reply with the number alone.", str(max(one, other))),
+            (f"Is {one} greater than {other}? Reply with yes or no.", "yes" if one > other else "no"),
+            (f"What is {one % 10} + {other % 10}? Reply with the number alone.", str(one % 10 + other % 10)),
+        )[number % 3]
+        rows.append(Row(f"c{number}", asked, reference))
     return rows
 
 
@@ -248,8 +250,8 @@ def draw_all(folder: Path, count: int, chat: int, gguf: str | None) -> dict[str,
         if len(kept(file)) < chat:
             with llama_server(Path(gguf), context=16384) as url:
                 model = ChatStepModel(ServerClient(url, Path(gguf).stem), name=Path(gguf).stem)
-                sampling = Sampling(0.7, max_tokens=16, votes="full")
-                draw(model, word_problems(chat), file, sampling, 2)
+                sampling = Sampling(0.7, max_tokens=24, votes="full")
+                draw(model, short_questions(chat), file, sampling, 2)
     return files
 
 
