@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from uniscale_integrations.search.ports import Sampling
     from uniscale_integrations.search.request import Request
     from uniscale_integrations.search.run import arun, run
+    from uniscale_integrations.search.votes import VoteRule
     from uniscale_integrations.space import Configuration, ConfigurationSpace
     from uniscale_integrations.verifiers.load import load_prm
 
@@ -42,6 +43,7 @@ __all__ = [
     "UniScaleError",
     "UniScaleLLM",
     "Value",
+    "VoteRule",
     "Weights",
     "Within",
     "__version__",
@@ -66,6 +68,7 @@ _MODULES = {
     "UniScaleError": "uniscale_integrations.errors",
     "UniScaleLLM": "uniscale_integrations.llama_index",
     "Value": "uniscale_integrations.policy.objective",
+    "VoteRule": "uniscale_integrations.search.votes",
     "Weights": "uniscale_integrations.policy.objective",
     "Within": "uniscale_integrations.policy.targets",
     "arun": "uniscale_integrations.search.run",

@@ -13,6 +13,7 @@ from tests.openai_server import Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.langchain import UniScaleChatModel
 from uniscale_integrations.langchain.generator import as_generator
+from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 Make = Callable[..., UniScaleChatModel]
@@ -25,12 +26,16 @@ def openai(server: Server, model: str = "gpt-test", **settings: Any) -> ChatOpen
 
 
 def searching(
-    server: Server, shape: tuple[int, int, int] = (1, 1, 1), log: str = "sqlite://", verifier: str = "agreement", **settings: Any
+    server: Server,
+    shape: tuple[int, int, int] = (1, 1, 1),
+    log: str = "sqlite://",
+    verifier: str = "agreement",
+    sampling: Sampling | None = None,
+    **settings: Any,
 ) -> UniScaleChatModel:
     """A chat model with one configuration of one inner model."""
-    engine = UniScale(
-        [as_generator(openai(server, **settings))], verifier, ConfigurationSpace([Configuration("gpt-test", *shape)]), log=log
-    )
+    space = ConfigurationSpace([Configuration("gpt-test", *shape)])
+    engine = UniScale([as_generator(openai(server, **settings))], verifier, space, log=log, sampling=sampling)
     return UniScaleChatModel(engine=engine)
 
 

@@ -89,7 +89,8 @@ def test_one_call_is_one_run_with_the_usage_of_the_whole_search(
     # Before a search chooses between steps, the model is asked once how it continues an answer, which counts too.
     asked = [body for body in server.bodies if body["messages"][0]["content"] == "Be brief."]
     assert len(server.bodies) - len(asked) == (2 if shape[1] > 1 and not tools else 0)
-    assert len(asked) == shape[0] * shape[1]
+    # Three of a vote of four that agree decide it.
+    assert len(asked) == (3 if shape == (4, 1, 1) else shape[0] * shape[1])
 
 
 def test_a_plain_configuration_streams_the_tokens_of_the_inner_model(server: Server) -> None:
@@ -264,7 +265,7 @@ def test_the_last_answer_s_search_and_score_are_seen_in_the_next_turn(server: Se
     answer = model.invoke([first])
     turns = [first, answer, HumanMessage("And 3 + 3?")]
     numbers = dict(zip(NUMBERS, conversation_of(turns, {}).numbers.tolist(), strict=True))
-    assert (numbers["turns"], numbers["last score"]) == pytest.approx((log(2), 0.5))
+    assert (numbers["turns"], numbers["last score"]) == pytest.approx((log(2), 0.375))
     assert not conversation_of([first], {}).numbers.any()
     assert model.invoke(turns).text
 

@@ -29,6 +29,7 @@ from uniscale_integrations.models.chat import ChatStepModel, Continuation
 from uniscale_integrations.models.chat.probe import PREFIX
 from uniscale_integrations.models.chat.retry import retry_after, retrying
 from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 from uniscale_integrations.verifiers import CallableVerifier
 
@@ -47,7 +48,7 @@ def outcomes(model: UniScaleChatModel) -> list[Outcome]:
 )
 def test_one_of_eight_candidates_fails_and_the_others_answer(what: httpx.Response) -> None:
     def behaves(body: Body, number: int) -> httpx.Response | None:
-        return httpx.Response(what.status_code, content=what.content, headers=what.headers) if number == 3 else None
+        return httpx.Response(what.status_code, content=what.content, headers=what.headers) if number == 1 else None
 
     message = searching(Server(behaves=behaves), (8, 1, 1)).invoke("What is 2 + 2?")
     assert message.text == "Hello there.\nAnswer: 4"
@@ -56,7 +57,7 @@ def test_one_of_eight_candidates_fails_and_the_others_answer(what: httpx.Respons
 
 
 def test_one_of_eight_candidates_hangs_and_the_others_answer() -> None:
-    server = Server(takes=lambda body, number: 30.0 if number == 3 else 0.0)
+    server = Server(takes=lambda body, number: 30.0 if number == 1 else 0.0)
     engine = UniScale(
         [as_generator(openai(server), timeout=0.2)], "agreement", ConfigurationSpace([Configuration("gpt-test", 8, 1, 1)])
     )
@@ -127,14 +128,15 @@ def test_cancelling_cancels_the_inner_calls_and_closes_the_decision() -> None:
 
     async def cancelled() -> None:
         task = asyncio.create_task(model.ainvoke("Hi?"))
-        while server.arrived < 4:
+        while server.arrived < 3:
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(cancelled())
-    assert server.cancelled == 4
+    # The first wave of the vote.
+    assert server.cancelled == server.arrived == 3
     deadline = time.monotonic() + 10
     while not outcomes(model) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -165,7 +167,9 @@ def test_leaving_a_stream_early_cancels_it() -> None:
 
 def test_no_provider_is_asked_for_several_answers_in_one_request(server: Server) -> None:
     searching(server, (8, 1, 1)).invoke("Hi?")
-    assert len(server.bodies) == 8
+    assert len(server.bodies) == 3
+    searching(server, (8, 1, 1), sampling=Sampling(votes="full")).invoke("Hi?")
+    assert len(server.bodies) == 3 + 8
     assert all("n" not in body for body in server.bodies)
 
 

@@ -168,7 +168,8 @@ def test_requests_at_once_are_as_many_as_max_concurrency_allows_and_otherwise_al
     def takes(body: Body, number: int) -> float:
         return 0.05
 
-    for limit, expected in ((3, 3), (None, 8)):
+    # The first wave of a vote is of three.
+    for limit, expected in ((2, 2), (None, 3)):
         server = Server(takes=takes)
         inner = server.async_client()
         send = inner._transport.handle_async_request
@@ -371,7 +372,7 @@ def test_a_seed_of_a_call_begins_seeds_that_differ() -> None:
     model = searching(server, (4, 1, 1))
     model.invoke(QUESTION, seed=7)
     first = {body["seed"] for body in server.bodies}
-    assert len(first) == 4
+    assert len(first) == 3
     server.bodies.clear()
     model.invoke(QUESTION, seed=7)
     assert {body["seed"] for body in server.bodies} == first
@@ -457,13 +458,13 @@ def test_usage_holds_the_whole_search_in_every_place_where_it_is_told() -> None:
     ends = Ends()
     message = searching(Server(behaves=_detailed), (4, 1, 1)).invoke(QUESTION, {"callbacks": [ends]})
     usage: Any = message.usage_metadata
-    assert (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) == (40, 24, 64)
-    assert usage["input_token_details"]["cache_read"] == 32
-    assert usage["output_token_details"]["reasoning"] == 12
+    assert (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) == (30, 18, 48)
+    assert usage["input_token_details"]["cache_read"] == 24
+    assert usage["output_token_details"]["reasoning"] == 9
     told = message.response_metadata["token_usage"]
-    assert (told["prompt_tokens"], told["prompt_tokens_details"]["cached_tokens"]) == (40, 32)
+    assert (told["prompt_tokens"], told["prompt_tokens_details"]["cached_tokens"]) == (30, 24)
     [output] = ends.outputs
-    assert (output["token_usage"]["total_tokens"], output["model_name"]) == (64, "gpt-test")
+    assert (output["token_usage"]["total_tokens"], output["model_name"]) == (48, "gpt-test")
 
 
 def test_generate_tells_of_several_messages_together() -> None:
@@ -502,7 +503,8 @@ def test_a_form_is_asked_for_as_the_model_itself_asks_for_it(server: Server, sha
     [expected] = server.bodies
     server.bodies.clear()
     assert isinstance(searching(server, shape).with_structured_output(Joke, **settings).invoke(QUESTION), Joke)
-    assert len(server.bodies) == shape[0] * shape[1]
+    # Three of a vote of four that agree decide it.
+    assert len(server.bodies) == (3 if shape == (4, 1, 1) else shape[0] * shape[1])
     assert all({name: body[name] for name in expected} == expected for body in server.bodies)
 
 

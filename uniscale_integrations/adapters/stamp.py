@@ -22,6 +22,7 @@ def stamp(answer: Answer) -> dict[str, Any]:
         "score": answer.score,
         "ledger": answer.ledger.as_dict(),
         "cut": answer.stop_reason,
+        "vote": answer.vote,
         "notes": list(answer.warnings),
     } | ({"rounds": list(map(round_record, answer.rounds))} if answer.rounds else {})
 

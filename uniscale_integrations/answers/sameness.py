@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from fractions import Fraction
+from itertools import combinations
 
 from uniscale_integrations.answers.value import Value
 from uniscale_integrations.answers.values import read_values
@@ -31,11 +33,36 @@ def groups(answers: Sequence[str], question: str = "", equal: Equal | None = Non
     return group_values(read_values(answers, question), equal)
 
 
+def settled(values: Sequence[Value]) -> bool:
+    """Whether the groups of these answers stay what they are, whatever further answers there will be.
+
+    They may not where a unit or a name is said, for those without join the largest group with one; where algebra has to tell; and where
+    numbers are so close to each other, or so much like a number and its percentage, that a further answer might equal both.
+
+    Example:
+        >>> [settled(read_values(answers)) for answers in (["12", "7", "7"], ["(B)", "(C)"], ["12", "12 km"], ["0.5", "50"])]
+        [True, True, False, False]
+    """
+    if any(value.unit or value.expression for value in values):
+        return False
+    numbers = {value.key for value in values if value.kind == "number"}
+    exact = sorted(abs(Fraction(key)) for key in numbers if isinstance(key, (int, Fraction)))
+    return len(exact) == len(numbers) and not any(
+        greater - less <= greater / 1000 or abs(greater - 100 * less) <= greater / 1000
+        for less, greater in combinations(exact, 2)
+    )
+
+
+def identical(values: Sequence[Value]) -> list[int]:
+    """The number of the part that each answer is in, of parts that are in one group whatever further answers there are."""
+    numbers: dict[Hashable, int] = {}
+    return [numbers.setdefault((value.kind, value.unit, value.key), len(numbers)) for value in values]
+
+
 def group_values(values: Sequence[Value], equal: Equal | None = None) -> list[int]:
     """`groups` of what was read."""
-    numbers: dict[Hashable, int] = {}
-    of: list[int] = [numbers.setdefault((value.kind, value.unit, value.key), len(numbers)) for value in values]
-    if len(numbers) == 1 or not any(value.unit or value.expression for value in values):
+    of = identical(values)
+    if len(set(of)) == 1 or not any(value.unit or value.expression for value in values):
         return of
     joint = _merge(values, of)
     if equal is not None and any(value.expression for value in values):

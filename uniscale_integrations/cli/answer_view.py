@@ -26,6 +26,8 @@ def show_answer(question: str, answer: Answer, trace: bool) -> None:
     out.print(Panel(Group(heading, Text(printable(answer.text.strip()))), expand=False))
     if answer.stop_reason:
         out.print(Text(f"cut: {answer.stop_reason}", style="yellow"))
+    if answer.vote:
+        out.print(Text(f"vote: {answer.vote}", style="dim"))
     for note in dict.fromkeys(answer.warnings):
         out.print(Text(printable(f"note: {note}"), style="yellow"))
     out.print(ledger_table(answer.ledger))
@@ -60,6 +62,7 @@ def as_dict(question: str, answer: Answer, trace: bool = False) -> dict[str, Any
         "score": answer.score,
         "best_score": answer.best_score,
         "cut": answer.stop_reason,
+        "vote": answer.vote,
         "finish_reason": answer.finish_reason,
         "notes": list(answer.warnings),
         "ledger": answer.ledger.as_dict(),

@@ -34,7 +34,7 @@ def ask(
     cp: Annotated[int, typer.Option(help="Candidate parallelism: next steps sampled for each kept path.")] = 1,
     bs: Annotated[int, typer.Option(help="Beam size: paths kept per tree.")] = 1,
     verifier: VerifierOption = "auto",
-    early_stopping: Annotated[bool, typer.Option(help="Stop paths that can no longer win.")] = True,
+    early_stopping: Annotated[bool, typer.Option(help="Stop paths that can no longer win, and votes once decided.")] = True,
     schedule: Annotated[
         str, typer.Option(help="lockstep: all trees at once; leader: the first first, the others in waves.")
     ] = "leader",
@@ -69,7 +69,7 @@ def ask(
         request = Request(
             question,
             configuration,
-            Sampling(temperature, top_p, max_step_tokens, max_steps, seed, max_tokens),
+            Sampling(temperature, top_p, max_step_tokens, max_steps, seed, max_tokens, "early" if early_stopping else "full"),
             Budget(budget_eflops, budget_usd, budget_tokens, budget_seconds),
             early_stopping,
             cast(Schedule, schedule),  # the search refuses any other, with the names there are

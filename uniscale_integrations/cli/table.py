@@ -68,7 +68,8 @@ def table(
         space = ConfigurationSpace.default(names, [_shape(shape) for shape in shapes] if shapes else DEFAULT_SHAPES)
         if temperature is None and not hosted_only:
             temperature = 0.8
-        request = Request("", space[0], Sampling(temperature, seed=seed), early_stopping=early_stopping, hardware=priced_for)
+        sampling = Sampling(temperature, seed=seed, votes="early" if early_stopping else "full")
+        request = Request("", space[0], sampling, early_stopping=early_stopping, hardware=priced_for)
         plan = Plan(_queries(questions, count), space, samples, request, _prices(hosted))
         suits = "consensus" if verifier == "auto" and hosted_only else verifier
         _collect(plan, name_of, hosted, named_verifier(suits, names), target, at_once)

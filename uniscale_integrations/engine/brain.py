@@ -115,7 +115,7 @@ def build(design: Design, log: EventStore, previous: Brain | None = None) -> Bra
         log: what will be folded.
         previous: the one in whose place it comes.
     """
-    estimates = Estimates.of(design.space, design.models, design.hardware, design.verifier)
+    estimates = Estimates.of(design.space, design.models, design.hardware, design.verifier, design.votes)
     arms = Arms.of(
         tuple(design.space),
         design.encode.schema,

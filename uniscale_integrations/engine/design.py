@@ -11,6 +11,7 @@ from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.policy.encoders import RequestEncoder
 from uniscale_integrations.policy.named import PolicySpec
 from uniscale_integrations.search.ports import Generator, Verifier
+from uniscale_integrations.search.votes import VoteRule
 from uniscale_integrations.space import ConfigurationSpace
 
 
@@ -33,6 +34,7 @@ class Design:
         known_prices: whether prices that are known are taken of models that none was given for.
         own_space: whether who uses the engine has named the configurations.
         feedback: what sources' judgements and their silence count.
+        votes: when a vote among whole answers stops, which is what it is expected to cost; `None` for never.
     """
 
     models: Mapping[str, Generator]
@@ -49,3 +51,4 @@ class Design:
     known_prices: bool = False
     own_space: bool = False
     feedback: FeedbackRules = field(default_factory=FeedbackRules)
+    votes: VoteRule | None = None

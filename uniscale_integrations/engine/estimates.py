@@ -20,6 +20,7 @@ from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.rates import USUAL_INPUT, Rates
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.ports import Generator, SupportsVerifierCost, Verifier
+from uniscale_integrations.search.votes import VoteRule, expected_draws
 from uniscale_integrations.space import Configuration
 
 SEARCH_SHARE = 0.5
@@ -57,8 +58,28 @@ def answers_sampled(configuration: Configuration) -> float:
     return float(configuration.qp) if configuration.cp == 1 else expected_paths(configuration)
 
 
+def requests_sent(configuration: Configuration, verifier: Verifier | None, votes: VoteRule | None) -> float:
+    """How many of those answers are expected to be asked for, where a vote may stop once it is decided.
+
+    What a path takes is learned for all configurations of a model together: a vote that is counted as more paths than it draws would teach
+    that each of them is short.
+
+    Args:
+        configuration: how much search.
+        verifier: what scores the answers.
+        votes: when a vote stops; `None` for never.
+    """
+    if configuration.cp > 1 or (verifier is not None and not getattr(verifier, "vote_share", 0.0)):
+        return answers_sampled(configuration)
+    return expected_draws(configuration.qp, votes)
+
+
 def rates_of(
-    space: Iterable[Configuration], models: Mapping[str, Generator], hardware: HardwareProfile, verifier: Verifier | None
+    space: Iterable[Configuration],
+    models: Mapping[str, Generator],
+    hardware: HardwareProfile,
+    verifier: Verifier | None,
+    votes: VoteRule | None = None,
 ) -> Rates:
     """What configurations cost: by the token with models that answer over a wire, by an estimate of the whole with others.
 
@@ -67,6 +88,7 @@ def rates_of(
         models: by name.
         hardware: what prices eFLOPs.
         verifier: what scores the answers.
+        votes: when a vote stops.
     """
     rows: list[tuple[float, float, float, bool]] = []
     for each in space:
@@ -76,7 +98,7 @@ def rates_of(
             # What a call costs is linear in both.
             more_input = _plain_cost(generator, Lengths(2 * typical.prompt, typical.answer), hardware, verifier) - whole
             more_output = _plain_cost(generator, Lengths(typical.prompt, 2 * typical.answer), hardware, verifier) - whole
-            rows.append((answers_sampled(each), more_input / typical.prompt, more_output / typical.answer, True))
+            rows.append((requests_sent(each, verifier, votes), more_input / typical.prompt, more_output / typical.answer, True))
         else:
             rows.append((expected_paths(each), 0.0, whole, False))
     paths, per_input, per_amount, in_tokens = (np.array(column) for column in zip(*rows, strict=True))
@@ -129,9 +151,10 @@ class Estimates:
         models: Mapping[str, Generator],
         hardware: HardwareProfile,
         verifier: Verifier | None,
+        votes: VoteRule | None = None,
     ) -> Self:
         """Of a space's configurations, with the models that they name."""
-        rates = rates_of(space, models, hardware, verifier)
+        rates = rates_of(space, models, hardware, verifier, votes)
         costs = rates.spend(rates.usual, np.full(len(rates.paths), USUAL_INPUT))
         scale = CostScale.spanning(costs[costs > 0]) if (costs > 0).any() else CostScale(1.0, 1.0)
         return cls(costs, scale, limited_by(next(iter(models.values())), hardware, Budget(usd=1.0)) is not None, rates)

@@ -164,6 +164,8 @@ class EventFactory:
         ledger = answer.ledger
         position = round(self.brain.estimates.position(ledger), 6)
         extra = {"tokens": list(ledger.tokens), "cut": answer.stop_reason, "cost": position} | self._unit
+        if answer.vote:
+            extra["vote"] = answer.vote
         if self.store_paths:
             extra |= {"record": record(answer), "ledger": ledger.as_dict(), "notes": list(answer.warnings)}
         score, verifier = answer.score, self.brain.design.verifier

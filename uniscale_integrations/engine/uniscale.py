@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from uniscale_integrations.cost.hardware import H100, HardwareProfile
@@ -27,6 +28,7 @@ from uniscale_integrations.policy.policy import PolicyFactory
 from uniscale_integrations.policy.targets import Goal, Mode, sought
 from uniscale_integrations.rounds.ports import RoundsFactory
 from uniscale_integrations.search.ports import Sampling, Verifier
+from uniscale_integrations.search.votes import vote_rule
 from uniscale_integrations.space import ConfigurationSpace
 from uniscale_integrations.telemetry import Observer
 
@@ -46,7 +48,7 @@ class UniScale(ServingEngine):
             five more of a hundred, and "balanced" for others. `AtLeast(0.9)` is the cheapest way to be right on 90 % of the answers, and
             `Within(0.002)` as many right answers as 0.002 a request allow. A request may bring its own.
         log: address of the log, or an open one; "sqlite://" keeps it in memory.
-        sampling: how to draw.
+        sampling: how to draw, and when votes stop (`Sampling.votes`).
         features: what the policy sees of a question: by default its text alone; or an embedding of it, by a transformer's name or
             folder, a LangChain `Embeddings` or a LlamaIndex `BaseEmbedding`; or an encoder of your own; or a `JointContext`, the paper's
             encoder of question and configuration, with which the policy is "joint".
@@ -124,7 +126,7 @@ class UniScale(ServingEngine):
         asked, sampling, clients = mode if mode is None else sought(mode), sampling or Sampling(), client_settings or {}
         spec = policy_for(rounds, PolicySpec(policy, settings), scored=verifier is not None)
         design = design_of(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget, clients)
-        design = with_feedback_rules(design, silence, source_weights)
+        design = replace(with_feedback_rules(design, silence, source_weights), votes=vote_rule(sampling.votes))
         knowledge = Knowledge(log, spool)
         probes = ProbeResults(knowledge.log, sync_interval)
         try:

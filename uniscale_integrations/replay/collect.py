@@ -212,7 +212,7 @@ def _settings(plan: Plan, verifier: Verifier | None) -> dict[str, Any]:
     request, sampling = plan.request, plan.request.sampling
     return {
         "verifier": None if verifier is None else verifier.name,
-        "sampling": {name: getattr(sampling, name) for name in sampling.__slots__},
+        "sampling": {name: getattr(sampling, name) for name in sampling.__slots__} | {"votes": str(sampling.votes)},
         "early_stopping": request.early_stopping,
         "schedule": request.schedule,
         "aggregation": request.aggregation.name,

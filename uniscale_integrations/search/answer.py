@@ -58,6 +58,7 @@ class Answer:
         payload: what the generator put on the winning path.
         decision_id: the decision that chose the configuration, where one did.
         wait_seconds: seconds of `ledger.seconds` in which its requests waited for others to end.
+        vote: why the vote among its candidates stopped before all were drawn; empty where it did not. Nothing is missing without them.
         finish_reason: why the text ends, in OpenAI's words: "stop" where its model ended it, "length" where a limit did.
         rounds: the attempts that were made, the first one first, where the engine decides again; the ledger is of all of them.
     """
@@ -77,6 +78,7 @@ class Answer:
     decision_id: str | None = None
     wait_seconds: float = 0.0
     finish_reason: str = "stop"
+    vote: str = ""
     rounds: tuple[Round, ...] = ()
 
     cut = former_attribute("stop_reason")

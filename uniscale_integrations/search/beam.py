@@ -16,6 +16,7 @@ from uniscale_integrations.search.aggregation import MEAN, Aggregation
 from uniscale_integrations.search.early_stopping import patience, prune_reason
 from uniscale_integrations.search.paths import INCOMPLETE, Expansion, Fate, Path, PathKey, ScoredCandidate
 from uniscale_integrations.search.result import SearchResult, conclude, precedence
+from uniscale_integrations.search.votes import Vote
 from uniscale_integrations.space import Configuration
 
 Schedule = Literal["lockstep", "leader"]
@@ -79,6 +80,7 @@ class BeamSearch:
         notes: what went wrong without ending it.
         answers: of paths whose answers have been read, by anybody.
         equal: compares the expressions of answers in the vote; until somebody sets it, those written differently differ.
+        vote: where trees are candidates of a vote that are drawn in waves, says how many more begin; `None` where all do.
 
     Example:
         >>> from uniscale_integrations.search.paths import Candidate
@@ -98,6 +100,7 @@ class BeamSearch:
         self.paths: list[Path] = []
         self.notes: list[str] = []
         self.equal: Equal | None = None
+        self.vote: Vote | None = None
         self.answers: dict[PathKey, str | None] = {}
         self._stop_reason = ""
         self._decline_reason = ""
@@ -113,8 +116,10 @@ class BeamSearch:
         most_steps = self.settings.max_steps
         count, may_stop = self.configuration.cp, self.best is not None
         waves = self.settings.schedule == "leader"
+        if (vote := self.vote) is not None:
+            vote.ask()
         for tree in self._trees:
-            if waves and not self._turn(tree.index):
+            if (waves and not self._turn(tree.index)) or (vote is not None and tree.index >= vote.asked):
                 break
             frontier, tree.frontier = tree.frontier, []
             for path in frontier:
@@ -174,6 +179,39 @@ class BeamSearch:
         for tree in self._trees:
             self._expanded_keys.update(tree.waiting)
             tree.frontier, tree.waiting, tree.level = [], {}, []
+
+    def stop_vote(self, reason: str) -> None:
+        """End the search now because its vote is decided: candidates that have not come are given up, and none of them is missed."""
+        for path in self.live():
+            self._end(path, Fate.PRUNED, reason)
+        for tree in self._trees:
+            self._expanded_keys.update(tree.waiting)
+            tree.frontier, tree.waiting, tree.level = [], {}, []
+
+    def score(self, path: Path, scores: tuple[float, ...] | None) -> None:
+        """Give a finished path the scores that were found when all that it is compared with had finished.
+
+        Args:
+            path: one of `paths`.
+            scores: of each of its steps; `None` for no opinion.
+        """
+        path.scores, path.value = scores, self.settings.aggregation.value(scores) if scores else None
+        self._choose_best()
+
+    def fail(self, path: Path, reason: str) -> None:
+        """A finished path is none, for it could not be scored."""
+        path.fate, path.reason = Fate.FAILED, reason
+        self.notes.append(f"tree {path.key.tree}: a candidate failed: {reason}")
+        self._choose_best()
+
+    def _choose_best(self) -> None:
+        self.best = min((path for path in self.paths if path.fate is Fate.FINISHED), key=precedence, default=None)
+
+    @property
+    def ended(self) -> int:
+        """How many of the trees that the vote has asked for have ended, with an answer or without."""
+        asked = 0 if self.vote is None else self.vote.asked
+        return sum(tree.done for tree in self._trees[:asked])
 
     def futile(self) -> list[PathKey]:
         """Expansions still out whose path has become hopeless meanwhile; the driver may cancel and `drop` them."""

@@ -20,6 +20,7 @@ from uniscale_integrations.search.events import Scored as ScoredEvent
 from uniscale_integrations.search.paths import Candidate, Expansion, Fate, Path, PathKey, ScoredCandidate
 from uniscale_integrations.search.ports import GeneratorSession, Verdict, VerifierSession, shared_usage
 from uniscale_integrations.search.scores import check_scores
+from uniscale_integrations.search.vote_count import VoteCount
 
 GIVEN_UP = frozenset((Fate.FAILED, Fate.OUTRANKED, Fate.DUPLICATE, Fate.PRUNED, Fate.CANCELLED))
 """What has become of paths that are out of the search."""
@@ -67,6 +68,7 @@ class Driver:
         verifier_name: for messages, and likewise `generator_name`.
         as_one: whether the expansions of all trees go into one call; a verifier that compares paths must see them together.
         observe: is told what happens; see `telemetry`.
+        votes: where the search is a vote that stops once it is decided, counts it, and scores the candidates instead of `verifier`.
 
     Attributes:
         cancelled: what calls that were cancelled had used, generator and verifier apart, where they told, or their estimate.
@@ -83,6 +85,7 @@ class Driver:
         generator_name: str = "the model",
         as_one: bool = False,
         observe: SearchObserver | None = None,
+        votes: VoteCount | None = None,
     ) -> None:
         self.search = search
         self.generator = generator
@@ -91,7 +94,7 @@ class Driver:
         self.cancelled = (NOTHING, NOTHING)
         self._verifier_name, self._generator_name = verifier_name, generator_name
         self._as_one = as_one or search.configuration.qp == 1
-        self._observe = observe
+        self._observe, self._votes = observe, votes
         self._early_return: Callable[[], None] | None = member(generator, "finish_now", "hurry", None)
         self._reported: set[PathKey] = set()
 
@@ -123,7 +126,9 @@ class Driver:
                 # The replies of many requests may have come at once.
                 await take_turn()
                 done = [call for call in running if call.results is not None]
-                if not done and (finish_now := self._early_return) is not None and seconds is not None:
+                # Candidates of a vote that are there have been told already.
+                hurries = seconds is not None and self._votes is None
+                if not done and (finish_now := self._early_return) is not None and hurries:
                     finish_now()
                     await self._wait(running, [], GRACE)
                     done = [call for call in running if call.has_success]
@@ -136,10 +141,14 @@ class Driver:
                     self._tell(call.results or [])
                 if has_limits:
                     self._watch_budget()
+                if self._votes is not None and not search.over:
+                    await self._count(self._votes, running)
                 if running:
                     await self._drop_futile(running)
                 if not running and not search.over:
                     self._retain()
+            if self._votes is not None:
+                await self._score_vote(self._votes)
         except (asyncio.CancelledError, KeyboardInterrupt):
             self.search.cut("interrupted")
             raise
@@ -297,7 +306,7 @@ class Driver:
         return [[Candidate((), False, error=reason)]] * len(group)
 
     async def _score(self, items: Sequence[tuple[Path, Candidate]]) -> list[ScoredCandidate]:
-        if self.verifier is None or not items:
+        if self.verifier is None or self._votes is not None or not items:
             return [ScoredCandidate(candidate, None) for _, candidate in items]
         try:
             verdicts = await self.verifier.score(items)
@@ -355,6 +364,23 @@ class Driver:
         self.generator.retain(live)
         if self.verifier is not None:
             self.verifier.retain(live)
+
+    async def _count(self, votes: VoteCount, running: list[ExpansionBatch]) -> None:
+        """Count the votes; once they are decided what is under way is cancelled."""
+        if not await votes.count(self.meter.remaining_seconds()):
+            return
+        self.search.stop_vote(f"the vote was {votes.vote.decided}")
+        await self._cancel(running)
+        running.clear()
+
+    async def _score_vote(self, votes: VoteCount) -> None:
+        """Score all candidates together, now that no more will come."""
+        seconds = self.meter.remaining_seconds()
+        await votes.score(None if seconds is None else max(seconds, GRACE))
+        if self.meter.limited:
+            self.meter.charge(_sum(path.verifier_usage for path in self.search.paths))
+        if self._observe is not None:
+            self._report_paths(self._observe)
 
     async def _drop_futile(self, running: list[ExpansionBatch]) -> None:
         """Cancel calls all of whose paths have become hopeless while they ran."""

@@ -15,6 +15,7 @@ from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.deprecation import former_names, member
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.search.paths import Candidate, Expansion, Path
+from uniscale_integrations.search.votes import VoteMode, VoteRule, vote_rule
 
 TEMPERATURE = 0.8
 """Of candidates that compete, where nothing else is said: at 0 they would all be the same."""
@@ -31,6 +32,9 @@ class Sampling:
         max_steps: greatest depth, `H_max`: how often a search may choose. An answer may be longer; its last step is what is left of it.
         seed: of the whole search; each path draws from its own stream, so that no path's draw depends on which others run.
         max_tokens: longest answer, which is cut off there; as long as the model's context allows by default.
+        votes: when a vote among whole answers stops, `(M,N,1,1)` scored by agreement or only counted. "early" draws them in waves and stops
+            where the rest would change the outcome with a probability of at most 5 %; "latency" likewise in fewer waves; "lossless" where
+            it cannot change it; "full" never. Or a `VoteRule` of other waves and risk.
 
     Raises:
         ConfigurationError: a value that nothing can be drawn with.
@@ -42,8 +46,10 @@ class Sampling:
     max_steps: int = 48
     seed: int = 0
     max_tokens: int | None = None
+    votes: VoteMode | VoteRule = "early"
 
     def __post_init__(self) -> None:
+        vote_rule(self.votes)
         if self.temperature is not None and not 0 <= self.temperature < inf:
             raise ConfigurationError(f"temperature must be a number of at least 0, got {self.temperature!r}; 0 is greedy")
         if not 0 < self.top_p <= 1:
@@ -173,6 +179,19 @@ class Generator(Protocol):
         ...
 
 
+@runtime_checkable
+class SupportsWholeAnswers(Protocol):
+    """A session that says when each of its expansions is a whole answer, so that candidates of a vote can be drawn in waves."""
+
+    def samples_whole(self, *, asked: bool) -> bool:
+        """Whether every expansion gives an answer in one piece.
+
+        Args:
+            asked: whether all steps up to the end are asked for at once.
+        """
+        ...
+
+
 Verdict = tuple[tuple[float, ...] | None, Usage]
 """Scores of a candidate's new steps, `None` for no opinion, and what that took."""
 
@@ -218,6 +237,36 @@ class Verifier(Protocol):
         ...
 
     def open(self, question: str) -> VerifierSession: ...
+
+
+@runtime_checkable
+class SupportsVotes(Protocol):
+    """A verifier that scores candidates by how many of them agree, so that a vote by its scores can stop once it is decided.
+
+    Its sessions are `SupportsVoteScores`.
+    """
+
+    @property
+    def vote_share(self) -> float:
+        """What part of a score is the share of candidates that agree, in [0, 1]; 0 where a vote must not stop."""
+        ...
+
+
+@runtime_checkable
+class SupportsVoteScores(Protocol):
+    """A session of a verifier that `SupportsVotes`."""
+
+    async def score_vote(self, items: Sequence[tuple[Path, Candidate]], *, stopped: bool) -> Sequence[Verdict]:
+        """As `score`, for all whole answers of a vote that there are; called again as more come.
+
+        Args:
+            items: the same objects again, and those that are new.
+            stopped: whether the vote was stopped before all were drawn, see `votes.stopped_share`.
+
+        Returns:
+            the verdict of each; its usage is of what was not said before.
+        """
+        ...
 
 
 @runtime_checkable

@@ -17,8 +17,17 @@ from uniscale_integrations.search.conversation import SupportsConversation
 from uniscale_integrations.search.driver import Driver
 from uniscale_integrations.search.events import SearchObserver
 from uniscale_integrations.search.paths import Fate
-from uniscale_integrations.search.ports import Generator, GeneratorSession, Verifier, shared_usage
+from uniscale_integrations.search.ports import (
+    Generator,
+    GeneratorSession,
+    SupportsVoteScores,
+    SupportsWholeAnswers,
+    Verifier,
+    shared_usage,
+)
 from uniscale_integrations.search.request import Request
+from uniscale_integrations.search.vote_count import VoteCount
+from uniscale_integrations.search.votes import Vote, vote_rule
 from uniscale_integrations.texts import utf8_safe
 
 
@@ -70,7 +79,6 @@ class SearchRun:
             request = replace(request, question=question)
         self.request = request
         self.search = BeamSearch(request.configuration, settings)
-        self.search.notes.extend(notes)
         self.meter = Meter(request.budget, request.hardware)
         self._generator, self._verifier = generator, verifier
         self._names = (generator.name, verifier.name if verifier else "")
@@ -80,7 +88,11 @@ class SearchRun:
         except BaseException:
             self._generation.close()
             raise
-        as_one = self._generation.together or (verifier is not None and not verifier.path_local)
+        votes = self._open_vote()
+        if votes is None:
+            self.search.notes.extend(notes)
+        # Candidates of a vote come one by one, to be cancelled once it is decided, and are compared when they are there.
+        as_one = self._generation.together or (verifier is not None and not verifier.path_local and votes is None)
         self._driver = Driver(
             self.search,
             self._generation,
@@ -90,7 +102,24 @@ class SearchRun:
             generator_name=self._names[0],
             as_one=as_one,
             observe=observe,
+            votes=votes,
         )
+
+    def _open_vote(self) -> VoteCount | None:
+        """What counts the vote that this search is, where it may stop once it is decided."""
+        (qp, cp, _), rule = self.request.configuration.shape, vote_rule(self.request.sampling.votes)
+        if rule is None or cp > 1 or len(rule.sizes(qp)) < 2:
+            return None
+        share: float = getattr(self._verifier, "vote_share", 0.0)
+        # As above.
+        samples: SupportsWholeAnswers | None = self._generation if hasattr(self._generation, "samples_whole") else None  # type: ignore[assignment]  # it is one
+        if samples is None or not samples.samples_whole(asked=self.search.settings.whole_answers):
+            return None
+        if self._verifier is not None and not share:
+            return None
+        self.search.vote = Vote(qp, rule, share)
+        scores: SupportsVoteScores | None = self._verification  # type: ignore[assignment]  # its verifier says so
+        return VoteCount(self.search, self.search.vote, scores, self._names[1])
 
     async def execute(self) -> Answer:
         """Run to the end of the search or of the budget."""
@@ -140,6 +169,7 @@ class SearchRun:
             decision_id=self.request.decision_id,
             wait_seconds=member(self._generation, "wait_seconds", "waited", 0.0),
             finish_reason=result.finish_reason,
+            vote=self.search.vote.decided if self.search.vote else "",
         )
 
     def _notes(self, notes: Sequence[str]) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from operator import truediv
 from statistics import fmean
 
 from uniscale_integrations.answers.algebra import groups_by_algebra
@@ -13,6 +14,7 @@ from uniscale_integrations.concurrency.threads import read_aside
 from uniscale_integrations.cost.usage import NOTHING
 from uniscale_integrations.search.paths import Candidate, Path
 from uniscale_integrations.search.ports import Verdict
+from uniscale_integrations.search.votes import stopped_share
 from uniscale_integrations.verifiers.embeddings import Embed, cosines, embedder
 from uniscale_integrations.verifiers.session import Item, StatelessSession
 
@@ -35,7 +37,9 @@ class Agreement:
     others by how close they come to what it says, each by its cosine (semantic self-consistency, Knappe et al. 2024).
 
     The score depends on which other candidates there are, so a search with it does not stop paths early (`path_local` is false).
-    It needs all the candidates that were sampled, repeated ones included.
+    It needs all the candidates that were sampled, repeated ones included. A vote among whole answers stops once it is decided
+    (`Sampling.votes`), except with a `similarity`; of a vote that was stopped with n of k candidates for an answer, the share is
+    (n + 1/2) / (k + 1).
 
     Args:
         similarity: an embedding model, `Embeddings` of LangChain or `BaseEmbedding` of LlamaIndex. What it costs is not on the ledger. One
@@ -61,12 +65,13 @@ class Agreement:
 
     def __init__(self, similarity: object = None) -> None:
         self._embed: Embed | None = None if similarity is None else embedder(similarity)
+        self.vote_share = 1.0 if similarity is None else 0.0
 
-    def open(self, question: str) -> StatelessSession:
+    def open(self, question: str) -> AgreementSession:
         notes: list[str] = []
-        return StatelessSession(partial(self._score, question, notes), notes)
+        return AgreementSession(partial(self._score, question, notes), notes)
 
-    async def _score(self, question: str, notes: list[str], items: Sequence[Item]) -> Sequence[Verdict]:
+    async def _score(self, question: str, notes: list[str], items: Sequence[Item], *, stopped: bool = False) -> Sequence[Verdict]:
         answers = [await _answer(question, path, candidate) for path, candidate in items]
         numbers = iter(await groups_by_algebra([answer for answer in answers if answer is not None], question, notes))
         statements = [
@@ -81,8 +86,9 @@ class Agreement:
             for each in own_statements
         )
         close = await self._close(notes, items, answers) if self._embed else {}
+        share = stopped_share if stopped else truediv
         return [
-            (_shares(path, candidate, own_statements, sizes, counts, close.get(place)), NOTHING)
+            (_shares(path, candidate, own_statements, sizes, counts, close.get(place), share), NOTHING)
             for place, ((path, candidate), own_statements) in enumerate(zip(items, statements, strict=True))
         ]
 
@@ -112,6 +118,18 @@ class Agreement:
         }
 
 
+class AgreementSession(StatelessSession):
+    """One question at `Agreement`."""
+
+    def __init__(self, score: Callable[..., Awaitable[Sequence[Verdict]]], notes: Sequence[str]) -> None:
+        super().__init__(score, notes)
+        self._score_vote = score
+
+    async def score_vote(self, items: Sequence[Item], *, stopped: bool) -> Sequence[Verdict]:
+        """The share of each answer among all that there are, or what is expected of it where the vote was stopped."""
+        return await self._score_vote(items, stopped=stopped)
+
+
 def _shares(
     path: Path,
     candidate: Candidate,
@@ -119,6 +137,7 @@ def _shares(
     sizes: Counter[int],
     counts: Counter[tuple[int, Statement]],
     close: float | None,
+    share_of: Callable[[int, int], float],
 ) -> tuple[float, ...] | None:
     if not candidate.steps:
         return ()
@@ -127,10 +146,10 @@ def _shares(
     size = sizes[path.depth]
     if size == 1:
         return (fmean(path.scores),) * len(candidate.steps) if path.scores else None
-    scores = tuple(counts[path.depth, each] / size for each in statements[: len(candidate.steps)])
+    scores = tuple(share_of(counts[path.depth, each], size) for each in statements[: len(candidate.steps)])
     if not candidate.final:
         return scores
-    share = counts[path.depth, statements[-1]] / size
+    share = share_of(counts[path.depth, statements[-1]], size)
     if statements[-1][0] == "end":
         if close is None:
             return None

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from contextlib import ExitStack
 from functools import reduce
 from math import fsum
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import ConfigurationError, VerifierError
-from uniscale_integrations.search.paths import Path
-from uniscale_integrations.search.ports import SupportsVerifierCost, Verdict, Verifier, VerifierSession, shared_usage
+from uniscale_integrations.search.paths import Candidate, Path
+from uniscale_integrations.search.ports import (
+    SupportsVerifierCost,
+    SupportsVoteScores,
+    Verdict,
+    Verifier,
+    VerifierSession,
+    shared_usage,
+)
 from uniscale_integrations.search.scores import check_scores
 from uniscale_integrations.verifiers.session import Item, notes_of
 
@@ -62,6 +69,15 @@ class Ensemble:
         return all(verifier.path_local for verifier, _ in self._members)
 
     @property
+    def vote_share(self) -> float:
+        """The part of the weights that members have whose scores are shares; 0 where another one compares paths too."""
+        total = fsum(weight for _, weight in self._members)
+        shares = [getattr(verifier, "vote_share", 0.0) for verifier, _ in self._members]
+        if not all(share or verifier.path_local for share, (verifier, _) in zip(shares, self._members, strict=True)):
+            return 0.0
+        return fsum(share * weight for share, (_, weight) in zip(shares, self._members, strict=True)) / total
+
+    @property
     def loop_free(self) -> bool:
         """Whether all members are."""
         return all(getattr(verifier, "loop_free", False) for verifier, _ in self._members)
@@ -87,12 +103,38 @@ class EnsembleSession:
         self._members = members
         self._sessions = sessions
         self._stack = stack
+        self._said: dict[tuple[int, int], tuple[Candidate, Verdict]] = {}
 
     async def score(self, items: Sequence[Item]) -> Sequence[Verdict]:
         """Ask every member at the same time and merge what they say, candidate by candidate."""
+        return await self._merged(items, [_ask(session, items) for session in self._sessions])
+
+    async def score_vote(self, items: Sequence[Item], *, stopped: bool) -> Sequence[Verdict]:
+        """The same of a vote: members that compare candidates are asked about all of them again, others about those that are new."""
+        asked = [
+            _ask_vote(session, items, stopped) if getattr(verifier, "vote_share", 0.0) else self._ask_new(place, session, items)
+            for place, ((verifier, _), session) in enumerate(zip(self._members, self._sessions, strict=True))
+        ]
+        return await self._merged(items, asked)
+
+    async def _ask_new(self, place: int, session: VerifierSession, items: Sequence[Item]) -> Sequence[Verdict]:
+        new = [item for item in items if (place, id(item[1])) not in self._said]
+        verdicts = await session.score(new) if new else []
+        if len(verdicts) != len(new):
+            return verdicts
+        for (_, candidate), verdict in zip(new, verdicts, strict=True):
+            # The candidate is kept as well, so that no other one can have its id.
+            self._said[place, id(candidate)] = candidate, verdict
+        fresh = {id(candidate) for _, candidate in new}
+        said = [(id(candidate), self._said[place, id(candidate)][1]) for _, candidate in items]
+        return [(scores, usage if key in fresh else NOTHING) for key, (scores, usage) in said]
+
+    async def _merged(
+        self, items: Sequence[Item], asked: Sequence[Coroutine[object, object, Sequence[Verdict]]]
+    ) -> Sequence[Verdict]:
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(_ask(session, items)) for session in self._sessions]
+                tasks = [group.create_task(each) for each in asked]
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
         opinions = [_check(verifier, items, task.result()) for (verifier, _), task in zip(self._members, tasks, strict=True)]
@@ -120,6 +162,11 @@ class EnsembleSession:
 
 async def _ask(session: VerifierSession, items: Sequence[Item]) -> Sequence[Verdict]:
     return await session.score(items)
+
+
+async def _ask_vote(session: VerifierSession, items: Sequence[Item], stopped: bool) -> Sequence[Verdict]:
+    voting: SupportsVoteScores = session  # type: ignore[assignment]  # its verifier says so
+    return await voting.score_vote(items, stopped=stopped)
 
 
 def _check(verifier: Verifier, items: Sequence[Item], replies: Sequence[Verdict]) -> Sequence[Verdict]:

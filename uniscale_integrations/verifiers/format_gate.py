@@ -8,7 +8,7 @@ from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import NotInTime
 from uniscale_integrations.search.conversation import Validator
 from uniscale_integrations.search.paths import Candidate, Path
-from uniscale_integrations.search.ports import Verdict, Verifier, VerifierSession, shared_usage
+from uniscale_integrations.search.ports import SupportsVoteScores, Verdict, Verifier, VerifierSession, shared_usage
 from uniscale_integrations.verifiers.session import Item, notes_of
 
 
@@ -37,6 +37,7 @@ class FormatGate:
         self.name = verifier.name if verifier else "form"
         self.upper = verifier.upper if verifier else 1.0
         self.path_local = verifier.path_local if verifier else True
+        self.vote_share: float = getattr(verifier, "vote_share", 0.0)
 
     def open(self, question: str) -> _FormatGateSession:
         return _FormatGateSession(self._verifier.open(question) if self._verifier else None, self._valid)
@@ -46,6 +47,7 @@ class _FormatGateSession:
     def __init__(self, session: VerifierSession | None, valid: Validator) -> None:
         self._session, self._valid = session, valid
         self._notes: list[str] = []
+        self._checked: dict[int, tuple[Candidate, bool | None]] = {}
 
     @property
     def shared_usage(self) -> Usage:
@@ -67,9 +69,21 @@ class _FormatGateSession:
         passes = [await self._conforms(path, each) for path, each in items]
         good = [item for item, fine in zip(items, passes, strict=True) if fine]
         if self._session is None:
-            verdicts: Sequence[Verdict] = [(None, NOTHING) for _ in good]
-        else:
-            verdicts = await self._session.score(good) if good else []
+            return self._merge(items, passes, [(None, NOTHING) for _ in good])
+        return self._merge(items, passes, await self._session.score(good) if good else [])
+
+    async def score_vote(self, items: Sequence[Item], *, stopped: bool) -> Sequence[Verdict]:
+        """Check the form of those that are new, and have all that are in form compared again."""
+        for path, each in items:
+            if id(each) not in self._checked:
+                self._checked[id(each)] = each, await self._conforms(path, each)
+        passes = [self._checked[id(each)][1] for _, each in items]
+        good = [item for item, fine in zip(items, passes, strict=True) if fine]
+        session: SupportsVoteScores = self._session  # type: ignore[assignment]  # its verifier says so
+        return self._merge(items, passes, await session.score_vote(good, stopped=stopped) if good else [])
+
+    def _merge(self, items: Sequence[Item], passes: Sequence[bool | None], verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
+        """The verdict of each, from those of the ones in form."""
         remaining = iter(verdicts)
         return [
             next(remaining) if fine else (None if fine is None else (0.0,) * len(each.steps), NOTHING)

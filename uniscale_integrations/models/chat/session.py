@@ -90,7 +90,7 @@ class ChatSession:
     ) -> None:
         self._owner, self._conversation, self._sampling = owner, conversation, sampling
         self._ends = tuple(conversation.stop or owner.client.stop)
-        self._queue, self._wait_seconds = Queue(), 0.0
+        self._queue, self._wait_seconds, self._expanding = Queue(), 0.0, 0
         # What the engine says of drawing a framework's model is not held to, unless its owner has said the same.
         temperature = sampling.temperature if conversation.messages is None else conversation.options.get("temperature")
         self._alike = draws and temperature == 0
@@ -128,6 +128,10 @@ class ChatSession:
         owner = self._owner
         return f"its requests to {owner.name} waited for others to end, since max_concurrency={owner.max_concurrency}; raise it"
 
+    def samples_whole(self, *, asked: bool) -> bool:
+        """Whether every expansion is a whole answer: wherever steps do not compete, or all are asked for at once."""
+        return asked or not self._by_steps
+
     def charge(self, usage: Usage) -> None:
         """Charge something to no candidate in particular."""
         self._shared_usage = self._shared_usage.plus(usage)
@@ -163,18 +167,25 @@ class ChatSession:
         Raises:
             RequestRefused: the provider refused the request itself; those of the other candidates are cancelled.
         """
+        self._expanding += 1
+        try:
+            return await self._expand(expansions)
+        finally:
+            self._expanding -= 1
+            if not self._expanding:
+                # Of calls side by side the longest wait is what was waited.
+                self._wait_seconds, self._queue.longest = self.wait_seconds, 0.0
+
+    async def _expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
         way = Continuation.WHOLE
         if self._by_steps and any(
             expansion.steps == 1 and (expansion.path.steps or not expansion.rest) for expansion in expansions
         ):
             way = await self._owner.continuation(self)
         calls = [self._candidate(expansion, index, way) for expansion in expansions for index in range(expansion.count)]
-        try:
-            if len(calls) == 1:
-                return [[await calls[0]]]
-            candidates = iter(await self._all(calls))
-        finally:
-            self._wait_seconds, self._queue.longest = self.wait_seconds, 0.0
+        if len(calls) == 1:
+            return [[await calls[0]]]
+        candidates = iter(await self._all(calls))
         return [[next(candidates) for _ in range(expansion.count)] for expansion in expansions]
 
     async def _all(self, calls: Sequence[Coroutine[Any, Any, Candidate]]) -> list[Candidate]:

@@ -203,6 +203,10 @@ class TransformersSession:
         """What reading the question took."""
         return self.question.usage
 
+    def samples_whole(self, *, asked: bool) -> bool:
+        """Whether every expansion is a whole answer: where all steps are asked for at once."""
+        return asked
+
     def estimate(self, expansion: Expansion) -> Usage:
         """The question where it is still unread, and steps of the usual length for each candidate."""
         node = self._nodes.get(expansion.path.key)
