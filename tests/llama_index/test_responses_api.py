@@ -17,7 +17,8 @@ from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel, ValidationError
 
 from tests.parity.forms import Solution
-from tests.parity.llama_index_cases import CUT, NONSENSE, QUESTION, REFUSED, TOOLS
+from tests.parity.langchain_cases import CUT, NONSENSE, QUESTION, REFUSED
+from tests.parity.llama_index_cases import TOOLS
 from tests.parity.llama_index_clients import CLIENTS, RESPONSES
 from tests.parity.providers.wire import Body, Provider, Reply, Wire
 from uniscale_integrations.engine import UniScale
@@ -156,7 +157,7 @@ def test_what_the_api_lacks_is_left_out_whatever_was_decided(shape: tuple[int, i
 @pytest.mark.parametrize("streaming", [True, False])
 def test_an_agent_calls_its_tools(client: str, shape: tuple[int, int, int], streaming: bool) -> None:
     async def run(llm: LLM) -> list[Any]:
-        output = await FunctionAgent(tools=list(TOOLS), llm=llm, streaming=streaming).run(QUESTION)
+        output: Any = await FunctionAgent(tools=list(TOOLS), llm=llm, streaming=streaming).run(QUESTION)
         return [output.response.content, [(call.tool_name, call.tool_kwargs) for call in output.tool_calls]]
 
     (_, llm), (_, ours) = both(client, shape)
