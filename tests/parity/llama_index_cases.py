@@ -14,7 +14,7 @@ from llama_index.core.tools import FunctionTool
 from tests.parity.comparison import Settings
 from tests.parity.forms import STRICT_POINT, Solution
 from tests.parity.langchain_cases import BOTH, CUT, FILTERED, NONSENSE, PIXEL, QUESTION, REFUSED
-from tests.parity.llama_index_clients import CHAT, CLIENTS
+from tests.parity.llama_index_clients import CHAT, CLIENTS, RESPONSES
 
 ALL = tuple(CLIENTS)
 
@@ -29,6 +29,8 @@ class Case:
         options: of the call.
         settings: of the LLM.
         clients: to which it is made.
+        instead: by client, where the client itself refuses the options because its API lacks them: settings of an LLM that does the same,
+            which is what the engine asks for.
         refused: as of `AnyCase`, like the others.
         question: the user's.
     """
@@ -41,6 +43,7 @@ class Case:
     refused: tuple[str, ...] = ()
     refused_whole: tuple[str, ...] = ()
     refused_streamed: tuple[str, ...] = ()
+    instead: Mapping[str, Settings] = field(default_factory=dict)
     searched: bool = True
     rests: bool = False
     once: bool = False
@@ -82,12 +85,20 @@ def weather(city: str, unit: str = "C") -> str:
 
 
 TOOLS = [FunctionTool.from_defaults(weather), FunctionTool.from_defaults(add)]
+OFFICIAL = ("openai", "reasoning", *RESPONSES)
+COMPLETIONS = ("openai", "reasoning", "like", "completion")
+FORMS = ("openai", "reasoning", "like")
+"""Clients that ask for objects through `chat`."""
+
+LACKED: Mapping[str, Settings] = {client: {} for client in RESPONSES}
+LENGTHS: Mapping[str, Settings] = {client: {"max_output_tokens": 1500} for client in RESPONSES}
 CALLED = ChatMessage(
     role=MessageRole.ASSISTANT, blocks=[ToolCallBlock(tool_call_id="call_add", tool_name="add", tool_kwargs={"a": 2, "b": 2})]
 )
 RESULT = ChatMessage("4", role=MessageRole.TOOL, additional_kwargs={"tool_call_id": "call_add"})
 SYSTEM = ChatMessage("Be brief.", role=MessageRole.SYSTEM)
 PICTURE = ImageBlock(image=base64.b64decode(PIXEL), image_mimetype="image/png")
+TEXT_FORM = {"type": "json_schema", "name": "point", "schema": STRICT_POINT, "strict": True}
 FORM = {"type": "json_schema", "json_schema": {"name": "point", "schema": STRICT_POINT, "strict": True}}
 
 MESSAGES: Mapping[str, Case] = {
@@ -120,31 +131,34 @@ MESSAGES: Mapping[str, Case] = {
 SETTINGS: dict[str, Case] = {
     "own_temperature": chat(settings={"temperature": 0.7}),
     "own_temperature_zero": chat(settings={"temperature": 0.0}),
-    "own_max_tokens": chat(settings={"max_tokens": 1500}),
-    "own_seed": chat(settings={"additional_kwargs": {"seed": 7}}),
-    "own_stop": chat(settings={"additional_kwargs": {"stop": ["four"]}}, refused=("reasoning",)),
+    "own_max_tokens": chat(settings={"max_tokens": 1500}, clients=COMPLETIONS),
+    "own_max_output_tokens": chat(settings={"max_output_tokens": 1500}, clients=RESPONSES),
+    "own_seed": chat(settings={"additional_kwargs": {"seed": 7}}, refused=RESPONSES),
+    "own_stop": chat(settings={"additional_kwargs": {"stop": ["four"]}}, refused=("reasoning", *RESPONSES)),
     "own_user": chat(settings={"additional_kwargs": {"user": "ada"}}),
     "own_logprobs": chat(settings={"logprobs": True, "top_logprobs": 1}, clients=("openai", "like", "completion")),
     "own_effort": chat(settings={"reasoning_effort": "low"}, clients=("openai", "reasoning")),
     "own_system_prompt": chat(settings={"system_prompt": "Be brief."}),
     "own_completion_prompt": complete(settings={"completion_to_prompt": "<s>{}".format}, clients=("like", "completion")),
-    "stop": chat(options={"stop": ["four"]}, refused=("reasoning",)),
-    "five_stops": chat(options={"stop": ["four", "five", "six", "seven", "eight"]}, refused=("openai", "reasoning")),
-    "seed": chat(options={"seed": 7}),
-    "temperature": chat(options={"temperature": 0.5}, refused=("reasoning",)),
-    "temperature_zero": chat(options={"temperature": 0}, refused=("reasoning",)),
-    "max_tokens": chat(options={"max_tokens": 1500}),
+    "stop": chat(options={"stop": ["four"]}, refused=("reasoning", *RESPONSES)),
+    "five_stops": chat(options={"stop": ["four", "five", "six", "seven", "eight"]}, refused=OFFICIAL),
+    "seed": chat(options={"seed": 7}, refused=RESPONSES, instead=LACKED),
+    "temperature": chat(options={"temperature": 0.5}, refused=("reasoning", "thinking")),
+    "temperature_zero": chat(options={"temperature": 0}, refused=("reasoning", "thinking")),
+    "max_tokens": chat(options={"max_tokens": 1500}, refused=RESPONSES, instead=LENGTHS),
+    "max_output_tokens": chat(options={"max_output_tokens": 1500}, clients=RESPONSES),
     "max_completion_tokens": chat(options={"max_completion_tokens": 1500}, clients=("openai", "reasoning")),
     "top_p": chat(options={"top_p": 0.9}, refused=("reasoning",)),
     "user": chat(options={"user": "ada"}),
     "metadata": chat(options={"metadata": {"topic": "sums"}}, clients=CHAT),
-    "extra_body": chat(options={"extra_body": {"top_k": 5}}, refused=("openai", "reasoning")),
+    "extra_body": chat(options={"extra_body": {"top_k": 5}}, refused=OFFICIAL),
     "stream_options": chat(options={"stream_options": {"include_usage": True}}),
     "unknown_option": chat(options={"colour": "red"}, refused=ALL),
-    "response_format": chat(options={"response_format": FORM}, clients=CHAT),
-    "complete_stop": complete(options={"stop": ["four"]}, refused=("reasoning",)),
-    "complete_seed": complete(options={"seed": 7}),
-    "complete_max_tokens": complete(options={"max_tokens": 1500}),
+    "response_format": chat(options={"response_format": FORM}, clients=FORMS),
+    "text_format": chat(options={"text": {"format": TEXT_FORM}}, clients=RESPONSES),
+    "complete_stop": complete(options={"stop": ["four"]}, refused=("reasoning", *RESPONSES)),
+    "complete_seed": complete(options={"seed": 7}, refused=RESPONSES, instead=LACKED),
+    "complete_max_tokens": complete(options={"max_tokens": 1500}, refused=RESPONSES, instead=LENGTHS),
 }
 
 
@@ -162,24 +176,24 @@ TOOL_CASES: dict[str, Case] = {
     "tools_required_flag": with_tools(options={"tool_required": True}),
     "tools_parallel": with_tools(BOTH, {"allow_parallel_tool_calls": True}),
     "tools_not_parallel": with_tools(BOTH, {"allow_parallel_tool_calls": False}),
-    "tools_strict": with_tools(options={"strict": True}, clients=CHAT, refused=("openai", "reasoning")),
+    "tools_strict": with_tools(options={"strict": True}, clients=CHAT, refused=OFFICIAL),
     "tools_not_strict": with_tools(options={"strict": False}),
     "tools_own_strict": Case("chat_with_tools", (TOOLS[1:], QUESTION), settings={"strict": True}, clients=CHAT),
     "tools_history": with_tools(
         options={"chat_history": [SYSTEM, *user("Hello."), ChatMessage("Hi!", role=MessageRole.ASSISTANT)]}
     ),
     "tools_nonsense": with_tools(NONSENSE),
-    "tools_stop": with_tools(options={"stop": ["END"]}, refused=("reasoning",)),
-    "no_tools": Case("chat_with_tools", ([], QUESTION), clients=CHAT),
+    "tools_stop": with_tools(options={"stop": ["END"]}, refused=("reasoning", *RESPONSES)),
+    "no_tools": Case("chat_with_tools", ([], QUESTION), clients=CHAT, refused=RESPONSES),
 }
 
 FORM_CASES: Mapping[str, Case] = {
-    "structured": structured(clients=CHAT),
+    "structured": structured(clients=FORMS),
     "structured_outputs": structured(settings={"should_use_structured_outputs": True}, clients=("like",)),
-    "structured_nonsense": structured(NONSENSE, clients=CHAT, refused_whole=CHAT),
-    "structured_refused": structured(REFUSED, clients=CHAT, refused_whole=("openai", "reasoning")),
-    "structured_cut": structured(CUT, clients=CHAT, refused_whole=("openai", "reasoning")),
-    "structured_options": structured(options={"llm_kwargs": {"seed": 7}}, clients=CHAT),
+    "structured_nonsense": structured(NONSENSE, clients=FORMS, refused_whole=FORMS),
+    "structured_refused": structured(REFUSED, clients=FORMS, refused_whole=("openai", "reasoning")),
+    "structured_cut": structured(CUT, clients=FORMS, refused_whole=("openai", "reasoning")),
+    "structured_options": structured(options={"llm_kwargs": {"seed": 7}}, clients=FORMS),
 }
 
 ONCE = {name: replace(case, once=True) for name, case in (SETTINGS | TOOL_CASES).items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llama_index.core.llms.llm import LLM
-from llama_index.llms.openai import OpenAI
+from llama_index.llms.openai import OpenAI, OpenAIResponses
 from llama_index.llms.openai_like import OpenAILike
 
 from tests.parity.comparison import Settings
@@ -41,11 +41,17 @@ _LIKE = {"model": "qwen3-8b", "api_base": "http://server/v1", "context_window": 
 CLIENTS: Mapping[str, Client] = {
     "openai": Client(OpenAI, openai.OpenAI(), {"model": "gpt-4.1-mini"}),
     "reasoning": Client(OpenAI, openai.OpenAI(), {"model": "gpt-5-mini"}),
+    "responses": Client(OpenAIResponses, openai.OpenAI(), {"model": "gpt-4.1-mini"}),
+    "thinking": Client(
+        OpenAIResponses, openai.OpenAI(), {"model": "gpt-5-mini", "reasoning_options": {"effort": "low", "summary": "auto"}}
+    ),
     "like": Client(
         OpenAILike, ChatCompletions(official=False), _LIKE | {"is_chat_model": True, "is_function_calling_model": True}
     ),
     "completion": Client(OpenAILike, ChatCompletions(official=False), _LIKE | {"is_chat_model": False}),
 }
-"""By name: OpenAI with a usual and a reasoning model, and a server for open models as a chat and as a completion model."""
+"""By name: OpenAI with a usual and a reasoning model, both also on the Responses API, and a server for open models, chat or not."""
 
-CHAT = ("openai", "reasoning", "like")
+CHAT = ("openai", "reasoning", "responses", "thinking", "like")
+
+RESPONSES = ("responses", "thinking")

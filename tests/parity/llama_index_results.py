@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, TextBlock
 from pydantic import BaseModel
 
 from tests.parity.langchain_results import error_differences, short
@@ -30,6 +30,8 @@ def result_differences(bare: Observed, ours: Observed, *, plain: bool) -> list[s
     if bare.error is not None or ours.error is not None:
         return list(error_differences(bare.error, ours.error))
     first, second = (values.values[-1] if values.values else None for values in (bare, ours))
+    if bare.streamed and not plain and isinstance(first, Response):
+        first = _whole(first, "".join(each.delta or "" for each in bare.values))
     kind = "stream" if bare.streamed else "result"
     found = list(_differences(first, second, plain=plain))
     if bare.streamed and isinstance(first, Response):
@@ -45,6 +47,8 @@ def usage_differences(bare: Observed, ours: Observed) -> list[str]:
     found = []
     if (counts := _counts(own.raw)) != ours.counted:
         found.append(f"usage: raw usage {counts} where all requests took {ours.counted}")
+    if "usage" in theirs.additional_kwargs and (counts := _counts(own.additional_kwargs)) != ours.counted:
+        found.append(f"usage: {counts} beside the message where all requests took {ours.counted}")
     told = own.additional_kwargs.get("prompt_tokens"), own.additional_kwargs.get("completion_tokens")
     if "prompt_tokens" in theirs.additional_kwargs and told != ours.counted:
         found.append(f"usage: {told} where all requests took {ours.counted}")
@@ -57,7 +61,8 @@ def _counts(raw: Any) -> tuple[int, int] | None:
     if usage is None:
         return None
     told = usage if isinstance(usage, Mapping) else usage.model_dump()
-    return told["prompt_tokens"], told["completion_tokens"]
+    read, sampled = ("input_tokens", "output_tokens") if "input_tokens" in told else ("prompt_tokens", "completion_tokens")
+    return told[read], told[sampled]
 
 
 def _differences(theirs: Any, own: Any, *, plain: bool) -> Iterator[str]:
@@ -88,6 +93,14 @@ def _plain_differences(theirs: Response, own: Response) -> Iterator[str]:
     for name, expected in theirs.additional_kwargs.items():
         if own.additional_kwargs.get(name) != expected:
             yield f"additional_kwargs[{name!r}] {own.additional_kwargs.get(name)!r} instead of {expected!r}"
+
+
+def _whole(last: Response, text: str) -> Response:
+    """The last response of a stream with all that was said, of which it may hold nothing unless the answer is complete."""
+    if isinstance(last, CompletionResponse):
+        return last if last.text else last.model_copy(update={"text": text})
+    blocks = last.message.blocks or ([TextBlock(text=text)] if text else [])
+    return last.model_copy(update={"message": last.message.model_copy(update={"blocks": blocks})})
 
 
 def _fields(response: Response) -> dict[str, Any]:

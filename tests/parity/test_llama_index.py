@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,13 +31,17 @@ def _searching(client: str, llm: LLM, shape: Shape) -> UniScaleLLM:
     return UniScaleLLM(engine=UniScale([llm], "agreement", ConfigurationSpace([Configuration(model, *shape)])))
 
 
+def _instead(case: Case, client: str) -> Case | None:
+    return replace(case, options={}, settings=case.instead[client]) if client in case.instead else None
+
+
 FRAMEWORK = Framework(
     CASES,
     lambda client: CLIENTS[client].provider,
     lambda client, wire, settings: CLIENTS[client].over(wire, **settings),
     _searching,
     _call,
-    lambda case, client: None,
+    _instead,
     result_differences,
     usage_differences,
 )

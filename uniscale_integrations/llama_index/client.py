@@ -59,16 +59,19 @@ class Api:
         seed: whether it takes a seed.
         flag: whether servers of its kind may be told to continue.
         forms: whether it takes a `response_format`.
+        lacks: sampling parameters that its client refuses as options, be it that they are fields of the LLM alone.
     """
 
     stop: str | None = None
     seed: bool = False
     flag: bool = False
     forms: bool = False
+    lacks: tuple[str, ...] = ()
 
 
 APIS = {
     "llama_index.llms.openai.base": Api("stop", seed=True, flag=True, forms=True),
+    "llama_index.llms.openai.responses": Api(lacks=("seed", "max_tokens")),
     "llama_index.llms.anthropic.base": Api("stop_sequences"),
 }
 """By the module of one of an LLM's classes."""
@@ -174,12 +177,13 @@ class LlamaIndexClient:
         """The reply of a stream. Pieces that say nothing yet are shown with the first one that does, so that others may still answer."""
         last: ChatResponse | None = None
         queue: list[ChatResponse] = []
-        thinking, incomplete, usage, flowing = "", "", NOTHING, request.emit is None
+        thinking, text, incomplete, usage, flowing = "", "", "", NOTHING, request.emit is None
         try:
             async with aclosing(call.pieces()) as pieces:
                 async for piece in pieces:
                     last = piece
                     thinking += piece.additional_kwargs.get(THINKING) or ""
+                    text += piece.delta or ""
                     incomplete = incompleteness(*_reasons(piece.raw)) or incomplete
                     usage = latest if (latest := usage_of(piece)) != NOTHING else usage
                     if request.emit is not None:
@@ -188,15 +192,15 @@ class LlamaIndexClient:
                         if flowing:
                             _emit_all(request, queue)
         except Exception as error:
-            if last is None or not (text := last.message.content):
+            if last is None or not (last.message.content or text):
                 raise
-            raise InterruptedReply(error, text, usage) from error
+            raise InterruptedReply(error, max(last.message.content or "", text, key=len), usage) from error
         if request.emit is not None:
             _emit_all(request, queue)
         if last is None:
             # A model may have nothing to say.
             last = ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=""))
-        reply = self._reply(last, incomplete, thinking)
+        reply = self._reply(_whole(last, text), incomplete, thinking)
         return (
             reply
             if reply.usage != NOTHING
@@ -252,7 +256,8 @@ class LlamaIndexClient:
             field = self._sampling.field(name)
             if name not in options:
                 continue
-            if (name == "max_tokens" and request.step) or (name == "seed" and request.seed is not None):
+            is_set = (name == "max_tokens" and request.step) or (name == "seed" and request.seed is not None)
+            if is_set or name in self._api.lacks:
                 rest.pop(name)
             elif field is not None:
                 sampling.pop(field, None)
@@ -260,7 +265,7 @@ class LlamaIndexClient:
             rest["seed"] = request.seed
         # The LLM's `additional_kwargs` outweigh the options of a request, and have to give way where a search must set them.
         gives_way = {
-            "seed": request.seed is not None,
+            "seed": request.seed is not None and "seed" not in self._api.lacks,
             "max_tokens": request.step,
             "extra_body": bool(request.prefix) and request.continuation is Continuation.FLAG,
             self._api.stop: request.step,
@@ -332,6 +337,14 @@ def _raw_prompt(llm: LLM, messages: list[ChatMessage], prefix: str) -> Prompt:
     return Prompt(text + prefix, formatted=True)
 
 
+def _whole(last: ChatResponse, text: str) -> ChatResponse:
+    """The last response of a stream with all that was said, of which some clients give only what is new unless the reply is complete."""
+    if last.message.content or not text or calls_of(last.message):
+        return last
+    others = [block for block in last.message.blocks if not isinstance(block, TextBlock)]
+    return last.model_copy(update={"message": last.message.model_copy(update={"blocks": [*others, TextBlock(text=text)]})})
+
+
 def _says_anything(piece: ChatResponse) -> bool:
     """Whether a piece shows anything of an answer; the first one often names the role alone."""
     return bool(piece.delta or piece.message.content or piece.additional_kwargs.get(THINKING) or calls_of(piece.message))
@@ -356,7 +369,10 @@ def _choice(raw: object) -> Mapping[str, Any]:
 
 def _reasons(raw: object) -> Iterator[object]:
     fields = {**fields_of(raw), **_choice(raw)}
-    return (fields.get(name) for name in REASONS)
+    # What streams give last may be an event with the response.
+    response = fields_of(fields.get("response")) or fields
+    details = fields_of(response.get("incomplete_details"))
+    return iter((*(fields.get(name) for name in REASONS), details.get("reason")))
 
 
 def _log_probability(raw: object) -> float | None:

@@ -107,6 +107,7 @@ def conversation_of(
         media=sum(isinstance(block, MEDIA) for message in messages for block in message.blocks),
         earlier=_last_search(messages),
         about=about or "",
+        schema=_text_schema(options.get("text")),
         synchronous=synchronous,
         streaming=streaming,
     )
@@ -146,6 +147,13 @@ def response_of(answer: Answer, conversation: Conversation) -> ChatResponse:
 def thinking_of(answer: Answer) -> str:
     """What the model that gave an answer thought before."""
     return answer.payload.thinking if isinstance(answer.payload, Inner) else ""
+
+
+def _text_schema(text: object) -> Mapping[str, Any] | None:
+    """The JSON schema of an answer as OpenAI's Responses API is told of it; `None` for none."""
+    form = text.get("format") if isinstance(text, Mapping) else None
+    schema = form.get("schema") if isinstance(form, Mapping) else None
+    return schema if isinstance(schema, Mapping) else None
 
 
 def _turn(message: ChatMessage) -> Turn:

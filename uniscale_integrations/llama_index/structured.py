@@ -1,4 +1,7 @@
-"""Structured prediction: the inner LLMs are asked by a `response_format`, as OpenAI's does, or by a tool that must be called."""
+"""Structured prediction: the inner LLMs are asked as they ask by themselves.
+
+That is by a `response_format`, on OpenAI's Responses API by a `text.format`, and otherwise by a tool that must be called.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, 
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatResponse
+from llama_index.core.llms.llm import LLM
 from llama_index.core.program.streaming_utils import process_streaming_content_incremental
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.types import Model, PydanticProgramMode
@@ -14,31 +18,32 @@ from pydantic import BaseModel
 from uniscale_integrations.llama_index.inner import EngineLLM
 from uniscale_integrations.llama_index.instrumentation import abehind_objects, behind_objects
 
+RESPONSES_MODULE = "llama_index.llms.openai.responses"
+"""Where LlamaIndex has its LLM on the Responses API, which asks for whole objects by a `text.format`."""
+
 
 class StructuredLLM(EngineLLM):
-    """Predicts objects by a `response_format` where all models that may answer would ask for one; otherwise by a tool."""
+    """Predicts objects by a format of the answer where all models that may answer would ask for the same; otherwise by a tool."""
 
     def structured_predict(
         self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
     ) -> Model:
         """As of every LLM."""
-        options = self._format_options(output_cls, llm_kwargs)
+        options = self._format_options(output_cls, llm_kwargs, streaming=False)
         if options is None:
             prediction: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return prediction
-        response = self.chat(self._extend_messages(prompt.format_messages(**prompt_args)), **options)
-        return output_cls.model_validate_json(str(response.message.content))
+        return _object(self.chat(self._extend_messages(prompt.format_messages(**prompt_args)), **options), output_cls)
 
     async def astructured_predict(
         self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
     ) -> Model:
         """As of every LLM."""
-        options = self._format_options(output_cls, llm_kwargs)
+        options = self._format_options(output_cls, llm_kwargs, streaming=False)
         if options is None:
             prediction: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return prediction
-        response = await self.achat(self._extend_messages(prompt.format_messages(**prompt_args)), **options)
-        return output_cls.model_validate_json(str(response.message.content))
+        return _object(await self.achat(self._extend_messages(prompt.format_messages(**prompt_args)), **options), output_cls)
 
     def stream_structured_predict(
         self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
@@ -55,7 +60,7 @@ class StructuredLLM(EngineLLM):
     def _structured_stream_call(
         self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
     ) -> Any:
-        options = self._format_options(output_cls, llm_kwargs)
+        options = self._format_options(output_cls, llm_kwargs, streaming=True)
         if options is None:
             return super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
         return _objects(self.stream_chat(self._extend_messages(prompt.format_messages(**prompt_args)), **options), output_cls)
@@ -63,22 +68,53 @@ class StructuredLLM(EngineLLM):
     async def _structured_astream_call(
         self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
     ) -> AsyncGenerator[Any, None]:
-        options = self._format_options(output_cls, llm_kwargs)
+        options = self._format_options(output_cls, llm_kwargs, streaming=True)
         if options is None:
             return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
         responses = await self.astream_chat(self._extend_messages(prompt.format_messages(**prompt_args)), **options)
         return _aobjects(responses, output_cls)
 
-    def _format_options(self, output_cls: type[BaseModel], llm_kwargs: Mapping[str, Any] | None) -> dict[str, Any] | None:
-        """The options of a chat that ask for an object by a `response_format`; `None` where it takes a tool."""
+    def _format_options(
+        self, output_cls: type[BaseModel], llm_kwargs: Mapping[str, Any] | None, *, streaming: bool
+    ) -> dict[str, Any] | None:
+        """The options of a chat that ask for an object by a format of the answer; `None` where it takes a tool."""
         inner = list(self._inner().values())
-        if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT or len(inner) < len(self._engine.models):
+        if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT or not inner or len(inner) < len(self._engine.models):
             return None
+        if not streaming and all(map(_on_responses, inner)):
+            return _text_format(output_cls) | dict(llm_kwargs or {})
         for llm in inner:
             decides, prepares = getattr(llm, "_should_use_structure_outputs", None), getattr(llm, "_prepare_schema", None)
             if not callable(decides) or not callable(prepares) or not decides():
                 return None
         return dict(inner[0]._prepare_schema(dict(llm_kwargs or {}), output_cls))  # type: ignore[attr-defined]
+
+
+def _on_responses(llm: LLM) -> bool:
+    """Whether an LLM is on OpenAI's Responses API and asks for objects as LlamaIndex does there."""
+    kind = next(kind for kind in type(llm).__mro__ if "structured_predict" in vars(kind))
+    return kind.__module__ == RESPONSES_MODULE
+
+
+def _text_format(output_cls: type[BaseModel]) -> dict[str, Any]:
+    """The options of the Responses API that ask for an object of a class."""
+    from openai import pydantic_function_tool
+
+    function = pydantic_function_tool(output_cls)["function"]
+    form = {"type": "json_schema", "strict": True, "name": function["name"], "schema": function["parameters"]}
+    return {"text": {"format": form}, "tool_choice": "none"}
+
+
+def _object(response: ChatResponse, output_cls: type[Model]) -> Model:
+    """The object that a response is.
+
+    Raises:
+        ValueError: the response is none, such as a refusal.
+    """
+    content = response.message.content
+    if not content and any(name in response.additional_kwargs for name in ("refusal", "built_in_tool_calls")):
+        raise ValueError("Failed to produce a structured response from the model.")
+    return output_cls.model_validate_json(str(content))
 
 
 def _objects(responses: Iterator[ChatResponse], output_cls: type[BaseModel]) -> Generator[Any]:

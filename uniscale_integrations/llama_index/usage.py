@@ -32,7 +32,7 @@ CACHED_COUNTS = ("cached_tokens", "cached_content_token_count", "prompt_cache_hi
 
 def usage_of(response: ChatResponse) -> Usage:
     """Tokens of one response, as LlamaIndex read them, or as they stand in what the provider said."""
-    usage, raw = _counts(response.additional_kwargs), _usage_in(response.raw) or fields_of(response.raw)
+    usage, raw = _counts(response.additional_kwargs), _usage_of(response) or fields_of(response.raw)
     if usage == NOTHING:
         usage = _counts(raw)
     return usage if usage == NOTHING else usage._replace(cached_tokens=min(_cached(raw), usage.prompt_tokens))
@@ -47,7 +47,9 @@ def token_counts(answer: Answer, replies: list[ChatResponse]) -> dict[str, Any]:
         return {}
     prompt, completion = map(round, answer.ledger.tokens)
     beside = [{name: value for name, value in each.additional_kwargs.items() if _is_count(name, value)} for each in replies]
-    return reduce(sum_of, beside, dict[str, Any]()) | dict(zip(COUNTS, (prompt, completion, prompt + completion), strict=True))
+    total = reduce(sum_of, beside, dict[str, Any]()) | dict(zip(COUNTS, (prompt, completion, prompt + completion), strict=True))
+    whole = next((usage for each in replies if (usage := each.additional_kwargs.get(FIELDS[0])) is not None), None)
+    return total if whole is None or len(replies) == 1 else total | {FIELDS[0]: _alike(whole, _total_usage(answer, replies))}
 
 
 def raw_with_usage(raw: Any, answer: Answer, replies: list[ChatResponse]) -> Any:
@@ -63,13 +65,7 @@ def raw_with_usage(raw: Any, answer: Answer, replies: list[ChatResponse]) -> Any
         alone = usage_of(replies[0])
         if (alone.prompt_tokens, alone.completion_tokens) in ((prompt, completion), (0, 0)) and answer.configuration.plain:
             return raw
-    usages = [as_mapping(usage) for each in replies if (usage := _usage_in(each.raw)) is not None]
-    total = reduce(sum_of, usages, dict[str, Any]())
-    by_name = ((PROMPT_COUNTS, prompt), (COMPLETION_COUNTS, completion), (TOTAL_COUNTS, prompt + completion))
-    counts = {name: value for names, value in by_name for name in names if name in total}
-    usage = (
-        {**total, **counts} if counts else {**total, **dict(zip(COUNTS, (prompt, completion, prompt + completion), strict=True))}
-    )
+    usage = _total_usage(answer, replies)
     field = next((name for name in FIELDS if _part(raw, name) is not None), FIELDS[0])
     if raw is None:
         return {field: usage, "finish_reason": answer.finish_reason}
@@ -79,6 +75,16 @@ def raw_with_usage(raw: Any, answer: Answer, replies: list[ChatResponse]) -> Any
         return raw
     kind = type(raw).model_fields[field].annotation if field in type(raw).model_fields else None
     return raw.model_copy(update={field: _alike(getattr(raw, field, None), usage, kind)})
+
+
+def _total_usage(answer: Answer, replies: list[ChatResponse]) -> dict[str, Any]:
+    """The tokens of the whole search, in the words of its provider where that counts."""
+    prompt, completion = map(round, answer.ledger.tokens)
+    usages = [as_mapping(usage) for each in replies if (usage := _usage_of(each)) is not None]
+    total = reduce(sum_of, usages, dict[str, Any]())
+    by_name = ((PROMPT_COUNTS, prompt), (COMPLETION_COUNTS, completion), (TOTAL_COUNTS, prompt + completion))
+    counts = {name: value for names, value in by_name for name in names if name in total}
+    return {**total, **(counts or dict(zip(COUNTS, (prompt, completion, prompt + completion), strict=True)))}
 
 
 def as_mapping(value: object) -> Mapping[str, Any]:
@@ -110,6 +116,12 @@ def _cached(usage: Mapping[str, Any]) -> float:
     """Of the prompt tokens, those that came from the provider's cache."""
     parts = [usage, *(as_mapping(part) for name in DETAILS if (part := usage.get(name)) is not None)]
     return next((float(part[name]) for part in parts for name in CACHED_COUNTS if is_number(part.get(name))), 0.0)
+
+
+def _usage_of(response: ChatResponse) -> Any:
+    """What the provider counted, wherever the client leaves it: in the raw response, in that of an event, or beside the message."""
+    places = (response.raw, _part(response.raw, "response"), response.additional_kwargs)
+    return next((usage for place in places if (usage := _usage_in(place)) is not None), None)
 
 
 def _usage_in(raw: object) -> Any:

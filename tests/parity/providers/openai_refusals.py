@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_type_hints
 
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
@@ -67,7 +67,8 @@ def check_responses(body: Body) -> None:
     for name in body.keys() - RESPONSES_PARAMETERS:
         # Source: openJiuwen-ai/agent-core 768 (`stop`), openai/openai-node 1613 (`seed`).
         raise refusal(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
-    _check_tools(body, lambda tool: tool if tool.get("type") == "function" else {})
+    # LlamaIndex says "none" there with every form that it asks for.
+    _check_tools(body, lambda tool: tool if tool.get("type") == "function" else {}, ("none",))
     form = (body.get("text") or {}).get("format") or {}
     if form.get("type") == "json_schema":
         # Source: bingoYB/ham_home 16.
@@ -75,8 +76,9 @@ def check_responses(body: Body) -> None:
     if form.get("type") == "json_object" and "json" not in str(body["input"]).lower():
         message = "Response input messages must contain the word 'json' in some form to use 'text.format' of type 'json_object'."
         raise refusal(message, "input")
-    known = {item.get("call_id") for item in body["input"] if item.get("type") == "function_call"}
-    for item in body["input"]:
+    items = input_items(body)
+    known = {item.get("call_id") for item in items if item.get("type") == "function_call"}
+    for item in items:
         if item.get("type") == "function_call_output" and item["call_id"] not in known and "previous_response_id" not in body:
             # Source: continuedev/continue 10092.
             raise refusal(f"No tool call found for function call output with call_id {item['call_id']}.", "input")
@@ -85,16 +87,22 @@ def check_responses(body: Body) -> None:
         raise refusal("Unsupported parameter: 'temperature' is not supported with this model.", "temperature")
 
 
+def input_items(body: Body) -> list[Mapping[str, Any]]:
+    """The items of a request's input, which may be a text alone."""
+    given = body["input"]
+    return [{"role": "user", "content": given}] if isinstance(given, str) else given
+
+
 def _check_stop(stop: Any) -> None:
     if isinstance(stop, list) and len(stop) > MAX_STOPS:
         got = f"Expected an array with maximum length 4, but got an array with length {len(stop)} instead."
         raise refusal(f"Invalid 'stop': array too long. {got}", "stop", "array_above_max_length")
 
 
-def _check_tools(body: Body, function_of: Any) -> None:
+def _check_tools(body: Body, function_of: Any, but: Sequence[str] = ()) -> None:
     tools = body.get("tools") or []
     for name in ("tool_choice", "parallel_tool_calls"):
-        if body.get(name) is not None and not tools:
+        if body.get(name) not in (None, *but) and not tools:
             # Source: dapr/dapr-agents 248, Upsonic 323.
             raise refusal(f"Invalid value for '{name}': '{name}' is only allowed when 'tools' are specified.", name)
     for place, tool in enumerate(tools):

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.parity.providers.model import REASONING, Question, Said, pieces, said
 from tests.parity.providers.openai_chat import chosen, fail, text_in
-from tests.parity.providers.openai_refusals import check_responses, reasons, refusal
+from tests.parity.providers.openai_refusals import check_responses, input_items, reasons, refusal
 from tests.parity.providers.wire import Body, Reply, encoded, events
 
 
@@ -32,7 +32,7 @@ class Responses:
 
 
 def _question(body: Body) -> Question:
-    items: list[Mapping[str, Any]] = body["input"]
+    items = input_items(body)
     users = [item for item in items if item.get("role") == "user"]
     form = (body.get("text") or {}).get("format") or {}
     tools = {tool["name"]: tool.get("parameters", {}) for tool in body.get("tools") or [] if tool["type"] == "function"}
