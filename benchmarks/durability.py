@@ -39,6 +39,7 @@ from benchmarks.instant import InstantGenerator, InstantVerifier
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.space import ConfigurationSpace
 
 MODELS = {"small": 1e6, "middle": 4e6, "large": 16e6}
@@ -234,7 +235,7 @@ def work(address: str, decisions: int, seed: int, asked: IO[bytes], told: IO[byt
     made.close()
 
 
-def engine(address: str, spool: Path | None = None) -> UniScale:
+def engine(address: str | EventStore, spool: Path | None = None) -> UniScale:
     """An engine over models that answer at once."""
     models = [InstantGenerator(2, name, compute) for name, compute in MODELS.items()]
     return UniScale(models, InstantVerifier(), ConfigurationSpace.default(list(MODELS), SHAPES), log=address, spool=spool)

@@ -48,7 +48,8 @@ def with_user(address: str) -> str:
 
 
 def langchain(address: str, **settings: Any) -> object:
-    return ChatOpenAI(**{"model": "m", "base_url": address, "api_key": SecretStr("none"), "max_retries": 0} | settings)
+    fields: dict[str, Any] = {"model": "m", "base_url": address, "api_key": SecretStr("none"), "max_retries": 0}
+    return ChatOpenAI(**fields | settings)
 
 
 def llama_index(address: str, **settings: Any) -> object:
@@ -118,7 +119,7 @@ def kept(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_key_is_in_no_repr_and_no_error_of_what_is_built_from_a_client(client: str, kept: list[str]) -> None:
-    given = CLIENTS[client]("http://127.0.0.1:9/v1")
+    given: Any = CLIENTS[client]("http://127.0.0.1:9/v1")
     made = UniScale([Model(given, parameters=1e9)], LLMJudge(given) if "server" not in client else "agreement")
     outer: list[Any] = [UniScaleChatModel(engine=made), UniScaleLLM(engine=made), UniScaleChatModel(models=[given])]
     outer += [UniScaleLLM(models=[given]), Model(given, name="named")]
@@ -132,6 +133,7 @@ def test_a_key_is_in_no_repr_and_no_error_of_what_is_built_from_a_client(client:
         repr(outer[1].metadata),
         repr(outer[0]._identifying_params),
     ]
+    odd: dict[str, Any] = {"colour": "red"}
     wrong: list[Callable[[], object]] = [
         lambda: UniScale(given),
         lambda: UniScale([[given]]),
@@ -141,10 +143,10 @@ def test_a_key_is_in_no_repr_and_no_error_of_what_is_built_from_a_client(client:
         lambda: UniScale([given], prices={"other": (1.0, 1.0)}),
         lambda: UniScaleChatModel(models=given),
         lambda: UniScaleChatModel(models=[given], mode="best"),
-        lambda: UniScaleChatModel(models=[given], colour="red"),
+        lambda: UniScaleChatModel(models=[given], **odd),
         lambda: UniScaleLLM(models=given),
         lambda: UniScaleLLM(models=[given], mode="best"),
-        lambda: UniScaleLLM(models=[given], colour="red"),
+        lambda: UniScaleLLM(models=[given], **odd),
         lambda: LLMJudge([given]),
         lambda: made.update(models=[given, (given,)]),
         lambda: FeedbackEvaluator(given, made),

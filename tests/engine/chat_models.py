@@ -11,7 +11,7 @@ from tests.engine.two_models import QUESTIONS
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.langchain.generator import as_generator
 from uniscale_integrations.policy.objective import Objective
-from uniscale_integrations.policy.policy import Assessment
+from uniscale_integrations.policy.policy import Assessment, Policy
 from uniscale_integrations.search.conversation import NUMBERS
 from uniscale_integrations.search.ports import Generator
 
@@ -39,7 +39,7 @@ def beliefs(engine: UniScale, question: str) -> Assessment:
     brain = engine.brain
     context = brain.design.encode.context(question, np.zeros(len(NUMBERS)), brain.space)
     assert isinstance(engine.objective, Objective)
-    return brain.policy.assess(context, engine.objective, np.ones(len(brain.space), dtype=bool))
+    return cast(Policy, brain.policy).assess(context, engine.objective, np.ones(len(brain.space), dtype=bool))
 
 
 def assert_same_beliefs(engine: UniScale, other: UniScale) -> None:

@@ -10,6 +10,7 @@ from benchmarks.instant import InstantGenerator, InstantVerifier
 from tests.logged import learned
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.engine import UniScale
+from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.search.paths import Candidate, Expansion, Path
 from uniscale_integrations.space import ConfigurationSpace
 
@@ -38,7 +39,9 @@ class Half(InstantVerifier):
         return [((0.5,), NOTHING) for _ in items]
 
 
-def engine(*, log: str = "sqlite://", shapes: Sequence[tuple[int, int, int]] = ((1, 1, 1),), **changes: object) -> UniScale:
+def engine(
+    *, log: str | EventStore = "sqlite://", shapes: Sequence[tuple[int, int, int]] = ((1, 1, 1),), **changes: object
+) -> UniScale:
     models = [Saying("small", 1e6, "Answer: 4"), Saying("large", 1e8, "Answer: 5")]
     space = ConfigurationSpace.default(["small", "large"], shapes)
     return UniScale(models, Half(), space, log=log, **changes)  # type: ignore[arg-type]

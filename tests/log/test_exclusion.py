@@ -79,11 +79,12 @@ def test_who_waits_too_long_is_told_and_nothing_has_changed(
         with opened(address) as log, opened(address) as other:
             before = log.counts(), log.snapshots_of(""), log.retention
             with exclusive(other):
-                for work in (
+                works: list[Callable[[], object]] = [
                     lambda: prune(log, FOREVER, keep_learned=True),
                     lambda: prune(log, FOREVER, keep_learned=False),
                     lambda: forget(log, source="thumbs"),
-                ):
+                ]
+                for work in works:
                     with pytest.raises(LogError, match=r"somebody else has been taking events out .* try again later"):
                         work()
                 assert run("rebuild", address).exit_code == 2

@@ -160,7 +160,8 @@ def test_judgements_come_to_the_same_in_every_order_of_arrival(
 ) -> None:
     values, places = order
     given_in_order = [
-        Feedback(f"d{number}", *rest[2:3], *rest[:2], weight=rest[3], at=100.0 + at) for at, (number, *rest) in enumerate(values)
+        Feedback(f"d{number}", correct, source, key, weight=weight, at=100.0 + at)
+        for at, (number, source, key, correct, weight) in enumerate(values)
     ]
     learned = []
     for arrival in (given_in_order, [given_in_order[place] for place in places]):

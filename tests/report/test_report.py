@@ -9,7 +9,7 @@ from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ from uniscale_integrations.log.sql import SQLStore
 from uniscale_integrations.models.catalog import load_model
 from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.objective import Weights
-from uniscale_integrations.policy.policy import Context
+from uniscale_integrations.policy.policy import Context, Policy
 from uniscale_integrations.report.collect import page_data
 from uniscale_integrations.report.page import page, write_report
 from uniscale_integrations.space import Configuration, ConfigurationSpace
@@ -178,7 +178,7 @@ def test_it_shows_what_the_engine_believes_and_not_what_another_would(policy: st
     shown = page_data(engine.log)
     average = np.mean([decision.features for decision in decisions(engine)], axis=0)
     every = np.ones(len(engine.space), dtype=bool)
-    expected = engine.brain.policy.assess(Context(average), Weights(1 / 3, 1 / 3, 1 / 3), every)
+    expected = cast(Policy, engine.brain.policy).assess(Context(average), Weights(1 / 3, 1 / 3, 1 / 3), every)
     names = [each["name"] for each in shown["configurations"]]
     for row in shown["beliefs"]["rows"]:
         arm = [str(each) for each in engine.space].index(names[row["configuration"]])

@@ -73,7 +73,7 @@ def restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms,
         raise ConfigurationError(f"its description in the log cannot be read: {error!r:.200}") from error
 
 
-def _restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms, Policy, Costs]:
+def _restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms, Policy | LearnsFromRounds, Costs]:
     schema = FeatureSchema(tuple(record["features"]), frozenset(record["kinds"]))
     scale = CostScale(*record["scale"])
     configurations = [Configuration(model, *shape) for model, *shape in record["configurations"]]

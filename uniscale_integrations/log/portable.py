@@ -123,18 +123,19 @@ def _read(log: SQLStore, source: Iterable[str], stack: ExitStack) -> Imported:
         if isinstance(values, DecisionEvent | Outcome | Feedback):
             batch.append(values)
             last = values
+        rest: tuple[Any, ...] = values if isinstance(values, tuple) else ()
         if len(batch) == BATCH or kind == "state":
             _write(log, batch, result)
         try:
             if kind == "log" and takes_states is None:
                 # States are laid where nothing else may be: nobody may take events out meanwhile.
                 stack.enter_context(exclusive(log))
-                takes_states = _begin(log, *values)
+                takes_states = _begin(log, *rest)
             elif kind == "state":
-                taken = bool(takes_states) and _take(log, last, result, *values)
+                taken = bool(takes_states) and _take(log, last, result, *rest)
                 result.states, result.left = result.states + taken, result.left + (not taken)
             elif kind in ("description", "calibration"):
-                (log.save_description if kind == "description" else log.save_calibration)(*values)
+                (log.save_description if kind == "description" else log.save_calibration)(*rest)
                 result.descriptions += 1
         except LogError as error:
             if error.passing:

@@ -429,7 +429,8 @@ class SQLStore:
         with self._reading() as connection:
             marks = noted(connection, EPOCH, PRUNED)
         pruned = Position(*numbers_in(PRUNED, marks[PRUNED], 2)) if PRUNED in marks else BEGINNING
-        return Retention(*numbers_in(EPOCH, marks.get(EPOCH, "0")), pruned)
+        [epoch] = numbers_in(EPOCH, marks.get(EPOCH, "0"))
+        return Retention(epoch, pruned)
 
     @property
     def in_memory(self) -> bool:
