@@ -131,6 +131,26 @@ def test_a_budget_binds_the_whole_request() -> None:
     assert models_of(most.run(QUESTIONS[0])) == ["small"]
 
 
+def test_a_mean_budget_counts_all_rounds_and_comes_in_once_a_request() -> None:
+    budget = 0.4 * LARGE
+    made = engine(policy="linucb", mode=[1, 0, 0], mean_budget=budget)
+    spent = []
+    for turn in range(200):
+        answer = made.run(QUESTIONS[turn % 2])
+        made.feedback(answer, float("5" in answer.text))
+        spent.append(answer.ledger.eflops)
+    assert np.mean(spent) < budget + 10 * budget / len(spent)
+    assert np.mean(spent[-100:]) > 0.5 * budget
+
+
+def test_what_a_request_may_cost_is_what_its_first_attempt_does() -> None:
+    made = engine(policy="linucb")
+    candidates = made.decide(QUESTIONS[0], budget=Budget(eflops=LARGE / 2)).explain().candidates
+    reasons = {each.configuration.model: each.ineligibility for each in candidates}
+    assert reasons == {"small": "", "large": "it is expected to cost 1e+08, more than the request's 5e+07"}
+    assert made.run(QUESTIONS[0], budget=Budget(eflops=1.01 * LARGE)).rounds
+
+
 def test_nothing_is_begun_once_the_deadline_has_passed() -> None:
     def dawdle(event: Event) -> None:
         if isinstance(event, Scored):

@@ -156,7 +156,9 @@ class Deliberation:
         brain = self._brain
         belief = self._replica.assess(brain.rounds_policy, context, objective, eligible)
         if belief.spend is not None and not context.answers:
-            dear = brain.eligibility.too_dear(self._request.limits, belief.spend, eligible)
+            # A further attempt is begun only if it fits in what is left then.
+            spend = belief.spend if belief.at_once is None else belief.at_once
+            dear = brain.eligibility.too_dear(self._request.limits, spend, eligible)
             if dear:
                 affordable = eligible & [configuration not in dear for configuration in brain.space]
                 if not affordable.any() and not context.attempts:

@@ -324,16 +324,23 @@ class Requests:
     def _reserve(self, decision: Decision) -> None:
         """Count what a decision is expected to cost, for those that are taken before it is known: a burst would overdraw every budget."""
         if (expected := _expected_spend(decision)) is not None:
-            for pacer in self._pacers(decision):
-                pacer.spend(expected)
+            self._count(decision, expected)
 
     def _spend(self, decision: Decision, record: Ledger | Outcome) -> None:
         cost, expected = self.brain.estimates.cost(record), _expected_spend(decision)
+        if expected is None:
+            self._count(decision, cost)
+            return
         for pacer in self._pacers(decision):
-            if expected is None:
-                pacer.spend(cost)
+            pacer.revise(expected, cost)
+
+    def _count(self, decision: Decision, cost: float) -> None:
+        """Count a cost: with the first decision of a request a further request's budget comes in, and with the others none."""
+        for pacer in self._pacers(decision):
+            if decision.round:
+                pacer.revise(0.0, cost)
             else:
-                pacer.revise(expected, cost)
+                pacer.spend(cost)
 
     def _pacers(self, decision: Decision) -> Iterator[Pacing | Pacer]:
         if self.brain.pacing is not None:

@@ -183,7 +183,7 @@ class BudgetPacer:
             costs: what the whole of it is expected to cost with each action, shape (K,).
             spent: what it has cost so far.
         """
-        return self.price * costs / self.budget, (costs - spent) / self.budget <= self.purse + 1.0 + self.slack
+        return self.price * costs / self.budget, (costs - spent) / self.budget <= self.purse + self.slack
 
     def spend(self, cost: float) -> None:
         """Count what a request has cost, or, from when it is decided on, what it is expected to cost; `revise` puts that right."""

@@ -81,6 +81,7 @@ class Assessment:
         eligible: whether it may be chosen.
         spend: expected cost in dollars or eFLOPs; `None` of a policy that expects no more of it than `C~`.
         objective: what the rewards are, with all its numbers; `None` of a policy that takes the request's as it is.
+        at_once: of `spend` what is spent before anything else is decided; `None` where that is all of it.
     """
 
     correct: Array
@@ -91,6 +92,7 @@ class Assessment:
     eligible: Mask
     spend: Array | None = None
     objective: Objective | None = None
+    at_once: Array | None = None
 
     def of(self, action: int) -> Expectation:
         """What is expected of one configuration."""

@@ -139,7 +139,8 @@ class DecidesAgain:
         bonus = alpha * gains * self._layout.products.widths(self._head, features)
         if kept is not None:
             bonus = np.append(bonus, self.settings.margin * _unit(sought))
-        return Assessment(correct, score, cost, sought.rewards(forecast), bonus, eligible, spend, sought)
+        at_once = context.spent + prices.single if kept is None else None
+        return Assessment(correct, score, cost, sought.rewards(forecast), bonus, eligible, spend, sought, at_once)
 
     def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
         """The greatest upper confidence bound; to stop where going on is no better."""
