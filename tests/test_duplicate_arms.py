@@ -15,7 +15,7 @@ from uniscale_integrations.models.chat.client import Completion, CompletionReque
 from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.conversation import Conversation, Turn
-from uniscale_integrations.search.ports import Verifier
+from uniscale_integrations.search.ports import Sampling, Verifier
 from uniscale_integrations.search.request import Request
 from uniscale_integrations.search.run import arun
 from uniscale_integrations.space import Configuration, ConfigurationSpace
@@ -40,7 +40,9 @@ class Whole:
 
 def answered(configuration: Configuration, answers: Sequence[str], verifier: Verifier) -> Answer:
     question = Conversation((Turn("user", "How many?"),))
-    request = Request("How many?", configuration, conversation=question, early_stopping=verifier.path_local)
+    # A vote of the one shape may stop once it is decided, and the other has no vote.
+    sampling = Sampling(votes="full")
+    request = Request("How many?", configuration, sampling, conversation=question, early_stopping=verifier.path_local)
     return asyncio.run(arun(request, ChatStepModel(Whole(answers)), verifier))
 
 

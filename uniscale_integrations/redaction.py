@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -121,10 +122,21 @@ def _of_http_client(client: object) -> list[str]:
         except (TypeError, ValueError):
             continue
         found += [str(each) for key, each in values.items() if str(key).lower() not in ORDINARY_HEADERS]
+    auth = getattr(client, "auth", None)
+    found += [str(each) for each in getattr(auth, "__dict__", {}).values() if isinstance(each, str)]
     # "Bearer" and the like are no secret.
     found += [each.split(" ", 1)[1] for each in found if " " in each]
-    auth = getattr(client, "auth", None)
-    return found + [str(each) for each in getattr(auth, "__dict__", {}).values() if isinstance(each, str)]
+    return found + [password for each in found if (password := _basic_password(each))]
+
+
+def _basic_password(text: str) -> str:
+    """The password in what HTTP's basic authentication sends; empty where that is not what it is."""
+    if not text.startswith("Basic "):
+        return ""
+    try:
+        return b64decode(text.removeprefix("Basic "), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _long_enough(secrets: Iterable[str]) -> tuple[str, ...]:

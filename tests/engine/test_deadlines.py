@@ -29,6 +29,7 @@ from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Turn
+from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 DEADLINE = 2.0
@@ -174,7 +175,7 @@ def test_a_search_that_has_something_uses_its_time(fine: str) -> None:
     some = Server(takes=lambda body, number: 0.0 if number % 4 < 2 else 60.0)
     models = [ChatStepModel(LangChainClient(client("works", fine, http_async_client=some.async_client()))), client("other", fine)]
     space = ConfigurationSpace([Configuration("works", 4), Configuration("other")])
-    with UniScale(models, "agreement", space, mode=(1, 0, 0)) as made:
+    with UniScale(models, "agreement", space, mode=(1, 0, 0), sampling=Sampling(votes="full")) as made:
         answers = [asyncio.run(made.arun("What is 2 + 2?", budget=Budget(seconds=1.0))) for _ in range(3)]
         searched = [answer for answer in answers if answer.configuration and answer.configuration.model == "works"]
         assert searched

@@ -76,6 +76,6 @@ def test_it_closes_its_log_at_the_end_of_a_block(log: str) -> None:
 
 def test_an_open_log_is_its_owners_to_close() -> None:
     log = open_log("sqlite://")
-    with UniScale([Saying("small", 1e6)], Half(), log=log) as made:
+    with UniScale([Saying("small", 1e6)], Half(), log=log, rounds=1) as made:
         made.run(QUESTIONS[0])
     assert log.counts() == {"decision": 1, "outcome": 1}

@@ -56,7 +56,9 @@ def test_what_was_learned_of_answers_outlasts_a_change_of_prices(log: str) -> No
     made.snapshot()
     with store(made)._engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM uniscale_events")
-    dearer = UniScale([Saying("small", 2e6, "Answer: 4"), Saying("large", 2e9, "Answer: 5")], Half(), made.space, log=log)
+    dearer = UniScale(
+        [Saying("small", 2e6, "Answer: 4"), Saying("large", 2e9, "Answer: 5")], Half(), made.space, log=log, rounds=1
+    )
     assert dearer._knowledge.replica.fold.events == 0
     before, after = made.decide(QUESTIONS[0]).assessment, dearer.decide(QUESTIONS[0]).assessment
     np.testing.assert_allclose(after.correct, before.correct, atol=1e-9)
@@ -154,7 +156,7 @@ def test_who_starts_anew_goes_on_from_where_an_update_has_left_it(log: str) -> N
         made.feedback(made.run(QUESTIONS[turn % 2]), float(turn % 3 > 0))
     heir = Saying("heir", 2e6, "Answer: 4")
     made.update(models=["large", Model(heir, successor_of="small")])
-    anew = UniScale([made.models["large"], heir], Half(), made.space, log=log)
+    anew = UniScale([made.models["large"], heir], Half(), made.space, log=log, rounds=1)
     before, after = made.decide(QUESTIONS[0]).assessment, anew.decide(QUESTIONS[0]).assessment
     np.testing.assert_allclose(after.correct, before.correct, atol=1e-9)
 

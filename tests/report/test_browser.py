@@ -245,11 +245,6 @@ def test_a_request_of_several_rounds_is_drawn_with_all_of_them(browser: Any, tmp
     made = engine(store_queries=True, store_paths=True)
     stopped = made.run("What is 2 + 3?")
     made.feedback(stopped, 1.0)
-    data = page_data(made.log)
-    [places] = {tuple(each["places"]) for each in data["rounds"].values()}
-    assert places == (0, 1)
-    assert data["decisions"]["reward"][0] is None, "what was not given has earned nothing"
-    assert data["decisions"]["reward"][1] == pytest.approx(made.reward(stopped, 1.0), abs=1e-4)
     write_report(made.log, tmp_path / "rounds.html")
     browser.get(f"{(tmp_path / 'rounds.html').as_uri()}#decisions/{stopped.rounds[1].decision_id}")
     text = one(browser, "#view-decisions").text

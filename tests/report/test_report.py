@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from benchmarks.filled_log import SCRIPT, filled
 from benchmarks.instant import InstantGenerator, InstantVerifier
+from tests.engine.test_rounds import engine as in_rounds
 from tests.logged import decisions, learned
 from uniscale_integrations import Silence
 from uniscale_integrations.cli.app import app
@@ -76,7 +77,7 @@ def test_rewards_and_beliefs_are_the_engine_s(tmp_path: Path) -> None:
     models, verifier = [load_model("uniscale-0.3m")], load_prm()
     space = ConfigurationSpace.default([model.name for model in models], ((1, 1, 1), (2, 1, 1)))
     address = f"sqlite:///{tmp_path / 'log.db'}"
-    engine = UniScale(models, verifier, space, (1, 0, 0), address, store_queries=True, store_paths=True)
+    engine = UniScale(models, verifier, space, (1, 0, 0), address, store_queries=True, store_paths=True, rounds=1)
     rewards = []
     for place in range(24):
         # Every other request wants nothing but cheapness, so that both configurations are there.
@@ -102,6 +103,18 @@ def test_rewards_and_beliefs_are_the_engine_s(tmp_path: Path) -> None:
         arm = [str(each) for each in space].index(names[row["configuration"]])
         assert (row["correct"], row["score"]) == pytest.approx((correct[arm], score[arm]), abs=2e-4)
         assert (row["correct_width"], row["width"]) == pytest.approx((0.25 * judged[arm], 0.25 * observed[arm]), abs=2e-4)
+
+
+def test_the_answer_of_several_rounds_has_earned_what_all_of_them_cost() -> None:
+    made = in_rounds(store_queries=True, store_paths=True)
+    answer = made.run("What is 2 + 3?")
+    made.feedback(answer, 1.0)
+    data = page_data(made.log)
+    [places] = {tuple(each["places"]) for each in data["rounds"].values()}
+    assert places == (0, 1)
+    assert data["rounds"][0]["kept"] == 1
+    assert data["decisions"]["reward"] == [None, pytest.approx(made.reward(answer, 1.0), abs=1e-4)]
+    assert {row["configuration"] for row in data["beliefs"]["rows"]} == {0, 1}
 
 
 def test_one_sided_feedback_is_told_of_unless_silence_is_learned_from(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ class Deliberation:
         assert decision.of is not None, "it is one of this request's"
         return decision.of
 
-    def _taken(self, ask: Callable[[float, Mask], RoundDecision | None]) -> Decision | None:
+    def _taken(self, ask: Callable[[float, Mask | None], RoundDecision | None]) -> Decision | None:
         elapsed = monotonic() - self._request.began
         decision = ask(elapsed, self._allowed())
         if decision is not None:
@@ -136,12 +136,12 @@ class Deliberation:
             raise ConfigurationError(f"no configuration can serve this request: {next(iter(self._reasons.values()))}")
         return None
 
-    def _allowed(self) -> Mask:
-        """Which configurations can serve the request, and should not leave it to another one, shape (K,)."""
+    def _allowed(self) -> Mask | None:
+        """Which configurations can serve the request, and should not leave it to another one, shape (K,); `None` for all."""
         brain, request = self._brain, self._request
         reasons = brain.eligibility.reasons(request.conversation, request.remaining, self.excluded)
         self._reasons = {**of_other_models(brain.space, request.continues, reasons), **reasons}
-        return np.array([each not in self._reasons for each in brain.space])
+        return np.array([each not in self._reasons for each in brain.space]) if self._reasons else None
 
     def believe(self, request: Context, action: int, score: float | None, verifier: str = "") -> float:
         """As of `RoundsPolicy`."""

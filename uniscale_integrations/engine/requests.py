@@ -128,7 +128,6 @@ class Requests:
             attempt, came = await self._first_to_answer(attempt, work, request, notes)
             await take_turn()
             decision = await self._told(work, request, attempt, came, notes)
-            await take_turn()
         return self._given(work, request, attempt, notes)
 
     def _begin(self, decision: Decision, request: EngineRequest, output: Output) -> Attempt:
@@ -150,28 +149,38 @@ class Requests:
         else:
             self._note_failure(work, request, attempt, came)
             following = work.ask() if self._may_go_on(came, request, attempt.output) else None
-        over = following is None
-        if over and self.brain.decides_again:
+        if following is None and self.brain.decides_again:
             vote_over(work.episode, request.conversation.question)
-        rounds = self._rounds(work, attempt.decision, over=over)
-        event = self.event_factory.decision(attempt.decision, request.query)
-        if isinstance(came, Answer):
-            outcome = self.event_factory.outcome(attempt.decision, came, request.conversation, rounds)
-            self._knowledge.replica.replies.learn(outcome)
-        else:
-            outcome = self.event_factory.failure(attempt.decision, came, attempt.usage, rounds)
-            notes.append(f"{attempt.decision.configuration} failed: {came}")
-        if over or not isinstance(came, Answer):
-            notes[len(notes) - (not isinstance(came, Answer)) :] += await self._keep(request, event, outcome)
+        await self._log(work, request, attempt, came, notes, over=following is None)
+        if following is None and isinstance(came, Exception) and not work.episode.context.answers:
+            raise came
+        return following
+
+    async def _log(
+        self,
+        work: Deliberation,
+        request: EngineRequest,
+        attempt: Attempt,
+        came: Answer | Exception,
+        notes: list[str],
+        *,
+        over: bool,
+    ) -> None:
+        """Log what came of an attempt, and note for whoever asked what went wrong."""
+        decision, rounds = attempt.decision, self._rounds(work, attempt.decision, over=over)
+        event = self.event_factory.decision(decision, request.query)
+        if isinstance(came, Exception):
+            notes += await self._keep(request, event, self.event_factory.failure(decision, came, attempt.usage, rounds))
+            notes.append(f"{decision.configuration} failed: {came}")
+            return
+        outcome = self.event_factory.outcome(decision, came, request.conversation, rounds)
+        self._knowledge.replica.replies.learn(outcome)
+        if over:
+            notes += await self._keep(request, event, outcome)
         else:
             # Whoever asks waits for what follows, and not for the log meanwhile.
             self._knowledge.submit(event, outcome)
-        if over and not work.episode.context.answers:
-            assert isinstance(came, Exception)
-            raise came
-        if not over and isinstance(came, Answer):
-            tell(request.observers, Ended(attempt.decision.id, came))
-        return following
+            tell(request.observers, Ended(decision.id, came))
 
     def _rounds(self, work: Deliberation, decision: Decision, *, over: bool) -> Rounds | None:
         """What the log is told of an attempt's place in its episode; `None` of an engine that decides once."""
@@ -252,11 +261,7 @@ class Requests:
                             self.brain.eligibility.observe_seconds(other.decision.configuration, 2.0 * other.seconds)
                         return attempt, came
                     self._note_failure(work, request, attempt, came)
-                    failure = self.event_factory.failure(
-                        attempt.decision, came, attempt.usage, self._rounds(work, attempt.decision, over=False)
-                    )
-                    notes += await self._keep(request, self.event_factory.decision(attempt.decision, request.query), failure)
-                    notes.append(f"{attempt.decision.configuration} failed: {came}")
+                    await self._log(work, request, attempt, came, notes, over=False)
         finally:
             for each in running:
                 await _cancelled(each)
