@@ -14,12 +14,16 @@ from tests.parity.bodies import Shape, plain_differences, search_differences
 from tests.parity.observed import Observed, observe
 from tests.parity.providers.model import ANSWER
 from tests.parity.providers.wire import Provider, Wire
+from uniscale_integrations.search.ports import Sampling
 
 PLAIN: Shape = (1, 1, 1)
 SEARCHES: tuple[Shape, ...] = ((4, 1, 1), (1, 4, 2), (2, 2, 1))
 
 EVERYTHING = os.environ.get("UNISCALE_PARITY") == "full"
 """Whether every case is called in every way under every search, which takes several minutes."""
+
+WHOLE_VOTES = Sampling(votes="full")
+"""Of searches whose usage is compared: a request that a decided vote gives up has been counted by its provider, and an engine estimates it."""
 
 Settings = Mapping[str, Any]
 

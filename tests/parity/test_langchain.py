@@ -9,7 +9,7 @@ import pytest
 from langchain_core.language_models import BaseChatModel
 
 from tests.parity.bodies import Shape
-from tests.parity.comparison import Comparison, Framework
+from tests.parity.comparison import WHOLE_VOTES, Comparison, Framework
 from tests.parity.langchain_cases import CASES, Case
 from tests.parity.langchain_clients import CLIENTS
 from tests.parity.langchain_results import result_differences, usage_differences
@@ -26,7 +26,8 @@ def _call(model: BaseChatModel, case: Case, call: str) -> Any:
 
 
 def _searching(client: str, model: BaseChatModel, shape: Shape) -> UniScaleChatModel:
-    engine = UniScale([model], "agreement", ConfigurationSpace([Configuration(CLIENTS[client].model, *shape)]))
+    space = ConfigurationSpace([Configuration(CLIENTS[client].model, *shape)])
+    engine = UniScale([model], "agreement", space, sampling=WHOLE_VOTES)
     return UniScaleChatModel(engine=engine)
 
 

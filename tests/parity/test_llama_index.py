@@ -10,7 +10,7 @@ import pytest
 from llama_index.core.llms.llm import LLM
 
 from tests.parity.bodies import Shape
-from tests.parity.comparison import Comparison, Framework
+from tests.parity.comparison import WHOLE_VOTES, Comparison, Framework
 from tests.parity.llama_index_cases import CASES, Case
 from tests.parity.llama_index_clients import CLIENTS
 from tests.parity.llama_index_results import result_differences, usage_differences
@@ -28,7 +28,8 @@ def _call(llm: LLM, case: Case, call: str) -> Any:
 
 def _searching(client: str, llm: LLM, shape: Shape) -> UniScaleLLM:
     model = CLIENTS[client].settings["model"]
-    return UniScaleLLM(engine=UniScale([llm], "agreement", ConfigurationSpace([Configuration(model, *shape)])))
+    space = ConfigurationSpace([Configuration(model, *shape)])
+    return UniScaleLLM(engine=UniScale([llm], "agreement", space, sampling=WHOLE_VOTES))
 
 
 def _instead(case: Case, client: str) -> Case | None:
