@@ -18,6 +18,7 @@ from pydantic import BaseModel, SecretStr
 
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.langchain import UniScaleChatModel
+from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 Body = dict[str, Any]
@@ -39,8 +40,9 @@ def add(a: int, b: int) -> int:
 
 
 def searching(model: Any, shape: tuple[int, int, int], **settings: Any) -> UniScaleChatModel:
-    engine = UniScale([model], "agreement", ConfigurationSpace([Configuration(model.model, *shape)]))
-    return UniScaleChatModel(engine=engine, **settings)
+    # What a decided vote gives up is only estimated, and usage is compared.
+    space, sampling = ConfigurationSpace([Configuration(model.model, *shape)]), Sampling(votes="full")
+    return UniScaleChatModel(engine=UniScale([model], "agreement", space, sampling=sampling), **settings)
 
 
 def ollama(bodies: list[Body], **settings: Any) -> ChatOllama:
@@ -80,12 +82,12 @@ def test_ollama(shape: tuple[int, int, int]) -> None:
     assert message.usage_metadata is not None
     assert message.usage_metadata["input_tokens"] == 9 * len(bodies)
     asked = [body["options"] for body in bodies if body["messages"][0]["content"] == "What is 2 + 2?"]
-    assert len(asked) >= min(3, shape[0]) * shape[1]
+    assert len(asked) >= shape[0] * shape[1]
     assert all("<end>" in options["stop"] for options in asked)
     assert all(options["num_predict"] <= 50 for options in asked)
     # Candidates that compete must differ; a plain sample is drawn as the model is set up to.
     assert all((options["temperature"] == 0.0) == (shape == (1, 1, 1)) for options in asked)
-    assert len({options.get("seed") for options in asked}) == min(3, shape[0]) * shape[1]
+    assert len({options.get("seed") for options in asked}) == shape[0] * shape[1]
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 1)], ids=str)
@@ -179,7 +181,7 @@ def test_anthropic(anthropic: _Anthropic, shape: tuple[int, int, int]) -> None:
     kinds = [block["type"] for block in message.content if isinstance(block, dict)]
     assert kinds == ["thinking", "text"]
     asked = [body for body in anthropic.asked if body["messages"] == [{"role": "user", "content": "What is 2 + 2?"}]]
-    assert len(asked) == min(3, shape[0]) * shape[1]
+    assert len(asked) == shape[0] * shape[1]
     assert all("<end>" in body["stop_sequences"] for body in asked)
 
 

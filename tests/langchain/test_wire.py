@@ -503,8 +503,8 @@ def test_a_form_is_asked_for_as_the_model_itself_asks_for_it(server: Server, sha
     [expected] = server.bodies
     server.bodies.clear()
     assert isinstance(searching(server, shape).with_structured_output(Joke, **settings).invoke(QUESTION), Joke)
-    # Three of a vote of four that agree decide it.
-    assert len(server.bodies) == min(3, shape[0]) * shape[1]
+    # Three of a vote of four that agree decide it, and two if they come before the third is sent.
+    assert min(2, shape[0]) * shape[1] <= len(server.bodies) <= min(3, shape[0]) * shape[1]
     assert all({name: body[name] for name in expected} == expected for body in server.bodies)
 
 

@@ -25,10 +25,16 @@ def like(server: Server, model: str = "gpt-test", **settings: Any) -> OpenAILike
 
 
 def searching(
-    server: Server, shape: tuple[int, int, int] = (1, 1, 1), log: str = "sqlite://", verifier: Any = "agreement", **settings: Any
+    server: Server,
+    shape: tuple[int, int, int] = (1, 1, 1),
+    log: str = "sqlite://",
+    verifier: Any = "agreement",
+    sampling: Any = None,
+    **settings: Any,
 ) -> UniScaleLLM:
     """An LLM with one configuration of one inner LLM."""
-    engine = UniScale([like(server, **settings)], verifier, ConfigurationSpace([Configuration("gpt-test", *shape)]), log=log)
+    space = ConfigurationSpace([Configuration("gpt-test", *shape)])
+    engine = UniScale([like(server, **settings)], verifier, space, log=log, sampling=sampling)
     return UniScaleLLM(engine=engine)
 
 

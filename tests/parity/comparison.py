@@ -23,7 +23,7 @@ EVERYTHING = os.environ.get("UNISCALE_PARITY") == "full"
 """Whether every case is called in every way under every search, which takes several minutes."""
 
 WHOLE_VOTES = Sampling(votes="full")
-"""Of searches whose usage is compared: a request that a decided vote gives up has been counted by its provider, and an engine estimates it."""
+"""Of searches whose usage is compared: a request that a decided vote gives up was counted by its provider, and is only estimated here."""
 
 Settings = Mapping[str, Any]
 
