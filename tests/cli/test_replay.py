@@ -46,7 +46,7 @@ def last_line(result: Result) -> dict[str, Any]:
 def test_the_last_line_holds_every_policy_and_the_bounds(table: Path) -> None:
     values = last_line(replay(table, "--seeds", 2, "--mode", "cost-sensitive"))
     measured = {"best_fixed", "linear", "oracle", "policies", "uis_ahead", "tts"}
-    assert set(values) == {"mode", "weights", "objective", "costs", "unit", "decisions", "seeds"} | measured
+    assert set(values) == {"mode", "weights", "objective", "costs", "unit", "decisions", "seeds", "rounds"} | measured
     assert (values["mode"], values["weights"], values["decisions"], values["seeds"]) == ("cost-sensitive", [0.2, 0.2, 0.6], 40, 2)
     assert (values["objective"], values["costs"], values["unit"]) == ({"weights": [0.2, 0.2, 0.6]}, "cold", "eflops")
     assert set(values["best_fixed"]) == {"configuration", "reward", "second_half", "cost"}
@@ -189,7 +189,7 @@ def test_one_sided_feedback_is_told_of_and_silence_mends_it(table: Path) -> None
     )
     assert "feedback" not in plain
     assert down["feedback"] == {
-        "kind": "down", "silence": None, "silence_after": 20, "wrong": 0.0,
+        "kind": "down", "silence": None, "silence_after": 20, "wrong": 0.0, "share": 1.0,
         "judged": down["feedback"]["judged"], "warned_after": down["feedback"]["warned_after"],
     }  # fmt: skip
     assert 0 < down["feedback"]["judged"] < 1

@@ -266,7 +266,9 @@ def test_the_last_answer_s_search_and_score_are_seen_in_the_next_turn(server: Se
     answer = model.invoke([first])
     turns = [first, answer, HumanMessage("And 3 + 3?")]
     numbers = dict(zip(NUMBERS, conversation_of(turns, {}).numbers.tolist(), strict=True))
-    assert (numbers["turns"], numbers["last score"]) == pytest.approx((log(2), 0.375))
+    score = answer.response_metadata["uniscale"]["score"]
+    assert score > 0.8, "those that were asked before the vote was decided agree"
+    assert (numbers["turns"], numbers["last score"]) == pytest.approx((log(2), score - 0.5))
     assert not conversation_of([first], {}).numbers.any()
     assert model.invoke(turns).text
 

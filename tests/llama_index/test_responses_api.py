@@ -23,6 +23,7 @@ from tests.parity.llama_index_clients import CLIENTS, RESPONSES
 from tests.parity.providers.wire import Body, Provider, Reply, Wire
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.llama_index import UniScaleLLM
+from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 SHAPES = [(1, 1, 1), (4, 1, 1), (1, 4, 2), (2, 2, 1)]
@@ -50,7 +51,8 @@ def bare(client: str, wire: Wire) -> LLM:
 
 def around(client: str, wire: Wire, shape: tuple[int, int, int]) -> UniScaleLLM:
     space = ConfigurationSpace([Configuration(CLIENTS[client].settings["model"], *shape)])
-    return UniScaleLLM(engine=UniScale([bare(client, wire)], "agreement", space))
+    # What a decided vote gives up is only estimated, and usage is compared.
+    return UniScaleLLM(engine=UniScale([bare(client, wire)], "agreement", space, sampling=Sampling(votes="full")))
 
 
 def both(client: str, shape: tuple[int, int, int]) -> tuple[tuple[Wire, LLM], tuple[Wire, LLM]]:

@@ -48,7 +48,7 @@ class Spool:
         >>> from uniscale_integrations.log.events import Feedback
         >>> with TemporaryDirectory() as folder:
         ...     spool = Spool(Path(folder) / "spool")
-        ...     spool.append([Feedback("d1", 1.0)])
+        ...     _ = spool.append([Feedback("d1", 1.0)])
         ...     spool.close()
         ...     [[event.decision_id for event in left.events] for left in Spool(Path(folder) / "spool").abandoned()]
         [['d1']]

@@ -44,8 +44,8 @@ class Trust:
         >>> round(trust(0, question, 0.1), 2)
         0.4
         >>> for _ in range(200):
-        ...     trust.observe(0, question, 0.1, correct=0.0)
-        ...     trust.observe(0, question, 0.99, correct=1.0)
+        ...     _ = trust.observe(0, question, 0.1, correct=0.0)
+        ...     _ = trust.observe(0, question, 0.99, correct=1.0)
         >>> trust(0, question, 0.1) < 0.05 < 0.95 < trust(0, question, 0.99)
         True
     """
