@@ -52,7 +52,7 @@ def test_the_last_line_holds_every_policy_and_the_bounds(table: Path) -> None:
     assert set(values["best_fixed"]) == {"configuration", "reward", "second_half", "cost"}
     assert set(values["policies"]) == {"uis", "tts", "routing", "random", "greedy", "knn"}
     for standing in values["policies"].values():
-        halves = {"second_half_accuracy", "second_half_cost"}
+        halves = {"second_half_accuracy", "second_half_cost", "attempts"}
         assert set(standing) == {"reward", "reward_ci95", "second_half", "accuracy", "cost"} | halves
         assert 0 <= standing["reward"] <= values["oracle"]["reward"] + 1e-12
         assert 1e9 <= standing["cost"] <= 8e9
