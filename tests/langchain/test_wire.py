@@ -36,6 +36,7 @@ from uniscale_integrations.langchain.inner import inner_models
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.models.chat.probe import NEXT, PREFIX
 from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
 SHAPES = [(1, 1, 1), (4, 1, 1), (1, 4, 2)]
@@ -369,10 +370,10 @@ def test_temperature_zero_pays_for_no_copies(shape: tuple[int, int, int]) -> Non
 
 def test_a_seed_of_a_call_begins_seeds_that_differ() -> None:
     server = Server()
-    model = searching(server, (4, 1, 1))
+    model = searching(server, (4, 1, 1), sampling=Sampling(votes="full"))
     model.invoke(QUESTION, seed=7)
     first = {body["seed"] for body in server.bodies}
-    assert len(first) == 3
+    assert len(first) == 4
     server.bodies.clear()
     model.invoke(QUESTION, seed=7)
     assert {body["seed"] for body in server.bodies} == first
