@@ -457,15 +457,16 @@ def _detailed(body: Body, number: int) -> httpx.Response:
 
 def test_usage_holds_the_whole_search_in_every_place_where_it_is_told() -> None:
     ends = Ends()
-    message = searching(Server(behaves=_detailed), (4, 1, 1)).invoke(QUESTION, {"callbacks": [ends]})
+    whole = searching(Server(behaves=_detailed), (4, 1, 1), sampling=Sampling(votes="full"))
+    message = whole.invoke(QUESTION, {"callbacks": [ends]})
     usage: Any = message.usage_metadata
-    assert (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) == (30, 18, 48)
-    assert usage["input_token_details"]["cache_read"] == 24
-    assert usage["output_token_details"]["reasoning"] == 9
+    assert (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) == (40, 24, 64)
+    assert usage["input_token_details"]["cache_read"] == 32
+    assert usage["output_token_details"]["reasoning"] == 12
     told = message.response_metadata["token_usage"]
-    assert (told["prompt_tokens"], told["prompt_tokens_details"]["cached_tokens"]) == (30, 24)
+    assert (told["prompt_tokens"], told["prompt_tokens_details"]["cached_tokens"]) == (40, 32)
     [output] = ends.outputs
-    assert (output["token_usage"]["total_tokens"], output["model_name"]) == (48, "gpt-test")
+    assert (output["token_usage"]["total_tokens"], output["model_name"]) == (64, "gpt-test")
 
 
 def test_generate_tells_of_several_messages_together() -> None:
