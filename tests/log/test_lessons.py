@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -110,6 +111,23 @@ def test_what_cannot_be_read_of_rounds_is_a_request_by_itself(record: object) ->
     before = int(made.state()["seen"])
     made.sync()
     assert int(made.state()["seen"]) == before + 1
+
+
+def test_an_attempt_that_was_given_up_does_not_end_its_request() -> None:
+    log = open_log("sqlite://")
+    made = engine(log=log)
+    made.run("What is 2 + 2?")
+    [first, *_] = [entry.event for entry in log.everything() if isinstance(entry.event, DecisionEvent)]
+    beside = [replace(first, decision_id=later_id("cd" * 16, number), round=number) for number in range(2)]
+    before = int(made.state()["seen"])
+    log.append(*beside, Outcome(beside[0].decision_id, None, failed="given up", extra={"rounds": Rounds().record()}))
+    made.sync()
+    assert int(made.state()["seen"]) == before
+    answer = Outcome(beside[1].decision_id, 0.9, eflops=1e8, extra={"rounds": Rounds(0.8, over=True, kept=1).record()})
+    log.append(answer, Feedback(beside[0].decision_id, 1.0))
+    made.sync()
+    assert int(made.state()["seen"]) == before + 1
+    assert made.brain.fold.feedback == 1
 
 
 def _empty(made: UniScale) -> Fold:

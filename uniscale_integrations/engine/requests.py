@@ -285,7 +285,9 @@ class Requests:
         except (asyncio.CancelledError, KeyboardInterrupt) as error:
             tell(request.observers, Ended(decision.id, error=error))
             # The decision is closed, so that nobody waits for its outcome; the log's own thread sees to that.
-            failure = self.event_factory.failure(decision, attempt.why, attempt.usage)
+            # Another attempt may be going on, which tells how the request ends.
+            rounds = Rounds() if self.brain.decides_again else None
+            failure = self.event_factory.failure(decision, attempt.why, attempt.usage, rounds)
             self._spend(decision, failure)
             self._knowledge.submit(self.event_factory.decision(decision, request.query), failure)
             raise
