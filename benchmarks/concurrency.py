@@ -1,9 +1,9 @@
 """Many calls at once on a slow model: how long they take through the outer model, against the inner one alone.
 
 The model is a server that speaks OpenAI's protocol, on loopback, in a process of its own; so the real clients do their real work, and the
-server does not compete for the interpreter. Each time is that of clients that have opened no connections yet: with idle ones the pool of
-httpcore looks at all of them for each request and again for each of those, which takes several times as long as everything else, whoever
-calls. Twice as many calls of the inner model are the least that a search with two candidates can take.
+server does not compete for the interpreter. It closes each connection with its reply: with idle ones the pool of httpcore looks at all of
+them for each request and again for each of those, which takes several times as long as everything else, whoever calls, and it closes some
+that it has just given to another thread. Twice as many calls of the inner model are the least that a search with two candidates can take.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ SHAPES: tuple[Shape, ...] = ((1, 1, 1), (2, 1, 1))
 TEXT = "2 + 2 = 4.\nAnswer: 4"
 """What the model answers."""
 
-ALL_KEPT = Limits(max_connections=1000, max_keepalive_connections=0)
-"""Of the clients: httpcore closes a connection that has just been given to another thread, where it keeps some."""
+MANY = Limits(max_connections=1000)
+"""Of the clients: as many connections as there are calls."""
 
 Call = Callable[[], object]
 AsyncCall = Callable[[], Coroutine[Any, Any, object]]
@@ -130,7 +130,7 @@ def serve(descriptor: int, seconds: float) -> None:
     async def chat(request: Request) -> JSONResponse:
         await request.body()
         await asyncio.sleep(seconds)
-        return JSONResponse(reply)
+        return JSONResponse(reply, headers={"connection": "close"})
 
     app = Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])])
     uvicorn.run(app, fd=descriptor, log_level="warning", timeout_keep_alive=3600)

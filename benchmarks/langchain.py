@@ -30,7 +30,7 @@ from langchain_openai import ChatOpenAI
 from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 from pydantic import SecretStr
 
-from benchmarks.concurrency import ALL_KEPT, MODEL, AsyncCall, Call, Shape, concurrency
+from benchmarks.concurrency import MANY, MODEL, AsyncCall, Call, Shape, concurrency
 from benchmarks.frameworks import added, timed, timed_async
 from benchmarks.frameworks import run as run_parts
 from uniscale_integrations.engine import UniScale
@@ -168,8 +168,8 @@ def slow_calls(address: str, shape: Shape | None) -> tuple[Call, AsyncCall]:
         base_url=address,
         api_key=SecretStr("none"),
         max_retries=0,
-        http_client=DefaultHttpxClient(limits=ALL_KEPT),
-        http_async_client=DefaultAsyncHttpxClient(limits=ALL_KEPT),
+        http_client=DefaultHttpxClient(limits=MANY),
+        http_async_client=DefaultAsyncHttpxClient(limits=MANY),
     )
     model: Runnable[Any, Any] = inner
     if shape is not None:

@@ -25,7 +25,7 @@ from llama_index.core.llms.llm import LLM
 from llama_index.llms.openai_like import OpenAILike
 from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
 
-from benchmarks.concurrency import ALL_KEPT, MODEL, AsyncCall, Call, Shape, concurrency
+from benchmarks.concurrency import MANY, MODEL, AsyncCall, Call, Shape, concurrency
 from benchmarks.frameworks import added, run, timed, timed_async
 from uniscale_integrations.demo.application import Right
 from uniscale_integrations.engine import UniScale
@@ -153,7 +153,7 @@ def overhead(calls: int = 300) -> dict[str, float]:
 
 def slow_calls(address: str, shape: Shape | None) -> tuple[Call, AsyncCall]:
     """A call of the real client, alone or with one configuration around it."""
-    clients = {"http_client": DefaultHttpxClient(limits=ALL_KEPT), "async_http_client": DefaultAsyncHttpxClient(limits=ALL_KEPT)}
+    clients = {"http_client": DefaultHttpxClient(limits=MANY), "async_http_client": DefaultAsyncHttpxClient(limits=MANY)}
     inner = OpenAILike(MODEL, api_base=address, api_key="none", is_chat_model=True, max_retries=0, **clients)
     asked = [ChatMessage("What is 2 + 2?")]
     llm: LLM = inner
