@@ -111,7 +111,7 @@ def main() -> None:
     from benchmarks.outages import Flood, Outage, burst, caught_up, faults_of, outage
 
     trials: list[Killed | Together | Outage | Flood] = []
-    with tempfile.TemporaryDirectory() as folder, server(Path(folder), arguments.postgres) as postgres:
+    with tempfile.TemporaryDirectory() as folder, server(arguments.postgres) as postgres:
         makers: list[Callable[[], str]] = [lambda: f"sqlite:///{folder}/{uuid4().hex}.db"]
         if postgres:
             makers.append(partial(new_database, postgres))
@@ -291,8 +291,12 @@ def database(address: str) -> str:
 
 
 @contextmanager
-def server(folder: Path, address: str | None) -> Iterator[str | None]:
-    """The address of a PostgreSQL server: the one named, or the packaged one as long as it is needed, or none."""
+def server(address: str | None) -> Iterator[str | None]:
+    """The address of a PostgreSQL server: the one named, or the packaged one as long as it is needed, or none.
+
+    Its files have a folder of their own. For root it runs as another user, for whom it opens the folders above, and those of pytest are
+    closed again by the next pytest that begins: a server in there dies at its next checkpoint.
+    """
     if address is not None:
         yield address
         return
@@ -301,11 +305,12 @@ def server(folder: Path, address: str | None) -> Iterator[str | None]:
     except ImportError:
         yield None
         return
-    running = pgserver.get_server(folder / "postgres", cleanup_mode="delete")  # type: ignore[attr-defined]
-    try:
-        yield running.get_uri()
-    finally:
-        running.cleanup()
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
+        running = pgserver.get_server(Path(folder) / "postgres", cleanup_mode="delete")  # type: ignore[attr-defined]
+        try:
+            yield running.get_uri()
+        finally:
+            running.cleanup()
 
 
 def new_database(address: str) -> str:

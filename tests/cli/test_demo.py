@@ -48,16 +48,19 @@ def test_both_frameworks_on_one_engine_beside_what_else_could_be_done_and_again(
     assert "what is chosen for which kind of question" in first.stdout
     assert (tmp_path / "report.html").read_text().count("<script") == 2
     with closing(open_log(f"sqlite:///{tmp_path / 'uniscale.db'}", create=False)) as log:
-        # Everything was judged, by callbacks, and nothing twice.
-        assert log.counts() == {"decision": 8, "outcome": 8, "feedback": 8}
+        counts = log.counts()
+    # Every answer was judged, by callbacks, and none twice; some questions were asked twice.
+    assert counts["feedback"] == 8
+    assert 8 <= counts["decision"] == counts["outcome"] <= 16
 
     second = demo(tmp_path, "-n", "4", "--no-others")
-    assert figures(second)["before"] == 8
-    assert "Going on from 8 decisions" in second.stdout
+    assert figures(second)["before"] == counts["decision"]
+    assert f"Going on from {counts['decision']} decisions" in second.stdout
     assert [each["name"] for each in figures(second)["contestants"]] == ["UniScale"]
 
     third = demo(tmp_path, "-n", "4", "--no-others", "--fresh", "--models", "uniscale-0.3m", "--verifier", "agreement")
     assert figures(third)["before"] == 0
+    # What agreement scores is decided once.
     with closing(open_log(f"sqlite:///{tmp_path / 'uniscale.db'}", create=False)) as log:
         assert log.counts()["decision"] == 4
 

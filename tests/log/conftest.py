@@ -15,12 +15,12 @@ from uniscale_integrations.log.ports import EventStore
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """A server's address; `UNISCALE_TEST_POSTGRES` names another one than the packaged."""
     with warnings.catch_warnings():
         # It asks for a folder of the desktop session, which a server machine has none of.
         warnings.simplefilter("ignore")
-        with server(tmp_path_factory.mktemp("postgres"), os.environ.get("UNISCALE_TEST_POSTGRES")) as address:
+        with server(os.environ.get("UNISCALE_TEST_POSTGRES")) as address:
             assert address, "pgserver, of the dev extra, is not installed"
             yield address
 

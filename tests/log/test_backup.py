@@ -24,9 +24,9 @@ from uniscale_integrations.log.ports import BEGINNING, WriteResult
 
 
 @pytest.fixture(scope="module")
-def fresh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def fresh_server() -> Iterator[str]:
     """A second server, whose transactions have hardly begun to be numbered."""
-    with server(tmp_path_factory.mktemp("fresh"), None) as address:
+    with server(None) as address:
         assert address
         yield address
 

@@ -37,7 +37,7 @@ FOREVER = 9e9
 
 def engine(log: str | SQLStore, models: Collection[str] = tuple(MODELS), **settings: Any) -> UniScale:
     made = [InstantGenerator(2, name, MODELS.get(name, 64e6)) for name in models]
-    settings = {"sync_interval": 1000.0} | settings
+    settings = {"sync_interval": 1000.0, "rounds": 1} | settings
     return UniScale(made, InstantVerifier(), ConfigurationSpace.default(list(models), SHAPES), log=log, **settings)
 
 

@@ -130,4 +130,4 @@ def engine_on(log: Any) -> UniScale:
     from uniscale_integrations.space import ConfigurationSpace
 
     models = [InstantGenerator(2, name, compute) for name, compute in MODELS.items()]
-    return UniScale(models, InstantVerifier(), ConfigurationSpace.default(list(MODELS), SHAPES), log=log)
+    return UniScale(models, InstantVerifier(), ConfigurationSpace.default(list(MODELS), SHAPES), log=log, rounds=1)

@@ -118,6 +118,21 @@ def policy_for(rounds: int | None, policy: PolicySpec, *, scored: bool) -> Polic
     return PolicySpec(ROUNDS)
 
 
+def in_rounds(design: Design, rounds: int | None) -> Design:
+    """A design that decides again where that is worth it and nothing else was asked for.
+
+    It is where a verifier scores an answer by itself, and not by how far it agrees with others, and where there is something to choose.
+
+    Args:
+        design: as given otherwise.
+        rounds: likewise; `None` where nothing was said.
+    """
+    scores, choices = design.verifier is not None and design.verifier.path_local, len(design.space) > 1
+    if rounds is not None or not scores or not choices or design.policy != PolicySpec():
+        return design
+    return replace(design, policy=PolicySpec(ROUNDS))
+
+
 def _reading(features: object, policy: PolicySpec) -> tuple[RequestEncoder, PolicySpec]:
     """What makes the features, and the policy that learns from them."""
     if isinstance(features, JointContext):

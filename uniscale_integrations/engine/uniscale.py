@@ -16,6 +16,7 @@ from uniscale_integrations.engine.setup import (
     ClientSettings,
     Silences,
     design_of,
+    in_rounds,
     policy_for,
     updated_design,
     with_feedback_rules,
@@ -79,8 +80,9 @@ class UniScale(ServingEngine):
             `timeout` in seconds and `retries` of one request, and the `api_key` of models that are named with their provider. Models
             that are generators already keep their own.
         rounds: answers that may be looked at before one is given: with 2, once an answer and its score are there, the policy decides
-            whether to give it or to ask again, the same model or another one, and learns when that pays off. With 1, the default, it
-            decides once. A call may say less, or more.
+            whether to give it or to ask again, the same model or another one, and learns when that pays off. With 1 it decides once.
+            By default 2 where the verifier scores an answer by itself, and 1 where it does not, such as "agreement", or where `policy`
+            or `settings` are given. A call may say less, or more; one that streams has 1 unless it or the engine says otherwise.
         spool: the folder where events wait for a log that does not take them within moments, so that nobody waits for it; by default
             beside the log's file, or under `$XDG_STATE_HOME`. "memory" for none: then what waits ends with the process.
 
@@ -127,6 +129,7 @@ class UniScale(ServingEngine):
         spec = policy_for(rounds, PolicySpec(policy, settings), scored=verifier is not None)
         design = design_of(models, verifier, space, features, spec, prices, hardware, max_cost, mean_budget, clients)
         design = replace(with_feedback_rules(design, silence, source_weights), votes=vote_rule(sampling.votes))
+        design = in_rounds(design, rounds)
         knowledge = Knowledge(log, spool)
         probes = ProbeResults(knowledge.log, sync_interval)
         try:
