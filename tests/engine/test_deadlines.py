@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from langchain_openai import ChatOpenAI
 from llama_index.llms.openai_like import OpenAILike
 from pydantic import SecretStr
 
+from benchmarks.instant import InstantVerifier
 from tests.logged import decisions, outcomes
 from tests.loopback import served
 from tests.openai_server import Server
 from uniscale_integrations import UniScale
+from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.errors import BudgetError, NoAnswerInTime
 from uniscale_integrations.langchain.client import LangChainClient
 from uniscale_integrations.log.log import open_log
@@ -29,6 +32,8 @@ from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Turn
+from uniscale_integrations.search.paths import Candidate
+from uniscale_integrations.search.paths import Path as SearchPath
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
@@ -54,7 +59,8 @@ def client(name: str, address: str, **settings: Any) -> ChatOpenAI:
 
 def engine(models: Sequence[object], shape: tuple[int, int, int] = (1, 1, 1), **settings: Any) -> UniScale:
     names = [str(getattr(model, "model_name", None) or getattr(model, "model", "")) for model in models]
-    return UniScale(models, "agreement", ConfigurationSpace.default(names, [shape]), **settings)
+    settings = {"verifier": "agreement"} | settings
+    return UniScale(models, space=ConfigurationSpace.default(names, [shape]), **settings)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 1)])
@@ -108,6 +114,33 @@ def test_two_hundred_at_once_are_answered_though_one_of_two_models_hangs(hung: s
             blocking = list(pool.map(lambda number: made.run(f"What is {number} + 3?", budget=budget), range(19)))
             assert asynchronous.result() == ["works"] * 100
         assert {answer.configuration.model for answer in blocking if answer.configuration} == {"works"}
+
+
+class Says(InstantVerifier):
+    """Scores an answer by itself, as low as answers are that are worth asking again for."""
+
+    async def score(self, items: Sequence[tuple[SearchPath, Candidate]]) -> list[tuple[tuple[float, ...] | None, Usage]]:
+        return [((0.3,) * len(candidate.steps), NOTHING) for _, candidate in items]
+
+
+def test_a_hung_model_is_an_attempt_of_the_request_like_any_other(hung: str, fine: str) -> None:
+    """With two rounds, too, the answer that came beside it is given, logged as what ended the request, and learned from."""
+    models, log = [client("stuck", hung), client("works", fine)], open_log("sqlite://")
+    with engine(models, verifier=Says(), rounds=2, log=log) as made:
+        for number in range(6):
+            answer = made.run(f"What is {number} + 2?", budget=Budget(seconds=DEADLINE))
+            assert [each.configuration.model for each in answer.rounds if each.kept] == ["works"]
+            assert made.feedback(answer, 1.0)
+        given_up = [each for each in outcomes(made) if each.failed]
+        assert given_up
+        assert not any(each.extra["rounds"].get("over") for each in given_up)
+        requests = {each.request_id for each in decisions(made)}
+        assert sum(bool(each.extra["rounds"].get("over")) for each in outcomes(made)) == len(requests) == 6
+        state = made.state()
+    with engine(models, verifier=Says(), rounds=2, log=log) as anew:
+        for name, array in anew.state().items():
+            if array.dtype.kind == "f":
+                np.testing.assert_allclose(array, state[name], atol=1e-9, err_msg=name)
 
 
 def test_a_slow_model_that_has_shown_something_goes_on(fine: str) -> None:

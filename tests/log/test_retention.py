@@ -400,9 +400,11 @@ def test_what_was_begun_and_not_finished_is_finished_by_who_repeats_it(address: 
         assert difference(state(address), expected) < 1e-9
 
 
-def test_workers_go_on_while_rows_go(address: str) -> None:
-    """What they are told of all that stays is learned by all; nothing belongs to no decision afterwards."""
-    with closing(engine(address, sync_interval=0.0)) as made, closing(engine(address, sync_interval=0.0)) as beside:
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_workers_go_on_while_rows_go(address: str, rounds: int) -> None:
+    """What they are told of all that stays is learned by all; nothing belongs to no decision, nor to half a request."""
+    settings = {"sync_interval": 0.0, "rounds": rounds}
+    with closing(engine(address, **settings)) as made, closing(engine(address, **settings)) as beside:
         old = traffic(made, 60)
         between = time.time()
         done, late = [False], [0]
@@ -420,16 +422,18 @@ def test_workers_go_on_while_rows_go(address: str) -> None:
 
         with ThreadPoolExecutor(2) as pool:
             working = [pool.submit(work, running, start) for running, start in ((made, 1000), (beside, 2000))]
-            with opened(address) as log:
-                events = sum(prune(log, between, keep_learned=True).events for _ in range(3))
-            done[0] = True
+            try:
+                with opened(address) as log:
+                    events = sum(prune(log, between, keep_learned=True).events for _ in range(3))
+            finally:
+                done[0] = True
             for ended in working:
                 ended.result()
         assert events > 0
         made.sync()
         beside.sync()
         assert difference(made.state(), beside.state()) < 1e-9
-        assert difference(made.state(), state(address)) < 1e-9
+        assert difference(made.state(), state(address, **settings)) < 1e-9
         assert run("verify", address).exit_code == 0
         with opened(address) as log:
             forgotten = [entry.event.decision_id for entry in log.everything() if entry.event.decision_id in old]
@@ -451,11 +455,13 @@ def test_workers_go_on_while_something_is_forgotten(address: str) -> None:
 
         with ThreadPoolExecutor(2) as pool:
             working = [pool.submit(work, running, start) for running, start in ((made, 1000), (beside, 2000))]
-            with opened(address) as log:
-                for decision in old[:5]:
-                    assert forget(log, decision=decision).decisions == 1
-                forget(log, source="judge")
-            done[0] = True
+            try:
+                with opened(address) as log:
+                    for decision in old[:5]:
+                        assert forget(log, decision=decision).decisions == 1
+                    forget(log, source="judge")
+            finally:
+                done[0] = True
             for ended in working:
                 ended.result()
         with opened(address) as log:

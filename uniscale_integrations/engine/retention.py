@@ -61,7 +61,8 @@ def prune(log: SQLStore, before: float, *, keep_learned: bool, spool: Spool | No
         if keep_learned:
             return _prune_rows(log, removal, before)
         check_beginning(log)
-        return _forget(removal, [each for part in removal.before(before) for each in part])
+        old = [each for part in removal.before(before) for each in part]
+        return _forget(removal, [each for request in removal.requests_of(old) for each in request])
 
 
 def _prune_rows(log: SQLStore, removal: Removal, before: float) -> Removed:
@@ -75,8 +76,11 @@ def _prune_rows(log: SQLStore, removal: Removal, before: float) -> Removed:
     folds = _folds(log)
     bound = _bound(log, folds, before)
     old = [each for part in removal.before(before, bound) for each in part]
+    readable = set(removal.readable(old))
     awaited = {each for each in old if any(fold.verdicts.awaits(each) for fold in folds)}
-    going = removal.readable(each for each in old if each not in awaited)
+    # Of a request all goes, or nothing: its decisions are learned from together.
+    whole = (each for each in removal.requests_of(old) if readable.issuperset(each) and awaited.isdisjoint(each))
+    going = [each for request in whole for each in request]
     if not going:
         return Removed(len(old), 0, len(old), len(folds))
     removal.mark(max(bound, log.retention.pruned))

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Delete, Row, and_, delete, fun
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome, event_of
 from uniscale_integrations.log.exclusion import Turn
+from uniscale_integrations.log.lessons import MAX_ROUNDS, first_id, later_id
 from uniscale_integrations.log.ports import BEGINNING, Position
 from uniscale_integrations.log.schema import (
     BEGUN,
@@ -117,22 +118,25 @@ class Removal:
 
         self._slice(work)
 
-    def decisions(self, decision_ids: Collection[str], bound: Position | None = None) -> int:
-        """Take out decisions with all that belongs to them; returns how many events that were.
+    def decisions(self, decision_ids: Iterable[str], bound: Position | None = None) -> int:
+        """Take out decisions with all that belongs to them, those of one request at once; returns how many events that were.
 
         Args:
             decision_ids: which.
-            bound: those of which there is anything after this stay.
+            bound: requests of which there is anything after this stay.
         """
+        requests: dict[str, list[str]] = {}
+        for each in decision_ids:
+            requests.setdefault(first_id(each), []).append(each)
 
         def rows_of(connection: Connection, part: list[str]) -> ColumnElement[bool]:
-            ids = set(part)
+            firsts = set(part)
             if bound is not None:
-                query = select(events.c.decision_id).where(events.c.decision_id.in_(part), self._after(bound))
-                ids -= set(connection.execute(query.distinct()).scalars())
-            return events.c.decision_id.in_(sorted(ids))
+                later = select(events.c.decision_id).where(events.c.decision_id.in_(_possible(part)), self._after(bound))
+                firsts -= set(map(first_id, connection.execute(later.distinct()).scalars()))
+            return events.c.decision_id.in_(sorted(each for first in firsts for each in requests[first]))
 
-        return self._take_out(list(decision_ids), rows_of)
+        return self._take_out(list(requests), rows_of)
 
     def rows(self, numbers: Collection[int]) -> int:
         """Take out rows by their `seq`; returns how many that were."""
@@ -202,6 +206,18 @@ class Removal:
             query = select(events.c.decision_id).where(events.c.decision_id == decision_id)
             return list(connection.execute(query.limit(1)).scalars())
 
+    def requests_of(self, decision_ids: Iterable[str]) -> Iterator[list[str]]:
+        """The decisions of each request that some decisions are of, with those of it that are not among them."""
+        firsts = list(dict.fromkeys(map(first_id, decision_ids)))
+        for start in range(0, len(firsts), 500):
+            part = firsts[start : start + 500]
+            of: dict[str, list[str]] = {first: [] for first in part}
+            query = select(events.c.decision_id).where(events.c.decision_id.in_(_possible(part)))
+            with self._log.reading() as connection:
+                for each in connection.execute(query.distinct()).scalars():
+                    of[first_id(each)].append(each)
+            yield from of.values()
+
     def readable(self, decision_ids: Iterable[str]) -> list[str]:
         """Those of some decisions of which this version can read all rows: a later one may learn from the others."""
         ids, unreadable = list(decision_ids), set[str]()
@@ -263,6 +279,11 @@ class Removal:
         self._size = max(1, min(MOST_IN_SLICE, int(self._size * min(pace, 2.0))))
         time.sleep(max(2 * took, PAUSE / 4))
         return result
+
+
+def _possible(firsts: Collection[str]) -> list[str]:
+    """All ids that decisions of some requests may have."""
+    return [later_id(first, number) for first in firsts for number in range(MAX_ROUNDS)]
 
 
 def feedback_of(removal: Removal, source: str) -> list[int]:
