@@ -236,9 +236,10 @@ def work(address: str, decisions: int, seed: int, asked: IO[bytes], told: IO[byt
 
 
 def engine(address: str | EventStore, spool: Path | None = None) -> UniScale:
-    """An engine over models that answer at once."""
+    """An engine over models that answer at once; it decides once, so that decisions are counted as requests."""
     models = [InstantGenerator(2, name, compute) for name, compute in MODELS.items()]
-    return UniScale(models, InstantVerifier(), ConfigurationSpace.default(list(MODELS), SHAPES), log=address, spool=spool)
+    space = ConfigurationSpace.default(list(MODELS), SHAPES)
+    return UniScale(models, InstantVerifier(), space, log=address, spool=spool, rounds=1)
 
 
 def opened(address: str) -> State:

@@ -27,7 +27,7 @@ SPACE = ConfigurationSpace(
 def test_it_opens_and_gives_the_same_state(tmp_path: Path) -> None:
     copy = tmp_path / "log.db"
     copy.write_bytes(gzip.decompress((BEFORE / "log.db.gz").read_bytes()))
-    with UniScale(["uniscale-0.3m", "uniscale-1m"], space=SPACE, log=f"sqlite:///{copy}") as engine:
+    with UniScale(["uniscale-0.3m", "uniscale-1m"], space=SPACE, log=f"sqlite:///{copy}", rounds=1) as engine:
         state = engine.state()
     before = json.loads((BEFORE / "state.json").read_text())
     ridges = {name: np.array(value) for name, value in before.items() if name.endswith("ridge")}

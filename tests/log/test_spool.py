@@ -190,7 +190,7 @@ def test_logs_that_share_a_folder_get_each_their_own_events(tmp_path: Path, monk
         made = engine(address, folder)
         with locked(address):
             for number in range(count):
-                made.run(f"What is {number} + 1?", rounds=1)
+                made.run(f"What is {number} + 1?")
             made.close()
     for address in reversed(addresses):
         engine(address, folder).close()
@@ -294,7 +294,7 @@ import sys, time
 from pathlib import Path
 from benchmarks.durability import engine
 made = engine(sys.argv[1], Path(sys.argv[2]))
-answer = made.run("What is 1 + 1?", rounds=1)
+answer = made.run("What is 1 + 1?")
 assert made.log.counts()["decision"] == 1
 print("ready", flush=True)
 sys.stdin.readline()

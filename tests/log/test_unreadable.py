@@ -71,14 +71,14 @@ def put(address: str, kind: str, body: str, decision_id: str = "d7", at: float =
 @pytest.mark.parametrize("what", BAD)
 def test_it_is_passed_over_and_told_of_and_learning_goes_on(what: str, address: str, caplog: pytest.LogCaptureFixture) -> None:
     with closing(engine(address)) as made:
-        first = made.run("What is 1 + 1?", rounds=1)
+        first = made.run("What is 1 + 1?")
         put(address, *BAD[what])
         made.feedback(first, 1.0)
-        made.feedback(made.run("What is 2 + 1?", rounds=1), 1.0)
+        made.feedback(made.run("What is 2 + 1?"), 1.0)
         made.sync()
         put(address, *BAD[what])
         made.sync()
-        made.feedback(made.run("What is 3 + 1?", rounds=1), 1.0)
+        made.feedback(made.run("What is 3 + 1?"), 1.0)
         made.sync()
         state = made.state()
         assert [entry.event.kind for entry in made.log.since()].count("feedback") == 3
@@ -102,7 +102,7 @@ values = st.recursive(
 @given(st.data())
 def test_whatever_stands_in_a_row_the_state_stays_sound(data: st.DataObject) -> None:
     with closing(open_log("sqlite://")) as log, closing(engine_on(log)) as made:
-        answer = made.run("What is 1 + 1?", rounds=1)
+        answer = made.run("What is 1 + 1?")
         good = {entry.event.kind: entry.event.body() for entry in log.since()} | {"feedback": GOOD["feedback"]}
         for _ in range(3):
             kind = data.draw(st.sampled_from(sorted(good)))
@@ -118,7 +118,7 @@ def test_whatever_stands_in_a_row_the_state_stays_sound(data: st.DataObject) -> 
                 row = {"kind": kind, "id": decision_id, "at": data.draw(st.floats(0, 1e10)), "body": json.dumps(body)}
                 connection.execute(text(INSERT), row)
         made.sync()
-        made.feedback(made.run("What is 2 + 1?", rounds=1), 1.0)
+        made.feedback(made.run("What is 2 + 1?"), 1.0)
         for name, array in made.state().items():
             if array.dtype.kind == "f" and name != "fold.verdicts":
                 assert np.isfinite(array[~np.isnan(array)] if "changes" in name else array).all(), name
@@ -130,4 +130,4 @@ def engine_on(log: Any) -> UniScale:
     from uniscale_integrations.space import ConfigurationSpace
 
     models = [InstantGenerator(2, name, compute) for name, compute in MODELS.items()]
-    return UniScale(models, InstantVerifier(), ConfigurationSpace.default(list(MODELS), SHAPES), log=log)
+    return UniScale(models, InstantVerifier(), ConfigurationSpace.default(list(MODELS), SHAPES), log=log, rounds=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import log
 
 import numpy as np
 
@@ -19,6 +20,13 @@ USUAL_SCORE = 0.7
 
 SCALE = 3.0
 """Of state features against those of questions: they are believed sooner."""
+
+LOG_ODDS, WIDTH, LEAST_SCORE = np.arange(-6.0, 7.0, 2.0), 1.5, 1e-6
+"""Where a score's log-odds pass a step of their own, how wide the steps are, and what scores are kept away from 0 and 1 by: whatever rising
+function of the probability of being right a verifier gives, its power or its root, is read as well as the probability."""
+
+SCORE = ("a score is high", "a score", "a score is low", *(f"a score's log-odds above {place:g}" for place in LOG_ODDS))
+"""Names of what a score says, beside a question's features in a head of trust."""
 
 STATE = ("score is high", "belief", "score is low", "spent", "tries")
 """Names of the state's features, before one for each model."""
@@ -84,13 +92,16 @@ def worths(answers: Attempts, objective: Objective) -> Array:
 
 
 def score_features(score: float) -> Array:
-    """What a score says beside its value, shape (3,).
+    """What a score says beside its value, shape (10,): whether it is high, its level, whether it is low, and steps of its log-odds.
 
     Example:
-        >>> score_features(1.0).round(2).tolist(), score_features(0.7).round(2).tolist()
-        ([1.5, 0.9, -0.6], [-1.5, 0.0, -0.6])
+        >>> score_features(0.7).round(2).tolist()
+        [-1.5, 0.0, -0.6, 0.75, 0.75, 0.72, 0.38, -0.48, -0.73, -0.75]
     """
-    return SCALE * np.array([(score > HIGH_SCORE) - 0.5, score - USUAL_SCORE, (score < LOW_SCORE) - 0.2])
+    level = [(score > HIGH_SCORE) - 0.5, score - USUAL_SCORE, (score < LOW_SCORE) - 0.2]
+    inner = min(max(score, LEAST_SCORE), 1.0 - LEAST_SCORE)
+    steps = np.tanh((log(inner / (1.0 - inner)) - LOG_ODDS) / WIDTH)
+    return SCALE * np.concatenate([level, 0.25 * steps])
 
 
 def state_features(context: RoundContext, position: float, model: int, models: int) -> Array:

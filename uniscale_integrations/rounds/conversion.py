@@ -14,10 +14,7 @@ from uniscale_integrations.policy.heads import head_of
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.policy import State
 from uniscale_integrations.policy.transfer import ArmsDescription, Transfer
-from uniscale_integrations.rounds.context import STATE
-
-SCORE = ("a score is high", "a score", "a score is low")
-"""Names of what a score says, beside a question's features in a head of trust."""
+from uniscale_integrations.rounds.context import SCORE, STATE
 
 
 def converted_rounds(state: State, old: ArmsDescription, arms: Arms, head: Array, trust: Array) -> dict[str, Array]:

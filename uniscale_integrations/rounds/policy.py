@@ -49,9 +49,9 @@ class RoundsSettings:
         forget: share of what was learned that is kept then.
     """
 
-    alpha: float = 0.25
+    alpha: float = 0.15
     alpha_again: float = 0.1
-    margin: float = 0.02
+    margin: float = 0.03
     label_share: float = 0.4
     belief: float = FIRST_BELIEF
     hope: Hope = field(default_factory=Hope)

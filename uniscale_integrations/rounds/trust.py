@@ -12,7 +12,7 @@ from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.policy import State
 from uniscale_integrations.policy.ridge import Surprise
-from uniscale_integrations.rounds.context import USUAL_SCORE, score_features
+from uniscale_integrations.rounds.context import SCORE, USUAL_SCORE, score_features
 from uniscale_integrations.rounds.layout import Layout
 
 FIRST_BELIEF = 0.5
@@ -51,7 +51,7 @@ class Trust:
     """
 
     def __init__(self, arms: Arms, hope: Array, belief: float = FIRST_BELIEF) -> None:
-        layout = Layout.of(arms, len(score_features(USUAL_SCORE)), LEVEL)
+        layout = Layout.of(arms, len(SCORE), LEVEL)
         self._products, self._hope, self._belief = layout.products, hope, belief
         self.precision = layout.precision
         self._head = self._products.regression(1, layout.precision)
