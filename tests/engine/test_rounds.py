@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 
@@ -15,10 +16,12 @@ from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.log import open_log
+from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.policy import Assessment, Choice
 from uniscale_integrations.rounds.policy import DecidesAgain
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.conversation import Conversation, Turn
 from uniscale_integrations.search.paths import Candidate, Path
 from uniscale_integrations.space import ConfigurationSpace
 from uniscale_integrations.telemetry import Concluded, Decided, Ended, Event, Scored
@@ -171,6 +174,35 @@ def test_a_call_says_how_many_rounds_it_has() -> None:
     assert once.run(QUESTIONS[0]).rounds == ()
     with pytest.raises(ConfigurationError, match="make the engine with rounds=2"):
         once.run(QUESTIONS[0], rounds=2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "most"),
+    [
+        ({}, 2),
+        ({"rounds": 3}, 3),
+        ({"rounds": 1}, 1),
+        ({"verifier": "agreement"}, 1),
+        ({"verifier": None}, 1),
+        ({"policy": "thompson"}, 1),
+        ({"settings": LearnerSettings(alpha=0.5)}, 1),
+        ({"space": ConfigurationSpace.default(["small"], [(1, 1, 1)])}, 1),
+    ],
+)
+def test_two_rounds_are_the_default_where_single_answers_are_scored_and_nothing_else_was_asked_for(
+    changes: dict[str, object], most: int
+) -> None:
+    made = engine(**{"rounds": None, "policy": "linucb", "verifier": Half()} | changes)  # type: ignore[arg-type]
+    asked = [max(1, len(made.run(f"What is {number} + 2?").rounds)) for number in range(6)]
+    assert max(asked) <= most
+    assert (max(asked) > 1) == (most > 1)
+
+
+def test_a_call_that_streams_has_one_round_unless_somebody_says_otherwise() -> None:
+    for rounds, most in ((None, 1), (2, 2)):
+        made, shown = engine(rounds=rounds), list[object]()
+        answer = asyncio.run(made.arun(Conversation((Turn("user", QUESTIONS[0]),), streaming=True), emit=shown.append))
+        assert len(answer.rounds) == most
 
 
 def test_settings_that_do_not_go_with_rounds_are_refused() -> None:

@@ -403,7 +403,7 @@ def test_what_was_begun_and_not_finished_is_finished_by_who_repeats_it(address: 
 @pytest.mark.parametrize("rounds", [1, 2])
 def test_workers_go_on_while_rows_go(address: str, rounds: int) -> None:
     """What they are told of all that stays is learned by all; nothing belongs to no decision, nor to half a request."""
-    settings = {"sync_interval": 0.0, "rounds": rounds}
+    settings: dict[str, Any] = {"sync_interval": 0.0, "rounds": rounds}
     with closing(engine(address, **settings)) as made, closing(engine(address, **settings)) as beside:
         old = traffic(made, 60)
         between = time.time()
