@@ -26,7 +26,8 @@ class Trust:
     """Learns from judged answers how right one is, given its score: `c^ = clip(usual + belief (s - usual) + residual, 0, 1)`.
 
     The residual is a ridge regression on the question and what `score_features` says with every configuration, so that a score may mean one
-    thing of a small model and another of a large one, and need not be a probability. It explores nothing. There is one for each verifier, whose scores it is of.
+    thing of a small model and another of a large one, and need not be a probability. It explores nothing. There is one for each verifier,
+    whose scores it is of.
 
     Args:
         arms: the configurations.
