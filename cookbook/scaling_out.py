@@ -49,7 +49,7 @@ for question in questions()[part:80:2]:
     answer = engine.run(question.text)
     engine.feedback(answer.decision_id, float(question.correct(answer.answer)), source="exact match")
 engine.sync()
-print(json.dumps({"worker": part, "judged": int(engine.state()["told"].sum())}))
+print(json.dumps({"worker": part, "judged": engine.log.counts()["feedback"]}))
 engine.close()
 """
 workers = [
@@ -65,7 +65,7 @@ for worker in workers:
 # %%
 names = ["uniscale-0.3m", "uniscale-1m"]
 engine = UniScale(names, space=ConfigurationSpace.default(names, [(1, 1, 1), (4, 1, 1)]), mode="quality-first", log=log)
-print("learned from", int(engine.state()["told"].sum()), "judged answers")
+print("learned from", engine.log.counts()["feedback"], "judged answers")
 print(Counter(str(entry.event.configuration) for entry in engine.log.since() if entry.event.kind == "decision").most_common(2))
 
 # %% [markdown]

