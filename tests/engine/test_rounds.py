@@ -22,7 +22,7 @@ from uniscale_integrations.rounds.policy import DecidesAgain
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.search.conversation import Conversation, Turn
-from uniscale_integrations.search.paths import Candidate, Path
+from uniscale_integrations.search.paths import Candidate, Expansion, Path
 from uniscale_integrations.space import ConfigurationSpace
 from uniscale_integrations.telemetry import Concluded, Decided, Ended, Event, Scored
 
@@ -262,3 +262,39 @@ def test_models_may_come_and_go() -> None:
 def test_one_half_is_all_it_hears() -> None:
     made = engine(verifier=Half(), policy="linucb")
     assert all(made.run(question).rounds for question in QUESTIONS)
+
+
+class Speechless(Saying):
+    """A model whose answer is none."""
+
+    async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
+        steps = () if self.says == "empty" else ("Let me think about",)
+        nothing = Candidate(steps, True, Usage(compute=self.compute), payload=self.says, incomplete=self.says)
+        return [[nothing] * expansion.count for expansion in expansions]
+
+
+class Insisting(DecidesAgain):
+    """Begins with the small model, and asks the large one whatever that has said."""
+
+    def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
+        return Choice(0 if len(assessment.eligible) == len(self.arms) else 1)
+
+
+@pytest.mark.parametrize("why", ["empty", "length", "content_filter"])
+@pytest.mark.parametrize("speechless", ["small", "large"])
+def test_what_is_no_whole_answer_loses_to_any_that_is(speechless: str, why: str) -> None:
+    nothing = Speechless(speechless, SMALL if speechless == "small" else LARGE, why)
+    log = open_log("sqlite://")
+    made = engine(**{speechless: nothing}, policy=Insisting, log=log)
+    for number in range(4):
+        answer = made.run(f"What is {number} + 2?")
+        assert [each.configuration.model for each in answer.rounds if each.kept] == [
+            {"small": "large", "large": "small"}[speechless]
+        ]
+        assert [each.belief for each in answer.rounds if not each.kept] == [0.0]
+        assert answer.text
+        made.feedback(answer, 1.0)
+    anew = engine(**{speechless: nothing}, policy=Insisting, log=log)
+    for name, array in made.state().items():
+        if array.dtype.kind == "f":
+            np.testing.assert_allclose(array, anew.state()[name], atol=1e-9, err_msg=name)

@@ -67,7 +67,7 @@ def vote_over(episode: Episode[Answer], question: str) -> None:
         episode: in which nothing further is tried.
         question: that was asked.
     """
-    answers = [each for each in episode.result().attempts if isinstance(each.came, Answered)]
+    answers = [each for each in episode.result().attempts if each.complete]
     kept = episode.context.kept
     if len(answers) < 2 or kept is None:
         return

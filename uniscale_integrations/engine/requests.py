@@ -36,6 +36,7 @@ from uniscale_integrations.policy.targets import Pacer
 from uniscale_integrations.rounds.attempt import Answered, Failed
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.events import tell
+from uniscale_integrations.search.paths import Fate
 from uniscale_integrations.telemetry import Concluded, Decided, Ended, Logged
 
 
@@ -186,14 +187,15 @@ class Requests:
         """What the log is told of an attempt's place in its episode; `None` of an engine that decides once."""
         if not self.brain.decides_again:
             return None
-        kept, conclusion = work.episode.context.kept, work.conclusion()
+        kept, conclusion, attempt = work.episode.context.kept, work.conclusion(), work.attempt_of(decision)
         return Rounds(
-            work.attempt_of(decision).belief,
+            attempt.belief,
             over,
             kept.decision.number if over and kept is not None else None,
             conclusion.record() if over and conclusion is not None else None,
             round(self.brain.estimates.scale.position(work.episode.context.spent), 6),
             work.episode.context.spent,
+            attempt.complete or not attempt.answered,
         )
 
     def _given(self, work: Deliberation, request: EngineRequest, last: Attempt, notes: Sequence[str]) -> Answer:
@@ -304,7 +306,9 @@ class Requests:
         read, sampled = answer.ledger.tokens
         spend, score = self.brain.estimates.cost(answer.ledger), self.event_factory.score(answer)
         name = "" if verifier is None or score is None else verifier.name
-        work.tell(decision, Answered(answer, score, spend, sampled or None, read or None, name))
+        # A message without text, such as one of tool calls, ends as a path does that has some.
+        complete = any(path.fate is Fate.FINISHED for path in answer.paths)
+        work.tell(decision, Answered(answer, score, spend, sampled or None, read or None, name, complete=complete))
 
     async def _keep(self, request: EngineRequest, *new: LogEvent) -> list[str]:
         """Log what happened; a log that fails never costs the user the answer, who is told of it instead."""

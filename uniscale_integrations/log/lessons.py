@@ -154,6 +154,7 @@ class Rounds:
         stop: what was expected of stopping, where that was decided.
         cost: `C~` of all attempts up to this one; `None` where nobody has said so, likewise `spend`.
         spend: the same in dollars or eFLOPs.
+        complete: whether its answer is a whole one.
     """
 
     belief: float = 0.0
@@ -162,12 +163,15 @@ class Rounds:
     stop: Mapping[str, float] | None = None
     cost: float | None = None
     spend: float | None = None
+    complete: bool = True
 
     def record(self) -> dict[str, Any]:
         """For the log, JSON-ready; `of` reads it back."""
         record: dict[str, Any] = {"belief": self.belief, "over": self.over}
         further = {"kept": self.kept, "cost": self.cost, "spend": self.spend}
         record |= {name: value for name, value in further.items() if value is not None}
+        if not self.complete:
+            record["complete"] = False
         return record if self.stop is None else record | {"stop": dict(self.stop)}
 
     @classmethod
@@ -181,7 +185,8 @@ class Rounds:
             return None
         amounts = (record.get(name) for name in ("cost", "spend"))
         cost, spend = (float(each) if isinstance(each, int | float) and isfinite(each) else None for each in amounts)
-        return cls(float(belief), record.get("over") is True, kept, stop if isinstance(stop, Mapping) else None, cost, spend)
+        over, complete = record.get("over") is True, record.get("complete") is not False
+        return cls(float(belief), over, kept, stop if isinstance(stop, Mapping) else None, cost, spend, complete)
 
 
 @dataclass(slots=True)
@@ -206,9 +211,8 @@ class _Episode:
         if event.failed:
             self.attempts[number] = Attempt(decision, Failed(StateError(event.failed), spend))
             return
-        came = Answered(
-            None, event.score, spend, observation.output_tokens, observation.input_tokens, str(event.extra.get("verifier", ""))
-        )
+        verifier, (read, sampled) = str(event.extra.get("verifier", "")), (observation.input_tokens, observation.output_tokens)
+        came = Answered(None, event.score, spend, sampled, read, verifier, complete=rounds.complete)
         self.attempts[number], self.outcomes[number] = Attempt(decision, came, rounds.belief), event
 
     def context(self) -> RoundContext:

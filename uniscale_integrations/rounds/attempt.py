@@ -73,6 +73,7 @@ class Answered(Generic[Answer_co]):
         input_tokens: that were read, likewise.
         verifier: the name of what scored it; scores of one verifier say nothing of another's.
         counted: whether anybody counted what it has cost.
+        complete: whether the answer is whole: not cut off, filtered or empty.
 
     Raises:
         ConfigurationError: a score out of [0, 1], or a cost that is negative or not finite.
@@ -85,6 +86,7 @@ class Answered(Generic[Answer_co]):
     input_tokens: float | None = None
     verifier: str = ""
     counted: bool = True
+    complete: bool = True
 
     def __post_init__(self) -> None:
         if self.score is not None and not 0.0 <= self.score <= 1.0:
@@ -118,7 +120,7 @@ class Attempt(Generic[Answer_co]):
     Attributes:
         decision: to ask a configuration.
         came: an answer or a failure.
-        belief: how right the answer was believed to be once its score was seen, in [0, 1]; 0 of a failure.
+        belief: how right the answer was believed to be once its score was seen, in [0, 1]; 0 of a failure, and of what is no whole answer.
     """
 
     decision: Decision
@@ -129,6 +131,11 @@ class Attempt(Generic[Answer_co]):
     def answered(self) -> bool:
         """Whether it brought an answer."""
         return isinstance(self.came, Answered)
+
+    @property
+    def complete(self) -> bool:
+        """Whether that is a whole one."""
+        return isinstance(self.came, Answered) and self.came.complete
 
     @property
     def score(self) -> float | None:

@@ -66,11 +66,13 @@ class RoundContext:
     def kept(self) -> Attempt[object] | None:
         """The attempt whose answer is the request's if nothing further is tried; `None` where none has come.
 
-        It is the one of the greatest worth, `w1 c^ + w2 s`, not that of the greatest score: the first of equals.
+        It is the one of the greatest worth, `w1 c^ + w2 s`, not that of the greatest score: the first of equals. What is no whole answer
+        loses to any that is.
         """
         answers = self.answers
         if self.chosen is not None:
             return next((each for each in answers if each.decision.number == self.chosen), None)
+        answers = tuple(each for each in answers if each.complete) or answers
         if not answers or self.objective is None:
             return answers[0] if answers else None
         return answers[int(np.argmax(worths(answers, self.objective)))]

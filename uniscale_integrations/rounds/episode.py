@@ -178,7 +178,8 @@ class Episode(Generic[Answer]):
             attempt: Attempt[Answer] = Attempt(decision, came)
             self._withdraw_model(action)
         else:
-            attempt = Attempt(decision, came, self._policy.believe(self.context.request, action, came.score, came.verifier))
+            belief = self._policy.believe(self.context.request, action, came.score, came.verifier) if came.complete else 0.0
+            attempt = Attempt(decision, came, belief)
         self.context = self.context.after(attempt)
         del self._open[decision.number]
 
