@@ -166,6 +166,14 @@ def test_a_budget_that_is_too_small_is_no_model_s_fault(fine: str) -> None:
         made.run("What is 2 + 2?", budget=Budget(tokens=1.0))
 
 
+def test_a_budget_of_tokens_that_is_too_small_says_nothing_of_time(fine: str) -> None:
+    with engine([client("works", fine)]) as made:
+        with pytest.raises(BudgetError):
+            made.run("What is 2 + 2?", budget=Budget(tokens=1.0, seconds=30.0))
+        [candidate] = made.decide("What is 2 + 2?", budget=Budget(seconds=30.0)).explain().candidates
+        assert candidate.ineligibility == ""
+
+
 def test_a_server_that_asks_to_come_later_than_there_is_time_is_not_waited_for(fine: str) -> None:
     def later(body: Any, number: int) -> httpx.Response:
         return httpx.Response(429, headers={"retry-after": "30"}, json={"error": {"message": "slow down"}})

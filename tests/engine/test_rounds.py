@@ -14,6 +14,7 @@ from tests.engine.two_models import QUESTIONS, Half, Saying
 from tests.logged import decided, decisions, outcomes
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.engine import UniScale
+from uniscale_integrations.engine.continuation import reply_key
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.policy.default_policy import LearnerSettings
@@ -298,3 +299,12 @@ def test_what_is_no_whole_answer_loses_to_any_that_is(speechless: str, why: str)
     for name, array in made.state().items():
         if array.dtype.kind == "f":
             np.testing.assert_allclose(array, anew.state()[name], atol=1e-9, err_msg=name)
+
+
+def test_a_conversation_goes_on_with_the_model_whose_answer_was_given() -> None:
+    made = engine(large=Speechless("large", LARGE, "length"), policy=Insisting)
+    answer = made.run(QUESTIONS[0])
+    assert [each.configuration.model for each in answer.rounds] == ["small", "large"]
+    turns = (Turn("user", QUESTIONS[0]), Turn("assistant", answer.text))
+    [replied] = [each.extra["reply"] for each in outcomes(made) if "reply" in each.extra]
+    assert replied == [reply_key(turns[:1], answer.text), "small"]

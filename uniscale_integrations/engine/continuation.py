@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from uniscale_integrations.concurrency.forks import ForkLock
 from uniscale_integrations.log.events import Event, Outcome
@@ -79,6 +79,13 @@ class Replies:
     def model_of(self, key: str) -> str | None:
         """The model of a reply; `None` where it is not known, or not any more."""
         return self._models.get(key)
+
+
+class Reply(NamedTuple):
+    """By what a reply is known, and whose it is."""
+
+    key: str
+    model: str
 
 
 def reply_key(before: Sequence[Turn], text: str) -> str:

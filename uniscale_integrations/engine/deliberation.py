@@ -139,7 +139,8 @@ class Deliberation:
     def _allowed(self) -> Mask | None:
         """Which configurations can serve the request, and should not leave it to another one, shape (K,); `None` for all."""
         brain, request = self._brain, self._request
-        reasons = brain.eligibility.reasons(request.conversation, request.remaining, self.excluded)
+        remaining = spent_of(request, brain, self).remaining
+        reasons = brain.eligibility.reasons(request.conversation, remaining, self.excluded)
         self._reasons = {**of_other_models(brain.space, request.continues, reasons), **reasons}
         return np.array([each not in self._reasons for each in brain.space]) if self._reasons else None
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from uniscale_integrations.deprecation import former_attribute, former_names
 from uniscale_integrations.engine.brain import Brain
-from uniscale_integrations.engine.continuation import REPLY, reply_key
+from uniscale_integrations.engine.continuation import REPLY, Reply
 from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.recalibration import Recalibration
 from uniscale_integrations.engine.tags import tags_now
@@ -152,14 +152,14 @@ class EventFactory:
             extra |= {"tags": list(tags)}
         return extra
 
-    def outcome(self, decision: Decision, answer: Answer, conversation: Conversation, rounds: Rounds | None = None) -> Outcome:
+    def outcome(self, decision: Decision, answer: Answer, rounds: Rounds | None = None, reply: Reply | None = None) -> Outcome:
         """What it came to, and whose the reply is, for when it comes back to any worker.
 
         Args:
-            decision: names the model.
+            decision: that was carried out.
             answer: what came of it.
-            conversation: that it answers.
             rounds: its place in an episode, where the engine decides again.
+            reply: what the request was answered with; `None` where nobody knows that yet.
         """
         ledger = answer.ledger
         position = round(self.brain.estimates.position(ledger), 6)
@@ -176,13 +176,19 @@ class EventFactory:
                 score = self.recalibration(score)
         if rounds is not None:
             extra[ROUNDS] = rounds.record()
-        extra[REPLY] = [reply_key(conversation.turns, answer.text), decision.configuration.model]
+        if reply is not None:
+            extra[REPLY] = list(reply)
         return Outcome(decision.id, score, ledger.eflops, ledger.usd, ledger.seconds, extra=extra)
 
     def failure(
-        self, decision: Decision, why: str | Exception, usage: tuple[float, float] = (0.0, 0.0), rounds: Rounds | None = None
+        self,
+        decision: Decision,
+        why: str | Exception,
+        usage: tuple[float, float] = (0.0, 0.0),
+        rounds: Rounds | None = None,
+        reply: Reply | None = None,
     ) -> Outcome:
-        """That it came to nothing, and what was spent on it, in eFLOPs and dollars; its place in an episode as of `outcome`.
+        """That it came to nothing, and what was spent on it, in eFLOPs and dollars; its place in an episode and the reply as of `outcome`.
 
         What a provider says of a request may quote it: where the text of questions is not kept, the kinds and states of errors are, with a
         hash that tells two messages apart.
@@ -192,6 +198,8 @@ class EventFactory:
         else:
             failed = _kinds_of(why)
         extra = self._unit if rounds is None else self._unit | {ROUNDS: rounds.record()}
+        if reply is not None:
+            extra = extra | {REPLY: list(reply)}
         return Outcome(decision.id, None, *usage, failed=failed, extra=extra)
 
     def score(self, answer: Answer) -> float | None:

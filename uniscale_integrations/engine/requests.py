@@ -11,6 +11,7 @@ from uniscale_integrations.concurrency.turns import take_turn
 from uniscale_integrations.cost.ledger import Ledger
 from uniscale_integrations.engine.attempt import Output, OwnOutput, attempt_search
 from uniscale_integrations.engine.brain import Brain
+from uniscale_integrations.engine.continuation import Reply, reply_key
 from uniscale_integrations.engine.deliberation import Deliberation, spent_of
 from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.journal import Decision, EventFactory
@@ -169,19 +170,28 @@ class Requests:
     ) -> None:
         """Log what came of an attempt, and note for whoever asked what went wrong."""
         decision, rounds = attempt.decision, self._rounds(work, attempt.decision, over=over)
-        event = self.event_factory.decision(decision, request.query)
+        event, reply = self.event_factory.decision(decision, request.query), self._reply(work, request) if over else None
+        if reply is not None:
+            self._knowledge.replica.replies.note(*reply)
         if isinstance(came, Exception):
-            notes += await self._keep(request, event, self.event_factory.failure(decision, came, attempt.usage, rounds))
+            notes += await self._keep(request, event, self.event_factory.failure(decision, came, attempt.usage, rounds, reply))
             notes.append(f"{decision.configuration} failed: {came}")
             return
-        outcome = self.event_factory.outcome(decision, came, request.conversation, rounds)
-        self._knowledge.replica.replies.learn(outcome)
+        outcome = self.event_factory.outcome(decision, came, rounds, reply)
         if over:
             notes += await self._keep(request, event, outcome)
         else:
             # Whoever asks waits for what follows, and not for the log meanwhile.
             self._knowledge.submit(event, outcome)
             tell(request.observers, Ended(decision.id, came))
+
+    def _reply(self, work: Deliberation, request: EngineRequest) -> Reply | None:
+        """What the request is answered with, and by whom; `None` where it is not."""
+        kept = work.episode.result().kept
+        if kept is None or not isinstance(kept.came, Answered):
+            return None
+        key = reply_key(request.conversation.turns, kept.came.answer.text)
+        return Reply(key, self.brain.space[kept.decision.configuration].model)
 
     def _rounds(self, work: Deliberation, decision: Decision, *, over: bool) -> Rounds | None:
         """What the log is told of an attempt's place in its episode; `None` of an engine that decides once."""
@@ -324,8 +334,9 @@ class Requests:
         eligibility, decision = self.brain.eligibility, attempt.decision
         failure = self.event_factory.failure(decision, error, attempt.usage)
         self._spend(decision, failure)
-        if isinstance(error, BudgetError) and not isinstance(error, CrowdedError) and request.limits.seconds is not None:
-            # As of those that are given up.
+        late = request.remaining.seconds is not None and request.remaining.seconds <= INSTANT
+        if late and isinstance(error, BudgetError) and not isinstance(error, CrowdedError) and request.limits.seconds is not None:
+            # As of those that are given up; what had no budget for tokens tells nothing of time.
             eligibility.observe_seconds(decision.configuration, 2.0 * request.limits.seconds)
         if isinstance(error, SearchFailed) and (not error.errors or any(fault_of(each) is Fault.MODEL for each in error.errors)):
             eligibility.breaker.record_failure(decision.configuration.model)
