@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -284,9 +285,9 @@ class Insisting(DecidesAgain):
 @pytest.mark.parametrize("why", ["empty", "length", "content_filter"])
 @pytest.mark.parametrize("speechless", ["small", "large"])
 def test_what_is_no_whole_answer_loses_to_any_that_is(speechless: str, why: str) -> None:
-    nothing = Speechless(speechless, SMALL if speechless == "small" else LARGE, why)
+    nothing: dict[str, Any] = {speechless: Speechless(speechless, SMALL if speechless == "small" else LARGE, why)}
     log = open_log("sqlite://")
-    made = engine(**{speechless: nothing}, policy=Insisting, log=log)
+    made = engine(**nothing, policy=Insisting, log=log)
     for number in range(4):
         answer = made.run(f"What is {number} + 2?")
         assert [each.configuration.model for each in answer.rounds if each.kept] == [
@@ -295,7 +296,7 @@ def test_what_is_no_whole_answer_loses_to_any_that_is(speechless: str, why: str)
         assert [each.belief for each in answer.rounds if not each.kept] == [0.0]
         assert answer.text
         made.feedback(answer, 1.0)
-    anew = engine(**{speechless: nothing}, policy=Insisting, log=log)
+    anew = engine(**nothing, policy=Insisting, log=log)
     for name, array in made.state().items():
         if array.dtype.kind == "f":
             np.testing.assert_allclose(array, anew.state()[name], atol=1e-9, err_msg=name)
