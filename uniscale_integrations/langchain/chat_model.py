@@ -70,7 +70,7 @@ class UniScaleChatModel(BaseChatModel):
         >>> model = UniScaleChatModel(models=["uniscale-0.3m"], mode="cost-sensitive")
         >>> message = model.invoke("What is 12 + 30 - 7?")
         >>> sorted(message.response_metadata["uniscale"])
-        ['configuration', 'cut', 'decision_id', 'ledger', 'notes', 'score', 'vote']
+        ['configuration', 'cut', 'decision_id', 'ledger', 'notes', 'rounds', 'score', 'vote']
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, populate_by_name=True, hide_input_in_errors=True)

@@ -80,7 +80,7 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
         >>> llm = UniScaleLLM(models=["uniscale-0.3m"], mode="cost-sensitive")
         >>> response = llm.complete("What is 12 + 30 - 7?")
         >>> sorted(response.additional_kwargs["uniscale"])
-        ['configuration', 'cut', 'decision_id', 'ledger', 'notes', 'score', 'vote']
+        ['configuration', 'cut', 'decision_id', 'ledger', 'notes', 'rounds', 'score', 'vote']
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
