@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import log
+from math import log, tanh
 
 import numpy as np
 
@@ -21,7 +21,7 @@ USUAL_SCORE = 0.7
 SCALE = 3.0
 """Of state features against those of questions: they are believed sooner."""
 
-LOG_ODDS, WIDTH, LEAST_SCORE = np.arange(-6.0, 7.0, 2.0), 1.5, 1e-6
+LOG_ODDS, WIDTH, LEAST_SCORE = (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0), 1.5, 1e-6
 """Where a score's log-odds pass a step of their own, how wide the steps are, and what scores are kept away from 0 and 1 by: whatever rising
 function of the probability of being right a verifier gives, its power or its root, is read as well as the probability."""
 
@@ -73,7 +73,7 @@ class RoundContext:
         if self.chosen is not None:
             return next((each for each in answers if each.decision.number == self.chosen), None)
         answers = tuple(each for each in answers if each.complete) or answers
-        if not answers or self.objective is None:
+        if len(answers) < 2 or self.objective is None:
             return answers[0] if answers else None
         return answers[int(np.argmax(worths(answers, self.objective)))]
 
@@ -102,8 +102,8 @@ def score_features(score: float) -> Array:
     """
     level = [(score > HIGH_SCORE) - 0.5, score - USUAL_SCORE, (score < LOW_SCORE) - 0.2]
     inner = min(max(score, LEAST_SCORE), 1.0 - LEAST_SCORE)
-    steps = np.tanh((log(inner / (1.0 - inner)) - LOG_ODDS) / WIDTH)
-    return SCALE * np.concatenate([level, 0.25 * steps])
+    log_odds = log(inner / (1.0 - inner))
+    return SCALE * np.array([*level, *(0.25 * tanh((log_odds - place) / WIDTH) for place in LOG_ODDS)])
 
 
 def state_features(context: RoundContext, position: float, model: int, models: int) -> Array:

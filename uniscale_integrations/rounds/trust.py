@@ -119,5 +119,4 @@ class Trust:
         return float(self._hope[action]) if score is None else USUAL_SCORE + self._belief * (score - USUAL_SCORE)
 
     def _beside(self, query: Array, score: float | None) -> Array:
-        usual = score_features(USUAL_SCORE)
-        return np.concatenate([query, np.zeros_like(usual) if score is None else score_features(score)])
+        return np.concatenate([query, np.zeros(len(SCORE)) if score is None else score_features(score)])
