@@ -51,6 +51,12 @@ class EngineRequest:
     began: float = field(default_factory=monotonic)
 
     @property
+    def in_time(self) -> bool:
+        """Whether its deadline, if it has one, is still to come."""
+        seconds = self.remaining.seconds
+        return seconds is None or seconds > INSTANT
+
+    @property
     def remaining(self) -> Budget:
         """What is left of its limits: its deadline is one for all decisions; where it has passed, an instant."""
         if self.limits.seconds is None:

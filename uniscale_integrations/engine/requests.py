@@ -17,7 +17,7 @@ from uniscale_integrations.engine.eligibility import Reasons
 from uniscale_integrations.engine.journal import Decision, EventFactory
 from uniscale_integrations.engine.kept import answer_of, vote_over
 from uniscale_integrations.engine.knowledge import Knowledge
-from uniscale_integrations.engine.request import INSTANT, EngineRequest
+from uniscale_integrations.engine.request import EngineRequest
 from uniscale_integrations.errors import (
     BudgetError,
     ContextLengthError,
@@ -225,8 +225,7 @@ class Requests:
         """Whether another model may answer after an error."""
         if isinstance(error, RequestRefused) or not isinstance(error, (SearchFailed, ContextLengthError)):
             return False
-        in_time = request.remaining.seconds is None or request.remaining.seconds > INSTANT
-        return in_time and not output.has_output()
+        return request.in_time and not output.has_output()
 
     async def _first_to_answer(
         self, first: Attempt, work: Deliberation, request: EngineRequest, notes: list[str]
@@ -334,10 +333,10 @@ class Requests:
         eligibility, decision = self.brain.eligibility, attempt.decision
         failure = self.event_factory.failure(decision, error, attempt.usage)
         self._spend(decision, failure)
-        late = request.remaining.seconds is not None and request.remaining.seconds <= INSTANT
-        if late and isinstance(error, BudgetError) and not isinstance(error, CrowdedError) and request.limits.seconds is not None:
+        seconds = None if request.in_time else request.limits.seconds
+        if seconds is not None and isinstance(error, BudgetError) and not isinstance(error, CrowdedError):
             # As of those that are given up; what had no budget for tokens tells nothing of time.
-            eligibility.observe_seconds(decision.configuration, 2.0 * request.limits.seconds)
+            eligibility.observe_seconds(decision.configuration, 2.0 * seconds)
         if isinstance(error, SearchFailed) and (not error.errors or any(fault_of(each) is Fault.MODEL for each in error.errors)):
             eligibility.breaker.record_failure(decision.configuration.model)
         work.tell(decision, Failed(error, self.brain.estimates.cost(failure)))
