@@ -9,10 +9,15 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 from llama_index.core.llms import ChatMessage
 
-from tests.engine.test_rounds import engine
+from tests.engine.test_rounds import Stubborn, engine
+from tests.engine.two_models import Half
+from tests.langchain.conftest import openai
+from tests.llama_index.conftest import like
+from tests.openai_server import Server
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.langchain import UniScaleChatModel
 from uniscale_integrations.llama_index import UniScaleLLM
+from uniscale_integrations.space import ConfigurationSpace
 
 QUESTION = "What is 2 + 3?"
 
@@ -79,3 +84,55 @@ def test_a_response_of_llama_index_tells_of_its_rounds(made: UniScale) -> None:
     assert streamed[-1].message.content == "Answer: 5"
     assert all("4" not in (each.delta or "") for each in streamed)
     assert str(llm.complete(QUESTION)) == "Answer: 5"
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "times"),
+    [
+        ({}, {}, 2),
+        ({"temperature": 0.7}, {}, 2),
+        ({"temperature": 0.0}, {}, 1),
+        ({"temperature": 0.0}, {"temperature": 0.7}, 2),
+        ({"seed": 3}, {}, 1),
+        ({}, {"seed": 3}, 1),
+        ({}, {"temperature": 0.0}, 1),
+    ],
+)
+def test_a_model_that_is_set_up_to_say_the_same_is_asked_once(
+    settings: dict[str, Any], options: dict[str, Any], times: int
+) -> None:
+    server = Server(lambda body, number: "Answer: 4")
+    made = UniScale(
+        [openai(server, "small", **settings), openai(server, "large", **settings)],
+        Half(),
+        ConfigurationSpace.default(["small", "large"], [(1, 1, 1)]),
+        policy=Stubborn,
+        rounds=2,
+    )
+    UniScaleChatModel(engine=made).invoke(QUESTION, **options)
+    assert [body["model"] for body in server.bodies] == ["small"] * times
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "times"),
+    [
+        ({"temperature": 0.7}, {}, 2),
+        # What LlamaIndex has models draw at where nobody says anything.
+        ({}, {}, 1),
+        ({"temperature": 0.7, "additional_kwargs": {"seed": 3}}, {}, 1),
+        ({"temperature": 0.7}, {"seed": 3}, 1),
+    ],
+)
+def test_an_llm_that_is_set_up_to_say_the_same_is_asked_once(
+    settings: dict[str, Any], options: dict[str, Any], times: int
+) -> None:
+    server = Server(lambda body, number: "Answer: 4")
+    made = UniScale(
+        [like(server, "small", **settings), like(server, "large", **settings)],
+        Half(),
+        ConfigurationSpace.default(["small", "large"], [(1, 1, 1)]),
+        policy=Stubborn,
+        rounds=2,
+    )
+    UniScaleLLM(engine=made).chat([ChatMessage(QUESTION)], **options)
+    assert [body["model"] for body in server.bodies] == ["small"] * times

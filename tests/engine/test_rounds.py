@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from tests.logged import decided, decisions, outcomes
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.engine.continuation import reply_key
-from uniscale_integrations.errors import ConfigurationError
+from uniscale_integrations.errors import BudgetError, ConfigurationError
+from uniscale_integrations.log.events import DecisionEvent, new_id
+from uniscale_integrations.log.lessons import later_id
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.policy import Assessment, Choice
@@ -306,3 +309,87 @@ def test_a_conversation_goes_on_with_the_model_whose_answer_was_given() -> None:
     assert [each.configuration.model for each in answer.rounds] == ["small", "large"]
     [replied] = [each.extra["reply"] for each in outcomes(made) if "reply" in each.extra]
     assert replied == [reply_key([Turn("user", QUESTIONS[0])], answer.text), "small"]
+
+
+class Repeating(Saying):
+    """A model that says the same whenever it is asked the same, and knows."""
+
+    def repeats(self, options: Mapping[str, Any]) -> bool:
+        return options.get("temperature") is None
+
+
+class Stubborn(DecidesAgain):
+    """Asks the small model for as long as it may."""
+
+    def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
+        return Choice(0 if assessment.eligible[0] else len(self.arms))
+
+
+def test_a_model_that_would_say_the_same_is_not_asked_the_same_again() -> None:
+    asked = Conversation((Turn("user", QUESTIONS[0]),), options={"temperature": 0.7})
+    made = engine(Repeating("small", SMALL), policy=Stubborn)
+    assert models_of(made.run(QUESTIONS[0])) == ["small"]
+    assert models_of(made.run(asked)) == ["small", "small"]
+    assert models_of(engine(policy=Stubborn).run(QUESTIONS[0])) == ["small", "small"]
+
+
+class Stumbling(Saying):
+    """A model that breaks off after having read and said ten tokens each."""
+
+    async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
+        usage = Usage(prompt_tokens=10.0, completion_tokens=10.0, compute=self.compute)
+        return [[Candidate((), False, usage, error="broke off")] * expansion.count for expansion in expansions]
+
+
+class Counting(Saying):
+    """A model whose answer takes ten tokens to read and ten to say, and which says so beforehand."""
+
+    tokens = Usage(prompt_tokens=10.0, completion_tokens=10.0)
+
+    def estimate(self, expansion: Expansion) -> Usage:
+        return self.tokens.scaled(expansion.count)
+
+    async def expand(self, expansions: Sequence[Expansion]) -> Sequence[Sequence[Candidate]]:
+        usage = self.tokens._replace(compute=self.compute)
+        return [[Candidate((self.says,), True, usage)] * expansion.count for expansion in expansions]
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_what_a_failed_attempt_has_cost_is_part_of_what_the_answer_has(rounds: int) -> None:
+    policy = {1: {"policy": "linucb", "mode": [0, 0, 1]}, 2: {}}[rounds]
+    made = engine(Stumbling("small", SMALL), Counting("large", LARGE, "Answer: 5"), rounds=rounds, **policy)
+    answer = made.run(QUESTIONS[0])
+    assert answer.configuration.model == "large"
+    assert answer.ledger.tokens == (20.0, 20.0)
+    assert answer.ledger.eflops == pytest.approx(SMALL + LARGE)
+    assert [each.eflops for each in answer.rounds] == ([] if rounds == 1 else pytest.approx([SMALL, LARGE]))
+    assert [each.eflops for each in outcomes(made)] == pytest.approx([SMALL, LARGE])
+
+
+def test_what_a_failed_attempt_has_cost_is_taken_off_the_budget() -> None:
+    models = Stumbling("small", SMALL), Counting("large", LARGE, "Answer: 5")
+    assert engine(*models).run(QUESTIONS[0], budget=Budget(tokens=40)).configuration.model == "large"
+    with pytest.raises(BudgetError, match="tokens"):
+        engine(*models).run(QUESTIONS[0], budget=Budget(tokens=39))
+
+
+def test_nothing_further_is_begun_for_which_no_tokens_are_left() -> None:
+    made = engine(Counting("small", SMALL), Counting("large", LARGE, "Answer: 5"))
+    assert models_of(made.run(QUESTIONS[0], budget=Budget(tokens=40))) == ["small", "large"]
+    answer = made.run(QUESTIONS[0], budget=Budget(tokens=39))
+    assert models_of(answer) == ["small"]
+    assert not any("failed" in note for note in answer.warnings)
+
+
+def test_what_was_expected_of_a_decision_may_be_written_in_any_form() -> None:
+    told, log = engine(), open_log("sqlite://")
+    answer = told.run(QUESTIONS[0])
+    told.feedback(answer, 1.0)
+    events = [entry.event for entry in told.log.since()]
+    for damage in (None, "much", [1.0], ["a", "b"], [float("nan"), 0.5], [10**400, 0.5], {"correct": 1.0}):
+        first = new_id()
+        for event in events:
+            own = replace(event, decision_id=later_id(first, int("-" in event.decision_id)))
+            log.append(replace(own, extra=own.extra | {"expected": damage}) if isinstance(own, DecisionEvent) else own)
+    sums = engine(log=log).state()
+    assert all(np.isfinite(each).all() for each in sums.values() if each.dtype.kind == "f")

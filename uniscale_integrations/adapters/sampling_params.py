@@ -43,6 +43,16 @@ class SamplingParams:
         """The name of the model's field for a parameter, where it has one."""
         return self._fields.get(name)
 
+    def repeats(self, options: Mapping[str, Any]) -> bool:
+        """Whether the model says the same again when it is asked the same with these options of a call.
+
+        So it does where it is greedy, or begins to draw with the same seed.
+        """
+        temperature = options.get("temperature")
+        greedy = self._greedy if temperature is None else temperature == 0
+        seed = options.get("seed", getattr(self._model, self._fields.get("seed", ""), None))
+        return greedy or seed is not None
+
     def of(self, request: CompletionRequest, options: Mapping[str, Any]) -> dict[str, Any]:
         """The fields that a request sets, with their values.
 

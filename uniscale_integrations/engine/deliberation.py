@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
 from math import inf
 from time import monotonic
 
 import numpy as np
 from numpy.random import Generator
 
+from uniscale_integrations.cost.ledger import Ledger
 from uniscale_integrations.engine.brain import Brain
 from uniscale_integrations.engine.choice import BEYOND_BUDGET, context_of, of_other_models
 from uniscale_integrations.engine.eligibility import Reasons
@@ -26,6 +28,8 @@ from uniscale_integrations.rounds.attempt import Decision as RoundDecision
 from uniscale_integrations.rounds.context import RoundContext
 from uniscale_integrations.rounds.episode import Episode, Limits
 from uniscale_integrations.search.answer import Answer
+from uniscale_integrations.search.budget import Budget
+from uniscale_integrations.search.ports import SupportsRepeats
 
 
 class Deliberation:
@@ -42,6 +46,7 @@ class Deliberation:
     Attributes:
         episode: what was tried.
         excluded: as given, and those whose models have failed.
+        lost: what attempts have spent of which no answer came, by the number of their decision.
 
     Raises:
         ConfigurationError: the question is empty.
@@ -63,6 +68,7 @@ class Deliberation:
             self, context, request.goal.objective, every, brain.arms.model_of, limits, adjust=self._adjust
         )
         self._rounds = limits.rounds
+        self.lost: dict[int, Ledger] = {}
 
     def ask(self) -> Decision | None:
         """The next decision; `None` where the answer that there is is the request's, or nothing can be tried after a failure.
@@ -87,11 +93,12 @@ class Deliberation:
         finally:
             self.excluded = before
 
-    def tell(self, decision: Decision, came: Answered[Answer] | Failed) -> None:
-        """What came of a decision."""
+    def tell(self, decision: Decision, came: Answered[Answer] | Failed, lost: Sequence[Ledger] = ()) -> None:
+        """What came of a decision, and what was spent where no answer came of it."""
         self.episode.tell(self._own(decision), came)
-        if isinstance(came, Answered) and decision.configuration.plain and self._is_greedy:
-            # It would say the same again.
+        if lost:
+            self.lost[decision.round] = reduce(Ledger.plus, lost)
+        if isinstance(came, Answered) and decision.configuration.plain and self._repeats(decision.configuration.model):
             self.episode.withdraw([self._brain.space.index(decision.configuration)])
 
     def attempt_of(self, decision: Decision) -> Attempt[Answer]:
@@ -117,11 +124,20 @@ class Deliberation:
             self._reasons,
         )
 
-    @property
-    def _is_greedy(self) -> bool:
-        """Whether the request wants the most likely answer of a model."""
-        request = self._request
-        return request.sampling.temperature == 0 or request.conversation.options.get("temperature") == 0
+    def _repeats(self, model: str) -> bool:
+        """Whether a model would say the same again."""
+        request, generator = self._request, self._brain.models[model]
+        options = request.conversation.options
+        if request.sampling.temperature == 0 or options.get("temperature") == 0:
+            return True
+        return isinstance(generator, SupportsRepeats) and generator.repeats(options)
+
+    def _no_tokens_left(self, remaining: Budget) -> bool:
+        """Whether not even one more answer of the shortest kind that the request has had would fit in what is left of its tokens."""
+        if remaining.tokens is None:
+            return False
+        answers = [each.came.answer for each in self.episode.context.answers if isinstance(each.came, Answered)]
+        return any(remaining.tokens < sum(answer.ledger.tokens) / max(1, len(answer.paths)) for answer in answers)
 
     def _own(self, decision: Decision) -> RoundDecision:
         assert decision.of is not None, "it is one of this request's"
@@ -140,6 +156,8 @@ class Deliberation:
         """Which configurations can serve the request, and should not leave it to another one, shape (K,); `None` for all."""
         brain, request = self._brain, self._request
         remaining = spent_of(request, brain, self).remaining
+        if self._no_tokens_left(remaining):
+            return np.zeros(len(brain.space), dtype=np.bool_)
         reasons = brain.eligibility.reasons(request.conversation, remaining, self.excluded)
         self._reasons = {**of_other_models(brain.space, request.continues, reasons), **reasons}
         return np.array([each not in self._reasons for each in brain.space]) if self._reasons else None
@@ -235,13 +253,13 @@ def spent_of(request: EngineRequest, brain: Brain, deliberation: Deliberation) -
         brain: that serves it.
         deliberation: with what was tried.
     """
-    answers = deliberation.episode.context.answers
-    if not answers:
+    answers = [attempt.came.answer for attempt in deliberation.episode.context.attempts if isinstance(attempt.came, Answered)]
+    ledgers = (*deliberation.lost.values(), *(answer.ledger for answer in answers))
+    if not ledgers:
         return request
     limits, sampling = request.limits, request.sampling
-    for attempt in deliberation.episode.context.attempts:
-        if isinstance(attempt.came, Answered):
-            limits = limits.less(attempt.came.answer.ledger.usage, brain.design.hardware)
+    for ledger in ledgers:
+        limits = limits.less(ledger.usage, brain.design.hardware)
     return replace(request, limits=limits, sampling=replace(sampling, seed=sampling.seed + len(answers) * SEEDS_APART))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 
@@ -20,6 +20,7 @@ from uniscale_integrations.space import Configuration
 
 def answer_of(
     episode: Episode[Answer],
+    lost: Mapping[int, Ledger],
     space: Sequence[Configuration],
     id_of: Callable[[Decision], str],
     notes: Sequence[str],
@@ -30,6 +31,7 @@ def answer_of(
 
     Args:
         episode: the attempts, of which one at least has brought an answer.
+        lost: what those have spent that have brought none, by the number of their decision.
         space: the configurations.
         id_of: under which a decision is known.
         notes: what went wrong on the way.
@@ -39,25 +41,21 @@ def answer_of(
     answer = result.answer
     if notes:
         answer = replace(answer, warnings=(*answer.warnings, *notes))
-    if not in_rounds:
-        return answer
+    if in_rounds:
+        rounds = tuple(
+            _round(each, lost.get(each.decision.number), space[each.decision.configuration], id_of(each.decision), result.kept)
+            for each in result.attempts
+        )
+        answer = replace(answer, rounds=rounds)
     answers = [each.came.answer for each in result.attempts if isinstance(each.came, Answered)]
-    others = [each for each in answers if each is not result.answer]
-    rounds = tuple(
-        _round(each, space[each.decision.configuration], id_of(each.decision), is_kept=each is result.kept)
-        for each in result.attempts
-    )
-    if not others:
-        return replace(answer, rounds=rounds)
-    paths, read = _paths_of([result.answer, *others])
-    return replace(
-        answer,
-        paths=paths,
-        answers=read,
-        ledger=reduce(Ledger.plus, (each.ledger for each in answers)),
-        wait_seconds=sum(each.wait_seconds for each in answers),
-        rounds=rounds,
-    )
+    ledgers = (*lost.values(), *(each.ledger for each in answers))
+    if len(ledgers) > 1:
+        answer = replace(answer, ledger=reduce(Ledger.plus, ledgers))
+    if len(answers) > 1:
+        paths, read = _paths_of([result.answer, *(each for each in answers if each is not result.answer)])
+        waits = sum(each.wait_seconds for each in answers)
+        answer = replace(answer, paths=paths, answers=read, wait_seconds=waits)
+    return answer
 
 
 def vote_over(episode: Episode[Answer], question: str) -> None:
@@ -98,9 +96,12 @@ def _paths_of(answers: Sequence[Answer]) -> tuple[tuple[Path, ...], dict[PathKey
     return tuple(paths), read
 
 
-def _round(attempt: Attempt[Answer], configuration: Configuration, decision_id: str, *, is_kept: bool) -> Round:
+def _round(
+    attempt: Attempt[Answer], lost: Ledger | None, configuration: Configuration, decision_id: str, kept: Attempt[Answer]
+) -> Round:
     came = attempt.came
+    ledger = came.answer.ledger if isinstance(came, Answered) else lost
+    spent = (0.0, 0.0, 0.0) if ledger is None else (ledger.eflops, ledger.usd, ledger.seconds)
     if not isinstance(came, Answered):
-        return Round(decision_id, configuration, None, 0.0, failed=str(came.error) or repr(came.error))
-    ledger = came.answer.ledger
-    return Round(decision_id, configuration, came.score, attempt.belief, ledger.eflops, ledger.usd, ledger.seconds, kept=is_kept)
+        return Round(decision_id, configuration, None, 0.0, *spent, failed=str(came.error) or repr(came.error))
+    return Round(decision_id, configuration, came.score, attempt.belief, *spent, kept=attempt is kept)

@@ -210,7 +210,7 @@ class Requests:
 
     def _given(self, work: Deliberation, request: EngineRequest, last: Attempt, notes: Sequence[str]) -> Answer:
         """The request's answer, with what all attempts have cost; observers are told of it."""
-        answer = answer_of(work.episode, self.brain.space, work.id_of, notes, in_rounds=self.brain.decides_again)
+        answer = answer_of(work.episode, work.lost, self.brain.space, work.id_of, notes, in_rounds=self.brain.decides_again)
         if (conclusion := work.conclusion()) is not None:
             tell(request.observers, Concluded(conclusion))
         # Of an attempt that failed that was told when it did.
@@ -276,7 +276,8 @@ class Requests:
         finally:
             for each in running:
                 await _cancelled(each)
-                work.tell(each.decision, Failed(NotInTime(each.why)))
+                lost = self.brain.estimates.cost(self.event_factory.failure(each.decision, each.why, each.usage))
+                work.tell(each.decision, Failed(NotInTime(each.why), lost), each.ledgers)
 
     def _patience(self, attempt: Attempt, request: EngineRequest, failed: Reasons) -> float | None:
         """Seconds after which another model is asked beside one that does not answer; `None` for never.
@@ -339,7 +340,7 @@ class Requests:
             eligibility.observe_seconds(decision.configuration, 2.0 * seconds)
         if isinstance(error, SearchFailed) and (not error.errors or any(fault_of(each) is Fault.MODEL for each in error.errors)):
             eligibility.breaker.record_failure(decision.configuration.model)
-        work.tell(decision, Failed(error, self.brain.estimates.cost(failure)))
+        work.tell(decision, Failed(error, self.brain.estimates.cost(failure)), attempt.ledgers)
         work.excluded = {**work.excluded, **self._of_model(attempt, str(error))}
 
     def _reserve(self, decision: Decision) -> None:

@@ -159,6 +159,10 @@ class LangChainClient:
         own = any(getattr(self.model, field, None) is not None for field in ("http_client", "http_async_client"))
         return "" if own else self.address
 
+    def repeats(self, options: Mapping[str, Any]) -> bool:
+        """As of `TellsRepeats`."""
+        return self._sampling.repeats(options)
+
     async def complete(self, request: CompletionRequest) -> Completion:
         """Get one reply.
 

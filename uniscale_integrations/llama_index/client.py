@@ -157,6 +157,10 @@ class LlamaIndexClient:
         own = any(getattr(self.llm, field, None) is not None for field in ("_http_client", "_async_http_client"))
         return "" if own else self.address
 
+    def repeats(self, options: Mapping[str, Any]) -> bool:
+        """As of `TellsRepeats`; what the LLM's `additional_kwargs` say outweighs its call."""
+        return self._sampling.repeats({**options.get(SETTINGS, {}), **options, **self._additional})
+
     async def complete(self, request: CompletionRequest) -> Completion:
         """Get one reply.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -227,8 +227,17 @@ class _Episode:
 
     def _decision(self, number: int) -> Decision:
         event, past = self.decisions[number]
-        correct, score = event.extra.get("expected") or (0.0, 0.0)
-        return Decision(number, past.arm, Expectation(float(correct), float(score), 0.0, 0.0, 0.0), event.propensity)
+        correct, score = _expected(event.extra.get("expected"))
+        return Decision(number, past.arm, Expectation(correct, score, 0.0, 0.0, 0.0), event.propensity)
+
+
+def _expected(record: object) -> tuple[float, float]:
+    """What was expected of correctness and score; zeros where that cannot be read, since what is there may be anything."""
+    if isinstance(record, Sequence) and len(record) == 2 and all(isinstance(each, int | float) for each in record):
+        correct, score = record
+        if abs(correct) <= 1.0 and abs(score) <= 1.0:
+            return float(correct), float(score)
+    return 0.0, 0.0
 
 
 class EpisodeLessons:

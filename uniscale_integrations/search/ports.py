@@ -6,10 +6,10 @@ Both are opened once per question. A session may keep state between calls (a key
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.deprecation import former_names, member
@@ -176,6 +176,19 @@ class Generator(Protocol):
 
     def open(self, question: str, sampling: Sampling) -> GeneratorSession:
         """Begin a question; raises `ConfigurationError` where it cannot be asked (empty, longer than the context)."""
+        ...
+
+
+@runtime_checkable
+class SupportsRepeats(Protocol):
+    """A generator that knows where asking the same again is of no use."""
+
+    def repeats(self, options: Mapping[str, Any]) -> bool:
+        """Whether its plain answers to one request are all the same.
+
+        Args:
+            options: of the request's call.
+        """
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.deprecation import former_names
@@ -155,6 +155,19 @@ class CutsReplies(Protocol):
 
     @property
     def cuts(self) -> bool: ...
+
+
+@runtime_checkable
+class TellsRepeats(Protocol):
+    """A client that knows whether asking the same again is of any use."""
+
+    def repeats(self, options: Mapping[str, Any]) -> bool:
+        """Whether its model answers a request alike every time, as one that is greedy or has a seed does.
+
+        Args:
+            options: of the call.
+        """
+        ...
 
 
 def incompleteness(*reasons: object) -> str:

@@ -18,6 +18,7 @@ from uniscale_integrations.models.chat.client import (
     Continuation,
     CutsReplies,
     InterruptedReply,
+    TellsRepeats,
 )
 from uniscale_integrations.models.chat.completion_length import CompletionLengths
 from uniscale_integrations.models.chat.probe import probe_continuation
@@ -139,6 +140,10 @@ class ChatStepModel:
         """What the model can do, of what conversations may need."""
         capabilities: frozenset[str] = member(self.client, "capabilities", "abilities", frozenset())
         return capabilities
+
+    def repeats(self, options: Mapping[str, object]) -> bool:
+        """Whether its plain answers to one request are all the same, for clients that tell; see `TellsRepeats`."""
+        return isinstance(self.client, TellsRepeats) and self.client.repeats(options)
 
     @property
     def continues(self) -> bool | None:

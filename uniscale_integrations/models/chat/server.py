@@ -60,6 +60,10 @@ class ServerClient:
         self._renders: bool | None = None
         self._tells_log_probabilities = True
 
+    def repeats(self, options: Mapping[str, Any]) -> bool:
+        """As of `TellsRepeats`, by the fields of every request."""
+        return self._extra.get("temperature") == 0 or self._extra.get("seed") is not None
+
     async def complete(self, request: CompletionRequest) -> Completion:
         """Get one reply.
 
