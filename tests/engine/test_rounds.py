@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import pathlib
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from benchmarks.durability import difference
 from benchmarks.instant import InstantVerifier
 from tests.engine.two_models import QUESTIONS, Half, Saying
 from tests.logged import decided, decisions, outcomes
+from uniscale_integrations.cli.app import app
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.engine.continuation import reply_key
+from uniscale_integrations.engine.recalibration import pairs
 from uniscale_integrations.errors import BudgetError, ConfigurationError
 from uniscale_integrations.log.events import DecisionEvent, new_id
 from uniscale_integrations.log.lessons import later_id
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.policy.default_policy import LearnerSettings
 from uniscale_integrations.policy.policy import Assessment, Choice
+from uniscale_integrations.replay.logged import LoggedDecisions
+from uniscale_integrations.report.collect import page_data
 from uniscale_integrations.rounds.policy import DecidesAgain
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.budget import Budget
@@ -393,3 +401,32 @@ def test_what_was_expected_of_a_decision_may_be_written_in_any_form() -> None:
             log.append(replace(own, extra=own.extra | {"expected": damage}) if isinstance(own, DecisionEvent) else own)
     sums = engine(log=log).state()
     assert all(np.isfinite(each).all() for each in sums.values() if each.dtype.kind == "f")
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_whoever_reads_a_judgement_of_any_attempt_takes_it_for_the_answer_s(place: int, tmp_path: pathlib.Path) -> None:
+    address = f"sqlite:///{tmp_path / 'log.db'}"
+    with closing(engine(log=address)) as made:
+        for number in range(20):
+            answer = made.run(f"What is {number} + 2?")
+            made.feedback(answer.rounds[place].decision_id, 1.0)
+            # So that there are two configurations to compare.
+            made.feedback(made.run(f"What is {number} + 3?", rounds=1), 0.0)
+        assert sorted({(each.score, each.correct) for each in pairs(made.log)}) == [(0.05, 0.0), (0.98, 1.0)]
+        told = LoggedDecisions.read(made.log)
+        assert told.correct[told.score > 0.5].tolist() == [1.0] * 20
+        assert [each for each in told.correct[told.score < 0.5] if each == each] == [0.0] * 20
+        page = page_data(made.log)["decisions"]
+        assert {(score, right) for score, right in zip(page["score"], page["correct"], strict=True)} == {
+            (0.05, None),
+            (0.05, 0.0),
+            (0.98, 1.0),
+        }
+    told_by = CliRunner().invoke(app, ["log", "info", address, "--json"])
+    assert told_by.exit_code == 0, (told_by.output, told_by.exception)
+    info = json.loads(told_by.stdout.splitlines()[-1])
+    assert {each["configuration"]: (each["judged"], each["correct"]) for each in info["configurations"]} == {
+        "(small,1,1,1)": (20, 0.0),
+        "(large,1,1,1)": (20, 1.0),
+    }
+    assert info["feedback"]["answers"] == 40

@@ -21,6 +21,7 @@ from uniscale_integrations.engine.recalibration import Pair, pairs
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.log.judgements import keep_newest
+from uniscale_integrations.log.lessons import GivenAnswers, first_id
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.one_sided import FeedbackBalance
 from uniscale_integrations.log.ports import EventStore
@@ -136,7 +137,7 @@ def _summary(log: EventStore) -> _Summary:
     configuration_of: dict[str, str] = {}
     arms: dict[str, _Arm] = {}
     judged: dict[str, dict[tuple[str, str], Feedback]] = {}
-    answered: set[str] = set()
+    answered, given = set[str](), GivenAnswers()
     balance, brain = FeedbackBalance(), ""
     objective: Objective | None = None
     first = last = 0.0
@@ -158,14 +159,15 @@ def _summary(log: EventStore) -> _Summary:
                 arm.costs.append(event.cost)
             if event.score is not None:
                 arm.scores.append(event.score)
+            given.note(event)
             if not event.failed:
-                answered.add(event.decision_id)
+                answered.add(first_id(event.decision_id))
     balance.answers = len(answered)
     rules = rules_of(log.load_description(brain) or {})
     verdicts = {decision: {about: each.correct for about, each in said.items()} for decision, said in judged.items()}
     for decision_id, values in verdicts.items():
-        if decision_id in configuration_of:
-            arms[configuration_of[decision_id]].verdicts.append(rules.mean(values) if rules.weights else fmean(values.values()))
+        if (name := configuration_of.get(given.of(decision_id))) is not None:
+            arms[name].verdicts.append(rules.mean(values) if rules.weights else fmean(values.values()))
     return _Summary(arms, first, last, balance, rules, brain, objective, source_shares(verdicts.values()))
 
 

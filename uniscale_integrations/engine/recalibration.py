@@ -8,6 +8,7 @@ from statistics import fmean
 from uniscale_integrations.errors import StateError
 from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.judgements import keep_newest
+from uniscale_integrations.log.lessons import GivenAnswers, Rounds, family_of, first_id
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.verifiers.calibration import MIN_PAIRS, Calibration
 
@@ -39,15 +40,36 @@ def pairs(log: EventStore, limit: int = WINDOW) -> list[Pair]:
     """What is known of the decisions that were judged last, oldest first."""
     decisions = log.last_feedback(limit)
     outcomes: dict[str, Outcome] = {}
-    judgements: dict[str, dict[tuple[str, str], Feedback]] = {}
+    feedback: list[Feedback] = []
+    given = GivenAnswers()
     for entry in log.of_decisions(decisions):
         event = entry.event
-        if isinstance(event, Outcome) and event.score is not None:
+        if isinstance(event, Outcome):
+            given.note(event)
             outcomes[event.decision_id] = event
         elif isinstance(event, Feedback):
-            keep_newest(judgements.setdefault(event.decision_id, {}), event)
-    known = (each for each in reversed(decisions) if each in outcomes and each in judgements)
-    return [_pair(outcomes[each], fmean(said.correct for said in judgements[each].values())) for each in known]
+            feedback.append(event)
+    # The last outcome of a request says whose answer was given, and what was judged may be another attempt at it.
+    others = {other for each in decisions if each not in outcomes or _in_rounds(outcomes[each]) for other in family_of(each)}
+    for entry in log.of_decisions(sorted(others - set(decisions))) if others else ():
+        if isinstance(entry.event, Outcome):
+            given.note(entry.event)
+            outcomes[entry.event.decision_id] = entry.event
+    judgements: dict[str, dict[tuple[str, str], Feedback]] = {}
+    for each in feedback:
+        keep_newest(judgements.setdefault(given.of(each.decision_id), {}), each)
+    known = (each for each in dict.fromkeys(map(given.of, reversed(decisions))) if each in judgements)
+    return [
+        _pair(outcomes[each], fmean(said.correct for said in judgements[each].values()))
+        for each in known
+        if each in outcomes and outcomes[each].score is not None
+    ]
+
+
+def _in_rounds(outcome: Outcome) -> bool:
+    """Whether there may have been other attempts at its request."""
+    rounds = Rounds.of(outcome)
+    return rounds is not None and (not rounds.over or first_id(outcome.decision_id) != outcome.decision_id or bool(rounds.kept))
 
 
 def _pair(outcome: Outcome, correct: float) -> Pair:

@@ -46,6 +46,12 @@ def first_id(decision_id: str) -> str:
     return match[1] if match else decision_id
 
 
+def family_of(decision_id: str) -> tuple[str, ...]:
+    """The ids of all decisions that there may be of a decision's request."""
+    first = first_id(decision_id)
+    return tuple(later_id(first, number) for number in range(MAX_ROUNDS))
+
+
 class DecisionContext(NamedTuple):
     """A decision as the policy understands it, with the key of the brain that took it, and whether its input tokens were counted."""
 
@@ -189,6 +195,31 @@ class Rounds:
         return cls(float(belief), over, kept, stop if isinstance(stop, Mapping) else None, cost, spend, complete)
 
 
+class GivenAnswers:
+    """Which decision's answer each request was given, so that what is said of any of its decisions is said of that answer.
+
+    Example:
+        >>> given, first = GivenAnswers(), "ab" * 16
+        >>> given.note(Outcome(later_id(first, 1), 0.9, extra={ROUNDS: Rounds(0.9, over=True, kept=1).record()}))
+        >>> given.of(first) == later_id(first, 1), given.of("table-7")
+        (True, 'table-7')
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, str] = {}
+
+    def note(self, outcome: Outcome) -> None:
+        """Take in what an outcome tells of its request."""
+        rounds = Rounds.of(outcome)
+        if rounds is not None and rounds.over and rounds.kept is not None:
+            first = first_id(outcome.decision_id)
+            self._kept[first] = later_id(first, rounds.kept)
+
+    def of(self, decision_id: str) -> str:
+        """The decision whose answer the request of this one was given; itself where nothing else is known."""
+        return self._kept.get(first_id(decision_id), decision_id)
+
+
 @dataclass(slots=True)
 class _Episode:
     """What is known of a request so far.
@@ -256,8 +287,7 @@ class EpisodeLessons:
 
     def family(self, decision_id: str) -> Collection[str]:
         """All decisions of its request that there may be."""
-        first = first_id(decision_id)
-        return tuple(later_id(first, number) for number in range(MAX_ROUNDS))
+        return family_of(decision_id)
 
     def decided(self, event: DecisionEvent, past: DecisionContext) -> None:
         """As of `Lessons`."""

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Delete, Row, and_, delete, fun
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome, event_of
 from uniscale_integrations.log.exclusion import Turn
-from uniscale_integrations.log.lessons import MAX_ROUNDS, first_id, later_id
+from uniscale_integrations.log.lessons import family_of, first_id
 from uniscale_integrations.log.ports import BEGINNING, Position
 from uniscale_integrations.log.schema import (
     BEGUN,
@@ -283,7 +283,7 @@ class Removal:
 
 def _possible(firsts: Collection[str]) -> list[str]:
     """All ids that decisions of some requests may have."""
-    return [later_id(first, number) for first in firsts for number in range(MAX_ROUNDS)]
+    return [each for first in firsts for each in family_of(first)]
 
 
 def feedback_of(removal: Removal, source: str) -> list[int]:

@@ -13,6 +13,7 @@ from uniscale_integrations.errors import TableError
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.fold import schema_key
 from uniscale_integrations.log.judgements import keep_newest
+from uniscale_integrations.log.lessons import GivenAnswers
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.schema import FeatureSchema
@@ -121,16 +122,20 @@ class _History:
 
 def _histories(log: EventStore) -> list[_History]:
     histories: dict[str, _History] = {}
+    feedback: list[Feedback] = []
+    given = GivenAnswers()
     for entry in log.everything():
         event = entry.event
         if isinstance(event, DecisionEvent):
             histories[event.decision_id] = _History(event)
+        elif isinstance(event, Feedback):
+            feedback.append(event)
         elif event.decision_id in histories:
-            history = histories[event.decision_id]
-            if isinstance(event, Feedback):
-                keep_newest(history.verdicts, event)
-            else:
-                history.outcome = event
+            given.note(event)
+            histories[event.decision_id].outcome = event
+    for said in feedback:
+        if (history := histories.get(given.of(said.decision_id))) is not None:
+            keep_newest(history.verdicts, said)
     return list(histories.values())
 
 

@@ -15,6 +15,7 @@ from uniscale_integrations.cost.normalise import CostScale
 from uniscale_integrations.engine.brain_record import rules_of
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome, position_in
 from uniscale_integrations.log.judgements import keep_newest
+from uniscale_integrations.log.lessons import GivenAnswers, first_id
 from uniscale_integrations.log.one_sided import FeedbackBalance
 from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.objective import Weights
@@ -155,7 +156,7 @@ def _beliefs(
 
 def _read(log: EventStore, most_trees: int) -> tuple[dict[str, Story], Mapping[str, dict[str, Any]], FeedbackBalance]:
     stories: dict[str, Story] = {}
-    balance = FeedbackBalance()
+    balance, given = FeedbackBalance(), GivenAnswers()
     trees: OrderedDict[str, dict[str, Any]] = OrderedDict()
     for entry in log.everything():
         event = entry.event
@@ -170,11 +171,19 @@ def _read(log: EventStore, most_trees: int) -> tuple[dict[str, Story], Mapping[s
             keep_newest(story.verdicts, event)
             continue
         story.outcome = event
+        given.note(event)
         if "record" in event.extra and most_trees:
             trees[event.decision_id] = {name: event.extra.get(name) for name in ("record", "ledger", "notes")}
             while len(trees) > most_trees:
                 trees.popitem(last=False)
-    balance.answers = sum(story.outcome is not None and not story.outcome.failed for story in stories.values())
+    for decision_id, story in stories.items():
+        own = stories.get(given.of(decision_id))
+        if own is not None and own is not story:
+            for said in story.verdicts.values():
+                keep_newest(own.verdicts, said)
+            story.verdicts = {}
+    answered = (each for each, story in stories.items() if story.outcome is not None and not story.outcome.failed)
+    balance.answers = len(set(map(first_id, answered)))
     return stories, trees, balance
 
 
