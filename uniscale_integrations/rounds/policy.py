@@ -49,7 +49,7 @@ class RoundsSettings:
         forget: share of what was learned that is kept then.
     """
 
-    alpha: float = 0.2
+    alpha: float = 0.15
     alpha_again: float = 0.1
     margin: float = 0.03
     label_share: float = 0.4
