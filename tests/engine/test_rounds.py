@@ -398,7 +398,7 @@ def test_what_was_expected_of_a_decision_may_be_written_in_any_form() -> None:
         first = new_id()
         for event in events:
             own = replace(event, decision_id=later_id(first, int("-" in event.decision_id)))
-            log.append(replace(own, extra=own.extra | {"expected": damage}) if isinstance(own, DecisionEvent) else own)
+            log.append(replace(own, extra={**own.extra, "expected": damage}) if isinstance(own, DecisionEvent) else own)
     sums = engine(log=log).state()
     assert all(np.isfinite(each).all() for each in sums.values() if each.dtype.kind == "f")
 

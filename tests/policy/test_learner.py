@@ -14,7 +14,7 @@ from uniscale_integrations.errors import ConfigurationError, StateError
 from uniscale_integrations.policy.actions import ActionFeatures
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.components import Components
-from uniscale_integrations.policy.default_policy import LearnerSettings, LinUCBPolicy
+from uniscale_integrations.policy.default_policy import CHEAP, DEAR, LearnerSettings, LinUCBPolicy
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.kinds import TextFeatures
 from uniscale_integrations.policy.linucb import LinUCB
@@ -22,6 +22,7 @@ from uniscale_integrations.policy.objective import Weights, weights
 from uniscale_integrations.policy.policy import Assessment, Context, Observation
 from uniscale_integrations.policy.priors import Precisions
 from uniscale_integrations.policy.product import Products
+from uniscale_integrations.policy.rates import Rates
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.space import Configuration, ConfigurationSpace
 
@@ -197,6 +198,25 @@ def test_more_is_hoped_for_with_more_search() -> None:
     assert made.components.prior.tolist() == [[0.8, 0.9, 1.0]] * 2
 
 
+def test_less_is_hoped_for_of_models_that_are_sold_for_less() -> None:
+    prices = {"huge": (30.0, 150.0), "large": (3.0, 15.0), "mini": (0.375, 1.875), "nano": (0.01, 0.01)}
+    space = ConfigurationSpace.default(list(prices), [(1, 1, 1), (4, 1, 1)])
+    rates = Rates.of_tokens([each.qp for each in space], [prices[each.model] for each in space])
+    arms = Arms.of(list(space), FeatureSchema(("bias",)), np.zeros(len(space)), rates=rates)
+    correct, score = LinUCBPolicy(arms, LearnerSettings(optimism=0.8, rise=0.05, price=0.02)).components.prior
+    hope = {(each.model, each.qp): value for each, value in zip(space, correct, strict=True)}
+    assert hope["huge", 1] == hope["large", 1] == pytest.approx(0.8, abs=1e-3)
+    assert hope["large", 1] - hope["mini", 1] == pytest.approx(0.06, abs=1e-3)
+    assert hope["large", 1] - hope["nano", 1] == pytest.approx(0.02 * np.log2(DEAR / CHEAP), abs=1e-3)
+    assert all(hope[name, 4] - hope[name, 1] == pytest.approx(0.1) for name in prices)
+    assert score.tolist() == pytest.approx([0.8 + 0.05 * np.log2(each.qp) for each in space])
+
+
+def test_what_nobody_sells_is_hoped_for_alike() -> None:
+    made = learner(SPACE, np.array([0.0, 0.5, 1.0]))
+    assert np.ptp(made.components.prior) == 0.0
+
+
 def test_action_features_leave_out_what_is_the_same_for_all() -> None:
     features = ActionFeatures({"a": 1e6, "b": 1e8})
     assert features([Configuration("a"), Configuration("b")]).shape == (2, 1 + 1 + 2)
@@ -223,6 +243,18 @@ def test_what_is_waited_for_says_nothing_of_a_configuration_that_is_known() -> N
     after = assessed(policy, query, weights("quality-first"))
     assert after.best == 1
     assert before[1] - 0.01 < after.correct[1] <= before[1]
+
+
+def test_what_is_waited_for_of_a_model_is_waited_for_of_all_its_searches() -> None:
+    space = ConfigurationSpace.default(["a", "b"], [(1, 1, 1), (2, 1, 1), (8, 1, 1)])
+    policy, query = learner(space, np.full(len(space), 0.5), scored=False), asked(SHORT)
+    for turn in range(40):
+        policy.decided(str(turn), space.index(Configuration("a")), query)
+    hope = policy.components.prior[0]
+    drop = hope - assessed(policy, query, weights("quality-first")).correct
+    own = np.array([each.model == "a" for each in space])
+    assert np.ptp(drop[own]) < 1e-12 < drop[own].min()
+    assert drop[~own].tolist() == pytest.approx([0.0] * 3)
 
 
 def test_a_state_goes_on_with_what_it_waits_for() -> None:

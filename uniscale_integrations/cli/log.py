@@ -166,8 +166,8 @@ def _summary(log: EventStore) -> _Summary:
     rules = rules_of(log.load_description(brain) or {})
     verdicts = {decision: {about: each.correct for about, each in said.items()} for decision, said in judged.items()}
     for decision_id, values in verdicts.items():
-        if (name := configuration_of.get(given.of(decision_id))) is not None:
-            arms[name].verdicts.append(rules.mean(values) if rules.weights else fmean(values.values()))
+        if (judged_one := configuration_of.get(given.of(decision_id))) is not None:
+            arms[judged_one].verdicts.append(rules.mean(values) if rules.weights else fmean(values.values()))
     return _Summary(arms, first, last, balance, rules, brain, objective, source_shares(verdicts.values()))
 
 

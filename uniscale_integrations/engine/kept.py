@@ -97,7 +97,7 @@ def _paths_of(answers: Sequence[Answer]) -> tuple[tuple[Path, ...], dict[PathKey
 
 
 def _round(
-    attempt: Attempt[Answer], lost: Ledger | None, configuration: Configuration, decision_id: str, kept: Attempt[Answer]
+    attempt: Attempt[Answer], lost: Ledger | None, configuration: Configuration, decision_id: str, kept: Attempt[Answer] | None
 ) -> Round:
     came = attempt.came
     ledger = came.answer.ledger if isinstance(came, Answered) else lost

@@ -33,6 +33,10 @@ MAX_LEVERAGE = 0.1
 """`x^T A^-1 x` below which a configuration is known well enough on a question to be surprised by: about ten observations."""
 
 
+DEAR, CHEAP = 1.6e-3, 5e-5
+"""Dollars of a usual plain call between which a price tells how good a model may be; about 3/15 and .1/.4 a million tokens."""
+
+
 @dataclass(frozen=True, slots=True)
 class LearnerSettings:
     """How to explore and what to believe.
@@ -43,6 +47,8 @@ class LearnerSettings:
             the sake of its cost does not pay. With (1, 1), and both observed, this is the LinUCB of the paper.
         optimism: correctness and score expected of a configuration nothing is known of.
         rise: how much more is hoped for with every doubling of the paths that a search samples, up to 1; more of them seldom do harm.
+        price: how much less correctness is hoped for with every halving of the price of a model that is paid for by the token, from
+            `DEAR` on down to `CHEAP`: who sells a model for less hardly ever sells the better one.
         discount: of all earlier observations at each new one; 1 forgets nothing.
         forget: what is left of the weight of all observations when the world has changed.
         noise: standard deviation of correctness around what is expected, for noticing changes.
@@ -55,6 +61,7 @@ class LearnerSettings:
     exploration: tuple[float, float] = (1.0, 1.0)
     optimism: float = 0.85
     rise: float = 0.02
+    price: float = 0.02
     discount: float = 1.0
     forget: float = 0.02
     noise: float = 0.45
@@ -298,8 +305,13 @@ class LinUCBPolicy:
         """
         usual = self._right / self.components.feedback if self.components.feedback else 0.5
         prior = self._level
-        total = prior + self._feedback_counts
-        return max(0.0, self.settings.optimism - usual) * (prior / total) * self._pending_counts / (total + self._pending_counts)
+        told, waiting = (self._by_model(counts) for counts in (self._feedback_counts, self._pending_counts))
+        return max(0.0, self.settings.optimism - usual) * (prior / (prior + told)) * waiting / (prior + told + waiting)
+
+    def _by_model(self, counts: Array) -> Array:
+        """Counts of configurations, summed up over those of the same model, whose level is most of what is believed of each, shape (K,)."""
+        sums: Array = np.bincount(self._models, weights=counts)[self._models]
+        return sums
 
     def _with(self, query: Array) -> Array:
         """The average question, this one counted, as it will be once this is decided."""
@@ -317,7 +329,9 @@ class LinUCBPolicy:
 
     def _prior(self) -> Array:
         hope = np.minimum(1.0, self.settings.optimism + self.settings.rise * self.arms.doublings)
-        return np.stack([hope, hope])
+        rates = self.arms.rates
+        halvings = np.where(rates.in_tokens, np.log2(DEAR / np.clip(rates.plain_call, CHEAP, DEAR)), 0.0)
+        return np.stack([hope - self.settings.price * halvings, hope])
 
     def _precision(self) -> Array:
         return self._precisions.diagonal(self._search, self._kinds, self._indicators)

@@ -119,6 +119,11 @@ class Rates:
         """Amounts that are expected before any was seen, shape (K,)."""
         return np.where(self.in_tokens, USUAL_TOKENS, 1.0)
 
+    @property
+    def plain_call(self) -> Array:
+        """What one plain call of each configuration's model is expected to cost before any was seen, shape (K,)."""
+        return USUAL_INPUT * self.per_input + self.usual * self.per_amount
+
     def spend(self, amounts: Array, input_tokens: Array) -> Array:
         """What each configuration costs, shape (..., K).
 
