@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -198,23 +198,45 @@ def test_more_is_hoped_for_with_more_search() -> None:
     assert made.components.prior.tolist() == [[0.8, 0.9, 1.0]] * 2
 
 
-def test_less_is_hoped_for_of_models_that_are_sold_for_less() -> None:
-    prices = {"huge": (30.0, 150.0), "large": (3.0, 15.0), "mini": (0.375, 1.875), "nano": (0.01, 0.01)}
+PRICES = {"huge": (30.0, 150.0), "large": (3.0, 15.0), "mini": (0.375, 1.875), "nano": (0.01, 0.01)}
+
+
+def sold(prices: Mapping[str, tuple[float, float]]) -> tuple[ConfigurationSpace, LinUCBPolicy]:
+    """A policy over models with prices, alone and with four samples."""
     space = ConfigurationSpace.default(list(prices), [(1, 1, 1), (4, 1, 1)])
     rates = Rates.of_tokens([each.qp for each in space], [prices[each.model] for each in space])
     arms = Arms.of(list(space), FeatureSchema(("bias",)), np.zeros(len(space)), rates=rates)
-    correct, score = LinUCBPolicy(arms, LearnerSettings(optimism=0.8, rise=0.05, price=0.02)).components.prior
-    hope = {(each.model, each.qp): value for each, value in zip(space, correct, strict=True)}
+    return space, LinUCBPolicy(arms, LearnerSettings(optimism=0.8, rise=0.05, price=0.02))
+
+
+def test_less_is_hoped_for_of_models_that_are_sold_for_less() -> None:
+    space, policy = sold(PRICES)
+    hoped = assessed(policy, Context(np.ones(1)), weights([1, 0, 0]))
+    hope = {(each.model, each.qp): value for each, value in zip(space, hoped.correct, strict=True)}
     assert hope["huge", 1] == hope["large", 1] == pytest.approx(0.8, abs=1e-3)
     assert hope["large", 1] - hope["mini", 1] == pytest.approx(0.06, abs=1e-3)
     assert hope["large", 1] - hope["nano", 1] == pytest.approx(0.02 * np.log2(DEAR / CHEAP), abs=1e-3)
-    assert all(hope[name, 4] - hope[name, 1] == pytest.approx(0.1) for name in prices)
-    assert score.tolist() == pytest.approx([0.8 + 0.05 * np.log2(each.qp) for each in space])
+    assert all(hope[name, 4] - hope[name, 1] == pytest.approx(0.1) for name in PRICES)
+    assert hoped.score.tolist() == pytest.approx([0.8 + 0.05 * np.log2(each.qp) for each in space])
+
+
+def test_judgements_of_a_model_say_more_than_its_price_and_are_as_right_at_another_one() -> None:
+    space, policy = sold(PRICES)
+    query, nano = Context(np.ones(1)), space.index(Configuration("nano"))
+    for number in range(1000):
+        policy.feedback(str(number), nano, query, float(number % 10 > 0))
+    assert assessed(policy, query, weights([1, 0, 0])).correct[nano] == pytest.approx(0.9, abs=0.01)
+    _, dearer = sold(PRICES | {"nano": (3.0, 15.0)})
+    dearer.load(policy.state())
+    before, after = (assessed(each, query, weights([1, 0, 0])).correct for each in (policy, dearer))
+    rise = np.delete(after - before, [nano, nano + 1])
+    assert rise.tolist() == pytest.approx([0.0] * len(rise))
+    assert 0.0 < after[nano] - before[nano] < 0.001
 
 
 def test_what_nobody_sells_is_hoped_for_alike() -> None:
     made = learner(SPACE, np.array([0.0, 0.5, 1.0]))
-    assert np.ptp(made.components.prior) == 0.0
+    assert np.ptp(assessed(made, asked(SHORT), weights([1, 0, 0])).correct) == 0.0
 
 
 def test_action_features_leave_out_what_is_the_same_for_all() -> None:
@@ -255,6 +277,16 @@ def test_what_is_waited_for_of_a_model_is_waited_for_of_all_its_searches() -> No
     own = np.array([each.model == "a" for each in space])
     assert np.ptp(drop[own]) < 1e-12 < drop[own].min()
     assert drop[~own].tolist() == pytest.approx([0.0] * 3)
+
+
+def test_once_enough_is_waited_for_of_all_the_one_that_looks_best_is_asked() -> None:
+    policy, query = learner(SPACE, np.array([0.0, 0.01, 0.02]), scored=False), asked(SHORT)
+    chosen = []
+    for turn in range(200):
+        chosen.append(assessed(policy, query, weights("balanced")).best)
+        policy.decided(str(turn), chosen[-1], query)
+    assert min(np.bincount(chosen[:70], minlength=3)) >= 15
+    assert set(chosen[70:]) == {0}
 
 
 def test_a_state_goes_on_with_what_it_waits_for() -> None:

@@ -33,6 +33,9 @@ MAX_LEVERAGE = 0.1
 """`x^T A^-1 x` below which a configuration is known well enough on a question to be surprised by: about ten observations."""
 
 
+ENOUGH = 20.0
+"""Answers that wait for their judgement, after which a model is known soon enough."""
+
 DEAR, CHEAP = 1.6e-3, 5e-5
 """Dollars of a usual plain call between which a price tells how good a model may be; about 3/15 and .1/.4 a million tokens."""
 
@@ -104,6 +107,9 @@ class LinUCBPolicy:
         self.components = Components(self._products(), self._prior(), self._precision(), self.settings.discount)
         self.changes, self.detects_changes = 0, True
         self._level = self._precisions.level
+        rates = arms.rates
+        halvings = np.where(rates.in_tokens, np.log2(DEAR / np.clip(rates.plain_call, CHEAP, DEAR)), 0.0)
+        self._cheap = self.settings.price * halvings
         self.amounts = Amounts(arms, self.components.products, self._amount_precision())
         self._models = np.array(arms.model_of)
         self._plain, self._unscored = arms.plain, np.zeros(len(arms), dtype=np.bool_)
@@ -140,7 +146,7 @@ class LinUCBPolicy:
         """What is expected of every configuration, component by component."""
         rates = self.arms.rates
         correct, score = self.components.means(query)
-        correct += self._unproven(query)
+        correct += self._unproven(query) - self._cheapness()
         if self._pending:
             correct -= self._pending_optimism()
         spend, steady = self.amounts.spend_and_steady(query, context)
@@ -165,6 +171,14 @@ class LinUCBPolicy:
         judged = self._judged[self._models]
         unproven: Array = -self.settings.shared_blame * common * 2.0 / (2.0 + judged)
         return unproven
+
+    def _cheapness(self) -> Array:
+        """How much less is hoped for of each configuration since its model is sold for less; judgements of it say more, the more there are.
+
+        It is no part of what is learned, which so stays right where prices change.
+        """
+        judged = self._judged[self._models]
+        return self._cheap * (self._level / (self._level + judged))
 
     def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
         """The greatest upper confidence bound."""
@@ -226,7 +240,7 @@ class LinUCBPolicy:
         query, every = self._centre(self._average, self._average), np.ones(len(self.arms), dtype=np.bool_)
         costs = self.arms.rates.positions(self.amounts.spend(query, Context(self._average)), every)
         correct, score = self.components.means(query)
-        return np.stack([correct + self._unproven(query), score, costs]), self.components.widths(query)
+        return np.stack([correct + self._unproven(query) - self._cheapness(), score, costs]), self.components.widths(query)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was learned, as arrays for `np.savez`, with the names of what it is of.
@@ -301,11 +315,13 @@ class LinUCBPolicy:
 
         Without this a configuration that looks promising would be chosen again and again until the first word comes, and the next
         promising one after that. After n observations the prior, with its hope, still makes up `k / (k + n)` of what is expected, where
-        k is its precision; p further ones take `p / (k + n + p)` of that away.
+        k is its precision; p further ones take `p / (k + n + p)` of that away. Once `ENOUGH` are waited for of every model, waiting for
+        more is no reason to ask another one: where only thumbs down are heard of, they never come.
         """
         usual = self._right / self.components.feedback if self.components.feedback else 0.5
         prior = self._level
         told, waiting = (self._by_model(counts) for counts in (self._feedback_counts, self._pending_counts))
+        waiting = np.minimum(waiting, ENOUGH)
         return max(0.0, self.settings.optimism - usual) * (prior / (prior + told)) * waiting / (prior + told + waiting)
 
     def _by_model(self, counts: Array) -> Array:
@@ -329,9 +345,7 @@ class LinUCBPolicy:
 
     def _prior(self) -> Array:
         hope = np.minimum(1.0, self.settings.optimism + self.settings.rise * self.arms.doublings)
-        rates = self.arms.rates
-        halvings = np.where(rates.in_tokens, np.log2(DEAR / np.clip(rates.plain_call, CHEAP, DEAR)), 0.0)
-        return np.stack([hope - self.settings.price * halvings, hope])
+        return np.stack([hope, hope])
 
     def _precision(self) -> Array:
         return self._precisions.diagonal(self._search, self._kinds, self._indicators)
