@@ -177,8 +177,8 @@ class LinUCBPolicy:
 
         It is no part of what is learned, which so stays right where prices change.
         """
-        judged = self._judged[self._models]
-        return self._cheap * (self._level / (self._level + judged))
+        cheapness: Array = self._cheap * (self._level / (self._level + self._judged[self._models]))
+        return cheapness
 
     def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
         """The greatest upper confidence bound."""
