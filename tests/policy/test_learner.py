@@ -234,6 +234,10 @@ def test_judgements_of_a_model_say_more_than_its_price_and_are_as_right_at_anoth
     assert 0.0 < after[nano] - before[nano] < 0.001
 
 
+def test_what_is_hoped_for_by_price_does_not_make_another_policy_of_it() -> None:
+    assert learner(SPACE, price=0.0).name == learner(SPACE, price=0.1).name != learner(SPACE, rise=0.1).name
+
+
 def test_what_nobody_sells_is_hoped_for_alike() -> None:
     made = learner(SPACE, np.array([0.0, 0.5, 1.0]))
     assert np.ptp(assessed(made, asked(SHORT), weights([1, 0, 0])).correct) == 0.0

@@ -133,11 +133,11 @@ class Deliberation:
         return isinstance(generator, SupportsRepeats) and generator.repeats(options)
 
     def _no_tokens_left(self, remaining: Budget) -> bool:
-        """Whether not even one more answer of the shortest kind that the request has had would fit in what is left of its tokens."""
-        if remaining.tokens is None:
-            return False
+        """Whether not even one more path of the shortest kind that the request has had would fit in what is left of its tokens."""
         answers = [each.came.answer for each in self.episode.context.answers if isinstance(each.came, Answered)]
-        return any(remaining.tokens < sum(answer.ledger.tokens) / max(1, len(answer.paths)) for answer in answers)
+        if remaining.tokens is None or not answers:
+            return False
+        return remaining.tokens < min(sum(answer.ledger.tokens) / max(1, len(answer.paths)) for answer in answers)
 
     def _own(self, decision: Decision) -> RoundDecision:
         assert decision.of is not None, "it is one of this request's"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any
 
@@ -64,7 +64,8 @@ class LearnerSettings:
     exploration: tuple[float, float] = (1.0, 1.0)
     optimism: float = 0.85
     rise: float = 0.02
-    price: float = 0.02
+    # What was learned is the same whatever it is, and goes by the name of the others.
+    price: float = field(default=0.02, repr=False)
     discount: float = 1.0
     forget: float = 0.02
     noise: float = 0.45
