@@ -86,6 +86,12 @@ def test_a_response_of_llama_index_tells_of_its_rounds(made: UniScale) -> None:
     assert str(llm.complete(QUESTION)) == "Answer: 5"
 
 
+def stubborn(small: Any, large: Any) -> UniScale:
+    """An engine that asks the small model for as long as it may."""
+    space = ConfigurationSpace.default(["small", "large"], [(1, 1, 1)])
+    return UniScale([small, large], Half(), space, policy=Stubborn, rounds=2)
+
+
 @pytest.mark.parametrize(
     ("settings", "options", "times"),
     [
@@ -102,13 +108,7 @@ def test_a_model_that_is_set_up_to_say_the_same_is_asked_once(
     settings: dict[str, Any], options: dict[str, Any], times: int
 ) -> None:
     server = Server(lambda body, number: "Answer: 4")
-    made = UniScale(
-        [openai(server, "small", **settings), openai(server, "large", **settings)],
-        Half(),
-        ConfigurationSpace.default(["small", "large"], [(1, 1, 1)]),
-        policy=Stubborn,
-        rounds=2,
-    )
+    made = stubborn(openai(server, "small", **settings), openai(server, "large", **settings))
     UniScaleChatModel(engine=made).invoke(QUESTION, **options)
     assert [body["model"] for body in server.bodies] == ["small"] * times
 
@@ -127,12 +127,6 @@ def test_an_llm_that_is_set_up_to_say_the_same_is_asked_once(
     settings: dict[str, Any], options: dict[str, Any], times: int
 ) -> None:
     server = Server(lambda body, number: "Answer: 4")
-    made = UniScale(
-        [like(server, "small", **settings), like(server, "large", **settings)],
-        Half(),
-        ConfigurationSpace.default(["small", "large"], [(1, 1, 1)]),
-        policy=Stubborn,
-        rounds=2,
-    )
+    made = stubborn(like(server, "small", **settings), like(server, "large", **settings))
     UniScaleLLM(engine=made).chat([ChatMessage(QUESTION)], **options)
     assert [body["model"] for body in server.bodies] == ["small"] * times

@@ -137,7 +137,8 @@ class Deliberation:
         answers = [each.came.answer for each in self.episode.context.answers if isinstance(each.came, Answered)]
         if remaining.tokens is None or not answers:
             return False
-        return remaining.tokens < min(sum(answer.ledger.tokens) / max(1, len(answer.paths)) for answer in answers)
+        shortest: float = min(sum(answer.ledger.tokens) / max(1, len(answer.paths)) for answer in answers)
+        return remaining.tokens < shortest
 
     def _own(self, decision: Decision) -> RoundDecision:
         assert decision.of is not None, "it is one of this request's"

@@ -276,7 +276,7 @@ class Requests:
         finally:
             for each in running:
                 await _cancelled(each)
-                lost = self.brain.estimates.cost(self.event_factory.failure(each.decision, each.why, each.usage))
+                lost = sum(map(self.brain.estimates.cost, each.ledgers))
                 work.tell(each.decision, Failed(NotInTime(each.why), lost), each.ledgers)
 
     def _patience(self, attempt: Attempt, request: EngineRequest, failed: Reasons) -> float | None:
