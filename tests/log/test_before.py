@@ -47,3 +47,16 @@ def test_it_opens_and_gives_the_same_state(tmp_path: Path) -> None:
             np.testing.assert_allclose(learned @ turns, learned_before, atol=1e-9, err_msg=name)
             continue
         np.testing.assert_allclose(found, expected, atol=1e-9, err_msg=name)
+
+
+def test_it_opens_with_other_features_of_questions(tmp_path: Path) -> None:
+    copy = tmp_path / "log.db"
+    copy.write_bytes(gzip.decompress((BEFORE / "log.db.gz").read_bytes()))
+    with UniScale(
+        ["uniscale-0.3m", "uniscale-1m"], space=SPACE, log=f"sqlite:///{copy}", rounds=1, features="uniscale-0.3m"
+    ) as engine:
+        # What made the features of its decisions is not told in it.
+        assert engine.state()["seen"] == 0
+        answer = engine.run("What is 2 + 2?")
+        engine.feedback(answer, correct=1.0)
+        assert engine.state()["seen"] == 1

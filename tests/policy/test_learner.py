@@ -201,12 +201,15 @@ def test_more_is_hoped_for_with_more_search() -> None:
 PRICES = {"huge": (30.0, 150.0), "large": (3.0, 15.0), "mini": (0.375, 1.875), "nano": (0.01, 0.01)}
 
 
-def sold(prices: Mapping[str, tuple[float, float]]) -> tuple[ConfigurationSpace, LinUCBPolicy]:
+def sold(
+    prices: Mapping[str, tuple[float, float]], discount: float = 1.0, features: tuple[str, ...] = ("bias",)
+) -> tuple[ConfigurationSpace, LinUCBPolicy]:
     """A policy over models with prices, alone and with four samples."""
     space = ConfigurationSpace.default(list(prices), [(1, 1, 1), (4, 1, 1)])
     rates = Rates.of_tokens([each.qp for each in space], [prices[each.model] for each in space])
-    arms = Arms.of(list(space), FeatureSchema(("bias",)), np.zeros(len(space)), rates=rates)
-    return space, LinUCBPolicy(arms, LearnerSettings(optimism=0.8, rise=0.05, price=0.02))
+    arms = Arms.of(list(space), FeatureSchema(features), np.zeros(len(space)), rates=rates)
+    settings = LearnerSettings(optimism=0.8, rise=0.05, price=0.02, discount=discount, shared_blame=0.0)
+    return space, LinUCBPolicy(arms, settings)
 
 
 def test_less_is_hoped_for_of_models_that_are_sold_for_less() -> None:
@@ -220,18 +223,45 @@ def test_less_is_hoped_for_of_models_that_are_sold_for_less() -> None:
     assert hoped.score.tolist() == pytest.approx([0.8 + 0.05 * np.log2(each.qp) for each in space])
 
 
-def test_judgements_of_a_model_say_more_than_its_price_and_are_as_right_at_another_one() -> None:
-    space, policy = sold(PRICES)
+@pytest.mark.parametrize("discount", [1.0, 0.999])
+def test_judgements_of_a_model_say_more_than_its_price(discount: float) -> None:
+    space, policy = sold(PRICES, discount)
     query, nano = Context(np.ones(1)), space.index(Configuration("nano"))
     for number in range(1000):
         policy.feedback(str(number), nano, query, float(number % 10 > 0))
     assert assessed(policy, query, weights([1, 0, 0])).correct[nano] == pytest.approx(0.9, abs=0.01)
-    _, dearer = sold(PRICES | {"nano": (3.0, 15.0)})
-    dearer.load(policy.state())
-    before, after = (assessed(each, query, weights([1, 0, 0])).correct for each in (policy, dearer))
-    rise = np.delete(after - before, [nano, nano + 1])
-    assert rise.tolist() == pytest.approx([0.0] * len(rise))
-    assert 0.0 < after[nano] - before[nano] < 0.001
+
+
+@given(judged=st.lists(st.tuples(st.integers(0, 7), st.sampled_from([0.0, 1.0]), st.floats(-1, 1)), max_size=40))
+def test_what_was_judged_at_other_prices_is_believed_as_if_it_had_been_judged_at_these(
+    judged: list[tuple[int, float, float]],
+) -> None:
+    _, then = sold(PRICES, features=("bias", "length"))
+    _, now = sold(PRICES | {"nano": (3.0, 15.0), "large": (0.1, 0.4)}, features=("bias", "length"))
+    query = Context(np.array([1.0, 0.3]))
+    for policy in (then, now):
+        for number, (action, correct, length) in enumerate(judged):
+            policy.feedback(str(number), action, Context(np.array([1.0, length])), correct)
+    expected = assessed(now, query, weights([1, 0, 0])).correct
+    now.load(then.state())
+    assert assessed(now, query, weights([1, 0, 0])).correct.tolist() == pytest.approx(expected.tolist(), abs=1e-9)
+
+
+def test_what_is_hoped_for_by_price_is_what_ridge_regression_about_it_makes_of_judgements() -> None:
+    space, policy = sold(PRICES, features=("bias", "length"))
+    query, rng = Context(np.array([1.0, 0.3])), np.random.default_rng(0)
+    hoped = assessed(policy, query, weights([1, 0, 0])).correct
+    products, components = policy.components.products, policy.components
+    rows, values = [], []
+    for number in range(60):
+        action, length, correct = int(rng.integers(len(space))), rng.uniform(-1, 1), float(rng.random() < 0.7)
+        observed = np.array([1.0, length])
+        policy.feedback(str(number), action, Context(observed), correct)
+        rows.append(products.features(action, observed))
+        values.append(correct - hoped[action])
+    ridge = components.correctness_head.ridge
+    theta = np.linalg.solve(np.diag(ridge) + np.array(rows).T @ rows, np.array(rows).T @ values)
+    assert (hoped + products.means(theta, query.query)).tolist() == pytest.approx(components.means(query.query)[0].tolist())
 
 
 def test_what_is_hoped_for_by_price_does_not_make_another_policy_of_it() -> None:

@@ -171,6 +171,8 @@ def prepare(connection: Connection) -> None:
     elif connection.dialect.name == "postgresql":
         _follow_copied_rows(connection)
     if revision < REVISION:
+        # The first logs had fewer tables.
+        metadata.create_all(connection)
         _add_indices(connection)
         _note_revision(connection)
 

@@ -208,6 +208,11 @@ class ArrowheadRegression(RidgeRegression):
         self._theta_alone[block] += change * solved[: self._size]
         self._forget_answers()
 
+    def solve(self, x: Array) -> Array:
+        """`A^-1 x`, shape (d,), of an x that may be of several blocks."""
+        solution: Array = self._times_inverse(x[None])[0]
+        return solution
+
     def widths(self, rows: Array) -> Array:
         """`sqrt(x^T A^-1 x)` for each row, shape (n,), of rows of the shape (n, d), which may be of several blocks each."""
         widths: Array = np.sqrt(np.maximum(np.einsum("nd,nd->n", rows, self._times_inverse(rows)), 0.0))

@@ -28,6 +28,8 @@ class Components:
         prior: expected components of every action before anything was observed, shape (2, K): correctness and score.
         ridge: prior precision of the coefficients: one number, or one per feature, shape (d,).
         discount: of all earlier observations at each new one.
+        centre: coefficients of correctness, shape (d,), that the ridge pulls towards in place of 0. What is expected is then
+            `theta + A^-1 ridge centre`, so that no observation depends on it: it may change, and what was learned stays right.
 
     Attributes:
         correctness_head: the head of correctness.
@@ -35,20 +37,50 @@ class Components:
         feedback: how often correctness was observed.
     """
 
-    def __init__(self, products: Products, prior: Array, ridge: float | ArrayLike = 1.0, discount: float = 1.0) -> None:
+    def __init__(
+        self,
+        products: Products,
+        prior: Array,
+        ridge: float | ArrayLike = 1.0,
+        discount: float = 1.0,
+        centre: Array | None = None,
+    ) -> None:
         self.products = products
         self.prior = np.array(prior, dtype=np.float64)
         self.correctness_head = products.regression(1, ridge, discount)
         self.score_head = products.regression(1, ridge, discount)
         self.feedback = 0
+        self._centre = None if centre is None or not centre.any() else centre
+        # What the ridge makes of its centre, until the next judgement.
+        self._pulled: Array | None = None
+
+    @property
+    def correctness(self) -> Array:
+        """Coefficients of correctness with what the centre of the ridge makes of them, shape (1, d)."""
+        theta, pull = self.correctness_head.theta, self._pull
+        return theta if pull is None else theta + pull
+
+    def common(self, query: Array) -> float:
+        """What is expected to make all configurations alike right or wrong on a query."""
+        common, pull = float(self.correctness_head.first(len(query))[0] @ query), self._pull
+        return common if pull is None else common + float(pull[: len(query)] @ query)
+
+    @property
+    def _pull(self) -> Array | None:
+        """`A^-1 ridge centre`, shape (d,), computed when it is first looked at after a judgement; `None` without a centre."""
+        if self._pulled is None and self._centre is not None:
+            self._pulled = self.correctness_head.solve(self.correctness_head.ridge * self._centre)
+        return self._pulled
 
     def means(self, query: Array) -> Array:
         """Expected correctness and score, shape (2, K)."""
         if self.products.blocks is None:
-            theta = np.concatenate([self.correctness_head.theta, self.score_head.theta])
+            theta = np.concatenate([self.correctness, self.score_head.theta])
             return self.prior + self.products.means(theta, query)
         heads = [self.products.expect(head, query) for head in (self.correctness_head, self.score_head)]
         expected: Array = self.prior + np.concatenate(heads)
+        if (pull := self._pull) is not None:
+            expected[0] += self.products.means(pull, query)
         return expected
 
     def widths(self, query: Array) -> Array:
@@ -88,10 +120,12 @@ class Components:
                 raise StateError(f"the {part} head has {head.dim} coefficients, these configurations need {self.products.dim}")
             heads.append(head)
         self.correctness_head, self.score_head = heads
+        self._pulled = None
         self.feedback = int(state["feedback"])
 
     def forget(self, share: float) -> None:
         """Keep of the weight of everything observed only a share, in (0, 1]; the prior is what is believed of the rest."""
+        self._pulled = None
         self.correctness_head.forget(share)
         self.score_head.forget(share)
 
@@ -102,6 +136,7 @@ class Components:
     def judge(self, action: int, query: Array, correct: float, weight: float = 1.0) -> Surprise:
         """Learn correctness, when feedback comes; returns how it differed from what was expected."""
         self.feedback += 1
+        self._pulled = None
         if weight != 1.0:
             scale = sqrt(weight)
             row, value = scale * self.products.features(action, query), scale * (correct - self.prior[0, action])

@@ -105,12 +105,11 @@ class LinUCBPolicy:
     def __init__(self, arms: Arms, settings: LearnerSettings | None = None) -> None:
         self.arms = arms
         self.settings = settings or LearnerSettings()
-        self.components = Components(self._products(), self._prior(), self._precision(), self.settings.discount)
+        self.components = Components(
+            self._products(), self._prior(), self._precision(), self.settings.discount, self._hope_by_price()
+        )
         self.changes, self.detects_changes = 0, True
         self._level = self._precisions.level
-        rates = arms.rates
-        halvings = np.where(rates.in_tokens, np.log2(DEAR / np.clip(rates.plain_call, CHEAP, DEAR)), 0.0)
-        self._cheap = self.settings.price * halvings
         self.amounts = Amounts(arms, self.components.products, self._amount_precision())
         self._models = np.array(arms.model_of)
         self._plain, self._unscored = arms.plain, np.zeros(len(arms), dtype=np.bool_)
@@ -147,7 +146,7 @@ class LinUCBPolicy:
         """What is expected of every configuration, component by component."""
         rates = self.arms.rates
         correct, score = self.components.means(query)
-        correct += self._unproven(query) - self._cheapness()
+        correct += self._unproven(query)
         if self._pending:
             correct -= self._pending_optimism()
         spend, steady = self.amounts.spend_and_steady(query, context)
@@ -165,21 +164,12 @@ class LinUCBPolicy:
 
     def _unproven(self, query: Array) -> Array:
         """What is not held against each configuration: a share of what goes wrong with all alike, less the oftener its model was judged."""
-        [theta] = self.components.correctness_head.first(len(query))
-        common = float(theta @ query)
+        common = self.components.common(query)
         if common >= 0.0 or not self.settings.shared_blame:
             return np.zeros(len(self.arms))
         judged = self._judged[self._models]
         unproven: Array = -self.settings.shared_blame * common * 2.0 / (2.0 + judged)
         return unproven
-
-    def _cheapness(self) -> Array:
-        """How much less is hoped for of each configuration since its model is sold for less; judgements of it say more, the more there are.
-
-        It is no part of what is learned, which so stays right where prices change.
-        """
-        cheapness: Array = self._cheap * (self._level / (self._level + self._judged[self._models]))
-        return cheapness
 
     def choose(self, assessment: Assessment, rng: np.random.Generator) -> Choice:
         """The greatest upper confidence bound."""
@@ -241,7 +231,7 @@ class LinUCBPolicy:
         query, every = self._centre(self._average, self._average), np.ones(len(self.arms), dtype=np.bool_)
         costs = self.arms.rates.positions(self.amounts.spend(query, Context(self._average)), every)
         correct, score = self.components.means(query)
-        return np.stack([correct + self._unproven(query) - self._cheapness(), score, costs]), self.components.widths(query)
+        return np.stack([correct + self._unproven(query), score, costs]), self.components.widths(query)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that was learned, as arrays for `np.savez`, with the names of what it is of.
@@ -347,6 +337,15 @@ class LinUCBPolicy:
     def _prior(self) -> Array:
         hope = np.minimum(1.0, self.settings.optimism + self.settings.rise * self.arms.doublings)
         return np.stack([hope, hope])
+
+    def _hope_by_price(self) -> Array:
+        """Coefficients of correctness, shape (d,), by which less is hoped of a model the less it is sold for, on any question."""
+        arms, products = self.arms, self._products()
+        rates, coefficients = arms.rates, np.zeros(products.dim)
+        halvings = np.where(rates.in_tokens, np.log2(DEAR / np.clip(rates.plain_call, CHEAP, DEAR)), 0.0)
+        codes = np.array(arms.model_of) + arms.features.shape[1] - len(arms.models)
+        coefficients[codes * products.query_dim] = -self.settings.price * halvings
+        return coefficients
 
     def _precision(self) -> Array:
         return self._precisions.diagonal(self._search, self._kinds, self._indicators)

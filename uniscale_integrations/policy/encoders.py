@@ -14,9 +14,10 @@ import numpy as np
 
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.actions import ActionFeatures
+from uniscale_integrations.policy.instruction import features_of_prompt, instruction
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.kinds import EXAMPLES, TextFeatures, memberships
-from uniscale_integrations.policy.lexical import NAMES, lexical_features
+from uniscale_integrations.policy.lexical import NAMES
 from uniscale_integrations.policy.policy import Context
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.space import Configuration
@@ -96,8 +97,10 @@ class EmbeddedFeatures:
         self._softness = max(float(np.median(apart.min(axis=1))) / 2.0, 1e-9)
 
     def __call__(self, text: str) -> Array:
-        distances = self._distances(self._direction(text)[None])[0]
-        return np.concatenate([lexical_features(text), memberships(distances, self._softness)])
+        # Of a long prompt only what it asks, which no embedding is too small for.
+        distances = self._distances(self._direction(instruction(text))[None])[0]
+        prompt, _ = features_of_prompt(text)
+        return np.concatenate([prompt, memberships(distances, self._softness)])
 
     def _distances(self, directions: Array) -> Array:
         """Squared distances to the examples, shape (n, examples)."""

@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from uniscale_integrations.policy.instruction import features_of_prompt
 from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.policy.lexical import NAMES, lexical_features
 from uniscale_integrations.policy.schema import FeatureSchema
@@ -154,10 +155,11 @@ def memberships(distances: Array, softness: float) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class TextFeatures:
-    """Features of a text: 1, the lexical ones, and the kinds.
+    """Features of a text: 1, the lexical ones, and the kinds; those of a long text by what it asks, see `instruction`.
 
     Attributes:
-        name: tells apart what was computed in another way; the log keeps it with the numbers.
+        name: tells apart what was computed in another way; the log keeps it with the numbers. Earlier versions with this name took long
+            texts as a whole.
         names: of the features.
 
     Example:
@@ -180,5 +182,5 @@ class TextFeatures:
 
     def __call__(self, text: str) -> Array:
         """The features of a text, shape (dim,)."""
-        lexical = lexical_features(text)
-        return np.concatenate([lexical, kind_features(lexical)])
+        prompt, asked = features_of_prompt(text)
+        return np.concatenate([prompt, kind_features(asked)])

@@ -20,23 +20,26 @@ _CODE_SIGN = re.compile(r"[{}\[\]();=_`\"]")
 _MATHS_SIGN = re.compile(r"[+\-*/^=<>\\$%]")
 
 
-def _words(text: str) -> frozenset[str]:
+def vocabulary(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
-ASKING = _words("what which who whom whose where when why how")
-TELLING = _words(
+ASKING = vocabulary("what which who whom whose where when why how")
+TELLING = vocabulary(
     "write find give list explain describe translate summarize summarise determine compute calculate evaluate solve "
     "create generate complete implement prove check choose select suppose let if"
 )
-CODE = _words("function def return list string array code python program class int str tuple dictionary import implement method")
-MATHS = _words(
+CODE = vocabulary(
+    "function def return list string array code python program class int str tuple dictionary import implement method"
+)
+MATHS = vocabulary(
     "sum equation integer integers number triangle angle probability polynomial prime real positive value solve "
     "compute evaluate expression digits square x y n"
 )
-PEOPLE = _words("he she his her they their him them i my we our")
-AMOUNTS = _words("many much total each more less than times half twice cost costs dollars per hours minutes days")
-COMMON = _words("the a an of to in is are was and or for on with by that this it as at from be")
+PEOPLE = vocabulary("he she his her they their him them i my we our")
+AMOUNTS = vocabulary("many much total each more less than times half twice cost costs dollars per hours minutes days")
+COMMON = vocabulary("the a an of to in is are was and or for on with by that this it as at from be")
 
 NAMES = (
     "bias",

@@ -256,6 +256,11 @@ class RidgeRegression:
         self._weight *= share
         self._refactor()
 
+    def solve(self, x: Array) -> Array:
+        """`A^-1 x`, shape (d,)."""
+        solution: Array = self._solve(x) / self._weight
+        return solution
+
     def widths(self, rows: Array) -> Array:
         """`sqrt(x^T A^-1 x)` for each row, shape (n,), of rows of the shape (n, d)."""
         self._apply_pending_terms()
