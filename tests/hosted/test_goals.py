@@ -61,6 +61,9 @@ def test_who_always_asks_one_model_is_measured_as_it_is() -> None:
     assert found["accuracy"]["last half"] == traffic.correct[200:, 4].mean()
     assert found["cost_ratio"]["whole"] > 1.5
     assert found["mix"]["accuracy"]["whole"] == pytest.approx(0.75, abs=1e-3)
+    # No topic is harder for one of the two than for the other, so that who looks at requests knows only which are short.
+    assert found["blind"]["accuracy"]["whole"] == pytest.approx(0.75, abs=1e-3)
+    assert 0.7 < found["mix"]["dollars_per_1000"]["whole"] / found["blind"]["dollars_per_1000"]["whole"] < 1.0
     assert expected_correct(kind, traffic)[0, 0] == pytest.approx(0.63, abs=0.01)
 
 
@@ -70,5 +73,6 @@ def test_the_command_plays_goals_beside_objectives(monkeypatch: pytest.MonkeyPat
     main()
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert found["kinds"]["twins"]["at-least=0.8"]["asked"] == 0.8
-    assert set(found["overall"]["within=middle"]) == {"short", "cost"}
+    assert set(found["overall"]["within=middle"]) == {"cost", "short", "blind_short"}
+    assert set(found["overall"]["at-least=0.8"]) == {"short", "cost_ratio", "blind_cost_ratio"}
     assert "mean_share" in found["overall"]["points=5"]
