@@ -113,7 +113,7 @@ def _median_and_worst(by_kind: dict[str, float]) -> dict[str, Any]:
 
 
 def goal_table(name: str, by_kind: dict[str, dict[str, Any]]) -> Table:
-    """What was asked in every kind, what came of it in the last half, the cheapest mix that knows skills and costs, and one that is blind."""
+    """What was asked in every kind, what came of it in the last half, and the cheapest mixes, with and without knowing skills."""
     table, half = Table(title=f"{name}: the last half, and the cheapest mix that knows all skills and costs"), "last half"
     columns = "kind", "asked", "right", "expected", "$/1000", "mix right", "mix $/1000", "cost / mix", "cost / blind"
     for column in columns:

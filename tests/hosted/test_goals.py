@@ -63,7 +63,7 @@ def test_who_always_asks_one_model_is_measured_as_it_is() -> None:
     assert found["mix"]["accuracy"]["whole"] == pytest.approx(0.75, abs=1e-3)
     # No topic is harder for one of the two than for the other, so that who looks at requests knows only which are short.
     assert found["blind"]["accuracy"]["whole"] == pytest.approx(0.75, abs=1e-3)
-    assert 0.7 < found["mix"]["dollars_per_1000"]["whole"] / found["blind"]["dollars_per_1000"]["whole"] < 1.0
+    assert 0.5 < found["mix"]["dollars_per_1000"]["whole"] / found["blind"]["dollars_per_1000"]["whole"] < 1.0
     assert expected_correct(kind, traffic)[0, 0] == pytest.approx(0.63, abs=0.01)
 
 
