@@ -10,7 +10,7 @@ from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.policy.objective import Value, Weights
 from uniscale_integrations.policy.policy import Assessment
 from uniscale_integrations.policy.request_pacing import Pacing
-from uniscale_integrations.policy.targets import MAX_CARRY, AtLeast, Pacer, Target, Within, sought, target_of_record
+from uniscale_integrations.policy.targets import BOLD, MAX_CARRY, AtLeast, Pacer, Target, Within, sought, target_of_record
 
 
 def believed(
@@ -70,8 +70,8 @@ def test_of_answers_that_are_free_the_best_is_taken(target: Target) -> None:
     assert [decide(pacer, assessment, str(number)) for number in range(5)] == [1] * 5
 
 
-@pytest.mark.parametrize("target", [AtLeast(0.8), Within(2.0)])
-def test_rewards_are_those_of_the_objective_that_is_named(target: Target) -> None:
+@pytest.mark.parametrize(("target", "bold"), [(AtLeast(0.8), BOLD), (Within(2.0), 1.0)])
+def test_rewards_are_those_of_the_objective_that_is_named(target: Target, bold: float) -> None:
     pacer, assessment = target.pacer(), believed([0.7, 0.9], [1.0, 5.0], bonus=0.1)
     for number in range(20):
         decide(pacer, assessment, str(number))
@@ -79,7 +79,7 @@ def test_rewards_are_those_of_the_objective_that_is_named(target: Target) -> Non
     assert isinstance(adjusted.objective, Value)
     assert adjusted.objective.right is not None
     np.testing.assert_allclose(adjusted.reward, adjusted.objective.right * assessment.correct - [1.0, 5.0])
-    np.testing.assert_allclose(adjusted.bonus, adjusted.objective.right * 0.1)
+    np.testing.assert_allclose(adjusted.bonus, bold * adjusted.objective.right * 0.1)
     # What a right answer must be worth for the other one is not far, since both are taken by turns.
     flips = adjusted.objective.flips_at(adjusted.of(0), adjusted.of(1))
     assert flips == pytest.approx(20.0)

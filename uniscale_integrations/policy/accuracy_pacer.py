@@ -28,6 +28,9 @@ expectations are taken to be off by before anything is known of them: whoever we
 MAX_CORRECTION = 0.3
 """Most that expectations are corrected by, either way."""
 
+CLOSE = 0.01
+"""How much less often right than it could be is close enough where a share is out of reach."""
+
 UNDECIDED = 1.0
 """Expected right answers more or less that one choice may make, which call for no other value."""
 
@@ -139,7 +142,9 @@ class AccuracyPacer:
         return float(np.clip(mean, -MAX_CORRECTION, MAX_CORRECTION))
 
     def value(self, correct: Array, costs: Array, eligible: NDArray[np.bool_], bonus: Array | float = 0.0) -> float:
-        """What a right answer has to be worth on this request, in the unit of the costs; infinite where nothing is right often enough.
+        """What a right answer has to be worth on this request, in the unit of the costs.
+
+        Where the share is out of reach it is the least at which answers are right almost as often as they can be, by `CLOSE`.
 
         Args:
             correct: expected of each action, shape (K,).
@@ -176,10 +181,11 @@ class AccuracyPacer:
     def _solved(self, requests: Collection[_Request]) -> float:
         """The value for the next request, by those of some requests."""
         steps, correctness = _Steps.of(requests), self.accuracy - self.correction
-        if correctness > steps.reach:
-            return inf
         beyond = self.surplus - float(np.clip(self.surplus, -UNDECIDED, UNDECIDED))
-        # What is in reach stays so while a few right answers are made good.
-        value = 1.0 / steps.price(correctness - beyond / self.horizon)
+        lacking = correctness - beyond / self.horizon
+        # The last of what can be had costs most, and may be a hope only.
+        if lacking > steps.reach - CLOSE:
+            return (1.0 + BESIDE) / steps.price(steps.reach - CLOSE)
+        value = 1.0 / steps.price(lacking)
         # Close to it the requests of one change are undecided; whether something is lacking decides them.
         return value * (1.0 + BESIDE if self.surplus < 0.0 else 1.0 - BESIDE)
