@@ -104,7 +104,8 @@ class Server:
             text = json.dumps({"setup": "Why?", "punchline": "Because."})
         else:
             text = self._says(body, number)
-        for end in body.get("stop") or []:
+        stop = body.get("stop") or []
+        for end in [stop] if isinstance(stop, str) else stop:
             text = text.split(end)[0]
         return {"role": "assistant", "content": text}, "stop"
 

@@ -43,6 +43,13 @@ class SamplingParams:
         """The name of the model's field for a parameter, where it has one."""
         return self._fields.get(name)
 
+    def limit(self, options: Mapping[str, Any]) -> int | None:
+        """Most tokens of a reply as the model is set up; `None` where it says nothing of them, or the options of a call do."""
+        if options.get("max_tokens") is not None:
+            return None
+        most = getattr(self._model, self._fields.get("max_tokens", ""), None)
+        return most if isinstance(most, int) and most > 0 else None
+
     def repeats(self, options: Mapping[str, Any]) -> bool:
         """Whether the model says the same again when it is asked the same with these options of a call.
 

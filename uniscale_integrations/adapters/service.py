@@ -168,7 +168,9 @@ async def answer(
         )
     except SearchFailed as error:
         if error.errors:
-            raise error.errors[0] from error
+            own = error.errors[0]
+            # Its cause, such as the error of a provider's own package, is the caller's to read.
+            raise own from own.__cause__ or error
         raise
 
 

@@ -24,7 +24,13 @@ from uniscale_integrations.adapters.tokens import conversation_tokens, text_toke
 from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.engine import Prices, UniScale
 from uniscale_integrations.langchain.dialect import LangChainDialect, model_fields, with_config
-from uniscale_integrations.langchain.inner import check_tools, common_profile, common_streaming_and_cache, inner_models
+from uniscale_integrations.langchain.inner import (
+    cache_keys,
+    check_tools,
+    common_profile,
+    common_streaming_and_cache,
+    inner_models,
+)
 from uniscale_integrations.langchain.messages import conversation_of
 from uniscale_integrations.langchain.offers import OfferedTools, StructuredOutput, Tool
 from uniscale_integrations.langchain.run_ledger import install
@@ -86,7 +92,7 @@ class UniScaleChatModel(BaseChatModel):
     top_p: float | None = None
     max_tokens: int | None = Field(default=None, validation_alias=AliasChoices("max_tokens", "max_completion_tokens"))
     timeout: float | None = Field(default=None, validation_alias=AliasChoices("timeout", "request_timeout"))
-    stop: Sequence[str] | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
+    stop: Sequence[str] | str | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
     max_retries: int | None = None
     api_key: SecretStr | None = Field(default=None, exclude=True)
     streaming: bool = False
@@ -146,8 +152,9 @@ class UniScaleChatModel(BaseChatModel):
         return "uniscale"
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        # The engine is no part of what is stored, but it decides what is answered.
-        return f"{super()._get_llm_string(stop, **kwargs)}---{self._identifying_params}"
+        # The engine is no part of what is stored, but it and the models behind it decide what is answered.
+        inner = cache_keys(self._engine)
+        return f"{super()._get_llm_string(stop, **kwargs)}---{self._identifying_params}---{inner}"
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:

@@ -41,10 +41,11 @@ from uniscale_integrations.models.chat.client import (
 )
 from uniscale_integrations.models.chat.known_models import cannot_continue
 from uniscale_integrations.models.chat.model import profile_capabilities
+from uniscale_integrations.models.chat.probe import TRANSPORT
 from uniscale_integrations.redaction import secrets_of
 from uniscale_integrations.search.conversation import Conversation, Turn
 
-COMMON = ("tools", "tool_choice", "response_format")
+COMMON = ("tools", "tool_choice", "response_format", *TRANSPORT)
 """Options that mean the same whichever framework a conversation comes from."""
 
 STOP_FIELDS = ("stop", "stop_sequences")
@@ -162,6 +163,14 @@ class LangChainClient:
     def repeats(self, options: Mapping[str, Any]) -> bool:
         """As of `TellsRepeats`."""
         return self._sampling.repeats(options)
+
+    def limit(self, options: Mapping[str, Any]) -> int | None:
+        """As of `LimitsReplies`."""
+        return self._sampling.limit(options)
+
+    def continues(self, conversation: Conversation) -> bool:
+        """As of `ContinuesSome`: what a call says may lead it to OpenAI's Responses API, which continues nothing."""
+        return not self._binding(conversation).responses
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Get one reply.
@@ -283,7 +292,7 @@ class LangChainClient:
     def _options(self, binding: _Binding, request: CompletionRequest) -> dict[str, Any]:
         """The options that go with the messages."""
         options = dict(binding.options)
-        if request.stop and not (binding.responses and not request.step):
+        if request.stop and not (binding.responses and not request.step) and [options.get("stop")] != list(request.stop):
             options["stop"] = list(request.stop)
         if request.prefix and request.continuation is Continuation.FLAG:
             extra_body = {**(getattr(self.model, "extra_body", None) or {}), **(options.get("extra_body") or {})}

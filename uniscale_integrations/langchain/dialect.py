@@ -32,7 +32,7 @@ class ChatDefaults(Defaults, Protocol):
         stop: texts that end an answer.
     """
 
-    stop: Sequence[str] | None
+    stop: Sequence[str] | str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,13 @@ class LangChainDialect:
         for_engine, for_model = split_options(options)
         # What tracers are told of a form.
         for_model.pop("ls_structured_output_format", None)
-        stop = for_model.pop("stop", None) or self.defaults.stop or ()
+        stop = for_model.pop("stop", None)
+        if stop is None:
+            stop = self.defaults.stop or ()
+        elif not stop or isinstance(stop, str):
+            # None at all, whatever the inner model is set up with; or a single one, which goes as it is.
+            for_model["stop"] = stop
+        stop = (stop,) if isinstance(stop, str) else stop
         conversation = conversation_of(
             messages, model_fields(self.defaults) | for_model, stop, synchronous=synchronous, streaming=streaming
         )

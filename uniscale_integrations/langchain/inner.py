@@ -36,13 +36,27 @@ def common_streaming_and_cache(engine: UniScale) -> tuple[bool, BaseCache | bool
     return all(getattr(client.model, "streaming", False) for client in clients), cache if same else None
 
 
+def cache_keys(engine: UniScale) -> list[str]:
+    """What tells the answers of an engine's models from those of others, by which caches keep them: their settings, and where they are."""
+    keys = []
+    for name, model in sorted(engine.models.items()):
+        client = getattr(model, "client", None)
+        own = client.model._get_llm_string() if isinstance(client, LangChainClient) else getattr(client, "address", "")
+        keys.append(f"{name}: {own}")
+    return keys
+
+
 def check_tools(engine: UniScale, tools: Sequence[Tool], settings: Mapping[str, Any]) -> None:
     """Have inner models refuse now the tools that they would refuse at every call; one that takes them is enough.
 
     Raises:
+        NotImplementedError: none of them knows tools.
         Exception: what the first one raises, where all refuse.
     """
     models = [model for model in inner_models(engine).values() if type(model).bind_tools is not BaseChatModel.bind_tools]
+    if not models and len(_clients(engine)) == len(engine.models):
+        # As each of them does.
+        raise NotImplementedError(f"none of {', '.join(engine.models)} takes tools")
     errors: list[Exception] = []
     for model in models:
         try:

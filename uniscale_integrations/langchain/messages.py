@@ -80,7 +80,7 @@ def chunk_of(message: AIMessage) -> AIMessageChunk:
         for place, call in enumerate(message.invalid_tool_calls)
     ]
     more: dict[str, Any] = {"additional_kwargs": message.additional_kwargs, "response_metadata": form_of(message)}
-    return AIMessageChunk(content=message.content, tool_call_chunks=calls, id=message.id, **more)
+    return AIMessageChunk(content=message.content, name=message.name, tool_call_chunks=calls, id=message.id, **more)
 
 
 def provider_id(message: AIMessage) -> str | None:

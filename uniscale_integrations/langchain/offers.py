@@ -50,7 +50,7 @@ class StructuredOutput(dict[str, Any]):
     """
 
     def __init__(self, schema: dict[str, Any] | type | None, settings: Mapping[str, Any]) -> None:
-        self.json_schema = {} if schema is None else convert_to_json_schema(schema)
+        self.json_schema = {} if schema is None else _json_schema(schema)
         super().__init__(schema=self.json_schema, **settings)
         self._schema, self._settings = schema, dict(settings)
 
@@ -94,6 +94,17 @@ class StructuredOutput(dict[str, Any]):
             return {"response_format": {"type": "json_object"}}
         json_schema = {"name": self.name, "schema": self.json_schema} | ({} if strict is None else {"strict": strict})
         return {"response_format": {"type": "json_schema", "json_schema": json_schema}}
+
+
+def _json_schema(schema: dict[str, Any] | type) -> dict[str, Any]:
+    """The JSON schema of an answer; of one that has no name, or that refers to its own definitions, as it is."""
+    try:
+        return convert_to_json_schema(schema)
+    except ValueError:
+        if not isinstance(schema, Mapping):
+            raise
+        # OpenAI's words for it, which some models take.
+        return dict(schema.get("json_schema", {}).get("schema") or schema)
 
 
 def _description(tool: Tool, strict: bool | None) -> dict[str, Any]:

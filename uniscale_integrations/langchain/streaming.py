@@ -32,8 +32,10 @@ class MessageChunks(Chunks[ChatGenerationChunk]):
         self._metadata: set[str] = set()
 
     def shows_steps(self, payload: object) -> bool:
-        """Content blocks, such as reasoning, stand between the texts of steps."""
-        return not isinstance(payload, AIMessage) or isinstance(payload.content, str)
+        """Content blocks, such as reasoning, stand between the texts of steps, and calls of tools are no text."""
+        if not isinstance(payload, AIMessage):
+            return True
+        return isinstance(payload.content, str) and not (payload.tool_calls or payload.invalid_tool_calls)
 
     def text(self, text: str) -> Iterator[ChatGenerationChunk]:
         """A chunk of that content."""

@@ -161,6 +161,10 @@ class LlamaIndexClient:
         """As of `TellsRepeats`; what the LLM's `additional_kwargs` say outweighs its call."""
         return self._sampling.repeats({**options.get(SETTINGS, {}), **options, **self._additional})
 
+    def limit(self, options: Mapping[str, Any]) -> int | None:
+        """As of `LimitsReplies`."""
+        return self._sampling.limit({**options.get(SETTINGS, {}), **options})
+
     async def complete(self, request: CompletionRequest) -> Completion:
         """Get one reply.
 

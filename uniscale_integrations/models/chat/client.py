@@ -158,6 +158,28 @@ class CutsReplies(Protocol):
 
 
 @runtime_checkable
+class LimitsReplies(Protocol):
+    """A client whose model is set up with the most tokens that a reply may have."""
+
+    def limit(self, options: Mapping[str, Any]) -> int | None:
+        """How many; `None` for no limit of its own, or where a call says another one.
+
+        Args:
+            options: of the call.
+        """
+        ...
+
+
+@runtime_checkable
+class ContinuesSome(Protocol):
+    """A client that can tell calls apart whose answers its model cannot continue, although it does others'."""
+
+    def continues(self, conversation: Conversation) -> bool:
+        """Whether partial answers of a call may be continued."""
+        ...
+
+
+@runtime_checkable
 class TellsRepeats(Protocol):
     """A client that knows whether asking the same again is of any use."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from uniscale_integrations.cost.price import Price
@@ -16,8 +17,10 @@ from uniscale_integrations.models.chat.client import (
     Completion,
     CompletionRequest,
     Continuation,
+    ContinuesSome,
     CutsReplies,
     InterruptedReply,
+    LimitsReplies,
     TellsRepeats,
 )
 from uniscale_integrations.models.chat.completion_length import CompletionLengths
@@ -189,10 +192,16 @@ class ChatStepModel:
     ) -> ChatSession:
         """Begin a conversation. One plain sample is drawn as the model is set up to; candidates that compete, as `sampling` says."""
         by_steps = configuration.cp > 1 and not conversation.samples_whole_answers
+        if by_steps and isinstance(self.client, LimitsReplies):
+            # The provider holds each reply to it, and nobody the answer that several make up.
+            limits = (sampling.max_tokens, self.client.limit(conversation.options))
+            sampling = replace(sampling, max_tokens=min((each for each in limits if each is not None), default=None))
         return ChatSession(self, conversation, sampling, emit, draws=not configuration.plain, by_steps=by_steps)
 
     async def continuation(self, session: ChatSession) -> Continuation:
         """How the model continues an answer, found out at the first call; that is charged to the session."""
+        if isinstance(self.client, ContinuesSome) and not self.client.continues(session.conversation):
+            return Continuation.WHOLE
         if self._way is not None:
             return self._way
         async with self._finding.hold(Queue()):
@@ -200,7 +209,7 @@ class ChatStepModel:
                 return self._way
             cuts = isinstance(self.client, CutsReplies) and self.client.cuts
             stop = () if cuts else (self.segmenter.delimiter,)
-            probe = await probe_continuation(self.client, self._sender.send, stop=stop, synchronous=session.synchronous)
+            probe = await probe_continuation(self.client, self._sender.send, stop=stop, like=session.conversation)
             session.charge(self.with_cost(probe.usage))
             session.notes.extend(map(self.redact, probe.notes))
             self.echoes = probe.echoes

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.models.chat.client import ChatClient, Completion, CompletionRequest, Continuation
 from uniscale_integrations.models.chat.retry import may_pass
+from uniscale_integrations.models.faults import status_of
 from uniscale_integrations.search.conversation import Conversation, Turn
 
 Ask = Callable[[CompletionRequest], Awaitable[Completion]]
@@ -36,8 +37,22 @@ class ContinuationProbe:
     sure: bool = True
 
 
+TRANSPORT = ("extra_headers", "extra_query")
+"""Options of a call that say how it is to be sent."""
+
+DENIED = (401, 403, 407)
+"""What servers say of who asks, not of what is asked."""
+
+
+def _like(call: Conversation | None) -> Conversation:
+    if call is None:
+        return Conversation((Turn("user", QUESTION),))
+    options = {name: call.options[name] for name in TRANSPORT if name in call.options}
+    return Conversation((Turn("user", QUESTION),), options=options, synchronous=call.synchronous)
+
+
 async def probe_continuation(
-    client: ChatClient, ask: Ask | None = None, *, stop: Sequence[str] = (), synchronous: bool = False
+    client: ChatClient, ask: Ask | None = None, *, stop: Sequence[str] = (), like: Conversation | None = None
 ) -> ContinuationProbe:
     """The surest way in which a client's model continues an answer.
 
@@ -45,21 +60,22 @@ async def probe_continuation(
         client: of the model.
         ask: sends a request; the client itself by default.
         stop: texts that will end each step, which some providers refuse.
-        synchronous: whether the client's model is asked by its synchronous methods.
+        like: the call whose answer is to be continued, with whose headers the probe goes the same way.
     """
     ask = ask or client.complete
     usage, notes, sure = NOTHING, list[str](), True
     for way in client.continuations:
         if way is Continuation.WHOLE:
             break
-        question = Conversation((Turn("user", QUESTION),), synchronous=synchronous)
+        question = _like(like)
         request = CompletionRequest(question, PREFIX, way, tuple(stop), max_tokens=16, temperature=0.0, step=bool(stop))
         try:
             reply = await ask(request)
         except Exception as error:
             # Providers refuse what they do not know in many ways; whatever it was, this way is closed.
             notes.append(f"{client.name} does not continue by {way}: {error}")
-            sure = sure and not (may_pass(error) or isinstance(error, TimeoutError))
+            passing = may_pass(error) or isinstance(error, TimeoutError) or status_of(error) in DENIED
+            sure = sure and not passing
             continue
         usage = usage.plus(reply.usage)
         text = reply.text.strip()

@@ -89,7 +89,9 @@ class ChatSession:
         by_steps: bool,
     ) -> None:
         self._owner, self._conversation, self._sampling = owner, conversation, sampling
-        self._ends = tuple(conversation.stop or owner.client.stop)
+        # As a call says that not even those of the model end its answer.
+        none = conversation.options.get("stop") == []
+        self._ends = tuple(conversation.stop or (() if none else owner.client.stop))
         self._queue, self._wait_seconds, self._expanding = Queue(), 0.0, 0
         # What the engine says of drawing a framework's model is not held to, unless its owner has said the same.
         temperature = sampling.temperature if conversation.messages is None else conversation.options.get("temperature")
@@ -106,9 +108,9 @@ class ChatSession:
         self.notes: list[str] = []
 
     @property
-    def synchronous(self) -> bool:
-        """Whether who asks does not await."""
-        return self._conversation.synchronous
+    def conversation(self) -> Conversation:
+        """What is asked."""
+        return self._conversation
 
     @property
     def shared_usage(self) -> Usage:
