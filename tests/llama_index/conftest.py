@@ -21,7 +21,8 @@ def like(server: Server, model: str = "gpt-test", **settings: Any) -> OpenAILike
     """The real client over a server in memory."""
     clients: dict[str, Any] = {"http_client": server.client(), "async_http_client": server.async_client()}
     kinds: dict[str, Any] = {"is_chat_model": True, "is_function_calling_model": True, "context_window": 8000, "max_retries": 0}
-    return OpenAILike(model=model, api_base="http://server/v1", api_key="test", **(kinds | clients | settings))
+    where = {"api_base": "http://server/v1", "api_key": "test"}
+    return OpenAILike(model=model, **(where | kinds | clients | settings))
 
 
 def searching(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -147,7 +147,8 @@ def mode_of(mode: Mode | Mapping[str, Any] | None) -> Mode | None:
     """A mode as the engine takes it; frameworks may have turned weights into a list, and an objective into what `record` gives."""
     if isinstance(mode, Mapping):
         return sought(mode)
-    return mode if mode is None or isinstance(mode, str | Objective | Target) else tuple(mode)
+    # What is no mode at all is refused by name where it is read.
+    return tuple(mode) if isinstance(mode, Iterable) and not isinstance(mode, str | Objective | Target) else mode
 
 
 def _sampling(default: Sampling, options: Mapping[str, Any]) -> Sampling | None:

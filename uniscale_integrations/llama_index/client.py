@@ -34,17 +34,21 @@ from uniscale_integrations.models.chat.client import (
     mean_log_probability,
 )
 from uniscale_integrations.models.chat.known_models import cannot_continue
+from uniscale_integrations.models.chat.probe import TRANSPORT
 from uniscale_integrations.redaction import secrets_of
 from uniscale_integrations.search.conversation import Conversation, Turn
 
 ROLES = {"system": MessageRole.SYSTEM, "assistant": MessageRole.ASSISTANT, "tool": MessageRole.TOOL}
 """The role of each turn; others are the user's."""
 
-COMMON = (*NEUTRAL, "response_format", *FIELDS)
+COMMON = (*NEUTRAL, "response_format", *TRANSPORT, *FIELDS)
 """Options that mean the same whichever framework a conversation comes from."""
 
 MAX_COPIES = 16
 """Copies of an LLM with other fields that are kept."""
+
+PREVIOUS = "_previous_response_id"
+"""Where LlamaIndex's client of the Responses API notes the last response, if it keeps track of them."""
 
 REASONS = ("finish_reason", "stop_reason", "done_reason")
 """Where providers say why a reply ended."""
@@ -76,6 +80,9 @@ APIS = {
 }
 """By the module of one of an LLM's classes."""
 
+UNKNOWN_API = Api()
+"""Of all others."""
+
 
 class LlamaIndexClient:
     """Sends requests to an LLM of LlamaIndex, which stays as it is.
@@ -92,7 +99,7 @@ class LlamaIndexClient:
 
     def __init__(self, llm: LLM) -> None:
         self.name = llm.metadata.model_name if llm.metadata.model_name != "unknown" else llm.class_name()
-        self._api = next((APIS[kind.__module__] for kind in type(llm).__mro__ if kind.__module__ in APIS), Api())
+        self._api = next((APIS[kind.__module__] for kind in type(llm).__mro__ if kind.__module__ in APIS), UNKNOWN_API)
         self.llm = llm
         # Where its owner has said nothing, LlamaIndex has models draw at a temperature at which they say the same nearly every time.
         self._sampling = SamplingParams(llm, type(llm).model_fields, DEFAULT_TEMPERATURE)
@@ -132,7 +139,9 @@ class LlamaIndexClient:
         hands_over = hands_over_tools(self.llm, streaming=False) or hands_over_tools(self.llm, streaming=True)
         tools = (hands_over or isinstance(self.llm, FunctionCallingLLM)) and self.llm.metadata.is_function_calling_model
         form = ["form"] if tools or self._api.forms else []
-        return frozenset(("images", *form, *(["tools"] if tools else []), *(["structure"] if self._api.forms else [])))
+        # Of an API that is not known here the LLM will say itself what it does not take.
+        structure = ["structure"] if self._api.forms or self._api is UNKNOWN_API else []
+        return frozenset(("images", *form, *structure, *(["tools"] if tools else [])))
 
     @property
     def continuations(self) -> Sequence[Continuation]:
@@ -179,7 +188,7 @@ class LlamaIndexClient:
         response = await call.reply()
         if not isinstance(response, ChatResponse):
             raise GenerationError(f"{self.name} gave {response!r:.80}, which is no response")
-        return self._reply(response, incompleteness(*_reasons(response.raw)))
+        return self._reply(call.llm, response, incompleteness(*_reasons(response.raw)))
 
     async def _stream(self, call: LLMCall, request: CompletionRequest) -> Completion:
         """The reply of a stream. Pieces that say nothing yet are shown with the first one that does, so that others may still answer."""
@@ -208,15 +217,26 @@ class LlamaIndexClient:
         if last is None:
             # A model may have nothing to say.
             last = ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=""))
-        reply = self._reply(_whole(last, text), incomplete, thinking)
+        reply = self._reply(call.llm, _whole(last, text), incomplete, thinking)
         return (
             reply
             if reply.usage != NOTHING
             else Completion(reply.text, reply.incomplete, usage, reply.log_probability, reply.message)
         )
 
-    def _reply(self, response: ChatResponse, incomplete: str, thinking: str = "") -> Completion:
-        inner = Inner.of(response, calls_by(self.llm, response), thinking)
+    def goes_on_from(self, inner: Inner) -> None:
+        """Have an LLM that keeps track of its responses go on from the one that was given, of all candidates."""
+        if inner.follows is not None:
+            setattr(self.llm, PREVIOUS, inner.follows)
+
+    @property
+    def _keeps_track(self) -> bool:
+        """Whether each request of the LLM begins where its last one ended."""
+        return bool(getattr(self.llm, "track_previous_responses", False)) and hasattr(self.llm, PREVIOUS)
+
+    def _reply(self, llm: LLM, response: ChatResponse, incomplete: str, thinking: str = "") -> Completion:
+        follows = getattr(llm, PREVIOUS) if self._keeps_track else None
+        inner = Inner.of(response, calls_by(self.llm, response), thinking, follows)
         return Completion(inner.text, incomplete, usage_of(response), _log_probability(response.raw), inner)
 
     def _llm_call(self, request: CompletionRequest) -> LLMCall:
@@ -305,6 +325,9 @@ class LlamaIndexClient:
 
     def _copy(self, update: Mapping[str, Any]) -> LLM:
         """The LLM with some fields updated, one copy for the same update, since each may open a client of its own."""
+        if self._keeps_track:
+            # It notes what it was answered: candidates must not go on from each other.
+            return self.llm.model_copy(update=dict(update))
         if not update:
             return self.llm
         key, fields = repr(sorted(update.items())), dict(self.llm.__dict__)

@@ -45,13 +45,13 @@ class LlamaIndexDialect:
         """As of every dialect."""
         for_engine, for_model = split_options(options)
         stop = for_model.get("stop") or ()
-        if not isinstance(stop, (str, list, tuple)):
+        if not isinstance(stop, (str, list, tuple, set, frozenset)):
             raise ConfigurationError(f"stop must be a text or a list of texts, got {stop!r}")
         settings = {name: value for name in MODEL_FIELDS if (value := getattr(self.defaults, name)) is not None}
         conversation = conversation_of(
             messages,
             for_model,
-            (stop,) if isinstance(stop, str) else stop,
+            (stop,) if isinstance(stop, str) else tuple(stop),
             current_question(),
             settings=settings,
             synchronous=synchronous,

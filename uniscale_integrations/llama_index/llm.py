@@ -44,7 +44,7 @@ from uniscale_integrations.engine import Prices, UniScale
 from uniscale_integrations.llama_index.calling import Completions, Prompt, completion_of
 from uniscale_integrations.llama_index.dialect import LlamaIndexDialect
 from uniscale_integrations.llama_index.hooks import install
-from uniscale_integrations.llama_index.inner import common_metadata
+from uniscale_integrations.llama_index.inner import common_metadata, digest_of
 from uniscale_integrations.llama_index.instrumentation import Place, announce
 from uniscale_integrations.llama_index.prompting import adopt_prompting, prompt_for
 from uniscale_integrations.llama_index.structured import StructuredLLM
@@ -143,19 +143,24 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
 
     @model_serializer(mode="wrap")
     def custom_model_dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
-        """Its settings with the names of what it chooses from, by which LlamaIndex tells it from others, also within another component."""
+        """Its settings with the names of what it chooses from, by which LlamaIndex tells it from others, also within another component.
+
+        Of what inner LLMs are set up with, which decides what they answer, there is a digest.
+        """
         brain = self._engine.brain
-        parts = {"models": list(brain.models), "space": [str(configuration) for configuration in brain.space]}
+        parts: dict[str, Any] = {"models": list(brain.models), "space": [str(configuration) for configuration in brain.space]}
+        parts["settings"] = {name: digest_of(llm) for name, llm in self._inner().items()}
         return {**handler(self), "class_name": self.class_name(), "engine": parts}
 
     def __getstate__(self) -> dict[str, Any]:
-        # What holds it would lose it, if it could not be pickled at all; so its settings go, and who reads them is told.
+        # What holds it would lose it, if it could not be pickled at all; so its settings go, and who uses what comes of them is told.
         return {"settings": self.to_dict()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        raise TypeError(
-            "a UniScaleLLM holds models and an open log, which stay in their process; make one in each, on the same log"
-        )
+        # A worker of a pool that raises while it reads its task is never heard of again, and whoever waits for it waits for ever.
+        empty = type(self).model_construct()
+        for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
+            object.__setattr__(self, name, getattr(empty, name))
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         # Settings of its own around the same engine, which is there to be shared.
@@ -281,7 +286,10 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
 
     @property
     def _engine(self) -> UniScale:
-        assert self.engine is not None
+        if self.engine is None:
+            raise TypeError(
+                "a UniScaleLLM holds models and an open log, which stay in their process; make one in each, on the same log"
+            )
         return self.engine
 
 

@@ -62,18 +62,21 @@ class Inner:
         text: what that says, tool calls included.
         calls: the tools that it calls.
         thinking: what the model thought before.
+        follows: the id by which an LLM that keeps track of its responses goes on from this one.
     """
 
     response: ChatResponse
     text: str
     calls: tuple[ToolCall, ...] = ()
     thinking: str = ""
+    follows: str | None = None
 
     @classmethod
-    def of(cls, response: ChatResponse, calls: Sequence[ToolCall], thinking: str = "") -> Inner:
+    def of(cls, response: ChatResponse, calls: Sequence[ToolCall], thinking: str = "", follows: str | None = None) -> Inner:
         """A response with the tools that it calls."""
         blocks = [block.content or "" for block in response.message.blocks if isinstance(block, ThinkingBlock)]
-        return cls(response, canonical(response.message.content or "", calls), tuple(calls), thinking or "".join(blocks))
+        text = canonical(response.message.content or "", calls)
+        return cls(response, text, tuple(calls), thinking or "".join(blocks), follows)
 
 
 def conversation_of(

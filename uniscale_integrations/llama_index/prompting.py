@@ -28,12 +28,20 @@ _log = logging.getLogger(__name__)
 
 
 def adopt_prompting(llm: LLM, inner: Collection[LLM]) -> None:
-    """Set on an LLM what all inner ones agree on and it leaves open; warn of what is not used.
+    """Set on an LLM what all inner ones agree on and it leaves open, their callbacks too; warn of what is not used.
 
     Args:
         llm: the outer LLM.
         inner: those of LlamaIndex.
     """
+    managers = [each.callback_manager for each in inner]
+    if managers and not llm.callback_manager.handlers and all(each is managers[0] for each in managers):
+        # Those of the inner ones hear of nothing, since what is told of a search is told of the outer one.
+        llm.callback_manager = managers[0]
+    elif any(each.handlers and each is not llm.callback_manager for each in managers):
+        _log.warning(
+            "the inner LLMs have callback managers of their own, which are not told of anything; give the UniScaleLLM one"
+        )
     prompts = {each.system_prompt for each in inner}
     if llm.system_prompt is None and prompts != {None} and len(prompts) == 1:
         llm.system_prompt = prompts.pop()

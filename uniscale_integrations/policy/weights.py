@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any, TypeVar
@@ -139,7 +139,7 @@ def weights(mode: str | Sequence[float]) -> Weights:
         if mode not in MODES:
             raise ConfigurationError(f"no mode {mode!r}; there are {', '.join(MODES)}, or give three weights")
         return MODES[mode]
-    numbers = tuple(mode)
+    numbers = tuple(mode) if isinstance(mode, Iterable) else (mode,)
     good = all(isinstance(number, int | float | np.floating) and 0 <= number < inf for number in numbers)
     if len(numbers) != len(COMPONENTS) or not good or sum(numbers) <= 0:
         raise ConfigurationError(f"weights are three numbers of at least 0, not all 0, for {', '.join(COMPONENTS)}; got {mode!r}")
