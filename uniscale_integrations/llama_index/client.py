@@ -47,8 +47,8 @@ COMMON = (*NEUTRAL, "response_format", *TRANSPORT, *FIELDS)
 MAX_COPIES = 16
 """Copies of an LLM with other fields that are kept."""
 
-PREVIOUS = "_previous_response_id"
-"""Where LlamaIndex's client of the Responses API notes the last response, if it keeps track of them."""
+TRACKS, PREVIOUS = "track_previous_responses", "_previous_response_id"
+"""Whether LlamaIndex's client of the Responses API keeps track of them, and where it notes the last one."""
 
 REASONS = ("finish_reason", "stop_reason", "done_reason")
 """Where providers say why a reply ended."""
@@ -103,6 +103,7 @@ class LlamaIndexClient:
         self.llm = llm
         # Where its owner has said nothing, LlamaIndex has models draw at a temperature at which they say the same nearly every time.
         self._sampling = SamplingParams(llm, type(llm).model_fields, DEFAULT_TEMPERATURE)
+        self._may_keep_track = TRACKS in type(llm).model_fields
         self._copies: dict[str, tuple[dict[str, Any], LLM]] = {}
         self._lock = ForkLock()
 
@@ -232,7 +233,8 @@ class LlamaIndexClient:
     @property
     def _keeps_track(self) -> bool:
         """Whether each request of the LLM begins where its last one ended."""
-        return bool(getattr(self.llm, "track_previous_responses", False)) and hasattr(self.llm, PREVIOUS)
+        # A pydantic model takes its time to say that it has no such attribute.
+        return self._may_keep_track and bool(getattr(self.llm, TRACKS))
 
     def _reply(self, llm: LLM, response: ChatResponse, incomplete: str, thinking: str = "") -> Completion:
         follows = getattr(llm, PREVIOUS) if self._keeps_track else None
