@@ -29,7 +29,7 @@ class About:
     point: bool = False
     term: bool = False
     alternatives: tuple[str, ...] = ()
-    subject: re.Pattern[str] | None = None
+    subject: Subject | None = None
     kinds: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
     options: tuple[tuple[str, str], ...] = ()
@@ -112,19 +112,49 @@ def _alternatives(question: str) -> tuple[str, ...]:
 _ASKED_FOR_CJK = re.compile(r"([^。？?\s]{2,40}?)[是は](?:什么|谁|哪[^？?]{0,6}|何|誰|いつ|どこ|どれ)[^？?。]{0,8}[？?]?$")
 
 
-def _subject(question: str) -> re.Pattern[str] | None:
-    """What a question asks for, as an answer repeats it: "the capital of Canada"."""
-    match = _ASKED_FOR.search(question)
-    if match is None:
-        match = _ASKED_FOR_CJK.search(question.strip())
-        return re.compile(rf"{re.escape(match[1])}(?P<before>)[是はが]、?(?P<behind>[^,，、。]{{1,60}})") if match else None
-    subject = r"\s+".join(map(re.escape, match[1].split()))
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a question asks for, as an answer repeats it: "the capital of Canada".
+
+    Attributes:
+        text: as the question has it.
+        cjk: whether in Chinese or Japanese.
+
+    Example:
+        >>> Subject("capital of Canada").match("The capital of Canada is Ottawa.")["behind"]
+        'Ottawa.'
+    """
+
+    text: str
+    cjk: bool = False
+
+    def match(self, sentence: str) -> re.Match[str] | None:
+        """A sentence that says it of something, which is the group `before` or `behind`."""
+        # To make a pattern takes longer than all else about an answer, most of which do not repeat what was asked.
+        if self.text.split()[0].casefold() not in sentence.casefold():
+            return None
+        return _pattern_of(self).match(sentence)
+
+
+@lru_cache(maxsize=256)
+def _pattern_of(subject: Subject) -> re.Pattern[str]:
+    if subject.cjk:
+        return re.compile(rf"{re.escape(subject.text)}(?P<before>)[是はが]、?(?P<behind>[^,，、。]{{1,60}})")
+    words = r"\s+".join(map(re.escape, subject.text.split()))
     return re.compile(
         rf"(?:(?:so|thus|therefore),? )?(?:(?P<before>\S.{{0,80}}?) {_COPULA} )?(?:the |a |an |der |die |das |la |le |les |el |los "
         rf"|las |o |os |as |l')?"
-        rf"{subject}(?(before)(?=\W|$)| {_COPULA} (?P<behind>\S.{{0,200}}))",
+        rf"{words}(?(before)(?=\W|$)| {_COPULA} (?P<behind>\S.{{0,200}}))",
         re.IGNORECASE,
     )
+
+
+def _subject(question: str) -> Subject | None:
+    match = _ASKED_FOR.search(question)
+    if match is not None:
+        return Subject(match[1]) if match[1].strip() else None
+    match = _ASKED_FOR_CJK.search(question.strip())
+    return Subject(match[1], cjk=True) if match else None
 
 
 _OPTION = re.compile(r"(?:^|[\s,;])\(?([A-Z])[).:]\s{0,9}([^()\s][^()\n]{0,59}?)(?=[\s,;]{0,9}(?:\(?[A-Z][).:]\s|\n|$))")

@@ -95,6 +95,8 @@ class DecidesAgain:
     def __init__(self, arms: Arms, settings: RoundsSettings | None = None) -> None:
         self.arms, self.settings = arms, settings or RoundsSettings()
         self._hope = self.settings.hope.single(arms)
+        # Which arms put together anew whenever they are asked.
+        self._model_of, self._models = arms.model_of, len(arms.models)
         self._layout = Layout.of(arms, len(STATE) + len(arms.models))
         self._head = self._layout.products.regression(2, self._layout.precision)
         self._amounts = amounts_of(arms)
@@ -272,13 +274,13 @@ class DecidesAgain:
         return hope.again(kept.belief, ceiling, score, len(self.arms))
 
     def _state(self, context: RoundContext, query: Array) -> Array:
-        kept, models = context.kept, len(self.arms.models)
+        kept, models = context.kept, self._models
         if kept is None:
             return state_features(context, 0.0, 0, models)
         every = np.ones(len(self.arms), dtype=np.bool_)
         prices = Prices.of(self.arms, self._amounts, query, context.request, every)
         [position] = prices.positions(np.array([context.spent]))
-        return state_features(context, float(position), self.arms.model_of[kept.decision.configuration], models)
+        return state_features(context, float(position), self._model_of[kept.decision.configuration], models)
 
     def _notice(self, action: int, errors: Array, leverage: float, *, judged: bool = False) -> None:
         """Look whether what was observed tells of a change of the world, and then forget nearly all.
@@ -291,7 +293,7 @@ class DecidesAgain:
         """
         if leverage >= MAX_LEVERAGE:
             return
-        first = SURPRISES * self.arms.model_of[action] + 2 * judged
+        first = SURPRISES * self._model_of[action] + 2 * judged
         scale = self.settings.noise * sqrt(1.0 + leverage)
         noticed = [self._detector.observe(first + kind, float(error) / scale) for kind, error in enumerate(errors)]
         if any(noticed):
