@@ -112,9 +112,10 @@ class Behind:
             try:
                 text, decision = await ask(question)
             except Exception as error:
-                # Frameworks are given the provider's own error, whose cause is the search's.
-                failed = error if isinstance(error, SearchFailed) else error.__cause__
-                if not isinstance(failed, SearchFailed):
+                # Frameworks are given the provider's own error, which was raised for the search's.
+                about = (error, error.__cause__, error.__context__)
+                failed = next((each for each in about if isinstance(each, SearchFailed)), None)
+                if failed is None:
                     raise
                 return _nothing(self._engine, self._engine.space[0], failed)
             return self._result(question, text, decision, "LlamaIndex" if queried else "LangChain")
