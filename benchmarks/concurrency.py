@@ -67,7 +67,7 @@ def concurrency(make: Make, calls: int = 200, seconds: float = 1.0, rounds: int 
             call, asynchronous = make(address, shape)
             call()
             loop.run(asynchronous())
-        with _loaded_uncollected():
+        with loaded_uncollected():
             for _ in range(rounds):
                 for name, shape, count in measured:
                     taken.setdefault(f"sync {name}", []).append(_in_threads(make(address, shape)[0], count))
@@ -76,8 +76,8 @@ def concurrency(make: Make, calls: int = 200, seconds: float = 1.0, rounds: int 
 
 
 @contextmanager
-def _loaded_uncollected() -> Iterator[None]:
-    """Keep the garbage collector from what is there already."""
+def loaded_uncollected() -> Iterator[None]:
+    """Keep the garbage collector from what is there already, which takes it up to half a second to look through."""
     gc.collect()
     gc.freeze()
     try:

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import psycopg
 
+from benchmarks.concurrency import loaded_uncollected
 from benchmarks.durability import database, difference
 from benchmarks.faults import locked, standing_still
 from benchmarks.instant import InstantGenerator, InstantVerifier
@@ -112,11 +113,12 @@ def outage(address: str, name: str, fault: Fault, seconds: float) -> Outage:
         seconds: for how long.
     """
     with tempfile.TemporaryDirectory() as folder:
-        with closing(slow_engine("sqlite://")) as alone:
+        with closing(slow_engine("sqlite://")) as alone, loaded_uncollected():
             base = asyncio.run(_served(alone, nullcontext(), min(seconds, 5.0)))
         with closing(slow_engine(address, Path(folder) / "spool")) as made:
             asyncio.run(made.arun("What is 0 + 0?"))
-            found = asyncio.run(_served(made, fault(address), seconds))
+            with loaded_uncollected():
+                found = asyncio.run(_served(made, fault(address), seconds))
             _wait_until_there(made)
             made.sync()
             learned = made.state()
@@ -269,5 +271,6 @@ def burst(address: str, count: int) -> Flood:
     with closing(slow_engine(address)) as made:
         made.run("What is 0 + 0?")
         began = time.monotonic()
-        asyncio.run(all_at_once(made))
+        with loaded_uncollected():
+            asyncio.run(all_at_once(made))
         return Flood(database(address), "requests at once", count, max(times), gap, time.monotonic() - began)
