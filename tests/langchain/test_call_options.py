@@ -75,6 +75,7 @@ def test_no_stop_texts_at_all_are_fewer_than_those_of_the_model(server: Server, 
         == over(inner, shape).invoke(QUESTION, stop=[]).content
         == "Hello there.\nAnswer: 4"
     )
+    assert over(inner, shape).invoke(QUESTION, stop=()).content == "Hello there.\nAnswer: 4"  # type: ignore[arg-type]
     assert over(inner, shape).invoke(QUESTION).content == "Hello "
 
 

@@ -104,7 +104,8 @@ def _json_schema(schema: dict[str, Any] | type) -> dict[str, Any]:
         if not isinstance(schema, Mapping):
             raise
         # OpenAI's words for it, which some models take.
-        return dict(schema.get("json_schema", {}).get("schema") or schema)
+        form = schema.get("json_schema")
+        return dict(form.get("schema") or schema) if isinstance(form, Mapping) else dict(schema)
 
 
 def _description(tool: Tool, strict: bool | None) -> dict[str, Any]:

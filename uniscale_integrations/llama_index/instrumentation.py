@@ -33,9 +33,7 @@ from uniscale_integrations.adapters.lineage import Lineage
 from uniscale_integrations.adapters.stamp import configuration_record, decision_on
 from uniscale_integrations.concurrency.forks import ForkLock
 from uniscale_integrations.engine import UniScale
-from uniscale_integrations.llama_index.client import LlamaIndexClient
 from uniscale_integrations.llama_index.judging import record_decision
-from uniscale_integrations.llama_index.messages import Inner
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.telemetry import Ended, Event
 
@@ -200,16 +198,13 @@ class Place:
 
 
 def announce(engine: UniScale, answer: Answer, place: Place) -> None:
-    """Report the decision behind an answer to event handlers, to an evaluator that runs, and to the LLM whose reply is given.
+    """Report the decision behind an answer to event handlers, and to an evaluator that runs.
 
     Args:
         engine: that took it.
         answer: of the engine.
         place: where the LLM was called.
     """
-    client = getattr(engine.models.get(answer.configuration.model), "client", None)
-    if isinstance(client, LlamaIndexClient) and isinstance(answer.payload, Inner):
-        client.goes_on_from(answer.payload)
     if answer.decision_id is not None:
         record_decision(engine, answer.decision_id)
         _dispatcher.event(

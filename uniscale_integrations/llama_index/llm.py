@@ -42,13 +42,16 @@ from uniscale_integrations.adapters.service import answer, answer_blocking, stre
 from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.engine import Prices, UniScale
 from uniscale_integrations.llama_index.calling import Completions, Prompt, completion_of
+from uniscale_integrations.llama_index.client import LlamaIndexClient
 from uniscale_integrations.llama_index.dialect import LlamaIndexDialect
 from uniscale_integrations.llama_index.hooks import install
 from uniscale_integrations.llama_index.inner import common_metadata, digest_of
 from uniscale_integrations.llama_index.instrumentation import Place, announce
+from uniscale_integrations.llama_index.messages import Inner
 from uniscale_integrations.llama_index.prompting import adopt_prompting, prompt_for
 from uniscale_integrations.llama_index.structured import StructuredLLM
 from uniscale_integrations.llama_index.tool_calling import ToolCallingLLM
+from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.space import ConfigurationSpace
 
@@ -239,7 +242,7 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
         place = Place.here()
         result = answer_blocking(engine, call, dialect)
         place.note(result.decision_id)
-        announce(engine, result, place)
+        self._note_answer(result, place)
         return dialect.reply(result, call)
 
     async def _achat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
@@ -248,7 +251,7 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
         place = Place.here()
         result = await asyncio.create_task(answer(engine, call), context=dialect.context())
         place.note(result.decision_id)
-        announce(engine, result, place)
+        self._note_answer(result, place)
         return dialect.reply(result, call)
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponseGen:
@@ -260,7 +263,7 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
         def responses() -> ChatResponseGen:
             for chunk in chunks:
                 if chunk.answer is not None:
-                    announce(engine, chunk.answer, place)
+                    self._note_answer(chunk.answer, place)
                 if chunk.response is not None:
                     yield chunk.response
 
@@ -275,11 +278,18 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
             async with aclosing(stream(engine, call, dialect, observe=place.observe)) as chunks:
                 async for chunk in chunks:
                     if chunk.answer is not None:
-                        announce(engine, chunk.answer, place)
+                        self._note_answer(chunk.answer, place)
                     if chunk.response is not None:
                         yield chunk.response
 
         return responses()
+
+    def _note_answer(self, given: Answer, place: Place) -> None:
+        """Tell the LLM whose reply is given so, where it keeps track of them, and everybody of the decision."""
+        client = getattr(self._engine.models.get(given.configuration.model), "client", None)
+        if isinstance(client, LlamaIndexClient) and isinstance(given.payload, Inner):
+            client.goes_on_from(given.payload)
+        announce(self._engine, given, place)
 
     def _prompt(self, prompt: str, formatted: bool) -> Prompt:
         return prompt_for(self, self._inner().values(), prompt, formatted)

@@ -96,17 +96,17 @@ def features_of_prompt(text: str) -> tuple[Array, Array]:
     the signs of code and mathematics that are in the whole.
 
     Example:
-        >>> whole, asked = features_of_prompt("def f(x): return [x]\n" * 100 + "\n\nWhat does f do?")
-        >>> for name, of_whole, of_asked in zip(NAMES, whole.round(1).tolist(), asked.round(1).tolist()):
+        >>> whole, part = features_of_prompt("def f(x): return [x]\n" * 100 + "\n\nWhat does f do?")
+        >>> for name, of_whole, of_part in zip(NAMES, whole.round(1).tolist(), part.round(1).tolist()):
         ...     if name in ("characters", "signs of code", "asks at once"):
-        ...         print(name, of_whole, of_asked)
+        ...         print(name, of_whole, of_part)
         characters 2.5 -3.3
         signs of code 4.8 4.8
         asks at once 2.6 2.6
     """
-    asked = instruction(text)
-    features = lexical_features(asked)
-    if asked is text:
+    part = instruction(text)
+    features = lexical_features(part)
+    if part is text:
         return features, features
     whole = lexical_features(text)
     for place in MOST_OF_ALL:

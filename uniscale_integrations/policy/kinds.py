@@ -182,5 +182,5 @@ class TextFeatures:
 
     def __call__(self, text: str) -> Array:
         """The features of a text, shape (dim,)."""
-        prompt, asked = features_of_prompt(text)
-        return np.concatenate([prompt, kind_features(asked)])
+        whole, part = features_of_prompt(text)
+        return np.concatenate([whole, kind_features(part)])

@@ -89,8 +89,9 @@ class ChatSession:
         by_steps: bool,
     ) -> None:
         self._owner, self._conversation, self._sampling = owner, conversation, sampling
-        # As a call says that not even those of the model end its answer.
-        none = conversation.options.get("stop") == []
+        # A call may say that not even those of the model end its answer.
+        stop = conversation.options.get("stop")
+        none = stop is not None and not stop
         self._ends = tuple(conversation.stop or (() if none else owner.client.stop))
         self._queue, self._wait_seconds, self._expanding = Queue(), 0.0, 0
         # What the engine says of drawing a framework's model is not held to, unless its owner has said the same.
