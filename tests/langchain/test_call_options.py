@@ -13,7 +13,9 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.language_models import BaseChatModel, FakeListChatModel
 from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatResult
 from openai import RateLimitError
+from pydantic import Field
 
 from tests.langchain.conftest import openai
 from tests.openai_server import Body, Server
@@ -77,6 +79,30 @@ def test_no_stop_texts_at_all_are_fewer_than_those_of_the_model(server: Server, 
     )
     assert over(inner, shape).invoke(QUESTION, stop=()).content == "Hello there.\nAnswer: 4"  # type: ignore[arg-type]
     assert over(inner, shape).invoke(QUESTION).content == "Hello "
+
+
+class Own(FakeListChatModel):
+    """Reads what it is called with, as one that passes it on to a server of its own does."""
+
+    responses: list[str] = Field(default_factory=list)
+    options: list[dict[str, Any]] = Field(default_factory=list)
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        self.options.append(kwargs)
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("4"))])
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (4, 1, 1)], ids=str)
+@pytest.mark.parametrize("bound", [False, True])
+def test_a_model_of_one_s_own_gets_the_sampling_parameters_of_a_call(shape: Shape, bound: bool) -> None:
+    inner = Own()
+    options: dict[str, Any] = {"seed": 3, "top_p": 0.5, "temperature": 0.3, "max_tokens": 9, "top_k": 4}
+    model = over(inner, shape, name=inner._llm_type)
+    assert (model.bind(**options).invoke(QUESTION) if bound else model.invoke(QUESTION, **options)).content == "4"
+    assert len(inner.options) == shape[0]
+    assert all({**told, "seed": 3} == options for told in inner.options)
+    assert len({told["seed"] for told in inner.options}) == shape[0]
+    assert shape != PLAIN or inner.options == [options]
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,22 @@ class Own(CustomLLM):
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_an_llm_of_one_s_own_gets_the_sampling_parameters_of_a_call(shape: Shape) -> None:
+    options: dict[str, Any] = {"seed": 3, "top_p": 0.5, "temperature": 0.3}
+    assert over(Own(), shape).complete("q", **options).text == Own().complete("q", **options).text
+    seeds: list[int] = []
+
+    class Noting(Own):
+        def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+            seeds.append(kwargs["seed"])
+            return CompletionResponse(text="4")
+
+    over(Noting(), shape).complete("q", seed=3)
+    assert len(set(seeds)) == len(seeds)
+    assert shape != (1, 1, 1) or seeds == [3]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_form_is_asked_for_of_an_llm_that_nothing_is_known_of(shape: Shape) -> None:
     said = Own().complete("q", response_format={"type": "json_object"}).text
     assert over(Own(), shape).complete("q", response_format={"type": "json_object"}).text == said == "['response_format']"

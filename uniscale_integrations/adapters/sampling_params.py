@@ -71,7 +71,7 @@ class SamplingParams:
         for name, field in self._fields.items():
             value, option = getattr(request, name), options.get(name)
             if name == "max_tokens" and value is not None and (request.step or option is None):
-                values[field] = min(filter(None, (value, option, getattr(self._model, field, None))))
+                values[field] = _least(value, option, getattr(self._model, field, None))
             elif name == "seed" and value is not None:
                 # Samples of the same request are told apart, whatever seed the call begins with.
                 values[field] = value
@@ -81,3 +81,23 @@ class SamplingParams:
                 # How a model samples is its owner's choice, unless it samples the same every time and candidates are to differ.
                 values[field] = value
         return values
+
+    def without_field(self, request: CompletionRequest, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Those that a call names and the model has no field for, as options of a request.
+
+        They are of use to models that read what they are called with.
+
+        Args:
+            request: the request.
+            options: of the call.
+        """
+        values = {name: options[name] for name in FIELDS if name in options and name not in self._fields}
+        if "seed" in values and request.seed is not None:
+            values["seed"] = request.seed
+        if "max_tokens" in values and request.step:
+            values["max_tokens"] = _least(values["max_tokens"], request.max_tokens)
+        return values
+
+
+def _least(*limits: int | None) -> int:
+    return min(filter(None, limits))

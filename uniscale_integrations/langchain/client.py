@@ -102,6 +102,7 @@ class LangChainClient:
         self.name = _name(model)
         fields = type(model).model_fields
         self._sampling = SamplingParams(model, fields)
+        self._reads_options = _reads_options(model)
         stop_field = next((name for name in STOP_FIELDS if name in fields), None)
         stop = getattr(model, stop_field, None) if stop_field else None
         self.stop = (stop,) if isinstance(stop, str) else tuple(stop or ())
@@ -292,6 +293,8 @@ class LangChainClient:
     def _options(self, binding: _Binding, request: CompletionRequest) -> dict[str, Any]:
         """The options that go with the messages."""
         options = dict(binding.options)
+        if binding.settings and self._reads_options:
+            options |= self._sampling.without_field(request, binding.settings)
         if request.stop and not (binding.responses and not request.step) and [options.get("stop")] != list(request.stop):
             options["stop"] = list(request.stop)
         if request.prefix and request.continuation is Continuation.FLAG:
@@ -309,6 +312,15 @@ def _has_native_async(model: BaseChatModel, *, streaming: bool = False) -> bool:
     if kind._astream is not BaseChatModel._astream:
         return True
     return generates and kind._stream is BaseChatModel._stream
+
+
+def _reads_options(model: BaseChatModel) -> bool:
+    """Whether a model may read sampling parameters off what it is called with, as one of the application's own may.
+
+    Clients of providers have fields for those that their API takes, and fail for others.
+    """
+    kind = next(kind for kind in type(model).__mro__ if "_generate" in vars(kind))
+    return not kind.__module__.startswith("langchain")
 
 
 def _uses_responses(model: BaseChatModel, bound_model: Model, options: Mapping[str, Any]) -> bool:

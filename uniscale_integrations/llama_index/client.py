@@ -291,7 +291,8 @@ class LlamaIndexClient:
                 rest.pop(name)
             elif field is not None:
                 sampling.pop(field, None)
-        if request.seed is not None and self._api.seed and self._sampling.field("seed") is None:
+        takes_seed = (self._api.seed or "seed" in options) and "seed" not in self._api.lacks
+        if request.seed is not None and takes_seed and self._sampling.field("seed") is None:
             rest["seed"] = request.seed
         # The LLM's `additional_kwargs` outweigh the options of a request, and have to give way where a search must set them.
         gives_way = {

@@ -175,6 +175,11 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
         return "+".join(self._engine.models)
 
     @property
+    def model(self) -> str:
+        """The same, by the name that most LLMs of LlamaIndex have for it."""
+        return self.model_name
+
+    @property
     def metadata(self) -> LLMMetadata:
         """What all models can do together: the smallest limits, and tools where all take them."""
         return common_metadata(self._engine.models, self.max_tokens)

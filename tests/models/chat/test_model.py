@@ -292,6 +292,50 @@ def test_an_answer_ends_where_the_model_ends_it(shape: tuple[int, int, int], ech
     assert model.echoes is (echo and shape[1] > 1 and max_steps > 1)
 
 
+@pytest.mark.parametrize("shape", [(1, 2, 1), (1, 4, 2), (2, 2, 1)], ids=str)
+@pytest.mark.parametrize("max_steps", [48, 3, 1])
+def test_no_line_break_is_doubled_by_a_server_that_takes_it_off_the_beginning(
+    shape: tuple[int, int, int], max_steps: int
+) -> None:
+    def says(asked: CompletionRequest) -> str:
+        # As chat templates do that trim what an assistant has said.
+        shown = asked.prefix.rstrip()
+        if asked.prefix == PREFIX:
+            return f"\n{NEXT}\nsix"
+        assert LONG.startswith(shown)
+        return LONG[len(shown) :]
+
+    client = Client(says)
+    verifier = CallableVerifier(lambda question, before, step: 0.5)
+    request = Request("1 + 1?", Configuration("llama-8b", *shape), Sampling(max_steps=max_steps))
+    model = ChatStepModel(client)
+    answer = run(request, model, verifier)
+    assert (answer.text, answer.finish_reason, answer.warnings) == (LONG, "stop", ())
+    assert model.trims is (max_steps > 1)
+    # Nor is anything asked for that the line break would end at once.
+    assert all(asked.stop == () for asked in client.asked if asked.prefix.endswith("\n") and asked.prefix != PREFIX)
+    other = ChatStepModel(client)
+    if result := model.probe_result():
+        other.recall_probe(result)
+        assert other.trims
+
+
+@pytest.mark.parametrize("limit", [0.05, None])
+def test_the_time_of_a_call_is_that_of_the_probe_as_well(limit: float | None) -> None:
+    class Hanging(Client):
+        async def complete(self, asked: CompletionRequest) -> Completion:
+            if asked.prefix == PREFIX and limit is not None:
+                await asyncio.sleep(60)
+            return await super().complete(asked)
+
+    conversation = Conversation((Turn("user", "2 + 2?"),), options={} if limit is None else {"timeout": limit})
+    request = Request("2 + 2?", Configuration("llama-8b", 1, 2, 1), conversation=conversation)
+    model = ChatStepModel(Hanging(going_on))
+    answer = run(request, model, CallableVerifier(lambda question, before, step: 0.5))
+    assert answer.text == "".join(LINES)
+    assert model.continues is (None if limit else True)
+
+
 def test_a_reply_that_ran_out_of_tokens_is_cut_off_and_says_so() -> None:
     class Short(Client):
         async def complete(self, asked: CompletionRequest) -> Completion:

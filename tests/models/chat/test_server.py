@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from tests.gguf_file import write
 from uniscale_integrations.errors import GenerationError, SearchFailed
 from uniscale_integrations.models.catalog import load_model, locate
 from uniscale_integrations.models.chat import ChatStepModel, CompletionRequest, Continuation, ServerClient
+from uniscale_integrations.models.chat.probe import NEXT, PREFIX
 from uniscale_integrations.models.local.gguf import convert
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.models.task import FAMILY_TASK
@@ -30,6 +32,7 @@ from uniscale_integrations.search.request import Request
 from uniscale_integrations.search.run import run
 from uniscale_integrations.search.segmenter import Lines, Units
 from uniscale_integrations.space import Configuration
+from uniscale_integrations.verifiers import CallableVerifier
 from uniscale_integrations.verifiers.load import load_prm
 
 MODEL = "uniscale-3m"
@@ -158,6 +161,27 @@ def test_a_reply_that_is_read_as_it_comes_ends_where_a_step_does() -> None:
     second = asyncio.run(client.complete(CompletionRequest(ASKED, "So it is ", Continuation.PREFILL, segmenter=Units())))
     assert (second.text, second.cut, second.ended, second.usage.prompt_tokens) == ("4", False, True, 7.0)
     assert (bodies[0]["stream"], bodies[0]["logprobs"], "logprobs" in bodies[1]) == (True, True, False)
+
+
+@pytest.mark.parametrize("trims", [False, True])
+def test_steps_of_a_server_join_to_what_it_says(trims: bool) -> None:
+    said = "Two lines:\n\n- one\n- two\n\nThat is all.\nAnswer: 2"
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content)
+        last = body["messages"][-1]
+        prefix = last["content"] if last["role"] == "assistant" else ""
+        whole = f"{PREFIX}{NEXT}\nsix" if prefix == PREFIX else said
+        rest = whole[len(prefix.rstrip() if trims else prefix) :]
+        tokens = re.findall(r"\s|\S+", rest)
+        return events(*map(piece, tokens), piece("", "stop"))
+
+    client = ServerClient("http://server/v1", MODEL, http=httpx.AsyncClient(transport=httpx.MockTransport(answer)))
+    model = ChatStepModel(client)
+    verifier = CallableVerifier(lambda question, before, step: 0.5)
+    reply = run(Request("Two lines?", Configuration(MODEL, 1, 2, 1)), model, verifier)
+    assert (reply.text, reply.warnings, model.trims) == (said, (), trims)
+    assert len(next(path for path in reply.paths if path.final).steps) > 1
 
 
 def test_a_server_that_does_not_stream_is_cut_all_the_same() -> None:

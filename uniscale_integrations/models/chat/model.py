@@ -70,6 +70,7 @@ class ChatStepModel:
     Attributes:
         completion_lengths: how long its completions have been of late, which says what a budget must have left for another one.
         echoes: whether its replies were found to begin with the partial answer that they continue.
+        trims: whether they were found to begin with the white space that the partial answer ends with.
         size_unknown: whether neither a price nor the name tells what a token costs.
         model_id: what the model is called where it is served, by which its tokens are counted.
     """
@@ -106,7 +107,7 @@ class ChatStepModel:
         self.parameters = self._parameter_count or UNKNOWN_PARAMETERS
         self.set_price(None if price is None else Price.of(price))
         self.segmenter, self.final = segmenter, re.compile(final_step) if final_step else None
-        self.echoes, self.completion_lengths = False, CompletionLengths()
+        self.echoes, self.trims, self.completion_lengths = False, False, CompletionLengths()
         self.timeout, self.retries = timeout, retries
         self._way = _known_way(client) if continuation == "probe" else Continuation(continuation)
         self._probed = False
@@ -160,13 +161,15 @@ class ChatStepModel:
 
     def probe_result(self) -> dict[str, object] | None:
         """What a probe has found, JSON-ready, so that no other process probes again; `None` where none has."""
-        return {"way": str(self._way), "echoes": self.echoes} if self._probed and self._way is not None else None
+        if not self._probed or self._way is None:
+            return None
+        return {"way": str(self._way), "echoes": self.echoes, "trims": self.trims}
 
     def recall_probe(self, result: Mapping[str, object]) -> None:
         """Take over what another process has found, where it is not known here; what cannot be read is probed again."""
         ways = {str(way): way for way in Continuation}
         if self._way is None and (way := ways.get(str(result.get("way")))) is not None:
-            self._way, self.echoes = way, bool(result.get("echoes"))
+            self._way, self.echoes, self.trims = way, bool(result.get("echoes")), bool(result.get("trims"))
 
     def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
         """What one sample of `answer_tokens` after a prompt of `prompt_tokens` takes."""
@@ -209,10 +212,16 @@ class ChatStepModel:
                 return self._way
             cuts = isinstance(self.client, CutsReplies) and self.client.cuts
             stop = () if cuts else (self.segmenter.delimiter,)
-            probe = await probe_continuation(self.client, self._sender.send, stop=stop, like=session.conversation)
+            said = session.conversation.options.get("timeout")
+            seconds = said if isinstance(said, (int, float)) and said > 0 else None
+
+            async def ask(request: CompletionRequest) -> Completion:
+                return await self._sender.send(request, seconds=seconds)
+
+            probe = await probe_continuation(self.client, ask, stop=stop, like=session.conversation)
             session.charge(self.with_cost(probe.usage))
             session.notes.extend(map(self.redact, probe.notes))
-            self.echoes = probe.echoes
+            self.echoes, self.trims = probe.echoes, probe.trims
             if probe.sure:
                 self._way, self._probed = probe.way, True
             return probe.way

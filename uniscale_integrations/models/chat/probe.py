@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.models.chat.client import ChatClient, Completion, CompletionRequest, Continuation
@@ -13,9 +13,12 @@ from uniscale_integrations.search.conversation import Conversation, Turn
 
 Ask = Callable[[CompletionRequest], Awaitable[Completion]]
 
-QUESTION = "Write the numbers from one to eight as words, in small letters, separated by single spaces, and nothing else."
-PREFIX, NEXT = "Here they come: one two three four", "five"
-"""A partial answer that nobody would give without being told, and the word that can only come next where it is continued."""
+QUESTION = "Write the numbers from one to eight as words, in small letters, each on a line of its own, and nothing else."
+PREFIX, NEXT = "Here they come:\none\ntwo\nthree\nfour\n", "five"
+"""A partial answer that nobody would give without being told, and the word that can only come next where it is continued.
+
+Its last line is complete, as those are after which steps begin: some providers refuse that, and others show the model less than was sent.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class ContinuationProbe:
     Attributes:
         way: the surest that it knows.
         echoes: whether its replies begin with what was said before.
+        trims: whether white space at the end of what was said before is not shown to the model, which says it again.
         usage: what asking took.
         notes: why other ways were passed over.
         sure: whether asking again would tell the same.
@@ -32,6 +36,7 @@ class ContinuationProbe:
 
     way: Continuation
     echoes: bool = False
+    trims: bool = False
     usage: Usage = NOTHING
     notes: tuple[str, ...] = ()
     sure: bool = True
@@ -71,6 +76,10 @@ async def probe_continuation(
         request = CompletionRequest(question, PREFIX, way, tuple(stop), max_tokens=16, temperature=0.0, step=bool(stop))
         try:
             reply = await ask(request)
+            if stop and PREFIX.startswith(reply.text.strip()):
+                # A model that is not shown the line break says it again, which ends the reply; or so does the beginning that is repeated.
+                usage = usage.plus(reply.usage)
+                reply = await ask(replace(request, stop=()))
         except Exception as error:
             # Providers refuse what they do not know in many ways; whatever it was, this way is closed.
             notes.append(f"{client.name} does not continue by {way}: {error}")
@@ -78,10 +87,11 @@ async def probe_continuation(
             sure = sure and not passing
             continue
         usage = usage.plus(reply.usage)
-        text = reply.text.strip()
-        echoes = text.startswith(PREFIX)
+        text, shown = reply.text.strip(), PREFIX.strip()
+        echoes = text.startswith(shown)
         # Whoever repeats a beginning like this one and goes on was shown it as its own; which word comes next depends on the model.
-        if (echoes and len(text) > len(PREFIX)) or text.lower().startswith(NEXT):
-            return ContinuationProbe(way, echoes, usage, tuple(notes), sure)
+        if (echoes and len(text) > len(shown)) or text.lower().startswith(NEXT):
+            trims = not echoes and reply.text.startswith(PREFIX[len(shown) :])
+            return ContinuationProbe(way, echoes, trims, usage, tuple(notes), sure)
         notes.append(f"{client.name} does not continue by {way}: it said {reply.text[:60]!r} after {PREFIX!r}")
-    return ContinuationProbe(Continuation.WHOLE, False, usage, tuple(notes), sure)
+    return ContinuationProbe(Continuation.WHOLE, usage=usage, notes=tuple(notes), sure=sure)

@@ -38,29 +38,31 @@ class Sender:
             )
         self._client, self._slots = client, Slots(max_concurrency)
         self._timeout, self._retries = timeout, retries
-        self._limited = max_concurrency is not None or timeout is not None or retries > 0
+        self._plain = max_concurrency is None and timeout is None and retries == 0
 
-    async def send(self, request: CompletionRequest, queue: Queue | None = None) -> Completion:
+    async def send(self, request: CompletionRequest, queue: Queue | None = None, seconds: float | None = None) -> Completion:
         """One reply.
 
         Args:
             request: what is wanted.
             queue: notes how long was waited for a slot.
+            seconds: for this one, where there are fewer.
 
         Raises:
             TimeoutError: it took too long, all tries together.
             Exception: what the client raised.
         """
+        limit = min((each for each in (seconds, self._timeout) if each is not None), default=None)
         try:
-            if not self._limited:
+            if self._plain and limit is None:
                 return await over_live_connections(self._client, request)
-            async with self._slots.hold(queue or Queue()), asyncio.timeout(self._timeout):
-                if self._timeout is None:
+            async with self._slots.hold(queue or Queue()), asyncio.timeout(limit):
+                if limit is None:
                     return await self._again(request)
                 # In a task of its own a blocking call stays off the caller's thread, where nothing could give it up in time.
                 return await asyncio.create_task(self._again(request))
         except TimeoutError as error:
-            raise TimeoutError(str(error) or f"no answer within {self._timeout} s") from error
+            raise TimeoutError(str(error) or f"no answer within {limit} s") from error
 
     async def _again(self, request: CompletionRequest) -> Completion:
         """A reply that is asked for again where that may help, as long as nothing of one has been shown: that must not be said twice."""

@@ -47,6 +47,7 @@ class Owner(Protocol):
     final: Pattern[str] | None
     max_concurrency: int | None
     echoes: bool
+    trims: bool
 
     def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
         """The usage of one sample of that many tokens after a prompt of that many."""
@@ -227,9 +228,9 @@ class ChatSession:
             if whole:
                 return await self._answer(expansion.path, await self._complete(request))
             if request.segmenter is not None:
-                step = await cut_step(self._complete, request)
+                step = await cut_step(self._complete, request, owner.trims)
             else:
-                step = await stopped_step(self._complete, request, owner.segmenter, owner.echoes)
+                step = await stopped_step(self._complete, request, owner.segmenter, owner.echoes, owner.trims)
         except InterruptedReply as interruption:
             return self._failed(interruption.error, interruption.usage)
         except Exception as error:
@@ -325,7 +326,7 @@ class ChatSession:
                 return Candidate((), True, usage, payload=reply.message, incomplete=empty)
             if self._conversation.atomic:
                 return self._make((reply.text,), True, usage, reply)
-        text = continuation_text(path.text + self._pending(path), reply.text, owner.echoes)
+        text = continuation_text(path.text + self._pending(path), reply.text, owner.echoes, owner.trims)
         if text is None:
             return self._began_anew(usage)
         ended = self._pending(path) + text

@@ -56,11 +56,17 @@ class Step:
         self._sum, self._weight = self._sum + weight * reply.log_probability, self._weight + weight
 
 
-async def cut_step(ask: Ask, request: CompletionRequest) -> Step:
-    """The next step from a client that ends its replies where steps end."""
+async def cut_step(ask: Ask, request: CompletionRequest, trims: bool) -> Step:
+    """The next step from a client that ends its replies where steps end.
+
+    Args:
+        ask: for a reply.
+        request: for the step.
+        trims: see `continuation_text`.
+    """
     reply, step = await ask(request), Step()
     step.add(reply)
-    text = continuation_text(request.prefix, reply.text)
+    text = continuation_text(request.prefix, reply.text, trims=trims)
     if text is None:
         step.anew = True
     else:
@@ -68,27 +74,38 @@ async def cut_step(ask: Ask, request: CompletionRequest) -> Step:
     return step
 
 
-async def stopped_step(ask: Ask, request: CompletionRequest, segmenter: Segmenter, echoes: bool) -> Step:
+async def stopped_step(ask: Ask, request: CompletionRequest, segmenter: Segmenter, echoes: bool, trims: bool) -> Step:
     """The next step from a client whose replies end at the delimiter, the first of the texts that end them.
 
     A reply may end there because a line does, or because the answer does; which one shows with the next request alone. So a step has no
     delimiter at its end until something comes after it.
+
+    Args:
+        ask: for a reply.
+        request: for the step.
+        segmenter: tells where it ends.
+        echoes: see `continuation_text`.
+        trims: likewise.
     """
     step, unit, delimiter = Step(), segmenter.begin(), segmenter.delimiter
     for _ in range(MAX_REQUESTS):
         further = replace(request, prefix=request.prefix + step.text + (delimiter if step.broke else ""))
-        reply = await ask(further)
-        step.add(reply)
-        text = continuation_text(further.prefix, reply.text, echoes)
-        if text is not None and not text.strip() and reply.ended and further.prefix:
+        # A delimiter that the model says again, since it was not shown it, must not end the reply.
+        open_ended = trims and further.prefix.endswith(delimiter)
+        if not open_ended:
+            reply = await ask(further)
+            step.add(reply)
+            text = continuation_text(further.prefix, reply.text, echoes, trims)
             # The end of the answer looks the same as a blank line: what comes is seen where no delimiter ends the reply.
+            open_ended = text is not None and not text.strip() and reply.ended and bool(further.prefix)
+        if open_ended:
             reply = await ask(replace(further, stop=request.stop[1:]))
             step.add(reply)
-            text = continuation_text(further.prefix, reply.text, echoes)
+            text = continuation_text(further.prefix, reply.text, echoes, trims)
+            step.ended = reply.ended
             if text is not None and not text.strip():
                 step.ended = True
                 return step
-            step.ended = reply.ended
         if text is None:
             step.anew = True
             return step
