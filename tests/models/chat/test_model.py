@@ -320,6 +320,30 @@ def test_no_line_break_is_doubled_by_a_server_that_takes_it_off_the_beginning(
         assert other.trims
 
 
+@pytest.mark.parametrize("limit", [3, 20, 41, 60, 500])
+@pytest.mark.parametrize("longest", [7, 256])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_the_limit_of_an_answer_is_in_tokens_of_its_model(limit: int, longest: int, temperature: float) -> None:
+    # Every character is a token, which are more than in any vocabulary that is known here.
+    said = "\n".join(f"{number}{number} + 1000000 = {number}000{number}" for number in range(8))
+
+    class Counting(Client):
+        async def complete(self, asked: CompletionRequest) -> Completion:
+            reply = await super().complete(asked)
+            rest, most = said[len(asked.prefix) :], asked.max_tokens or 1000
+            cut = len(reply.text) >= most
+            # The text that ends a reply is sampled as well.
+            sampled = min(most, len(reply.text) + (len(reply.text) < len(rest)))
+            return replace(reply, text=reply.text[:most], incomplete="length" if cut else "", usage=Usage(9.0, sampled))
+
+    sampling = Sampling(temperature, max_tokens=limit, max_step_tokens=longest)
+    request = Request("1 + 1?", Configuration("llama-8b", 1, 2, 1), sampling)
+    model = ChatStepModel(Counting(lambda asked: f"{NEXT}\nsix" if asked.prefix == PREFIX else said[len(asked.prefix) :]))
+    answer = run(request, model, CallableVerifier(lambda question, before, step: 0.5))
+    assert answer.text == said[:limit].rstrip("\n")
+    assert answer.finish_reason == ("stop" if limit == 500 else "length")
+
+
 @pytest.mark.parametrize("limit", [0.05, None])
 def test_the_time_of_a_call_is_that_of_the_probe_as_well(limit: float | None) -> None:
     class Hanging(Client):

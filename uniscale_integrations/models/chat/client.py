@@ -89,6 +89,7 @@ class Completion:
         log_probability: mean over the reply's tokens, where the provider tells it.
         message: the framework's own message.
         cut: whether the client ended it, where the request's segmenter says.
+        shared: whether another candidate has paid for it already, whose request was the same.
     """
 
     text: str
@@ -97,6 +98,12 @@ class Completion:
     log_probability: float | None = None
     message: object = None
     cut: bool = False
+    shared: bool = False
+
+    @property
+    def charge(self) -> Usage:
+        """What is still to be paid for it."""
+        return NOTHING if self.shared else self.usage
 
     @property
     def ended(self) -> bool:

@@ -36,6 +36,10 @@ MAX_STOPS = 4
 """Texts that end a reply, of which some providers take no more; what lies behind the others is cut off here."""
 
 
+MISCOUNT = 5
+"""Times what is counted here that a text may have in tokens, or that fraction; what a provider tells beyond that, it has not counted."""
+
+
 class Owner(Protocol):
     """The model whose conversation a session is; see `ChatStepModel`."""
 
@@ -105,6 +109,7 @@ class ChatSession:
         self._prompt = round(count_conversation(conversation, owner.model_id))
         self._open: list[asyncio.Task[Candidate]] = []
         self._broken_paths: set[PathKey] = set()
+        self._path_tokens: dict[PathKey, float] = {}
         self._asking_whole = asyncio.Lock()
         self._refusal: RequestRefused | None = None
         self.notes: list[str] = []
@@ -161,7 +166,9 @@ class ChatSession:
         return self._owner.plain_usage(self._prompt + self._tokens(expansion.path.text), ceil(tokens)).scaled(expansion.count)
 
     def _observe(self, usage: Usage, *, step: bool) -> None:
-        """Note how long a completion was."""
+        """Note how long a completion was, unless another candidate has."""
+        if usage == NOTHING:
+            return
         for lengths in (self._lengths, self._owner.completion_lengths):
             lengths.observe(usage.completion_tokens, step=step)
 
@@ -230,7 +237,7 @@ class ChatSession:
             if request.segmenter is not None:
                 step = await cut_step(self._complete, request, owner.trims)
             else:
-                step = await stopped_step(self._complete, request, owner.segmenter, owner.echoes, owner.trims)
+                step = await stopped_step(self._complete, request, owner.segmenter, owner.echoes, owner.trims, self._tokens)
         except InterruptedReply as interruption:
             return self._failed(interruption.error, interruption.usage)
         except Exception as error:
@@ -243,9 +250,10 @@ class ChatSession:
                 message = owner.redact(f"{owner.name} refused the request: {error}")
                 raise RequestRefused(message, (message,), (error,)) from error
             return self._failed(error)
+        key = expansion.path.key.child(index)
         if step.broke:
-            self._broken_paths.add(expansion.path.key.child(index))
-        return self._step(expansion.path, step)
+            self._broken_paths.add(key)
+        return self._step(expansion.path, key, step)
 
     async def _without_steps(self, expansion: Expansion, index: int, error: Exception) -> Candidate:
         """A whole answer where a request for one step was refused; so are all others from now on, unless that is refused as well."""
@@ -275,7 +283,7 @@ class ChatSession:
         if first is None:
             first = self._greedy[same] = asyncio.ensure_future(self._owner.ask(same, self._queue))
             return await first
-        return replace(await asyncio.shield(first), usage=NOTHING)
+        return replace(await asyncio.shield(first), shared=True)
 
     def _failed(self, error: Exception, usage: Usage = NOTHING) -> Candidate:
         return Candidate((), False, usage, error=self._owner.redact(f"{type(error).__name__}: {error}"), payload=error)
@@ -309,7 +317,12 @@ class ChatSession:
     def _remaining_tokens(self, path: Path) -> int | None:
         """How many tokens an answer may still have."""
         most = self._sampling.max_tokens
-        return most if most is None or not path.steps else max(1, most - self._tokens(path.text))
+        return most if most is None or not path.steps else max(1, most - round(self._tokens_of(path)))
+
+    def _tokens_of(self, path: Path) -> float:
+        """How many tokens a path has, as far as the provider has counted them."""
+        counted = self._path_tokens.get(path.key)
+        return self._tokens(path.text) if counted is None else counted
 
     def _tokens(self, text: str) -> int:
         """How many tokens a text is to the model."""
@@ -317,7 +330,7 @@ class ChatSession:
 
     async def _answer(self, path: Path, reply: Completion) -> Candidate:
         """What a reply makes of a path that it ends."""
-        usage, owner, most_steps = reply.usage, self._owner, max(1, self._sampling.max_steps - path.depth)
+        usage, owner, most_steps = reply.charge, self._owner, max(1, self._sampling.max_steps - path.depth)
         if not path.steps:
             self._observe(usage, step=False)
             if not reply.text.strip():
@@ -335,8 +348,8 @@ class ChatSession:
         steps = await read_aside(lambda text: cut(text, owner.segmenter, most_steps), ended) if ended.strip() else ()
         return self._make(steps, True, usage, reply)
 
-    def _step(self, path: Path, step: Step) -> Candidate:
-        """What a step makes of the path before it."""
+    def _step(self, path: Path, key: PathKey, step: Step) -> Candidate:
+        """What a step makes of the path before it, and of which key the path will be then."""
         if step.anew:
             return self._began_anew(step.usage)
         self._observe(step.usage, step=True)
@@ -346,7 +359,11 @@ class ChatSession:
         final = final or (self._owner.final is not None and self._owner.final.match(step.text.lstrip()) is not None)
         log_probabilities = None if step.log_probability is None or not ended.strip() else (step.log_probability,)
         # A step that is longer than steps may be goes on in the next one; but not an answer that is.
-        over = self._sampling.max_tokens is not None and self._tokens(path.text + text) >= self._sampling.max_tokens
+        own = self._tokens(step.text)
+        # Another vocabulary than the model's may be off by a factor, and what a provider tells by more.
+        tokens = step.tokens if own / MISCOUNT <= step.tokens <= MISCOUNT * (own + 1) else own
+        self._path_tokens[key] = self._tokens_of(path) + tokens
+        over = self._sampling.max_tokens is not None and round(self._path_tokens[key]) >= self._sampling.max_tokens
         incomplete = step.incomplete if step.incomplete != "length" or over or not ended.strip() else ""
         if incomplete and not final:
             final = True

@@ -27,6 +27,7 @@ class Step:
         broke: whether a delimiter belongs after it, which the server has left out.
         incomplete: why its last reply is no complete one.
         usage: of all its requests.
+        tokens: of its text, as the provider counts them; of a reply that was kept in part, its share.
         log_probability: mean over its tokens, where the provider tells it.
         message: the framework's own, of the last reply.
     """
@@ -37,6 +38,7 @@ class Step:
     broke: bool = False
     incomplete: str = ""
     usage: Usage = NOTHING
+    tokens: float = 0.0
     message: object = None
     _sum: float = 0.0
     _weight: float = 0.0
@@ -48,7 +50,7 @@ class Step:
 
     def add(self, reply: Completion) -> None:
         """Count what a reply took."""
-        self.usage, self.message = self.usage.plus(reply.usage), reply.message
+        self.usage, self.message = self.usage.plus(reply.charge), reply.message
         if reply.log_probability is None:
             self._known = self._known and not reply.text.strip()
             return
@@ -66,7 +68,7 @@ async def cut_step(ask: Ask, request: CompletionRequest, trims: bool) -> Step:
     """
     reply, step = await ask(request), Step()
     step.add(reply)
-    text = continuation_text(request.prefix, reply.text, trims=trims)
+    text, step.tokens = continuation_text(request.prefix, reply.text, trims=trims), reply.usage.completion_tokens
     if text is None:
         step.anew = True
     else:
@@ -74,7 +76,9 @@ async def cut_step(ask: Ask, request: CompletionRequest, trims: bool) -> Step:
     return step
 
 
-async def stopped_step(ask: Ask, request: CompletionRequest, segmenter: Segmenter, echoes: bool, trims: bool) -> Step:
+async def stopped_step(
+    ask: Ask, request: CompletionRequest, segmenter: Segmenter, echoes: bool, trims: bool, count: Callable[[str], float]
+) -> Step:
     """The next step from a client whose replies end at the delimiter, the first of the texts that end them.
 
     A reply may end there because a line does, or because the answer does; which one shows with the next request alone. So a step has no
@@ -86,6 +90,7 @@ async def stopped_step(ask: Ask, request: CompletionRequest, segmenter: Segmente
         segmenter: tells where it ends.
         echoes: see `continuation_text`.
         trims: likewise.
+        count: the tokens of a text, for the share of a reply that is kept.
     """
     step, unit, delimiter = Step(), segmenter.begin(), segmenter.delimiter
     for _ in range(MAX_REQUESTS):
@@ -109,7 +114,8 @@ async def stopped_step(ask: Ask, request: CompletionRequest, segmenter: Segmente
         if text is None:
             step.anew = True
             return step
-        unit = _add(step, unit, text, delimiter, not reply.incomplete and not step.ended)
+        unit, rest = _add(step, unit, text, delimiter, not reply.incomplete and not step.ended)
+        step.tokens += reply.usage.completion_tokens * (1.0 - count(rest) / count(text) if rest else 1.0)
         if unit.complete or step.ended or reply.incomplete:
             if reply.incomplete and not unit.complete:
                 step.incomplete = reply.incomplete
@@ -117,7 +123,7 @@ async def stopped_step(ask: Ask, request: CompletionRequest, segmenter: Segmente
     return step
 
 
-def _add(step: Step, unit: Unit, text: str, delimiter: str, broke: bool) -> Unit:
+def _add(step: Step, unit: Unit, text: str, delimiter: str, broke: bool) -> tuple[Unit, str]:
     """Add a reply to a step, up to where its unit is complete; what lies behind that is drawn again.
 
     Args:
@@ -126,20 +132,23 @@ def _add(step: Step, unit: Unit, text: str, delimiter: str, broke: bool) -> Unit
         text: of the reply.
         delimiter: of steps.
         broke: whether a delimiter ended the reply, which some servers leave in it.
+
+    Returns:
+        the unit, and what is drawn again.
     """
     if step.broke:
         step.text, step.broke = step.text + delimiter, False
     if broke:
         text = text.removesuffix(delimiter) + delimiter
     pieces = text.split(delimiter)
-    for piece in pieces[:-1]:
+    for place, piece in enumerate(pieces[:-1], 1):
         step.text += piece
         unit = unit.after(piece + delimiter)
         if unit.complete:
             step.broke, step.ended = True, False
-            return unit
+            return unit, delimiter.join(pieces[place:])
         step.text += delimiter
     step.text += pieces[-1]
     if broke:
         step.text, step.broke = step.text.removesuffix(delimiter), True
-    return unit
+    return unit, ""
