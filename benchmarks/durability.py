@@ -99,13 +99,14 @@ def main() -> None:
     parser.add_argument("--outage", type=float, default=30.0, help="seconds that each fault lasts; 0 for none (default: 30)")
     parser.add_argument("--flood", type=int, default=100_000, help="events of others that are caught up with (default: 100000)")
     parser.add_argument("--postgres", help="address of a server; the packaged one by default")
+    parser.add_argument("--rounds", type=int, default=1, help="decisions that a request may take, of workers (default: 1)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     parser.add_argument("--worker", nargs=3, metavar=("LOG", "DECISIONS", "SEED"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
         address, decisions, seed = arguments.worker
-        work(address, int(decisions), int(seed), sys.stdin.buffer, sys.stdout.buffer)
+        work(address, int(decisions), int(seed), sys.stdin.buffer, sys.stdout.buffer, arguments.rounds)
         return
     # Which uses what is said here.
     from benchmarks.outages import Flood, Outage, burst, caught_up, faults_of, outage
@@ -118,9 +119,9 @@ def main() -> None:
         else:
             sys.stderr.write("PostgreSQL passed over: no --postgres, and pgserver is not installed\n")
         for make in makers:
-            trials.append(killed(make(), arguments.kills, arguments.seed))
+            trials.append(killed(make(), arguments.kills, arguments.seed, arguments.rounds))
             sys.stderr.write(f"{trials[-1]}\n")
-            trials.append(together(make(), arguments.processes, arguments.decisions, arguments.seed))
+            trials.append(together(make(), arguments.processes, arguments.decisions, arguments.seed, arguments.rounds))
             sys.stderr.write(f"{trials[-1]}\n")
             if arguments.outage > 0:
                 for name, fault in faults_of(make()).items():
@@ -137,18 +138,19 @@ def main() -> None:
         sys.stdout.write(json.dumps(found) + "\n")
 
 
-def killed(address: str, kills: int, seed: int = 0) -> Killed:
+def killed(address: str, kills: int, seed: int = 0, rounds: int = 1) -> Killed:
     """Kill one worker after the other, and count what is missing.
 
     Args:
         address: of an empty log.
         kills: how many.
         seed: of the moments.
+        rounds: of each request.
     """
     rng = Random(seed)
     reported: list[list[Any]] = []
     for kill in range(kills):
-        with worker(address, 1_000_000, seed + kill) as process:
+        with worker(address, 1_000_000, seed + kill, rounds) as process:
             assert process.stdout is not None
             first = b"" if kill % 10 == 9 else process.stdout.readline()
             time.sleep(rng.uniform(0.0, 0.4))
@@ -164,10 +166,17 @@ def killed(address: str, kills: int, seed: int = 0) -> Killed:
     lost = 0
     for kind, decision_id, *rest in reported:
         lost += (decision_id, *rest) not in said if kind == "feedback" else decision_id not in decided or decision_id not in came
-    return Killed(database(address), kills, len(reported), lost, len(held), difference(opened(address), uninterrupted(address)))
+    return Killed(
+        database(address),
+        kills,
+        len(reported),
+        lost,
+        len(held),
+        difference(opened(address, rounds), uninterrupted(address, rounds)),
+    )
 
 
-def together(address: str, processes: int, decisions: int, seed: int = 0) -> Together:
+def together(address: str, processes: int, decisions: int, seed: int = 0, rounds: int = 1) -> Together:
     """Let workers share a log, and compare what they have learned.
 
     Args:
@@ -175,9 +184,10 @@ def together(address: str, processes: int, decisions: int, seed: int = 0) -> Tog
         processes: how many workers.
         decisions: of each.
         seed: of what they do.
+        rounds: of each request.
     """
     started = time.monotonic()
-    running = [started_worker(address, decisions, seed + number) for number in range(processes)]
+    running = [started_worker(address, decisions, seed + number, rounds) for number in range(processes)]
     try:
         for process in running:
             while _line(process)[0] != "done":
@@ -193,14 +203,14 @@ def together(address: str, processes: int, decisions: int, seed: int = 0) -> Tog
             process.kill()
             process.wait()
     seconds = time.monotonic() - started
-    states.append(dict(uninterrupted(address)))
+    states.append(dict(uninterrupted(address, rounds)))
     off = max(difference(states[0], state) for state in states[1:])
     with closing(open_log(address)) as log:
         events = sum(log.counts().values())
     return Together(database(address), processes, decisions, events, off, seconds)
 
 
-def work(address: str, decisions: int, seed: int, asked: IO[bytes], told: IO[bytes]) -> None:
+def work(address: str, decisions: int, seed: int, asked: IO[bytes], told: IO[bytes], rounds: int = 1) -> None:
     """Decide, run and judge, and report everything once it is acknowledged; then wait to be asked for the state."""
 
     def report(*what: object) -> None:
@@ -208,14 +218,15 @@ def work(address: str, decisions: int, seed: int, asked: IO[bytes], told: IO[byt
         told.flush()
 
     rng = Random(seed)
-    made = engine(address)
+    made = engine(address, rounds=rounds)
     earlier: list[str] = []
     for number in range(decisions):
         answer = made.run(
             f"What is {rng.randrange(100)} + {rng.randrange(100)}?" if number % 2 else "Write a poem about the sea."
         )
         assert answer.decision_id is not None
-        report("ran", answer.decision_id)
+        for decision_id in {answer.decision_id, *(attempt.decision_id for attempt in answer.rounds)}:
+            report("ran", decision_id)
         earlier.append(answer.decision_id)
         # Some is said at once, some later, some twice, some of it revised, and of some decisions nothing is ever said.
         about, value = rng.choice(earlier[-5:]), float(rng.random() < 0.7)
@@ -235,24 +246,24 @@ def work(address: str, decisions: int, seed: int, asked: IO[bytes], told: IO[byt
     made.close()
 
 
-def engine(address: str | EventStore, spool: Path | None = None) -> UniScale:
-    """An engine over models that answer at once; it decides once, so that decisions are counted as requests."""
+def engine(address: str | EventStore, spool: Path | None = None, rounds: int = 1) -> UniScale:
+    """An engine over models that answer at once; in one round decisions are counted as requests."""
     models = [InstantGenerator(2, name, compute) for name, compute in MODELS.items()]
     space = ConfigurationSpace.default(list(MODELS), SHAPES)
-    return UniScale(models, InstantVerifier(), space, log=address, spool=spool, rounds=1)
+    return UniScale(models, InstantVerifier(), space, log=address, spool=spool, rounds=rounds)
 
 
-def opened(address: str) -> State:
+def opened(address: str, rounds: int = 1) -> State:
     """What an engine has learned that opens the log, from wherever the last snapshot is."""
-    with closing(engine(address)) as made:
+    with closing(engine(address, rounds=rounds)) as made:
         return made.state()
 
 
-def uninterrupted(address: str) -> State:
+def uninterrupted(address: str, rounds: int = 1) -> State:
     """What an engine has learned that folds the log from its first event to its last."""
     with closing(open_log(address)) as log:
         log.forget_snapshots()
-    return opened(address)
+    return opened(address, rounds)
 
 
 def difference(one: State, other: State) -> float:
@@ -270,16 +281,17 @@ def difference(one: State, other: State) -> float:
     return off
 
 
-def started_worker(address: str, decisions: int, seed: int) -> subprocess.Popen[bytes]:
+def started_worker(address: str, decisions: int, seed: int, rounds: int = 1) -> subprocess.Popen[bytes]:
     """A process that does the work."""
     command = [sys.executable, "-m", "benchmarks.durability", "--worker", address, str(decisions), str(seed)]
+    command += ["--rounds", str(rounds)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 @contextmanager
-def worker(address: str, decisions: int, seed: int) -> Iterator[subprocess.Popen[bytes]]:
+def worker(address: str, decisions: int, seed: int, rounds: int = 1) -> Iterator[subprocess.Popen[bytes]]:
     """A worker that is gone at the end."""
-    with started_worker(address, decisions, seed) as process:
+    with started_worker(address, decisions, seed, rounds) as process:
         try:
             yield process
         finally:
