@@ -4,8 +4,11 @@ Pure, like `beam`: nothing here samples, awaits or reads an answer. Candidates a
 
 - what is left cannot change the outcome (`risk` 0, lossless): the leader's weight exceeds that of every rival by more than all that is
   left could add to it, an answer that nobody has given yet included; or
-- that is improbable: given the votes so far, the rest is a Polya urn over the leader, the runner-up and all others, each with a prior of
-  one half, and the probability that the leader would be another one is at most `risk`.
+- little is lost by not waiting: given the votes so far, the rest is a Polya urn over the leader, the runner-up and all others, each with a
+  prior of one half, and another answer would be ahead of the leader by at most `risk` votes on average.
+
+What is lost is counted in votes, since an answer that overtakes another one by a single vote is hardly more often right. So a model whose
+answers all differ is not asked on and on for a leader that changes with every one of them.
 
 Related: adaptive-consistency (Aggarwal et al. 2023), whose Dirichlet asks which answer is the most common one of a model; here the question
 is the outcome of the vote among N, which more certainty about the model would not change.
@@ -38,7 +41,7 @@ class VoteRule:
     Attributes:
         waves: candidates of each wave; after the last one they go on doubling, each size `repeats` times. Without any each wave is as
             large as it must be at the least to decide the vote, which takes the fewest candidates where it has to be certain.
-        risk: most probability that the rest would have changed the outcome, in [0, 1); 0 is lossless.
+        risk: most votes by which the rest would have put another answer ahead, on average, in [0, 1); 0 is lossless.
         repeats: how often each further size comes.
 
     Raises:
@@ -52,7 +55,7 @@ class VoteRule:
     """
 
     waves: tuple[int, ...] = (3, 1, 2, 2)
-    risk: float = 0.05
+    risk: float = 0.07
     repeats: int = 2
 
     def __post_init__(self) -> None:
@@ -167,7 +170,7 @@ class Vote:
         >>> vote.tell(Tally(3, 3, (Group(3, 3.0, 0),)))
         True
         >>> vote.decided
-        'decided after 3 of 8 candidates: 3 agree, and the other 5 would change that with a probability of 0.0045'
+        'decided after 3 of 8 candidates: 3 agree, and the other 5 would put another answer ahead by 0.0074 votes on average'
     """
 
     def __init__(self, size: int, rule: VoteRule, share: float = 0.0) -> None:
@@ -230,7 +233,9 @@ class Vote:
         if under_way:
             return f"{after} hardly can" if self._inevitable(tally, under_way, left) else ""
         risk = self._risk(tally, left)
-        return f"{after} would change that with a probability of {risk:.2g}" if risk <= self._limit(tally.drawn) else ""
+        return (
+            f"{after} would put another answer ahead by {risk:.2g} votes on average" if risk <= self._limit(tally.drawn) else ""
+        )
 
     def _limit(self, drawn: int) -> float:
         """The risk that is taken after so many; none on fewer than the first wave has, where some of it have failed."""
@@ -267,18 +272,16 @@ class Vote:
         return rival.weight + rise + max(more * (self.share * share + own), min(more, 1) * (own > 0))
 
     def _risk(self, tally: Tally, left: int) -> float:
-        """The probability that the leader is another one once the rest is drawn."""
+        """By how many votes another answer is ahead of the leader once the rest is drawn, on average."""
         leader, runner, *_ = (*sorted(tally.groups, key=_position), NOBODY)
         others = max(0, tally.drawn - leader.count - runner.count)
-        tie = runner.first < leader.first
         if tally.counted or not self.share:
-            return change_probability(leader.count, runner.count, others, left, tie)
+            return expected_overtake(leader.count, runner.count, others, left)
         final = tally.drawn + left
         return fsum(
             probability
+            * max(0.0, self._projected(runner, rise, tally.drawn, final) - self._projected(leader, gain, tally.drawn, final))
             for probability, gain, rise in _draws(leader.count, runner.count, others, left)
-            if self._projected(runner, rise, tally.drawn, final) + (MARGIN if tie else -MARGIN)
-            >= self._projected(leader, gain, tally.drawn, final)
         )
 
     def _projected(self, group: Group, more: int, drawn: int, final: int) -> float:
@@ -305,7 +308,7 @@ class Vote:
                 # Who of those under way stands before the leader takes a tie from it.
                 tie = leader.first > 0
                 limit = self._limit(tally.drawn + size)
-                if runner + tie > count or (rest and change_probability(count, runner, others, rest, tie) > limit):
+                if runner + tie > count or (rest and expected_overtake(count, runner, others, rest) > limit):
                     return False
         return True
 
@@ -351,22 +354,21 @@ def stopped_share(count: int, drawn: int) -> float:
 
 
 @lru_cache(maxsize=4096)
-def change_probability(leader: int, runner: int, others: int, left: int, tie: bool = False) -> float:
-    """The probability that the runner-up is ahead of the leader once so many further votes are drawn from the urn; exact.
+def expected_overtake(leader: int, runner: int, others: int, left: int) -> float:
+    """By how many votes the runner-up is ahead of the leader once so many more are drawn from the urn, 0 where it is not; the exact mean.
 
     Args:
         leader: votes for the answer that leads.
         runner: for the one behind it.
         others: for all others together.
         left: votes to come.
-        tie: whether the runner-up wins a tie.
 
     Example:
-        >>> round(change_probability(2, 1, 0, 1, tie=True), 3), change_probability(2, 1, 0, 1)
-        (0.333, 0.0)
+        >>> round(expected_overtake(2, 1, 0, 2), 3), expected_overtake(2, 1, 0, 1)
+        (0.152, 0.0)
     """
     draws = _draws(leader, runner, others, left)
-    return fsum(p for p, gain, rise in draws if runner + rise + tie > leader + gain)
+    return fsum(probability * max(0, runner + rise - leader - gain) for probability, gain, rise in draws)
 
 
 def _draws(leader: int, runner: int, others: int, left: int) -> Iterator[tuple[float, int, int]]:
