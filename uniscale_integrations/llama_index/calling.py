@@ -14,6 +14,7 @@ from llama_index.core.llms.llm import LLM
 from uniscale_integrations.concurrency.caller import blocking
 from uniscale_integrations.concurrency.threads import iterate_in_thread
 from uniscale_integrations.llama_index.offers import Offer
+from uniscale_integrations.llama_index.prediction import Prediction
 
 Item = TypeVar("Item")
 
@@ -45,6 +46,7 @@ class LLMCall:
         options: of the method.
         synchronous: whether who asks does not await; then the LLM's synchronous methods are used, with the client that it has for those.
         offer: tools that the LLM is handed by a method of its own for chats with tools.
+        prediction: an object that it predicts by a method of its own.
     """
 
     llm: LLM
@@ -52,10 +54,15 @@ class LLMCall:
     options: Mapping[str, Any]
     synchronous: bool
     offer: Offer | None = None
+    prediction: Prediction | None = None
 
     async def reply(self) -> ChatResponse:
         """The response; of a completion as if it were one of a chat."""
         llm, options = self.llm, self.options
+        if (prediction := self.prediction) is not None:
+            if self.synchronous:
+                return prediction.response(await blocking(lambda: prediction.ask(llm, "structured_predict")))
+            return prediction.response(await prediction.ask(llm, "astructured_predict"))
         if isinstance(self.messages, Prompt):
             text, formatted = self.messages.text, self.messages.formatted
             if self._is_blocking("acomplete"):
@@ -77,6 +84,14 @@ class LLMCall:
     async def pieces(self) -> AsyncGenerator[ChatResponse, None]:
         """The responses of a stream; of completions as if they were of a chat."""
         llm, options = self.llm, self.options
+        if (prediction := self.prediction) is not None:
+            if self.synchronous:
+                objects = iterate_in_thread(_iterating(lambda: prediction.ask(llm, "stream_structured_predict")))
+            else:
+                objects = await prediction.ask(llm, "astream_structured_predict")
+            async for predicted in objects:
+                yield prediction.response(predicted)
+            return
         if isinstance(self.messages, Prompt):
             text, formatted = self.messages.text, self.messages.formatted
             if self._is_blocking("astream_complete"):

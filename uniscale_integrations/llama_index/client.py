@@ -22,6 +22,7 @@ from uniscale_integrations.errors import GenerationError
 from uniscale_integrations.llama_index.calling import LLMCall, Prompt, hands_over_tools
 from uniscale_integrations.llama_index.messages import SETTINGS, THINKING, Inner
 from uniscale_integrations.llama_index.offers import NEUTRAL, Offer, prepare_schemas
+from uniscale_integrations.llama_index.prediction import METHODS, PREDICTION, predicts_by_itself
 from uniscale_integrations.llama_index.tool_calls import blocks_of, calls_by, calls_of
 from uniscale_integrations.llama_index.usage import as_mapping, fields_of, usage_of
 from uniscale_integrations.models.chat.client import (
@@ -139,7 +140,7 @@ class LlamaIndexClient:
         """Tools where the LLM says so; whether it can see pictures it will say itself."""
         hands_over = hands_over_tools(self.llm, streaming=False) or hands_over_tools(self.llm, streaming=True)
         tools = (hands_over or isinstance(self.llm, FunctionCallingLLM)) and self.llm.metadata.is_function_calling_model
-        form = ["form"] if tools or self._api.forms else []
+        form = ["form"] if tools or self._api.forms or any(predicts_by_itself(self.llm, method) for method in METHODS) else []
         # Of an API that is not known here the LLM will say itself what it does not take.
         structure = ["structure"] if self._api.forms or self._api is UNKNOWN_API else []
         return frozenset(("images", *form, *structure, *(["tools"] if tools else [])))
@@ -253,6 +254,8 @@ class LlamaIndexClient:
             options.pop("model", None)
         llm, options = self._llm(request, settings, options)
         messages = self._messages(conversation) if native is None else native
+        if (prediction := options.get(PREDICTION)) is not None:
+            return LLMCall(llm, messages, {}, conversation.synchronous, prediction=prediction)
         tools = options.get("tools")
         if isinstance(tools, Offer):
             options = {name: value for name, value in options.items() if name not in NEUTRAL}
@@ -372,8 +375,10 @@ def _raw_prompt(llm: LLM, messages: list[ChatMessage], prefix: str) -> Prompt:
 
 
 def _whole(last: ChatResponse, text: str) -> ChatResponse:
-    """The last response of a stream with all that was said, of which some clients give only what is new unless the reply is complete."""
-    if last.message.content or not text or calls_of(last.message):
+    """The last response of a stream with all that was said, of which some clients give only what is new, or all but that."""
+    said = last.message.content or ""
+    lacks = len(text) > len(said) and (text.startswith(said) or text.endswith(said))
+    if not lacks or calls_of(last.message):
         return last
     others = [block for block in last.message.blocks if not isinstance(block, TextBlock)]
     return last.model_copy(update={"message": last.message.model_copy(update={"blocks": [*others, TextBlock(text=text)]})})

@@ -40,6 +40,11 @@ class EngineLLM(FunctionCallingLLM):
         clients = {name: getattr(model, "client", None) for name, model in self._engine.models.items()}
         return {name: client.llm for name, client in clients.items() if isinstance(client, LlamaIndexClient)}
 
+    def _only(self) -> LLM | None:
+        """The inner LLM of LlamaIndex where there is but one model."""
+        inner = list(self._inner().values())
+        return inner[0] if len(inner) == len(self._engine.models) == 1 else None
+
     def _author(self, response: ChatResponse) -> LLM | None:
         """The inner LLM that gave a response, where it is one of LlamaIndex and the response names it."""
         search = search_on(response.additional_kwargs) or search_on(response.message.additional_kwargs)

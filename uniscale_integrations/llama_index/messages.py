@@ -25,6 +25,7 @@ from uniscale_integrations.adapters.stamp import KEY, brief, model_on, search_on
 from uniscale_integrations.adapters.stopping import until
 from uniscale_integrations.llama_index.calling import Prompt
 from uniscale_integrations.llama_index.offers import Offer
+from uniscale_integrations.llama_index.prediction import PREDICTION
 from uniscale_integrations.llama_index.tool_calls import blocks_of, calls_of
 from uniscale_integrations.llama_index.usage import raw_with_usage, replies_of, token_counts
 from uniscale_integrations.search.answer import Answer
@@ -110,7 +111,7 @@ def conversation_of(
         media=sum(isinstance(block, MEDIA) for message in messages for block in message.blocks),
         earlier=_last_search(messages),
         about=about or "",
-        schema=_text_schema(options.get("text")),
+        schema={} if PREDICTION in options else _text_schema(options.get("text")),
         synchronous=synchronous,
         streaming=streaming,
     )

@@ -41,11 +41,13 @@ class ResponseChunks(Chunks[ResponseChunk]):
         super().__init__()
         self._conversation = call.conversation
         self._native: ChatResponse | None = None
+        self._shown: ChatResponse | None = None
 
     def text(self, text: str) -> Iterator[ResponseChunk]:
         """The text so far, of which this is new."""
         message = ChatMessage(role=MessageRole.ASSISTANT, content=self.emitted)
-        yield ResponseChunk(ChatResponse(message=message, delta=text))
+        self._shown = ChatResponse(message=message, delta=text)
+        yield ResponseChunk(self._shown)
 
     def native(self, piece: ChatResponse) -> Iterator[ResponseChunk]:
         """The response of the inner LLM."""
@@ -65,6 +67,12 @@ class ResponseChunks(Chunks[ResponseChunk]):
             # Which path wins, and so whose thinking it is, is known at the end.
             additional = {**additional, THINKING: thinking}
         delta = self.remainder(response.message.content or "")
+        if self._shown is not None and not delta and self._shown.message.content == response.message.content:
+            # All is shown already, and nothing but what belongs to it is still to be told.
+            self._shown.message, self._shown.raw, self._shown.logprobs = response.message, response.raw, response.logprobs
+            self._shown.additional_kwargs.update(additional)
+            yield ResponseChunk(None, answer)
+            return
         yield ResponseChunk(response.model_copy(update={"delta": delta, "additional_kwargs": additional}), answer)
 
 

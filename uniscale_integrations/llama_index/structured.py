@@ -1,6 +1,7 @@
 """Structured prediction: the inner LLMs are asked as they ask by themselves.
 
-That is by a `response_format`, on OpenAI's Responses API by a `text.format`, and otherwise by a tool that must be called.
+That is by a `response_format`, on OpenAI's Responses API by a `text.format`, by a method of their own where they have one, and otherwise by
+a tool that must be called.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydantic import BaseModel
 
 from uniscale_integrations.llama_index.inner import EngineLLM
 from uniscale_integrations.llama_index.instrumentation import abehind_objects, behind_objects
+from uniscale_integrations.llama_index.prediction import PREDICTION, Prediction, predicts_by_itself
 
 RESPONSES_MODULE = "llama_index.llms.openai.responses"
 """Where LlamaIndex has its LLM on the Responses API, which asks for whole objects by a `text.format`."""
@@ -29,33 +31,55 @@ class StructuredLLM(EngineLLM):
         self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
     ) -> Model:
         """As of every LLM."""
+        if self._all_predict("structured_predict"):
+            prediction = Prediction(output_cls, prompt, llm_kwargs, prompt_args)
+            own: Model = prediction.predicted(self.chat(self._extend_messages(prediction.messages()), **{PREDICTION: prediction}))
+            return own
         options = self._format_options(output_cls, llm_kwargs, streaming=False)
         if options is None:
-            prediction: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
-            return prediction
+            predicted: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            return predicted
         return _object(self.chat(self._extend_messages(prompt.format_messages(**prompt_args)), **options), output_cls)
 
     async def astructured_predict(
         self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
     ) -> Model:
         """As of every LLM."""
+        if self._all_predict("astructured_predict"):
+            prediction = Prediction(output_cls, prompt, llm_kwargs, prompt_args)
+            response = await self.achat(self._extend_messages(prediction.messages()), **{PREDICTION: prediction})
+            own: Model = prediction.predicted(response)
+            return own
         options = self._format_options(output_cls, llm_kwargs, streaming=False)
         if options is None:
-            prediction: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
-            return prediction
+            predicted: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            return predicted
         return _object(await self.achat(self._extend_messages(prompt.format_messages(**prompt_args)), **options), output_cls)
 
     def stream_structured_predict(
         self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
     ) -> Any:
         """As of every LLM; feedback may be about the last object."""
+        if self._all_predict("stream_structured_predict"):
+            prediction = Prediction(output_cls, prompt, llm_kwargs, prompt_args)
+            responses = self.stream_chat(self._extend_messages(prediction.messages()), **{PREDICTION: prediction})
+            return behind_objects(map(prediction.predicted, responses))
         return behind_objects(iter(super().stream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)))
 
     async def astream_structured_predict(
         self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
     ) -> AsyncGenerator[Any, None]:
         """As of every LLM; feedback may be about the last object."""
+        if self._all_predict("astream_structured_predict"):
+            prediction = Prediction(output_cls, prompt, llm_kwargs, prompt_args)
+            responses = await self.astream_chat(self._extend_messages(prediction.messages()), **{PREDICTION: prediction})
+            return abehind_objects(aiter(_predicted(prediction, responses)))
         return abehind_objects(aiter(await super().astream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)))
+
+    def _all_predict(self, method: str) -> bool:
+        """Whether all models that may answer predict objects by a method of their own, which the one that answers is asked by."""
+        inner = list(self._inner().values())
+        return len(inner) == len(self._engine.models) and all(predicts_by_itself(llm, method) for llm in inner)
 
     def _structured_stream_call(
         self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
@@ -123,6 +147,11 @@ def _objects(responses: Iterator[ChatResponse], output_cls: type[BaseModel]) -> 
     for response in responses:
         current = process_streaming_content_incremental(response, output_cls, current)
         yield current
+
+
+async def _predicted(prediction: Prediction, responses: AsyncIterator[ChatResponse]) -> AsyncGenerator[Any]:
+    async for response in responses:
+        yield prediction.predicted(response)
 
 
 async def _aobjects(responses: AsyncIterator[ChatResponse], output_cls: type[BaseModel]) -> AsyncGenerator[Any]:

@@ -24,25 +24,31 @@ class ToolCallingLLM(EngineLLM):
     """Leaves tools to the inner LLM that answers."""
 
     def get_tool_calls_from_response(
-        self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
+        self, response: ChatResponse, error_on_no_tool_call: bool | None = None, **kwargs: Any
     ) -> list[ToolSelection]:
         """The tools that a response calls, as the LLM that gave it reads them.
 
         Arguments that cannot be parsed are empty, so that the tool reports them to the model; a logged warning holds their text.
 
+        Args:
+            response: of any LLM; one that names none is of the only one there is, if so.
+            error_on_no_tool_call: whether none is an error; by default as for the LLM that gave the response, or else it is.
+            kwargs: for that LLM.
+
         Raises:
             ValueError: it calls none, unless that is no error.
             Exception: what the LLM that gave the response raised.
         """
-        reader = getattr(self._author(response), "get_tool_calls_from_response", None)
+        reader = getattr(self._author(response) or self._only(), "get_tool_calls_from_response", None)
         calls = self._calls(response) if reader is None else calls_of(response.message)
         # The arguments of a response that is still being streamed need not parse yet.
         if KEY in response.additional_kwargs and (error := parse_error(calls)) is not None:
             _log.warning("%s", error)
         if reader is not None:
-            selections: list[ToolSelection] = reader(response, error_on_no_tool_call=error_on_no_tool_call, **kwargs)
+            said = {} if error_on_no_tool_call is None else {"error_on_no_tool_call": error_on_no_tool_call}
+            selections: list[ToolSelection] = reader(response, **said, **kwargs)
             return selections
-        if not calls and error_on_no_tool_call:
+        if not calls and error_on_no_tool_call is not False:
             raise ValueError(f"Expected at least one tool call, but got {len(calls)} tool calls.")
         return [
             ToolSelection(tool_id=call.id, tool_name=call.name, tool_kwargs={} if parse_error([call]) else dict(call.arguments))
