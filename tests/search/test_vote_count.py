@@ -283,11 +283,11 @@ def test_a_budget_covers_a_wave_at_a_time() -> None:
     assert "budget of 80 tokens" in answer.stop_reason
 
 
-@pytest.mark.parametrize(("votes", "waves"), [("early", [3, 4, 6, 8]), ("latency", [3, 5, 8]), (VoteRule((2, 6)), [2, 8])])
+@pytest.mark.parametrize(("votes", "waves"), [("early", [3, 4, 6, 8]), ("latency", [3, 5]), (VoteRule((2, 6)), [2, 8])])
 def test_candidates_are_drawn_in_waves(votes: VoteMode | VoteRule, waves: list[int]) -> None:
     model = Written(texts("45674567"), together=True)
     ask(model, Agreement(), votes)
-    assert (model.calls, len(model.asked)) == (len(waves), 8)
+    assert (model.calls, len(model.asked)) == (len(waves), waves[-1])
 
 
 def test_an_interrupted_vote_gives_what_is_there() -> None:

@@ -155,7 +155,9 @@ class Completions:
         """Copy to the last completion what was written on its response since."""
         if self._last is not None:
             response, completion = self._last
-            completion.additional_kwargs.update(completion_of(response).additional_kwargs)
+            whole = completion_of(response)
+            completion.additional_kwargs.update(whole.additional_kwargs)
+            completion.raw, completion.logprobs = whole.raw, whole.logprobs
 
 
 def hands_over_tools(llm: LLM, *, streaming: bool) -> bool:

@@ -33,7 +33,7 @@ class Sampling:
         seed: of the whole search; each path draws from its own stream, so that no path's draw depends on which others run.
         max_tokens: longest answer, which is cut off there; as long as the model's context allows by default.
         votes: when a vote among whole answers stops, `(M,N,1,1)` scored by agreement or only counted. "early" draws them in waves and stops
-            where the rest would put another answer ahead by at most 0.07 votes on average; "latency" likewise in fewer waves; "lossless"
+            where the rest would put another answer ahead by at most 0.14 votes on average; "latency" likewise in fewer waves; "lossless"
             where it cannot change the outcome; "full" never. Or a `VoteRule` of other waves and risk.
 
     Raises:

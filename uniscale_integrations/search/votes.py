@@ -5,7 +5,8 @@ Pure, like `beam`: nothing here samples, awaits or reads an answer. Candidates a
 - what is left cannot change the outcome (`risk` 0, lossless): the leader's weight exceeds that of every rival by more than all that is
   left could add to it, an answer that nobody has given yet included; or
 - little is lost by not waiting: given the votes so far, the rest is a Polya urn over the leader, the runner-up and all others, each with a
-  prior of one half, and another answer would be ahead of the leader by at most `risk` votes on average.
+  prior of one half, and another answer would be ahead of the leader by at most `risk` votes on average, or `risk * 8 / N` for N above 8: who
+  pays for more candidates wants their outcome to be finer.
 
 What is lost is counted in votes, since an answer that overtakes another one by a single vote is hardly more often right. So a model whose
 answers all differ is not asked on and on for a leader that changes with every one of them.
@@ -27,6 +28,9 @@ from uniscale_integrations.errors import ConfigurationError
 
 VoteMode = Literal["early", "lossless", "latency", "full"]
 
+USUAL_SIZE = 8
+"""Candidates of a vote of which the risk is what a rule says; of more it is less."""
+
 PRIOR = 0.5
 """Votes that the leader, the runner-up and all others have each before the first."""
 
@@ -41,7 +45,8 @@ class VoteRule:
     Attributes:
         waves: candidates of each wave; after the last one they go on doubling, each size `repeats` times. Without any each wave is as
             large as it must be at the least to decide the vote, which takes the fewest candidates where it has to be certain.
-        risk: most votes by which the rest would have put another answer ahead, on average, in [0, 1); 0 is lossless.
+        risk: most votes by which the rest would have put another answer ahead, on average, in [0, 1), of up to eight candidates; of N more
+            `8 / N` of that. 0 is lossless.
         repeats: how often each further size comes.
 
     Raises:
@@ -55,7 +60,7 @@ class VoteRule:
     """
 
     waves: tuple[int, ...] = (3, 1, 2, 2)
-    risk: float = 0.07
+    risk: float = 0.14
     repeats: int = 2
 
     def __post_init__(self) -> None:
@@ -239,7 +244,7 @@ class Vote:
 
     def _limit(self, drawn: int) -> float:
         """The risk that is taken after so many; none on fewer than the first wave has, where some of it have failed."""
-        return self.rule.risk if drawn >= self.rule.waves[0] else 0.0
+        return self.rule.risk * min(1.0, USUAL_SIZE / self.size) if drawn >= self.rule.waves[0] else 0.0
 
     def _certain(self, tally: Tally, left: int) -> bool:
         """Whether the leader's weight stays above that of every rival, however many of those left fail and whatever the others say."""
@@ -319,7 +324,7 @@ def expected_draws(size: int, rule: VoteRule | None) -> float:
 
     Example:
         >>> round(expected_draws(8, VoteRule()), 1), expected_draws(8, None)
-        (4.5, 8.0)
+        (4.3, 8.0)
     """
     return float(size) if rule is None else _expected_draws((0, 0, 0), size, rule)
 

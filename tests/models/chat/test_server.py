@@ -22,7 +22,7 @@ from tests.gguf_file import write
 from uniscale_integrations.errors import GenerationError, SearchFailed
 from uniscale_integrations.models.catalog import load_model, locate
 from uniscale_integrations.models.chat import ChatStepModel, CompletionRequest, Continuation, ServerClient
-from uniscale_integrations.models.chat.probe import NEXT, PREFIX
+from uniscale_integrations.models.chat.probe import LINES_PREFIX, NEXT, PREFIX
 from uniscale_integrations.models.local.gguf import convert
 from uniscale_integrations.models.questions import questions
 from uniscale_integrations.models.task import FAMILY_TASK
@@ -171,7 +171,7 @@ def test_steps_of_a_server_join_to_what_it_says(trims: bool) -> None:
         body = json.loads(request.content)
         last = body["messages"][-1]
         prefix = last["content"] if last["role"] == "assistant" else ""
-        whole = f"{PREFIX}{NEXT}\nsix" if prefix == PREFIX else said
+        whole = {PREFIX: f"{PREFIX} {NEXT} six", LINES_PREFIX: f"{LINES_PREFIX}{NEXT}\nsix"}.get(prefix, said)
         rest = whole[len(prefix.rstrip() if trims else prefix) :]
         tokens = re.findall(r"\s|\S+", rest)
         return events(*map(piece, tokens), piece("", "stop"))
@@ -180,7 +180,7 @@ def test_steps_of_a_server_join_to_what_it_says(trims: bool) -> None:
     model = ChatStepModel(client)
     verifier = CallableVerifier(lambda question, before, step: 0.5)
     reply = run(Request("Two lines?", Configuration(MODEL, 1, 2, 1)), model, verifier)
-    assert (reply.text, reply.warnings, model.trims) == (said, (), trims)
+    assert (reply.text, reply.warnings, bool(model.trims)) == (said, (), trims)
     assert len(next(path for path in reply.paths if path.final).steps) > 1
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -24,7 +24,7 @@ from uniscale_integrations.models.chat.client import (
     TellsRepeats,
 )
 from uniscale_integrations.models.chat.completion_length import CompletionLengths
-from uniscale_integrations.models.chat.probe import probe_continuation
+from uniscale_integrations.models.chat.probe import probe_continuation, probe_trimming
 from uniscale_integrations.models.chat.sending import Sender
 from uniscale_integrations.models.chat.session import ChatSession
 from uniscale_integrations.models.chat.slots import Queue, Slots
@@ -70,7 +70,7 @@ class ChatStepModel:
     Attributes:
         completion_lengths: how long its completions have been of late, which says what a budget must have left for another one.
         echoes: whether its replies were found to begin with the partial answer that they continue.
-        trims: whether they were found to begin with the white space that the partial answer ends with.
+        trims: whether they were found to begin with the white space that the partial answer ends with; `None` where that is not known.
         size_unknown: whether neither a price nor the name tells what a token costs.
         model_id: what the model is called where it is served, by which its tokens are counted.
     """
@@ -107,7 +107,8 @@ class ChatStepModel:
         self.parameters = self._parameter_count or UNKNOWN_PARAMETERS
         self.set_price(None if price is None else Price.of(price))
         self.segmenter, self.final = segmenter, re.compile(final_step) if final_step else None
-        self.echoes, self.trims, self.completion_lengths = False, False, CompletionLengths()
+        self.echoes, self.completion_lengths = False, CompletionLengths()
+        self.trims: bool | None = None
         self.timeout, self.retries = timeout, retries
         self._way = _known_way(client) if continuation == "probe" else Continuation(continuation)
         self._probed = False
@@ -169,7 +170,9 @@ class ChatStepModel:
         """Take over what another process has found, where it is not known here; what cannot be read is probed again."""
         ways = {str(way): way for way in Continuation}
         if self._way is None and (way := ways.get(str(result.get("way")))) is not None:
-            self._way, self.echoes, self.trims = way, bool(result.get("echoes")), bool(result.get("trims"))
+            trims = result.get("trims")
+            self._way, self.echoes = way, bool(result.get("echoes"))
+            self.trims = trims if isinstance(trims, bool) else None
 
     def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
         """What one sample of `answer_tokens` after a prompt of `prompt_tokens` takes."""
@@ -212,19 +215,35 @@ class ChatStepModel:
                 return self._way
             cuts = isinstance(self.client, CutsReplies) and self.client.cuts
             stop = () if cuts else (self.segmenter.delimiter,)
-            said = session.conversation.options.get("timeout")
-            seconds = said if isinstance(said, (int, float)) and said > 0 else None
-
-            async def ask(request: CompletionRequest) -> Completion:
-                return await self._sender.send(request, seconds=seconds)
-
-            probe = await probe_continuation(self.client, ask, stop=stop, like=session.conversation)
+            probe = await probe_continuation(self.client, self._probing(session), stop=stop, like=session.conversation)
             session.charge(self.with_cost(probe.usage))
             session.notes.extend(map(self.redact, probe.notes))
-            self.echoes, self.trims = probe.echoes, probe.trims
+            self.echoes = probe.echoes
             if probe.sure:
                 self._way, self._probed = probe.way, True
             return probe.way
+
+    async def find_trims(self, session: ChatSession) -> None:
+        """Find out whether replies begin with the white space that the partial answer ends with; that is charged to the session."""
+        async with self._finding.hold(Queue()):
+            if self.trims is not None or self._way is None:
+                return
+            if self._way is Continuation.RAW:
+                # The text goes there as it is.
+                self.trims = False
+                return
+            self.trims, usage = await probe_trimming(self._probing(session), self._way, session.conversation)
+            session.charge(self.with_cost(usage))
+
+    def _probing(self, session: ChatSession) -> Callable[[CompletionRequest], Awaitable[Completion]]:
+        """What sends a probe for a session, within the time that its call gives each request."""
+        said = session.conversation.options.get("timeout")
+        seconds = said if isinstance(said, (int, float)) and said > 0 else None
+
+        async def ask(request: CompletionRequest) -> Completion:
+            return await self._sender.send(request, seconds=seconds)
+
+        return ask
 
     def falls_back(self) -> None:
         """From now on only whole answers are asked for: the model began anew instead of going on."""

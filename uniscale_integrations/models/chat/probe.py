@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.models.chat.client import ChatClient, Completion, CompletionRequest, Continuation
@@ -11,14 +11,15 @@ from uniscale_integrations.models.chat.retry import may_pass
 from uniscale_integrations.models.faults import status_of
 from uniscale_integrations.search.conversation import Conversation, Turn
 
+LINES_QUESTION = "Write the numbers from one to eight as words, in small letters, each on a line of its own, and nothing else."
+LINES_PREFIX = "Here they come:\none\ntwo\nthree\nfour\n"
+"""The same with a line break at its end, which some chat templates take off, so that the model says it again."""
+
 Ask = Callable[[CompletionRequest], Awaitable[Completion]]
 
-QUESTION = "Write the numbers from one to eight as words, in small letters, each on a line of its own, and nothing else."
-PREFIX, NEXT = "Here they come:\none\ntwo\nthree\nfour\n", "five"
-"""A partial answer that nobody would give without being told, and the word that can only come next where it is continued.
-
-Its last line is complete, as those are after which steps begin: some providers refuse that, and others show the model less than was sent.
-"""
+QUESTION = "Write the numbers from one to eight as words, in small letters, separated by single spaces, and nothing else."
+PREFIX, NEXT = "Here they come: one two three four", "five"
+"""A partial answer that nobody would give without being told, and the word that can only come next where it is continued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,6 @@ class ContinuationProbe:
     Attributes:
         way: the surest that it knows.
         echoes: whether its replies begin with what was said before.
-        trims: whether white space at the end of what was said before is not shown to the model, which says it again.
         usage: what asking took.
         notes: why other ways were passed over.
         sure: whether asking again would tell the same.
@@ -36,7 +36,6 @@ class ContinuationProbe:
 
     way: Continuation
     echoes: bool = False
-    trims: bool = False
     usage: Usage = NOTHING
     notes: tuple[str, ...] = ()
     sure: bool = True
@@ -49,11 +48,11 @@ DENIED = (401, 403, 407)
 """What servers say of who asks, not of what is asked."""
 
 
-def _like(call: Conversation | None) -> Conversation:
+def _like(call: Conversation | None, question: str = QUESTION) -> Conversation:
     if call is None:
-        return Conversation((Turn("user", QUESTION),))
+        return Conversation((Turn("user", question),))
     options = {name: call.options[name] for name in TRANSPORT if name in call.options}
-    return Conversation((Turn("user", QUESTION),), options=options, synchronous=call.synchronous)
+    return Conversation((Turn("user", question),), options=options, synchronous=call.synchronous)
 
 
 async def probe_continuation(
@@ -76,10 +75,6 @@ async def probe_continuation(
         request = CompletionRequest(question, PREFIX, way, tuple(stop), max_tokens=16, temperature=0.0, step=bool(stop))
         try:
             reply = await ask(request)
-            if stop and PREFIX.startswith(reply.text.strip()):
-                # A model that is not shown the line break says it again, which ends the reply; or so does the beginning that is repeated.
-                usage = usage.plus(reply.usage)
-                reply = await ask(replace(request, stop=()))
         except Exception as error:
             # Providers refuse what they do not know in many ways; whatever it was, this way is closed.
             notes.append(f"{client.name} does not continue by {way}: {error}")
@@ -87,11 +82,32 @@ async def probe_continuation(
             sure = sure and not passing
             continue
         usage = usage.plus(reply.usage)
-        text, shown = reply.text.strip(), PREFIX.strip()
-        echoes = text.startswith(shown)
+        text = reply.text.strip()
+        echoes = text.startswith(PREFIX)
         # Whoever repeats a beginning like this one and goes on was shown it as its own; which word comes next depends on the model.
-        if (echoes and len(text) > len(shown)) or text.lower().startswith(NEXT):
-            trims = not echoes and reply.text.startswith(PREFIX[len(shown) :])
-            return ContinuationProbe(way, echoes, trims, usage, tuple(notes), sure)
+        if (echoes and len(text) > len(PREFIX)) or text.lower().startswith(NEXT):
+            return ContinuationProbe(way, echoes, usage, tuple(notes), sure)
         notes.append(f"{client.name} does not continue by {way}: it said {reply.text[:60]!r} after {PREFIX!r}")
-    return ContinuationProbe(Continuation.WHOLE, usage=usage, notes=tuple(notes), sure=sure)
+    return ContinuationProbe(Continuation.WHOLE, False, usage, tuple(notes), sure)
+
+
+async def probe_trimming(ask: Ask, way: Continuation, like: Conversation | None = None) -> tuple[bool | None, Usage]:
+    """Whether the line break at the end of a partial answer is kept from the model, which says it again then, and what asking took.
+
+    It shows in a model's replies, but a reply that begins with a line break may also be one that goes on with a blank line.
+
+    Args:
+        ask: sends a request.
+        way: how the model continues a partial answer.
+        like: as of `probe_continuation`.
+
+    Returns:
+        whether it is so, `None` where the request failed; and its usage.
+    """
+    request = CompletionRequest(_like(like, LINES_QUESTION), LINES_PREFIX, way, max_tokens=8, temperature=0.0)
+    try:
+        reply = await ask(request)
+    except Exception:
+        # Whatever it was, the answer that is under way is continued as if it were not so.
+        return None, NOTHING
+    return reply.text.startswith("\n") and reply.text.strip().lower().startswith(NEXT), reply.usage

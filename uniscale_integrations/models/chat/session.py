@@ -51,7 +51,7 @@ class Owner(Protocol):
     final: Pattern[str] | None
     max_concurrency: int | None
     echoes: bool
-    trims: bool
+    trims: bool | None
 
     def plain_usage(self, prompt_tokens: int, answer_tokens: int) -> Usage:
         """The usage of one sample of that many tokens after a prompt of that many."""
@@ -59,6 +59,10 @@ class Owner(Protocol):
 
     async def continuation(self, session: ChatSession) -> Continuation:
         """How it continues a partial answer, found out at the first need."""
+        ...
+
+    async def find_trims(self, session: ChatSession) -> None:
+        """Find out `trims`."""
         ...
 
     def redact(self, text: str) -> str:
@@ -235,9 +239,9 @@ class ChatSession:
             if whole:
                 return await self._answer(expansion.path, await self._complete(request))
             if request.segmenter is not None:
-                step = await cut_step(self._complete, request, owner.trims)
+                step = await cut_step(self._complete, request, self)
             else:
-                step = await stopped_step(self._complete, request, owner.segmenter, owner.echoes, owner.trims, self._tokens)
+                step = await stopped_step(self._complete, request, owner.segmenter, self, self._tokens)
         except InterruptedReply as interruption:
             return self._failed(interruption.error, interruption.usage)
         except Exception as error:
@@ -284,6 +288,19 @@ class ChatSession:
             first = self._greedy[same] = asyncio.ensure_future(self._owner.ask(same, self._queue))
             return await first
         return replace(await asyncio.shield(first), shared=True)
+
+    @property
+    def trims(self) -> bool | None:
+        """As of `Joins`."""
+        return self._owner.trims
+
+    async def addition(self, prefix: str, reply: str) -> str | None:
+        """As of `Joins`."""
+        owner, delimiter = self._owner, self._owner.segmenter.delimiter
+        unclear = owner.trims is None and not owner.echoes and prefix.endswith(delimiter) and reply.startswith(delimiter)
+        if unclear:
+            await owner.find_trims(self)
+        return continuation_text(prefix, reply, owner.echoes, bool(owner.trims))
 
     def _failed(self, error: Exception, usage: Usage = NOTHING) -> Candidate:
         return Candidate((), False, usage, error=self._owner.redact(f"{type(error).__name__}: {error}"), payload=error)
@@ -339,7 +356,7 @@ class ChatSession:
                 return Candidate((), True, usage, payload=reply.message, incomplete=empty)
             if self._conversation.atomic:
                 return self._make((reply.text,), True, usage, reply)
-        text = continuation_text(path.text + self._pending(path), reply.text, owner.echoes, owner.trims)
+        text = await self.addition(path.text + self._pending(path), reply.text)
         if text is None:
             return self._began_anew(usage)
         ended = self._pending(path) + text

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.models.chat.client import Completion, CompletionRequest
-from uniscale_integrations.models.chat.steps import continuation_text
 from uniscale_integrations.search.segmenter import Segmenter, Unit
 
 Ask = Callable[[CompletionRequest], Awaitable[Completion]]
+
+
+class Joins(Protocol):
+    """Tells what replies add to the partial answers that they continue."""
+
+    @property
+    def trims(self) -> bool | None:
+        """Whether they begin with the white space that a partial answer ends with, since the model is not shown it; `None` if not known."""
+        ...
+
+    async def addition(self, prefix: str, reply: str) -> str | None:
+        """As of `continuation_text`."""
+        ...
+
 
 MAX_REQUESTS = 64
 """Requests for one step, of which each gives a line of it; what is longer goes on in the next step."""
@@ -58,17 +72,17 @@ class Step:
         self._sum, self._weight = self._sum + weight * reply.log_probability, self._weight + weight
 
 
-async def cut_step(ask: Ask, request: CompletionRequest, trims: bool) -> Step:
+async def cut_step(ask: Ask, request: CompletionRequest, joins: Joins) -> Step:
     """The next step from a client that ends its replies where steps end.
 
     Args:
         ask: for a reply.
         request: for the step.
-        trims: see `continuation_text`.
+        joins: tells what the reply adds.
     """
     reply, step = await ask(request), Step()
     step.add(reply)
-    text, step.tokens = continuation_text(request.prefix, reply.text, trims=trims), reply.usage.completion_tokens
+    text, step.tokens = await joins.addition(request.prefix, reply.text), reply.usage.completion_tokens
     if text is None:
         step.anew = True
     else:
@@ -77,7 +91,7 @@ async def cut_step(ask: Ask, request: CompletionRequest, trims: bool) -> Step:
 
 
 async def stopped_step(
-    ask: Ask, request: CompletionRequest, segmenter: Segmenter, echoes: bool, trims: bool, count: Callable[[str], float]
+    ask: Ask, request: CompletionRequest, segmenter: Segmenter, joins: Joins, count: Callable[[str], float]
 ) -> Step:
     """The next step from a client whose replies end at the delimiter, the first of the texts that end them.
 
@@ -88,25 +102,24 @@ async def stopped_step(
         ask: for a reply.
         request: for the step.
         segmenter: tells where it ends.
-        echoes: see `continuation_text`.
-        trims: likewise.
+        joins: tells what each reply adds.
         count: the tokens of a text, for the share of a reply that is kept.
     """
     step, unit, delimiter = Step(), segmenter.begin(), segmenter.delimiter
     for _ in range(MAX_REQUESTS):
         further = replace(request, prefix=request.prefix + step.text + (delimiter if step.broke else ""))
         # A delimiter that the model says again, since it was not shown it, must not end the reply.
-        open_ended = trims and further.prefix.endswith(delimiter)
+        open_ended = bool(joins.trims) and further.prefix.endswith(delimiter)
         if not open_ended:
             reply = await ask(further)
             step.add(reply)
-            text = continuation_text(further.prefix, reply.text, echoes, trims)
+            text = await joins.addition(further.prefix, reply.text)
             # The end of the answer looks the same as a blank line: what comes is seen where no delimiter ends the reply.
             open_ended = text is not None and not text.strip() and reply.ended and bool(further.prefix)
         if open_ended:
             reply = await ask(replace(further, stop=request.stop[1:]))
             step.add(reply)
-            text = continuation_text(further.prefix, reply.text, echoes, trims)
+            text = await joins.addition(further.prefix, reply.text)
             step.ended = reply.ended
             if text is not None and not text.strip():
                 step.ended = True
