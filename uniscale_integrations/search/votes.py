@@ -5,8 +5,8 @@ Pure, like `beam`: nothing here samples, awaits or reads an answer. Candidates a
 - what is left cannot change the outcome (`risk` 0, lossless): the leader's weight exceeds that of every rival by more than all that is
   left could add to it, an answer that nobody has given yet included; or
 - little is lost by not waiting: given the votes so far, the rest is a Polya urn over the leader, the runner-up and all others, each with a
-  prior of one half, and another answer would be ahead of the leader by at most `risk` votes on average, or `risk * 8 / N` for N above 8: who
-  pays for more candidates wants their outcome to be finer.
+  prior of one half, and another answer would be ahead of the leader by at most `risk` votes on average, or `risk * 8 / N` for N above 8:
+  who pays for more candidates wants their outcome to be finer.
 
 What is lost is counted in votes, since an answer that overtakes another one by a single vote is hardly more often right. So a model whose
 answers all differ is not asked on and on for a leader that changes with every one of them.
