@@ -33,7 +33,7 @@ class FullPrefixSession:
 
     def __init__(self, model: TransformersModel, question: str, sampling: Sampling) -> None:
         self._model, self._sampling = model, sampling
-        self._prompt = prompt_ids(model.tokenizer, question, model.task.instruction)
+        self._prompt = prompt_ids(model.tokenizer, [{"role": "user", "content": question}], model.task.instruction)
         [self._newline] = model.tokenizer("\n", add_special_tokens=False)["input_ids"]
 
     def estimate(self, expansion: Expansion) -> Usage:

@@ -96,6 +96,9 @@ def conversation_from(
         synchronous: as of `Conversation`, likewise `streaming`.
     """
     tools, form = options.get("tools") or [], options.get("response_format")
+    if isinstance(form, Mapping) and form.get("type") == "text":
+        # Which is no form.
+        form = None
     if schema is None:
         needs = {"tools": bool(tools), "structure": form is not None, "images": media > 0}
         valid = validator(tools, options.get("tool_choice"), form)

@@ -39,13 +39,17 @@ class SamplingParams:
         """Whether the model has a field for a parameter."""
         return name in self._fields
 
+    def parameter(self, field: str) -> str:
+        """The parameter that a field of the model is for."""
+        return next((name for name, each in self._fields.items() if each == field), field)
+
     def field(self, name: str) -> str | None:
         """The name of the model's field for a parameter, where it has one."""
         return self._fields.get(name)
 
     def limit(self, options: Mapping[str, Any]) -> int | None:
         """Most tokens of a reply as the model is set up; `None` where it says nothing of them, or the options of a call do."""
-        if options.get("max_tokens") is not None:
+        if "max_tokens" in options:
             return None
         most = getattr(self._model, self._fields.get("max_tokens", ""), None)
         return most if isinstance(most, int) and most > 0 else None
@@ -82,20 +86,25 @@ class SamplingParams:
                 values[field] = value
         return values
 
-    def without_field(self, request: CompletionRequest, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Those that a call names and the model has no field for, as options of a request.
+    def options(self, request: CompletionRequest, said: Mapping[str, Any], *, by_itself: bool) -> dict[str, Any]:
+        """Those that are passed on as options of the request, and not set as fields.
 
-        They are of use to models that read what they are called with.
+        So are those that a call says are none, which no field can say; and all of a call where the model reads what it is called with.
 
         Args:
             request: the request.
-            options: of the call.
+            said: options of the call.
+            by_itself: whether the model reads options, as one of the application's own may.
         """
-        values = {name: options[name] for name in FIELDS if name in options and name not in self._fields}
-        if "seed" in values and request.seed is not None:
-            values["seed"] = request.seed
-        if "max_tokens" in values and request.step:
-            values["max_tokens"] = _least(values["max_tokens"], request.max_tokens)
+        values: dict[str, Any] = {}
+        for name in (name for name in FIELDS if name in said):
+            value, has_field = said[name], name in self._fields
+            searched = (name == "seed" and request.seed is not None) or (name == "max_tokens" and request.step)
+            if (searched or (value is not None and not by_itself)) if has_field else not by_itself:
+                continue
+            if searched:
+                value = request.seed if name == "seed" else _least(value, request.max_tokens)
+            values[name] = value
         return values
 
 

@@ -169,8 +169,10 @@ async def answer(
     except SearchFailed as error:
         if error.errors:
             own = error.errors[0]
-            # Its cause, such as the error of a provider's own package, is the caller's to read.
-            raise own from own.__cause__ or error
+            # Its cause, such as the error of a provider's own package, is the caller's to read, who must come to an end: what this one was
+            # raised from leads back to it.
+            error.__cause__ = error.__context__ = None
+            raise own from own.__cause__
         raise
 
 

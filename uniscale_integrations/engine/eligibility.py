@@ -201,14 +201,22 @@ class Eligibility:
 
     def _unable(self, conversation: Conversation) -> dict[Configuration, str]:
         """Which cannot take a conversation."""
-        unable: dict[str, str] = {}
-        if not conversation.is_single_question:
+        if conversation.is_single_question:
+            return {}
+        for by_description in (False, True):
+            unable: dict[str, str] = {}
             for name, model in self._models.items():
                 capabilities = capabilities_of(model)
                 if capabilities is None:
                     unable[name] = f"{name} takes single questions only"
-                elif not conversation.required_capabilities <= capabilities:
-                    unable[name] = f"{name} cannot do {', '.join(sorted(conversation.required_capabilities - capabilities))}"
+                    continue
+                if by_description:
+                    # Where none claims it, those that only a description denies it of are asked: they will refuse it themselves.
+                    capabilities |= getattr(model, "doubted_capabilities", frozenset())
+                if lacking := conversation.required_capabilities - capabilities:
+                    unable[name] = f"{name} cannot do {', '.join(sorted(lacking))}"
+            if len(unable) < len(self._models):
+                break
         return {each: unable[each.model] for each in self._space if each.model in unable}
 
     def _alike(self, conversation: Conversation) -> dict[Configuration, str]:

@@ -122,10 +122,12 @@ class UniScaleChatModel(BaseChatModel):
         if self.engine is not None and parts_before is None:
             refuse_parts(self)
         if self.engine is None or parts_before not in (None, parts):
+            own = self.profile is not None and (self.engine is None or self.profile != common_profile(self.engine))
             self.engine = engine_from(self)
             _parts_of[self.engine] = parts
-            # The base class looked for the profile before there was an engine.
-            self.profile = self._resolve_model_profile()
+            if not own:
+                # The base class looked for the profile before there was an engine.
+                self.profile = self._resolve_model_profile()
         streaming, cache = common_streaming_and_cache(self.engine)
         if streaming and "streaming" not in self.model_fields_set:
             self.streaming = True
@@ -179,16 +181,22 @@ class UniScaleChatModel(BaseChatModel):
 
     def get_token_ids(self, text: str) -> list[int]:
         """The ids of a text's tokens, by the inner models' vocabulary in which it has most; nothing is fetched, see `tokens`."""
+        if self.custom_get_token_ids is not None:
+            return self.custom_get_token_ids(text)
         return text_token_ids(self._engine, text)
 
     def get_num_tokens(self, text: str) -> int:
         """How many tokens a text is to the inner model to which it is most."""
+        if self.custom_get_token_ids is not None:
+            return len(self.custom_get_token_ids(text))
         return text_tokens(self._engine, text)
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
         """How many tokens messages and tools are to the inner model to which they are most, with what the chat format adds to them."""
         if not messages:
             return 0
+        if self.custom_get_token_ids is not None:
+            return super().get_num_tokens_from_messages(messages, tools)
         return conversation_tokens(self._engine, conversation_of(messages, {"tools": OfferedTools(tools, ())} if tools else {}))
 
     def invoke(
@@ -327,9 +335,26 @@ class UniScaleChatModel(BaseChatModel):
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
         return sum_of_outputs(llm_outputs)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What holds it would be lost, if it could not be pickled at all; whoever uses what comes of it is told.
+        return {"settings": repr(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A worker of a pool that raises while it reads its task is never heard of again, and whoever waits for it waits for ever.
+        empty = type(self).model_construct()
+        for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
+            object.__setattr__(self, name, getattr(empty, name))
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        # Settings of its own around the same engine, which is there to be shared.
+        return self.model_copy()
+
     @property
     def _engine(self) -> UniScale:
-        assert self.engine is not None
+        if self.engine is None:
+            raise TypeError(
+                "a UniScaleChatModel holds models and an open log, which stay in their process; make one in each, on the same log"
+            )
         return self.engine
 
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
+from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
     BaseMessage,
+    BaseMessageChunk,
     HumanMessage,
     SystemMessage,
     ToolMessage,
@@ -40,7 +42,7 @@ from uniscale_integrations.models.chat.client import (
     mean_log_probability,
 )
 from uniscale_integrations.models.chat.known_models import cannot_continue
-from uniscale_integrations.models.chat.model import profile_capabilities
+from uniscale_integrations.models.chat.model import PROFILE_FIELDS, profile_capabilities
 from uniscale_integrations.models.chat.probe import TRANSPORT
 from uniscale_integrations.redaction import secrets_of
 from uniscale_integrations.search.conversation import Conversation, Turn
@@ -57,7 +59,10 @@ MODEL_FIELDS = ("model_name", "model", "model_id", "deployment_name")
 OUTPUT_VERSION = "output_version"
 """The field of every chat model that says which form the content of its messages has."""
 
-NOT_IN_RESPONSES = ("seed", "stop", "stream_usage", "stream_options")
+STREAM_OPTIONS = "stream_options"
+"""The option that says how a reply is streamed, which only a request for a stream may have."""
+
+NOT_IN_RESPONSES = ("seed", "stop", "stream_usage")
 """Parameters of calls and of searches that OpenAI's Responses API does not accept; they are left out."""
 
 Model = Runnable[Any, Any]
@@ -68,6 +73,7 @@ class _Binding:
     """A model with what a call binds to it.
 
     Attributes:
+        base: the model as it is.
         model: with tools or a form bound as it binds them.
         settings: the call's sampling parameters, by the names in `FIELDS`.
         options: all others of the call.
@@ -75,6 +81,7 @@ class _Binding:
         form: fields that say which form its messages have, where the call does.
     """
 
+    base: BaseChatModel
     model: Model
     settings: Mapping[str, Any]
     options: Mapping[str, Any]
@@ -106,12 +113,16 @@ class LangChainClient:
         stop_field = next((name for name in STOP_FIELDS if name in fields), None)
         stop = getattr(model, stop_field, None) if stop_field else None
         self.stop = (stop,) if isinstance(stop, str) else tuple(stop or ())
-        self.cache = model.cache
-        # The same request is sent several times on purpose; a cache would answer each alike.
-        self.model = model.model_copy(update={"cache": False})
+        self.cache, self._original = model.cache, model
+        self._uncached = model if model.cache is False else model.model_copy(update={"cache": False})
         # Texts that end a step stand beside those that the model is set up with, and some models take them there or here but not both.
-        self._by_step = self.model.model_copy(update={stop_field: None}) if self.stop and stop_field else self.model
+        self._by_step = self._uncached.model_copy(update={stop_field: None}) if self.stop and stop_field else None
         self._bindings: WeakKeyDictionary[Conversation, _Binding] = WeakKeyDictionary()
+
+    @property
+    def model(self) -> BaseChatModel:
+        """The model itself, or a copy that no cache answers for: the same request is sent several times on purpose."""
+        return self._uncached if self.cache is not None or get_llm_cache() is not None else self._original
 
     @property
     def context_window(self) -> int | None:
@@ -128,10 +139,16 @@ class LangChainClient:
     def capabilities(self) -> frozenset[str]:
         """What the model's profile says; everything where it has none, since the model will say itself what it cannot do."""
         profile = getattr(self.model, "profile", None)
-        able = profile_capabilities(profile) if profile else frozenset(("tools", "structure", "images"))
-        if type(self.model).bind_tools is BaseChatModel.bind_tools:
+        able = profile_capabilities(profile or {})
+        if type(self._original).bind_tools is BaseChatModel.bind_tools:
             able -= {"tools"}
         return able | {"form"}
+
+    @property
+    def doubted_capabilities(self) -> frozenset[str]:
+        """What the profile denies, which need not be true."""
+        doubted = frozenset(PROFILE_FIELDS) - self.capabilities
+        return doubted - {"tools"} if type(self._original).bind_tools is BaseChatModel.bind_tools else doubted
 
     @property
     def continuations(self) -> Sequence[Continuation]:
@@ -189,6 +206,7 @@ class LangChainClient:
             message = await blocking(lambda: model.invoke(messages, **options))
         else:
             message = await model.ainvoke(messages, **options)
+        message = _of_assistant(message)
         if not isinstance(message, AIMessage):
             raise GenerationError(f"{self.name} gave {message!r:.80}, which is no message of an assistant")
         log_probability = mean_log_probability(message.response_metadata.get("logprobs"))
@@ -226,26 +244,32 @@ class LangChainClient:
 
         synchronous = request.conversation.synchronous or not _has_native_async(self.model, streaming=True)
         stream = iterate_in_thread(pieces) if synchronous else model.astream(messages, **options)
-        async for piece in stream:
+        async for said in stream:
+            piece = _of_assistant(said)
             if isinstance(piece, AIMessage):
                 yield piece if isinstance(piece, AIMessageChunk) else _whole_chunk(piece)
 
     def _with_sampling(self, binding: _Binding, request: CompletionRequest) -> Model:
         """The model with the sampling parameters of a request."""
-        sampling = self._sampling.of(request, binding.settings)
+        said = self._sampling.options(request, binding.settings, by_itself=self._reads_options)
+        sampling = {
+            field: value
+            for field, value in self._sampling.of(request, binding.settings).items()
+            if self._sampling.parameter(field) not in said
+        }
         if binding.responses:
             sampling = {name: value for name, value in sampling.items() if name not in NOT_IN_RESPONSES}
-        base = self._by_step if request.step else self.model
+        base = self._by_step if request.step and self._by_step is not None else binding.base
         fields = {**sampling, **binding.form}
         if fields:
             # What callbacks are told of a model is put together once and goes along with copies; it takes several times what a copy does.
             getattr(base, "_serialized", None)
         copy = base.model_copy(update=fields) if fields else base
-        if copy is self.model:
+        if copy is binding.base:
             return binding.model
-        if binding.model is self.model:
+        if binding.model is binding.base:
             return copy
-        if isinstance(binding.model, RunnableBinding) and binding.model.bound is self.model:
+        if isinstance(binding.model, RunnableBinding) and binding.model.bound is binding.base:
             return binding.model.model_copy(update={"bound": copy})
         return binding.model.bind(**sampling) if sampling else binding.model
 
@@ -264,21 +288,22 @@ class LangChainClient:
             options = {name: options[name] for name in (*COMMON, *FIELDS) if name in options}
         settings = {name: options.pop(name) for name in FIELDS if name in options}
         version = {name: options.pop(name) for name in (OUTPUT_VERSION,) if name in options}
-        tools, model = options.get("tools"), cast(Model, self.model)
+        base, tools = self.model, options.get("tools")
+        model = cast(Model, base)
         if isinstance(form, StructuredOutput):
             # The same form stands there in OpenAI's words, for models of other frameworks.
             options = {name: value for name, value in options.items() if name not in COMMON}
-            model = form.request_chain(self.model)
+            model = form.request_chain(base)
         elif isinstance(tools, OfferedTools):
             del options["tools"]
-            model = self.model.bind_tools(tools.tools, **{name: options.pop(name) for name in tools.settings if name in options})
+            model = base.bind_tools(tools.tools, **{name: options.pop(name) for name in tools.settings if name in options})
         elif tools and not native:
             del options["tools"]
-            model = self.model.bind_tools(tools, **{name: options.pop(name) for name in ("tool_choice",) if name in options})
-        responses = _uses_responses(self.model, model, options)
+            model = base.bind_tools(tools, **{name: options.pop(name) for name in ("tool_choice",) if name in options})
+        responses = _uses_responses(base, model, options)
         if responses:
             options = {name: value for name, value in options.items() if name not in NOT_IN_RESPONSES}
-        return _Binding(model, settings, options, responses, version)
+        return _Binding(base, model, settings, options, responses, version)
 
     def _messages(self, request: CompletionRequest) -> list[BaseMessage]:
         messages = _native(request.conversation.messages)
@@ -293,8 +318,10 @@ class LangChainClient:
     def _options(self, binding: _Binding, request: CompletionRequest) -> dict[str, Any]:
         """The options that go with the messages."""
         options = dict(binding.options)
-        if binding.settings and self._reads_options:
-            options |= self._sampling.without_field(request, binding.settings)
+        if binding.responses and not (request.emit or request.conversation.streaming):
+            options.pop(STREAM_OPTIONS, None)
+        if binding.settings:
+            options |= self._sampling.options(request, binding.settings, by_itself=self._reads_options)
         if request.stop and not (binding.responses and not request.step) and [options.get("stop")] != list(request.stop):
             options["stop"] = list(request.stop)
         if request.prefix and request.continuation is Continuation.FLAG:
@@ -312,6 +339,15 @@ def _has_native_async(model: BaseChatModel, *, streaming: bool = False) -> bool:
     if kind._astream is not BaseChatModel._astream:
         return True
     return generates and kind._stream is BaseChatModel._stream
+
+
+def _of_assistant(message: object) -> object:
+    """What a model said, as a message of the assistant whatever role its server gives it; anything else as it is."""
+    if isinstance(message, AIMessage) or not isinstance(message, BaseMessage):
+        return message
+    kind = AIMessageChunk if isinstance(message, BaseMessageChunk) else AIMessage
+    more: dict[str, Any] = {"additional_kwargs": message.additional_kwargs, "response_metadata": message.response_metadata}
+    return kind(content=message.content, name=message.name, id=message.id, **more)
 
 
 def _reads_options(model: BaseChatModel) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -10,7 +10,14 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import BaseOutputParser, JsonOutputParser, PydanticOutputParser
 from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser, PydanticToolsParser
-from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough, RunnableSequence
+from langchain_core.runnables import (
+    Runnable,
+    RunnableBinding,
+    RunnableLambda,
+    RunnableMap,
+    RunnablePassthrough,
+    RunnableSequence,
+)
 
 from uniscale_integrations.adapters.stamp import search_on
 from uniscale_integrations.errors import ConfigurationError
@@ -44,17 +51,27 @@ def structured_chain(
     if include_raw:
         request = RunnableMap(raw=request)
     parsers = {name: _parser_of(chain) for name, chain in chains.items()}
-    return request | _parser(parsers, _default_parser(form, include_raw), inner, include_raw)
+    ways = [_way_of(form.chain(each) if include_raw else chains[name]) for name, each in inner.items()]
+    return request | _parser(parsers, _default_parser(form, include_raw), inner, ways, include_raw)
 
 
 def _parser(
     parsers: Mapping[str, Runnable[Any, Any] | None],
     default: Runnable[Any, Any],
     inner: Mapping[str, BaseChatModel],
+    ways: Sequence[object],
     include_raw: bool,
 ) -> Runnable[Any, Any]:
-    """Parses an answer as the model that gave it does."""
-    kinds = {type(each) for each in inner.values()}
+    """Parses an answer as the model that gave it does.
+
+    Args:
+        parsers: of the models by name.
+        default: for answers of other models.
+        inner: the models.
+        ways: how each of them asks for the form.
+        include_raw: as of `structured_chain`.
+    """
+    kinds = {(type(model), asks) for model, asks in zip(inner.values(), ways, strict=True)}
     if len(kinds) == 1 and (first := next(iter(parsers.values()))) is not None:
         # They all parse alike, and may do so while the answer streams.
         return first
@@ -65,6 +82,17 @@ def _parser(
         return (parsers.get(search[0].model) if search else None) or default
 
     return RunnableLambda(parser_for)
+
+
+def _way_of(chain: Runnable[Any, Any]) -> object:
+    """How a model asks for a form: the method, what it binds for it, and what stands behind it, by which its answers are read."""
+    if not isinstance(chain, RunnableSequence):
+        return type(chain)
+    first = chain.steps[0]
+    bound = first.kwargs if isinstance(first, RunnableBinding) else {}
+    told = bound.get("ls_structured_output_format")
+    method = told["kwargs"].get("method") if isinstance(told, Mapping) and isinstance(told.get("kwargs"), Mapping) else None
+    return method, tuple(sorted(bound)), tuple(map(type, chain.steps[1:]))
 
 
 def _parser_of(chain: Runnable[Any, Any]) -> Runnable[Any, Any] | None:

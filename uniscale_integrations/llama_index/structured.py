@@ -61,9 +61,7 @@ class StructuredLLM(EngineLLM):
     ) -> Any:
         """As of every LLM; feedback may be about the last object."""
         if self._all_predict("stream_structured_predict"):
-            prediction = Prediction(output_cls, prompt, llm_kwargs, prompt_args)
-            responses = self.stream_chat(self._extend_messages(prediction.messages()), **{PREDICTION: prediction})
-            return behind_objects(map(prediction.predicted, responses))
+            return behind_objects(self._predicted(Prediction(output_cls, prompt, llm_kwargs, prompt_args)))
         return behind_objects(iter(super().stream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)))
 
     async def astream_structured_predict(
@@ -71,10 +69,17 @@ class StructuredLLM(EngineLLM):
     ) -> AsyncGenerator[Any, None]:
         """As of every LLM; feedback may be about the last object."""
         if self._all_predict("astream_structured_predict"):
-            prediction = Prediction(output_cls, prompt, llm_kwargs, prompt_args)
-            responses = await self.astream_chat(self._extend_messages(prediction.messages()), **{PREDICTION: prediction})
-            return abehind_objects(aiter(_predicted(prediction, responses)))
+            return abehind_objects(self._apredicted(Prediction(output_cls, prompt, llm_kwargs, prompt_args)))
         return abehind_objects(aiter(await super().astream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)))
+
+    def _predicted(self, prediction: Prediction) -> Generator[Any]:
+        for response in self.stream_chat(self._extend_messages(prediction.messages()), **{PREDICTION: prediction}):
+            yield prediction.predicted(response)
+
+    async def _apredicted(self, prediction: Prediction) -> AsyncGenerator[Any]:
+        responses = await self.astream_chat(self._extend_messages(prediction.messages()), **{PREDICTION: prediction})
+        async for response in responses:
+            yield prediction.predicted(response)
 
     def _all_predict(self, method: str) -> bool:
         """Whether all models that may answer predict objects by a method of their own, which the one that answers is asked by."""
@@ -147,11 +152,6 @@ def _objects(responses: Iterator[ChatResponse], output_cls: type[BaseModel]) -> 
     for response in responses:
         current = process_streaming_content_incremental(response, output_cls, current)
         yield current
-
-
-async def _predicted(prediction: Prediction, responses: AsyncIterator[ChatResponse]) -> AsyncGenerator[Any]:
-    async for response in responses:
-        yield prediction.predicted(response)
 
 
 async def _aobjects(responses: AsyncIterator[ChatResponse], output_cls: type[BaseModel]) -> AsyncGenerator[Any]:

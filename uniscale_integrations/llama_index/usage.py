@@ -142,7 +142,9 @@ def _alike(before: object, usage: dict[str, Any], kind: Any = None) -> Any:
         try:
             return type(before).model_validate(usage)
         except ValidationError:
-            return before.model_copy(update=usage)
+            # Its server leaves out what the client's newest version expects.
+            parts = {name: _alike(getattr(before, name, None), part) for name, part in usage.items() if isinstance(part, dict)}
+            return before.model_copy(update=usage | parts)
     return usage
 
 

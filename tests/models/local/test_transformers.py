@@ -101,7 +101,7 @@ def test_greedy_steps_of_the_embedded_models_are_those_of_generate(name: str) ->
     question = questions()[3].text
     session = model.open(question, Sampling(temperature=0.0))
     [[whole]] = expand(session, Expansion(root(), 1, steps=ALL))
-    ids = torch.tensor([prompt_ids(model.tokenizer, question, "")])
+    ids = torch.tensor([prompt_ids(model.tokenizer, [{"role": "user", "content": question}])])
     with torch.inference_mode():
         output = model.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=400)
     text = model.tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)

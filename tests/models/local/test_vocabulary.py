@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,8 +58,30 @@ def test_text_that_is_spelled_bit_by_bit_is_the_text_of_all_tokens(text: str, si
     assert said == vocabulary.text(ids).rstrip("\ufffd")
 
 
+ASKED = [{"role": "user", "content": " 1? "}]
+
+
 def test_a_prompt_goes_through_the_chat_template_where_there_is_one() -> None:
     chatty, plain = tokenizer(whole_alphabet=True, template=TEMPLATE), tokenizer(whole_alphabet=True)
-    assert chatty.decode(prompt_ids(chatty, " 1? ", "how")) == "[user] 1?\n\nhow\n[a] "
-    assert chatty.decode(prompt_ids(chatty, " 1? ", "")) == "[user]  1? \n[a] "
-    assert plain.decode(prompt_ids(plain, " 1? ", "")) == "1?\n"
+    assert chatty.decode(prompt_ids(chatty, ASKED, "how")) == "[user] 1?\n\nhow\n[a] "
+    assert chatty.decode(prompt_ids(chatty, ASKED)) == "[user]  1? \n[a] "
+    assert plain.decode(prompt_ids(plain, ASKED)) == "1?\n"
+
+
+@pytest.mark.parametrize(
+    ("roles", "instruction", "text"),
+    [
+        ("us", "", "[user] 0\n[system] 1\n[a] "),
+        ("uat", "", "[user] 0\n[assistant] 1\n[tool] 2\n[a] "),
+        ("uat", "how", "[user] 0\n\nhow\n[assistant] 1\n[tool] 2\n[a] "),
+        ("ua", "", "[user] 0\n[assistant] 1"),
+        ("ss", "how", "[system] 0\n[system] 1\n[a] "),
+        ("sa", "", "[system] 0\n[assistant] 1"),
+        ("sua", "", "[system] 0\n[user] 1\n[assistant] 2"),
+    ],
+)
+def test_nothing_of_a_conversation_is_left_out(roles: str, instruction: str, text: str) -> None:
+    chatty = tokenizer(whole_alphabet=True, template=TEMPLATE)
+    names = {"u": "user", "a": "assistant", "s": "system", "t": "tool"}
+    messages = [{"role": names[role], "content": str(place)} for place, role in enumerate(roles)]
+    assert chatty.decode(prompt_ids(chatty, messages, instruction)) == text

@@ -39,7 +39,9 @@ def stale(error: BaseException) -> bool:
         (True, False)
     """
     cause: BaseException | None = error
-    while cause is not None:
+    seen = set[int]()
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
         if isinstance(cause, RuntimeError) and any(sign in str(cause).lower() for sign in SIGNS):
             return True
         cause = cause.__cause__ or cause.__context__

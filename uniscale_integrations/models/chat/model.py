@@ -42,6 +42,9 @@ UNKNOWN_PARAMETERS = 1e10
 MAX_TOKENS = 1e9
 """Tokens of one request; what a provider says beyond that, or below 0, it has not counted."""
 
+PROFILE_FIELDS = {"tools": "tool_calling", "structure": "structured_output", "images": "image_inputs"}
+"""The fields of a model's profile that say what it can do."""
+
 _SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?([bm])(?![a-z])", re.IGNORECASE)
 
 
@@ -145,6 +148,12 @@ class ChatStepModel:
         """What the model can do, of what conversations may need."""
         capabilities: frozenset[str] = member(self.client, "capabilities", "abilities", frozenset())
         return capabilities
+
+    @property
+    def doubted_capabilities(self) -> frozenset[str]:
+        """What only a description of the model says that it cannot do; where no model claims it, it will say itself."""
+        doubted: frozenset[str] = getattr(self.client, "doubted_capabilities", frozenset())
+        return doubted
 
     def repeats(self, options: Mapping[str, object]) -> bool:
         """Whether its plain answers to one request are all the same, for clients that tell; see `TellsRepeats`."""
@@ -295,6 +304,8 @@ def _parameters_of(name: str) -> float | None:
 
 
 def profile_capabilities(profile: Mapping[str, object]) -> frozenset[str]:
-    """What a model's profile says it can do, in the words of `Conversation.required_capabilities`."""
-    fields = {"tools": "tool_calling", "structure": "structured_output", "images": "image_inputs"}
-    return frozenset(need for need, field in fields.items() if profile.get(field))
+    """What a model can do as far as its profile does not deny it, in the words of `Conversation.required_capabilities`.
+
+    Profiles are often incomplete, and say nothing of what they lack.
+    """
+    return frozenset(need for need, field in PROFILE_FIELDS.items() if profile.get(field, True))

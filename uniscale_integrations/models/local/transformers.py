@@ -24,7 +24,7 @@ from uniscale_integrations.models.local.read import Reading, read_in_parts
 from uniscale_integrations.models.local.state import PathState, context_length, empty_state
 from uniscale_integrations.models.local.vocabulary import Spelling, Vocabulary, prompt_ids
 from uniscale_integrations.models.task import Task
-from uniscale_integrations.search.conversation import Conversation, Emit
+from uniscale_integrations.search.conversation import Conversation, Emit, Turn
 from uniscale_integrations.search.paths import Candidate, Expansion, Path, PathKey
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.space import Configuration
@@ -110,23 +110,23 @@ class TransformersModel:
         """
         if not question.strip():
             raise ConfigurationError("the question is empty; give it at least one word")
-        return self._session(question, sampling)
+        return self._session([{"role": "user", "content": question}], sampling)
 
     def open_conversation(
         self, conversation: Conversation, sampling: Sampling, configuration: Configuration, emit: Emit | None = None
     ) -> TransformersSession:
-        """Begin a conversation: its last question after what came before, as far as the model's chat template can say it.
+        """Begin a conversation, as the model's chat template says it; a message of the assistant that stands last is gone on with.
 
         One plain sample is drawn as the model is set up to, unless the request says how; candidates that compete, as `sampling` says.
 
         Raises:
             ContextLengthError: as of `open`.
         """
-        last = max((place for place, turn in enumerate(conversation.turns) if turn.role == "user"), default=0)
-        earlier = [{"role": turn.role, "content": turn.text} for turn in conversation.turns[:last] if turn.text]
+        last = len(conversation.turns) - 1
+        messages = [_message(turn) for place, turn in enumerate(conversation.turns) if turn.text or turn.calls or place == last]
         if configuration.plain and sampling.temperature is None and not self.task.sampled:
             sampling = replace(sampling, temperature=self._own_temperature())
-        return self._session(conversation.question, sampling, earlier, conversation.stop, emit)
+        return self._session(messages, sampling, conversation.stop, emit)
 
     def _own_temperature(self) -> float:
         own = self.model.generation_config
@@ -134,15 +134,14 @@ class TransformersModel:
 
     def _session(
         self,
-        question: str,
+        messages: Sequence[Mapping[str, Any]],
         sampling: Sampling,
-        earlier: Sequence[Mapping[str, str]] = (),
         stop: Sequence[str] = (),
         emit: Emit | None = None,
     ) -> TransformersSession:
         if self.task.step_tokens is not None:
             sampling = replace(sampling, max_step_tokens=min(sampling.max_step_tokens, self.task.step_tokens))
-        ids = prompt_ids(self.tokenizer, question, self.task.instruction, earlier)
+        ids = prompt_ids(self.tokenizer, messages, self.task.instruction)
         room = self.context - min(sampling.max_step_tokens, self.context // 2)
         if len(ids) > room:
             raise ContextLengthError(
@@ -165,6 +164,15 @@ class TransformersModel:
             going = [row for part in rows for row in part if row.error is None]
             self.max_rows = decode_in_parts(self.decoder, going, self.max_rows, note)
         return [session.candidates(expansions, part) for (session, expansions), part in zip(requests, rows, strict=True)]
+
+
+def _message(turn: Turn) -> dict[str, Any]:
+    """A turn as chat templates read it."""
+    message: dict[str, Any] = {"role": turn.role, "content": turn.text}
+    if turn.calls:
+        functions = ({"name": call.name, "arguments": dict(call.arguments)} for call in turn.calls)
+        message["tool_calls"] = [{"type": "function", "function": function} for function in functions]
+    return message
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -68,18 +68,25 @@ class Vocabulary:
         return text
 
 
-def prompt_ids(tokenizer: Any, question: str, instruction: str, earlier: Sequence[Mapping[str, str]] = ()) -> list[int]:
-    """Token ids of the question as the model expects it: through its chat template where it has one, as plain text otherwise.
+def prompt_ids(tokenizer: Any, messages: Sequence[Mapping[str, Any]], instruction: str = "") -> list[int]:
+    """Token ids of a conversation as the model expects it: through its chat template, or where it has none its last question as plain text.
+
+    A message of the assistant that stands last is one to go on with.
 
     Args:
         tokenizer: any transformers tokenizer.
-        question: what to ask.
-        instruction: how to answer, put after the question; may be empty.
-        earlier: messages before it, `role` and `content`; a model without a chat template never learned to read them.
+        messages: `role`, `content` and perhaps `tool_calls` of each; a model without a chat template never learned to read more than one.
+        instruction: how to answer, put after the last message of the user; may be empty.
     """
-    content = f"{question.strip()}\n\n{instruction}" if instruction else question
+    asked = max((place for place, message in enumerate(messages) if message["role"] == "user"), default=None)
+    whole = [dict(message) for message in messages]
+    if asked is not None and instruction:
+        whole[asked]["content"] = f"{whole[asked]['content'].strip()}\n\n{instruction}"
     if tokenizer.chat_template:
-        messages = [*earlier, {"role": "user", "content": content}]
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        goes_on = whole[-1]["role"] == "assistant" and bool(whole[-1]["content"].strip())
+        text = tokenizer.apply_chat_template(
+            whole, tokenize=False, add_generation_prompt=not goes_on, continue_final_message=goes_on
+        )
         return [int(i) for i in tokenizer(text, add_special_tokens=False)["input_ids"]]
-    return [int(i) for i in tokenizer(f"{content.strip()}\n")["input_ids"]]
+    question = whole[-1 if asked is None else asked]["content"]
+    return [int(i) for i in tokenizer(f"{question.strip()}\n")["input_ids"]]
