@@ -5,7 +5,7 @@ Some models send what a call says beside its messages on as it is, and their ser
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from uniscale_integrations.models.chat.client import CompletionRequest
@@ -39,10 +39,6 @@ class SamplingParams:
         """Whether the model has a field for a parameter."""
         return name in self._fields
 
-    def parameter(self, field: str) -> str:
-        """The parameter that a field of the model is for."""
-        return next((name for name, each in self._fields.items() if each == field), field)
-
     def field(self, name: str) -> str | None:
         """The name of the model's field for a parameter, where it has one."""
         return self._fields.get(name)
@@ -64,15 +60,18 @@ class SamplingParams:
         seed = options.get("seed", getattr(self._model, self._fields.get("seed", ""), None))
         return greedy or seed is not None
 
-    def of(self, request: CompletionRequest, options: Mapping[str, Any]) -> dict[str, Any]:
+    def of(self, request: CompletionRequest, options: Mapping[str, Any], passed_on: Collection[str] = ()) -> dict[str, Any]:
         """The fields that a request sets, with their values.
 
         Args:
             request: the request.
             options: of the call, which count more.
+            passed_on: parameters that go along as options, so that no field says them; see `options`.
         """
         values: dict[str, Any] = {}
         for name, field in self._fields.items():
+            if name in passed_on:
+                continue
             value, option = getattr(request, name), options.get(name)
             if name == "max_tokens" and value is not None and (request.step or option is None):
                 values[field] = _least(value, option, getattr(self._model, field, None))
@@ -100,7 +99,8 @@ class SamplingParams:
         for name in (name for name in FIELDS if name in said):
             value, has_field = said[name], name in self._fields
             searched = (name == "seed" and request.seed is not None) or (name == "max_tokens" and request.step)
-            if (searched or (value is not None and not by_itself)) if has_field else not by_itself:
+            is_field = has_field and (searched or not (by_itself or value is None))
+            if is_field or not (has_field or by_itself):
                 continue
             if searched:
                 value = request.seed if name == "seed" else _least(value, request.max_tokens)

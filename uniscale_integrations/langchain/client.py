@@ -251,12 +251,8 @@ class LangChainClient:
 
     def _with_sampling(self, binding: _Binding, request: CompletionRequest) -> Model:
         """The model with the sampling parameters of a request."""
-        said = self._sampling.options(request, binding.settings, by_itself=self._reads_options)
-        sampling = {
-            field: value
-            for field, value in self._sampling.of(request, binding.settings).items()
-            if self._sampling.parameter(field) not in said
-        }
+        passed_on = self._sampling.options(request, binding.settings, by_itself=self._reads_options)
+        sampling = self._sampling.of(request, binding.settings, passed_on)
         if binding.responses:
             sampling = {name: value for name, value in sampling.items() if name not in NOT_IN_RESPONSES}
         base = self._by_step if request.step and self._by_step is not None else binding.base
