@@ -31,7 +31,7 @@ from uniscale_integrations.log.connect import without_password
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.models.chat.server import ServerClient
-from uniscale_integrations.redaction import redacted
+from uniscale_integrations.redaction import redacted, secrets_of, secrets_of_server
 from uniscale_integrations.space import ConfigurationSpace
 from uniscale_integrations.verifiers.judge import LLMJudge
 
@@ -233,6 +233,57 @@ FORMS = (
     "Authorization: Bearer {}",
     "api_key={}",
 )
+
+
+@pytest.mark.parametrize(
+    "mistyped",
+    [
+        "postgresql//me:{}@h",
+        "postgresql:me:{}@h",
+        "me:{}@h/db",
+        "postgresql://h/db?pgpassword={}",
+        "me:a@b/{}@h",
+        "postgresql://me:{}@x@h/db",
+    ],
+)
+def test_a_password_is_not_shown_of_an_address_that_is_mistyped(mistyped: str) -> None:
+    assert KEY not in without_password(mistyped.format(KEY))
+    with pytest.raises(LogError) as raised:
+        open_log(mistyped.format(KEY))
+    assert KEY not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["https://{}@host/v1", "https://{}:@host/v1", "https://host/v1?code={}", "https://host/#{}", "https://me:a/{}@host/v1"],
+)
+def test_what_an_address_holds_is_a_secret(form: str) -> None:
+    assert KEY not in redacted(f"nobody is at {form.format(KEY)}", secrets_of_server(form.format(KEY)))
+    assert secrets_of_server("https://host/v1@x?api-version=2026-01-01") == ()
+
+
+class Signing(httpx.Auth):
+    """Keeps its key where only it looks."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self) -> None:
+        self._parts = {"key": KEY}
+
+
+@pytest.mark.parametrize(
+    "auth", [Signing(), httpx.BasicAuth(KEY, ""), httpx.BasicAuth("me", KEY)], ids=["own", "name", "password"]
+)
+def test_what_signs_requests_holds_secrets(auth: httpx.Auth) -> None:
+    assert KEY in secrets_of_server("https://host/v1", httpx.Client(auth=auth))
+
+
+def test_headers_within_other_settings_are_secrets() -> None:
+    for inner in (
+        ChatOpenAI(model="m", api_key=SecretStr("none"), model_kwargs={"extra_headers": {"x-who": KEY}}),
+        OpenAILike(model="m", api_key="none", additional_kwargs={"extra_headers": {"x-who": KEY}, "options": [{"token": KEY}]}),
+    ):
+        assert KEY in secrets_of(inner)
 
 
 @given(st.text(alphabet=st.characters(codec="ascii", categories=("L", "N")), min_size=8, max_size=30), st.sampled_from(FORMS))

@@ -6,7 +6,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 MASK = "***"
 
@@ -22,10 +22,14 @@ ORDINARY_HEADERS = frozenset({"accept", "accept-encoding", "connection", "user-a
 SHORTEST = 6
 """Characters of a secret that is looked for: shorter ones, such as the "none" of a local server, are words."""
 
-_NAMES = r"(?:ssl)?pass(?:word|wd|phrase|file)?|pwd|secret|token|access_token|refresh_token|(?:api[_-]?)?key|signature"
+_NAMES = r"(?:ssl|pg)?pass(?:word|wd|phrase|file)?|pwd|secret|token|access_token|refresh_token|(?:api[_-]?)?key|signature"
 _VALUE = r"""(?:'[^']*'|"[^"]*"|[^\s&;,'")]+)"""
 _KEY_NAME = re.compile(r"(?i)(^|[_-])(key|token|secret|password|authorization)$|apikey$")
-_USER_INFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@?]*:([^\s/?]+)@")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_USER_INFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s/:@?]*:([^\s?#]+)|([^\s/?#@:]+):?)@")
+ORDINARY_PARAMETERS = ("api-version", "api_version", "version", "deployment", "model")
+"""Parameters of an address that are no secret."""
+
 _RULES = (
     # user:password@, also where the password holds an @ that should have been written otherwise.
     (re.compile(r"(://[^\s/:@?]*):[^\s/?]*@"), rf"\1:{MASK}@"),
@@ -104,13 +108,29 @@ def _named_like_keys(name: str, value: object) -> list[str]:
     if callable(reveal := getattr(value, "get_secret_value", None)):
         return [str(reveal())]
     if isinstance(value, Mapping):
-        return [secret for key, each in value.items() for secret in _named_like_keys(str(key), each)]
+        within = [secret for key, each in value.items() for secret in _named_like_keys(str(key), each)]
+        return [*within, *(each for each in value.values() if name in MAPPINGS and isinstance(each, str))]
+    if isinstance(value, list | tuple):
+        return [secret for each in value for secret in _named_like_keys(name, each)]
     if not isinstance(value, str):
         return []
-    if _KEY_NAME.search(name):
-        return [value]
-    parts = _USER_INFO.match(value)
-    return [] if parts is None else [parts[1], unquote(parts[1])]
+    return [value] if _KEY_NAME.search(name) else _of_address(value)
+
+
+def _of_address(address: str) -> list[str]:
+    """Who is named before the @ of an address, or their password, and what its query and fragment say."""
+    if not _ADDRESS.match(address):
+        return []
+    parts = _USER_INFO.match(address)
+    said = "" if parts is None else parts[1] or parts[2]
+    found = [said, unquote(said)]
+    try:
+        split = urlsplit(address)
+        found += [value for name, value in parse_qsl(split.query) if name not in ORDINARY_PARAMETERS]
+        return [*found, split.fragment]
+    except ValueError:
+        # It is no address after all.
+        return found
 
 
 def _of_http_client(client: object) -> list[str]:
@@ -122,21 +142,29 @@ def _of_http_client(client: object) -> list[str]:
         except (TypeError, ValueError):
             continue
         found += [str(each) for key, each in values.items() if str(key).lower() not in ORDINARY_HEADERS]
-    auth = getattr(client, "auth", None)
-    found += [str(each) for each in getattr(auth, "__dict__", {}).values() if isinstance(each, str)]
+    found += _held(getattr(client, "auth", None))
     # "Bearer" and the like are no secret.
     found += [each.split(" ", 1)[1] for each in found if " " in each]
     return found + [password for each in found if (password := _basic_password(each))]
 
 
+def _held(auth: object) -> list[str]:
+    """The texts that an object holds which signs requests."""
+    slots = [name for kind in type(auth).__mro__ for name in (getattr(kind, "__slots__", ()) or ()) if isinstance(name, str)]
+    values = [*getattr(auth, "__dict__", {}).values(), *(getattr(auth, name, None) for name in slots)]
+    values += [each for value in values if isinstance(value, Mapping) for each in value.values()]
+    return [each for each in values if isinstance(each, str)]
+
+
 def _basic_password(text: str) -> str:
-    """The password in what HTTP's basic authentication sends; empty where that is not what it is."""
+    """The password in what HTTP's basic authentication sends, or the name where there is none; empty where that is not what it is."""
     if not text.startswith("Basic "):
         return ""
     try:
-        return b64decode(text.removeprefix("Basic "), validate=True).decode().partition(":")[2]
+        name, _, password = b64decode(text.removeprefix("Basic "), validate=True).decode().partition(":")
     except ValueError:
         return ""
+    return password or name
 
 
 def _long_enough(secrets: Iterable[str]) -> tuple[str, ...]:

@@ -188,7 +188,8 @@ def test_a_server_that_asks_to_come_later_than_there_is_time_is_not_waited_for(f
         assert "busy" in {decision.configuration.model for decision in decisions(made)}
 
 
-def test_an_engine_that_is_closed_during_a_request_lets_it_finish(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_engine_that_is_closed_during_a_request_lets_it_finish(tmp_path: Path, times: int) -> None:
     slow = Server(takes=lambda body, number: 0.5)
     address = f"sqlite:///{tmp_path / 'log.db'}"
     with served(slow) as at:
@@ -197,7 +198,8 @@ def test_an_engine_that_is_closed_during_a_request_lets_it_finish(tmp_path: Path
         async def ask_and_close() -> Answer:
             asked = asyncio.create_task(made.arun("What is 2 + 2?"))
             await asyncio.sleep(0.1)
-            made.close()
+            for _ in range(times):
+                made.close()
             return await asked
 
         answer = asyncio.run(ask_and_close())

@@ -57,6 +57,8 @@ def hosted(client: Hosted, log: str = "sqlite://", space: ConfigurationSpace | N
 
 
 def reasons(engine: UniScale, question: str | Conversation = QUESTION) -> dict[Configuration, str]:
+    # Who decides waits for a moment only until what was found is taken into account.
+    engine._succession.adopt()
     found = {each.configuration: each.ineligibility for each in engine.decide(question).explain().candidates}
     return {configuration: reason for configuration, reason in found.items() if reason}
 

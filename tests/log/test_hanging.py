@@ -13,12 +13,25 @@ import pytest
 from benchmarks.durability import difference, engine, opened, uninterrupted
 from benchmarks.faults import locked, standing_still
 from uniscale_integrations import UniScale
-from uniscale_integrations.engine import knowledge
+from uniscale_integrations.engine import attribution, knowledge
 from uniscale_integrations.errors import LogError, UnknownDecisionError
 from uniscale_integrations.log import group, psycopg_connection
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import Spooled
 from uniscale_integrations.search.answer import Answer
+
+
+class Chain:
+    """What several answers had a part in."""
+
+    def __init__(self, answers: list[Answer]) -> None:
+        self.ids = [answer.decision_id or "" for answer in answers]
+
+
+@pytest.fixture(autouse=True)
+def _known(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolvers = [*attribution._resolvers, lambda target: target.ids if isinstance(target, Chain) else None]
+    monkeypatch.setattr(attribution, "_resolvers", resolvers)
 
 
 @pytest.fixture(autouse=True)
@@ -82,13 +95,17 @@ def test_a_server_that_stands_still_holds_nobody(postgres: str, tmp_path: Path, 
         with standing_still(address):
             answers = [made.run(f"What is {number} + 1?") for number in range(4)]
             assert isinstance(made.feedback(answers[0], 1.0), Spooled)
+            # Whose decisions several are the log would say.
+            both = Chain([answers[2], answers[3]])
+            assert isinstance(made.feedback(both, 1.0), Spooled)
+            assert isinstance(asyncio.run(made.afeedback(both, 1.0)), Spooled)
             with pytest.raises(LogError, match="cannot open the log"):
                 open_log(address)
             with pytest.raises(LogError, match=r"connection timeout expired|has not answered for"):
                 made.log.counts()
         while isinstance(made.feedback(answers[1], 1.0), Spooled):
             pass
-        assert made.log.counts() == {"decision": 5, "outcome": 5, "feedback": 2}
+        assert made.log.counts() == {"decision": 5, "outcome": 5, "feedback": 4}
 
 
 def test_a_server_that_lets_in_and_stays_silent_is_no_log(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -364,6 +364,14 @@ def test_numbers_of_numpy_that_are_no_correctness_are_refused(number: Any) -> No
             make()
 
 
+@pytest.mark.parametrize("name", ["source", "key", "comment", "decision_id"])
+@pytest.mark.parametrize("said", [1, 2.5, True, b"user", ["user"], ("a", "b"), {"score": 1}, Path("user")])
+def test_what_is_no_text_is_refused_before_it_is_acknowledged(name: str, said: object) -> None:
+    with pytest.raises(ConfigurationError, match=f"the {name} of feedback must be a text"):
+        Feedback(**{"decision_id": "d", "correct": 1.0, name: said})  # type: ignore[arg-type]
+    assert Feedback("d", 1.0, comment=None).comment == ""  # type: ignore[arg-type]
+
+
 def test_names_have_an_end_and_of_a_long_comment_the_beginning_is_kept(log: EventStore) -> None:
     for name, limit in (("source", 200), ("key", 200), ("decision_id", 64)):
         Feedback(**{"decision_id": "d", "correct": 1.0, name: "x" * limit})  # type: ignore[arg-type]

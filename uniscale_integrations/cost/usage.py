@@ -51,4 +51,19 @@ class Usage(NamedTuple):
         return Usage(*(value * share for value in self))
 
 
+def token_count(value: object) -> float:
+    """A number of tokens as a provider tells it; 0 for what no provider has counted: no number, a negative or an absurd one.
+
+    Example:
+        >>> token_count(12), token_count(-5), token_count("many"), token_count(10**400)
+        (12.0, 0.0, 0.0, 0.0)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_TOKENS:
+        return 0.0
+    return float(value)
+
+
+MAX_TOKENS = 10**9
+"""Tokens of one request; what a provider says beyond that it has not counted."""
+
 NOTHING = Usage()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -110,7 +110,7 @@ class Knowledge:
     async def keep(self, *new: Event) -> Spooled | LogError | None:
         """Have events written, without holding up the event loop; where they wait, or what went wrong, if anything."""
         receipt = self._group.submit(*new)
-        await wait_a_while(receipt, self._patience(PATIENCE))
+        await wait_a_while(receipt, self.patience(PATIENCE))
         if receipt.done():
             return _refusal(receipt)
         return await in_thread(lambda: self._put_aside(receipt))
@@ -126,15 +126,24 @@ class Knowledge:
     def feedback(self, target: object, credit: Credit, feedback: Feedback) -> bool | Spooled:
         """Write feedback on what a target stands for, and wait until it is there, or kept; returns whether any of it was new."""
         decisions = decisions_of(target)
-        receipt = self._group.submit(*self._feedback_for(decisions, credit, feedback, self._own_decisions(decisions)))
+        own = set[str]()
+        if len(decisions) > 1:
+            reading = begin_in_thread(lambda: self._own_decisions(decisions))
+            wait([reading], self.patience(JUDGING))
+            own = _read_in_time(reading)
+        receipt = self._group.submit(*self._feedback_for(decisions, credit, feedback, own))
         return self._settled(receipt, JUDGING) or any(receipt.result())
 
     async def afeedback(self, target: object, credit: Credit, feedback: Feedback) -> bool | Spooled:
         """The same, without holding up the event loop."""
         decisions = decisions_of(target)
-        own = await in_thread(lambda: self._own_decisions(decisions)) if len(decisions) > 1 else set[str]()
+        own = set[str]()
+        if len(decisions) > 1:
+            reading = begin_in_thread(lambda: self._own_decisions(decisions))
+            await wait_a_while(reading, self.patience(JUDGING))
+            own = _read_in_time(reading)
         receipt = self._group.submit(*self._feedback_for(decisions, credit, feedback, own))
-        if not await wait_a_while(receipt, self._patience(JUDGING)) and (
+        if not await wait_a_while(receipt, self.patience(JUDGING)) and (
             kept := await in_thread(lambda: self._settled(receipt, 0.0))
         ):
             return kept
@@ -146,13 +155,13 @@ class Knowledge:
         Raises:
             LogError: it can neither be written nor kept.
         """
-        wait([receipt], self._patience(patience))
+        wait([receipt], self.patience(patience))
         outcome = _refusal(receipt) if receipt.done() else self._put_aside(receipt)
         if isinstance(outcome, LogError):
             raise outcome
         return outcome
 
-    def _patience(self, seconds: float) -> float:
+    def patience(self, seconds: float) -> float:
         """How long to wait for a log: not at all where others have waited as long, in vain."""
         return seconds if self._group.behind < seconds else 0.0
 
@@ -186,7 +195,7 @@ class Knowledge:
     def close(self) -> None:
         """Write what is waiting, and close the log unless it was given open; where requests are under way, when the last has ended."""
         with self._counting:
-            later, self._closing = self._users > 0 and not self._closing, True
+            later, self._closing = self._users > 0, True
         if not later:
             self._close()
 
@@ -203,7 +212,7 @@ class Knowledge:
 
     def _own_decisions(self, decisions: Sequence[str]) -> set[str]:
         """Those of several decisions that are in this log: several engines may have had a part in one result; each learns of its own."""
-        return {entry.event.decision_id for entry in self.log.of_decisions(decisions)} if len(decisions) > 1 else set()
+        return {entry.event.decision_id for entry in self.log.of_decisions(decisions)}
 
     def _feedback_for(self, decisions: Sequence[str], credit: Credit, feedback: Feedback, own: Collection[str]) -> list[Feedback]:
         decisions = tuple(each for each in decisions if each in own) or decisions
@@ -241,6 +250,11 @@ def _spool_of(log: EventStore, folder: str | Path | None) -> Spool | None:
         return None
     place = None if folder is None else Path(folder)
     return Spool(spool_folder(getattr(log, "identity", log.name), getattr(log, "file", None), place))
+
+
+def _read_in_time(reading: Future[set[str]]) -> set[str]:
+    """What was read of a log; nothing where it has not answered, or cannot."""
+    return reading.result() if reading.done() and not isinstance(reading.exception(), LogError) else set()
 
 
 def _refusal(receipt: Receipt) -> LogError | None:

@@ -172,7 +172,7 @@ class Replica:
                     return new
                 entries = self.fold.log.since(self.fold.position)
                 # What was read before events have gone is whole; of what was read afterwards some may be missing.
-                if self._begin_anew(self.fold):
+                if self._begin_anew(self.fold, at_end=not entries):
                     continue
                 if not entries:
                     break
@@ -189,10 +189,19 @@ class Replica:
                 self._recalibration.refresh(self.fold.feedback)
             return new
 
-    def _begin_anew(self, fold: Fold) -> bool:
-        """Fold the log again where it has lost what a fold has learned, or what it has yet to learn; returns whether that was so."""
+    def _begin_anew(self, fold: Fold, *, at_end: bool = False) -> bool:
+        """Fold the log again where it has lost what a fold has learned, or what it has yet to learn; returns whether that was so.
+
+        Args:
+            fold: of the log.
+            at_end: whether the log has nothing for it: it may be another one by now, which ends before.
+        """
         if not fold.outdated(fold.log.retention):
-            return False
+            if not at_end or not fold.beyond():
+                return False
+            _log.warning(
+                "%s ends before what was learned from it, as one that was restored does; it is folded again", fold.log.name
+            )
         with threadpool_limits(1):
             fresh = fold.anew()
         with self._lock:

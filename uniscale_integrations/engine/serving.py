@@ -87,7 +87,7 @@ class ServingEngine(LearningEngine):
             LogError: the choice could neither be logged nor kept for the log.
         """
         self._knowledge.replica.sync_if_due()
-        self._succession.adopt()
+        self._succession.adopt_soon()
         requests = self._requests
         decision = requests.decide(self._request(query, mode, budget), excluded_by_model(requests.brain.space, models))
         self._knowledge.keep_now(requests.event_factory.decision(decision, query))

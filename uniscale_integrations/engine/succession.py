@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import wait
 
 from uniscale_integrations.concurrency.background import BackgroundWork
 from uniscale_integrations.concurrency.forks import ForkLock
@@ -13,7 +14,7 @@ from uniscale_integrations.engine.knowledge import Knowledge
 from uniscale_integrations.engine.probe_results import ProbeResults, learners
 from uniscale_integrations.errors import LogError
 
-PATIENCE = 0.1
+PATIENCE = 0.02
 """Seconds that the first requests wait at most for what other workers have found."""
 
 _log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class Succession:
         if self._probes.due(self._learners.values()):
             learners = self._learners.values()
             # A log that does not answer costs a probe, and holds nobody up.
-            await wait_a_while(begin_in_thread(lambda: self._probes.exchange(learners)), PATIENCE)
+            await wait_a_while(begin_in_thread(lambda: self._probes.exchange(learners)), self._knowledge.patience(PATIENCE))
 
     def adopt(self) -> None:
         """Share what was found of the models, and choose from now on by what is known of them: of equal searches one is left.
@@ -66,6 +67,11 @@ class Succession:
             if self._outdated:
                 brain = self._knowledge.brain
                 self._succeed(build(brain.design, self._knowledge.log, brain))
+
+    def adopt_soon(self) -> None:
+        """The same for who decides, and waits only a moment for a log that does not answer."""
+        if self._has_news:
+            wait([begin_in_thread(self._adopt_or_warn)], self._knowledge.patience(PATIENCE))
 
     def adopt_later(self) -> None:
         """The same in the background, where it is due; a log that cannot be read is warned of, and tried again after the next request."""

@@ -28,7 +28,7 @@ from uniscale_integrations.adapters.sampling_params import FIELDS, SamplingParam
 from uniscale_integrations.concurrency.caller import blocking
 from uniscale_integrations.concurrency.threads import iterate_in_thread
 from uniscale_integrations.cost.price_list import Endpoint
-from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.cost.usage import NOTHING, Usage, token_count
 from uniscale_integrations.errors import GenerationError
 from uniscale_integrations.langchain.messages import chunk_of, text_of
 from uniscale_integrations.langchain.offers import FORM_OPTION, OfferedTools, StructuredOutput
@@ -415,7 +415,6 @@ def _usage(message: AIMessage) -> Usage:
     usage = message.usage_metadata
     if usage is None:
         return NOTHING
-    cached = (usage.get("input_token_details") or {}).get("cache_read") or 0
-    return Usage(
-        prompt_tokens=float(usage["input_tokens"]), completion_tokens=float(usage["output_tokens"]), cached_tokens=float(cached)
-    )
+    cached = token_count((usage.get("input_token_details") or {}).get("cache_read"))
+    prompt, completion = token_count(usage["input_tokens"]), token_count(usage["output_tokens"])
+    return Usage(prompt_tokens=prompt, completion_tokens=completion, cached_tokens=min(cached, prompt))

@@ -11,7 +11,7 @@ from llama_index.core.base.llms.types import ChatResponse
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from uniscale_integrations.adapters.counts import is_number, sum_of
-from uniscale_integrations.cost.usage import NOTHING, Usage
+from uniscale_integrations.cost.usage import NOTHING, Usage, token_count
 from uniscale_integrations.search.answer import Answer
 
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -106,7 +106,7 @@ def replies_of(responses: Iterator[ChatResponse]) -> list[ChatResponse]:
 
 def _counts(fields: Mapping[str, Any]) -> Usage:
     prompt, completion = (
-        next((float(fields[name]) for name in names if is_number(fields.get(name))), 0.0)
+        next((token_count(fields[name]) for name in names if is_number(fields.get(name))), 0.0)
         for names in (PROMPT_COUNTS, COMPLETION_COUNTS)
     )
     return Usage(prompt_tokens=prompt, completion_tokens=completion) if prompt or completion else NOTHING
@@ -115,7 +115,7 @@ def _counts(fields: Mapping[str, Any]) -> Usage:
 def _cached(usage: Mapping[str, Any]) -> float:
     """Of the prompt tokens, those that came from the provider's cache."""
     parts = [usage, *(as_mapping(part) for name in DETAILS if (part := usage.get(name)) is not None)]
-    return next((float(part[name]) for part in parts for name in CACHED_COUNTS if is_number(part.get(name))), 0.0)
+    return next((token_count(part[name]) for part in parts for name in CACHED_COUNTS if is_number(part.get(name))), 0.0)
 
 
 def _usage_of(response: ChatResponse) -> Any:

@@ -27,6 +27,9 @@ GIVE = "give sqlite:///file.db or postgresql://user@host/database"
 _OPTIONS = re.compile(r"(?i)(?<=[?&])(options|[a-z]*key)=[^&\s]+")
 """What may hold secrets in the query of an address, beside what is named so."""
 
+_PASSWORD = re.compile(r"^((?:[A-Za-z][\w+.-]*(?::/{0,2}|//))?[^\s/:@?]*):(?!/).*@")
+"""What stands before the password of an address, also of one that lacks a colon or a slash, and the password."""
+
 READING = "uniscale_reading"
 """The execution option of a transaction that only reads."""
 
@@ -51,8 +54,8 @@ def without_password(url: str) -> str:
         >>> without_password("postgresql://me:hunter2@host/db?password=hunter2")
         'postgresql://me:***@host/db?password=***'
     """
-    # A password may hold what should have been written otherwise: it ends with the last @.
-    return _OPTIONS.sub(rf"\1={MASK}", redacted(re.sub(r"(://[^\s/:@?]*):.*@", rf"\1:{MASK}@", url)))
+    # A password may hold what should have been written otherwise: it ends with the last @, whatever stands before it.
+    return _OPTIONS.sub(rf"\1={MASK}", redacted(_PASSWORD.sub(rf"\1:{MASK}@", url)))
 
 
 def address_of(url: str) -> URL:

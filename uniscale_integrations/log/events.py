@@ -244,6 +244,11 @@ class Feedback:
         object.__setattr__(self, "weight", _number("weight", self.weight, 1.0))
         if not self.weight > 0.0:
             raise ConfigurationError("feedback must have a weight above 0, got 0")
+        if self.comment is None:
+            object.__setattr__(self, "comment", "")
+        for name in ("decision_id", "source", "key", "comment"):
+            if not isinstance(text := getattr(self, name), str):
+                raise ConfigurationError(f"the {name} of feedback must be a text, got {text!r:.60}")
         if not self.source:
             raise ConfigurationError("feedback needs a source, got an empty one; name who judged, for example 'exact-match'")
         for name, limit in _LIMITS.items():

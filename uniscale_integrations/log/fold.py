@@ -202,6 +202,10 @@ class Fold:
         lost = retention.pruned > max(self.position, self.retention.pruned)
         return lost or retention.epoch != self.retention.epoch
 
+    def beyond(self) -> bool:
+        """Whether the log ends before what this has learned from it, as one does that came back from a backup."""
+        return self.position > self.retention.pruned and self.log.ends_before(self.position)
+
     def anew(self) -> Fold:
         """Another fold of the same kind for the same arms, which begins at the last snapshot or at the log's beginning, caught up."""
         assert self._make is not None

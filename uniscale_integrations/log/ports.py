@@ -125,6 +125,10 @@ class EventStore(Protocol):
         """What it does not have any more."""
         ...
 
+    def ends_before(self, position: Position) -> bool:
+        """Whether its last event stands before a place; false where it has none."""
+        ...
+
     def append(self, *new: Event) -> WriteResult:
         """Write events in one transaction; when this returns they are there to stay.
 

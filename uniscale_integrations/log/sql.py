@@ -432,6 +432,12 @@ class SQLStore:
         [epoch] = numbers_in(EPOCH, marks.get(EPOCH, "0"))
         return Retention(epoch, pruned)
 
+    def ends_before(self, position: Position) -> bool:
+        """As of `EventStore`."""
+        with self._reading() as connection:
+            last = connection.execute(select(func.max(events.c.seq))).scalar_one_or_none()
+        return last is not None and last < position.seq
+
     @property
     def in_memory(self) -> bool:
         """Whether it is nowhere but in this process, so that nothing written to it waits for a disk."""

@@ -23,6 +23,9 @@ from uniscale_integrations.log.sql import IN_ORDER, INSERT, LIMIT, Row, SQLStore
 NUMBERED = INSERT.replace("(kind,", "(seq, kind,").replace("VALUES (", "VALUES (?, ")
 """An insert of a row with a number."""
 
+BEYOND = 1_000_000_000
+"""Rows that other workers may be ahead of the one that begins a log in the place of another."""
+
 CHECKPOINTS = 100
 """Tries to empty the file that SQLite writes ahead."""
 
@@ -80,9 +83,9 @@ class SQLiteStore(SQLStore):
         return WriteResult((True,) * len(rows), tuple(entries), Position(0, before) if before else BEGINNING)
 
     def _insert_first(self, cursor: Any, row: Row) -> None:
-        """The first row of a log in the place of one that is gone has the number that would have come there, where its followers are."""
+        """The first row of a log in the place of one that is gone has a number that none had there, wherever its followers are."""
         cursor.execute("SELECT 1 FROM uniscale_events LIMIT 1")
-        number = self._last + 1 if cursor.fetchone() is None else None
+        number = self._last + 1 + BEYOND if cursor.fetchone() is None else None
         cursor.execute(NUMBERED, (number, *row))
         self._is_another = False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.cost.usage import Usage, token_count
 from uniscale_integrations.errors import GenerationError
 from uniscale_integrations.models.chat.client import Completion, CompletionRequest, incompleteness, mean_log_probability
 from uniscale_integrations.search.segmenter import Boundary
@@ -83,9 +83,9 @@ class CompletionBuilder:
             "".join(self._texts),
             "" if self._cut else incompleteness(self._reason),
             Usage(
-                prompt_tokens=float(self._usage.get("prompt_tokens") or 0),
+                prompt_tokens=token_count(self._usage.get("prompt_tokens")),
                 # A stream that was cut short tells no usage; most servers send a piece for every token.
-                completion_tokens=float(self._usage.get("completion_tokens") or self._pieces),
+                completion_tokens=token_count(self._usage.get("completion_tokens")) or float(self._pieces),
             ),
             sum(log_probabilities) / len(log_probabilities) if log_probabilities else None,
             cut=self._cut,

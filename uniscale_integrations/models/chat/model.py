@@ -9,7 +9,7 @@ from typing import Literal
 
 from uniscale_integrations.cost.price import Price
 from uniscale_integrations.cost.price_list import Endpoint, HasEndpoint
-from uniscale_integrations.cost.usage import Usage
+from uniscale_integrations.cost.usage import MAX_TOKENS, Usage
 from uniscale_integrations.deprecation import former_attribute, member
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.models.chat.client import (
@@ -38,9 +38,6 @@ from uniscale_integrations.tokens import VOCABULARIES, count_conversation, count
 
 UNKNOWN_PARAMETERS = 1e10
 """Parameters that a model is taken to have where neither it nor its name tells."""
-
-MAX_TOKENS = 1e9
-"""Tokens of one request; what a provider says beyond that, or below 0, it has not counted."""
 
 PROFILE_FIELDS = {"tools": "tool_calling", "structure": "structured_output", "images": "image_inputs"}
 """The fields of a model's profile that say what it can do."""
