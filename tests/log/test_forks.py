@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from benchmarks.durability import engine
 from uniscale_integrations.concurrency.forks import ForkLock
+from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.spool import Spool
 
 CHILDREN = 8
 
@@ -73,3 +76,47 @@ def test_a_lock_is_free_in_a_forked_process_and_as_it_was_in_its_own() -> None:
         assert not lock.acquire(0.0)
         assert not long.acquire(0.0)
     assert lock.acquire(0.0)
+
+
+ADOPTING = """
+import os, sys
+from pathlib import Path
+from uniscale_integrations.errors import LogError
+from uniscale_integrations.log.events import Outcome
+from uniscale_integrations.log.group import GroupCommit
+from uniscale_integrations.log.spool import Spool
+
+def refused(events):
+    error = LogError("the log is locked")
+    error.passing = True
+    raise error
+
+group = GroupCommit(refused, spool=Spool(Path(sys.argv[1])))
+assert group.adopt() == 2
+if "removed" in sys.argv:
+    next(iter(Path(sys.argv[1]).iterdir())).unlink()
+group.put_aside(group.submit(Outcome("c", 0.5)))
+if os.fork():
+    os.kill(os.getpid(), 9)
+print("forked", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.parametrize("one", ["there", "removed"])
+def test_what_a_process_had_adopted_is_not_held_by_those_that_it_has_forked(one: str, tmp_path: Path) -> None:
+    for decision_id in "ab":
+        spool = Spool(tmp_path)
+        spool.append([Outcome(decision_id, 0.5)])
+        spool.close()
+    command = [sys.executable, "-c", ADOPTING, str(tmp_path), one]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ) as process:
+        assert process.stdout is not None
+        assert process.wait() == -9
+        assert process.stdout.readline() == b"forked\n"
+        # The forked process lives until its input ends.
+        left = [file.name for file in sorted(tmp_path.iterdir())]
+        taken = list(Spool(tmp_path).abandoned())
+    assert len(taken) == len(left)
+    assert {event.decision_id for each in taken for event in each.events} == {"a", "b", "c"}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event as Flag
 
@@ -95,6 +98,160 @@ def test_a_spool_that_is_full_or_cannot_be_written_says_so(tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(LogError, match="cannot write to"):
         Spool(tmp_path / "file" / "spool").append([Outcome("a", 0.5)])
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """As on a disk that is full: what fits of a write is written."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+
+
+def append_only(_descriptor: int, _size: int) -> None:
+    raise PermissionError(errno.EPERM, "the file may only be appended to")
+
+
+@pytest.mark.parametrize("taken_back", [True, False])
+def test_a_write_that_ends_in_the_middle_costs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken_back: bool
+) -> None:
+    spool = Spool(tmp_path)
+    spool.append([Outcome("a", 0.5)])
+    [file] = files(tmp_path)
+    if not taken_back:
+        monkeypatch.setattr(os, "ftruncate", append_only)
+    kept = file.read_bytes()
+    for _ in range(2):
+        with files_of_at_most(file.stat().st_size + 20), pytest.raises(LogError, match="cannot write to"):
+            spool.append([Outcome("b", 0.5), Outcome("c", 0.5)])
+        assert (file.read_bytes() == kept) == taken_back
+    for decision_id in "de":
+        spool.append([Outcome(decision_id, 0.5)])
+    spool.close()
+    assert found(tmp_path) == ["a", "d", "e"]
+
+
+def found(folder: Path) -> list[str]:
+    """What whoever comes next finds, and nobody after them, for they have it then."""
+    return [event.decision_id for left in Spool(folder).abandoned() for event in left.events]
+
+
+def removed(folder: Path) -> None:
+    for left in Spool(folder).abandoned():
+        left.remove()
+
+
+OTHERS: dict[str, Callable[[Path], object]] = {
+    "remove it": removed,
+    "hold it": lambda folder: list(Spool(folder).abandoned()),
+}
+
+
+@pytest.mark.parametrize("others", OTHERS)
+def test_a_file_that_others_take_for_left_before_it_is_locked_is_begun_again(
+    others: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, spool, held = fcntl.flock, Spool(tmp_path / "spool"), list[object]()
+
+    def late(descriptor: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        held.append(OTHERS[others](tmp_path / "spool"))
+        # A lock that is waited for would be waited for without end here.
+        lock(descriptor, how | fcntl.LOCK_NB)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    spool.append([Outcome("a", 0.5)])
+    assert held
+    assert not spool.gone
+    spool.close()
+    assert found(tmp_path / "spool") == ["a"]
+
+
+def test_a_file_that_its_owner_removes_while_it_is_looked_at_is_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, owner = fcntl.flock, Spool(tmp_path / "spool")
+    owner.append([Outcome("a", 0.5)])
+
+    def late(descriptor: int, how: int) -> None:
+        owner.clear()
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    assert not list(Spool(tmp_path / "spool").abandoned())
+
+
+def test_a_folder_that_goes_while_it_is_looked_at_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, look = tmp_path / "spool", os.scandir
+    folder.mkdir()
+
+    def late(path: Path) -> object:
+        folder.rmdir()
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", late)
+    assert not list(Spool(folder).abandoned())
+
+
+@pytest.mark.parametrize("times", [1, 1_000_000])
+def test_a_folder_that_others_remove_before_there_is_a_file_is_made_again(
+    times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, opened, spool = tmp_path / "spool", os.open, Spool(tmp_path / "spool")
+    removals = iter(range(times))
+
+    def late(path: Path, flags: int, mode: int = 0o777) -> int:
+        if next(removals, None) is not None:
+            folder.rmdir()
+        return opened(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", late)
+    if times > 1:
+        with pytest.raises(LogError, match="cannot write to"):
+            spool.append([Outcome("a", 0.5)])
+    else:
+        spool.append([Outcome("a", 0.5)])
+        spool.close()
+        assert found(folder) == ["a"]
+
+
+def test_a_file_that_cannot_be_read_keeps_nobody_from_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for decision_id in "ab":
+        spool = Spool(tmp_path)
+        spool.append([Outcome(decision_id, 0.5)])
+        spool.close()
+    [broken] = [file for file in files(tmp_path) if '"a"' in file.read_text()]
+    opened = open
+
+    def failing(file: int, *arguments: object, **named: object) -> object:
+        if os.fstat(file).st_ino == broken.stat().st_ino:
+            raise OSError(errno.EIO, "the disk is broken")
+        return opened(file, *arguments, **named)  # type: ignore[call-overload]
+
+    with monkeypatch.context() as patched:
+        patched.setattr("builtins.open", failing)
+        assert found(tmp_path) == ["b"]
+    assert found(tmp_path) == ["a"], "it is left to who can read it"
+
+
+def test_a_folder_that_is_relative_stays_where_the_process_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "CLOSING", 0.2)
+    address = f"sqlite:///{tmp_path / 'log.db'}"
+    for name in ("began", "went"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "began")
+    made = engine(address, Path("spool"))
+    monkeypatch.chdir(tmp_path / "went")
+    with locked(address):
+        made.run("What is 1 + 1?")
+        made.close()
+    assert not files(tmp_path / "went")
+    monkeypatch.chdir(tmp_path / "began")
+    engine(address, Path("spool")).close()
+    with closing(open_log(address)) as log:
+        assert log.counts() == {"decision": 1, "outcome": 1}
 
 
 def test_a_folder_that_somebody_removes_is_made_again(tmp_path: Path) -> None:

@@ -249,7 +249,8 @@ def _spool_of(log: EventStore, folder: str | Path | None) -> Spool | None:
     if log.in_memory or folder == "memory":
         return None
     place = None if folder is None else Path(folder)
-    return Spool(spool_folder(getattr(log, "identity", log.name), getattr(log, "file", None), place))
+    # The process may leave the folder that it was started in.
+    return Spool(spool_folder(getattr(log, "identity", log.name), getattr(log, "file", None), place).absolute())
 
 
 def _read_in_time(reading: Future[set[str]]) -> set[str]:

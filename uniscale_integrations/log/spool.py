@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -12,7 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 from tempfile import gettempdir
 
-from uniscale_integrations.concurrency.forks import ForkLock
+from uniscale_integrations.concurrency.forks import ForkLock, follow_forks
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.events import Event, event_of, jsonable, new_id
 from uniscale_integrations.texts import utf8_safe
@@ -29,6 +30,9 @@ SUFFIX = ".events.jsonl"
 
 DIGEST = 8
 """Bytes that tell a log from others."""
+
+TRIES = 100
+"""Files that are begun for one, where others remove them or their folder before they are locked."""
 
 _log = logging.getLogger(__name__)
 
@@ -107,11 +111,23 @@ class Spool:
         """What processes have left that ended before it had arrived."""
         if fcntl is None or not self._folder.is_dir():
             return
-        # The oldest first: judgements must not overtake what they judge.
-        for path in sorted(self._folder.glob(f"*{SUFFIX}"), key=_age):
-            file = _OwnFile.of_nobody(path)
-            if file is not None:
-                yield Abandoned(file)
+        paths = list[Path]()
+        with suppress(FileNotFoundError):
+            # The oldest first: judgements must not overtake what they judge.
+            paths = sorted(self._folder.glob(f"*{SUFFIX}"), key=_age)
+        for path in paths:
+            with self._lock:
+                # A process that is forked in the middle of it would have the file open, and not know.
+                file = _OwnFile.of_nobody(path)
+            if file is None:
+                continue
+            try:
+                left = Abandoned(file)
+            except OSError as error:
+                file.let_go()
+                _log.warning("%s cannot be read, and is left as it is: %s", path, error)
+            else:
+                yield left
 
     @property
     def place(self) -> Path:
@@ -128,7 +144,7 @@ class Abandoned:
 
     def __init__(self, file: _OwnFile) -> None:
         self._file = file
-        self.events, self._unread = _read(file.path)
+        self.events, self._unread = _read(file)
 
     @property
     def gone(self) -> bool:
@@ -146,37 +162,58 @@ class Abandoned:
 
 
 class _OwnFile:
-    """A file that this process holds a lock on."""
+    """A file that this process holds a lock on, and a process that is forked from it does not."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path, self._descriptor = path, descriptor
-        self.size = os.fstat(descriptor).st_size
+        self._torn = False
+        follow_forks(self)
 
     @classmethod
     def new(cls, folder: Path) -> _OwnFile:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / f"{new_id()}{SUFFIX}"
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
-        if fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        return cls(path, descriptor)
+        for left in reversed(range(TRIES)):
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                file = cls._locked(folder / f"{new_id()}{SUFFIX}", os.O_CREAT | os.O_EXCL)
+            except (FileNotFoundError, FileExistsError):
+                # Who removes the last file takes the folder away, also one that has been made or found a moment ago.
+                if not left:
+                    raise
+            else:
+                if file is not None:
+                    return file
+        raise OSError(errno.EAGAIN, f"each of {TRIES} files was removed before it was locked", str(folder))
 
     @classmethod
     def of_nobody(cls, path: Path) -> _OwnFile | None:
         """A file whose owner has ended; `None` where it has not, or another has been quicker."""
         try:
             # Whatever somebody has put there.
-            if not stat.S_ISREG(os.lstat(path).st_mode):
-                return None
-            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+            return cls._locked(path) if stat.S_ISREG(os.lstat(path).st_mode) else None
         except OSError:
             return None
+
+    @classmethod
+    def _locked(cls, path: Path, how: int = 0) -> _OwnFile | None:
+        """A file with a lock on it; `None` where another holds one, or has removed it before it was locked here."""
+        file = cls(path, os.open(path, how | os.O_RDWR | os.O_APPEND, 0o600))
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
+            if fcntl is not None:
+                fcntl.flock(file._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if file.gone:
+                    file.let_go()
+                    return None
+        except BlockingIOError:
+            file.let_go()
             return None
-        return cls(path, descriptor)
+        except OSError:
+            file.let_go()
+            raise
+        return file
+
+    @property
+    def size(self) -> int:
+        return os.fstat(self._descriptor).st_size
 
     @property
     def gone(self) -> bool:
@@ -187,12 +224,26 @@ class _OwnFile:
             return True
         return (there.st_dev, there.st_ino) != (own.st_dev, own.st_ino)
 
+    def read(self) -> bytes:
+        """All of it, also when somebody has removed it meanwhile."""
+        with open(self._descriptor, "rb", closefd=False) as file:
+            file.seek(0)
+            return file.read()
+
     def write(self, lines: bytes) -> None:
-        left = memoryview(lines)
-        while left:
-            left = left[os.write(self._descriptor, left) :]
-        os.fsync(self._descriptor)
-        self.size += len(lines)
+        """Append all of it, or nothing; what cannot be taken back stays apart from what comes next."""
+        before, torn, self._torn = self.size, self._torn, True
+        left = memoryview(b"\n" + lines if torn else lines)
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+            os.fsync(self._descriptor)
+        except BaseException:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, before)
+                self._torn = torn
+            raise
+        self._torn = False
 
     def remove(self) -> None:
         with suppress(OSError):
@@ -205,7 +256,12 @@ class _OwnFile:
                 self.path.parent.parent.rmdir()
 
     def let_go(self) -> None:
-        os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    # The lock is held as long as the file is open in any process.
+    after_fork = let_go
 
 
 def spool_folder(identity: str, file: Path | None, folder: Path | None = None) -> Path:
@@ -244,10 +300,10 @@ def _line(event: Event) -> bytes:
     return utf8_safe(json.dumps(row, ensure_ascii=False)).encode() + b"\n"
 
 
-def _read(path: Path) -> tuple[list[Event], list[bytes]]:
+def _read(file: _OwnFile) -> tuple[list[Event], list[bytes]]:
     """The events of a file, and the lines that are none: cut off in the middle, of a later version, or of somebody else."""
     events, unread = list[Event](), list[bytes]()
-    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+    for number, line in enumerate(file.read().split(b"\n"), 1):
         if not line:
             continue
         try:
@@ -257,5 +313,5 @@ def _read(path: Path) -> tuple[list[Event], list[bytes]]:
             events.append(event_of(kind, decision_id, body, at, event_id))
         except (ValueError, TypeError, RecursionError, LogError) as error:
             unread.append(line)
-            _log.warning("line %d of %s is passed over, it was cut off or is no event: %s", number, path, error)
+            _log.warning("line %d of %s is passed over, it was cut off or is no event: %s", number, file.path, error)
     return events, unread
