@@ -133,6 +133,7 @@ def _forget(removal: Removal, decisions: Iterable[str], rows: Iterable[int] = ()
         removal.begin(wipe=wipe)
         events = removal.decisions(decisions) + removal.rows(rows)
         removal.sweep()
+        removal.restore_scores()
         removal.end()
         unclean |= wipe
     if wipe and unclean:
