@@ -69,6 +69,9 @@ def test_a_table_survives_being_written_and_read(tmp_path: Path, name: str) -> N
         ({"qp": "2"}, "query 'q': QP must be a whole number"),
         ({"sample": -1}, "`sample` of query 'q' is -1"),
         ({"model": None}, "a row lacks model"),
+        ({"eflops": 10**400}, "`eflops` of query 'q' is 1000"),
+        ({"correct": 10**400}, "`correct` of query 'q' is 1000"),
+        ({"cost_usd": -(10**400)}, "`cost_usd` of query 'q' is -1000"),
     ],
 )
 def test_a_row_that_cannot_be_used_names_its_field_and_query(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -85,6 +88,12 @@ def test_files_that_are_no_tables_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "text.jsonl").write_text("hello\n")
     with pytest.raises(TableError, match="line 1: not JSON"):
         list(read_outcomes(tmp_path / "text.jsonl"))
+    for number, text in enumerate(
+        ("[" * 100_000, '{"a":' * 100_000, json.dumps(ROW)[:-1] + ', "x": ' + "[" * 101 + "]" * 101 + "}")
+    ):
+        (tmp_path / f"deep{number}.jsonl").write_text(f"{json.dumps(ROW)}\n{text}\n")
+        with pytest.raises(TableError, match=rf"deep{number}.jsonl, line 2: not JSON \(it is nested"):
+            list(read_outcomes(tmp_path / f"deep{number}.jsonl"))
     (tmp_path / "list.jsonl").write_text("[1]\n")
     with pytest.raises(TableError, match="line 1: a row must be a JSON object"):
         list(read_outcomes(tmp_path / "list.jsonl"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path as File
 
 import numpy as np
@@ -12,13 +13,16 @@ import pytest
 from benchmarks.instant import InstantVerifier
 from tests.engine.two_models import Saying
 from uniscale_integrations.cost.usage import NOTHING, Usage
-from uniscale_integrations.engine import UniScale
-from uniscale_integrations.engine.recalibration import Recalibration, pairs
+from uniscale_integrations.engine import UniScale, recalibration
+from uniscale_integrations.engine.recalibration import Pair, Recalibration, pairs
+from uniscale_integrations.engine.retention import forget
 from uniscale_integrations.errors import StateError
+from uniscale_integrations.log.events import Outcome
 from uniscale_integrations.log.log import open_log
+from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.search.paths import Candidate, Path
 from uniscale_integrations.space import ConfigurationSpace
-from uniscale_integrations.verifiers.calibration import brier
+from uniscale_integrations.verifiers.calibration import Calibration, brier
 
 
 class Knowing(InstantVerifier):
@@ -115,3 +119,73 @@ def test_a_version_that_another_worker_was_first_to_write_is_taken_over(tmp_path
         engine(Knowing(0.99, 0.95), log.url)
     # The last one to close a log takes its journal away.
     assert [file.name for file in tmp_path.iterdir()] == ["log.db"]
+
+
+def judged_by_a_liar(made: UniScale, honest: int, lies: int) -> None:
+    """Some answers judged as they are, and some as wrong whatever they are."""
+
+    async def judge() -> None:
+        for number in range(honest + lies):
+            question = f"What is {number} + 1?"
+            correct, source = (float(right(question)), "exact") if number < honest else (0.0, "liar")
+            await made.afeedback(await made.arun(question), correct, source=source)
+
+    asyncio.run(judge())
+    made.sync()
+
+
+def recalibration_of(made: UniScale) -> Recalibration:
+    return Recalibration(made.log, "knowing")
+
+
+@pytest.mark.parametrize("honest", [0, 60])
+def test_what_was_learned_of_judgements_that_are_forgotten_goes_out_of_the_calibration(tmp_path: File, honest: int) -> None:
+    address = f"sqlite:///{tmp_path / 'log.db'}"
+    made = engine(Knowing(0.9, 0.2), address)
+    judged_by_a_liar(made, honest, 90)
+    lied, version = recalibration_of(made)(0.9), recalibration_of(made).version
+    assert version > 0
+    assert lied < 0.5
+    with closing(open_log(address)) as log:
+        forget(log, source="liar")
+        assert [(name, body["pairs"]) for name, _, body in log.calibrations()] == [("knowing", 0)]
+        outcomes = [entry.event for entry in log.everything() if isinstance(entry.event, Outcome)]
+        # The row that stands for the last one has none.
+        scored = [outcome for outcome in outcomes if outcome.score is not None]
+        assert {outcome.score for outcome in scored} == {0.9, 0.2}
+        assert all(outcome.score == outcome.extra["raw"] for outcome in scored)
+    made.sync()
+    left = [pair for pair in pairs(made.log) if pair.verifier == "knowing"]
+    expected = Calibration.fit([pair.raw for pair in left], [pair.correct for pair in left]) if honest else None
+    later = engine(Knowing(0.9, 0.2), address)
+    for known in (recalibration_of(made), recalibration_of(later)):
+        assert known.version > version
+        assert known(0.9) == pytest.approx(expected(0.9) if expected else 0.9)
+    # Whoever runs already gives the same scores as who opens the log later.
+    for each in (made, later):
+        answer = asyncio.run(each.arun("What is 1000 + 1?"))
+        assert answer.decision_id is not None
+        [outcome] = [entry.event for entry in each.log.of_decisions([answer.decision_id]) if isinstance(entry.event, Outcome)]
+        assert outcome.score == pytest.approx(expected(0.9) if expected else 0.9)
+    made.close()
+    later.close()
+
+
+def test_a_calibration_that_is_fitted_while_its_judgements_are_forgotten_is_not_used(
+    tmp_path: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"sqlite:///{tmp_path / 'log.db'}"
+    made = engine(Knowing(0.9, 0.2), address, recalibrate=False)
+    judged_by_a_liar(made, 0, 60)
+    worker = recalibration_of(made)
+
+    def forgotten_meanwhile(log: EventStore) -> list[Pair]:
+        found = pairs(log)
+        with closing(open_log(address)) as other:
+            forget(other, source="liar")
+        return found
+
+    monkeypatch.setattr(recalibration, "pairs", forgotten_meanwhile)
+    worker.refresh(60)
+    assert (worker(0.9), recalibration_of(made)(0.9)) == (0.9, 0.9)
+    made.close()

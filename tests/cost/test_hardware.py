@@ -103,6 +103,7 @@ def test_impossible_batches_and_launch_times_are_refused_by_name_and_value(field
     ("content", "message"),
     [
         ("{", "cannot read a hardware profile"),
+        ("[" * 100_000, "cannot read a hardware profile"),
         ("[]", "one JSON object, got list"),
         ('{"name": "x", "bandwidth": 1}', "lacks peak_flops"),
         ('{"name": "x", "peak_flops": 1, "bandwidth": 1, "peek": 2}', "unknown peek"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -383,6 +384,53 @@ def test_it_is_refused_where_what_was_learned_could_be_lost(address: str) -> Non
     assert run("forget", address).exit_code == 2
     with opened(address) as log, pytest.raises(ConfigurationError, match="one of them"):
         forget(log, decision="a", source="b")
+
+
+OWN_POLICY = """
+from pathlib import Path
+from uniscale_integrations.policy.baselines import Greedy
+
+Path(__file__).with_suffix(".imported").touch()
+
+class Mine(Greedy):
+    name = "mine"
+"""
+
+
+def test_a_policy_that_a_log_names_is_imported_only_where_that_is_allowed(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "policy_of_a_log.py").write_text(OWN_POLICY)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "policy_of_a_log", raising=False)
+    with closing(engine(address)) as made:
+        traffic(made, 6)
+        [(_, record)] = made.log.descriptions_of("brain:")
+        made.log.save_description("brain:other", record | {"policy": {"source": "policy_of_a_log:Mine", "settings": None}})
+        first = made.log.since()[0].event
+        assert isinstance(first, DecisionEvent)
+        how = (first.configuration, first.features, first.encoder, (1.0, 0.0, 0.0))
+        made.log.append(DecisionEvent("last", *how, extra={"brain": "brain:other"}))
+    page, prune_all = (
+        ("report", address, "-o", str(tmp_path / "page.html")),
+        ("prune", address, "--before", "2999-01-01", "--keep-learned"),
+    )
+    before = events_of(address)
+    for allowed in ((), ("--policy", "policy_of_a_log:Another"), ("--policy", "policy_of_a_log")):
+        refused = run(*prune_all, *allowed)
+        assert refused.exit_code == 2
+        assert "'policy_of_a_log:Mine' as a policy" in refused.output
+        assert "--policy module:name" in refused.output
+        assert CliRunner().invoke(app, [*page, *allowed]).exit_code == 0
+        assert "policy_of_a_log:Mine" in (tmp_path / "page.html").read_text()
+    assert events_of(address) == before
+    assert not (tmp_path / "policy_of_a_log.imported").exists()
+    mine = ("--policy", "elsewhere:Policy", "--policy", "policy_of_a_log:Mine")
+    assert CliRunner().invoke(app, [*page, *mine]).exit_code == 0
+    assert "policy_of_a_log:Mine" not in (tmp_path / "page.html").read_text()
+    removed = told(*prune_all, *mine)
+    assert (removed["folds"], removed["events"]) == (2, len(before))
+    assert (tmp_path / "policy_of_a_log.imported").exists()
 
 
 def test_what_was_begun_and_not_finished_is_finished_by_who_repeats_it(address: str, monkeypatch: pytest.MonkeyPatch) -> None:

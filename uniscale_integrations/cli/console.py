@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook, RenderResult
@@ -18,6 +18,11 @@ from rich.text import Text
 
 from uniscale_integrations.errors import LostBeginning, UniScaleError
 from uniscale_integrations.texts import printable, printable_json
+
+Policies = Annotated[
+    list[str] | None,
+    typer.Option("--policy", help="module:name of a policy of your own that the log names; nothing else is imported. Repeat it."),
+]
 
 
 class _Printable:

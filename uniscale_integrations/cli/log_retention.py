@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from uniscale_integrations.cli.console import beginning_needed, out, print_json, told_plainly
+from uniscale_integrations.cli.console import Policies, beginning_needed, out, print_json, told_plainly
 from uniscale_integrations.cli.log import Address, AsJson
 from uniscale_integrations.engine import retention
 from uniscale_integrations.errors import ConfigurationError
@@ -31,6 +31,7 @@ def prune(
     before: Annotated[str, typer.Option(help="A date, or a date and time, in UTC where it names no zone: 2026-01-31.")],
     keep_learned: Annotated[bool, typer.Option("--keep-learned", help="What they have taught stays, in snapshots.")] = False,
     spool: SpoolFolder = None,
+    policy: Policies = None,
     as_json: AsJson = False,
 ) -> None:
     """Take out decisions that were taken before a date, with their outcomes and feedback, while workers go on.
@@ -43,7 +44,7 @@ def prune(
     with told_plainly(as_json), beginning_needed(as_json):
         at = _time(before)
         with closing(open_log(address, create=False)) as log:
-            removed = retention.prune(log, at, keep_learned=keep_learned, spool=_spool(log, spool))
+            removed = retention.prune(log, at, keep_learned=keep_learned, spool=_spool(log, spool), policies=policy or ())
             text = f"took out {removed.events} events of decisions before {before}"
             if removed.kept:
                 text += f"; {removed.kept} decisions stay, of which there is more to be learned"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from uniscale_integrations.cli.console import out, print_json, told_plainly
+from uniscale_integrations.cli.console import Policies, out, print_json, told_plainly
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.report.page import write_report
 
@@ -21,6 +21,7 @@ def report(
     trees: Annotated[
         int, typer.Option(min=0, help="Searches that are shown with their paths, the last ones that the log has kept.")
     ] = 500,
+    policy: Policies = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> None:
     """Write a log as one page: what was chosen, what came of it, what it cost, what is believed, and the paths of single searches.
@@ -30,7 +31,7 @@ def report(
     Example: uniscale report sqlite:///uniscale.db -o report.html
     """
     with told_plainly(as_json), closing(open_log(address, read_only=True)) as log:
-        data = write_report(log, target, most_trees=trees)
+        data = write_report(log, target, most_trees=trees, policies=policy or ())
         decisions, tree_count = len(data["decisions"]["id"]), len(data["trees"])
         out.print(f"{target}: {decisions} decisions, {tree_count} of them with their paths; open it in a browser", soft_wrap=True)
         if as_json:

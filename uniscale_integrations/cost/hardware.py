@@ -116,7 +116,7 @@ class HardwareProfile:
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise CalibrationError(f"cannot read a hardware profile from {os.fspath(path)}: {error}") from error
         if not isinstance(content, dict):
             raise CalibrationError(f"{os.fspath(path)} must hold one JSON object, got {type(content).__name__}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from uniscale_integrations.cost.normalise import CostScale
@@ -26,7 +26,7 @@ from uniscale_integrations.space import Configuration
 
 _log = logging.getLogger(__name__)
 
-UNREADABLE = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
+UNREADABLE = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError)
 """What reading a description ends in that is of another version, or that somebody else has written."""
 
 
@@ -54,26 +54,31 @@ def duplicates_of(record: Mapping[str, Any]) -> DuplicateArms:
     return DuplicateArms.of(record)
 
 
-def restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms, Policy | LearnsFromRounds, Costs]:
+def restore(
+    log: EventStore, key: str, record: Mapping[str, Any], policies: Collection[str] = ()
+) -> tuple[Arms, Policy | LearnsFromRounds, Costs]:
     """What a brain learned with, made again from what the log describes: its arms, a policy that has learned nothing yet, and the costs.
 
     Args:
         log: describes this brain and those before it.
         key: under which it does.
         record: the description.
+        policies: that may be imported beside those of this package, as of `PolicySpec.of`.
 
     Raises:
-        ConfigurationError: a policy that cannot be imported here, or a description that is none.
+        ConfigurationError: a policy that is not allowed or cannot be imported here, or a description that is none.
     """
     try:
-        return _restore(log, key, record)
+        return _restore(log, key, record, policies)
     except ConfigurationError:
         raise
     except UNREADABLE as error:
         raise ConfigurationError(f"its description in the log cannot be read: {error!r:.200}") from error
 
 
-def _restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms, Policy | LearnsFromRounds, Costs]:
+def _restore(
+    log: EventStore, key: str, record: Mapping[str, Any], policies: Collection[str]
+) -> tuple[Arms, Policy | LearnsFromRounds, Costs]:
     schema = FeatureSchema(tuple(record["features"]), frozenset(record["kinds"]))
     scale = CostScale(*record["scale"])
     configurations = [Configuration(model, *shape) for model, *shape in record["configurations"]]
@@ -81,7 +86,7 @@ def _restore(log: EventStore, key: str, record: Mapping[str, Any]) -> tuple[Arms
     # Brains of before there were rates tell what they expected of each whole cost.
     rates = Rates.of_record(record["rates"]) if "rates" in record else None
     arms = Arms.of(configurations, schema, record["costs"], features=features, scored=has_scores, span=scale.span, rates=rates)
-    return arms, PolicySpec.of(record["policy"]).learner(arms), PriceHistory(log, key, record)
+    return arms, PolicySpec.of(record["policy"], policies).learner(arms), PriceHistory(log, key, record)
 
 
 def rules_of(record: Mapping[str, Any]) -> FeedbackRules:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,11 @@ from typing import Any, cast
 from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.errors import ConfigurationError, TableError
 from uniscale_integrations.space import Configuration
+
+MAX_DEPTH = 100
+"""Objects and lists within each other that a line may hold. With many more it could be read, and not be shown or written again."""
+
+TOO_DEEP = f"it is nested in more than {MAX_DEPTH} levels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +150,11 @@ class _Numbers:
         value = self.row.get(name)
         if value is None:
             return None
-        if isinstance(value, int | float) and 0 <= value <= limit and math.isfinite(value):
+        # A whole number may be too great for a float, which comparing finds out.
+        if isinstance(value, int | float) and 0 <= value <= min(limit, sys.float_info.max):
             return float(value)
         requirement = f"in [0, {limit:g}]" if limit < math.inf else "of at least 0"
-        raise TableError(f"`{name}` of query {self.query_id!r} is {value!r}; it must be a number {requirement}")
+        raise TableError(f"`{name}` of query {self.query_id!r:.80} is {value!r:.80}; it must be a number {requirement}")
 
 
 def read_outcomes(path: str | Path) -> Iterator[OutcomeRow]:
@@ -167,7 +174,7 @@ def read_objects(path: str | Path) -> Iterator[tuple[str, Any]]:
     """The values of a JSON Lines file, unpacked where its name ends in .gz, each with file and line for messages.
 
     Raises:
-        TableError: a file that cannot be read, or a line that is not JSON.
+        TableError: a file that cannot be read, or a line that is not JSON, or nested in more than `MAX_DEPTH` levels.
     """
     where = f"{path}, line 1"
     try:
@@ -175,11 +182,34 @@ def read_objects(path: str | Path) -> Iterator[tuple[str, Any]]:
             for number, line in enumerate(file, 1):
                 where = f"{path}, line {number}"
                 if line.strip():
-                    yield where, json.loads(line)
+                    yield where, _value(line)
     except ValueError as error:
         raise TableError(f"{where}: not JSON ({error})") from error
     except (OSError, EOFError, zlib.error) as error:
         raise TableError(f"cannot read {path}: {error}") from error
+
+
+def _value(line: str) -> Any:
+    """The value of a line.
+
+    Raises:
+        ValueError: it is none that can be read, shown and written again.
+    """
+    try:
+        value = json.loads(line)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return value
+    raise ValueError(TOO_DEEP)
 
 
 def write_outcomes(path: str | Path, outcomes: Iterable[OutcomeRow]) -> None:

@@ -10,6 +10,7 @@ from uniscale_integrations.log.events import Feedback, Outcome
 from uniscale_integrations.log.judgements import keep_newest
 from uniscale_integrations.log.lessons import GivenAnswers, Rounds, family_of, first_id
 from uniscale_integrations.log.ports import EventStore
+from uniscale_integrations.log.removal import NO_CALIBRATION
 from uniscale_integrations.verifiers.calibration import MIN_PAIRS, Calibration
 
 WINDOW = 1_000
@@ -113,18 +114,29 @@ class Recalibration:
             StateError: the log holds a calibration that is none.
         """
         if self._load():
+            # What was fitted to nothing stands for one that went with judgements it was fitted to.
+            self._fitted_after = feedback if self._calibration is None or self._calibration.pairs else 0
+        if feedback - self._fitted_after >= REFIT:
             self._fitted_after = feedback
-        elif feedback - self._fitted_after >= REFIT:
-            self._fitted_after = feedback
-            own_pairs = [pair for pair in pairs(self._log) if pair.verifier == self._verifier]
-            if len(own_pairs) < MIN_PAIRS:
-                return
-            calibration = Calibration.fit([pair.raw for pair in own_pairs], [pair.correct for pair in own_pairs])
-            # Where another worker was first, its fit is as good.
-            if not self._log.save_calibration(self._verifier, self.version + 1, calibration.body()):
-                self._load()
-                return
-            self._calibration, self.version = calibration, self.version + 1
+            self._fit()
+
+    def _fit(self) -> None:
+        """Fit another version to the newest feedback."""
+        epoch = self._log.retention.epoch
+        own_pairs = [pair for pair in pairs(self._log) if pair.verifier == self._verifier]
+        if len(own_pairs) < MIN_PAIRS:
+            return
+        calibration = Calibration.fit([pair.raw for pair in own_pairs], [pair.correct for pair in own_pairs])
+        # Where another worker was first, its fit is as good.
+        if not self._log.save_calibration(self._verifier, self.version + 1, calibration.body()):
+            self._load()
+            return
+        self._calibration, self.version = calibration, self.version + 1
+        if self._log.retention.epoch != epoch:
+            # Some of what it was fitted to may have been forgotten before there was a version for that to follow.
+            self._log.save_calibration(self._verifier, self.version + 1, NO_CALIBRATION)
+            self._load()
+            self._fitted_after = 0
 
     def _load(self) -> bool:
         """Take over the last version in the log; returns whether that is a newer one."""

@@ -37,7 +37,9 @@ class Removed:
     folds: int = 0
 
 
-def prune(log: SQLStore, before: float, *, keep_learned: bool, spool: Spool | None = None) -> Removed:
+def prune(
+    log: SQLStore, before: float, *, keep_learned: bool, spool: Spool | None = None, policies: Collection[str] = ()
+) -> Removed:
     """Take out decisions that were taken before some Unix time, with their outcomes and feedback.
 
     Workers go on meanwhile. Each transaction takes some hundredths of a second at most. Feedback on what has gone is refused.
@@ -49,6 +51,8 @@ def prune(log: SQLStore, before: float, *, keep_learned: bool, spool: Spool | No
             goes that any of them has yet to learn from: decisions that are waiting for their silence, and rows that this version cannot
             read. Otherwise all workers fold what is left.
         spool: where workers that have ended may have left events, beside where they do by default.
+        policies: names "module:name" of policies of one's own, which are imported to keep what they have learned; what else the log names
+            is not.
 
     Raises:
         LostBeginning: what was taught is to go as well, and the log has lost its beginning before.
@@ -59,13 +63,13 @@ def prune(log: SQLStore, before: float, *, keep_learned: bool, spool: Spool | No
         _take_in(log, spool)
         removal = Removal(log, turn)
         if keep_learned:
-            return _prune_rows(log, removal, before)
+            return _prune_rows(log, removal, before, policies)
         check_beginning(log)
         old = [each for part in removal.before(before) for each in part]
         return _forget(removal, [each for request in removal.requests_of(old) for each in request])
 
 
-def _prune_rows(log: SQLStore, removal: Removal, before: float) -> Removed:
+def _prune_rows(log: SQLStore, removal: Removal, before: float, policies: Collection[str]) -> Removed:
     """Take out old decisions whose lessons stay in snapshots."""
     begun, _ = removal.unfinished
     if begun:
@@ -73,7 +77,7 @@ def _prune_rows(log: SQLStore, removal: Removal, before: float) -> Removed:
             f"somebody has begun to take events out of {log.name} with what they had taught, and not come to the end of it; repeat that "
             "`uniscale log forget` or `uniscale log prune` first: once old rows are gone, it could not be finished"
         )
-    folds = _folds(log)
+    folds = _folds(log, policies)
     bound = _bound(log, folds, before)
     old = [each for part in removal.before(before, bound) for each in part]
     readable = set(removal.readable(old))
@@ -129,6 +133,7 @@ def _forget(removal: Removal, decisions: Iterable[str], rows: Iterable[int] = ()
         removal.begin(wipe=wipe)
         events = removal.decisions(decisions) + removal.rows(rows)
         removal.sweep()
+        removal.restore_scores()
         removal.end()
         unclean |= wipe
     if wipe and unclean:
@@ -187,7 +192,7 @@ def _take_in(log: SQLStore, spool: Spool | None) -> None:
             left.remove()
 
 
-def _folds(log: SQLStore) -> list[Fold]:
+def _folds(log: SQLStore, policies: Collection[str]) -> list[Fold]:
     """A fold for every state that engines on the log have, up to its end, each with a snapshot.
 
     Raises:
@@ -196,11 +201,10 @@ def _folds(log: SQLStore) -> list[Fold]:
     latest: dict[str, Fold] = {}
     for key, record in log.descriptions_of(BRAIN):
         try:
-            arms, policy, costs = restore(log, key, record)
+            arms, policy, costs = restore(log, key, record, policies)
         except ConfigurationError as error:
             raise LogError(
-                f"the state of a policy counts that cannot be made here: {error}. Prune where it can be imported, by "
-                "`uniscale_integrations.engine.retention.prune`"
+                f"the state of a policy counts that cannot be made here, and without it what it has learned could not be kept: {error}"
             ) from error
         fold = Fold(log, policy, arms, record["encoder"], costs, duplicates_of(record), rules_of(record))
         # Of several at different prices the last one.

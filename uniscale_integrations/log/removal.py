@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Delete, Row, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Delete, Row, and_, delete, func, insert, or_, select, update
 
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome, event_of
@@ -20,6 +20,7 @@ from uniscale_integrations.log.schema import (
     FIRST,
     PRUNED,
     UNCLEAN,
+    calibrations,
     events,
     meta,
     note,
@@ -43,6 +44,13 @@ PATIENCE, PAUSE = 60.0, 0.02
 
 EMPTY = json.dumps(Outcome("", None, failed="removed").body())
 """The body of the row that stands for the log's last one after that has gone, so that its number does not come again."""
+
+
+MAX_VERSION = 2**31 - 1
+"""Of a calibration."""
+
+NO_CALIBRATION = {"scores": [0.0, 1.0], "values": [0.0, 1.0], "pairs": 0, "method": "none"}
+"""A calibration that leaves scores as they are and was fitted to nothing, which earlier versions take for one as well."""
 
 
 class Removal:
@@ -95,11 +103,36 @@ class Removal:
 
         self._slice(work)
 
+    def restore_scores(self) -> None:
+        """Have outcomes that stay tell the score as the verifier gave it, where a calibration has made another of it."""
+        rows = [row.seq for row in self.found(Outcome.kind, lambda body: _uncalibrated(body) is not None)]
+        start = 0
+        while start < len(rows):
+            part = rows[start : start + self._size]
+            self._slice(lambda connection, part=part: self._restore_scores(connection, part))  # type: ignore[misc]
+            start += len(part)
+
+    def _restore_scores(self, connection: Connection, part: list[int]) -> None:
+        query = select(events.c.seq, events.c.body).where(events.c.seq.in_(part), events.c.decision_id != "")
+        for seq, body in connection.execute(query).all():
+            raw = _uncalibrated(json.loads(body))
+            if raw is not None:
+                connection.execute(update(events).where(events.c.seq == seq).values(body=json.dumps(raw)))
+
     def end(self) -> None:
-        """Have every worker fold its state from what is left: the snapshots go, and a new epoch begins."""
+        """Have every worker fold its state from what is left, and fit calibrations to it: the snapshots go, and a new epoch begins.
+
+        Of each calibration another version begins that changes nothing, since workers look for a later one than they have.
+        """
 
         def work(connection: Connection) -> None:
             connection.execute(delete(snapshots))
+            number = func.max(calibrations.c.version)
+            versions = connection.execute(select(calibrations.c.verifier, number).group_by(calibrations.c.verifier)).all()
+            connection.execute(delete(calibrations))
+            for verifier, version in versions:
+                following = {"version": min(version + 1, MAX_VERSION), "at": time.time(), "body": json.dumps(NO_CALIBRATION)}
+                connection.execute(insert(calibrations).values(verifier=verifier, **following))
             [epoch] = numbers_in(EPOCH, noted(connection, EPOCH).get(EPOCH, "0"))
             note(connection, EPOCH, epoch + 1)
             connection.execute(delete(meta).where(meta.c.name == BEGUN))
@@ -279,6 +312,17 @@ class Removal:
         self._size = max(1, min(MOST_IN_SLICE, int(self._size * min(pace, 2.0))))
         time.sleep(max(2 * took, PAUSE / 4))
         return result
+
+
+def _uncalibrated(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The body of an outcome with the score as the verifier gave it; `None` where no calibration has made another of it."""
+    extra = body.get("extra")
+    if not isinstance(extra, dict) or body.get("score") is None or not extra.get("calibration"):
+        return None
+    raw = extra.get("raw")
+    if not isinstance(raw, int | float) or not 0.0 <= raw <= 1.0 or raw == body["score"]:
+        return None
+    return {**body, "score": float(raw), "extra": extra | {"calibration": 0}}
 
 
 def _possible(firsts: Collection[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any, Self, cast
@@ -92,27 +92,52 @@ class PolicySpec:
 
     def record(self) -> dict[str, Any]:
         """For the log, JSON-ready; `of` reads it back."""
-        source: Any = self.source
-        if not isinstance(source, str):
-            source = f"{getattr(source, '__module__', '?')}:{getattr(source, '__qualname__', repr(source))}"
+        source = self.source if isinstance(self.source, str) else _name_of(self.source)
         return {"source": source, "settings": None if self.settings is None else asdict(self.settings)}
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Self:
+    def of(cls, record: Mapping[str, Any], allowed: Collection[str] = ()) -> Self:
         """What was recorded.
 
+        Args:
+            record: as a log has it, in which anybody may have written the name of anything that can be called.
+            allowed: names "module:name" that may be imported, beside the policies of this package.
+
         Raises:
-            ConfigurationError: a policy that cannot be imported here.
+            ConfigurationError: a policy that is not allowed, or cannot be imported here.
         """
-        settings = record.get("settings")
+        source, settings = record["source"], record.get("settings")
+        if source in OWN:
+            source = OWN[source]
+        elif source not in (*NAMES, ROUNDS, *allowed):
+            raise ConfigurationError(
+                f"the log names {source!r:.200} as a policy, and what a log names is imported only where you allow it; if that policy is "
+                "yours, say so by `--policy module:name`, or `policies=`"
+            )
         if settings is None:
-            return cls(record["source"])
+            return cls(source)
         fields = {
             **settings,
             "exploration": tuple(settings["exploration"])[:2],
             "precisions": settings["precisions"] and Precisions(**settings["precisions"]),
         }
-        return cls(record["source"], LearnerSettings(**fields))
+        return cls(source, LearnerSettings(**fields))
+
+
+def _name_of(source: object) -> str:
+    return f"{getattr(source, '__module__', '?')}:{getattr(source, '__qualname__', repr(source))}"
+
+
+_CLASSES: tuple[PolicyFactory | RoundsFactory, ...] = (
+    LinUCBPolicy,
+    ThompsonSampling,
+    JointLinUCBPolicy,
+    *BASELINES.values(),
+    DecidesAgain,
+)
+
+OWN: Mapping[str, PolicyFactory | RoundsFactory] = {_name_of(each): each for each in _CLASSES}
+"""The policies of this package, as the log names them where an engine was given the class itself."""
 
 
 def _import(source: str) -> PolicyFactory:

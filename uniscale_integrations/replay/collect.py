@@ -236,7 +236,7 @@ def _earlier_rows(part: Path, settings: Mapping[str, Any]) -> list[OutcomeRow]:
     try:
         stored_settings = json.loads(lines[0])["settings"]
         outcomes = [OutcomeRow.parse(json.loads(line)) for line in lines[1:]]
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise TableError(f"{part} is not what an earlier run left behind ({error}); remove it to begin anew") from error
     if stored_settings != settings:
         names = dict.fromkeys((*settings, *stored_settings))

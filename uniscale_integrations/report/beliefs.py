@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -43,7 +43,14 @@ class HasWidths(Protocol):
 
 
 def beliefs_of(
-    log: EventStore, configurations: Sequence[Configuration], costs: Array, scale: CostScale, last: DecisionEvent, *, scored: bool
+    log: EventStore,
+    configurations: Sequence[Configuration],
+    costs: Array,
+    scale: CostScale,
+    last: DecisionEvent,
+    *,
+    scored: bool,
+    policies: Collection[str] = (),
 ) -> tuple[Beliefs, list[str]]:
     """What is expected of every configuration on the average question, and the decisions at whose judgement a change was noticed.
 
@@ -54,12 +61,13 @@ def beliefs_of(
         scale: of costs, for the same and for outcomes that do not say where theirs lies.
         last: the last decision.
         scored: whether any answer had a score.
+        policies: that may be imported, as of `write_report`.
     """
     key = str(last.extra.get("brain", ""))
     record = log.load_description(key)
     try:
         arms, policy, cost_positions = (
-            restore(log, key, record) if record else _as_default(configurations, costs, last, scored, scale)
+            restore(log, key, record, policies) if record else _as_default(configurations, costs, last, scored, scale)
         )
     except ConfigurationError as error:
         return {"why": f"The policy that decided cannot be made here: {error}"}, []

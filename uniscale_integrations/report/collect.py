@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from statistics import fmean
@@ -56,13 +56,16 @@ class Story:
         return self.outcome is not None and self.outcome.in_dollars
 
 
-def page_data(log: EventStore, most_trees: int = 500, alone: Alone | None = None) -> dict[str, Any]:
+def page_data(
+    log: EventStore, most_trees: int = 500, alone: Alone | None = None, policies: Collection[str] = ()
+) -> dict[str, Any]:
     """What the page shows, JSON-ready.
 
     Args:
         log: read from its beginning to its end.
         most_trees: searches that are shown with their paths, the last ones that were kept.
         alone: the models without the engine, where that was measured.
+        policies: that may be imported, as of `write_report`.
 
     Raises:
         LogError: the log cannot be read.
@@ -84,7 +87,7 @@ def page_data(log: EventStore, most_trees: int = 500, alone: Alone | None = None
     requests = requests_of([story.decision for story in histories], [story.outcome for story in histories])
     numbers = [story.decision.round for story in histories]
     place_of = {decision_id: place for place, decision_id in enumerate(stories)}
-    beliefs, changes = _beliefs(log, histories, configurations, _means(histories, positions, number), scale)
+    beliefs, changes = _beliefs(log, histories, configurations, _means(histories, positions, number), scale, policies)
     return {
         "log": log.name,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -147,11 +150,12 @@ def _beliefs(
     configurations: Sequence[Configuration],
     costs: np.ndarray[Any, Any],
     scale: CostScale,
+    policies: Collection[str],
 ) -> tuple[dict[str, Any], list[str]]:
     if not histories:
         return {"why": "The log holds no decision yet."}, []
     scored = any(story.outcome is not None and story.outcome.score is not None for story in histories)
-    return beliefs_of(log, configurations, costs, scale, histories[-1].decision, scored=scored)
+    return beliefs_of(log, configurations, costs, scale, histories[-1].decision, scored=scored, policies=policies)
 
 
 def _read(log: EventStore, most_trees: int) -> tuple[dict[str, Story], Mapping[str, dict[str, Any]], FeedbackBalance]:

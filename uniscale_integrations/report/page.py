@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +18,14 @@ UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "
 """What could end the element that data stands in, as JSON says it too."""
 
 
-def write_report(log: EventStore, target: str | Path, *, most_trees: int = 500, alone: Alone | None = None) -> dict[str, Any]:
+def write_report(
+    log: EventStore,
+    target: str | Path,
+    *,
+    most_trees: int = 500,
+    alone: Alone | None = None,
+    policies: Collection[str] = (),
+) -> dict[str, Any]:
     """Write a log's report.
 
     Args:
@@ -27,6 +34,8 @@ def write_report(log: EventStore, target: str | Path, *, most_trees: int = 500, 
         most_trees: searches that are shown with their paths, the last ones that were kept.
         alone: what the models do without the engine, where that was measured, to compare with; otherwise those plain samples that the
             engine chose stand for it.
+        policies: names "module:name" of policies of one's own, which are imported to show what they believe; what else the log names is
+            not.
 
     Returns:
         what the page shows, as `page_data` gives it.
@@ -36,7 +45,7 @@ def write_report(log: EventStore, target: str | Path, *, most_trees: int = 500, 
         ConfigurationError: the file cannot be written.
     """
     log.spare(Path(target))
-    data = page_data(log, most_trees, alone)
+    data = page_data(log, most_trees, alone, policies)
     try:
         Path(target).write_text(page(data), encoding="utf-8")
     except OSError as error:

@@ -245,6 +245,7 @@ def test_log_probabilities_are_read() -> None:
     ("reply", "message"),
     [
         (httpx.Response(200, text="busy"), "gave no JSON: 'busy'"),
+        (httpx.Response(200, text="[" * 100_000), r"gave no JSON: '\["),
         (httpx.Response(200, json={"choices": []}), "the server gave no reply"),
         (httpx.Response(200, json=[1]), "the server gave no reply"),
     ],

@@ -184,12 +184,12 @@ def _check(response: httpx.Response) -> None:
 def _json(response: httpx.Response) -> Any:
     try:
         return response.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise GenerationError(f"{response.request.url} gave no JSON: {response.text[:80]!r}") from error
 
 
 def _event(data: str) -> Any:
     try:
         return json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise GenerationError(f"the server gave an event that is no JSON: {data[:80]!r}") from error
