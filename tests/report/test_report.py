@@ -109,7 +109,7 @@ def test_the_answer_of_several_rounds_has_earned_what_all_of_them_cost() -> None
     made = in_rounds(store_queries=True, store_paths=True)
     answer = made.run("What is 2 + 3?")
     made.feedback(answer, 1.0)
-    data = page_data(made.log)
+    data = page_data(made.log, policies=["tests.engine.test_rounds:Doubting"])
     [places] = {tuple(each["places"]) for each in data["rounds"].values()}
     assert places == (0, 1)
     assert data["rounds"][0]["kept"] == 1
