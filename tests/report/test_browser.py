@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,21 @@ def several(browser: Any, selector: str) -> list[Any]:
     return found
 
 
+def until(browser: Any, condition: Callable[[Any], Any]) -> Any:
+    """What a condition gives once it is met: a view is drawn in the page's own time, and what was found before is not there any more."""
+    from selenium.common.exceptions import StaleElementReferenceException
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    return WebDriverWait(browser, 20, ignored_exceptions=[StaleElementReferenceException]).until(condition)
+
+
+def click(browser: Any, selector: str) -> None:
+    until(browser, lambda page: one(page, selector).click() or True)
+
+
 def open_view(browser: Any, name: str) -> None:
-    one(browser, f"#tab-{name}").click()
-    assert one(browser, f"#tab-{name}").get_attribute("aria-selected") == "true"
+    click(browser, f"#tab-{name}")
+    until(browser, lambda page: one(page, f"#tab-{name}").get_attribute("aria-selected") == "true")
 
 
 def test_models_alone_are_what_was_measured_or_plain_samples(browser: Any, log: EventStore, tmp_path: Path) -> None:
@@ -251,5 +263,5 @@ def test_a_request_of_several_rounds_is_drawn_with_all_of_them(browser: Any, tmp
     assert "Rounds of this request" in text
     assert text.index("(small,1,1,1)") < text.rindex("(large,1,1,1)")
     assert "the answer" in text
-    one(browser, "#view-decisions td a").click()
-    assert stopped.rounds[0].decision_id in one(browser, "#view-decisions").text
+    click(browser, "#view-decisions td a")
+    until(browser, lambda page: stopped.rounds[0].decision_id in one(page, "#view-decisions").text)
