@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -347,6 +348,27 @@ def test_the_limit_of_an_answer_is_in_tokens_of_its_model(limit: int, longest: i
     answer = run(request, model, CallableVerifier(lambda question, before, step: 0.5))
     assert answer.text == said[:limit].rstrip("\n")
     assert answer.finish_reason == ("stop" if limit == 500 else "length")
+
+
+@pytest.mark.parametrize("limit", [7, 20, 60])
+@pytest.mark.parametrize("line", ["{} one two,\n", "| {} | b |\n", "{} is so:\n"])
+def test_the_limit_holds_for_a_step_of_many_lines(limit: int, line: str) -> None:
+    said = "".join(line.format(number) for number in range(60))
+
+    class Counting(Client):
+        async def complete(self, asked: CompletionRequest) -> Completion:
+            reply = await super().complete(asked)
+            words = re.findall(r"\s*\S+", reply.text)
+            most = asked.max_tokens or 1000
+            text = "".join(words[:most])
+            cut = len(words) >= most
+            return replace(reply, text=text, incomplete="length" if cut else "", usage=Usage(9.0, min(most, len(words) + 1.0)))
+
+    request = Request("1 + 1?", Configuration("llama-8b", 1, 2, 1), Sampling(max_tokens=limit))
+    model = ChatStepModel(Counting(lambda asked: f" {NEXT} six" if asked.prefix == PREFIX else said[len(asked.prefix) :]))
+    answer = run(request, model, CallableVerifier(lambda question, before, step: 0.5))
+    assert len(answer.text.split()) <= limit + 2
+    assert answer.finish_reason == "length"
 
 
 @pytest.mark.parametrize("limit", [0.05, None])

@@ -107,7 +107,11 @@ async def stopped_step(
     """
     step, unit, delimiter = Step(), segmenter.begin(), segmenter.delimiter
     for _ in range(MAX_REQUESTS):
-        further = replace(request, prefix=request.prefix + step.text + (delimiter if step.broke else ""))
+        left = None if request.max_tokens is None else request.max_tokens - round(step.tokens)
+        if left is not None and left < 1:
+            step.incomplete = "length"
+            return step
+        further = replace(request, prefix=request.prefix + step.text + (delimiter if step.broke else ""), max_tokens=left)
         # A delimiter that the model says again, since it was not shown it, must not end the reply.
         open_ended = bool(joins.trims) and further.prefix.endswith(delimiter)
         if not open_ended:
