@@ -122,8 +122,8 @@ class TransformersModel:
         Raises:
             ContextLengthError: as of `open`.
         """
-        last = len(conversation.turns) - 1
-        messages = [_message(turn) for place, turn in enumerate(conversation.turns) if turn.text or turn.calls or place == last]
+        # An empty one says something as well: that there are no instructions, for which templates would put some of their own.
+        messages = [_message(turn) for turn in conversation.turns]
         if configuration.plain and sampling.temperature is None and not self.task.sampled:
             sampling = replace(sampling, temperature=self._own_temperature())
         return self._session(messages, sampling, conversation.stop, emit)
