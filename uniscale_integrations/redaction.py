@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 MASK = "***"
 
-MAPPINGS = ("default_headers", "default_query", "extra_headers", "headers")
+MAPPINGS = ("default_headers", "default_query", "extra_headers", "extra_query", "headers")
 """Fields of clients that hold what goes with every request, keys among it."""
 
 HTTP_CLIENTS = ("http_client", "http_async_client", "async_http_client", "_http_client", "_async_http_client")

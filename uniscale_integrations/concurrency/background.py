@@ -40,11 +40,11 @@ class BackgroundWork:
                 self._thread = Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
 
-    def wait(self) -> None:
-        """Wait until all that was asked for is done."""
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait until all that was asked for is done, or that long."""
         thread = self._thread
         if thread is not None:
-            thread.join()
+            thread.join(seconds)
 
     def _run(self) -> None:
         while self._next():

@@ -126,23 +126,17 @@ class Knowledge:
     def feedback(self, target: object, credit: Credit, feedback: Feedback) -> bool | Spooled:
         """Write feedback on what a target stands for, and wait until it is there, or kept; returns whether any of it was new."""
         decisions = decisions_of(target)
-        own = set[str]()
-        if len(decisions) > 1:
-            reading = begin_in_thread(lambda: self._own_decisions(decisions))
-            wait([reading], self.patience(JUDGING))
-            own = _read_in_time(reading)
-        receipt = self._group.submit(*self._feedback_for(decisions, credit, feedback, own))
+        reading = self._own_decisions(decisions)
+        wait([reading], self.patience(JUDGING))
+        receipt = self._group.submit(*self._feedback_for(decisions, credit, feedback, _read_in_time(reading)))
         return self._settled(receipt, JUDGING) or any(receipt.result())
 
     async def afeedback(self, target: object, credit: Credit, feedback: Feedback) -> bool | Spooled:
         """The same, without holding up the event loop."""
         decisions = decisions_of(target)
-        own = set[str]()
-        if len(decisions) > 1:
-            reading = begin_in_thread(lambda: self._own_decisions(decisions))
-            await wait_a_while(reading, self.patience(JUDGING))
-            own = _read_in_time(reading)
-        receipt = self._group.submit(*self._feedback_for(decisions, credit, feedback, own))
+        reading = self._own_decisions(decisions)
+        await wait_a_while(reading, self.patience(JUDGING))
+        receipt = self._group.submit(*self._feedback_for(decisions, credit, feedback, _read_in_time(reading)))
         if not await wait_a_while(receipt, self.patience(JUDGING)) and (
             kept := await in_thread(lambda: self._settled(receipt, 0.0))
         ):
@@ -210,9 +204,16 @@ class Knowledge:
         """Wait a moment for what was submitted to be in the log and learned, for who looks at either."""
         self._group.settle(JUDGING)
 
-    def _own_decisions(self, decisions: Sequence[str]) -> set[str]:
-        """Those of several decisions that are in this log: several engines may have had a part in one result; each learns of its own."""
-        return {entry.event.decision_id for entry in self.log.of_decisions(decisions)}
+    def _own_decisions(self, decisions: Sequence[str]) -> Future[set[str]]:
+        """Those of several decisions that are in this log: several engines may have had a part in one result; each learns of its own.
+
+        Nothing is looked up of a single one, or where the log is known not to answer.
+        """
+        if len(decisions) > 1 and self.patience(JUDGING):
+            return begin_in_thread(lambda: {entry.event.decision_id for entry in self.log.of_decisions(decisions)})
+        none = Future[set[str]]()
+        none.set_result(set())
+        return none
 
     def _feedback_for(self, decisions: Sequence[str], credit: Credit, feedback: Feedback, own: Collection[str]) -> list[Feedback]:
         decisions = tuple(each for each in decisions if each in own) or decisions

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import wait
 
 from uniscale_integrations.concurrency.background import BackgroundWork
 from uniscale_integrations.concurrency.forks import ForkLock
@@ -71,7 +70,8 @@ class Succession:
     def adopt_soon(self) -> None:
         """The same for who decides, and waits only a moment for a log that does not answer."""
         if self._has_news:
-            wait([begin_in_thread(self._adopt_or_warn)], self._knowledge.patience(PATIENCE))
+            self._background.start()
+            self._background.wait(self._knowledge.patience(PATIENCE))
 
     def adopt_later(self) -> None:
         """The same in the background, where it is due; a log that cannot be read is warned of, and tried again after the next request."""

@@ -19,6 +19,7 @@ from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
 
 from uniscale_integrations.adapters.mode_field import ModeField
 from uniscale_integrations.adapters.parts import engine_from, kinds_of, refuse_parts, with_engine_settings
+from uniscale_integrations.adapters.process_bound import ProcessBound
 from uniscale_integrations.adapters.service import answer, answer_blocking, stream, stream_blocking
 from uniscale_integrations.adapters.tokens import conversation_tokens, text_token_ids, text_tokens
 from uniscale_integrations.deprecation import former_names
@@ -43,7 +44,7 @@ _parts_of: WeakKeyDictionary[UniScale, tuple[object, ...]] = WeakKeyDictionary()
 """Engines that chat models built for themselves, and from which parts."""
 
 
-class UniScaleChatModel(BaseChatModel):
+class UniScaleChatModel(ProcessBound, BaseChatModel):
     """Which model answers, and how hard it searches, decided for every request and learned from feedback.
 
     Args:
@@ -338,24 +339,6 @@ class UniScaleChatModel(BaseChatModel):
     def __getstate__(self) -> dict[str, Any]:
         # What holds it would be lost, if it could not be pickled at all; whoever uses what comes of it is told.
         return {"settings": repr(self)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        # A worker of a pool that raises while it reads its task is never heard of again, and whoever waits for it waits for ever.
-        empty = type(self).model_construct()
-        for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
-            object.__setattr__(self, name, getattr(empty, name))
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        # Settings of its own around the same engine, which is there to be shared.
-        return self.model_copy()
-
-    @property
-    def _engine(self) -> UniScale:
-        if self.engine is None:
-            raise TypeError(
-                "a UniScaleChatModel holds models and an open log, which stay in their process; make one in each, on the same log"
-            )
-        return self.engine
 
 
 __getattr__ = former_names(__name__, {"as_generator": "uniscale_integrations.langchain.generator:as_generator"})

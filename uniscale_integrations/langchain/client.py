@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
@@ -198,8 +198,9 @@ class LangChainClient:
             InterruptedReply: its stream failed after some of it had come.
             Exception: what the model raised.
         """
-        binding = self._binding(request.conversation)
-        model, messages, options = self._with_sampling(binding, request), self._messages(request), self._options(binding, request)
+        binding, messages = self._binding(request.conversation), self._messages(request)
+        passed_on = self._sampling.options(request, binding.settings, by_itself=self._reads_options)
+        model, options = self._with_sampling(binding, request, passed_on), self._options(binding, request) | passed_on
         if request.emit is not None or request.conversation.streaming:
             message = await self._stream(model, messages, options, request)
         elif request.conversation.synchronous or not _has_native_async(self.model):
@@ -249,9 +250,8 @@ class LangChainClient:
             if isinstance(piece, AIMessage):
                 yield piece if isinstance(piece, AIMessageChunk) else _whole_chunk(piece)
 
-    def _with_sampling(self, binding: _Binding, request: CompletionRequest) -> Model:
-        """The model with the sampling parameters of a request."""
-        passed_on = self._sampling.options(request, binding.settings, by_itself=self._reads_options)
+    def _with_sampling(self, binding: _Binding, request: CompletionRequest, passed_on: Collection[str]) -> Model:
+        """The model with the sampling parameters of a request, without those that are passed on as options."""
         sampling = self._sampling.of(request, binding.settings, passed_on)
         if binding.responses:
             sampling = {name: value for name, value in sampling.items() if name not in NOT_IN_RESPONSES}
@@ -316,8 +316,6 @@ class LangChainClient:
         options = dict(binding.options)
         if binding.responses and not (request.emit or request.conversation.streaming):
             options.pop(STREAM_OPTIONS, None)
-        if binding.settings:
-            options |= self._sampling.options(request, binding.settings, by_itself=self._reads_options)
         if request.stop and not (binding.responses and not request.step) and [options.get("stop")] != list(request.stop):
             options["stop"] = list(request.stop)
         if request.prefix and request.continuation is Continuation.FLAG:

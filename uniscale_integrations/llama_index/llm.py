@@ -38,6 +38,7 @@ from uniscale_integrations.adapters.parts import (
     require_parts,
     with_engine_settings,
 )
+from uniscale_integrations.adapters.process_bound import ProcessBound
 from uniscale_integrations.adapters.service import answer, answer_blocking, stream, stream_blocking
 from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.engine import Prices, UniScale
@@ -56,7 +57,7 @@ from uniscale_integrations.search.budget import Budget
 from uniscale_integrations.space import ConfigurationSpace
 
 
-class UniScaleLLM(StructuredLLM, ToolCallingLLM):
+class UniScaleLLM(ProcessBound, StructuredLLM, ToolCallingLLM):
     """Which model answers, and how hard it searches, decided for every request and learned from feedback.
 
     Args:
@@ -158,16 +159,6 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
     def __getstate__(self) -> dict[str, Any]:
         # What holds it would lose it, if it could not be pickled at all; so its settings go, and who uses what comes of them is told.
         return {"settings": self.to_dict()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        # A worker of a pool that raises while it reads its task is never heard of again, and whoever waits for it waits for ever.
-        empty = type(self).model_construct()
-        for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
-            object.__setattr__(self, name, getattr(empty, name))
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        # Settings of its own around the same engine, which is there to be shared.
-        return self.model_copy()
 
     @property
     def model_name(self) -> str:
@@ -298,14 +289,6 @@ class UniScaleLLM(StructuredLLM, ToolCallingLLM):
 
     def _prompt(self, prompt: str, formatted: bool) -> Prompt:
         return prompt_for(self, self._inner().values(), prompt, formatted)
-
-    @property
-    def _engine(self) -> UniScale:
-        if self.engine is None:
-            raise TypeError(
-                "a UniScaleLLM holds models and an open log, which stay in their process; make one in each, on the same log"
-            )
-        return self.engine
 
 
 __getattr__ = former_names(__name__, {"as_generator": "uniscale_integrations.llama_index.generator:as_generator"})

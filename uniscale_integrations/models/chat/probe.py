@@ -102,12 +102,12 @@ async def probe_trimming(ask: Ask, way: Continuation, like: Conversation | None 
         like: as of `probe_continuation`.
 
     Returns:
-        whether it is so, `None` where the request failed; and its usage.
+        whether it is so, `None` where the request failed and another may not; and its usage.
     """
     request = CompletionRequest(_like(like, LINES_QUESTION), LINES_PREFIX, way, max_tokens=8, temperature=0.0)
     try:
         reply = await ask(request)
-    except Exception:
-        # Whatever it was, the answer that is under way is continued as if it were not so.
-        return None, NOTHING
+    except Exception as error:
+        # Whatever it was, the answer that is under way is continued as if it were not so; and others, unless it may pass.
+        return None if may_pass(error) or isinstance(error, TimeoutError) else False, NOTHING
     return reply.text.startswith("\n") and reply.text.strip().lower().startswith(NEXT), reply.usage
