@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import copy
 import pickle
+from operator import itemgetter
 from typing import Any
 
 import httpx
 import pytest
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage
+from langchain_core.output_parsers import PydanticOutputParser
 from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda, RunnableParallel, RunnablePassthrough
 from langchain_openai import ChatOpenAI
 from openai import BadRequestError
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr, model_validator
@@ -85,6 +89,51 @@ def test_an_answer_in_a_form_is_read_as_it_was_asked_for(names: tuple[str, str],
         model = over(*(openai(Server(), name) for name in names))
         read = model.with_structured_output(Joke, include_raw=include_raw).invoke(QUESTION, model=asked)
         assert isinstance(read["parsed"] if include_raw else read, Joke)
+
+
+def _prompted(llm: Any) -> Any:
+    return ChatPromptTemplate.from_messages([("system", "Answer in JSON."), ("placeholder", "{messages}")]) | llm
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 1)], ids=str)
+@pytest.mark.parametrize("include_raw", [False, True])
+@pytest.mark.parametrize("retried", [False, True])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_model_may_put_a_prompt_of_its_own_before_its_requests_for_a_form(
+    server: Server, shape: Shape, include_raw: bool, retried: bool, streaming: bool
+) -> None:
+    class Own(ChatOpenAI):
+        def with_structured_output(self, schema: Any = None, *, include_raw: bool = False, **kwargs: Any) -> Any:
+            bound = self.bind(response_format={"type": "json_object"})
+            asks = RunnableLambda(lambda given: {"messages": self._convert_input(given).to_messages()}) | _prompted(
+                bound.with_retry() if retried else bound
+            )
+            reads = PydanticOutputParser(pydantic_object=schema)
+            return (
+                RunnableParallel(raw=asks) | RunnablePassthrough.assign(parsed=itemgetter("raw") | reads)
+                if include_raw
+                else asks | reads
+            )
+
+    clients: dict[str, Any] = {"http_client": server.client(), "http_async_client": server.async_client()}
+    inner = Own(model="gpt-4.1-mini", api_key=SecretStr("k"), temperature=0.3, **clients)
+    asked = [HumanMessage(QUESTION)]
+
+    def read(model: Any) -> list[Any]:
+        chain = model.with_structured_output(Joke, include_raw=include_raw)
+        given = list(chain.stream(asked))[-1] if streaming else chain.invoke(asked)
+        return given if not include_raw else given["parsed"]
+
+    alone = read(inner)
+    [body] = server.bodies
+    assert read(over(inner, shape=shape)) == alone == Joke(setup="Why?")
+    for sent in server.bodies[1:]:
+        assert (
+            sent["messages"]
+            == body["messages"]
+            == [{"role": "system", "content": "Answer in JSON."}, {"role": "user", "content": QUESTION}]
+        )
+        assert sent["response_format"] == body["response_format"]
 
 
 @pytest.mark.parametrize("role", ["assistant", "model", "ai", "user", ""])

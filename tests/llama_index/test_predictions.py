@@ -20,6 +20,7 @@ from uniscale_integrations.engine import UniScale
 from uniscale_integrations.llama_index import UniScaleLLM
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.space import Configuration, ConfigurationSpace
+from uniscale_integrations.telemetry import Ended, Event
 
 Shape = tuple[int, int, int]
 
@@ -28,10 +29,10 @@ ASKED = [ChatMessage("What is 2 + 2?")]
 PROMPT = PromptTemplate("Make one of {what}.")
 
 
-def over(*llms: LLM, shape: Shape = (1, 1, 1)) -> UniScaleLLM:
+def over(*llms: LLM, shape: Shape = (1, 1, 1), **settings: Any) -> UniScaleLLM:
     names = list(UniScale(list(llms), "agreement", prices=None).models)
     space = ConfigurationSpace([Configuration(name, *shape) for name in names])
-    return UniScaleLLM(engine=UniScale(list(llms), "agreement", space, sampling=Sampling(votes="full"), prices=None))
+    return UniScaleLLM(engine=UniScale(list(llms), "agreement", space, sampling=Sampling(votes="full"), prices=None, **settings))
 
 
 class Made(BaseModel):
@@ -131,10 +132,21 @@ def test_whether_no_calls_are_an_error_the_llm_says_unless_it_is_told() -> None:
         over(MockLLM()).get_tool_calls_from_response(ChatResponse(message=ChatMessage(role="assistant", content="4")))
 
 
-class Piecewise(CustomLLM):
-    """Streams pieces that hold what is new and nothing else."""
+STREAMS: dict[str, list[tuple[str, str | None]]] = {
+    "pieces": [("one ", "one "), ("two ", "two "), ("three", "three")],
+    "all but the piece": [("", "one "), ("one ", "two "), ("one two ", "three")],
+    "all so far": [("one ", "one "), ("one two ", "two "), ("one two three", "three")],
+    "all so far, end": [("one ", "one "), ("one two ", "two "), ("one two three", "three"), ("", None)],
+    "all so far, unsaid": [("one ", None), ("one two ", None), ("one two three", None)],
+    "all so far, unsaid, end": [("one ", None), ("one two ", None), ("one two three", None), ("", "")],
+}
+"""Text and delta of each piece."""
 
-    lacks_last: bool = False
+
+class Piecewise(CustomLLM):
+    """Streams pieces as one of these does."""
+
+    kind: str
 
     @property
     def metadata(self) -> LLMMetadata:
@@ -144,18 +156,24 @@ class Piecewise(CustomLLM):
         return CompletionResponse(text="one two three")
 
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Iterator[CompletionResponse]:  # type: ignore[override]
-        so_far = ""
-        for piece in ("one ", "two ", "three"):
-            yield CompletionResponse(text=so_far if self.lacks_last else piece, delta=piece)
-            so_far += piece
+        for text, delta in STREAMS[self.kind]:
+            yield CompletionResponse(text=text, delta=delta)
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, (1, 4, 2)], ids=str)
-@pytest.mark.parametrize("lacks_last", [False, True])
-def test_all_that_was_streamed_is_the_answer(shape: Shape, lacks_last: bool) -> None:
-    llm = over(Piecewise(lacks_last=lacks_last), shape=shape)
-    assert "".join(piece.delta or "" for piece in llm.stream_complete("q")) == "one two three"
-    assert "".join(piece.delta or "" for piece in llm.stream_chat(ASKED)) == "one two three"
+@pytest.mark.parametrize("kind", STREAMS)
+def test_all_that_was_streamed_is_the_answer(shape: Shape, kind: str) -> None:
+    inner, told = Piecewise(kind=kind), list[Event]()
+    llm = over(inner, shape=shape, observers=[told.append])
+    pieces = [list(model.stream_chat(ASKED)) for model in (llm, inner)]
+    if shape == (1, 1, 1):
+        # Each reader goes on reading them as those of the model.
+        assert [(piece.message.content, piece.delta) for piece in pieces[0]] == [
+            (piece.message.content, piece.delta) for piece in pieces[1]
+        ]
+    else:
+        assert "".join(piece.delta or "" for piece in pieces[0]) == "one two three"
+    assert [event.answer.text for event in told if isinstance(event, Ended) and event.answer] == ["one two three"]
 
 
 def test_a_search_that_has_shown_everything_ends_with_what_it_showed_last() -> None:

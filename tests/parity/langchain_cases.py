@@ -326,6 +326,46 @@ FORM_CASES: Mapping[str, Case] = {
     "no_schema": Case(build=structured(None, method="json_schema"), refused=ALL),
 }
 
-ONCE = {name: replace(case, once=True) for name, case in (SETTINGS | TOOL_CASES).items()}
+UNSAID = {
+    "tools": COMPLETIONS,
+    "tool_choice": ("ollama",),
+    "response_format": (*COMPLETIONS, *ANTHROPIC),
+    "stop": (),
+    "seed": ("responses", "ollama"),
+    "temperature": ("ollama",),
+    "max_tokens": (*ANTHROPIC, "ollama"),
+    "top_p": ("ollama",),
+    "user": ("ollama",),
+    "extra_body": ("ollama",),
+    "timeout": ("ollama",),
+    "logprobs": ("responses",),
+    "parallel_tool_calls": ("ollama",),
+}
+"""Options of which a call says that they are none, as programs do that hand on what they were given, and which models fail then."""
+
+INSTEAD: Mapping[str, Mapping[str, Settings]] = {
+    "seed": {"responses": {}, "ollama": {}},
+    **{name: {"ollama": {}} for name in ("temperature", "max_tokens", "top_p")},
+}
+"""As of `Case`, of each of them."""
+
+UNSAID_CASES: dict[str, Case] = {
+    f"{name}_none": Case(options={name: None}, refused=refused, instead=INSTEAD.get(name, {})) for name, refused in UNSAID.items()
+}
+
+UNSAID_CASES["stream_options_none"] = Case(
+    options={"stream_options": None}, clients=COMPLETIONS, refused=("chat", "reasoning"), refused_streamed=("server",)
+)
+
+LENGTHS: dict[str, Case] = {
+    "no_tokens": Case(options={"max_tokens": 0}, clients=OPENAI, refused=OPENAI),
+    "unlimited": Case(
+        options={"max_tokens": -1}, refused=(*OPENAI, *ANTHROPIC, "ollama"), instead={"ollama": {"num_predict": -1}}
+    ),
+    "own_unlimited": Case(settings={"max_tokens": -1}, clients=(*OPENAI, "server"), refused=OPENAI),
+    "own_num_predict_unlimited": Case(settings={"num_predict": -1}, clients=("ollama",)),
+    "likeliest_tokens": Case(options={"top_p": 0}, refused=("ollama",), instead={"ollama": {"top_p": 0}}),
+}
+ONCE = {name: replace(case, once=True) for name, case in (SETTINGS | TOOL_CASES | UNSAID_CASES | LENGTHS).items()}
 
 CASES: Mapping[str, Case] = {**MESSAGES, **ONCE, **FORM_CASES}

@@ -54,6 +54,9 @@ REFUSED: dict[str, tuple[tuple[Provider, str, Body], str]] = {
     "reasoning with max_tokens": (chat("gpt-5-mini", max_tokens=5), "Use 'max_completion_tokens'"),
     "reasoning with logprobs": (chat("gpt-5-mini", logprobs=True), "'logprobs' is not supported"),
     "effort without reasoning": (chat(reasoning_effort="low"), "Unrecognized request argument supplied: reasoning_effort"),
+    "no tokens": (chat(max_tokens=0), "Expected a value >= 1, but got 0"),
+    "fewer tokens than none": (chat("gpt-5-mini", max_completion_tokens=-1), "Expected a value >= 1, but got -1"),
+    "responses: few tokens": (responses(max_output_tokens=15), "Expected a value >= 16, but got 15"),
     "responses: seed": (responses(seed=1), "Unknown parameter: 'seed'"),
     "responses: stop": (responses(stop=["a"]), "Unknown parameter: 'stop'"),
     "responses: n": (responses(n=2), "Unknown parameter: 'n'"),
@@ -79,6 +82,7 @@ REFUSED: dict[str, tuple[tuple[Provider, str, Body], str]] = {
     ),
     "anthropic: temperature with thinking": (messages(thinking=THINKING, temperature=0.5), "may only be set to 1"),
     "anthropic: forced tool with thinking": (messages(thinking=THINKING, tool_choice={"type": "any"}), "forces tool use"),
+    "anthropic: no tokens": (messages(max_tokens=0), "greater than or equal to 1"),
     "anthropic: temperature": (messages(temperature=1.5), "range: 0..1"),
     "anthropic: open form": (
         messages(output_config={"format": {"type": "json_schema", "schema": POINT}}),

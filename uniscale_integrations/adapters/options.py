@@ -162,6 +162,9 @@ def _sampling(default: Sampling, options: Mapping[str, Any]) -> Sampling | None:
     for name in ("seed", "max_tokens"):
         if (value := options.get(name)) is not None:
             params[name] = int(_number(name, value, "a whole number"))
+    if params.get("max_tokens", 1) < 1:
+        # To some servers it is no limit, and others say themselves what they think of it.
+        del params["max_tokens"]
     return replace(default, **params) if params else None
 
 

@@ -31,7 +31,7 @@ class SamplingParams:
     def __init__(self, model: object, fields: Mapping[str, object], greedy: float = 0.0) -> None:
         candidates = {name: next((each for each in names if each in fields), None) for name, names in FIELDS.items()}
         self._fields = {name: field for name, field in candidates.items() if field is not None}
-        self._model = model
+        self._model, self._passes_on = model, "model_kwargs" in fields
         temperature = getattr(model, "temperature", None)
         self._greedy = isinstance(temperature, (int, float)) and temperature <= greedy
 
@@ -88,7 +88,8 @@ class SamplingParams:
     def options(self, request: CompletionRequest, said: Mapping[str, Any], *, by_itself: bool) -> dict[str, Any]:
         """Those that are passed on as options of the request, and not set as fields.
 
-        So are those that a call says are none, which no field can say; and all of a call where the model reads what it is called with.
+        So are those that a call says are none, which no field can say, where the model sends all options on as they are; and all of a call
+        where the model reads what it is called with.
 
         Args:
             request: the request.
@@ -99,7 +100,7 @@ class SamplingParams:
         for name in (name for name in FIELDS if name in said):
             value, has_field = said[name], name in self._fields
             searched = (name == "seed" and request.seed is not None) or (name == "max_tokens" and request.step)
-            is_field = has_field and (searched or not (by_itself or value is None))
+            is_field = has_field and (searched or not (by_itself or (value is None and self._passes_on)))
             if is_field or not (has_field or by_itself):
                 continue
             if searched:
@@ -109,4 +110,5 @@ class SamplingParams:
 
 
 def _least(*limits: int | None) -> int:
-    return min(filter(None, limits))
+    """The least of those that limit anything; to some servers -1 is no limit."""
+    return min(limit for limit in limits if limit is not None and limit > 0)

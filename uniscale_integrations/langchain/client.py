@@ -79,6 +79,7 @@ class _Binding:
         options: all others of the call.
         responses: whether it goes to OpenAI's Responses API.
         form: fields that say which form its messages have, where the call does.
+        before: what the model itself puts before its requests for a form, such as a prompt.
     """
 
     base: BaseChatModel
@@ -87,6 +88,7 @@ class _Binding:
     options: Mapping[str, Any]
     responses: bool
     form: Mapping[str, Any]
+    before: Model | None
 
 
 class LangChainClient:
@@ -199,8 +201,11 @@ class LangChainClient:
             Exception: what the model raised.
         """
         binding, messages = self._binding(request.conversation), self._messages(request)
-        passed_on = self._sampling.options(request, binding.settings, by_itself=self._reads_options)
+        said = self._sampling.options(request, binding.settings, by_itself=self._reads_options)
+        passed_on = _accepted(said, binding.responses)
         model, options = self._with_sampling(binding, request, passed_on), self._options(binding, request) | passed_on
+        if binding.before is not None:
+            model, options = binding.before | model.bind(**options), {}
         if request.emit is not None or request.conversation.streaming:
             message = await self._stream(model, messages, options, request)
         elif request.conversation.synchronous or not _has_native_async(self.model):
@@ -252,9 +257,7 @@ class LangChainClient:
 
     def _with_sampling(self, binding: _Binding, request: CompletionRequest, passed_on: Collection[str]) -> Model:
         """The model with the sampling parameters of a request, without those that are passed on as options."""
-        sampling = self._sampling.of(request, binding.settings, passed_on)
-        if binding.responses:
-            sampling = {name: value for name, value in sampling.items() if name not in NOT_IN_RESPONSES}
+        sampling = _accepted(self._sampling.of(request, binding.settings, passed_on), binding.responses)
         base = self._by_step if request.step and self._by_step is not None else binding.base
         fields = {**sampling, **binding.form}
         if fields:
@@ -285,11 +288,11 @@ class LangChainClient:
         settings = {name: options.pop(name) for name in FIELDS if name in options}
         version = {name: options.pop(name) for name in (OUTPUT_VERSION,) if name in options}
         base, tools = self.model, options.get("tools")
-        model = cast(Model, base)
+        model, before = cast(Model, base), None
         if isinstance(form, StructuredOutput):
             # The same form stands there in OpenAI's words, for models of other frameworks.
             options = {name: value for name, value in options.items() if name not in COMMON}
-            model = form.request_chain(base)
+            before, model = form.request_chain(base)
         elif isinstance(tools, OfferedTools):
             del options["tools"]
             model = base.bind_tools(tools.tools, **{name: options.pop(name) for name in tools.settings if name in options})
@@ -297,9 +300,7 @@ class LangChainClient:
             del options["tools"]
             model = base.bind_tools(tools, **{name: options.pop(name) for name in ("tool_choice",) if name in options})
         responses = _uses_responses(base, model, options)
-        if responses:
-            options = {name: value for name, value in options.items() if name not in NOT_IN_RESPONSES}
-        return _Binding(base, model, settings, options, responses, version)
+        return _Binding(base, model, settings, _accepted(options, responses), responses, version, before)
 
     def _messages(self, request: CompletionRequest) -> list[BaseMessage]:
         messages = _native(request.conversation.messages)
@@ -322,6 +323,11 @@ class LangChainClient:
             extra_body = {**(getattr(self.model, "extra_body", None) or {}), **(options.get("extra_body") or {})}
             options["extra_body"] = {**extra_body, **CONTINUE}
         return options
+
+
+def _accepted(options: dict[str, Any], responses: bool) -> dict[str, Any]:
+    """Those that the API takes to which a request goes, be it OpenAI's Responses API or another."""
+    return {name: value for name, value in options.items() if name not in NOT_IN_RESPONSES} if responses else options
 
 
 def _has_native_async(model: BaseChatModel, *, streaming: bool = False) -> bool:

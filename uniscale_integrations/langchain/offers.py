@@ -7,10 +7,12 @@ the caller said, and put it into its own API's words: only it knows strict schem
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import Runnable, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableParallel, RunnableSequence, RunnableWithFallbacks
+from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
@@ -36,6 +38,41 @@ class OfferedTools(list[dict[str, Any]]):
     def __init__(self, tools: Sequence[Tool], settings: Sequence[str], strict: bool | None = None) -> None:
         super().__init__(_description(tool, strict) for tool in tools)
         self.tools, self.settings = list(tools), tuple(settings)
+
+
+@dataclass(frozen=True, slots=True)
+class FormChain:
+    """The parts of what a model's `with_structured_output` gives.
+
+    Attributes:
+        before: what stands before the model, such as a prompt.
+        asks: the model, with what is bound to it.
+        reads: what reads its answers.
+    """
+
+    before: Runnable[Any, Any] | None
+    asks: Runnable[Any, Any]
+    reads: Runnable[Any, Any] | None
+
+    @classmethod
+    def of(cls, chain: Runnable[Any, Any]) -> FormChain | None:
+        """The parts of a chain; `None` where no model stands in it by itself."""
+        steps = chain.steps if isinstance(chain, RunnableSequence) else []
+        place = next((place for place, step in enumerate(steps) if _gives_message(step)), None)
+        return None if place is None else cls(_in_line(steps[:place]), steps[place], _in_line(steps[place + 1 :]))
+
+
+def _gives_message(step: Runnable[Any, Any]) -> bool:
+    """Whether a step of a chain is a model, whatever is bound to it, or has the message of one among what it gives."""
+    if isinstance(step, RunnableParallel):
+        return any(_gives_message(part) for branch in step.steps__.values() for part in getattr(branch, "steps", [branch]))
+    if isinstance(step, RunnableWithFallbacks):
+        return _gives_message(step.runnable)
+    return _gives_message(step.bound) if isinstance(step, RunnableBindingBase) else isinstance(step, BaseChatModel)
+
+
+def _in_line(steps: Sequence[Runnable[Any, Any]]) -> Runnable[Any, Any] | None:
+    return RunnableSequence(*steps) if len(steps) > 1 else next(iter(steps), None)
 
 
 class StructuredOutput(dict[str, Any]):
@@ -78,11 +115,11 @@ class StructuredOutput(dict[str, Any]):
         """
         return model.with_structured_output(self._schema, include_raw=include_raw, **self._settings)  # type: ignore[arg-type]
 
-    def request_chain(self, model: BaseChatModel) -> Runnable[Any, Any]:
-        """The model with the form bound, without the parser of the answer."""
-        chain = self.chain(model)
+    def request_chain(self, model: BaseChatModel) -> tuple[Runnable[Any, Any] | None, Runnable[Any, Any]]:
+        """What the model puts before its requests for the form, and itself with the form bound, without the parser of the answer."""
+        parts = FormChain.of(self.chain(model))
         # A model that wraps it otherwise is asked with what it made, and gives the message beside what it read.
-        return chain.steps[0] if isinstance(chain, RunnableSequence) else self.chain(model, include_raw=True).pick("raw")
+        return (None, self.chain(model, include_raw=True).pick("raw")) if parts is None else (parts.before, parts.asks)
 
     def options(self) -> dict[str, Any]:
         """The same as OpenAI's API takes it, for models of other frameworks."""

@@ -21,7 +21,7 @@ from langchain_core.runnables import (
 
 from uniscale_integrations.adapters.stamp import search_on
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.langchain.offers import FORM_OPTION, StructuredOutput
+from uniscale_integrations.langchain.offers import FORM_OPTION, FormChain, StructuredOutput
 
 METHODS = ("function_calling", "json_schema", "json_mode")
 
@@ -86,21 +86,20 @@ def _parser(
 
 def _way_of(chain: Runnable[Any, Any]) -> object:
     """How a model asks for a form: the method, what it binds for it, and what stands behind it, by which its answers are read."""
-    if not isinstance(chain, RunnableSequence):
+    parts = FormChain.of(chain)
+    if parts is None:
         return type(chain)
-    first = chain.steps[0]
-    bound = first.kwargs if isinstance(first, RunnableBinding) else {}
+    bound = parts.asks.kwargs if isinstance(parts.asks, RunnableBinding) else {}
     told = bound.get("ls_structured_output_format")
     method = told["kwargs"].get("method") if isinstance(told, Mapping) and isinstance(told.get("kwargs"), Mapping) else None
-    return method, tuple(sorted(bound)), tuple(map(type, chain.steps[1:]))
+    reads = parts.reads.steps if isinstance(parts.reads, RunnableSequence) else [parts.reads]
+    return method, tuple(sorted(bound)), tuple(map(type, reads))
 
 
 def _parser_of(chain: Runnable[Any, Any]) -> Runnable[Any, Any] | None:
     """What stands behind the model in its own chain for a form."""
-    if not isinstance(chain, RunnableSequence):
-        return None
-    rest = chain.steps[1:]
-    return rest[0] if len(rest) == 1 else RunnableSequence(*rest)
+    parts = FormChain.of(chain)
+    return None if parts is None else parts.reads
 
 
 def _default_parser(form: StructuredOutput, include_raw: bool) -> Runnable[Any, Any]:

@@ -202,7 +202,7 @@ class LlamaIndexClient:
                 async for piece in pieces:
                     last = piece
                     thinking += piece.additional_kwargs.get(THINKING) or ""
-                    text += piece.delta or ""
+                    text = _with_piece(text, piece)
                     incomplete = incompleteness(*_reasons(piece.raw)) or incomplete
                     usage = latest if (latest := usage_of(piece)) != NOTHING else usage
                     if request.emit is not None:
@@ -372,6 +372,14 @@ def _raw_prompt(llm: LLM, messages: list[ChatMessage], prefix: str) -> Prompt:
     assert llm.messages_to_prompt is not None
     text = messages.render(llm) if isinstance(messages, Prompt) else llm.messages_to_prompt(messages)
     return Prompt(text + prefix, formatted=True)
+
+
+def _with_piece(text: str, piece: ChatResponse) -> str:
+    """What was said so far with one more piece of a stream, whose message holds all of it with some clients and the piece with others."""
+    content = piece.message.content or ""
+    if piece.delta:
+        return text + piece.delta
+    return text if text.startswith(content) or text.endswith(content) else content
 
 
 def _whole(last: ChatResponse, text: str) -> ChatResponse:

@@ -298,12 +298,14 @@ class Driver:
             if len(answers) == len(group):
                 return answers
             reason = f"the generator answered {len(answers)} of {len(group)} expansions; it must answer each one"
+            failed = Candidate((), False, error=reason)
         except RequestRefused:
             raise
         except (Exception, asyncio.CancelledError) as error:
-            # A generator may raise anything. It costs this group, never what has finished; the search reports it.
-            reason = _reason(error)
-        return [[Candidate((), False, error=reason)]] * len(group)
+            # A generator may raise anything. It costs this group, never what has finished; the search reports it, and the exception goes to
+            # whoever asked if nothing else came.
+            failed = Candidate((), False, error=_reason(error), payload=error if isinstance(error, Exception) else None)
+        return [[failed]] * len(group)
 
     async def _score(self, items: Sequence[tuple[Path, Candidate]]) -> list[ScoredCandidate]:
         if self.verifier is None or self._votes is not None or not items:

@@ -27,7 +27,7 @@ class Sampling:
 
     Attributes:
         temperature: 0 is greedy; by default `TEMPERATURE` where candidates compete, and for one plain sample what its model is set up to.
-        top_p: nucleus; 1 keeps everything.
+        top_p: nucleus; 1 keeps everything, 0 the likeliest token alone.
         max_step_tokens: longest step but the last one; a longer one is cut there, and goes on in the next.
         max_steps: greatest depth, `H_max`: how often a search may choose. An answer may be longer; its last step is what is left of it.
         seed: of the whole search; each path draws from its own stream, so that no path's draw depends on which others run.
@@ -52,8 +52,8 @@ class Sampling:
         vote_rule(self.votes)
         if self.temperature is not None and not 0 <= self.temperature < inf:
             raise ConfigurationError(f"temperature must be a number of at least 0, got {self.temperature!r}; 0 is greedy")
-        if not 0 < self.top_p <= 1:
-            raise ConfigurationError(f"top_p must lie in (0, 1], got {self.top_p!r}; 1 keeps everything")
+        if not 0 <= self.top_p <= 1:
+            raise ConfigurationError(f"top_p must lie in [0, 1], got {self.top_p!r}; 1 keeps everything")
         limits = {"max_step_tokens": self.max_step_tokens, "max_steps": self.max_steps, "max_tokens": self.max_tokens}
         for name, value in limits.items():
             if value is not None and value < 1:

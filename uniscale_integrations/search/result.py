@@ -93,7 +93,11 @@ def conclude(
         winner = vote([Ballot(reader(path), path.value, path.key, text=path.text) for path in finished], question, equal)
         [winner_path] = [path for path in finished if path.key == winner.key]
         return SearchResult(winner_path, finished[0], winner.answer, everything, stop_reason, tuple(notes))
-    partial = [path for path in everything if path.fate is not Fate.FAILED and (path.steps or path.payload is not None)]
+    partial = [
+        path
+        for path in everything
+        if path.fate is not Fate.FAILED and (path.steps or path.incomplete or path.payload is not None)
+    ]
     if not partial:
         return None
     best = min(partial, key=lambda path: (-path.depth, *precedence(path)))

@@ -122,9 +122,9 @@ def test_a_text_that_ends_the_answer_is_not_part_of_it() -> None:
     assert candidate.usage.completion_tokens == len("1\n2 END")
 
 
-def test_a_text_that_ends_at_once_is_a_failure_that_says_so() -> None:
+def test_a_text_that_ends_at_once_is_an_answer_without_steps() -> None:
     candidate = told(generator(), [END])
-    assert (candidate.steps, candidate.error) == ((), "the model ended the text without saying anything")
+    assert (candidate.steps, candidate.final, candidate.error) == ((), True, None)
 
 
 def test_a_text_that_ends_after_a_step_is_complete() -> None:

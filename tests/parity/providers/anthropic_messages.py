@@ -72,6 +72,9 @@ def check(body: Body, parameters: frozenset[str]) -> None:
     if not 0 <= (body.get("temperature") or 0) <= 1:
         # Source: `temperature` in the reference of messages ("Ranges from 0.0 to 1.0").
         raise refusal("temperature: range: 0..1")
+    if body["max_tokens"] < 1:
+        # Source: `max_tokens` in the reference of messages ("minimum 1").
+        raise refusal("max_tokens: must be greater than or equal to 1")
     form = (body.get("output_config") or {}).get("format")
     if form is not None and open_object(form["schema"]):
         # Source: veryfront/veryfront-code 3921; "Structured outputs" in the guide.

@@ -78,6 +78,12 @@ def chosen(choice: Any) -> str:
     return str(choice or "auto")
 
 
+def _limit(body: Body) -> int | None:
+    """Most tokens of an answer; to llama.cpp's server those below 0 are no limit."""
+    limit = body.get("max_completion_tokens", body.get("max_tokens"))
+    return limit if limit is not None and limit >= 0 else None
+
+
 def _question(body: Body, continues: bool) -> Question:
     messages: Sequence[Mapping[str, Any]] = body["messages"]
     users = [message for message in messages if message["role"] == "user"]
@@ -96,7 +102,7 @@ def _question(body: Body, continues: bool) -> Question:
         form.get("json_schema", {}).get("schema"),
         form.get("type") == "json_object",
         [stop] if isinstance(stop, str) else stop,
-        body.get("max_completion_tokens") or body.get("max_tokens"),
+        _limit(body),
         bool(messages) and messages[-1]["role"] == "tool",
     )
 
@@ -166,7 +172,7 @@ def _completed(body: Body) -> Reply:
     stop = body.get("stop") or []
     stops = [stop] if isinstance(stop, str) else stop
     prefix = prompt if begun(prompt, (said(Question(prompt)).text, COUNTED)) is not None else ""
-    answer = said(Question(prompt, prefix, stop=stops, max_tokens=body.get("max_tokens")))
+    answer = said(Question(prompt, prefix, stop=stops, max_tokens=_limit(body)))
     read = len(prompt) // 4 + 1
     usage = {"prompt_tokens": read, "completion_tokens": answer.tokens, "total_tokens": read + answer.tokens}
     envelope = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": body["model"]}

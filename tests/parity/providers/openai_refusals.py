@@ -19,6 +19,8 @@ RESPONSES_PARAMETERS = frozenset(get_type_hints(ResponseCreateParamsStreaming))
 MAX_STOPS = 4
 """Source: `stop` in the reference of chat completions; langchain-ai/langchain 20234, continuedev/continue 2461."""
 
+LENGTHS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+
 NOT_FOR_REASONING = ("top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias")
 """Source: "Not supported" in Microsoft's page on OpenAI's reasoning models; chatboxai/chatbox 2627, inspect_ai 2739."""
 
@@ -43,6 +45,7 @@ def check_chat(body: Body) -> None:
         message = "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead."
         raise refusal(message, "messages", "empty_array")
     _check_stop(body.get("stop"))
+    _check_length(body, 1)
     _check_tools(body, lambda tool: tool.get("function", {}))
     form = body.get("response_format") or {}
     if form.get("type") == "json_schema":
@@ -67,6 +70,7 @@ def check_responses(body: Body) -> None:
     for name in body.keys() - RESPONSES_PARAMETERS:
         # Source: openJiuwen-ai/agent-core 768 (`stop`), openai/openai-node 1613 (`seed`).
         raise refusal(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
+    _check_length(body, 16)
     # LlamaIndex says "none" there with every form that it asks for.
     _check_tools(body, lambda tool: tool if tool.get("type") == "function" else {}, ("none",))
     form = (body.get("text") or {}).get("format") or {}
@@ -97,6 +101,14 @@ def _check_stop(stop: Any) -> None:
     if isinstance(stop, list) and len(stop) > MAX_STOPS:
         got = f"Expected an array with maximum length 4, but got an array with length {len(stop)} instead."
         raise refusal(f"Invalid 'stop': array too long. {got}", "stop", "array_above_max_length")
+
+
+def _check_length(body: Body, least: int) -> None:
+    for name in LENGTHS:
+        if (length := body.get(name)) is not None and length < least:
+            # Source: YSocialTwin/YClient 6; of the Responses API earendil-works/pi 6265, vectorize-io/hindsight 58.
+            got = f"integer below minimum value. Expected a value >= {least}, but got {length} instead."
+            raise refusal(f"Invalid '{name}': {got}", name, "integer_below_min_value")
 
 
 def _check_tools(body: Body, function_of: Any, but: Sequence[str] = ()) -> None:

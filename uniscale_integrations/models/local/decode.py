@@ -219,8 +219,6 @@ class Strand:
         """Why this is not a candidate, where it is none."""
         if self.poisoned:
             return "the model's output is not a number; load it with a wider dtype"
-        if self.final and not self.text.strip():
-            return "the model ended the text without saying anything"
         if not self.final and not self.steps:
             return f"the model drew {self.draws} tokens and none of them says anything"
         return None
@@ -409,7 +407,7 @@ def _leave(decoder: Decoder, node: _Node, batch: Batch, place: int, full: bool) 
     strand, start = node.strand, node.start
     if strand.step:
         strand.end_step(decoder)
-    if full and not strand.final and strand.steps and not start.stop_event.is_set():
+    if full and not strand.final and not start.stop_event.is_set():
         strand.cut_off("length")
     error, after = strand.complaint(), None
     if error is None and not strand.final and not full:
