@@ -13,7 +13,7 @@ from uniscale_integrations.cost.hardware import H100
 from uniscale_integrations.cost.usage import Usage
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.models.chat import ChatStepModel, Completion, CompletionRequest, Continuation
-from uniscale_integrations.models.chat.probe import LINES_PREFIX, NEXT, PREFIX, probe_continuation
+from uniscale_integrations.models.chat.probe import APART_PREFIX, LINES_PREFIX, NEXT, PREFIX, probe_continuation
 from uniscale_integrations.models.chat.steps import continuation_text
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.budget import Budget
@@ -119,6 +119,28 @@ def test_the_ways_are_tried_from_the_surest_on_and_what_that_took_is_charged() -
     client = Client(says)
     answer = answered(ChatStepModel(client, price=(1.0, 1.0)), 1, 2, 1)
     assert answer.ledger.usd == pytest.approx(110e-6 * (len(client.asked) - 1))
+
+
+@pytest.mark.parametrize("strips", [True, False])
+def test_a_server_that_strips_its_replies_is_asked_for_whole_answers(strips: bool) -> None:
+    def says(asked: CompletionRequest) -> str:
+        if asked.prefix == PREFIX:
+            # Whether a first token is told with its space says nothing of line breaks.
+            return f"{NEXT} six"
+        if asked.prefix == APART_PREFIX:
+            return NEXT if strips else f"\n\n{NEXT}"
+        rest = "One:\n\n  two\n\n  three"[len(asked.prefix) :]
+        return rest.strip() if strips else rest
+
+    client = Client(says)
+    model = ChatStepModel(client)
+    answer = answered(model, 1, 2, 1)
+    assert answer.text == "One:\n\n  two\n\n  three"
+    assert model.continues is not strips
+    assert any("strips its replies" in note for note in answer.warnings) is strips
+    before = len(client.asked)
+    answered(model, 1, 2, 1)
+    assert not any(asked.prefix in (PREFIX, APART_PREFIX) for asked in client.asked[before:])
 
 
 def test_best_of_n_asks_for_whole_answers_and_never_how_to_go_on() -> None:
@@ -299,23 +321,26 @@ def test_an_answer_ends_where_the_model_ends_it(shape: tuple[int, int, int], ech
 
 @pytest.mark.parametrize("shape", [(1, 2, 1), (1, 4, 2), (2, 2, 1)], ids=str)
 @pytest.mark.parametrize("max_steps", [48, 3, 1])
+@pytest.mark.parametrize("line_break", ["\n", "\r\n"])
 def test_no_line_break_is_doubled_by_a_server_that_takes_it_off_the_beginning(
-    shape: tuple[int, int, int], max_steps: int
+    shape: tuple[int, int, int], max_steps: int, line_break: str
 ) -> None:
+    said = LONG.replace("\n", line_break)
+
     def says(asked: CompletionRequest) -> str:
         # As chat templates do that trim what an assistant has said.
         shown = asked.prefix.rstrip()
         if asked.prefix in (PREFIX, LINES_PREFIX):
             return f" {NEXT} six" if asked.prefix == PREFIX else f"\n{NEXT}\nsix"
-        assert LONG.startswith(shown)
-        return LONG[len(shown) :]
+        assert said.startswith(shown)
+        return said[len(shown) :]
 
     client = Client(says)
     verifier = CallableVerifier(lambda question, before, step: 0.5)
     request = Request("1 + 1?", Configuration("llama-8b", *shape), Sampling(max_steps=max_steps))
     model = ChatStepModel(client)
     answer = run(request, model, verifier)
-    assert (answer.text, answer.finish_reason, answer.warnings) == (LONG, "stop", ())
+    assert (answer.text, answer.finish_reason, answer.warnings) == (said, "stop", ())
     assert bool(model.trims) is (max_steps > 1)
     # Nor is anything asked for that the line break would end at once.
     known = [asked.prefix for asked in client.asked].index(LINES_PREFIX) if max_steps > 1 else 0

@@ -15,6 +15,12 @@ LINES_QUESTION = "Write the numbers from one to eight as words, in small letters
 LINES_PREFIX = "Here they come:\none\ntwo\nthree\nfour\n"
 """The same with a line break at its end, which some chat templates take off, so that the model says it again."""
 
+APART_QUESTION = (
+    "Write the numbers from one to eight as words, in small letters, with a blank line between any two, and nothing else."
+)
+APART_PREFIX = "Here they come:\n\none\n\ntwo\n\nthree\n\nfour"
+"""The same where only a line break can come next."""
+
 Ask = Callable[[CompletionRequest], Awaitable[Completion]]
 
 QUESTION = "Write the numbers from one to eight as words, in small letters, separated by single spaces, and nothing else."
@@ -85,10 +91,33 @@ async def probe_continuation(
         text = reply.text.strip()
         echoes = text.startswith(PREFIX)
         # Whoever repeats a beginning like this one and goes on was shown it as its own; which word comes next depends on the model.
-        if (echoes and len(text) > len(PREFIX)) or text.lower().startswith(NEXT):
-            return ContinuationProbe(way, echoes, usage, tuple(notes), sure)
-        notes.append(f"{client.name} does not continue by {way}: it said {reply.text[:60]!r} after {PREFIX!r}")
+        if not (echoes and len(text) > len(PREFIX)) and not text.lower().startswith(NEXT):
+            notes.append(f"{client.name} does not continue by {way}: it said {reply.text[:60]!r} after {PREFIX!r}")
+            continue
+        if not echoes and not reply.text[:1].isspace():
+            strips, took = await _probe_stripping(ask, way, like)
+            usage = usage.plus(took)
+            if strips:
+                notes.append(
+                    f"{client.name} strips its replies, so that an answer put together of several would lose its line breaks"
+                )
+                continue
+        return ContinuationProbe(way, echoes, usage, tuple(notes), sure)
     return ContinuationProbe(Continuation.WHOLE, False, usage, tuple(notes), sure)
+
+
+async def _probe_stripping(ask: Ask, way: Continuation, like: Conversation | None) -> tuple[bool, Usage]:
+    """Whether replies come without the white space that they begin with, and what asking took.
+
+    A reply that lacks a space alone is no sign of it: the text of a token may lack it where it stands first.
+    """
+    request = CompletionRequest(_like(like, APART_QUESTION), APART_PREFIX, way, max_tokens=8, temperature=0.0)
+    try:
+        reply = await ask(request)
+    except Exception:
+        # The way itself is known to be open.
+        return False, NOTHING
+    return reply.text.lower().startswith(NEXT), reply.usage
 
 
 async def probe_trimming(ask: Ask, way: Continuation, like: Conversation | None = None) -> tuple[bool | None, Usage]:

@@ -297,8 +297,8 @@ class ChatSession:
     async def addition(self, prefix: str, reply: str) -> str | None:
         """As of `Joins`."""
         owner, delimiter = self._owner, self._owner.segmenter.delimiter
-        unclear = owner.trims is None and not owner.echoes and prefix.endswith(delimiter) and reply.startswith(delimiter)
-        if unclear:
+        again = prefix.endswith(delimiter) and reply.lstrip("\r").startswith(delimiter)
+        if again and owner.trims is None and not owner.echoes:
             await owner.find_trims(self)
         return continuation_text(prefix, reply, owner.echoes, bool(owner.trims))
 
