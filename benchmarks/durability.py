@@ -326,13 +326,14 @@ def server(address: str | None) -> Iterator[str | None]:
             running.cleanup()
 
 
-def new_database(address: str) -> str:
+def new_database(address: str, encoding: str = "UTF8") -> str:
     """An empty database on a server."""
     import psycopg
 
     name = f"uniscale_{uuid4().hex}"
     with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        apart = f" TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING '{encoding}'" if encoding != "UTF8" else ""
+        connection.execute(f"CREATE DATABASE {name}{apart}".encode())
     return make_url(address).set(database=name).render_as_string(hide_password=False)
 
 

@@ -31,7 +31,7 @@ from uniscale_integrations.log.connect import without_password
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.models.chat.model import ChatStepModel
 from uniscale_integrations.models.chat.server import ServerClient
-from uniscale_integrations.redaction import redacted, secrets_of, secrets_of_server
+from uniscale_integrations.redaction import MAX_MESSAGE, redacted, redacted_message, secrets_of, secrets_of_server
 from uniscale_integrations.space import ConfigurationSpace
 from uniscale_integrations.verifiers.judge import LLMJudge
 
@@ -309,3 +309,10 @@ def test_what_is_shown_moves_no_cursor(tmp_path: Path) -> None:
     shown: Any = CliRunner().invoke(app, ["log", "info", address])
     assert "\x1b]0" not in shown.output
     assert "\x07" not in shown.output
+
+
+@pytest.mark.parametrize("before", range(MAX_MESSAGE - len(KEY) - 2, MAX_MESSAGE + 2))
+def test_of_a_long_message_no_part_of_a_secret_is_left(before: int) -> None:
+    said = redacted_message("x" * (before - 2) + ": " + KEY + " and more" * 1_000, [KEY])
+    assert KEY[:6] not in said
+    assert len(said) <= MAX_MESSAGE + 10

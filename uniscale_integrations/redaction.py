@@ -22,6 +22,10 @@ ORDINARY_HEADERS = frozenset({"accept", "accept-encoding", "connection", "user-a
 SHORTEST = 6
 """Characters of a secret that is looked for: shorter ones, such as the "none" of a local server, are words."""
 
+MAX_MESSAGE = 4_000
+"""Characters of what an error says that are kept."""
+
+_LAST_WORD = re.compile(r"\S*$")
 _NAMES = r"(?:ssl|pg)?pass(?:word|wd|phrase|file)?|pwd|secret|token|access_token|refresh_token|(?:api[_-]?)?key|signature"
 _VALUE = r"""(?:'[^']*'|"[^"]*"|[^\s&;,'")]+)"""
 _KEY_NAME = re.compile(r"(?i)(^|[_-])(key|token|secret|password|authorization)$|apikey$")
@@ -58,6 +62,21 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return text
+
+
+def redacted_message(text: str, secrets: Iterable[str] = ()) -> str:
+    """What an error says, without secrets; of a long one the beginning, up to a whole word.
+
+    A proxy may answer with a page of many megabytes, which nobody reads, and no event loop should.
+
+    Example:
+        >>> redacted_message("key=hunter2hunter2 " * 1_000)[-20:]
+        'key=*** key=***  ...'
+    """
+    if len(text) > MAX_MESSAGE:
+        # What is cut in two could no longer be told for a secret.
+        text = _LAST_WORD.sub("", text[:MAX_MESSAGE]) + " ..."
+    return redacted(text, secrets)
 
 
 def secrets_of(client: object) -> tuple[str, ...]:

@@ -24,6 +24,15 @@ def utf8_safe(text: str) -> str:
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
+def first_line(error: BaseException) -> str:
+    r"""What an error says first, or its kind where it says nothing.
+
+    >>> first_line(OSError("no such file\nlook elsewhere")), first_line(OSError())
+    ('no such file', 'OSError')
+    """
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def printable(text: str) -> str:
     r"""A text as a terminal may show it: without what could move its cursor or rename its window, and what turns or hides other text.
 

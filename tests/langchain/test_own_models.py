@@ -119,7 +119,7 @@ def test_a_model_may_put_a_prompt_of_its_own_before_its_requests_for_a_form(
     inner = Own(model="gpt-4.1-mini", api_key=SecretStr("k"), temperature=0.3, **clients)
     asked = [HumanMessage(QUESTION)]
 
-    def read(model: Any) -> list[Any]:
+    def read(model: Any) -> Any:
         chain = model.with_structured_output(Joke, include_raw=include_raw)
         given = list(chain.stream(asked))[-1] if streaming else chain.invoke(asked)
         return given if not include_raw else given["parsed"]

@@ -21,9 +21,10 @@ from uniscale_integrations import UniScale
 from uniscale_integrations.cli.app import app
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log import connect, fold
-from uniscale_integrations.log.events import Outcome
+from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import Spooled
+from uniscale_integrations.space import Configuration
 
 
 def filled(address: str) -> None:
@@ -103,6 +104,23 @@ def test_a_role_that_may_only_read_reads(postgres: str, tmp_path: Path) -> None:
     as_reader = make_url(address).set(username=role).render_as_string(hide_password=False)
     read_all(as_reader, tmp_path)
     refuses_to_write(as_reader)
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", "EUC_JP"])
+def test_a_database_of_any_encoding_keeps_texts_of_all_scripts(postgres: str, encoding: str) -> None:
+    said = "\u6f22\u5b57 \u00e9 \U0001f600 \udc80"
+    with closing(open_log(new_database(postgres, encoding))) as log:
+        given = Outcome("a", 0.5, failed=said), Feedback("a", 1.0, said, said, comment=said)
+        log.append(DecisionEvent("a", Configuration("m"), (1.0,), "", (1.0, 0.0, 0.0)), given[0])
+        assert log.give_feedback(given[1])
+        assert not log.give_feedback(Feedback("a", 1.0, said, said, comment=said))
+        assert [entry.event.decision_id for entry in log.everything()] == ["a"] * 3
+        [_, outcome, feedback] = [entry.event for entry in log.everything()]
+        assert isinstance(outcome, Outcome)
+        assert isinstance(feedback, Feedback)
+        assert outcome.failed.startswith(said[:-1])
+        assert feedback.comment.startswith(said[:-1])
+        assert not log.unreadable
 
 
 def test_a_server_that_takes_nothing_is_read(postgres: str, tmp_path: Path) -> None:

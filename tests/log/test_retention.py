@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from benchmarks.durability import MODELS, SHAPES, difference
 from benchmarks.instant import InstantGenerator, InstantVerifier
 from uniscale_integrations import Silence, UniScale
 from uniscale_integrations.cli.app import app
-from uniscale_integrations.engine.retention import forget, prune
+from uniscale_integrations.engine.retention import Removed, forget, prune
 from uniscale_integrations.engine.tags import tagged
 from uniscale_integrations.errors import ConfigurationError, LogError, LostBeginning, UnknownDecisionError
 from uniscale_integrations.log import removal
@@ -312,7 +313,7 @@ def test_what_is_forgotten_was_never_learned(address: str, what: str) -> None:
         assert difference(state(address), expected) < 1e-9
         with opened(address) as log:
             epoch = log.retention.epoch
-            assert told("forget", address, f"--{what}", value) == {"decisions": 0, "events": 0, "kept": 0, "folds": 0}
+            assert told("forget", address, f"--{what}", value) == asdict(Removed(0, 0))
             assert log.retention.epoch == epoch
             assert log.complete
         for decision in gone:
@@ -533,6 +534,20 @@ def test_what_ended_workers_have_left_does_not_come_back(address: str, tmp_path:
         forget(log, decision=decision, spool=Spool(tmp_path / "left"))
     assert not list(Spool(tmp_path / "left").abandoned())
     assert events_of(address) == []
+
+
+def test_it_says_where_running_workers_keep_events_that_the_log_has_not_taken_yet(address: str, tmp_path: Path) -> None:
+    with closing(engine(address)) as made:
+        [decision] = traffic(made, 1)
+    with opened(address) as log:
+        spool = Spool(spool_folder(log.identity, log.file, tmp_path / "own"))
+    spool.append([Feedback(decision, 1.0, "late")])
+    arguments = ("forget", address, "--source", "late", "--spool", str(tmp_path / "own"))
+    assert "1 workers that are running on this host keep events" in run(*arguments).output
+    assert told(*arguments)["waiting"] == 1
+    spool.close()
+    after = told(*arguments)
+    assert (after["events"], after["waiting"]) == (1, 0)
 
 
 def test_the_command_takes_in_what_was_left_in_a_folder_of_ones_own(address: str, tmp_path: Path) -> None:

@@ -370,6 +370,35 @@ def test_what_cannot_be_read_is_left_to_who_can(tmp_path: Path) -> None:
     assert len((folder / "later.events.unread").read_bytes().split(b"\n")) == 3
 
 
+def test_lines_that_can_neither_be_read_nor_kept_stay_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "later.events.jsonl").write_text('["dream", "d", 0, "e", "{}"]\n')
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_bytes", lambda path, data: (_ for _ in ()).throw(OSError(errno.ENOSPC, "no space left")))
+        [left] = Spool(tmp_path).abandoned()
+        left.remove()
+    assert "no space left" in caplog.text
+    [left] = Spool(tmp_path).abandoned()
+    left.remove()
+    assert [file.name for file in files(tmp_path)] == ["later.events.unread"]
+
+
+def test_what_running_processes_keep_is_told_from_what_was_left(tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    spools = [Spool(folder) for _ in range(3)]
+    assert spools[0].in_use() == 0
+    for spool in spools:
+        spool.append([Feedback("d", 1.0)])
+    spools[0].close()
+    spools[1].clear()
+    assert Spool(folder).in_use() == 1
+    [left] = Spool(folder).abandoned()
+    # Whoever could not take it over lets another do so.
+    left.leave()
+    assert [[event.decision_id for event in left.events] for left in Spool(folder).abandoned()] == [["d"]]
+
+
 def decision_ids(folder: Path) -> list[str]:
     """What whoever comes next would find."""
     return [json.loads(line)[1] for file in files(folder) for line in file.read_text().splitlines()]

@@ -182,11 +182,13 @@ def test_a_final_candidate_without_steps_finishes_its_path_as_it_stands() -> Non
     assert (machine.best.text, machine.best.value, machine.best.key) == ("a", 0.5, PathKey(0, (0, 0)))
 
 
-def test_ending_the_text_at_once_is_a_failure_not_an_answer() -> None:
+def test_ending_the_text_at_once_is_better_than_nothing_and_loses_to_every_answer() -> None:
     machine = search(qp=2)
     machine.ask()
     machine.tell(ROOT, [ScoredCandidate(Candidate((), True), ())])
-    assert machine.result() is None
+    empty = machine.result()
+    assert empty is not None
+    assert (empty.text, empty.finish_reason) == ("", "stop")
     machine.tell(PathKey(1, ()), [step("7", None, final=True)])
     result = machine.result()
     assert result is not None

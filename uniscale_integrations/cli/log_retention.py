@@ -53,6 +53,7 @@ def prune(
             elif removed.events:
                 text += "; engines fold their state from what is left"
             out.print(text)
+            _tell_of_waiting(removed)
             if as_json:
                 print_json(asdict(removed))
 
@@ -81,8 +82,16 @@ def forget(
             )
         else:
             out.print("there is nothing of it in the log")
+        _tell_of_waiting(removed)
         if as_json:
             print_json(asdict(removed))
+
+
+def _tell_of_waiting(removed: retention.Removed) -> None:
+    if removed.waiting:
+        out.print(
+            f"{removed.waiting} workers that are running on this host keep events that the log has not taken yet; repeat this once it has"
+        )
 
 
 def _spool(log: SQLStore, folder: Path | None) -> Spool | None:

@@ -22,7 +22,7 @@ from uniscale_integrations.policy.explain import Explanation, explain
 from uniscale_integrations.policy.objective import Objective, Weights
 from uniscale_integrations.policy.policy import Assessment, Mask
 from uniscale_integrations.policy.targets import Target
-from uniscale_integrations.redaction import redacted
+from uniscale_integrations.redaction import redacted_message
 from uniscale_integrations.rounds.attempt import Decision as RoundDecision
 from uniscale_integrations.search.answer import Answer
 from uniscale_integrations.search.conversation import Conversation
@@ -194,7 +194,7 @@ class EventFactory:
         hash that tells two messages apart.
         """
         if isinstance(why, str) or self.store_queries or isinstance(why, BudgetError):
-            failed = redacted(str(why) or repr(why))
+            failed = redacted_message(str(why) or repr(why))
         else:
             failed = _kinds_of(why)
         extra = self._unit if rounds is None else self._unit | {ROUNDS: rounds.record()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from uniscale_integrations.engine.brain_record import duplicates_of, restore, rules_of
@@ -29,12 +29,14 @@ class Removed:
         events: how many events have gone.
         kept: decisions that stay although they are old, since there is more to be learned of them.
         folds: how many states hold what they have taught.
+        waiting: how many running workers on this host keep events of which the log knows nothing yet; of these nothing has gone.
     """
 
     decisions: int
     events: int
     kept: int = 0
     folds: int = 0
+    waiting: int = 0
 
 
 def prune(
@@ -60,13 +62,12 @@ def prune(
             before; nothing has changed. Or another one is under way for longer than a minute.
     """
     with exclusive(log) as turn:
-        _take_in(log, spool)
-        removal = Removal(log, turn)
+        waiting, removal = _take_in(log, spool), Removal(log, turn)
         if keep_learned:
-            return _prune_rows(log, removal, before, policies)
+            return replace(_prune_rows(log, removal, before, policies), waiting=waiting)
         check_beginning(log)
         old = [each for part in removal.before(before) for each in part]
-        return _forget(removal, [each for request in removal.requests_of(old) for each in request])
+        return _forget(removal, [each for request in removal.requests_of(old) for each in request], waiting=waiting)
 
 
 def _prune_rows(log: SQLStore, removal: Removal, before: float, policies: Collection[str]) -> Removed:
@@ -114,18 +115,19 @@ def forget(
     if sum(each is not None for each in (decision, source, tag)) != 1:
         raise ConfigurationError("what is to be forgotten is a decision, a source, or a tag, and one of them")
     with exclusive(log) as turn:
-        _take_in(log, spool)
-        removal = Removal(log, turn)
+        waiting, removal = _take_in(log, spool), Removal(log, turn)
         check_beginning(log)
         if source is not None:
-            return _forget(removal, (), feedback_of(removal, source), wipe=True)
+            return _forget(removal, (), feedback_of(removal, source), wipe=True, waiting=waiting)
         if decision is not None:
-            return _forget(removal, _request_of(log, removal, decision), wipe=True)
+            return _forget(removal, _request_of(log, removal, decision), wipe=True, waiting=waiting)
         found = removal.found(DecisionEvent.kind, lambda body: tag in _tags(body))
-        return _forget(removal, [row.decision_id for row in found], wipe=True)
+        return _forget(removal, [row.decision_id for row in found], wipe=True, waiting=waiting)
 
 
-def _forget(removal: Removal, decisions: Iterable[str], rows: Iterable[int] = (), *, wipe: bool = False) -> Removed:
+def _forget(
+    removal: Removal, decisions: Iterable[str], rows: Iterable[int] = (), *, wipe: bool = False, waiting: int = 0
+) -> Removed:
     """Take out events and what they have taught, also what somebody had begun to."""
     decisions, rows, events = list(dict.fromkeys(decisions)), list(rows), 0
     begun, unclean = removal.unfinished
@@ -138,7 +140,7 @@ def _forget(removal: Removal, decisions: Iterable[str], rows: Iterable[int] = ()
         unclean |= wipe
     if wipe and unclean:
         removal.clean()
-    return Removed(len(decisions), events)
+    return Removed(len(decisions), events, waiting=waiting)
 
 
 def _request_of(log: SQLStore, removal: Removal, decision: str) -> list[str]:
@@ -181,15 +183,25 @@ def check_beginning(log: SQLStore) -> None:
         )
 
 
-def _take_in(log: SQLStore, spool: Spool | None) -> None:
-    """Write what workers have left that have ended: it would otherwise come back when the next one begins."""
+def _take_in(log: SQLStore, spool: Spool | None) -> int:
+    """Write what workers have left that have ended: it would otherwise come back when the next one begins.
+
+    Returns:
+        how many that go on keep something as well.
+    """
     if log.in_memory:
-        return
+        return 0
     own = Spool(spool_folder(log.identity, log.file))
-    for each in (own,) if spool is None else (own, spool):
+    spools = (own,) if spool is None else (own, spool)
+    for each in spools:
         for left in each.abandoned():
-            log.write(*left.events)
+            try:
+                log.write(*left.events)
+            except BaseException:
+                left.leave()
+                raise
             left.remove()
+    return sum(each.in_use() for each in spools)
 
 
 def _folds(log: SQLStore, policies: Collection[str]) -> list[Fold]:

@@ -14,6 +14,7 @@ from uniscale_integrations.deprecation import former_names
 from uniscale_integrations.errors import ConfigurationError, LogError
 from uniscale_integrations.policy.objective import Objective, objective_of_record
 from uniscale_integrations.space import Configuration
+from uniscale_integrations.texts import utf8_safe
 
 MAX_FEATURE = 1e6
 """A feature of a stored decision beyond that is no feature: its square would outweigh all that was learned."""
@@ -249,6 +250,9 @@ class Feedback:
         for name in ("decision_id", "source", "key", "comment"):
             if not isinstance(text := getattr(self, name), str):
                 raise ConfigurationError(f"the {name} of feedback must be a text, got {text!r:.60}")
+            if name != "decision_id":
+                # As the log will keep it, by which it is known again.
+                object.__setattr__(self, name, utf8_safe(text))
         if not self.source:
             raise ConfigurationError("feedback needs a source, got an empty one; name who judged, for example 'exact-match'")
         for name, limit in _LIMITS.items():

@@ -56,6 +56,9 @@ class PostgresStore(SQLStore):
             cursor.execute(RENUMBER)
             self._renumbers = False
 
+    def _takes_all_texts(self, connection: Connection) -> bool:
+        return bool(connection.execute(text("SHOW server_encoding")).scalar_one() in ("UTF8", "SQL_ASCII"))
+
     def _check_writable(self) -> None:
         try:
             with self._engine.begin() as connection:

@@ -18,6 +18,8 @@ ANSWER_SECONDS = 15.0
 """How long it may take for one statement, before the connection is given up."""
 
 SETTINGS = (
+    # Of a database that does not know what its texts are written in, the driver would give bytes.
+    "SET client_encoding = 'UTF8'",
     # Somebody else's transaction that is left open must not hold this one for ever,
     "SET lock_timeout = '10s'",
     # nor this one, of a process that has been stopped in the middle of it, everybody else.

@@ -129,6 +129,18 @@ class Spool:
             else:
                 yield left
 
+    def in_use(self) -> int:
+        """How many processes that go on keep events here which have not arrived yet."""
+        count = 0
+        for path in self._folder.glob(f"*{SUFFIX}") if fcntl is not None and self._folder.is_dir() else ():
+            with self._lock:
+                file = _OwnFile.of_nobody(path)
+            if file is None:
+                count += path.exists()
+            else:
+                file.let_go()
+        return count
+
     @property
     def place(self) -> Path:
         """The file, or the folder as long as there is none."""
@@ -154,11 +166,20 @@ class Abandoned:
     def remove(self) -> None:
         """All of it that can be read has arrived; of lines that cannot, whoever wrote them may know more."""
         if self._unread:
-            kept = self._file.path.with_suffix(".unread")
-            with suppress(OSError):
+            path = self._file.path
+            kept = path.with_suffix(".unread")
+            try:
                 kept.write_bytes(b"\n".join(self._unread))
-                _log.warning("%d lines of %s cannot be read, and are kept in %s", len(self._unread), self._file.path, kept)
+            except OSError as error:
+                self.leave()
+                _log.warning("%s stays, since %d of its lines cannot be read, nor kept: %s", path, len(self._unread), error)
+                return
+            _log.warning("%d lines of %s cannot be read, and are kept in %s", len(self._unread), path, kept)
         self._file.remove()
+
+    def leave(self) -> None:
+        """Let another take it over."""
+        self._file.let_go()
 
 
 class _OwnFile:

@@ -47,8 +47,8 @@ from uniscale_integrations.log.schema import (
     prepare,
     snapshots,
 )
-from uniscale_integrations.redaction import redacted
-from uniscale_integrations.texts import utf8_safe
+from uniscale_integrations.redaction import redacted_message
+from uniscale_integrations.texts import first_line, utf8_safe
 
 # The statements of every request. SQLAlchemy would take as long to say them as SQLite takes to carry them out.
 INSERT = (
@@ -78,7 +78,9 @@ MAX_UNREADABLE = 1_000
 """Rows of which it is kept why they cannot be read."""
 
 _log = logging.getLogger(__name__)
-_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=jsonable).encode
+_as_json, _as_ascii = (
+    json.JSONEncoder(ensure_ascii=ascii_alone, separators=(",", ":"), default=jsonable).encode for ascii_alone in (False, True)
+)
 Row = tuple[str, str, float, str, str | None, str | None]
 """An event as its columns: kind, decision, time, body, its id, and of feedback a hash of source and key."""
 
@@ -125,6 +127,7 @@ class SQLStore:
         with self._translate_errors("open"):
             with self._engine.connect() as connection:
                 reader = connection.execution_options(**{READING: True})
+                self._as_json = _as_json if self._takes_all_texts(reader) else _as_ascii
                 if not create and not inspect(reader).has_table(meta.name):
                     raise LogError(f"there is no log at {self.name}")
                 if self.read_only:
@@ -138,13 +141,17 @@ class SQLStore:
             with self._engine.begin() as connection, self._unhurried(connection) if is_of_before(connection) else nullcontext():
                 prepare(connection)
 
+    def _takes_all_texts(self, connection: Connection) -> bool:
+        """Whether the database can hold characters of all scripts; otherwise they are written as JSON can say them in ASCII."""
+        return True
+
     def _check_writable(self) -> None:
         """That this process may write the log; where somebody else is at it, that is not waited for."""
         raise NotImplementedError
 
     def append(self, *new: Event) -> WriteResult:
         """As of `EventStore`."""
-        rows = [_row(each) for each in new]
+        rows = [self._row(each) for each in new]
         with self._writing() as cursor:
             return self._write(cursor, new, rows)
 
@@ -165,9 +172,13 @@ class SQLStore:
         """
         return self.add_feedback(feedback).count > 0
 
+    def _row(self, new: Event) -> Row:
+        about = _about(new) if isinstance(new, Feedback) else None
+        return new.kind, new.decision_id, new.at, utf8_safe(self._as_json(new.body())), new.event_id or None, about
+
     def _judiciously(self, events: Sequence[Event], *, strict: bool = False) -> WriteResult:
         """Write events in their order, feedback only where it says something new of a decision that is there."""
-        rows = [_row(each) for each in events]
+        rows = [self._row(each) for each in events]
         new, without_decision = [True] * len(events), list[int]()
         with self._writing() as cursor:
             parts, waiting = list[WriteResult](), list[int]()
@@ -595,15 +606,10 @@ class SQLStore:
             yield
         except (SQLAlchemyError, UnicodeError, OverflowError, self._error) as error:
             cause = getattr(error, "orig", None) or error
-            told = redacted(str(cause).strip().splitlines()[0], [str(self._engine.url.password or "")])
+            told = redacted_message(first_line(cause), [str(self._engine.url.password or "")])
             failure = LogError(f"cannot {what} the log {self.name}: {told}")
             failure.passing = self._may_pass(cause)
             raise failure from error
-
-
-def _row(new: Event) -> Row:
-    about = _about(new) if isinstance(new, Feedback) else None
-    return new.kind, new.decision_id, new.at, utf8_safe(_as_json(new.body())), new.event_id or None, about
 
 
 def _about(feedback: Feedback) -> str:

@@ -24,6 +24,7 @@ except ImportError as error:
 from uniscale_integrations.models.local.gguf import Notify, convert
 from uniscale_integrations.models.local.transformers import TransformersModel
 from uniscale_integrations.models.task import FAMILY_TASK, Task
+from uniscale_integrations.texts import first_line
 
 FAMILY = Path(__file__).parent / "family"
 PRM = "uniscale-prm"
@@ -95,7 +96,7 @@ def load_pretrained(loader: Any, name: str, location: str, **options: Any) -> An
         with _without_bars():
             return loader.from_pretrained(location, **options)
     except (OSError, ValueError, SafetensorError) as error:
-        raise UnknownModelError(f"{name!r} could not be loaded ({str(error).splitlines()[0]}); {installed_names()}") from error
+        raise UnknownModelError(f"{name!r} could not be loaded ({first_line(error)}); {installed_names()}") from error
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from uniscale_integrations.concurrency.turns import take_turn
 from uniscale_integrations.cost.usage import NOTHING, Usage
 from uniscale_integrations.deprecation import former_names, member
 from uniscale_integrations.errors import BudgetError, CrowdedError, NoAnswerInTime, RequestRefused, VerifierError
+from uniscale_integrations.redaction import redacted_message
 from uniscale_integrations.search.beam import BeamSearch
 from uniscale_integrations.search.budget import Meter
 from uniscale_integrations.search.common_prefix import contenders
@@ -431,7 +432,7 @@ def _reason(error: BaseException) -> str:
     task = asyncio.current_task()
     if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
         raise error
-    return f"{type(error).__name__}: {error}"
+    return redacted_message(f"{type(error).__name__}: {error}")
 
 
 __getattr__ = former_names(__name__, {"Call": "ExpansionBatch"})

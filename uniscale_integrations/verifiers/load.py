@@ -16,6 +16,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelF
 
 from uniscale_integrations.errors import UnknownModelError
 from uniscale_integrations.models.catalog import PRM, complete, installed_names, load_pretrained, locate
+from uniscale_integrations.texts import first_line
 from uniscale_integrations.verifiers.prm import PRMVerifier
 from uniscale_integrations.verifiers.reward_heads import ClassificationHead, Head, HiddenHead, TokenHead
 
@@ -70,9 +71,7 @@ def _folder(name: str) -> str:
         if not any(Path(folder).glob("*.safetensors")):
             folder = snapshot_download(location, allow_patterns=[*DESCRIPTION, "pytorch_model*.bin"])
     except (HfHubHTTPError, HFValidationError, OSError) as error:
-        raise UnknownModelError(
-            f"{name!r} could not be downloaded ({str(error).splitlines()[0]}); {installed_names()}"
-        ) from error
+        raise UnknownModelError(f"{name!r} could not be downloaded ({first_line(error)}); {installed_names()}") from error
     return str(folder)
 
 

@@ -29,7 +29,7 @@ from uniscale_integrations.models.chat.sending import Sender
 from uniscale_integrations.models.chat.session import ChatSession
 from uniscale_integrations.models.chat.slots import Queue, Slots
 from uniscale_integrations.models.chat.watch import note_reply
-from uniscale_integrations.redaction import redacted
+from uniscale_integrations.redaction import redacted_message
 from uniscale_integrations.search.conversation import Conversation, Emit, Turn
 from uniscale_integrations.search.ports import Sampling
 from uniscale_integrations.search.segmenter import Segmenter, Units
@@ -117,7 +117,7 @@ class ChatStepModel:
 
     def redact(self, text: str) -> str:
         """What a provider or a client has said, without the keys that it may have quoted."""
-        return redacted(text, getattr(self.client, "secrets", ()))
+        return redacted_message(text, getattr(self.client, "secrets", ()))
 
     def set_price(self, price: Price | None) -> None:
         """Count in dollars from now on, or no longer where it is `None`."""
