@@ -20,10 +20,10 @@ from benchmarks.durability import difference, engine
 from uniscale_integrations.cli.app import app
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.engine.recalibration import pairs
-from uniscale_integrations.log import fold
 from uniscale_integrations.log.events import Event, Feedback
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore
+from uniscale_integrations.log.snapshots import BEFORE
 from uniscale_integrations.log.spool import Spool, spool_folder
 from uniscale_integrations.log.sql import SAID_LAST
 from uniscale_integrations.policy.policy import State
@@ -129,19 +129,18 @@ def test_judgements_of_the_same_time_count_as_they_come(log: EventStore, answere
     assert [pair.correct for pair in pairs(log)] == [0.0]
 
 
-def test_a_snapshot_of_before_is_read_where_the_log_does_not_tell_all(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_snapshot_of_before_is_read_where_the_log_does_not_tell_all(address: str) -> None:
     def folded(made: UniScale) -> int:
         return made._knowledge.replica.fold.events
 
-    with closing(engine(address)) as made, monkeypatch.context() as patch:
+    with closing(engine(address)) as made:
         for number in range(4):
             made.feedback(made.run(f"What is {number} + 1?"), 1.0)
         made.sync()
         state = made.state()
-        # As a version before would.
-        patch.setattr(fold, "VERSION", fold.BEFORE[0])
-        patch.setattr(fold, "VERSION_IN_PARTS", fold.BEFORE[1])
-        made.snapshot()
+        learned = made._knowledge.replica.fold
+        _, position, kept = learned.snapshot()
+        made.log.save_snapshot(learned.identity.name(BEFORE[0]), position, kept)
     with closing(engine(address)) as made:
         assert folded(made) == 12, "the log tells all"
     with closing(open_log(address)) as log:

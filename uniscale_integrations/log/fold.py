@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from hashlib import blake2b
 from io import BytesIO
 from typing import Protocol
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -22,6 +18,7 @@ from uniscale_integrations.log.feedback_rules import FeedbackRules
 from uniscale_integrations.log.lessons import DecisionContext, EpisodeLessons, Lessons, lessons_for
 from uniscale_integrations.log.ports import BEGINNING, Entry, EventStore, Position, Retention, WriteResult
 from uniscale_integrations.log.silence import Deadline
+from uniscale_integrations.log.snapshots import VERSION, VERSION_IN_PARTS, FoldIdentity, Snapshots
 from uniscale_integrations.log.verdicts import Lesson, Verdicts
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.heads import in_parts
@@ -39,24 +36,11 @@ MAX_DECISIONS = 20_000
 KEEP_AFTER = 2_000
 """Events after which another snapshot is worth its writing."""
 
-VERSION = 8
-"""Of how events become state; another one reads no snapshots of this one."""
-
-VERSION_IN_PARTS = 9
-"""Of states that keep what is learned of many models in parts, which packages that know only `VERSION` cannot read."""
-
-BEFORE = (6, 7)
-"""Versions of which snapshots are read where there is none of this one and the log does not tell all of it: they learned of judgements in
-the order in which those had come, and not in that in which they were given."""
-
 FEEDBACK = "fold.feedback"
 """The number of judged decisions in a state."""
 
 CONFIGURATIONS = "fold.configurations"
 """The configurations that decisions were of, in a state."""
-
-ARMS = "arms.configurations"
-"""The configurations that a policy learns of, in the state of those that name them."""
 
 VERDICTS = "fold.verdicts"
 """What feedback and silence have come to, in a state."""
@@ -142,28 +126,36 @@ class Fold:
         return isinstance(self._lessons, EpisodeLessons)
 
     @property
-    def kind(self) -> str:
-        """What tells states of this kind from others: the policy with its settings, the rules of feedback, and whether there are scores.
+    def identity(self) -> FoldIdentity:
+        """What tells its states from those of others; another one once events have gone with what they had taught."""
+        return FoldIdentity(self.policy.name, self.verdicts.rules.record(), self._arms_of, self._duplicates, self.retention.epoch)
 
-        Neither the configurations nor their prices are part of it, for what was learned of some is converted for others. Once events have
-        gone with what they had taught, it is another: states of before hold some of that, and somebody may still write one.
-        """
-        return self._kind(VERSION)
+    @property
+    def kind(self) -> str:
+        """As of `FoldIdentity`."""
+        return self.identity.kind()
 
     @property
     def name(self) -> str:
-        """The kind, and what it was folded for: two engines of one log that choose from other configurations keep a state each."""
-        identity: list[object] = [[key(each) for each in self._arms_of.configurations], self._arms_of.schema.names]
-        if self._duplicates.models:
-            identity.append(self._duplicates.record())
-        return f"{self.kind}-{blake2b(json.dumps(identity).encode(), digest_size=12).hexdigest()}"
+        """As of `FoldIdentity`."""
+        return self.identity.name()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """As of `FoldIdentity`."""
+        return self.identity.names
+
+    @property
+    def _snapshots(self) -> Snapshots:
+        return Snapshots(self.log, self.identity)
 
     def snapshot(self) -> tuple[str, Position, bytes]:
         """The name of this fold, up to where it has come, and its state, for `Log.save_snapshot`: a shortcut for who opens it later."""
         file, state = BytesIO(), self.state()
         np.savez(file, **state)  # type: ignore[arg-type]
         self._snapshot_events = self.events
-        return self._name(VERSION_IN_PARTS) if in_parts(state) else self.name, self.position, file.getvalue()
+        name = self.identity.name(VERSION_IN_PARTS if in_parts(state) else VERSION)
+        return name, self.position, file.getvalue()
 
     def resume(self) -> bool:
         """Begin at the last snapshot, where there is one of this very fold; returns whether there was.
@@ -172,7 +164,7 @@ class Fold:
         is damaged, or goes further than the log does, is dropped: the log alone counts.
         """
         self.retention = self.log.retention
-        name = self._last_snapshot()
+        name = self._snapshots.last()
         stored_state = None if name is None else self.log.load_snapshot(name)
         if stored_state is None:
             if self.retention.pruned > BEGINNING:
@@ -275,12 +267,8 @@ class Fold:
 
         It does so where it has its first event, and where what those that are gone had taught is kept in a snapshot of this very fold.
         """
-        told = self.log.complete or bool(self.log.retention.pruned > BEGINNING and self._own_snapshots())
-        return told and not self._was_handed_on
-
-    @property
-    def _was_handed_on(self) -> bool:
-        return any(heir in self._arms_of.models for heir, _ in self._arms_of.successors)
+        told = self.log.complete or bool(self.log.retention.pruned > BEGINNING and self._snapshots.own())
+        return told and not self.identity.was_handed_on
 
     def catch_up(self) -> bool:
         """Fold what the log has after the position; returns whether that was so to its end, and not `outdated` before."""
@@ -299,53 +287,6 @@ class Fold:
             self.apply([entry for entry in entries if entry.event.decision_id in found])
             self.position = entries[-1].position
         self.position, (self.events, self.feedback) = end, count
-
-    def _kind(self, version: int) -> str:
-        identity: list[object] = [version, self.policy.name, self._arms_of.scored, self.verdicts.rules.record()]
-        if self.retention.epoch:
-            identity.append(self.retention.epoch)
-        return blake2b(json.dumps(identity).encode(), digest_size=12).hexdigest()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of its snapshots, whose states are whole or in parts, and of those of versions before."""
-        return tuple(map(self._name, (VERSION, VERSION_IN_PARTS, *BEFORE)))
-
-    def _name(self, version: int) -> str:
-        """The name of the same fold where its state is of another version."""
-        return self.name.replace(self.kind, self._kind(version), 1)
-
-    def _last_snapshot(self) -> str | None:
-        """The name of the last snapshot of this fold, in either form; of another of this kind where the log has lost its beginning."""
-        own = self._own_snapshots()
-        if own or self.log.complete:
-            return own[0] if own else None
-        others = self._snapshots()
-        return max(others, key=self._share_known, default=None) if len(others) > 1 else next(iter(others), None)
-
-    def _own_snapshots(self) -> list[str]:
-        """Names of snapshots of this very fold."""
-        return [name for name in self._snapshots() if name in self.names]
-
-    def _snapshots(self) -> list[str]:
-        """Names of snapshots of this kind, the latest first, without those that lack what events had taught that are gone."""
-        names = self._stored(VERSION, VERSION_IN_PARTS)
-        return names if names or (self.log.complete and not self._was_handed_on) else self._stored(*BEFORE)
-
-    def _stored(self, *versions: int) -> list[str]:
-        stored = [each for version in versions for each in self.log.snapshots_of(f"{self._kind(version)}-")]
-        pruned = self.log.retention.pruned
-        return [name for name, place in sorted(stored, key=lambda each: each[1], reverse=True) if place >= pruned]
-
-    def _share_known(self, name: str) -> int:
-        """How many of this fold's configurations another one had, as far as its snapshot tells."""
-        stored = self.log.load_snapshot(name)
-        try:
-            with np.load(BytesIO(stored[1] if stored else b""), allow_pickle=False) as arrays:
-                had = {str(each) for each in arrays[ARMS]} if ARMS in arrays else set()
-        except (EOFError, OSError, ValueError, BadZipFile, zlib.error):
-            return -1
-        return sum(key(each) in had for each in self._arms_of.configurations)
 
     @property
     def worth_keeping(self) -> bool:

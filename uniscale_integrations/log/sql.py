@@ -4,39 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    Integer,
-    PoolProxiedConnection,
-    Select,
-    bindparam,
-    delete,
-    func,
-    insert,
-    inspect,
-    select,
-)
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeoutError
+from sqlalchemy import Connection, Engine, Integer, Select, bindparam, func, inspect, select
 
 from uniscale_integrations.errors import LogError, OutdatedLog, no_decision
-from uniscale_integrations.log.connect import READING, is_in_memory, without_password
+from uniscale_integrations.log.connect import READING
 from uniscale_integrations.log.events import MAX_TIME, Event, Feedback, event_of, jsonable
 from uniscale_integrations.log.ports import BEGINNING, Entry, Position, Retention, WriteResult
+from uniscale_integrations.log.records import LogRecords
 from uniscale_integrations.log.schema import (
     EPOCH,
     FIRST,
     PRUNED,
-    calibrations,
-    descriptions,
     events,
     is_of_before,
     is_readable,
@@ -45,10 +28,8 @@ from uniscale_integrations.log.schema import (
     noted,
     numbers_in,
     prepare,
-    snapshots,
 )
-from uniscale_integrations.redaction import redacted_message
-from uniscale_integrations.texts import first_line, utf8_safe
+from uniscale_integrations.texts import utf8_safe
 
 # The statements of every request. SQLAlchemy would take as long to say them as SQLite takes to carry them out.
 INSERT = (
@@ -85,11 +66,8 @@ Row = tuple[str, str, float, str, str | None, str | None]
 """An event as its columns: kind, decision, time, body, its id, and of feedback a hash of source and key."""
 
 
-class SQLStore:
+class SQLStore(LogRecords):
     """A log in a database that SQLAlchemy speaks to; what differs between databases is in its subclasses.
-
-    Attributes:
-        unreadable: rows that were passed over since this version cannot read them, with the reason; the first `MAX_UNREADABLE`.
 
     Args:
         engine: connects to the database.
@@ -98,6 +76,7 @@ class SQLStore:
 
     Attributes:
         read_only: as given.
+        unreadable: rows that were passed over since this version cannot read them, with the reason; the first `MAX_UNREADABLE`.
 
     Raises:
         LogError: it cannot be opened, or was written by a later version.
@@ -107,14 +86,11 @@ class SQLStore:
     """The statement of `since`, with the parameters of `_place` and `limit`."""
 
     def __init__(self, engine: Engine, *, create: bool = True, read_only: bool = False) -> None:
-        self._engine, self.read_only = engine, read_only
-        driver = engine.dialect.loaded_dbapi
-        self._error: type[Exception] = driver.Error
-        self._passing: type[Exception] = driver.OperationalError
-        self._collision: type[Exception] = driver.IntegrityError
+        super().__init__(engine)
+        self.read_only = read_only
         self._beyond: dict[Position, Position] = {}
         self.unreadable: dict[Position, str] = {}
-        mark = "?" if driver.paramstyle == "qmark" else "%s"
+        mark = "?" if engine.dialect.loaded_dbapi.paramstyle == "qmark" else "%s"
         self._insert, self._decided = INSERT.replace("?", mark), DECIDED.replace("?", mark)
         self._said = SAID_LAST.replace("?", mark), SAID_BEFORE.replace("?", mark)
         try:
@@ -262,128 +238,12 @@ class SQLStore:
                     self.unreadable.setdefault(Position(tx, seq), str(error))
         return entries
 
-    def save_snapshot(self, fold: str, position: Position, state: bytes) -> None:
-        """Keep the state of a fold up to a position, in the place of an earlier one; a later one stays.
-
-        Args:
-            fold: what tells this fold from others on the log.
-            position: up to where the log was folded.
-            state: as `load_snapshot` shall give it.
-        """
-        with self._translate_errors("write to"), self._engine.begin() as connection:
-            self._lock_snapshots(connection)
-            row = connection.execute(select(snapshots.c.tx, snapshots.c.seq).where(snapshots.c.fold == fold)).first()
-            if row is not None:
-                if Position(*row) >= position:
-                    return
-                connection.execute(delete(snapshots).where(snapshots.c.fold == fold))
-            values = {"fold": fold, "tx": position.tx, "seq": position.seq, "at": time.time(), "state": state}
-            connection.execute(insert(snapshots).values(values))
-
-    def load_snapshot(self, fold: str) -> tuple[Position, bytes] | None:
-        """The last snapshot of a fold, if there is one."""
-        with self._reading() as connection:
-            query = select(snapshots.c.tx, snapshots.c.seq, snapshots.c.state).where(snapshots.c.fold == fold)
-            row = connection.execute(query).first()
-        return None if row is None else (Position(row.tx, row.seq), row.state)
-
-    def snapshots_of(self, prefix: str) -> list[tuple[str, Position]]:
-        """As of `EventStore`."""
-        with self._reading() as connection:
-            query = select(snapshots.c.fold, snapshots.c.tx, snapshots.c.seq).where(
-                snapshots.c.fold.startswith(prefix, autoescape=True)
-            )
-            rows = connection.execute(query).all()
-        return sorted(((row.fold, Position(row.tx, row.seq)) for row in rows), key=lambda each: each[1], reverse=True)
-
-    def snapshot_times(self) -> list[tuple[str, Position, float]]:
-        """Names of all folds with snapshots, with the place of each and the Unix time at which it was taken."""
-        with self._reading() as connection:
-            rows = connection.execute(select(snapshots.c.fold, snapshots.c.tx, snapshots.c.seq, snapshots.c.at)).all()
-        return [(row.fold, Position(row.tx, row.seq), row.at) for row in rows]
-
-    def forget_snapshots(self, fold: str | None = None) -> int:
-        """As of `EventStore`."""
-        which = delete(snapshots) if fold is None else delete(snapshots).where(snapshots.c.fold == fold)
-        with self._translate_errors("write to"), self._engine.begin() as connection:
-            return connection.execute(which).rowcount
-
     def last_feedback(self, limit: int) -> list[str]:
         """Ids of the decisions that the last pieces of feedback are about, the last first."""
         query = select(events.c.decision_id).where(events.c.kind == Feedback.kind)
         with self._reading() as connection:
             ids = connection.execute(query.order_by(events.c.tx.desc(), events.c.seq.desc()).limit(limit)).scalars()
             return list(dict.fromkeys(ids))
-
-    def save_description(self, key: str, body: Mapping[str, Any]) -> None:
-        """As of `EventStore`."""
-        if self.load_description(key) is not None:
-            return
-        try:
-            with self._translate_errors("write to"), self._engine.begin() as connection:
-                connection.execute(insert(descriptions).values(key=key, at=time.time(), body=json.dumps(body)))
-        except LogError as error:
-            if not isinstance(error.__cause__, IntegrityError):
-                raise
-
-    def load_description(self, key: str) -> dict[str, Any] | None:
-        """As of `EventStore`."""
-        with self._reading() as connection:
-            body = connection.execute(select(descriptions.c.body).where(descriptions.c.key == key)).scalar_one_or_none()
-        return None if body is None else self._object(body, f"what {key!r:.80} stands for")
-
-    def descriptions_of(self, prefix: str) -> list[tuple[str, dict[str, Any]]]:
-        """As of `EventStore`."""
-        query = select(descriptions.c.key, descriptions.c.body).where(descriptions.c.key.startswith(prefix, autoescape=True))
-        with self._reading() as connection:
-            rows = connection.execute(query.order_by(descriptions.c.at, descriptions.c.key)).all()
-        found = [(row.key, self._object(row.body, f"what {row.key!r:.80} stands for")) for row in rows]
-        return [(key, body) for key, body in found if body is not None]
-
-    def save_calibration(self, verifier: str, version: int, body: Mapping[str, Any]) -> bool:
-        """Keep a version of a verifier's calibration; returns whether there was none of that number."""
-        values = {"verifier": verifier, "version": version, "at": time.time(), "body": json.dumps(body)}
-        try:
-            with self._translate_errors("write to"), self._engine.begin() as connection:
-                connection.execute(insert(calibrations).values(values))
-        except LogError as error:
-            if isinstance(error.__cause__, IntegrityError):
-                return False
-            raise
-        return True
-
-    def load_calibration(self, verifier: str) -> tuple[int, dict[str, Any]] | None:
-        """Number and body of the last version of a verifier's calibration, if there is one."""
-        with self._reading() as connection:
-            query = select(calibrations.c.version, calibrations.c.body).where(calibrations.c.verifier == verifier)
-            row = connection.execute(query.order_by(calibrations.c.version.desc()).limit(1)).first()
-        if row is None:
-            return None
-        # Also of one that says nothing the number is taken.
-        return row.version, self._calibration(verifier, row.version, row.body) or {}
-
-    def calibrations(self) -> list[tuple[str, int, dict[str, Any]]]:
-        """As of `EventStore`."""
-        query = select(calibrations.c.verifier, calibrations.c.version, calibrations.c.body)
-        with self._reading() as connection:
-            rows = connection.execute(query.order_by(calibrations.c.verifier, calibrations.c.version)).all()
-        found = [(row.verifier, row.version, self._calibration(row.verifier, row.version, row.body)) for row in rows]
-        return [(verifier, version, body) for verifier, version, body in found if body is not None]
-
-    def _calibration(self, verifier: str, version: int, body: str) -> dict[str, Any] | None:
-        return self._object(body, f"version {version} of the calibration of {verifier!r:.80}")
-
-    def _object(self, text: str, what: str) -> dict[str, Any] | None:
-        """A stored JSON object; `None` where it cannot be read, which is told of."""
-        try:
-            found = json.loads(text)
-            if isinstance(found, dict):
-                return found
-            problem = f"it is no object, but {found!r:.60}"
-        except (ValueError, TypeError, RecursionError) as error:
-            problem = str(error)
-        _log.warning("%s: %s cannot be read, and counts as unknown: %s", self.name, what, problem)
-        return None
 
     def everything(self) -> Iterator[Entry]:
         """All events that are there for good, in the log's order, a part at a time."""
@@ -412,20 +272,6 @@ class SQLStore:
             )
             return {row.kind: row.number for row in rows}
 
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
-
-    def spare(self, target: Path) -> None:
-        """Nothing may be written over the log's own file.
-
-        Raises:
-            LogError: the target is that.
-        """
-        file = self.file
-        if file is not None and target.resolve() == file.resolve():
-            raise LogError(f"{target} is the log itself; give another file to write")
-
     @property
     def complete(self) -> bool:
         """As of `EventStore`: rows are numbered from 1, or from what is left where earlier ones went with what they had taught."""
@@ -449,72 +295,6 @@ class SQLStore:
             last = connection.execute(select(func.max(events.c.seq))).scalar_one_or_none()
         return last is not None and last < position.seq
 
-    @property
-    def in_memory(self) -> bool:
-        """Whether it is nowhere but in this process, so that nothing written to it waits for a disk."""
-        return is_in_memory(self._engine.url)
-
-    @property
-    def url(self) -> str:
-        """The address, with its password."""
-        return self._engine.url.render_as_string(hide_password=False)
-
-    @property
-    def name(self) -> str:
-        """The address without its password."""
-        return without_password(self._engine.url.render_as_string(hide_password=True))
-
-    @property
-    def identity(self) -> str:
-        """What tells it from every other log, without a password: an address in full, which may not be shown."""
-        return self._engine.url.set(password=None).render_as_string(hide_password=False)
-
-    @property
-    def file(self) -> Path | None:
-        """Where the log is one file, that."""
-        return None
-
-    @property
-    def dialect(self) -> str:
-        """What the database is, "sqlite" or "postgresql"."""
-        return self._engine.dialect.name
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A transaction that only reads."""
-        with self._reading() as connection:
-            yield connection
-
-    @contextmanager
-    def session(self) -> Iterator[Connection]:
-        """A connection of its own without a transaction, which is closed in the end, and with it all that it holds."""
-        with self._translate_errors("lock"), self._engine.connect() as connection:
-            try:
-                yield connection.execution_options(isolation_level="AUTOCOMMIT")
-            finally:
-                connection.invalidate()
-
-    @contextmanager
-    def alone(self) -> Iterator[Connection]:
-        """A transaction that nobody else writes, or looks up what to write, beside.
-
-        Raises:
-            LogError: passing, where somebody is at it for longer than others may be held up.
-        """
-        self._check_presence()
-        with self._translate_errors("write to"), self._engine.begin() as connection:
-            self._shut_out(connection)
-            yield connection
-
-    def compact(self) -> None:
-        """Rewrite the database without what was deleted.
-
-        Raises:
-            LogError: it cannot be, for now or for want of room.
-        """
-        with self._translate_errors("rewrite"), closing(self._engine.raw_connection()) as connection:
-            self._compact(connection)
-
     def _place(self, position: Position) -> dict[str, int]:
         """The parameters of `later`."""
         raise NotImplementedError
@@ -522,94 +302,6 @@ class SQLStore:
     def _write(self, cursor: Any, new: Sequence[Event], rows: Sequence[Row]) -> WriteResult:
         """Write events in the transaction of a cursor."""
         raise NotImplementedError
-
-    def _may_pass(self, cause: BaseException) -> bool:
-        """Whether the same may be written another time; otherwise it is what was to be written that is at fault."""
-        return isinstance(cause, (self._passing, SQLAlchemyTimeoutError))
-
-    def _check_presence(self) -> None:
-        """That the log is still where it was, so that what is written to it can be found again.
-
-        Raises:
-            LogError: it is not; what is written next begins another one.
-        """
-
-    def _begin(self, cursor: Any) -> None:
-        """What a transaction that writes begins with."""
-
-    @contextmanager
-    def _unhurried(self, connection: Connection) -> Iterator[None]:
-        """Let statements of a connection take as long as they must."""
-        yield
-
-    def _shut_out(self, connection: Connection) -> None:
-        """Have nobody read or write the events until a transaction ends, where that is not so by itself."""
-
-    def _compact(self, connection: Any) -> None:
-        """The same on a connection of the pool."""
-        raise NotImplementedError
-
-    def _lock_snapshots(self, connection: Connection) -> None:
-        """Have one writer of snapshots at a time."""
-
-    @contextmanager
-    def _writing(self) -> Iterator[Any]:
-        """A cursor of the driver, in a transaction that is committed where the block ends without an error."""
-        self._check_presence()
-        with self._translate_errors("write to"), self._borrowed() as connection, closing(connection.cursor()) as cursor:
-            self._begin(cursor)
-            try:
-                yield cursor
-            except BaseException:
-                self._roll_back(connection)
-                raise
-            try:
-                connection.commit()
-            except self._error:
-                self._roll_back(connection)
-                raise
-        self._check_presence()
-
-    def _roll_back(self, connection: PoolProxiedConnection) -> None:
-        """Leave a connection as it was, or none where it is broken, which is of no more use to anybody."""
-        try:
-            connection.rollback()
-        except self._error:
-            connection.invalidate()
-
-    @contextmanager
-    def _borrowed(self) -> Iterator[PoolProxiedConnection]:
-        pool = self._engine.pool
-        with closing(self._engine.raw_connection()) as connection:
-            try:
-                yield connection
-            finally:
-                if self._engine.pool is not pool and connection.is_valid:
-                    # The log has been closed meanwhile, so that nobody would close this one.
-                    connection.invalidate()
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        self._check_presence()
-        pool = self._engine.pool
-        with self._translate_errors("read"), self._engine.connect() as connection:
-            try:
-                yield connection.execution_options(**{READING: True})
-            finally:
-                if self._engine.pool is not pool and not connection.invalidated:
-                    # As above.
-                    connection.invalidate()
-
-    @contextmanager
-    def _translate_errors(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, UnicodeError, OverflowError, self._error) as error:
-            cause = getattr(error, "orig", None) or error
-            told = redacted_message(first_line(cause), [str(self._engine.url.password or "")])
-            failure = LogError(f"cannot {what} the log {self.name}: {told}")
-            failure.passing = self._may_pass(cause)
-            raise failure from error
 
 
 def _about(feedback: Feedback) -> str:
