@@ -122,10 +122,14 @@ class CostRecord(Protocol):
     """What was spent: a request's ledger, or its outcome in the log."""
 
     @property
-    def eflops(self) -> float: ...
+    def eflops(self) -> float:
+        """Of one answer."""
+        ...
 
     @property
-    def usd(self) -> float: ...
+    def usd(self) -> float:
+        """Likewise in dollars."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -134,6 +134,7 @@ class DecisionEvent:
 
     @classmethod
     def of(cls, decision_id: str, body: Mapping[str, Any], at: float) -> DecisionEvent:
+        """The event of what `body` gives."""
         model, qp, cp, bs = body["configuration"]
         names = ("encoder", "propensity", "request_id", "round", "query_hash", "query", "extra")
         if later := body.keys() - {*names, "configuration", "features", "weights"}:
@@ -205,6 +206,7 @@ class Outcome:
 
     @classmethod
     def of(cls, decision_id: str, body: Mapping[str, Any], at: float) -> Outcome:
+        """The event of what `body` gives."""
         event = cls(decision_id, at=at, **body)
         _check_texts(event, "failed")
         _check_extra(event.extra)
@@ -271,6 +273,7 @@ class Feedback:
 
     @classmethod
     def of(cls, decision_id: str, body: Mapping[str, Any], at: float) -> Feedback:
+        """The event of what `body` gives."""
         # What is there may be longer: earlier versions took everything.
         texts = {"decision_id": decision_id, **{name: body[name] for name in ("source", "key", "comment") if name in body}}
         long = {name: text for name, text in texts.items() if isinstance(text, str) and len(text) > MAX_ID}

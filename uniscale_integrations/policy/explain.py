@@ -76,6 +76,7 @@ class Explanation:
 
     @property
     def choice(self) -> Alternative:
+        """The candidate that was chosen."""
         return self.candidates[0]
 
     chosen = former_attribute("choice")

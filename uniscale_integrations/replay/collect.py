@@ -84,6 +84,7 @@ class Plan:
 
     @property
     def rows(self) -> int:
+        """How many rows the table will have."""
         return len(self.queries) * len(self.space) * self.samples
 
     def searches(self) -> Iterator[Search]:
@@ -92,6 +93,7 @@ class Plan:
         return ((c, query, sample) for space in models for c in space for sample in range(self.samples) for query in self.queries)
 
     def request_for(self, search: Search) -> Request:
+        """The request of one row, with a seed of its own."""
         configuration, query, sample = search
         sampling = self.request.sampling
         digest = blake2b(f"{sampling.seed}|{query.id}|{sample}".encode(), digest_size=6).digest()

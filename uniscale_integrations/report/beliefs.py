@@ -35,7 +35,9 @@ class HasWidths(Protocol):
     """A policy that tells how sure it is of each configuration."""
 
     @property
-    def settings(self) -> LearnerSettings: ...
+    def settings(self) -> LearnerSettings:
+        """How it explores."""
+        ...
 
     def on_average(self) -> tuple[Array, Array]:
         """Means and widths on the average question; see `LinUCBPolicy`."""

@@ -230,6 +230,7 @@ class BeamSearch:
 
     @property
     def over(self) -> bool:
+        """Whether nothing is left to ask."""
         if not self._stop_reason:
             for tree in self._trees:
                 if tree.frontier or tree.waiting:

@@ -70,6 +70,7 @@ class Meter:
         self._started = monotonic()
 
     def charge(self, usage: Usage) -> None:
+        """Count what was spent."""
         self.usage = self.usage.plus(usage)
 
     @property
@@ -78,6 +79,7 @@ class Meter:
         return monotonic() - self._started
 
     def remaining_seconds(self) -> float | None:
+        """Seconds that are left; `None` where there is no deadline."""
         limit = self.budget.seconds
         return None if limit is None else max(0.0, limit - self.seconds)
 

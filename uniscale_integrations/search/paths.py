@@ -20,6 +20,7 @@ class PathKey(NamedTuple):
     lineage: tuple[int, ...]
 
     def child(self, index: int) -> PathKey:
+        """The key of a candidate that continues it."""
         return PathKey(self.tree, (*self.lineage, index))
 
 
@@ -119,10 +120,12 @@ class Path:
 
     @property
     def depth(self) -> int:
+        """How many steps it has."""
         return len(self.steps)
 
     @property
     def text(self) -> str:
+        """Its steps, one after the other."""
         return "".join(self.steps)
 
 

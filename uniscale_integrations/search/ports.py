@@ -172,7 +172,9 @@ class Generator(Protocol):
     """A base model."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """M of its configurations."""
+        ...
 
     def open(self, question: str, sampling: Sampling) -> GeneratorSession:
         """Begin a question; raises `ConfigurationError` where it cannot be asked (empty, longer than the context)."""
@@ -237,7 +239,9 @@ class Verifier(Protocol):
     """Scores steps; a score means the same on every path, whatever other paths exist, where `path_local` is true."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What notes, logs and calibrations call it."""
+        ...
 
     @property
     def upper(self) -> float:
@@ -249,7 +253,9 @@ class Verifier(Protocol):
         """Whether a path's scores are independent of all other paths; if not, early stopping would not be exact and is off."""
         ...
 
-    def open(self, question: str) -> VerifierSession: ...
+    def open(self, question: str) -> VerifierSession:
+        """Begin a question."""
+        ...
 
 
 @runtime_checkable

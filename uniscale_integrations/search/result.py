@@ -37,6 +37,7 @@ class SearchResult:
 
     @property
     def text(self) -> str:
+        """The text of the winner."""
         return self.winner.text
 
     @property
@@ -48,6 +49,7 @@ class SearchResult:
 
     @property
     def score(self) -> float | None:
+        """The value of the winner; `None` where nothing scored it."""
         return self.winner.value
 
 

@@ -73,6 +73,7 @@ class Lines:
     delimiter: str = "\n"
 
     def begin(self) -> Unit:
+        """As of `Segmenter`."""
         return _Line(self.delimiter)
 
 
@@ -100,6 +101,7 @@ class Units:
     delimiter = "\n"
 
     def begin(self) -> Unit:
+        """As of `Segmenter`."""
         return _Prose()
 
 

@@ -161,7 +161,9 @@ class CutsReplies(Protocol):
     """A client that reads replies as they come, and can end them where a step ends, so that no text has to end them beforehand."""
 
     @property
-    def cuts(self) -> bool: ...
+    def cuts(self) -> bool:
+        """Whether it does, as it was set up."""
+        ...
 
 
 @runtime_checkable

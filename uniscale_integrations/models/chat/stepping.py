@@ -60,6 +60,7 @@ class Step:
 
     @property
     def log_probability(self) -> float | None:
+        """Mean over its tokens; `None` where the provider did not tell that of each of its replies."""
         return self._sum / self._weight if self._known and self._weight else None
 
     def add(self, reply: Completion) -> None:
