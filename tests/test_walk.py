@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from tests.programs import run_code, run_command
 
 PAGE = Path(__file__).parent.parent / "docs" / "walk.md"
 BLOCKS = re.findall(r"^## (.*?)$.*?^```(\w+)\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
@@ -23,12 +24,13 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         if heading == "Install":
             continue
         if language == "python":
-            commands = [[sys.executable, "-c", block]]
+            programs = [partial(run_code, block, folder)]
         else:
             lines = [shlex.split(line[2:]) for line in block.splitlines()]
-            commands = [[str(Path(sys.executable).with_name(program)), *words] for program, *words in lines]
-        for command in commands:
-            done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+            assert {program for program, *_ in lines} == {"uniscale"}
+            programs = [partial(run_command, words, folder) for _, *words in lines]
+        for program in programs:
+            done = program()
             assert done.returncode == 0, f"{heading}: {done.stdout}{done.stderr}"
             assert "Traceback" not in done.stderr
             found[heading] = found.get(heading, "") + done.stdout
