@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import pickle
 from operator import itemgetter
@@ -10,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from langchain_core.language_models import FakeListChatModel
-from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ChatMessage, HumanMessage
 from langchain_core.output_parsers import PydanticOutputParser
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.prompts import ChatPromptTemplate
@@ -21,6 +22,8 @@ from pydantic import BaseModel, Field, PrivateAttr, SecretStr, model_validator
 
 from tests.langchain.conftest import openai
 from tests.openai_server import Body, Server
+from tests.parity.langchain_clients import CLIENTS
+from tests.parity.providers.wire import Wire
 from uniscale_integrations.engine import UniScale
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.langchain import UniScaleChatModel
@@ -134,6 +137,51 @@ def test_a_model_may_put_a_prompt_of_its_own_before_its_requests_for_a_form(
             == [{"role": "system", "content": "Answer in JSON."}, {"role": "user", "content": QUESTION}]
         )
         assert sent["response_format"] == body["response_format"]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 1)], ids=str)
+@pytest.mark.parametrize("own", ["invoke", "ainvoke", "stream", "astream"])
+def test_a_model_s_own_way_for_who_awaits_is_taken_and_no_other(shape: Shape, own: str) -> None:
+    class Own(FakeListChatModel):
+        pass
+
+    def invoke(model: Any, given: Any, config: Any = None, **kwargs: Any) -> Any:
+        return AIMessage("guarded")
+
+    async def ainvoke(model: Any, given: Any, config: Any = None, **kwargs: Any) -> Any:
+        return AIMessage("guarded")
+
+    def stream(model: Any, given: Any, config: Any = None, **kwargs: Any) -> Any:
+        yield AIMessageChunk("guarded")
+
+    async def astream(model: Any, given: Any, config: Any = None, **kwargs: Any) -> Any:
+        yield AIMessageChunk("guarded")
+
+    setattr(Own, own, {"invoke": invoke, "ainvoke": ainvoke, "stream": stream, "astream": astream}[own])
+
+    async def streamed(model: Any) -> str:
+        return "".join([str(chunk.content) async for chunk in model.astream(QUESTION)])
+
+    inner, model = Own(responses=["plain"]), over(Own(responses=["plain"]), shape=shape)
+    assert asyncio.run(model.ainvoke(QUESTION)).content == asyncio.run(inner.ainvoke(QUESTION)).content
+    assert model.invoke(QUESTION).content == inner.invoke(QUESTION).content
+    if shape == PLAIN:
+        assert asyncio.run(streamed(model)) == asyncio.run(streamed(inner))
+
+
+def test_generate_says_where_callers_look_what_was_counted() -> None:
+    client = CLIENTS["responses"]
+    inner = client.over(Wire(client.provider), None)
+    for shape in (PLAIN, (2, 1, 1)):
+        model = over(inner, shape=shape)
+        told = model.generate([[HumanMessage(QUESTION)]]).llm_output
+        assert told is not None
+        if shape == PLAIN:
+            assert told["token_usage"] == {}, "as the model alone"
+        else:
+            usage = model.invoke(QUESTION).usage_metadata
+            assert usage is not None
+            assert told["token_usage"]["total_tokens"] == usage["total_tokens"] > 0
 
 
 @pytest.mark.parametrize("role", ["assistant", "model", "ai", "user", ""])

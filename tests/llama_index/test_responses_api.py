@@ -14,10 +14,11 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.llms.llm import LLM
 from llama_index.core.prompts import PromptTemplate
+from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, ValidationError
 
 from tests.parity.forms import Solution
-from tests.parity.langchain_cases import CUT, NONSENSE, QUESTION, REFUSED
+from tests.parity.langchain_cases import CUT, FILTERED, NONSENSE, QUESTION, REFUSED
 from tests.parity.llama_index_cases import TOOLS
 from tests.parity.llama_index_clients import CLIENTS, RESPONSES
 from tests.parity.providers.wire import Body, Provider, Reply, Wire
@@ -45,19 +46,19 @@ class Mixed:
         return self.provider.answer(path, body)
 
 
-def bare(client: str, wire: Wire) -> LLM:
-    return CLIENTS[client].over(wire)
+def bare(client: str, wire: Wire, **settings: Any) -> LLM:
+    return CLIENTS[client].over(wire, **settings)
 
 
-def around(client: str, wire: Wire, shape: tuple[int, int, int]) -> UniScaleLLM:
+def around(client: str, wire: Wire, shape: tuple[int, int, int], **settings: Any) -> UniScaleLLM:
     space = ConfigurationSpace([Configuration(CLIENTS[client].settings["model"], *shape)])
     # What a decided vote gives up is only estimated, and usage is compared.
-    return UniScaleLLM(engine=UniScale([bare(client, wire)], "agreement", space, sampling=Sampling(votes="full")))
+    return UniScaleLLM(engine=UniScale([bare(client, wire, **settings)], "agreement", space, sampling=Sampling(votes="full")))
 
 
-def both(client: str, shape: tuple[int, int, int]) -> tuple[tuple[Wire, LLM], tuple[Wire, LLM]]:
+def both(client: str, shape: tuple[int, int, int], **settings: Any) -> tuple[tuple[Wire, LLM], tuple[Wire, LLM]]:
     wires = [Wire(CLIENTS[client].provider) for _ in range(2)]
-    return (wires[0], bare(client, wires[0])), (wires[1], around(client, wires[1], shape))
+    return (wires[0], bare(client, wires[0], **settings)), (wires[1], around(client, wires[1], shape, **settings))
 
 
 def predicted(llm: LLM, question: str, *, asynchronous: bool = False) -> Any:
@@ -80,7 +81,28 @@ def test_an_object_is_asked_for_by_the_format_by_which_the_llm_alone_asks(
         assert [request.body[name] for name in alike] == [theirs.requests[0].body[name] for name in alike]
 
 
-@pytest.mark.parametrize(("question", "error"), [(REFUSED, ValueError), (CUT, ValidationError), (NONSENSE, ValidationError)])
+@pytest.mark.parametrize(
+    "settings", [{"pydantic_program_mode": mode} for mode in PydanticProgramMode] + [{"system_prompt": "Be brief."}]
+)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 1)], ids=str)
+def test_so_it_is_whatever_else_the_llm_is_set_up_with(shape: tuple[int, int, int], settings: dict[str, Any]) -> None:
+    (theirs, llm), (wire, ours) = both("responses", shape, **settings)
+    assert predicted(ours, QUESTION) == predicted(llm, QUESTION)
+    for request in wire.requests:
+        for name in ("input", "text", "tool_choice"):
+            assert request.body[name] == theirs.requests[0].body[name]
+
+
+@pytest.mark.parametrize(
+    ("question", "error"),
+    [
+        (REFUSED, ValueError),
+        (CUT, ValidationError),
+        (NONSENSE, ValidationError),
+        (FILTERED, ValidationError),
+        ("Say nothing.", ValidationError),
+    ],
+)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_what_is_no_object_is_the_error_that_it_is_of_the_llm_alone(
     shape: tuple[int, int, int], question: str, error: type[Exception]

@@ -163,6 +163,7 @@ class UniScaleChatModel(ProcessBound, BaseChatModel):
     def _identifying_params(self) -> Mapping[str, Any]:
         brain = self._engine.brain
         return {
+            "model_name": self.model_name,
             "models": sorted(brain.models),
             "space": [str(configuration) for configuration in brain.space],
             "mode": list(self.mode) if isinstance(self.mode, Sequence) and not isinstance(self.mode, str) else self.mode,

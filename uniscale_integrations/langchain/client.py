@@ -331,14 +331,21 @@ def _accepted(options: dict[str, Any], responses: bool) -> dict[str, Any]:
 
 
 def _has_native_async(model: BaseChatModel, *, streaming: bool = False) -> bool:
-    """Whether a model overrides the asynchronous methods; the inherited ones run the synchronous methods on the loop's few threads."""
-    kind = type(model)
-    generates = kind._agenerate is not BaseChatModel._agenerate
+    """Whether a model has asynchronous methods of its own; the inherited ones run the synchronous methods on the loop's few threads.
+
+    One whose `invoke` or `stream` is its own, but not what stands behind them, answers otherwise to who awaits.
+    """
+    generates = _overrides(model, "_agenerate")
     if not streaming:
-        return generates
-    if kind._astream is not BaseChatModel._astream:
+        return generates or _overrides(model, "ainvoke") or _overrides(model, "invoke")
+    if _overrides(model, "_astream") or _overrides(model, "astream") or _overrides(model, "stream"):
         return True
-    return generates and kind._stream is BaseChatModel._stream
+    return generates and not _overrides(model, "_stream")
+
+
+def _overrides(model: BaseChatModel, method: str) -> bool:
+    """Whether a method is not that of every chat model."""
+    return getattr(type(model), method) is not getattr(BaseChatModel, method)
 
 
 def _of_assistant(message: object) -> object:

@@ -52,21 +52,25 @@ def beside_message(answer: Answer, metadata: Mapping[str, Any], usage: UsageMeta
     """
     fields = {name: value for name, value in metadata.items() if name != KEY}
     generation_info = {name: fields[name] for name in GENERATION_FIELDS if name in fields}
+    counts = {
+        "prompt_tokens": usage["input_tokens"],
+        "completion_tokens": usage["output_tokens"],
+        "total_tokens": usage["total_tokens"],
+    }
     if not isinstance(answer.payload, AIMessage):
-        counts = {
-            "prompt_tokens": usage["input_tokens"],
-            "completion_tokens": usage["output_tokens"],
-            "total_tokens": usage["total_tokens"],
-        }
         return {"token_usage": counts, "model_name": answer.configuration.model}, generation_info
     if not any(name in fields for name in CALL_FIELDS):
         return {}, fields
-    return {name: value for name, value in fields.items() if name not in GENERATION_FIELDS}, generation_info
+    output = {name: value for name, value in fields.items() if name not in GENERATION_FIELDS}
+    if not answer.configuration.plain and not any(name in output for name in COUNT_FIELDS):
+        # Some clients tell it in the message alone, where it is one reply's.
+        output["token_usage"] = counts
+    return output, generation_info
 
 
 def sum_of_outputs(outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
     """The `llm_output` of several answers as one: counts summed, and of everything else the last."""
-    total: dict[str, Any] = {}
+    total: dict[str, Any] = {"token_usage": {}}
     for output in filter(None, outputs):
         total |= {name: sum_of(total.get(name), value) if name in COUNT_FIELDS else value for name, value in output.items()}
     return total

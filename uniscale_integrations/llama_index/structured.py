@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatResponse
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock
 from llama_index.core.llms.llm import LLM
 from llama_index.core.program.streaming_utils import process_streaming_content_incremental
 from llama_index.core.prompts import PromptTemplate
@@ -39,7 +39,7 @@ class StructuredLLM(EngineLLM):
         if options is None:
             predicted: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return predicted
-        return _object(self.chat(self._extend_messages(prompt.format_messages(**prompt_args)), **options), output_cls)
+        return _object(self.chat(self._asked(prompt, prompt_args), **options), output_cls)
 
     async def astructured_predict(
         self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
@@ -54,7 +54,7 @@ class StructuredLLM(EngineLLM):
         if options is None:
             predicted: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return predicted
-        return _object(await self.achat(self._extend_messages(prompt.format_messages(**prompt_args)), **options), output_cls)
+        return _object(await self.achat(self._asked(prompt, prompt_args), **options), output_cls)
 
     def stream_structured_predict(
         self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None, **prompt_args: Any
@@ -80,6 +80,16 @@ class StructuredLLM(EngineLLM):
         responses = await self.astream_chat(self._extend_messages(prediction.messages()), **{PREDICTION: prediction})
         async for response in responses:
             yield prediction.predicted(response)
+
+    def _asked(self, prompt: PromptTemplate, prompt_args: Mapping[str, Any]) -> list[ChatMessage]:
+        """The messages that ask for a whole object; on the Responses API LlamaIndex puts no system prompt before them."""
+        messages = prompt.format_messages(**prompt_args)
+        return messages if self._all_on_responses else list(self._extend_messages(messages))
+
+    @property
+    def _all_on_responses(self) -> bool:
+        inner = list(self._inner().values())
+        return 0 < len(inner) == len(self._engine.models) and all(map(_on_responses, inner))
 
     def _all_predict(self, method: str) -> bool:
         """Whether all models that may answer predict objects by a method of their own, which the one that answers is asked by."""
@@ -107,11 +117,11 @@ class StructuredLLM(EngineLLM):
         self, output_cls: type[BaseModel], llm_kwargs: Mapping[str, Any] | None, *, streaming: bool
     ) -> dict[str, Any] | None:
         """The options of a chat that ask for an object by a format of the answer; `None` where it takes a tool."""
+        if not streaming and self._all_on_responses:
+            return _text_format(output_cls) | dict(llm_kwargs or {})
         inner = list(self._inner().values())
         if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT or not inner or len(inner) < len(self._engine.models):
             return None
-        if not streaming and all(map(_on_responses, inner)):
-            return _text_format(output_cls) | dict(llm_kwargs or {})
         for llm in inner:
             decides, prepares = getattr(llm, "_should_use_structure_outputs", None), getattr(llm, "_prepare_schema", None)
             if not callable(decides) or not callable(prepares) or not decides():
@@ -140,8 +150,10 @@ def _object(response: ChatResponse, output_cls: type[Model]) -> Model:
     Raises:
         ValueError: the response is none, such as a refusal.
     """
-    content = response.message.content
-    if not content and any(name in response.additional_kwargs for name in ("refusal", "built_in_tool_calls")):
+    message = response.message
+    content = message.content
+    told = any(isinstance(block, TextBlock) for block in message.blocks)
+    if not content and ("refusal" in response.additional_kwargs or not told):
         raise ValueError("Failed to produce a structured response from the model.")
     return output_cls.model_validate_json(str(content))
 

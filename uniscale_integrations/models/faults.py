@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
-REFUSAL_STATES = (400, 413, 415, 422)
-"""HTTP states by which a server says that the request itself is at fault."""
+MODEL_STATES = (401, 402, 403, 404, 405, 407, 408, 410, 429)
+"""HTTP states by which a server says that the key, the account, the address or the load is at fault, whatever is asked; so do all from 500 on."""
+
+PASSING_STATES = (409, 423, 425)
+"""Those by which it says that another try may fare better."""
 
 CONTEXT_CODES = ("context_length_exceeded", "string_above_max_length")
 FILTER_CODES = ("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation")
@@ -59,7 +62,9 @@ def fault_of(error: BaseException) -> Fault:
     if not codes.isdisjoint(MODEL_CODES):
         return Fault.MODEL
     status = status_of(error)
-    if status in REFUSAL_STATES:
+    if status in PASSING_STATES:
+        return Fault.UNCLEAR
+    if status is not None and status < 500 and status not in MODEL_STATES:
         if any(words in text for words in TOO_LONG):
             return Fault.CONTEXT
         return Fault.MODEL if any(words in text for words in BAD_KEY) else Fault.REQUEST

@@ -51,7 +51,7 @@ class RoundsSettings:
 
     alpha: float = 0.15
     alpha_again: float = 0.1
-    margin: float = 0.025
+    margin: float = 0.03
     label_share: float = 0.4
     belief: float = FIRST_BELIEF
     hope: Hope = field(default_factory=Hope)
