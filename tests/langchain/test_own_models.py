@@ -152,10 +152,10 @@ def test_a_model_s_own_way_for_who_awaits_is_taken_and_no_other(shape: Shape, ow
         return AIMessage("guarded")
 
     def stream(model: Any, given: Any, config: Any = None, **kwargs: Any) -> Any:
-        yield AIMessageChunk("guarded")
+        yield AIMessageChunk(content="guarded")
 
     async def astream(model: Any, given: Any, config: Any = None, **kwargs: Any) -> Any:
-        yield AIMessageChunk("guarded")
+        yield AIMessageChunk(content="guarded")
 
     setattr(Own, own, {"invoke": invoke, "ainvoke": ainvoke, "stream": stream, "astream": astream}[own])
 
