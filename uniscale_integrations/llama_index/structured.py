@@ -150,10 +150,10 @@ def _object(response: ChatResponse, output_cls: type[Model]) -> Model:
     Raises:
         ValueError: the response is none, such as a refusal.
     """
-    message = response.message
-    content = message.content
-    told = any(isinstance(block, TextBlock) for block in message.blocks)
-    if not content and ("refusal" in response.additional_kwargs or not told):
+    content, additional = response.message.content, response.additional_kwargs
+    # On the Responses API a reply without any text is told from an empty one.
+    silent = "built_in_tool_calls" in additional and not any(isinstance(block, TextBlock) for block in response.message.blocks)
+    if not content and ("refusal" in additional or silent):
         raise ValueError("Failed to produce a structured response from the model.")
     return output_cls.model_validate_json(str(content))
 
