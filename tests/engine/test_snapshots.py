@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,12 +91,41 @@ def poisoned(state: bytes) -> bytes:
     return file.getvalue()
 
 
+def with_verdicts(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
+    """What feedback has come to, changed by somebody who knows the container and not what belongs into it."""
+
+    def damage(state: bytes) -> bytes:
+        with np.load(BytesIO(state)) as arrays:
+            changed = dict(arrays)
+        record = json.loads(changed["fold.verdicts"].tobytes())
+        change(record)
+        changed["fold.verdicts"] = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
+        file = BytesIO()
+        np.savez(file, **changed)
+        return file.getvalue()
+
+    return damage
+
+
+WRONG_VERDICTS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no count": lambda record: record["balance"].update(answers=None),
+    "a text": lambda record: record["balance"].update(judged="x"),
+    "a list": lambda record: record["balance"].update(run=[]),
+    "patterns": lambda record: record["sources"].update(patterns={}),
+    "confusions": lambda record: record["sources"].update(confusions=[{}, {}, None]),
+    "deadlines": lambda record: record.update(deadlines=[0, 0, [["soon", 1, "thumbs", "a"]]]),
+    "learned": lambda record: record.update(learned=[["a", 1.0, None, []]]),
+    "spoken": lambda record: record.update(spoken={"thumbs": 1}),
+    "nothing": lambda record: record.clear(),
+}
+
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda state: state[: len(state) // 2],
     "empty": lambda state: b"",
     "flipped": lambda state: state[:900] + bytes([state[900] ^ 0xFF]) + state[901:],
     "of something else": lambda state: b"PK" + state[::-1],
     "poisoned": poisoned,
+    **{f"verdicts: {name}": with_verdicts(change) for name, change in WRONG_VERDICTS.items()},
 }
 
 

@@ -69,7 +69,7 @@ def test_states_are_the_same_in_every_order_of_arrival(
     values, order = said
     ids = list(dict.fromkeys(each.decision_id for each in answered))
     judgements = [
-        Feedback(ids[place], correct, source, weight=weights[number % len(weights)], at=time() + number)
+        Feedback(ids[place], correct, source, weight=weights[number % len(weights)], at=time() - 100.0 + number)
         for number, (place, source, correct) in enumerate(values)
     ]
     states = [learned(answered, each) for each in (judgements, [judgements[place] for place in order])]
@@ -109,7 +109,7 @@ def test_whoever_reads_a_log_takes_what_was_said_last(
     log.append(*answered)
     ids = list(dict.fromkeys(each.decision_id for each in answered))
     for order, decision in zip(list(permutations([(10.0, 0.0), (20.0, 0.25), (30.0, 1.0)]))[1:], ids, strict=False):
-        log.write(*(Feedback(decision, correct, "thumbs", at=answered[-1].at + at) for at, correct in order))
+        log.write(*(Feedback(decision, correct, "thumbs", at=answered[-1].at - 100.0 + at) for at, correct in order))
     assert [pair.correct for pair in pairs(log)] == [1.0] * 3
     assert page_data(log)["decisions"]["correct"] == [1.0] * 3
     assert [said.correct for each in _histories(log) for said in each.verdicts.values()] == [1.0] * 3
@@ -127,6 +127,30 @@ def test_judgements_of_the_same_time_count_as_they_come(log: EventStore, answere
         made.sync()
         assert made.state()["told"].sum() == 1
     assert [pair.correct for pair in pairs(log)] == [0.0]
+
+
+@pytest.mark.parametrize("ahead", [0.5, 3600.0, 1e9])
+def test_a_revision_counts_also_where_the_clock_before_it_was_ahead(log: EventStore, answered: list[Event], ahead: float) -> None:
+    log.append(*answered)
+    decision = answered[0].decision_id
+    first = Feedback(decision, 1.0, "thumbs", at=time() + ahead)
+    assert log.write(first).new == (True,)
+    # The clock has been set, or another worker's is right; and who repeats it says nothing new.
+    assert [log.write(Feedback(decision, 0.0, "thumbs")).new for _ in range(3)] == [(True,), (False,), (False,)]
+    assert log.write(Feedback(decision, 0.5, "thumbs"), Feedback(decision, 0.25, "thumbs")).new == (True, True)
+    with closing(engine("sqlite://")) as made:
+        made.log.append(*(entry.event for entry in log.everything()))
+        made.sync()
+        assert made.state()["right"] == pytest.approx(0.25)
+
+
+def test_what_has_waited_elsewhere_does_not_overtake_what_was_said_since(log: EventStore, answered: list[Event]) -> None:
+    log.append(*answered)
+    decision, now = answered[0].decision_id, time()
+    log.write(Feedback(decision, 1.0, "thumbs", at=now - 10.0))
+    log.write(Feedback(decision, 0.0, "thumbs", at=now - 60.0))
+    assert [entry.event.at for entry in log.everything()][-2:] == [now - 10.0, now - 60.0]
+    assert [pair.correct for pair in pairs(log)] == [1.0]
 
 
 def test_a_snapshot_of_before_is_read_where_the_log_does_not_tell_all(address: str) -> None:

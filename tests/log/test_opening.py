@@ -19,7 +19,7 @@ from benchmarks.faults import database_of, locked
 from tests.log.first_revision import FirstRevision
 from uniscale_integrations import UniScale
 from uniscale_integrations.cli.app import app
-from uniscale_integrations.errors import LogError
+from uniscale_integrations.errors import LogError, UnknownDecisionError
 from uniscale_integrations.log import connect, fold
 from uniscale_integrations.log.events import DecisionEvent, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
@@ -121,6 +121,19 @@ def test_a_database_of_any_encoding_keeps_texts_of_all_scripts(postgres: str, en
         assert outcome.failed.startswith(said[:-1])
         assert feedback.comment.startswith(said[:-1])
         assert not log.unreadable
+        log.save_description("schema:\u6f22", {"name": "\u5b57"})
+        log.save_description("schema:\u5b57", {"name": "\u6f22"})
+        assert log.load_description("schema:\u6f22") == {"name": "\u5b57"}
+        assert log.save_calibration("\u6f22", 1, {"pairs": 1})
+        assert not log.save_calibration("\u6f22", 1, {"pairs": 2})
+        assert log.load_calibration("\u6f22") == (1, {"pairs": 1})
+        assert log.load_calibration("\u5b57") is None
+
+
+@pytest.mark.parametrize("decision", ["x\ud800", "nul\0", "\u6f22"])
+def test_a_decision_that_no_database_could_hold_is_unknown(address: str, decision: str) -> None:
+    with closing(open_log(address)) as log, pytest.raises(UnknownDecisionError):
+        log.give_feedback(Feedback(decision, 1.0))
 
 
 def test_a_server_that_takes_nothing_is_read(postgres: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,6 +110,33 @@ def test_a_state_goes_on_where_it_was(make: Callable[[Arms], Policy]) -> None:
         np.testing.assert_allclose(found, wanted, atol=1e-9)
     with pytest.raises(StateError, match="the state lacks"):
         stored.load({})
+
+
+CHANGES: list[Callable[[Any], Any]] = [
+    lambda array: array[..., None],
+    lambda array: np.concatenate([array, array]),
+    lambda array: np.full(array.shape, np.inf),
+    lambda array: array.astype(str),
+]
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        *((Greedy, name) for name in ("chosen", "sums", "counts", "seen")),
+        *((NearestNeighbours, name) for name in ("chosen", "sums", "counts", "seen", "number", "queries", "parts")),
+    ],
+)
+@pytest.mark.parametrize("change", CHANGES, ids=["another axis", "twice", "infinite", "texts"])
+def test_a_state_of_other_shapes_or_without_numbers_is_refused(
+    make: Callable[[Arms], Policy], name: str, change: Callable[[Any], Any]
+) -> None:
+    policy = make(arms(3))
+    play(policy, {0: [RIGHT, WRONG, 0.9], 1: [WRONG, RIGHT, 0.8]}, 60)
+    decide(policy, HERE, "open")
+    state = policy.state()
+    with pytest.raises(StateError):
+        make(arms(3)).load({**state, name: change(state[name])})
 
 
 def test_propensities_of_a_draw_are_exact_and_add_up() -> None:

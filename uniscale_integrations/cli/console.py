@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -59,7 +60,13 @@ class _PrintableFormatter(logging.Formatter):
 
 
 def strip_warnings() -> None:
-    """Have warnings that nobody else handles, and that quote what logs and models hold, be shown without control characters as well."""
+    """Have warnings that nobody else handles, and that quote what logs and models hold, be shown without control characters as well.
+
+    What a terminal cannot show is replaced, and ends no command.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(_PrintableFormatter())
 

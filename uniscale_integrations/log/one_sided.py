@@ -13,6 +13,10 @@ ALL_JUDGED = 0.99
 """Share of judged answers from which on nothing is missing: then all may well be right."""
 
 
+BALANCE_FORM = {"answers": int, "judged": int, "run": int, "right": bool}
+"""Of what `FeedbackBalance.record` gives, for `has_form`."""
+
+
 @dataclass(slots=True)
 class FeedbackBalance:
     """Counts answers and judgements.

@@ -15,12 +15,23 @@ from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.database import LogDatabase
 from uniscale_integrations.log.ports import Position
 from uniscale_integrations.log.schema import calibrations, descriptions, snapshots
+from uniscale_integrations.texts import utf8_safe
 
 _log = logging.getLogger(__name__)
 
 
 class LogRecords(LogDatabase):
     """The records of a log, each by its name."""
+
+    _holds_all_texts = True
+
+    def _name(self, text: str) -> str:
+        """A name as the database can hold it."""
+        return text if self._holds_all_texts or text.isascii() else text.encode("ascii", "backslashreplace").decode()
+
+    def _can_hold(self, text: str) -> bool:
+        """Whether the database can hold a text as it is, so that it may be there."""
+        return text.isascii() and "\0" not in text if not self._holds_all_texts else utf8_safe(text) == text and "\0" not in text
 
     def save_snapshot(self, fold: str, position: Position, state: bytes) -> None:
         """Keep the state of a fold up to a position, in the place of an earlier one; a later one stays.
@@ -74,7 +85,7 @@ class LogRecords(LogDatabase):
             return
         try:
             with self._translate_errors("write to"), self._engine.begin() as connection:
-                connection.execute(insert(descriptions).values(key=key, at=time.time(), body=json.dumps(body)))
+                connection.execute(insert(descriptions).values(key=self._name(key), at=time.time(), body=json.dumps(body)))
         except LogError as error:
             if not isinstance(error.__cause__, IntegrityError):
                 raise
@@ -82,12 +93,16 @@ class LogRecords(LogDatabase):
     def load_description(self, key: str) -> dict[str, Any] | None:
         """As of `EventStore`."""
         with self._reading() as connection:
-            body = connection.execute(select(descriptions.c.body).where(descriptions.c.key == key)).scalar_one_or_none()
+            body = connection.execute(
+                select(descriptions.c.body).where(descriptions.c.key == self._name(key))
+            ).scalar_one_or_none()
         return None if body is None else self._object(body, f"what {key!r:.80} stands for")
 
     def descriptions_of(self, prefix: str) -> list[tuple[str, dict[str, Any]]]:
         """As of `EventStore`."""
-        query = select(descriptions.c.key, descriptions.c.body).where(descriptions.c.key.startswith(prefix, autoescape=True))
+        query = select(descriptions.c.key, descriptions.c.body).where(
+            descriptions.c.key.startswith(self._name(prefix), autoescape=True)
+        )
         with self._reading() as connection:
             rows = connection.execute(query.order_by(descriptions.c.at, descriptions.c.key)).all()
         found = [(row.key, self._object(row.body, f"what {row.key!r:.80} stands for")) for row in rows]
@@ -95,7 +110,7 @@ class LogRecords(LogDatabase):
 
     def save_calibration(self, verifier: str, version: int, body: Mapping[str, Any]) -> bool:
         """Keep a version of a verifier's calibration; returns whether there was none of that number."""
-        values = {"verifier": verifier, "version": version, "at": time.time(), "body": json.dumps(body)}
+        values = {"verifier": self._name(verifier), "version": version, "at": time.time(), "body": json.dumps(body)}
         try:
             with self._translate_errors("write to"), self._engine.begin() as connection:
                 connection.execute(insert(calibrations).values(values))
@@ -108,7 +123,7 @@ class LogRecords(LogDatabase):
     def load_calibration(self, verifier: str) -> tuple[int, dict[str, Any]] | None:
         """Number and body of the last version of a verifier's calibration, if there is one."""
         with self._reading() as connection:
-            query = select(calibrations.c.version, calibrations.c.body).where(calibrations.c.verifier == verifier)
+            query = select(calibrations.c.version, calibrations.c.body).where(calibrations.c.verifier == self._name(verifier))
             row = connection.execute(query.order_by(calibrations.c.version.desc()).limit(1)).first()
         if row is None:
             return None

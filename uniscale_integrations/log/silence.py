@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from heapq import heappop, heappush
 from math import isfinite
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.events import plain
@@ -65,6 +65,10 @@ class Silence:
     def seconds(self) -> float:
         """`after` in seconds."""
         return self.after.total_seconds()
+
+
+DEADLINES_FORM = (float, int, [(float, int, str, str)])
+"""Of what `Deadlines.record` gives, for `has_form`."""
 
 
 class Deadline(NamedTuple):
@@ -132,12 +136,9 @@ class Deadlines:
         """For `restore`, JSON-ready."""
         return [self.clock, self._count, [list(each) for each in sorted(self._heap)]]
 
-    def restore(self, record: list[object]) -> None:
+    def restore(self, record: list[Any]) -> None:
         """Go on from what `record` gave; deadlines of sources whose silence means nothing here are dropped."""
         clock, count, heap = record
-        assert isinstance(clock, int | float)
-        assert isinstance(count, int)
-        assert isinstance(heap, list)
         self.clock, self._count = float(clock), count
         self._heap = [Deadline(*each) for each in heap if each[2] in self._silence]
         self._awaited = Counter(each.decision_id for each in self._heap)

@@ -30,6 +30,16 @@ UNCOMPARED, UNKNOWN = (99.0, 1.0), (1.0, 1.0)
 """Priors of a source that nothing speaks against yet, which is what others are compared with, and of silence and the verifier."""
 
 
+SOURCES_FORM = {
+    "patterns": [(str, [(str, int)], float)],
+    "judged": {str: int},
+    "compared": {str: int},
+    "overlap": (int, int),
+    "confusions": ({str: (float, float)}, {str: float}, float),
+}
+"""Of what `Sources.record` gives, for `has_form`."""
+
+
 class Sources:
     """Compares sources by the answers that they share, and says which are known well enough to be corrected.
 

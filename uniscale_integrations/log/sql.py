@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, ClassVar
 
@@ -103,7 +105,8 @@ class SQLStore(LogRecords):
         with self._translate_errors("open"):
             with self._engine.connect() as connection:
                 reader = connection.execution_options(**{READING: True})
-                self._as_json = _as_json if self._takes_all_texts(reader) else _as_ascii
+                self._holds_all_texts = self._takes_all_texts(reader)
+                self._as_json = _as_json if self._holds_all_texts else _as_ascii
                 if not create and not inspect(reader).has_table(meta.name):
                     raise LogError(f"there is no log at {self.name}")
                 if self.read_only:
@@ -152,10 +155,11 @@ class SQLStore(LogRecords):
         about = _about(new) if isinstance(new, Feedback) else None
         return new.kind, new.decision_id, new.at, utf8_safe(self._as_json(new.body())), new.event_id or None, about
 
-    def _judiciously(self, events: Sequence[Event], *, strict: bool = False) -> WriteResult:
+    def _judiciously(self, new: Sequence[Event], *, strict: bool = False) -> WriteResult:
         """Write events in their order, feedback only where it says something new of a decision that is there."""
+        events = list(new)
         rows = [self._row(each) for each in events]
-        new, without_decision = [True] * len(events), list[int]()
+        is_new, without_decision = [True] * len(events), list[int]()
         with self._writing() as cursor:
             parts, waiting = list[WriteResult](), list[int]()
 
@@ -168,40 +172,49 @@ class SQLStore(LogRecords):
                 if isinstance(event, Feedback):
                     # What stands before it in the batch counts as said already.
                     flush()
-                    says = self._says_something(cursor, event)
-                    if says is None:
+                    if not self._is_decided(cursor, event.decision_id):
                         without_decision.append(place)
                         if strict:
                             raise no_decision(event.decision_id, self.name)
-                    new[place] = bool(says)
-                if new[place]:
+                        is_new[place] = False
+                        continue
+                    said = self._said_last(cursor, event)
+                    is_new[place] = said is None or _says_more(event, said)
+                    if said is not None and is_new[place] and said.at > max(event.at, time.time()):
+                        # Somebody's clock was ahead: what is said now comes after what was said, whatever the clocks say.
+                        events[place] = replace(event, at=said.at)
+                        rows[place] = self._row(events[place])
+                if is_new[place]:
                     waiting.append(place)
             flush()
         entries = tuple(entry for part in parts for entry in part.entries)
         after = next((part.after for part in parts if part.entries), None)
-        return WriteResult(tuple(new), entries, after, tuple(without_decision))
+        return WriteResult(tuple(is_new), entries, after, tuple(without_decision))
 
-    def _says_something(self, cursor: Any, feedback: Feedback) -> bool | None:
-        """Whether feedback is not what was said last already; `None` where there is no such decision."""
-        decision, about = feedback.decision_id, _about(feedback)
+    def _is_decided(self, cursor: Any, decision: str) -> bool:
+        """Whether there is a decision."""
+        if not self._can_hold(decision):
+            return False
         cursor.execute(self._decided, (decision,))
-        if cursor.fetchone() is None:
-            return None
+        return cursor.fetchone() is not None
+
+    def _said_last(self, cursor: Any, feedback: Feedback) -> Feedback | None:
+        """What the source of feedback has said last of the same, as far as it can be read."""
+        decision, about = feedback.decision_id, _about(feedback)
         # Rows of earlier versions do not tell what they are about but in their bodies.
         rows = []
         for statement, values in zip(self._said, ((decision, about), (decision,)), strict=True):
             cursor.execute(statement, values)
             rows += cursor.fetchall()
-        for *_, event_id, body in sorted(rows, key=lambda row: tuple(row[:3]), reverse=True):
+        for at, _, _, event_id, body in sorted(rows, key=lambda row: tuple(row[:3]), reverse=True):
             try:
-                said = event_of(Feedback.kind, decision, body, 0.0)
+                said = event_of(Feedback.kind, decision, body, at, event_id)
             except LogError:
                 # Of another version, or damaged: what it said is not known.
                 continue
             if isinstance(said, Feedback) and _about(said) == about:
-                # What is written again since nobody knows whether it has arrived was new when it did.
-                return event_id == feedback.event_id or (said.correct, said.comment) != (feedback.correct, feedback.comment)
-        return True
+                return said
+        return None
 
     def since(self, position: Position = BEGINNING, limit: int = 1_000) -> list[Entry]:
         """As of `EventStore`."""
@@ -302,6 +315,11 @@ class SQLStore(LogRecords):
     def _write(self, cursor: Any, new: Sequence[Event], rows: Sequence[Row]) -> WriteResult:
         """Write events in the transaction of a cursor."""
         raise NotImplementedError
+
+
+def _says_more(feedback: Feedback, said: Feedback) -> bool:
+    """Whether feedback is not what was said last already; what is written again since nobody knows whether it has arrived was new then."""
+    return said.event_id == feedback.event_id or (said.correct, said.comment) != (feedback.correct, feedback.comment)
 
 
 def _about(feedback: Feedback) -> str:

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from uniscale_integrations.errors import StateError
 from uniscale_integrations.log.events import Event, Feedback, Outcome
 from uniscale_integrations.log.feedback_rules import VERIFIER, FeedbackRules
 from uniscale_integrations.log.judgements import Judgements
-from uniscale_integrations.log.one_sided import FeedbackBalance
-from uniscale_integrations.log.silence import ANYBODY, Deadline, Deadlines
-from uniscale_integrations.log.sources import SILENCE, Sources
+from uniscale_integrations.log.one_sided import BALANCE_FORM, FeedbackBalance
+from uniscale_integrations.log.record_form import has_form
+from uniscale_integrations.log.silence import ANYBODY, DEADLINES_FORM, Deadline, Deadlines
+from uniscale_integrations.log.sources import SILENCE, SOURCES_FORM, Sources
 
 MAX_LEARNED = 10_000
 """Decisions of which it is kept what was learned, where the log alone does not tell; older ones are revised as if by the plain mean."""
@@ -24,6 +26,16 @@ MAX_LEARNED = 10_000
 MIN_TOP_UP = 0.05
 """By how much a judgement must count more than what was learned of its decision before, for that to be made good, once sources are
 corrected: what they are worth changes a little with every comparison."""
+
+
+FORM = {
+    "balance": BALANCE_FORM,
+    "sources": SOURCES_FORM,
+    "deadlines": DEADLINES_FORM,
+    "learned": [(str, float, float, [str])],
+    "spoken": {str: (float, float)},
+}
+"""Of what `Verdicts.record` keeps."""
 
 
 class Learned(NamedTuple):
@@ -188,8 +200,14 @@ class Verdicts:
         return np.frombuffer(json.dumps(record, separators=(",", ":")).encode(), dtype=np.uint8)
 
     def restore(self, array: NDArray[Any]) -> None:
-        """Go on from what `record` gave."""
+        """Go on from what `record` gave.
+
+        Raises:
+            StateError: it is something else; nothing has changed.
+        """
         record = json.loads(array.tobytes())
+        if not has_form(record, FORM):
+            raise StateError("what judgements have come to has another form than it is kept in")
         self.balance = FeedbackBalance.restore(record["balance"])
         self.sources.restore(record["sources"])
         self._deadlines.restore(record["deadlines"])

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 MODEL_STATES = (401, 402, 403, 404, 405, 407, 408, 410, 429)
-"""HTTP states by which a server says that the key, the account, the address or the load is at fault, whatever is asked; so do all from 500 on."""
+"""HTTP states by which a server says that the key, the account, the address or the load is at fault, whatever is asked; so are all from 500
+on."""
 
 PASSING_STATES = (409, 423, 425)
 """Those by which it says that another try may fare better."""

@@ -107,6 +107,8 @@ class Baseline:
     def load(self, state: State) -> None:
         """Take over what `state` gave; what was seen of configurations that are not there is left out."""
         _require(state, "arms", "names", "chosen", "sums", "counts", "open", "seen")
+        arms, waiting = len(state["arms"]), len(state["open"])
+        _fit(state, chosen=(arms,), sums=(arms, 3), counts=(arms, 3), seen=(waiting, 3))
         here, count = self._places(state), len(self.arms)
         self._choice_counts, self._sums, self._counts = np.zeros(count), np.zeros((count, 3)), np.zeros((count, 3))
         for old, arm in enumerate(here):
@@ -182,7 +184,11 @@ class NearestNeighbours(Baseline):
         }
 
     def load(self, state: State) -> None:
-        _require(state, "number", "queries", "parts")
+        _require(state, "arms", "names", "number", "queries", "parts")
+        observed = len(state["number"])
+        _fit(state, number=(observed,), queries=(observed, len(state["names"])), parts=(observed, 3))
+        if observed and not 0 <= state["number"].min() <= state["number"].max() < len(state["arms"]):
+            raise StateError("the state has observations of configurations that it does not name")
         super().load(state)
         here, column = self._places(state), {str(name): place for place, name in enumerate(state["names"])}
         # A feature that was not known is 0.
@@ -263,6 +269,20 @@ def _require(state: State, *names: str) -> None:
     """
     if missing := [name for name in names if name not in state]:
         raise StateError(f"the state lacks {', '.join(missing)}; it must be what `state` gave")
+
+
+def _fit(state: State, **shapes: tuple[int, ...]) -> None:
+    """That arrays of a state have these shapes and hold numbers; what was not observed is NaN in some.
+
+    Raises:
+        StateError: they have not.
+    """
+    for name, shape in shapes.items():
+        array = state[name]
+        if array.shape != shape or array.dtype.kind not in "if" or np.isinf(array).any():
+            raise StateError(
+                f"{name} of the state has the shape {array.shape} and the type {array.dtype}, or is not finite; {shape} is due"
+            )
 
 
 def _means(sums: Array, counts: Array) -> Array:
