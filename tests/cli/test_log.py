@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -175,3 +176,13 @@ def test_names_are_shown_as_they_are(address: str) -> None:
     told = run("info", address)
     assert told.exit_code == 0, told.output
     assert "([/b],1,1,1)" in told.output
+
+
+def test_a_terminal_that_cannot_show_a_name_ends_no_command(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'log.db'}"
+    with closing(open_log(address)) as log:
+        log.append(DecisionEvent("a", Configuration("\u691c\u8a3c"), (1.0,), "", (1.0, 0.0, 0.0)), Outcome("a", 0.5))
+    command = [str(Path(sys.executable).with_name("uniscale")), "log", "info", address]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"\\u691c\\u8a3c" in done.stdout

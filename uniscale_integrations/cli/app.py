@@ -6,7 +6,7 @@ import typer
 
 from uniscale_integrations.cli.ask import ask
 from uniscale_integrations.cli.calibrate import calibrate
-from uniscale_integrations.cli.console import strip_warnings
+from uniscale_integrations.cli.console import escape_unencodable, strip_warnings
 from uniscale_integrations.cli.demo import demo
 from uniscale_integrations.cli.log import app as log
 from uniscale_integrations.cli.log_portable import export, import_
@@ -39,3 +39,4 @@ app.add_typer(log)
 def root() -> None:
     """Keeps the commands named even while there is only one."""
     strip_warnings()
+    escape_unencodable()

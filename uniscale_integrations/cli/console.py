@@ -60,15 +60,16 @@ class _PrintableFormatter(logging.Formatter):
 
 
 def strip_warnings() -> None:
-    """Have warnings that nobody else handles, and that quote what logs and models hold, be shown without control characters as well.
+    """Have warnings that nobody else handles, and that quote what logs and models hold, be shown without control characters as well."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_PrintableFormatter())
 
-    What a terminal cannot show is replaced, and ends no command.
-    """
+
+def escape_unencodable() -> None:
+    """Have what a terminal's encoding lacks be shown as escapes, so that it ends no command."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    if logging.lastResort is not None:
-        logging.lastResort.setFormatter(_PrintableFormatter())
 
 
 def print_json(values: Mapping[str, Any]) -> None:

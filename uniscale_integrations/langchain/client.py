@@ -201,8 +201,8 @@ class LangChainClient:
             Exception: what the model raised.
         """
         binding, messages = self._binding(request.conversation), self._messages(request)
-        said = self._sampling.options(request, binding.settings, by_itself=self._reads_options)
-        passed_on = _accepted(said, binding.responses)
+        parameters = self._sampling.options(request, binding.settings, by_itself=self._reads_options)
+        passed_on = _accepted(parameters, binding.responses)
         model, options = self._with_sampling(binding, request, passed_on), self._options(binding, request) | passed_on
         if binding.before is not None:
             model, options = binding.before | model.bind(**options), {}

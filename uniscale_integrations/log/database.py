@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeoutError
 from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.connect import READING, is_in_memory, without_password
 from uniscale_integrations.redaction import redacted_message
-from uniscale_integrations.texts import first_line
+from uniscale_integrations.texts import first_line, utf8_safe
 
 
 class LogDatabase:
@@ -24,12 +24,24 @@ class LogDatabase:
         engine: connects to it.
     """
 
+    _holds_all_texts = True
+    """Whether it can hold characters of all scripts; otherwise names and bodies are written as ASCII can say them."""
+
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         driver = engine.dialect.loaded_dbapi
         self._error: type[Exception] = driver.Error
         self._passing: type[Exception] = driver.OperationalError
         self._collision: type[Exception] = driver.IntegrityError
+
+    def _name(self, text: str) -> str:
+        """A name as the database can hold it."""
+        return text if self._holds_all_texts or text.isascii() else text.encode("ascii", "backslashreplace").decode()
+
+    def _can_hold(self, text: str) -> bool:
+        """Whether a text may be there as it is."""
+        writable = utf8_safe(text) == text if self._holds_all_texts else text.isascii()
+        return writable and "\0" not in text
 
     def close(self) -> None:
         """Close all connections."""

@@ -15,23 +15,12 @@ from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.database import LogDatabase
 from uniscale_integrations.log.ports import Position
 from uniscale_integrations.log.schema import calibrations, descriptions, snapshots
-from uniscale_integrations.texts import utf8_safe
 
 _log = logging.getLogger(__name__)
 
 
 class LogRecords(LogDatabase):
     """The records of a log, each by its name."""
-
-    _holds_all_texts = True
-
-    def _name(self, text: str) -> str:
-        """A name as the database can hold it."""
-        return text if self._holds_all_texts or text.isascii() else text.encode("ascii", "backslashreplace").decode()
-
-    def _can_hold(self, text: str) -> bool:
-        """Whether the database can hold a text as it is, so that it may be there."""
-        return text.isascii() and "\0" not in text if not self._holds_all_texts else utf8_safe(text) == text and "\0" not in text
 
     def save_snapshot(self, fold: str, position: Position, state: bytes) -> None:
         """Keep the state of a fold up to a position, in the place of an earlier one; a later one stays.

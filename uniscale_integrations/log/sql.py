@@ -106,7 +106,6 @@ class SQLStore(LogRecords):
             with self._engine.connect() as connection:
                 reader = connection.execution_options(**{READING: True})
                 self._holds_all_texts = self._takes_all_texts(reader)
-                self._as_json = _as_json if self._holds_all_texts else _as_ascii
                 if not create and not inspect(reader).has_table(meta.name):
                     raise LogError(f"there is no log at {self.name}")
                 if self.read_only:
@@ -153,7 +152,8 @@ class SQLStore(LogRecords):
 
     def _row(self, new: Event) -> Row:
         about = _about(new) if isinstance(new, Feedback) else None
-        return new.kind, new.decision_id, new.at, utf8_safe(self._as_json(new.body())), new.event_id or None, about
+        as_text = _as_json if self._holds_all_texts else _as_ascii
+        return new.kind, new.decision_id, new.at, utf8_safe(as_text(new.body())), new.event_id or None, about
 
     def _judiciously(self, new: Sequence[Event], *, strict: bool = False) -> WriteResult:
         """Write events in their order, feedback only where it says something new of a decision that is there."""
@@ -178,11 +178,11 @@ class SQLStore(LogRecords):
                             raise no_decision(event.decision_id, self.name)
                         is_new[place] = False
                         continue
-                    said = self._said_last(cursor, event)
-                    is_new[place] = said is None or _says_more(event, said)
-                    if said is not None and is_new[place] and said.at > max(event.at, time.time()):
+                    latest = self._latest(cursor, event)
+                    is_new[place] = latest is None or _says_more(event, latest)
+                    if latest is not None and is_new[place] and latest.at > max(event.at, time.time()):
                         # Somebody's clock was ahead: what is said now comes after what was said, whatever the clocks say.
-                        events[place] = replace(event, at=said.at)
+                        events[place] = replace(event, at=latest.at)
                         rows[place] = self._row(events[place])
                 if is_new[place]:
                     waiting.append(place)
@@ -198,7 +198,7 @@ class SQLStore(LogRecords):
         cursor.execute(self._decided, (decision,))
         return cursor.fetchone() is not None
 
-    def _said_last(self, cursor: Any, feedback: Feedback) -> Feedback | None:
+    def _latest(self, cursor: Any, feedback: Feedback) -> Feedback | None:
         """What the source of feedback has said last of the same, as far as it can be read."""
         decision, about = feedback.decision_id, _about(feedback)
         # Rows of earlier versions do not tell what they are about but in their bodies.
@@ -208,12 +208,12 @@ class SQLStore(LogRecords):
             rows += cursor.fetchall()
         for at, _, _, event_id, body in sorted(rows, key=lambda row: tuple(row[:3]), reverse=True):
             try:
-                said = event_of(Feedback.kind, decision, body, at, event_id)
+                judgement = event_of(Feedback.kind, decision, body, at, event_id)
             except LogError:
                 # Of another version, or damaged: what it said is not known.
                 continue
-            if isinstance(said, Feedback) and _about(said) == about:
-                return said
+            if isinstance(judgement, Feedback) and _about(judgement) == about:
+                return judgement
         return None
 
     def since(self, position: Position = BEGINNING, limit: int = 1_000) -> list[Entry]:
@@ -317,9 +317,9 @@ class SQLStore(LogRecords):
         raise NotImplementedError
 
 
-def _says_more(feedback: Feedback, said: Feedback) -> bool:
+def _says_more(feedback: Feedback, latest: Feedback) -> bool:
     """Whether feedback is not what was said last already; what is written again since nobody knows whether it has arrived was new then."""
-    return said.event_id == feedback.event_id or (said.correct, said.comment) != (feedback.correct, feedback.comment)
+    return latest.event_id == feedback.event_id or (latest.correct, latest.comment) != (feedback.correct, feedback.comment)
 
 
 def _about(feedback: Feedback) -> str:

@@ -143,6 +143,13 @@ def test_a_server_that_strips_its_replies_is_asked_for_whole_answers(strips: boo
     assert not any(asked.prefix in (PREFIX, APART_PREFIX) for asked in client.asked[before:])
 
 
+@pytest.mark.parametrize(("error", "sure"), [(TimeoutError("too late"), False), (ValueError("no such thing"), True)])
+def test_whether_a_server_strips_is_asked_again_where_that_may_tell_more(error: Exception, sure: bool) -> None:
+    replies: dict[str, str | Exception] = {PREFIX: f"{NEXT} six", APART_PREFIX: error}
+    probe = asyncio.run(probe_continuation(Client(lambda asked: replies[asked.prefix])))
+    assert (probe.way, probe.sure) == (Continuation.FLAG, sure)
+
+
 def test_best_of_n_asks_for_whole_answers_and_never_how_to_go_on() -> None:
     client = Client(going_on)
     assert answered(ChatStepModel(client), 3, 1, 1).text == "".join(LINES)

@@ -96,7 +96,7 @@ async def probe_continuation(
             continue
         if not echoes and not reply.text[:1].isspace():
             strips, took = await _probe_stripping(ask, way, like)
-            usage = usage.plus(took)
+            usage, sure = usage.plus(took), sure and strips is not None
             if strips:
                 notes.append(
                     f"{client.name} strips its replies, so that an answer put together of several would lose its line breaks"
@@ -106,17 +106,17 @@ async def probe_continuation(
     return ContinuationProbe(Continuation.WHOLE, False, usage, tuple(notes), sure)
 
 
-async def _probe_stripping(ask: Ask, way: Continuation, like: Conversation | None) -> tuple[bool, Usage]:
-    """Whether replies come without the white space that they begin with, and what asking took.
+async def _probe_stripping(ask: Ask, way: Continuation, like: Conversation | None) -> tuple[bool | None, Usage]:
+    """Whether replies come without the white space that they begin with, and what asking took; `None` as of `probe_trimming`.
 
     A reply that lacks a space alone is no sign of it: the text of a token may lack it where it stands first.
     """
     request = CompletionRequest(_like(like, APART_QUESTION), APART_PREFIX, way, max_tokens=8, temperature=0.0)
     try:
         reply = await ask(request)
-    except Exception:
+    except Exception as error:
         # The way itself is known to be open.
-        return False, NOTHING
+        return None if may_pass(error) or isinstance(error, TimeoutError) else False, NOTHING
     return reply.text.lower().startswith(NEXT), reply.usage
 
 
