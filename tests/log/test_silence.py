@@ -193,6 +193,13 @@ def test_weights_count_in_the_mean_of_sources_and_in_what_is_learned(template: D
         np.testing.assert_allclose(both[name], mean[name], atol=1e-9, err_msg=name)
 
 
+def test_a_decision_that_several_sources_judge_is_one_that_was_judged(template: DecisionEvent) -> None:
+    events = answered(template, "a", 100.0)
+    both = [Feedback("a", 1.0, source="quick", at=101.0), Feedback("a", 1.0, source="sure", at=102.0)]
+    told = learned([*events, *both], source_weights={"quick": 0.25})
+    assert (told["told"].sum(), float(told["right"])) == (1.0, 1.0)
+
+
 def test_a_source_that_contradicts_the_others_is_corrected(template: DecisionEvent) -> None:
     """It calls 40 % of the right answers wrong; then it is the only one, and what is learned is nearer to the truth."""
     rng, shared, alone, truth = random.Random(1), list[Event](), list[Event](), list[Event]()

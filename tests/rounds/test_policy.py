@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from uniscale_integrations.errors import StateError
 from uniscale_integrations.policy.arms import Arms
+from uniscale_integrations.policy.default_policy import LinUCBPolicy
 from uniscale_integrations.policy.objective import Objective, Value, weights
 from uniscale_integrations.policy.policy import Context
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.rounds.attempt import Answered, Failed
 from uniscale_integrations.rounds.episode import Episode, Limits
+from uniscale_integrations.rounds.one_round import OneRound
 from uniscale_integrations.rounds.policy import DecidesAgain
+from uniscale_integrations.rounds.ports import LearnsFromRounds
 from uniscale_integrations.rounds.trust import Trust
 from uniscale_integrations.space import Configuration
 
@@ -152,6 +155,27 @@ def test_judging_anew_is_as_if_it_had_been_said_at_first() -> None:
     for name, array in first.state().items():
         if array.dtype.kind != "U":
             np.testing.assert_allclose(array, second.state()[name], atol=1e-12)
+
+
+@given(st.floats(0.05, 0.9), st.floats(0.05, 0.9), st.floats(0.0, 1.0))
+def test_more_weight_of_a_judgement_is_as_if_it_had_had_that_at_first(weight: float, more: float, correct: float) -> None:
+    for make in (lambda: DecidesAgain(ARMS), lambda: OneRound(LinUCBPolicy(ARMS), ARMS)):
+        first: LearnsFromRounds = make()
+        second: LearnsFromRounds = make()
+        for policy in (first, second):
+            episode: Episode[str] = Episode(policy, requests(1)[0], weights("balanced"), EVERY, ARMS.model_of, Limits(1))
+            decision = episode.ask()
+            assert decision is not None
+            episode.tell(decision, Answered("", 0.4, 1.0))
+            policy.ended("e", episode.context)
+            context = episode.context
+        first.feedback("e", context, correct, weight)
+        first.feedback("e", context, correct, more, previous=correct)
+        second.feedback("e", context, correct, weight + more)
+        for name, array in first.state().items():
+            # How often a matrix was changed, and how surprising the judgement was with the weight that it came with, are not the same.
+            if array.dtype.kind != "U" and not name.endswith("settings") and name != "sums":
+                np.testing.assert_allclose(array, second.state()[name], atol=1e-12, err_msg=name)
 
 
 def test_an_episode_that_failed_altogether_teaches_nothing_but_the_question() -> None:

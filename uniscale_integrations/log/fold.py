@@ -30,8 +30,11 @@ from uniscale_integrations.space import Configuration
 
 _log = logging.getLogger(__name__)
 
-MAX_DECISIONS = 20_000
-"""Decisions kept at hand, whose features feedback needs; older ones are read from the log again."""
+MAX_DECISIONS = 8_000
+"""Decisions kept at hand, whose features feedback needs; older ones are read from the log again, which takes half a millisecond.
+
+Each has sixteen objects, through which the garbage collector looks while it holds up everything else.
+"""
 
 KEEP_AFTER = 2_000
 """Events after which another snapshot is worth its writing."""
@@ -451,7 +454,7 @@ def teach(lessons: Lessons, decision_id: str, past: DecisionContext, lesson: Les
         lessons.feedback(decision_id, past, lesson.correct, lesson.weight, lesson.previous)
     if lesson.extra:
         # Beside what is counted already: sums of weights are the same as if all of it had come at once.
-        lessons.feedback(decision_id, past, lesson.correct, lesson.extra, None)
+        lessons.feedback(decision_id, past, lesson.correct, lesson.extra, lesson.correct)
 
 
 def _is_in_time(event: Event, deadline: Deadline) -> bool:

@@ -17,15 +17,16 @@ from uniscale_integrations.log.ports import EventStore
 from uniscale_integrations.policy.arms import Arms
 from uniscale_integrations.policy.transfer import key
 
-VERSION = 8
+VERSION = 10
 """Of how events become state; another one reads no snapshots of this one."""
 
-VERSION_IN_PARTS = 9
+VERSION_IN_PARTS = 11
 """Of states that keep what is learned of many models in parts, which packages that know only `VERSION` cannot read."""
 
-BEFORE = (6, 7)
-"""Versions of which snapshots are read where there is none of this one and the log does not tell all of it: they learned of judgements in
-the order in which those had come, and not in that in which they were given."""
+BEFORE = (6, 7, 8, 9)
+"""Versions of which snapshots are read where there is none of this one and the log does not tell all of it: up to 7 they learned of
+judgements in the order in which those had come, and not in that in which they were given, and up to 9 they counted a judgement again when
+it came to weigh more."""
 
 ARMS = "arms.configurations"
 """The configurations that a policy learns of, in the state of those that name them."""

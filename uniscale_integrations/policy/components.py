@@ -133,9 +133,17 @@ class Components:
         """Learn the verifier's score of an answer."""
         self.products.observe(self.score_head, action, query, np.array([score - self.prior[1, action]]))
 
-    def judge(self, action: int, query: Array, correct: float, weight: float = 1.0) -> Surprise:
-        """Learn correctness, when feedback comes; returns how it differed from what was expected."""
-        self.feedback += 1
+    def judge(self, action: int, query: Array, correct: float, weight: float = 1.0, *, anew: bool = True) -> Surprise:
+        """Learn correctness, when feedback comes; returns how it differed from what was expected.
+
+        Args:
+            action: the configuration.
+            query: features of the question, centred, shape (n,).
+            correct: in [0, 1].
+            weight: what it counts, in (0, 1].
+            anew: whether this is another judgement, and not more weight of one that was learned.
+        """
+        self.feedback += anew
         self._pulled = None
         if weight != 1.0:
             scale = sqrt(weight)

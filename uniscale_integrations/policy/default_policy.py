@@ -198,6 +198,9 @@ class LinUCBPolicy:
     ) -> None:
         """Learn correctness; where it shows that the world has changed, forget nearly all. Of a revision only `b` changes."""
         query = self._centre(context.query, self._average)
+        if previous == correct:
+            self.components.judge(action, query, correct, weight, anew=False)
+            return
         if previous is not None:
             self._right += correct - previous
             self.components.correctness_head.revise(

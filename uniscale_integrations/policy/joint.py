@@ -93,10 +93,10 @@ class JointLinUCBPolicy:
         self, decision: str, action: int, context: Context, correct: float, weight: float = 1.0, previous: float | None = None
     ) -> None:
         """Learn correctness; of a revision only `b` changes."""
-        if previous is not None:
+        if previous is not None and previous != correct:
             self._correctness_head.revise(context.query, np.array([correct - previous]), weight)
             return
-        self._feedback += 1
+        self._feedback += previous is None
         scale = float(np.sqrt(weight))
         self._correctness_head.observe(scale * context.query, np.array([scale * (correct - self.settings.optimism)]))
 

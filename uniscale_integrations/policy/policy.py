@@ -173,7 +173,7 @@ class Policy(Protocol):
             context: as it was decided in.
             correct: in [0, 1].
             weight: what it counts, in (0, 1].
-            previous: what was learned before, where this revises it.
+            previous: what was learned before, where this revises it; the same as `correct` where what counts already counts this much more.
         """
         ...
 

@@ -183,7 +183,7 @@ class DecidesAgain:
         if kept is None:
             return
         query, last, change = self._centre(context.request.query, self._average), answers[-1], correct - kept.belief
-        if previous is not None:
+        if previous is not None and previous != correct:
             change = correct - previous
         trust, action = self._trust(kept.verifier, new=True), kept.decision.configuration
         surprise = trust.observe(action, query, kept.score, correct, weight, previous)

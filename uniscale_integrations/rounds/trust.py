@@ -77,7 +77,7 @@ class Trust:
         weight: float = 1.0,
         previous: float | None = None,
     ) -> Surprise | None:
-        """Learn how right an answer was; returns how that differed from what was expected, `None` of a revision.
+        """Learn how right an answer was; returns how that differed from what was expected, `None` of what was judged before.
 
         Args:
             action: the configuration that gave it.
@@ -85,15 +85,15 @@ class Trust:
             score: the verifier's; `None` where nothing scored it.
             correct: in [0, 1].
             weight: what it counts, in (0, 1].
-            previous: what was learned before, where this revises it.
+            previous: what was learned before, as of `Policy.feedback`.
         """
         beside = self._beside(query, score)
-        if previous is not None:
+        if previous is not None and previous != correct:
             self._head.revise(self._products.features(action, beside), np.array([correct - previous]), weight)
             return None
         scale, value = sqrt(weight), correct - self._expected(action, score)
         errors, leverage = self._head.observe(scale * self._products.features(action, beside), np.array([scale * value]))
-        return Surprise(errors / scale, leverage)
+        return Surprise(errors / scale, leverage) if previous is None else None
 
     def forget(self, share: float) -> None:
         """Keep of the weight of all judgements only a share, in (0, 1]."""
