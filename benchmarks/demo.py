@@ -27,8 +27,8 @@ from uniscale_integrations.policy.kernels import Array
 from uniscale_integrations.replay.experiment import interval
 
 MODES = ("balanced", "0.3,0.3,0.4", "cost-sensitive")
-SHARE, POINTS = 0.7, 0.03
-"""What is hoped for: the best model's accuracy at this share of its eFLOPs, or so much more accuracy at its eFLOPs."""
+SHARE, POINTS = 0.4, 0.06
+"""What is hoped for: the best model's accuracy at this share of its eFLOPs, and so much more accuracy at its eFLOPs."""
 
 COMMAND = "from uniscale_integrations.cli import main; main()"
 
@@ -117,9 +117,9 @@ def compared(runs: Mapping[str, Sequence[Mapping[str, Mapping[str, float]]]]) ->
         "modes": modes,
         "share_at_its_accuracy": share,
         "more_at_its_cost": more,
-        "met": (share is not None and share <= SHARE)
-        or (more is not None and more >= POINTS)
-        or any(each["more_than_best"][0] >= 0 and each["share"][0] <= SHARE for each in modes.values())
+        "cheaper": (share is not None and share <= SHARE)
+        or any(each["more_than_best"][0] >= 0 and each["share"][0] <= SHARE for each in modes.values()),
+        "better": (more is not None and more >= POINTS)
         or any(each["more_than_best"][0] >= POINTS and each["share"][0] <= 1 for each in modes.values()),
     }
 
@@ -157,9 +157,8 @@ def _show(found: Mapping[str, Any]) -> None:
         console.print(f"Between the modes: the accuracy of {found['best']} at {share:.2f} of its eFLOPs.")
     if more is not None:
         console.print(f"Between the modes: at its eFLOPs {100 * more:+.1f} points.")
-    console.print(
-        f"On {SHARE:.0%} of its eFLOPs or {100 * POINTS:.0f} points more at the same: {'met' if found['met'] else 'missed'}."
-    )
+    cheaper, better = ("met" if found[goal] else "missed" for goal in ("cheaper", "better"))
+    console.print(f"As right on {SHARE:.0%} of its eFLOPs: {cheaper}; {100 * POINTS:.0f} points more at the same: {better}.")
 
 
 def _percent(mean: Sequence[float]) -> str:

@@ -18,6 +18,8 @@ RESULT_EXCEPTIONS: Mapping[str, str] = {
     "content": "an answer that was put together from steps has text only, no `logprobs`, and `additional_kwargs` without what is empty; it "
     "may lack a line break at its end, and meets its token limit within a few tokens where parts of replies were drawn again",
     "usage_metadata": "an estimate stands for tokens that the provider did not count, as many servers do not for streams",
+    "additional_kwargs": "of an answer of LlamaIndex's `OpenAIResponses` holds the counts of tokens (`prompt_tokens`, ...), as those of "
+    "its other LLMs do",
 }
 """What may differ in a result, with the reasons."""
 
