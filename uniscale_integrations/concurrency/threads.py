@@ -96,17 +96,17 @@ async def wait_a_while(future: Future[Any], seconds: float) -> bool:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
 
-        def settle() -> None:
-            if not done.done():
-                done.set_result(None)
-
         def wake(_: object) -> None:
             with suppress(RuntimeError):
                 # As in `in_thread`.
-                loop.call_soon_threadsafe(settle)
+                loop.call_soon_threadsafe(settle, done, None, None)
 
         future.add_done_callback(wake)
-        await asyncio.wait([done], timeout=seconds)
+        timer = loop.call_later(seconds, settle, done, None, None)
+        try:
+            await done
+        finally:
+            timer.cancel()
     return future.done()
 
 
