@@ -78,7 +78,6 @@ def page_data(
     number = {configuration: place for place, configuration in enumerate(configurations)}
     sought = [str(story.decision.objective) for story in histories]
     objectives = list(dict.fromkeys(sought))
-    place_of_objective = {objective: place for place, objective in enumerate(objectives)}
     # An axis has one unit: that of the decisions of late, if prices were told or taken away in between.
     in_dollars = next((story.in_dollars for story in reversed(histories) if story.cost), False)
     alike = [story.in_dollars == in_dollars or not story.cost for story in histories]
@@ -98,24 +97,19 @@ def page_data(
         "objectives": objectives,
         "decisions": {
             "id": list(stories),
-            "at": [round(story.decision.at, 3) for story in histories],
             "configuration": [number[story.decision.configuration] for story in histories],
-            "objective": [place_of_objective[each] for each in sought],
+            "objective": [objectives.index(each) for each in sought],
             "round": numbers,
-            "query": [story.decision.query for story in histories],
-            "score": [_short(story.outcome.score if story.outcome else None) for story in histories],
+            "unknown": [place for place, story in enumerate(histories) if story.outcome is None],
             "cost": [
                 float(f"{story.cost:.5g}") if same and story.outcome else None
                 for story, same in zip(histories, alike, strict=True)
             ],
-            "seconds": [_short(story.outcome.seconds if story.outcome else None) for story in histories],
-            "failed": [story.outcome.failed if story.outcome else "" for story in histories],
-            "unknown": [place for place, story in enumerate(histories) if story.outcome is None],
-            "correct": [_short(story.correct) for story in histories],
             "reward": [
                 _short(_reward(story, position, requests.get(place)))
                 for place, (story, position) in enumerate(zip(histories, positions, strict=True))
             ],
+            **_columns(histories),
         },
         "rounds": {place: request.as_dict(numbers) for place, request in requests.items()},
         "feedback": _feedback(histories),
@@ -124,6 +118,19 @@ def page_data(
         "trees_why": LEFT_OUT.format(most=most_trees) if len(trees) == most_trees else NO_PATHS,
         "beliefs": beliefs,
         "changes": [place_of[decision_id] for decision_id in changes if decision_id in place_of],
+    }
+
+
+def _columns(histories: Sequence[Story]) -> dict[str, list[Any]]:
+    """What was asked and what came of it, as it stands in the log; one entry per decision."""
+    outcomes = [story.outcome for story in histories]
+    return {
+        "at": [round(story.decision.at, 3) for story in histories],
+        "query": [story.decision.query for story in histories],
+        "score": [_short(outcome.score if outcome else None) for outcome in outcomes],
+        "seconds": [_short(outcome.seconds if outcome else None) for outcome in outcomes],
+        "failed": [outcome.failed if outcome else "" for outcome in outcomes],
+        "correct": [_short(story.correct) for story in histories],
     }
 
 
