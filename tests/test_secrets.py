@@ -244,6 +244,11 @@ FORMS = (
         "postgresql://h/db?pgpassword={}",
         "me:a@b/{}@h",
         "postgresql://me:{}@x@h/db",
+        "host=h password = {} dbname=d",
+        r"host=h password='a\'b {}' dbname=d",
+        r"host=h password=a\ {} dbname=d",
+        "mysql://h/db?%70assword={}",
+        "mysql://h/db?%2570assword={}",
     ],
 )
 def test_a_password_is_not_shown_of_an_address_that_is_mistyped(mistyped: str) -> None:
@@ -251,6 +256,20 @@ def test_a_password_is_not_shown_of_an_address_that_is_mistyped(mistyped: str) -
     with pytest.raises(LogError) as raised:
         open_log(mistyped.format(KEY))
     assert KEY not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "nested",
+    [
+        "postgresql://h/db?dbname=host%3Dh%20password%3D{}",
+        "postgresql://h/db?dbname=postgresql%3A%2F%2Fme%3A{}%40h",
+        "postgresql://h/postgresql%3A%2F%2Fme%3A{}%40h",
+        "postgresql://me%3A{}@h/db",
+    ],
+)
+def test_a_password_is_not_shown_where_the_address_is_written_in_percent_signs(nested: str) -> None:
+    assert KEY not in without_password(nested.format(KEY))
+    assert without_password("postgresql://me@h/a%20b") == "postgresql://me@h/a%20b"
 
 
 @pytest.mark.parametrize(

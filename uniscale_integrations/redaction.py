@@ -27,7 +27,7 @@ MAX_MESSAGE = 4_000
 
 _LAST_WORD = re.compile(r"\S*$")
 _NAMES = r"(?:ssl|pg)?pass(?:word|wd|phrase|file)?|pwd|secret|token|access_token|refresh_token|(?:api[_-]?)?key|signature"
-_VALUE = r"""(?:'[^']*'|"[^"]*"|[^\s&;,'")]+)"""
+_VALUE = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?:\\.|[^\s&;,'")\\])+)"""
 _KEY_NAME = re.compile(r"(?i)(^|[_-])(key|token|secret|password|authorization)$|apikey$")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _USER_INFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s/:@?]*:([^\s?#]+)|([^\s/?#@:]+):?)@")
@@ -37,7 +37,7 @@ ORDINARY_PARAMETERS = ("api-version", "api_version", "version", "deployment", "m
 _RULES = (
     # user:password@, also where the password holds an @ that should have been written otherwise.
     (re.compile(r"(://[^\s/:@?]*):[^\s/?]*@"), rf"\1:{MASK}@"),
-    (re.compile(rf"(?i)(?<![A-Za-z0-9])({_NAMES})=(?!\*){_VALUE}"), rf"\1={MASK}"),
+    (re.compile(rf"(?i)(?<![A-Za-z0-9])({_NAMES})([ \t]*=[ \t]*)(?!\*){_VALUE}"), rf"\1\2{MASK}"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {MASK}"),
     (re.compile(r"\b((?:sk|pk|rk|gsk|xai|hf)[-_]|AIza)[-_A-Za-z0-9]{12,}"), rf"\1{MASK}"),
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from benchmarks.durability import difference, engine, opened
+from benchmarks.durability import difference, engine, opened, uninterrupted
 from tests.logged import store
 from uniscale_integrations import UniScale
 from uniscale_integrations.errors import LogError
@@ -37,13 +37,48 @@ def test_a_log_that_was_restored_is_folded_anew(address: str, caplog: pytest.Log
         made.sync()
         restore(made, place)
         made.sync()
-        assert "ends before what was learned from it" in caplog.text
+        assert "lacks what was learned from it" in caplog.text
         assert difference(made.state(), opened(address)) < 1e-9
         # It goes on from there, also beyond where it had been.
         go_on(made, 20, 15)
         made.sync()
         assert difference(made.state(), opened(address)) < 1e-9
         assert made.log.counts()["feedback"] == 20
+
+
+def test_a_log_that_was_restored_and_has_grown_beyond_is_folded_anew(address: str) -> None:
+    with closing(engine(address)) as waits, closing(engine(address)) as goes_on:
+        go_on(waits, 0, 5)
+        place = waits.log.since()[-1].position.seq
+        go_on(waits, 5, 4)
+        waits.sync()
+        goes_on.sync()
+        restore(waits, place)
+        go_on(goes_on, 20, 15)
+        assert waits.log.since(waits._knowledge.replica.fold.position), "it has grown beyond where that worker was"
+        waits.sync()
+        expected = uninterrupted(address)
+        assert difference(waits.state(), expected) < 1e-9
+        goes_on.sync()
+        assert difference(goes_on.state(), expected) < 1e-9
+
+
+def test_a_snapshot_of_what_a_log_had_before_it_was_restored_is_dropped(address: str, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(engine(address)) as made:
+        go_on(made, 0, 5)
+        place = made.log.since()[-1].position.seq
+        go_on(made, 5, 4)
+        made.sync()
+        made.snapshot()
+        kept = made.log.load_snapshot(made._knowledge.replica.fold.name)
+    with closing(engine(address)) as made:
+        restore(made, place)
+        go_on(made, 20, 15)
+        assert kept is not None
+        made.log.forget_snapshots()
+        made.log.save_snapshot(made._knowledge.replica.fold.name, *kept)
+    assert difference(opened(address), uninterrupted(address)) < 1e-9
+    assert "a snapshot is dropped" in caplog.text
 
 
 def test_workers_at_different_places_follow_the_log_that_one_of_them_begins_anew(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from uniscale_integrations.errors import ConfigurationError, LogError, LostBegin
 from uniscale_integrations.log import removal
 from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, Outcome
 from uniscale_integrations.log.log import open_log
-from uniscale_integrations.log.ports import BEGINNING
+from uniscale_integrations.log.ports import BEGINNING, WriteResult
 from uniscale_integrations.log.removal import Removal
 from uniscale_integrations.log.spool import Spool, spool_folder
 from uniscale_integrations.log.sql import SQLStore
@@ -534,6 +534,51 @@ def test_what_ended_workers_have_left_does_not_come_back(address: str, tmp_path:
         forget(log, decision=decision, spool=Spool(tmp_path / "left"))
     assert not list(Spool(tmp_path / "left").abandoned())
     assert events_of(address) == []
+
+
+@pytest.mark.parametrize("decided", [True, False])
+def test_a_judgement_that_was_left_before_what_it_judges_is_not_lost(address: str, tmp_path: Path, decided: bool) -> None:
+    """Another worker may have left the decision in a file of its own, or keep it still."""
+    with closing(engine(address)) as made:
+        [decision] = traffic(made, 1, 1)
+        events = events_of(address)
+    with opened(address) as log:
+        forget(log, decision=decision)
+    judgements = [each for each in events if isinstance(each, Feedback)]
+    folder = tmp_path / "left"
+    others = [each for each in events if not isinstance(each, Feedback)]
+    parts: list[list[Event]] = [[*judgements], [*others]]
+    for part in parts[: 1 + decided]:
+        spool = Spool(folder)
+        spool.append(part)
+        spool.close()
+        time.sleep(0.02)
+    with opened(address) as log:
+        forget(log, source="nobody", spool=Spool(folder))
+        left = [event.event_id for each in Spool(folder).abandoned() for event in each.events]
+        there = [each.event_id for each in events_of(address)]
+        assert sorted(there + left) == sorted(each.event_id for each in (events if decided else judgements))
+        assert bool(left) is not decided
+
+
+def test_a_line_that_the_log_refuses_stops_no_removal(address: str, tmp_path: Path) -> None:
+    with closing(engine(address)) as made:
+        [decision] = traffic(made, 1)
+    spool = Spool(tmp_path / "left")
+    spool.append([Feedback(decision, 1.0, "late"), Feedback(decision, 1.0, "late", comment="x"), Outcome("long" * 20, 0.5)])
+    spool.close()
+    with opened(address) as log:
+        refused = log.write
+
+        def write(*new: Event) -> WriteResult:
+            if any(len(each.decision_id) > 64 for each in new):
+                raise LogError("value too long")
+            return refused(*new)
+
+        log.write = write  # type: ignore[method-assign]
+        assert forget(log, source="late", spool=Spool(tmp_path / "left")).events > 0
+    assert not list(Spool(tmp_path / "left").abandoned())
+    assert list((tmp_path / "left").glob("*.unread"))
 
 
 def test_it_says_where_running_workers_keep_events_that_the_log_has_not_taken_yet(address: str, tmp_path: Path) -> None:

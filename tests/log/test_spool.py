@@ -23,13 +23,15 @@ from hypothesis import strategies as st
 
 from benchmarks.durability import engine
 from benchmarks.faults import locked
-from uniscale_integrations.errors import LogError
+from uniscale_integrations.errors import LogError, UnknownDecisionError
 from uniscale_integrations.log import group as group_commit
+from uniscale_integrations.log.connect import database_engine
+from uniscale_integrations.log.database import LogDatabase
 from uniscale_integrations.log.events import DecisionEvent, Event, Feedback, Outcome
 from uniscale_integrations.log.group import GroupCommit
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore
-from uniscale_integrations.log.spool import Spool
+from uniscale_integrations.log.spool import Spool, spool_of
 from uniscale_integrations.space import Configuration
 
 texts = st.text(max_size=20)
@@ -98,6 +100,133 @@ def test_a_spool_that_is_full_or_cannot_be_written_says_so(tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(LogError, match="cannot write to"):
         Spool(tmp_path / "file" / "spool").append([Outcome("a", 0.5)])
+
+
+def test_a_spool_that_cannot_be_written_is_not_tried_for_every_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    spool, log, tried = Spool(tmp_path / "file" / "spool"), Log(), list[int]()
+    append = spool.append
+
+    def counted(events: Sequence[Event]) -> bool:
+        tried.append(len(events))
+        return append(events)
+
+    monkeypatch.setattr(spool, "append", counted)
+    monkeypatch.setattr(group_commit, "UNWRITABLE", 3600.0)
+    group = GroupCommit(log.write, spool=spool)
+    receipts = [group.submit(Outcome(str(number), 0.5)) for number in range(50)]
+    for each in receipts:
+        with pytest.raises(LogError, match="cannot write to"):
+            group.put_aside(each)
+    assert len(tried) == 1
+    # It is tried again after a while, and then holds all that waits.
+    (tmp_path / "file").unlink()
+    monkeypatch.setattr(group_commit, "UNWRITABLE", 0.0)
+    group._unwritable = None
+    group.put_aside(receipts[-1])
+    assert tried[1:] == [50]
+    log.open.set()
+    group.close()
+    assert len(log.written) == 50
+
+
+def test_a_line_that_the_log_refuses_costs_no_other_of_those_left(
+    address: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one does whose id is too long, or no text."""
+    with closing(open_log(address)) as log, closing(engine(address, tmp_path / "spool")) as made:
+        before = log.counts().get("outcome", 0)
+        left = made._knowledge._group._spool
+        assert left is not None
+        other = Spool(left._folder)
+        other.append([Outcome("a", 0.5), Outcome("b" * 65, 0.5, failed="x" * 300), Outcome("c", 0.5)])
+        other.close()
+        refused = Refusing(log, lambda event: len(event.decision_id) > 64)
+        group = GroupCommit(refused.write, spool=left)
+        assert group.adopt() == 3
+        group.close()
+        assert log.counts()["outcome"] == before + 2
+    assert "2 of 3 events" in caplog.text
+    [kept] = (tmp_path / "spool").glob("*/*.unread")
+    assert ("b" * 65) in kept.read_text()
+
+
+class Refusing:
+    """A log that takes no event of some kind."""
+
+    def __init__(self, log: EventStore, refuses: Callable[[Event], bool]) -> None:
+        self._log, self._refuses = log, refuses
+
+    def write(self, new: Sequence[Event]) -> Sequence[bool]:
+        if any(map(self._refuses, new)):
+            raise LogError("value too long")
+        return self._log.write(*new).new
+
+
+def test_a_judgement_that_comes_early_outlives_who_closes_as_the_log_comes_back(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    log = Log()
+
+    def write(new: Sequence[Event]) -> list[bool | Exception]:
+        log.write(new)
+        return [UnknownDecisionError("no such decision")] * len(new)
+
+    group = GroupCommit(write, spool=spool)
+    receipt = group.submit(Feedback("of another", 1.0))
+    group.put_aside(receipt)
+    group._closed = True
+    log.open.set()
+    group.close()
+    [left] = Spool(tmp_path / "spool").abandoned()
+    assert [event.decision_id for event in left.events] == ["of another"]
+
+
+def test_a_log_has_one_spool_however_it_is_named(tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    with closing(open_log(f"sqlite:///{tmp_path / 'log.db'}")) as log:
+        link.symlink_to(tmp_path / "log.db")
+        with closing(open_log(f"sqlite:///{link}")) as other:
+            assert log.identity == other.identity
+            assert spool_of(log)._folder == spool_of(other)._folder
+            assert spool_of(log, tmp_path)._folder == spool_of(other, tmp_path)._folder
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "postgresql://admin@host/db",
+        "postgresql://me:word@host:5432/db",
+        "postgresql+psycopg://me@host/db?application_name=ops&sslmode=require",
+        "postgresql://me@/db?host=host",
+        "postgresql://me@/db?host=host&port=5432",
+        "postgresql://host?dbname=db",
+    ],
+)
+def test_a_role_or_setting_makes_no_other_log(other: str) -> None:
+    assert LogDatabase(database_engine(other)).identity == LogDatabase(database_engine("postgresql://me@host/db")).identity
+
+
+@pytest.mark.parametrize("other", ["postgresql://me@host/other", "postgresql://me@else/db", "postgresql://me@host:5433/db"])
+def test_another_database_is_another_log(other: str) -> None:
+    assert LogDatabase(database_engine(other)).identity != LogDatabase(database_engine("postgresql://me@host/db")).identity
+
+
+def test_what_was_left_by_a_version_before_is_found(tmp_path: Path) -> None:
+    before, now = Spool(tmp_path / "before"), Spool(tmp_path / "now", former=[tmp_path / "before"])
+    before.append([Outcome("a", 0.5)])
+    assert now.in_use() == 1
+    before.close()
+    [left] = now.abandoned()
+    assert [event.decision_id for event in left.events] == ["a"]
+    left.remove()
+    assert now.in_use() == 0
+
+
+def test_only_files_are_in_use(tmp_path: Path) -> None:
+    (tmp_path / "folder.events.jsonl").mkdir()
+    (tmp_path / "link.events.jsonl").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe.events.jsonl")
+    assert Spool(tmp_path).in_use() == 0
 
 
 @contextmanager
@@ -504,6 +633,4 @@ def test_an_acknowledged_judgement_outlasts_its_folder_and_its_process(address: 
             eventually(lambda: bool(list(folder.rglob("*.jsonl"))))
             process.kill()
     with closing(engine(address, folder)) as made:
-        made.sync()
-        made.log.counts()
-        assert made.log.counts() == {"decision": 1, "outcome": 1, "feedback": 1}
+        eventually(lambda: made.log.counts() == {"decision": 1, "outcome": 1, "feedback": 1})

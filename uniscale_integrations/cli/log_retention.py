@@ -15,7 +15,7 @@ from uniscale_integrations.cli.log import Address, AsJson
 from uniscale_integrations.engine import retention
 from uniscale_integrations.errors import ConfigurationError
 from uniscale_integrations.log.log import open_log
-from uniscale_integrations.log.spool import Spool, spool_folder
+from uniscale_integrations.log.spool import Spool, spool_of
 from uniscale_integrations.log.sql import SQLStore
 
 SpoolFolder = Annotated[
@@ -104,7 +104,7 @@ def _spool(log: SQLStore, folder: Path | None) -> Spool | None:
         return None
     if not folder.is_dir():
         raise ConfigurationError(f"there is no folder {folder}; --spool takes what engines on the log were given as spool=")
-    return Spool(spool_folder(log.identity, log.file, folder))
+    return spool_of(log, folder)
 
 
 def _time(text: str) -> float:

@@ -21,7 +21,7 @@ from uniscale_integrations.log.fold import schema_key
 from uniscale_integrations.log.group import PATIENCE, GroupCommit, Receipt
 from uniscale_integrations.log.log import open_log
 from uniscale_integrations.log.ports import EventStore, Spooled
-from uniscale_integrations.log.spool import Spool, spool_folder
+from uniscale_integrations.log.spool import HasSpool, Spool, spool_folder, spool_of
 
 _log = logging.getLogger(__name__)
 
@@ -250,8 +250,9 @@ def _spool_of(log: EventStore, folder: str | Path | None) -> Spool | None:
     if log.in_memory or folder == "memory":
         return None
     place = None if folder is None else Path(folder)
-    # The process may leave the folder that it was started in.
-    return Spool(spool_folder(getattr(log, "identity", log.name), getattr(log, "file", None), place).absolute())
+    if isinstance(log, HasSpool):
+        return spool_of(log, place)
+    return Spool(spool_folder(log.name, None, place).absolute())
 
 
 def _read_in_time(reading: Future[set[str]]) -> set[str]:

@@ -166,14 +166,15 @@ class Replica:
         """
         with self._syncing:
             self._stale, self._synced = False, time.monotonic()
-            new = 0
+            new, first = 0, True
             while True:
                 if self._closed and in_background:
                     return new
                 entries = self.fold.log.since(self.fold.position)
                 # What was read before events have gone is whole; of what was read afterwards some may be missing.
-                if self._begin_anew(self.fold, at_end=not entries):
+                if self._begin_anew(self.fold, whether_parted=first or not entries):
                     continue
+                first = False
                 if not entries:
                     break
                 # As for another fold that is taught.
@@ -189,19 +190,17 @@ class Replica:
                 self._recalibration.refresh(self.fold.feedback)
             return new
 
-    def _begin_anew(self, fold: Fold, *, at_end: bool = False) -> bool:
+    def _begin_anew(self, fold: Fold, *, whether_parted: bool = False) -> bool:
         """Fold the log again where it has lost what a fold has learned, or what it has yet to learn; returns whether that was so.
 
         Args:
             fold: of the log.
-            at_end: whether the log has nothing for it: it may be another one by now, which ends before.
+            whether_parted: whether to look if the log is still the one that it has learned from.
         """
         if not fold.outdated(fold.log.retention):
-            if not at_end or not fold.beyond():
+            if not whether_parted or not fold.parted():
                 return False
-            _log.warning(
-                "%s ends before what was learned from it, as one that was restored does; it is folded again", fold.log.name
-            )
+            _log.warning("%s lacks what was learned from it, as one that was restored does; it is folded again", fold.log.name)
         with threadpool_limits(1):
             fresh = fold.anew()
         with self._lock:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from uniscale_integrations.engine.brain_record import duplicates_of, restore, rules_of
 from uniscale_integrations.errors import ConfigurationError, LogError, LostBeginning
-from uniscale_integrations.log.events import DecisionEvent
+from uniscale_integrations.log.events import DecisionEvent, Event
 from uniscale_integrations.log.exclusion import exclusive
 from uniscale_integrations.log.fold import Fold
 from uniscale_integrations.log.ports import BEGINNING, Position
 from uniscale_integrations.log.removal import Removal, feedback_of
-from uniscale_integrations.log.spool import Spool, spool_folder
+from uniscale_integrations.log.spool import Abandoned, Spool, spool_of
 from uniscale_integrations.log.sql import SQLStore
+
+_log = logging.getLogger(__name__)
 
 BRAIN = "brain:"
 """What the keys begin with under which a log describes what has decided."""
@@ -191,17 +194,42 @@ def _take_in(log: SQLStore, spool: Spool | None) -> int:
     """
     if log.in_memory:
         return 0
-    own = Spool(spool_folder(log.identity, log.file))
+    own = spool_of(log)
     spools = (own,) if spool is None else (own, spool)
-    for each in spools:
-        for left in each.abandoned():
-            try:
-                log.write(*left.events)
-            except BaseException:
-                left.leave()
-                raise
-            left.remove()
+    left = [each for one in spools for each in one.abandoned()]
+    try:
+        early = [_written(log, each, each.events) for each in left]
+        for each, judgements in zip(left, early, strict=True):
+            # What they judge may have stood in another's.
+            if judgements and (still := _written(log, each, judgements)):
+                place = each.shrink(still)
+                _log.warning("%d judgements of decisions that are not in %s stay in %s", len(still), log.name, place)
+            else:
+                each.remove()
+    except OSError as error:
+        raise LogError(f"what workers have left cannot be taken in: {error}") from error
+    finally:
+        for each in left:
+            each.leave()
     return sum(each.in_use() for each in spools)
+
+
+def _written(log: SQLStore, left: Abandoned, events: Sequence[Event]) -> list[Event]:
+    """Write events that somebody has left; returns judgements of decisions that are not there.
+
+    Raises:
+        LogError: the log takes nothing at present.
+    """
+    try:
+        return [events[place] for place in log.write(*events).without_decision]
+    except LogError as error:
+        if error.passing:
+            raise
+        if len(events) == 1:
+            left.refuse(events)
+            _log.warning("%s does not take an event that somebody has left: %s", log.name, error)
+            return []
+    return [early for each in events for early in _written(log, left, [each])]
 
 
 def _folds(log: SQLStore, policies: Collection[str]) -> list[Fold]:

@@ -53,7 +53,17 @@ def without_password(url: str) -> str:
     Example:
         >>> without_password("postgresql://me:hunter2@host/db?password=hunter2")
         'postgresql://me:***@host/db?password=***'
+        >>> without_password("postgresql://host/db?dbname=user%3Dme%20password%3Dhunter2")
+        'postgresql://host/db?dbname=user=me password=***'
     """
+    shown, decoded = _masked(url), unquote(url)
+    # What is written in percent signs may be an address, or the name of a parameter.
+    while decoded != unquote(decoded):
+        decoded = unquote(decoded)
+    return shown if _masked(unquoted := unquote(shown)) == unquoted and unquote(unquoted) == unquoted else _masked(decoded)
+
+
+def _masked(url: str) -> str:
     # A password may hold what should have been written otherwise: it ends with the last @, whatever stands before it.
     return _OPTIONS.sub(rf"\1={MASK}", redacted(_PASSWORD.sub(rf"\1:{MASK}@", url)))
 

@@ -74,7 +74,16 @@ class LogDatabase:
 
     @property
     def identity(self) -> str:
-        """What tells it from every other log, without a password: an address in full, which may not be shown."""
+        """What tells it from every other log, whoever opens it and with which settings."""
+        url = self._engine.url
+        query = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
+        host, port = url.host or query.get("host", ""), url.port or query.get("port") or 5432
+        database = url.database or query.get("dbname") or url.username or ""
+        return f"{url.get_backend_name()}://{host}:{port}/{database}"
+
+    @property
+    def former_identity(self) -> str:
+        """What did so to earlier versions of this package: an address in full but for the password, which may not be shown."""
         return self._engine.url.set(password=None).render_as_string(hide_password=False)
 
     @property
@@ -126,6 +135,9 @@ class LogDatabase:
     def _may_pass(self, cause: BaseException) -> bool:
         """Whether the same may be written another time; otherwise it is what was to be written that is at fault."""
         return isinstance(cause, (self._passing, SQLAlchemyTimeoutError))
+
+    def _after_error(self, cause: BaseException) -> None:
+        """Let go of connections that an error has made useless."""
 
     def _check_presence(self) -> None:
         """That the log is still where it was, so that what is written to it can be found again.
@@ -206,4 +218,5 @@ class LogDatabase:
             told = redacted_message(first_line(cause), [str(self._engine.url.password or "")])
             failure = LogError(f"cannot {what} the log {self.name}: {told}")
             failure.passing = self._may_pass(cause)
+            self._after_error(cause)
             raise failure from error

@@ -45,6 +45,9 @@ FEEDBACK = "fold.feedback"
 CONFIGURATIONS = "fold.configurations"
 """The configurations that decisions were of, in a state."""
 
+LAST = "fold.last"
+"""The id of the last event that was learned from, in a snapshot."""
+
 VERDICTS = "fold.verdicts"
 """What feedback and silence have come to, in a state."""
 
@@ -105,6 +108,8 @@ class Fold:
         make: Callable[[], Policy | LearnsFromRounds] | None = None,
     ) -> None:
         self.log, self.position, self.events, self.feedback = log, BEGINNING, 0, 0
+        # The id of the event at the position, where it is known.
+        self._last = ""
         self._lessons = lessons_for(policy)
         self.configurations: set[Configuration] = set()
         self.retention = log.retention
@@ -155,7 +160,7 @@ class Fold:
     def snapshot(self) -> tuple[str, Position, bytes]:
         """The name of this fold, up to where it has come, and its state, for `Log.save_snapshot`: a shortcut for who opens it later."""
         file, state = BytesIO(), self.state()
-        np.savez(file, **state)  # type: ignore[arg-type]
+        np.savez(file, **state, **{LAST: np.array(self._last)})  # type: ignore[arg-type]
         self._snapshot_events = self.events
         name = self.identity.name(VERSION_IN_PARTS if in_parts(state) else VERSION)
         return name, self.position, file.getvalue()
@@ -176,9 +181,11 @@ class Fold:
         position, state = stored_state
         before = self.policy.state()
         try:
-            position = self._reached(position)
             with np.load(BytesIO(state), allow_pickle=False) as arrays:
-                self.take(dict(arrays))
+                taken = dict(arrays)
+            last = str(taken.pop(LAST, ""))
+            position = self._reached(position, last)
+            self.take(taken)
         except LogError:
             raise
         except Exception as error:
@@ -190,6 +197,8 @@ class Fold:
             # Where the log has lost events, another one may tell what they had taught.
             return self.resume()
         self.position = position
+        # Whose log has lost its beginning has nothing but the snapshot, whatever stands there now.
+        self._last = last if position > BEGINNING and not self.log.has_lost(position, last) else ""
         return True
 
     def outdated(self, retention: Retention) -> bool:
@@ -197,9 +206,9 @@ class Fold:
         lost = retention.pruned > max(self.position, self.retention.pruned)
         return lost or retention.epoch != self.retention.epoch
 
-    def beyond(self) -> bool:
-        """Whether the log ends before what this has learned from it, as one does that came back from a backup."""
-        return self.position > self.retention.pruned and self.log.ends_before(self.position)
+    def parted(self) -> bool:
+        """Whether the log is another than this has learned from, as one is that came back from a backup, also if it has grown since."""
+        return self.position > self.log.retention.pruned and self.log.has_lost(self.position, self._last)
 
     def anew(self) -> Fold:
         """Another fold of the same kind for the same arms, which begins at the last snapshot or at the log's beginning, caught up."""
@@ -223,14 +232,20 @@ class Fold:
             fold.feedback,
             fold.configurations,
         )
-        self._decisions, self._snapshot_events = fold._decisions, 0
+        self._decisions, self._snapshot_events, self._last = fold._decisions, 0, fold._last
 
-    def _reached(self, position: Position) -> Position:
+    def _reached(self, position: Position, last: str) -> Position:
         """Where to go on in the log after a snapshot that was taken there.
 
+        Args:
+            position: where that was.
+            last: the id of the event that stood there, where that is known.
+
         Raises:
-            StateError: the log has all events from its first one on, and ends before that.
+            StateError: the log has all events from its first one on, and ends before that, or another one stands there.
         """
+        if last and self.log.complete and self.log.has_lost(position, last):
+            raise StateError("another log was learned from, or what it had before it was restored")
         if self.log.since(Position(position.tx, position.seq - 1), 1):
             return position
         if not self.log.since(BEGINNING, 1):
@@ -283,13 +298,13 @@ class Fold:
 
     def recover(self, configurations: Collection[Configuration]) -> None:
         """Learn what the log tells of some configurations up to the position, where the state that was taken over lacks it."""
-        end, self.position, count = self.position, BEGINNING, (self.events, self.feedback)
+        end, self.position, count, last = self.position, BEGINNING, (self.events, self.feedback), self._last
         found: set[str] = set()
         while entries := [entry for entry in self.log.since(self.position) if entry.position <= end]:
             found |= {each.event.decision_id for each in entries if _is_of(each.event, configurations)}
             self.apply([entry for entry in entries if entry.event.decision_id in found])
             self.position = entries[-1].position
-        self.position, (self.events, self.feedback) = end, count
+        self.position, (self.events, self.feedback), self._last = end, count, last
 
     @property
     def worth_keeping(self) -> bool:
@@ -338,7 +353,7 @@ class Fold:
             else:
                 self._apply_feedback(event)
             self._close(each for each in passed if _is_in_time(event, each))
-            self.position = entry.position
+            self.position, self._last = entry.position, event.event_id
             self.events += 1
         # Not before: what is said of them may stand in the same part, and parts are cut differently by every worker.
         while len(self._decisions) > MAX_DECISIONS:

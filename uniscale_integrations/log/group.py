@@ -28,6 +28,9 @@ MAX_WAITING = 50_000
 MAX_BATCH = 1_000
 """Events of one transaction, unless more were submitted together."""
 
+UNWRITABLE = 1.0
+"""Seconds after which a spool is tried again that could not be written: all that waits is said anew for it."""
+
 WATCH = 0.2
 """Seconds between two looks whether what was put aside is still there."""
 
@@ -54,12 +57,13 @@ class Receipt(Future[Sequence[bool]]):
         since: when they were submitted, by `time.monotonic`.
         aside: whether they are kept elsewhere until the log takes them.
         again: when they are tried again, of judgements of something that is not in the log yet.
+        refused: those that the log will never take.
     """
 
     def __init__(self, events: Sequence[Event], *, aside: bool = False) -> None:
         super().__init__()
         self.events, self.aside, self.since = events, aside, time.monotonic()
-        self.again = 0.0
+        self.again, self.refused = 0.0, list[Event]()
 
 
 class GroupCommit:
@@ -104,6 +108,7 @@ class GroupCommit:
         self._thread: Thread | None = None
         self._watch: Thread | None = None
         self._failures, self.trouble = 0, ""
+        self._unwritable: tuple[float, LogError] | None = None
 
     def after_fork(self) -> None:
         """A forked process has what waits, but not the thread that writes it: it is the other's, and so is the file that it is kept in."""
@@ -161,12 +166,30 @@ class GroupCommit:
         if self._spool is None:
             receipt.aside = True
             return "memory"
+        self._check_spool()
         with self._spooling:
-            self._keep(self._spool, all_anew=self._is_gone(self._spool))
+            # Others may have found out while this one waited for them.
+            self._check_spool()
+            try:
+                self._keep(self._spool, all_anew=self._is_gone(self._spool))
+            except LogError as error:
+                self._unwritable = time.monotonic() + UNWRITABLE, error
+                raise
+            self._unwritable = None
             self._watch_over(self._spool)
             place = str(self._spool.place)
         self._clear_spool()
         return place
+
+    def _check_spool(self) -> None:
+        """That the spool was not found to be unwritable a moment ago.
+
+        Raises:
+            LogError: it was.
+        """
+        unwritable = self._unwritable
+        if unwritable is not None and time.monotonic() < unwritable[0]:
+            raise LogError(str(unwritable[1])) from unwritable[1]
 
     def _keep(self, spool: Spool, *, all_anew: bool) -> None:
         """Write to the spool what waits and is not there yet, or all of it."""
@@ -311,15 +334,9 @@ class GroupCommit:
             if error.passing and not self._at_once:
                 self._note_trouble(error)
                 return [*batch]
-            # One that cannot be written, for its size, must not take the others with it.
-            if len(batch) == 1:
-                _tell(batch, error)
-                return []
-            return [again for each in batch for again in self._write_batch([each])]
+            return self._write_apart(batch, error)
         except Exception as error:
-            if len(batch) > 1:
-                return [again for each in batch for again in self._write_batch([each])]
-            _tell(batch, error)
+            return self._write_apart(batch, error)
         else:
             self._note_recovery()
             place = 0
@@ -328,6 +345,30 @@ class GroupCommit:
                 place += len(each.events)
                 if not self._comes_too_early(each, own):
                     _tell([each], results=own)
+        return []
+
+    def _write_apart(self, batch: Sequence[Receipt], error: Exception) -> list[Receipt]:
+        """Write apart what together was refused: one that cannot be written, for its size, must not take the others with it."""
+        if len(batch) > 1:
+            return [again for each in batch for again in self._write_batch([each])]
+        [receipt] = batch
+        if not receipt.aside or len(receipt.events) == 1:
+            receipt.refused = [*receipt.events]
+            _tell(batch, error)
+            return []
+        results = list[Result]()
+        for event in receipt.events:
+            try:
+                results += self._write([event])
+            except Exception as refusal:
+                if isinstance(refusal, LogError) and refusal.passing:
+                    self._note_trouble(refusal)
+                    # What has been written is not written twice.
+                    return [receipt]
+                receipt.refused.append(event)
+                results.append(refusal)
+        if not self._comes_too_early(receipt, results):
+            _tell(batch, results=results)
         return []
 
     def _take_up_early_ones(self) -> None:
@@ -340,7 +381,9 @@ class GroupCommit:
 
     def _comes_too_early(self, receipt: Receipt, results: Sequence[Result]) -> bool:
         """Whether a judgement may still be of something that is on its way; then it is tried again later."""
-        if not receipt.aside or self._closed or not any(isinstance(each, UnknownDecisionError) for each in results):
+        if not receipt.aside or not any(isinstance(each, UnknownDecisionError) for each in results):
+            return False
+        if self._closed and self._spool is None:
             return False
         if time.monotonic() - receipt.since > EARLY:
             return False
@@ -392,6 +435,7 @@ def _when_all_are_done(receipts: Sequence[Receipt], left: Abandoned, adopted: li
             # Before it goes, so that nobody takes it for removed by somebody else.
             with suppress(ValueError):
                 adopted.remove(left)
+            left.refuse([event for each in receipts for event in each.refused])
             left.remove()
 
     for each in receipts:
@@ -405,12 +449,10 @@ def _tell(receipts: Iterable[Receipt], error: BaseException | None = None, resul
     for receipt in receipts:
         if receipt.aside and refusal is not None:
             # Whoever waited has been told that it is kept.
-            lost = (
-                "feedback that was kept aside has come to nothing"
-                if isinstance(refusal, UnknownDecisionError)
-                else "events are lost"
-            )
-            _log.error("%s: %s", lost, refusal)
+            if isinstance(refusal, UnknownDecisionError):
+                _log.error("feedback that was kept aside has come to nothing: %s", refusal)
+            else:
+                _log.error("the log takes %d of %d events that were kept aside: %s", *_taken(receipt), refusal)
         # Who was cancelled while waiting is told nothing any more; what happened is written all the same.
         if not receipt.set_running_or_notify_cancel():
             continue
@@ -418,3 +460,8 @@ def _tell(receipts: Iterable[Receipt], error: BaseException | None = None, resul
             receipt.set_result([each is True for each in results])
         else:
             receipt.set_exception(refusal)
+
+
+def _taken(receipt: Receipt) -> tuple[int, int]:
+    """How many of its events the log has taken, and how many there are."""
+    return len(receipt.events) - len(receipt.refused), len(receipt.events)

@@ -125,8 +125,11 @@ class EventStore(Protocol):
         """What it does not have any more."""
         ...
 
-    def ends_before(self, position: Position) -> bool:
-        """Whether its last event stands before a place; false where it has none."""
+    def has_lost(self, position: Position, event_id: str) -> bool:
+        """Whether the event with this id does not stand at a place any more, as in a log that was restored: it ends before, or has another.
+
+        Of an empty id only whether it ends before is told, and of a log that has no events, or begins later, nothing.
+        """
         ...
 
     def append(self, *new: Event) -> WriteResult:

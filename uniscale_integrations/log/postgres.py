@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from math import inf
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, or_, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from uniscale_integrations.errors import LogError
 from uniscale_integrations.log.events import Event
 from uniscale_integrations.log.ports import Position, WriteResult
 from uniscale_integrations.log.schema import RENUMBER, WRITABLE, events, snapshots
-from uniscale_integrations.log.sql import IN_ORDER, LIMIT, Row, SQLStore
+from uniscale_integrations.log.sql import IN_ORDER, INSERT, LIMIT, Row, SQLStore
 
 LOCK_MILLISECONDS = 20
 """How long who takes events out waits for those who are at it; all others wait behind."""
@@ -21,6 +23,9 @@ LOCK_MILLISECONDS = 20
 
 LOCK_NOT_AVAILABLE = "55P03"
 """What the server says where a lock is held for longer than is waited for."""
+
+MAX_ROWS = 1_000
+"""Of one statement, which may have 65,535 parameters."""
 
 
 class PostgresStore(SQLStore):
@@ -36,8 +41,10 @@ class PostgresStore(SQLStore):
         return {"tx": position.tx, "seq": position.seq}
 
     def _write(self, cursor: Any, new: Sequence[Event], rows: Sequence[Row]) -> WriteResult:
-        if rows:
-            cursor.executemany(self._insert, rows)
+        # Not as many statements in a pipeline, after which the server forgets that the transaction may be idle for so long only.
+        for start in range(0, len(rows), MAX_ROWS):
+            part = rows[start : start + MAX_ROWS]
+            cursor.execute(_insert_of(len(part)), [value for row in part for value in row])
         return WriteResult((True,) * len(rows))
 
     def _may_pass(self, cause: BaseException) -> bool:
@@ -77,14 +84,26 @@ class PostgresStore(SQLStore):
         connection.execute(text(f"LOCK TABLE {events.name} IN ACCESS EXCLUSIVE MODE"))
 
     def _compact(self, connection: Any) -> None:
-        bounded = connection.dbapi_connection
+        bounded, said = connection.dbapi_connection, list[str]()
+
+        def listen(diagnostic: Any) -> None:
+            if diagnostic.severity_nonlocalized == "WARNING":
+                said.append(str(diagnostic.message_primary))
+
         usual, bounded.seconds = bounded.seconds, inf
+        bounded.add_notice_handler(listen)
         try:
             bounded.autocommit = True
             bounded.execute(f"VACUUM {events.name}")
             bounded.execute(f"VACUUM {snapshots.name}")
         finally:
+            bounded.remove_notice_handler(listen)
             bounded.autocommit, bounded.seconds = False, usual
+        if said:
+            # Only the owner of a table may, and for others the server does nothing, without an error.
+            raise LogError(
+                f"{self.name} was not rewritten without what was deleted ({said[0]}); do it as the owner of its tables"
+            )
 
     @contextmanager
     def _unhurried(self, connection: Connection) -> Iterator[None]:
@@ -94,3 +113,11 @@ class PostgresStore(SQLStore):
             yield
         finally:
             bounded.seconds = usual
+
+
+@cache
+def _insert_of(count: int) -> bytes:
+    """The statement that writes so many rows."""
+    head, rest = INSERT.replace("?", "%s").split(" VALUES ")
+    row, end = rest.split(") ", 1)
+    return f"{head} VALUES {', '.join([f'{row})'] * count)} {end}".encode()

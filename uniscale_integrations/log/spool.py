@@ -12,6 +12,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import gettempdir
+from typing import Protocol, runtime_checkable
 
 from uniscale_integrations.concurrency.forks import ForkLock, follow_forks
 from uniscale_integrations.errors import LogError
@@ -46,6 +47,7 @@ class Spool:
     Args:
         folder: where it is; several workers may share one.
         limit: bytes that it may hold.
+        former: where else processes may have left events of the same log.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -58,8 +60,8 @@ class Spool:
         [['d1']]
     """
 
-    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
-        self._folder, self._limit = folder, limit
+    def __init__(self, folder: Path, limit: int = LIMIT, former: Sequence[Path] = ()) -> None:
+        self._folder, self._limit, self._former = folder, limit, tuple(former)
         self._lock = ForkLock()
         self._file: _OwnFile | None = None
         self._lost = False
@@ -109,13 +111,8 @@ class Spool:
 
     def abandoned(self) -> Iterator[Abandoned]:
         """What processes have left that ended before it had arrived."""
-        if fcntl is None or not self._folder.is_dir():
-            return
-        paths = list[Path]()
-        with suppress(FileNotFoundError):
-            # The oldest first: judgements must not overtake what they judge.
-            paths = sorted(self._folder.glob(f"*{SUFFIX}"), key=_age)
-        for path in paths:
+        # The oldest first: judgements must not overtake what they judge.
+        for path in sorted(self._files(), key=_age):
             with self._lock:
                 # A process that is forked in the middle of it would have the file open, and not know.
                 file = _OwnFile.of_nobody(path)
@@ -132,14 +129,22 @@ class Spool:
     def in_use(self) -> int:
         """How many processes that go on keep events here which have not arrived yet."""
         count = 0
-        for path in self._folder.glob(f"*{SUFFIX}") if fcntl is not None and self._folder.is_dir() else ():
+        for path in self._files():
             with self._lock:
                 file = _OwnFile.of_nobody(path)
             if file is None:
-                count += path.exists()
+                count += path.is_file() and not path.is_symlink()
             else:
                 file.let_go()
         return count
+
+    def _files(self) -> list[Path]:
+        """Those of all processes."""
+        found = list[Path]()
+        for folder in (self._folder, *self._former) if fcntl is not None else ():
+            with suppress(FileNotFoundError):
+                found += folder.glob(f"*{SUFFIX}") if folder.is_dir() else ()
+        return found
 
     @property
     def place(self) -> Path:
@@ -162,6 +167,26 @@ class Abandoned:
     def gone(self) -> bool:
         """Whether somebody else has removed the file."""
         return self._file.gone
+
+    def refuse(self, events: Sequence[Event]) -> None:
+        """Take events for lines that cannot be read, as the log takes them for none."""
+        self._unread += [_line(each).rstrip(b"\n") for each in events]
+
+    def shrink(self, events: Sequence[Event]) -> Path:
+        """Leave only these of its events to whoever opens the log next; returns where.
+
+        Raises:
+            OSError: they cannot be written, and all of it stays.
+        """
+        file = _OwnFile.new(self._file.path.parent)
+        try:
+            file.write(b"".join(map(_line, events)))
+        except BaseException:
+            file.remove()
+            raise
+        self.remove()
+        file.let_go()
+        return file.path
 
     def remove(self) -> None:
         """All of it that can be read has arrived; of lines that cannot, whoever wrote them may know more."""
@@ -297,10 +322,45 @@ def spool_folder(identity: str, file: Path | None, folder: Path | None = None) -
     if folder is not None:
         return folder / own
     if file is not None:
-        return file.with_name(f"{file.name}-spool")
+        # There is one file, through whichever link it is opened.
+        real = Path(os.path.realpath(file))
+        return real.with_name(f"{real.name}-spool")
     state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     # Without a home `expanduser` leaves the tilde.
     return Path(gettempdir() if state.startswith("~") else state) / "uniscale" / "spool" / own
+
+
+@runtime_checkable
+class HasSpool(Protocol):
+    """What a log tells of itself to find its spool."""
+
+    @property
+    def identity(self) -> str:
+        """What tells it from every other log."""
+        ...
+
+    @property
+    def former_identity(self) -> str:
+        """What did so to earlier versions of this package."""
+        ...
+
+    @property
+    def file(self) -> Path | None:
+        """Where it is one file, that."""
+        ...
+
+
+def spool_of(log: HasSpool, folder: Path | None = None) -> Spool:
+    """The spool of a log.
+
+    Args:
+        log: which.
+        folder: in which events are to wait instead of where they do by default.
+    """
+    # The process may leave the folder that it was started in.
+    place = spool_folder(log.identity, log.file, folder).absolute()
+    former = spool_folder(log.former_identity, log.file, folder).absolute()
+    return Spool(place, former=() if former == place else (former,))
 
 
 def _age(path: Path) -> float:

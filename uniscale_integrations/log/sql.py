@@ -53,6 +53,8 @@ IN_ORDER = select(*(events.c[name] for name in ("tx", "seq", "kind", "decision_i
 )
 OF_SEVERAL = IN_ORDER.where(events.c.decision_id.in_(bindparam("decision_ids", expanding=True)))
 LIMIT = bindparam("limit", type_=Integer)
+ENDS = select(func.min(events.c.seq), func.max(events.c.seq))
+AT = select(events.c.event_id).where(events.c.tx == bindparam("tx"), events.c.seq == bindparam("seq"))
 
 MAX_FOLLOWERS = 100
 """Places of which it is kept how many rows after them cannot be read."""
@@ -302,11 +304,17 @@ class SQLStore(LogRecords):
         [epoch] = numbers_in(EPOCH, marks.get(EPOCH, "0"))
         return Retention(epoch, pruned)
 
-    def ends_before(self, position: Position) -> bool:
+    def has_lost(self, position: Position, event_id: str) -> bool:
         """As of `EventStore`."""
         with self._reading() as connection:
-            last = connection.execute(select(func.max(events.c.seq))).scalar_one_or_none()
-        return last is not None and last < position.seq
+            there = connection.execute(AT, {"tx": position.tx, "seq": position.seq}).scalars().all()
+            if event_id and event_id in there:
+                return False
+            first, last = connection.execute(ENDS).one()
+        if last is None:
+            return False
+        # One that begins later was begun anew where somebody had removed it, or has lost its beginning by hand.
+        return bool(last < position.seq or (event_id and first <= position.seq))
 
     def _place(self, position: Position) -> dict[str, int]:
         """The parameters of `later`."""

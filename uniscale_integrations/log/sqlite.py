@@ -47,6 +47,11 @@ class SQLiteStore(SQLStore):
 
     @property
     def identity(self) -> str:
+        """As of `SQLStore`; the same through a link to its folder or its file."""
+        return os.path.realpath(str(self._path))
+
+    @property
+    def former_identity(self) -> str:
         """As of `SQLStore`."""
         return str(self._path)
 
@@ -119,6 +124,11 @@ class SQLiteStore(SQLStore):
                 return
             time.sleep(0.05)
         raise sqlite3.OperationalError("somebody goes on reading what was there before; try again")
+
+    def _after_error(self, cause: BaseException) -> None:
+        # A connection that was made while the file could not be written does not look again whether it can.
+        if getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY and not self.in_memory:
+            self._engine.dispose()
 
     def _identity_of_file(self) -> tuple[int, int] | None:
         """What tells a file from another one of its name."""
