@@ -48,6 +48,8 @@ CONFIGURATIONS = "fold.configurations"
 LAST = "fold.last"
 """The id of the last event that was learned from, in a snapshot."""
 
+FURTHER = "it goes further than the log does"
+
 VERDICTS = "fold.verdicts"
 """What feedback and silence have come to, in a state."""
 
@@ -245,14 +247,14 @@ class Fold:
             StateError: the log has all events from its first one on, and ends before that, or another one stands there.
         """
         if last and self.log.complete and self.log.has_lost(position, last):
-            raise StateError("another log was learned from, or what it had before it was restored")
+            raise StateError(f"{FURTHER}, or what it had learned from has made room for something else")
         if self.log.since(Position(position.tx, position.seq - 1), 1):
             return position
         if not self.log.since(BEGINNING, 1):
             # All events are gone, and those that come may begin to be numbered anew.
             return BEGINNING
         if self.log.complete:
-            raise StateError("it goes further than the log does")
+            raise StateError(FURTHER)
         return position
 
     def take(self, state: State) -> None:
