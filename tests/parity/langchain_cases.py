@@ -20,6 +20,7 @@ NONSENSE = "Talk nonsense."
 REFUSED = "Please refuse."
 FILTERED = "Please be filtered."
 CUT = "Please break off."
+SPOKEN = "Answer in words."
 BOTH = "What is the weather in both cities?"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 ALL = tuple(CLIENTS)
@@ -317,6 +318,10 @@ FORM_CASES: Mapping[str, Case] = {
         input=CUT,
         refused=(*OPENAI, "server"),
         refused_whole=(*ANTHROPIC, "ollama"),
+    ),
+    "spoken_form": Case(build=structured(Solution, method="function_calling"), input=SPOKEN, refused=("thinking",)),
+    "spoken_form_raw": Case(
+        build=structured(Solution, method="function_calling", include_raw=True), input=SPOKEN, refused=("thinking",)
     ),
     "form_with_tools": Case(build=structured(Solution, tools=[add], strict=True), clients=OPENAI),
     "form_with_stop": Case(build=structured(Solution, stop=["END"]), clients=OPENAI, refused=("reasoning",)),

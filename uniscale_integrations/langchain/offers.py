@@ -71,6 +71,15 @@ def _gives_message(step: Runnable[Any, Any]) -> bool:
     return _gives_message(step.bound) if isinstance(step, RunnableBindingBase) else isinstance(step, BaseChatModel)
 
 
+def raw_check(chain: Runnable[Any, Any]) -> Runnable[Any, Any] | None:
+    """What a chain that gives the message beside what it reads does to the message before, such as to refuse one without the tool's call."""
+    for step in chain.steps if isinstance(chain, RunnableSequence) else ():
+        if isinstance(step, RunnableParallel) and _gives_message(step):
+            found = [FormChain.of(branch) for branch in step.steps__.values()]
+            return next((parts.reads for parts in found if parts is not None), None)
+    return None
+
+
 def _in_line(steps: Sequence[Runnable[Any, Any]]) -> Runnable[Any, Any] | None:
     return RunnableSequence(*steps) if len(steps) > 1 else next(iter(steps), None)
 

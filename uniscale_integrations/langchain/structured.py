@@ -21,7 +21,7 @@ from langchain_core.runnables import (
 
 from uniscale_integrations.adapters.stamp import search_on
 from uniscale_integrations.errors import ConfigurationError
-from uniscale_integrations.langchain.offers import FORM_OPTION, FormChain, StructuredOutput
+from uniscale_integrations.langchain.offers import FORM_OPTION, FormChain, StructuredOutput, raw_check
 
 METHODS = ("function_calling", "json_schema", "json_mode")
 
@@ -48,10 +48,13 @@ def structured_chain(
     trace_format = {"kwargs": {name: value for name, value in form.items() if name != "schema"}, "schema": form.json_schema}
     request: Runnable[Any, Any] = model.bind(**{FORM_OPTION: form}, ls_structured_output_format=trace_format)
     chains = {name: form.chain(each, include_raw=include_raw) for name, each in inner.items()}
-    if include_raw:
-        request = RunnableMap(raw=request)
     parsers = {name: _parser_of(chain) for name, chain in chains.items()}
     ways = [_way_of(form.chain(each) if include_raw else chains[name]) for name, each in inner.items()]
+    if include_raw:
+        checks = {name: raw_check(chain) for name, chain in chains.items()}
+        if any(checks.values()):
+            request = request | _parser(checks, RunnablePassthrough(), inner, ways, include_raw=False)
+        request = RunnableMap(raw=request)
     return request | _parser(parsers, _default_parser(form, include_raw), inner, ways, include_raw)
 
 

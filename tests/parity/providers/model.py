@@ -103,7 +103,7 @@ def said(asked: Question) -> Said:
     """The answer to a question.
 
     Words in the question ask for something special: "at length", "in both cities" (two calls), "nonsense" (no valid JSON), "refuse",
-    "be filtered", "say nothing", "break off".
+    "be filtered", "say nothing", "break off", "in words" (no call unless one is forced).
     """
     calls = _calls(asked)
     if calls:
@@ -157,7 +157,7 @@ def _text(asked: Question) -> str:
 
 def _calls(asked: Question) -> tuple[ToolCall, ...]:
     tools = asked.tools or {}
-    if not tools or asked.choice == "none" or (asked.choice == "auto" and asked.answered):
+    if not tools or asked.choice == "none" or (asked.choice == "auto" and (asked.answered or "in words" in asked.text)):
         return ()
     if asked.choice in tools:
         names = [asked.choice]
