@@ -128,8 +128,9 @@ def _stream_differences(theirs: tuple[Any, ...], own: tuple[Any, ...], *, plain:
         blocks = [[_blocks(chunk) for chunk in chunks if chunk.content] for chunks in (theirs, own)]
         if blocks[0] != blocks[1]:
             yield f"blocks {short(blocks[1])} instead of {short(blocks[0])}"
-        # A chunk that says how the answer came about has to follow where the last one of the inner model says something itself.
-        more = int(bool(theirs[-1].content or theirs[-1].tool_call_chunks or theirs[-1].additional_kwargs))
+        # A chunk that says how the answer came about has to follow where the last one says something, and not that it is the last one.
+        says = bool(theirs[-1].content or theirs[-1].tool_call_chunks or theirs[-1].additional_kwargs)
+        more = int(says and getattr(theirs[-1], "chunk_position", None) != "last")
         if len(own) != len(theirs) + more and len(theirs) > 1:
             yield f"{len(own)} chunks instead of {len(theirs)}"
         yield from _message_differences(expected, given, plain=True)

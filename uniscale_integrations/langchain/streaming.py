@@ -42,7 +42,7 @@ class MessageChunks(Chunks[ChatGenerationChunk]):
         yield _generation(AIMessageChunk(content=text))
 
     def native(self, piece: AIMessageChunk) -> Iterator[ChatGenerationChunk]:
-        """The chunk of the inner model; an empty one is held until the next comes, since it may be the last."""
+        """The chunk of the inner model; one that is the last, or empty and so may be, is held until the next comes, or the answer ends."""
         self._any_native = True
         self._has_usage = self._has_usage or piece.usage_metadata is not None
         self._metadata.update(piece.response_metadata)
@@ -50,8 +50,9 @@ class MessageChunks(Chunks[ChatGenerationChunk]):
             yield _generation(self._pending)
         chunk = piece.model_copy(update={"id": provider_id(piece), "chunk_position": None})
         empty = not (chunk.content or chunk.tool_call_chunks or chunk.additional_kwargs)
-        self._pending = chunk if empty else None
-        if not empty:
+        held = empty or piece.chunk_position == "last"
+        self._pending = chunk if held else None
+        if not held:
             yield _generation(chunk)
 
     def last(self, answer: Answer) -> Iterator[ChatGenerationChunk]:
