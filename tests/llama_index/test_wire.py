@@ -17,6 +17,7 @@ from llama_index.core.base.llms.types import (
     CompletionResponse,
     LLMMetadata,
     MessageRole,
+    TextBlock,
     ThinkingBlock,
 )
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
@@ -323,6 +324,15 @@ def test_thinking_is_streamed_once(shape: tuple[int, int, int]) -> None:
     pieces = list(around(Thinker(max_tokens=None), shape).stream_chat(ASKED))
     assert "".join(piece.additional_kwargs.get("thinking_delta") or "" for piece in pieces) == "Two and two."
     assert "".join(piece.delta or "" for piece in pieces) == "Answer: 4"
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 1), (1, 2, 1)], ids=str)
+async def test_the_last_piece_holds_the_thinking_when_it_comes(shape: tuple[int, int, int]) -> None:
+    llm = around(Thinker(max_tokens=None), shape)
+    seen = [[type(block) for block in piece.message.blocks] for piece in llm.stream_chat(ASKED)]
+    async for piece in await llm.astream_chat(ASKED):
+        last = [type(block) for block in piece.message.blocks]
+    assert seen[-1] == last == [ThinkingBlock, TextBlock]
 
 
 def test_a_component_that_holds_it_says_what_it_chooses_from(server: Server) -> None:

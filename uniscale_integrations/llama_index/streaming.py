@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, TextBlock
 
 from uniscale_integrations.adapters.service import Call, Chunks
 from uniscale_integrations.llama_index.messages import THINKING, response_of, thinking_of
@@ -67,8 +67,10 @@ class ResponseChunks(Chunks[ResponseChunk]):
             # Which path wins, and so whose thinking it is, is known at the end.
             additional = {**additional, THINKING: thinking}
         delta = self.remainder(response.message.content or "")
-        if self._shown is not None and not delta and self._shown.message.content == response.message.content:
-            # All is shown already, and nothing but what belongs to it is still to be told.
+        text_alone = not thinking and all(isinstance(block, TextBlock) for block in response.message.blocks)
+        if self._shown is not None and not delta and text_alone and self._shown.message.content == response.message.content:
+            # All is shown already, and nothing but what belongs to it is still to be told; what else was said comes as a piece of its own,
+            # for whoever looks at pieces does so as they come.
             self._shown.message, self._shown.raw, self._shown.logprobs = response.message, response.raw, response.logprobs
             self._shown.additional_kwargs.update(additional)
             yield ResponseChunk(None, answer)
