@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Sequence
 from threading import current_thread, main_thread
 from types import SimpleNamespace
@@ -333,6 +334,25 @@ async def test_the_last_piece_holds_the_thinking_when_it_comes(shape: tuple[int,
     async for piece in await llm.astream_chat(ASKED):
         last = [type(block) for block in piece.message.blocks]
     assert seen[-1] == last == [ThinkingBlock, TextBlock]
+
+
+class FillsIn(MockLLM):
+    """Goes on to write on the call that it has already shown, as clients of OpenAI's streams do."""
+
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Any:
+        call: dict[str, Any] = {"id": "1", "type": "function", "function": {"name": "add", "arguments": ""}}
+        for piece in ('{"a"', ": 1", "}"):
+            call["function"]["arguments"] += piece
+            message = ChatMessage(role=MessageRole.ASSISTANT, content="", additional_kwargs={"tool_calls": [call]})
+            yield ChatResponse(message=message, delta="")
+
+
+def test_who_reads_slowly_sees_what_a_piece_said_when_it_came() -> None:
+    seen = []
+    for piece in around(FillsIn(max_tokens=None), (1, 1, 1)).stream_chat(ASKED):
+        time.sleep(0.05)
+        seen.append(piece.message.additional_kwargs["tool_calls"][0]["function"]["arguments"])
+    assert seen == ['{"a"', '{"a": 1', '{"a": 1}']
 
 
 def test_a_component_that_holds_it_says_what_it_chooses_from(server: Server) -> None:

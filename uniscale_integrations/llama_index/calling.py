@@ -107,21 +107,23 @@ class LLMCall:
         if self.offer is not None:
             tools, arguments = self.offer.tools, {"chat_history": messages, **self.offer.arguments, **options}
             if self._blocks("stream_chat_with_tools"):
-                stream = iterate_in_thread(_iterating(lambda: _method(llm, "stream_chat_with_tools")(tools, **arguments)))
+                async for response in iterate_in_thread(
+                    lambda: _finished(_method(llm, "stream_chat_with_tools")(tools, **arguments))
+                ):
+                    yield response
             else:
-                stream = await _method(llm, "astream_chat_with_tools")(tools, **arguments)
-            async for response in stream:
-                yield response
+                async for response in await _method(llm, "astream_chat_with_tools")(tools, **arguments):
+                    yield finished(response)
             return
         if self._completes_chats("astream_complete", "astream_chat", "stream_chat"):
             async for piece in await llm.astream_complete(_render(llm, messages), formatted=True, **options):
                 yield chat_of(piece, within_message=True)
         elif self._is_blocking("astream_chat"):
-            async for response in iterate_in_thread(_iterating(lambda: llm.stream_chat(messages, **options))):
+            async for response in iterate_in_thread(lambda: _finished(llm.stream_chat(messages, **options))):
                 yield response
         else:
             async for response in await llm.astream_chat(messages, **options):
-                yield response
+                yield finished(response)
 
     def _blocks(self, method: str) -> bool:
         """Whether an LLM's synchronous method for chats with tools is used: by those who do not await, or where it has no other."""
@@ -204,6 +206,21 @@ def _defines(llm: LLM, method: str) -> bool:
 def _render(llm: LLM, messages: list[ChatMessage]) -> str:
     assert llm.messages_to_prompt is not None
     return llm.messages_to_prompt(messages)
+
+
+def finished(piece: ChatResponse) -> ChatResponse:
+    """A piece that stays as it is: some clients go on to fill in the calls of the one before, while its reader is not there yet."""
+    return piece.model_copy(deep=True) if piece.message.additional_kwargs.get("tool_calls") else piece
+
+
+def _finished(stream: Iterable[ChatResponse]) -> Iterator[ChatResponse]:
+    """The pieces of a stream, each as it was when it came, for who reads them on another thread."""
+    pieces = iter(stream)
+    try:
+        yield from map(finished, pieces)
+    finally:
+        if close := getattr(pieces, "close", None):
+            close()
 
 
 def _iterating(stream: Callable[[], Iterable[Item]]) -> Callable[[], Iterator[Item]]:

@@ -206,7 +206,7 @@ class LlamaIndexClient:
                     incomplete = incompleteness(*_reasons(piece.raw)) or incomplete
                     usage = latest if (latest := usage_of(piece)) != NOTHING else usage
                     if request.emit is not None:
-                        queue.append(_copy(piece))
+                        queue.append(piece)
                         flowing = flowing or _says_anything(piece)
                         if flowing:
                             _emit_all(request, queue)
@@ -395,11 +395,6 @@ def _whole(last: ChatResponse, text: str) -> ChatResponse:
 def _says_anything(piece: ChatResponse) -> bool:
     """Whether a piece shows anything of an answer; the first one often names the role alone."""
     return bool(piece.delta or piece.message.content or piece.additional_kwargs.get(THINKING) or calls_of(piece.message))
-
-
-def _copy(piece: ChatResponse) -> ChatResponse:
-    """A piece that stays as it is: some clients go on to fill in the calls of the one before, while its reader is not there yet."""
-    return piece.model_copy(deep=True) if piece.message.additional_kwargs.get("tool_calls") else piece
 
 
 def _emit_all(request: CompletionRequest, queue: list[ChatResponse]) -> None:
