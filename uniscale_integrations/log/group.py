@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from threading import Condition, Lock, Thread
 from weakref import WeakSet
 
@@ -28,8 +29,8 @@ MAX_WAITING = 50_000
 MAX_BATCH = 1_000
 """Events of one transaction, unless more were submitted together."""
 
-UNWRITABLE = 1.0
-"""Seconds after which a spool is tried again that could not be written: all that waits is said anew for it."""
+UNWRITABLE, UNWRITABLE_LONG = 1.0, 30.0
+"""Seconds after which a spool is tried again that could not be written, twice as long each time: all that waits is said anew for it."""
 
 WATCH = 0.2
 """Seconds between two looks whether what was put aside is still there."""
@@ -64,6 +65,15 @@ class Receipt(Future[Sequence[bool]]):
         super().__init__()
         self.events, self.aside, self.since = events, aside, time.monotonic()
         self.again, self.refused = 0.0, list[Event]()
+
+
+@dataclass(slots=True)
+class _Unwritable:
+    """A spool that could not be written: until when it is not tried again, why, and how long that is."""
+
+    until: float
+    error: LogError
+    pause: float
 
 
 class GroupCommit:
@@ -108,7 +118,7 @@ class GroupCommit:
         self._thread: Thread | None = None
         self._watch: Thread | None = None
         self._failures, self.trouble = 0, ""
-        self._unwritable: tuple[float, LogError] | None = None
+        self._unwritable: _Unwritable | None = None
 
     def after_fork(self) -> None:
         """A forked process has what waits, but not the thread that writes it: it is the other's, and so is the file that it is kept in."""
@@ -169,30 +179,44 @@ class GroupCommit:
         self._check_spool()
         with self._spooling:
             # Others may have found out while this one waited for them.
-            self._check_spool()
-            try:
-                self._keep(self._spool, all_anew=self._is_gone(self._spool))
-            except LogError as error:
-                self._unwritable = time.monotonic() + UNWRITABLE, error
-                raise
-            self._unwritable = None
+            self._check_spool(again=True)
+            self._keep(self._spool, all_anew=self._is_gone(self._spool))
             self._watch_over(self._spool)
             place = str(self._spool.place)
         self._clear_spool()
         return place
 
-    def _check_spool(self) -> None:
+    def _check_spool(self, *, again: bool = False) -> None:
         """That the spool was not found to be unwritable a moment ago.
+
+        Args:
+            again: whether it is tried now; meanwhile nobody waits for whether it can be written.
 
         Raises:
             LogError: it was.
         """
-        unwritable = self._unwritable
-        if unwritable is not None and time.monotonic() < unwritable[0]:
-            raise LogError(str(unwritable[1])) from unwritable[1]
+        unwritable, now = self._unwritable, time.monotonic()
+        if unwritable is not None:
+            if now < unwritable.until:
+                raise LogError(str(unwritable.error)) from unwritable.error
+            if again:
+                unwritable.until = now + UNWRITABLE_LONG
 
     def _keep(self, spool: Spool, *, all_anew: bool) -> None:
-        """Write to the spool what waits and is not there yet, or all of it."""
+        """Write to the spool what waits and is not there yet, or all of it.
+
+        Raises:
+            LogError: it cannot be written, and is not tried again for a while.
+        """
+        try:
+            self._append(spool, all_anew=all_anew)
+        except LogError as error:
+            pause = UNWRITABLE if self._unwritable is None else min(2.0 * self._unwritable.pause, UNWRITABLE_LONG)
+            self._unwritable = _Unwritable(time.monotonic() + pause, error, pause)
+            raise
+        self._unwritable = None
+
+    def _append(self, spool: Spool, *, all_anew: bool) -> None:
         with self._changed:
             left = [each for each in (*self._in_hand, *self._waiting, *self._early) if not each.done()]
             new = [each for each in left if all_anew or not each.aside]
@@ -222,6 +246,7 @@ class GroupCommit:
             with self._spooling:
                 if self._is_gone(spool):
                     try:
+                        self._check_spool(again=True)
                         self._keep(spool, all_anew=True)
                         _log.warning("somebody has removed what was kept for the log; it is kept in %s anew", spool.place)
                     except LogError as error:
@@ -356,7 +381,7 @@ class GroupCommit:
             receipt.refused = [*receipt.events]
             _tell(batch, error)
             return []
-        results = list[Result]()
+        results, receipt.refused = list[Result](), []
         for event in receipt.events:
             try:
                 results += self._write([event])
