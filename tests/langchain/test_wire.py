@@ -267,7 +267,8 @@ def test_what_is_a_model_s_fault_rests_it_and_another_answers(status: int) -> No
     model = choosing(openai(server, "gpt-8b"), openai(other, "gpt-70b"))
     assert model.invoke(QUESTION).response_metadata["uniscale"]["configuration"]["model"] == "gpt-70b"
     assert model.engine is not None
-    assert list(model.engine.brain.eligibility.breaker.models()) == ["gpt-8b"]
+    # It rests for a second, which may be over on a busy machine.
+    assert list(model.engine.brain.eligibility.breaker._until) == ["gpt-8b"]
 
 
 def test_a_question_too_long_for_one_model_goes_to_the_next_which_does_not_rest_it() -> None:
