@@ -14,6 +14,7 @@ from uniscale_integrations.policy.objective import Objective, Value, weights
 from uniscale_integrations.policy.policy import Context
 from uniscale_integrations.policy.schema import FeatureSchema
 from uniscale_integrations.rounds.attempt import Answered, Failed
+from uniscale_integrations.rounds.context import RoundContext
 from uniscale_integrations.rounds.episode import Episode, Limits
 from uniscale_integrations.rounds.one_round import OneRound
 from uniscale_integrations.rounds.policy import DecidesAgain
@@ -34,6 +35,16 @@ SPEND = np.exp(ARMS.span * ARMS.costs)
 def requests(count: int, seed: int = 0) -> list[Context]:
     rng = np.random.default_rng(seed)
     return [Context(np.array([1.0, rng.standard_normal()])) for _ in range(count)]
+
+
+def answered_once(policy: LearnsFromRounds) -> RoundContext:
+    """Let it answer one request, whose answer can still be judged."""
+    episode: Episode[str] = Episode(policy, requests(1)[0], weights("balanced"), EVERY, ARMS.model_of, Limits(1))
+    decision = episode.ask()
+    assert decision is not None
+    episode.tell(decision, Answered("", 0.4, 1.0))
+    policy.ended("e", episode.context)
+    return episode.context
 
 
 def lived(policy: DecidesAgain, count: int, informative: bool = True, seed: int = 0) -> list[int]:
@@ -143,12 +154,7 @@ def test_what_stopping_is_worth_is_computed(score: float, belief: float, objecti
 def test_judging_anew_is_as_if_it_had_been_said_at_first() -> None:
     first, second = DecidesAgain(ARMS), DecidesAgain(ARMS)
     for policy in (first, second):
-        episode: Episode[str] = Episode(policy, requests(1)[0], weights("balanced"), EVERY, ARMS.model_of, Limits(1))
-        decision = episode.ask()
-        assert decision is not None
-        episode.tell(decision, Answered("", 0.4, 1.0))
-        policy.ended("e", episode.context)
-        context = episode.context
+        context = answered_once(policy)
     first.feedback("e", context, 0.0)
     first.feedback("e", context, 1.0, previous=0.0)
     second.feedback("e", context, 1.0)
@@ -163,12 +169,7 @@ def test_more_weight_of_a_judgement_is_as_if_it_had_had_that_at_first(weight: fl
         first: LearnsFromRounds = make()
         second: LearnsFromRounds = make()
         for policy in (first, second):
-            episode: Episode[str] = Episode(policy, requests(1)[0], weights("balanced"), EVERY, ARMS.model_of, Limits(1))
-            decision = episode.ask()
-            assert decision is not None
-            episode.tell(decision, Answered("", 0.4, 1.0))
-            policy.ended("e", episode.context)
-            context = episode.context
+            context = answered_once(policy)
         first.feedback("e", context, correct, weight)
         first.feedback("e", context, correct, more, previous=correct)
         second.feedback("e", context, correct, weight + more)

@@ -172,7 +172,7 @@ class Replica:
                     return new
                 entries = self.fold.log.since(self.fold.position)
                 # What was read before events have gone is whole; of what was read afterwards some may be missing.
-                if self._begin_anew(self.fold, whether_parted=first or not entries):
+                if self._begin_anew(self.fold, whether_parted=first):
                     continue
                 first = False
                 if not entries:
@@ -197,8 +197,9 @@ class Replica:
             fold: of the log.
             whether_parted: whether to look if the log is still the one that it has learned from.
         """
-        if not fold.outdated(fold.log.retention):
-            if not whether_parted or not fold.parted():
+        retention = fold.log.retention
+        if not fold.outdated(retention):
+            if not whether_parted or not fold.parted(retention):
                 return False
             _log.warning("%s lacks what was learned from it, as one that was restored does; it is folded again", fold.log.name)
         with threadpool_limits(1):

@@ -75,8 +75,8 @@ def raw_check(chain: Runnable[Any, Any]) -> Runnable[Any, Any] | None:
     """What a chain that gives the message beside what it reads does to the message before, such as to refuse one without a call."""
     for step in chain.steps if isinstance(chain, RunnableSequence) else ():
         if isinstance(step, RunnableParallel) and _gives_message(step):
-            found = [FormChain.of(branch) for branch in step.steps__.values()]
-            return next((parts.reads for parts in found if parts is not None), None)
+            branches = [FormChain.of(branch) for branch in step.steps__.values()]
+            return next((parts.reads for parts in branches if parts is not None), None)
     return None
 
 

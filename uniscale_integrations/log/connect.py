@@ -56,11 +56,17 @@ def without_password(url: str) -> str:
         >>> without_password("postgresql://host/db?dbname=user%3Dme%20password%3Dhunter2")
         'postgresql://host/db?dbname=user=me password=***'
     """
-    shown, decoded = _masked(url), unquote(url)
+    shown = _masked(url)
     # What is written in percent signs may be an address, or the name of a parameter.
-    while decoded != unquote(decoded):
-        decoded = unquote(decoded)
-    return shown if _masked(unquoted := unquote(shown)) == unquoted and unquote(unquoted) == unquoted else _masked(decoded)
+    plain = _unquoted(shown)
+    return shown if _masked(plain) == plain else _masked(_unquoted(url))
+
+
+def _unquoted(text: str) -> str:
+    """A text without percent signs, however often it was quoted."""
+    while (plain := unquote(text)) != text:
+        text = plain
+    return text
 
 
 def _masked(url: str) -> str:

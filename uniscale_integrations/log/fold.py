@@ -183,11 +183,11 @@ class Fold:
         position, state = stored_state
         before = self.policy.state()
         try:
-            with np.load(BytesIO(state), allow_pickle=False) as arrays:
-                taken = dict(arrays)
-            last = str(taken.pop(LAST, ""))
+            with np.load(BytesIO(state), allow_pickle=False) as archive:
+                arrays = dict(archive)
+            last = str(arrays.pop(LAST, ""))
             position = self._reached(position, last)
-            self.take(taken)
+            self.take(arrays)
         except LogError:
             raise
         except Exception as error:
@@ -208,9 +208,9 @@ class Fold:
         lost = retention.pruned > max(self.position, self.retention.pruned)
         return lost or retention.epoch != self.retention.epoch
 
-    def parted(self) -> bool:
+    def parted(self, retention: Retention) -> bool:
         """Whether the log is another than this has learned from, as one is that came back from a backup, also if it has grown since."""
-        return self.position > self.log.retention.pruned and self.log.has_lost(self.position, self._last)
+        return self.position > retention.pruned and self.log.has_lost(self.position, self._last)
 
     def anew(self) -> Fold:
         """Another fold of the same kind for the same arms, which begins at the last snapshot or at the log's beginning, caught up."""

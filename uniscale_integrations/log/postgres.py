@@ -84,11 +84,11 @@ class PostgresStore(SQLStore):
         connection.execute(text(f"LOCK TABLE {events.name} IN ACCESS EXCLUSIVE MODE"))
 
     def _compact(self, connection: Any) -> None:
-        bounded, said = connection.dbapi_connection, list[str]()
+        bounded, warnings = connection.dbapi_connection, list[str]()
 
         def listen(diagnostic: Any) -> None:
             if diagnostic.severity_nonlocalized == "WARNING":
-                said.append(str(diagnostic.message_primary))
+                warnings.append(str(diagnostic.message_primary))
 
         usual, bounded.seconds = bounded.seconds, inf
         bounded.add_notice_handler(listen)
@@ -99,10 +99,10 @@ class PostgresStore(SQLStore):
         finally:
             bounded.remove_notice_handler(listen)
             bounded.autocommit, bounded.seconds = False, usual
-        if said:
+        if warnings:
             # Only the owner of a table may, and for others the server does nothing, without an error.
             raise LogError(
-                f"{self.name} was not rewritten without what was deleted ({said[0]}); do it as the owner of its tables"
+                f"{self.name} was not rewritten without what was deleted ({warnings[0]}); do it as the owner of its tables"
             )
 
     @contextmanager
@@ -118,6 +118,4 @@ class PostgresStore(SQLStore):
 @cache
 def _insert_of(count: int) -> bytes:
     """The statement that writes so many rows."""
-    head, rest = INSERT.replace("?", "%s").split(" VALUES ")
-    row, end = rest.split(") ", 1)
-    return f"{head} VALUES {', '.join([f'{row})'] * count)} {end}".encode()
+    return INSERT.format(", ".join(["(%s, %s, %s, %s, %s, %s)"] * count)).encode()

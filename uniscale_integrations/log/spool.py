@@ -140,11 +140,11 @@ class Spool:
 
     def _files(self) -> list[Path]:
         """Those of all processes."""
-        found = list[Path]()
+        paths = list[Path]()
         for folder in (self._folder, *self._former) if fcntl is not None else ():
             with suppress(FileNotFoundError):
-                found += folder.glob(f"*{SUFFIX}") if folder.is_dir() else ()
-        return found
+                paths += folder.glob(f"*{SUFFIX}") if folder.is_dir() else ()
+        return paths
 
     @property
     def place(self) -> Path:

@@ -34,10 +34,7 @@ from uniscale_integrations.log.schema import (
 from uniscale_integrations.texts import utf8_safe
 
 # The statements of every request. SQLAlchemy would take as long to say them as SQLite takes to carry them out.
-INSERT = (
-    "INSERT INTO uniscale_events (kind, decision_id, at, body, event_id, about) VALUES (?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (event_id) DO NOTHING"
-)
+INSERT = "INSERT INTO uniscale_events (kind, decision_id, at, body, event_id, about) VALUES {} ON CONFLICT (event_id) DO NOTHING"
 DECIDED = "SELECT 1 FROM uniscale_events WHERE decision_id = ? AND kind = 'decision' LIMIT 1"
 SAID = (
     "SELECT at, tx, seq, event_id, body FROM uniscale_events "
@@ -95,7 +92,7 @@ class SQLStore(LogRecords):
         self._beyond: dict[Position, Position] = {}
         self.unreadable: dict[Position, str] = {}
         mark = "?" if engine.dialect.loaded_dbapi.paramstyle == "qmark" else "%s"
-        self._insert, self._decided = INSERT.replace("?", mark), DECIDED.replace("?", mark)
+        self._decided = DECIDED.replace("?", mark)
         self._said = SAID_LAST.replace("?", mark), SAID_BEFORE.replace("?", mark)
         try:
             self._prepare(create=create)

@@ -20,7 +20,9 @@ from uniscale_integrations.log.ports import BEGINNING, Entry, Position, WriteRes
 from uniscale_integrations.log.schema import WRITABLE, events
 from uniscale_integrations.log.sql import IN_ORDER, INSERT, LIMIT, Row, SQLStore
 
-NUMBERED = INSERT.replace("(kind,", "(seq, kind,").replace("VALUES (", "VALUES (?, ")
+INSERT_ROW = INSERT.format("(?, ?, ?, ?, ?, ?)")
+
+NUMBERED = INSERT.replace("(kind,", "(seq, kind,").format("(?, ?, ?, ?, ?, ?, ?)")
 """An insert of a row with a number."""
 
 BEYOND = 1_000_000_000
@@ -77,7 +79,7 @@ class SQLiteStore(SQLStore):
             if self._is_another:
                 self._insert_first(cursor, row)
             else:
-                cursor.execute(self._insert, row)
+                cursor.execute(INSERT_ROW, row)
             # What had arrived before stands further up, where it is learned of.
             if cursor.rowcount:
                 entries.append(Entry(Position(0, cursor.lastrowid), each))
